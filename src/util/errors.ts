@@ -1,0 +1,42 @@
+// Errors a user sees: one sentence saying what was expected, what arrived, where, and what to try.
+
+export interface ErrorDetails {
+  /** What to try; printed on its own line after the message. */
+  readonly hint?: string;
+  /** Where in the user's program or model ("conv1.weight", "train.ts:12"). */
+  readonly where?: string;
+  readonly cause?: unknown;
+}
+
+/** Base of every error thrown on purpose; anything else that escapes is a bug in kasane. */
+export class KasaneError extends Error {
+  readonly hint: string | undefined;
+  readonly where: string | undefined;
+
+  constructor(message: string, details: ErrorDetails = {}) {
+    const place = details.where === undefined ? "" : ` (in ${details.where})`;
+    const hint = details.hint === undefined ? "" : `\n  try: ${details.hint}`;
+    super(message + place + hint, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.hint = details.hint;
+    this.where = details.where;
+  }
+}
+
+/** A value, option or argument is not of the expected form. */
+export class InputError extends KasaneError {}
+
+/** Shapes do not fit together. */
+export class ShapeError extends KasaneError {}
+
+/** A formula cannot be parsed, typed or bound; the message shows the place with a caret. */
+export class FormulaError extends KasaneError {}
+
+/** A file is missing, truncated, malformed or cannot be written. */
+export class FileError extends KasaneError {}
+
+/** A backend cannot do what was asked (missing capability, out of memory). */
+export class BackendError extends KasaneError {}
+
+/** Wrong use of the command line (exit code 2). */
+export class UsageError extends KasaneError {}
