@@ -1,0 +1,85 @@
+// Behind `npm start`, `npm test`, `npm run bench` …: installs and builds what is missing, then runs the thing itself.
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { binary, ensureBuilt } from "./lib/build.mjs";
+import { ensureInstalled } from "./lib/install.mjs";
+import { root } from "./lib/paths.mjs";
+import { Problem, runScript } from "./lib/problem.mjs";
+
+/** @type {Record<string, (args: string[]) => Promise<void>>} */
+const commands = {
+  install: async () => {},
+  build: async () => {
+    await ensureBuilt(root, "library", { force: true });
+  },
+  start: async (args) => {
+    await ensureBuilt(root, "library");
+    await runProgram(join(root, "dist", "cli", "main.js"), ["train", "digits", ...args]);
+  },
+  test: (args) => runChild([binary(root, "vitest", "vitest"), "run", ...args]),
+  bench: async (args) => {
+    await ensureBuilt(root, "library");
+    await ensureBuilt(root, "programs");
+    await runProgram(join(root, "build", "bench", "main.js"), args);
+  },
+  example: async ([name, ...args]) => {
+    if (name === undefined) throw new Problem(`Which example? There are: ${examples().join(", ")}.`, 2);
+    if (!examples().includes(name)) throw new Problem(`There is no example "${name}"; there are: ${examples().join(", ")}.`, 2);
+    await ensureBuilt(root, "library");
+    await ensureBuilt(root, "programs");
+    await runProgram(join(root, "build", "examples", `${name}.js`), args);
+  },
+};
+
+await runScript(async () => {
+  const [name = "", ...args] = process.argv.slice(2);
+  const command = commands[name];
+  if (command === undefined) {
+    throw new Problem(`Unknown command "${name}"; usage: node scripts/bootstrap.mjs ${Object.keys(commands).join("|")} [arguments].`, 2);
+  }
+  checkNode();
+  await ensureInstalled(root);
+  await command(args);
+});
+
+function checkNode() {
+  const major = Number(process.versions.node.split(".")[0]);
+  if (major < 20) throw new Problem(`kasane needs Node 20 or newer, this is Node ${process.versions.node}; install a newer Node.`);
+}
+
+function examples() {
+  const folder = join(root, "examples");
+  const files = existsSync(folder) ? readdirSync(folder) : [];
+  return files.filter((file) => file.endsWith(".ts")).map((file) => file.slice(0, -".ts".length));
+}
+
+/**
+ * Runs a compiled program in this process: one process less between the person's Ctrl-C and the program.
+ * @param {string} path @param {string[]} args
+ */
+async function runProgram(path, args) {
+  if (!existsSync(path)) throw new Problem(`The compiled program ${path} is missing; its source is not in this checkout.`);
+  process.argv = [process.execPath, path, ...args];
+  await import(pathToFileURL(path).href);
+}
+
+/**
+ * Runs a program that must be a process of its own and ends as it ends.
+ * @param {string[]} args
+ * @returns {Promise<void>}
+ */
+function runChild(args) {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
+  // A terminal's Ctrl-C reaches the child by itself; what is sent to this process alone is handed on.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      process.exitCode = code ?? (signal === "SIGINT" ? 130 : 1);
+      resolve();
+    });
+  });
+}
