@@ -1,0 +1,196 @@
+// Reads the imports of TypeScript files and judges them: direction between folders, cycles between files, Node-only modules.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { parseSync, Visitor } from "rolldown/utils";
+
+/**
+ * @typedef {"static" | "type" | "dynamic"} ImportKind
+ * "type" vanishes when compiled; "dynamic" is `import(…)`, also in a type.
+ */
+/** @typedef {{ kind: ImportKind, specifier: string, line: number }} Import */
+/** @typedef {{ file: string, line: number, sentence: string }} Finding */
+
+/**
+ * @typedef {object} Rules
+ * @property {string[][]} floors folders by rank, lowest first; a folder may import lower ranks only
+ * @property {Record<string, { to: string, typesOnly: boolean }[]>} neighbours what a folder may import within its own rank
+ * @property {string[]} nodeOnly where `node:` modules may be imported: a folder ending in "/", a file, or a "*" at the end
+ */
+
+/** @type {Rules} */
+export const houseRules = {
+  floors: [
+    ["util"],
+    ["formula"],
+    ["ops", "kernels"],
+    ["backends"],
+    ["compiler"],
+    ["tensor"],
+    ["nn", "optim", "io", "data"],
+    ["train", "inspect"],
+    ["cli"],
+  ],
+  neighbours: {
+    kernels: [{ to: "ops", typesOnly: false }],
+    data: [{ to: "io", typesOnly: false }],
+    optim: [{ to: "nn", typesOnly: true }],
+  },
+  nodeOnly: ["cli/", "data/files/", "data/files*", "io/node/", "io/node*"],
+};
+
+/**
+ * Every import and re-export of a source text.
+ * @param {string} path decides how the text is parsed and is named in the error
+ * @param {string} text
+ * @returns {Import[]}
+ * @throws {Error} when the text does not parse
+ */
+export function readImports(path, text) {
+  const { program, errors } = parseSync(path, text);
+  const [problem] = errors;
+  if (problem) throw new Error(`${path} does not parse: ${problem.message}`);
+  /** @type {Import[]} */
+  const found = [];
+  /** @param {ImportKind} kind @param {unknown} source @param {number} position */
+  const add = (kind, source, position) => {
+    const { value } = /** @type {{ value?: unknown }} */ (source ?? {});
+    if (typeof value === "string") found.push({ kind, specifier: value, line: lineOf(text, position) });
+  };
+  new Visitor({
+    ImportDeclaration: (node) => add(node.importKind === "type" ? "type" : "static", node.source, node.start),
+    ExportNamedDeclaration: (node) => add(node.exportKind === "type" ? "type" : "static", node.source, node.start),
+    ExportAllDeclaration: (node) => add(node.exportKind === "type" ? "type" : "static", node.source, node.start),
+    ImportExpression: (node) => add("dynamic", node.source, node.start),
+    TSImportType: (node) => add("type", node.source, node.start),
+  }).visit(program);
+  return found.sort((a, b) => a.line - b.line);
+}
+
+/** @param {string} text @param {number} position */
+function lineOf(text, position) {
+  return text.slice(0, position).split("\n").length;
+}
+
+/**
+ * Judges a whole source folder.
+ * @param {string} source the folder `src`
+ * @param {Rules} [rules]
+ * @returns {{ files: number, imports: number, findings: Finding[] }}
+ */
+export function checkImports(source, rules = houseRules) {
+  const files = listSources(source);
+  /** @type {Map<string, Import[]>} */
+  const importsOf = new Map(files.map((file) => [file, readImports(file, readFileSync(join(source, file), "utf8"))]));
+  const findings = files.flatMap((file) => (importsOf.get(file) ?? []).flatMap((item) => judge(file, item, rules)));
+  const all = [...importsOf.values()].reduce((sum, list) => sum + list.length, 0);
+  return { files: files.length, imports: all, findings: [...findings, ...findCycles(importsOf)] };
+}
+
+/** @param {string} source */
+function listSources(source) {
+  return readdirSync(source, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".d.ts"))
+    .map((entry) =>
+      relative(source, join(entry.parentPath ?? entry.path, entry.name))
+        .split(sep)
+        .join("/"),
+    )
+    .sort();
+}
+
+/** @param {string} file @param {Import} item @param {Rules} rules @returns {Finding[]} */
+function judge(file, item, rules) {
+  /** @param {string} sentence */
+  const finding = (sentence) => [{ file, line: item.line, sentence }];
+  if (item.specifier.startsWith("node:")) {
+    if (item.kind === "type" || item.kind === "dynamic" || rules.nodeOnly.some((pattern) => matches(file, pattern))) return [];
+    return finding(
+      `imports ${item.specifier}, but src/ must also run in browsers: move the code to src/cli, src/data/files or src/io/node, or take the module lazily`,
+    );
+  }
+  if (!item.specifier.startsWith(".")) return [];
+  const target = resolveFrom(file, item.specifier);
+  if (target.startsWith("../")) return finding(`imports ${item.specifier}, which is outside src/: move the imported code into src/`);
+  const from = folderOf(file);
+  const to = folderOf(target);
+  if (from === to || from === undefined) return [];
+  if (to === undefined)
+    return finding(`src/${from} imports src/${target}, the public surface above every folder: import the file that defines the thing`);
+  const rankFrom = rankOf(from, rules);
+  const rankTo = rankOf(to, rules);
+  for (const [folder, rank] of /** @type {const} */ ([
+    [from, rankFrom],
+    [to, rankTo],
+  ])) {
+    if (rank < 0) return finding(`the folder src/${folder} has no rank: give it one in scripts/lib/imports.mjs and in CONTRIBUTING.md`);
+  }
+  if (rankTo < rankFrom) return [];
+  if (rankTo > rankFrom) {
+    return finding(
+      `src/${from} (rank ${rankFrom}) imports src/${to} (rank ${rankTo}): imports go downwards only; move the shared part down to src/${from} or lower, or pass it in as an argument`,
+    );
+  }
+  const permitted = rules.neighbours[from]?.find((neighbour) => neighbour.to === to);
+  if (permitted && (!permitted.typesOnly || item.kind === "type")) return [];
+  return finding(
+    permitted
+      ? `src/${from} imports values of src/${to}, its neighbour on rank ${rankFrom}: only "import type" is allowed there`
+      : `src/${from} imports src/${to}, its neighbour on rank ${rankFrom}: move the shared part to a lower folder`,
+  );
+}
+
+/** @param {string} file @param {string} pattern */
+function matches(file, pattern) {
+  if (pattern.endsWith("/")) return file.startsWith(pattern);
+  return pattern.endsWith("*") ? file.startsWith(pattern.slice(0, -1)) && !file.slice(pattern.length - 1).includes("/") : file === pattern;
+}
+
+/** @param {string} file @param {string} specifier a path relative to the file; both as paths inside src */
+function resolveFrom(file, specifier) {
+  const base = resolve("/src");
+  return relative(base, resolve(base, dirname(file), specifier))
+    .split(sep)
+    .join("/");
+}
+
+/** The folder right under src; undefined for the files of src itself. @param {string} file */
+function folderOf(file) {
+  return file.includes("/") ? file.split("/")[0] : undefined;
+}
+
+/** @param {string} folder @param {Rules} rules */
+function rankOf(folder, rules) {
+  return rules.floors.findIndex((floor) => floor.includes(folder));
+}
+
+/**
+ * Cycles that exist when the program runs: `import type` vanishes and a dynamic import waits, so neither closes a cycle.
+ * @param {Map<string, Import[]>} importsOf
+ * @returns {Finding[]}
+ */
+function findCycles(importsOf) {
+  /** @type {Finding[]} */
+  const findings = [];
+  /** @type {Set<string>} */
+  const done = new Set();
+  /** @type {string[]} */
+  const path = [];
+  /** @param {string} file */
+  const visit = (file) => {
+    if (done.has(file)) return;
+    path.push(file);
+    for (const { kind, specifier, line } of importsOf.get(file) ?? []) {
+      if (kind !== "static" || !specifier.startsWith(".")) continue;
+      const target = resolveFrom(file, specifier);
+      const start = path.indexOf(target);
+      if (start >= 0) {
+        const circle = [...path.slice(start), target].map((name) => `src/${name}`).join(" -> ");
+        findings.push({ file, line, sentence: `closes an import cycle: ${circle}; move what both need into a file of its own` });
+      } else if (importsOf.has(target)) visit(target);
+    }
+    path.pop();
+    done.add(file);
+  };
+  for (const file of importsOf.keys()) visit(file);
+  return findings;
+}
