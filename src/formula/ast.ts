@@ -1,0 +1,165 @@
+// The syntax tree of the formula language: plain data, one shape per kind of node.
+
+import type { FunctionName, Reducer } from "./nest.ts";
+
+/** A number: `1`, `0.5`, `pi`, `inf`. */
+export interface NumberNode {
+  readonly kind: "number";
+  readonly value: number;
+}
+
+/** A bare name that is not a tensor: an axis used as a value, or an attribute. */
+export interface NameNode {
+  readonly kind: "name";
+  readonly name: string;
+}
+
+/** `x[n, i*s + p - pad, ...]`; a bare tensor name is the access `x[...]`. */
+export interface AccessNode {
+  readonly kind: "access";
+  readonly tensor: string;
+  readonly indices: readonly IndexNode[];
+}
+
+/** A function of its arguments; operators are calls too (`a + b` is add). */
+export interface CallNode {
+  readonly kind: "call";
+  readonly fn: FunctionName;
+  readonly args: readonly Expression[];
+}
+
+/** `sum[i, j < k](body)`. `mean` is written as sum / count. */
+export interface ReduceNode {
+  readonly kind: "reduce";
+  readonly reducer: Reducer;
+  readonly axes: readonly BoundAxis[];
+  readonly body: Expression;
+}
+
+/** `count[i, j]`: how many steps the axes take together (an int). */
+export interface CountNode {
+  readonly kind: "count";
+  readonly axes: readonly BoundAxis[];
+}
+
+/** `position[i, j]`: the flat row-major position of the present step among the axes (an int). */
+export interface PositionNode {
+  readonly kind: "position";
+  readonly axes: readonly BoundAxis[];
+}
+
+/** `inside(x[...])`: whether the access is within the tensor. */
+export interface InsideNode {
+  readonly kind: "inside";
+  readonly access: AccessNode;
+}
+
+export type Expression = NumberNode | NameNode | AccessNode | CallNode | ReduceNode | CountNode | PositionNode | InsideNode;
+
+/** `...` or `...name`: zero or more axes, broadcast between the accesses that share the group. */
+export interface EllipsisNode {
+  readonly kind: "ellipsis";
+  /** Empty for a plain `...`. */
+  readonly group: string;
+}
+
+export type IndexNode = Expression | EllipsisNode;
+
+/** An axis a reduction (or the left side) introduces. */
+export type BoundAxis =
+  | { readonly kind: "axis"; readonly name: string; /** `p < k`: the extent; inferred when absent. */ readonly extent: Expression | undefined }
+  | EllipsisNode
+  /** `@axes`: those axes of the plain ellipsis group that the attribute lists; the result keeps them with extent 1. */
+  | { readonly kind: "list"; readonly attribute: string };
+
+export interface Statement {
+  readonly target: string;
+  /** Index of the left side; plain axes may carry an extent (`y[i < n]`). */
+  readonly indices: readonly IndexNode[];
+  /** Extents given on the left side, by axis name. */
+  readonly extents: Readonly<Record<string, Expression>>;
+  /** `+=`: scatter-add; the target starts at zero. */
+  readonly accumulate: boolean;
+  readonly value: Expression;
+}
+
+/** Statements in order; the last one's target is the result. A target assigned by several adjacent statements is defined piecewise. */
+export interface Formula {
+  readonly statements: readonly Statement[];
+  /** Tensors read but never assigned, in order of appearance. */
+  readonly inputs: readonly string[];
+  /** Integer attributes that decide shapes or indices (each value compiles anew). */
+  readonly sizes: readonly string[];
+  /** Attributes that list axes (`@axes`). */
+  readonly lists: readonly string[];
+  /** Numbers read at run time without compiling anew. */
+  readonly params: readonly string[];
+}
+
+export const ELLIPSIS: EllipsisNode = { kind: "ellipsis", group: "" };
+
+export function number(value: number): NumberNode {
+  return { kind: "number", value };
+}
+
+export function name(text: string): NameNode {
+  return { kind: "name", name: text };
+}
+
+export function call(fn: FunctionName, ...args: readonly Expression[]): CallNode {
+  return { kind: "call", fn, args };
+}
+
+export function isPlain(access: AccessNode): boolean {
+  return access.indices.length === 1 && access.indices[0]?.kind === "ellipsis" && access.indices[0].group === "";
+}
+
+/** Rebuilds an expression bottom-up; `replace` sees each node after its children. */
+export function transform(node: Expression, replace: (node: Expression) => Expression): Expression {
+  const deep = (child: Expression): Expression => transform(child, replace);
+  const indices = (items: readonly IndexNode[]): IndexNode[] => items.map((item) => (item.kind === "ellipsis" ? item : deep(item)));
+  switch (node.kind) {
+    case "number":
+    case "name":
+    case "count":
+    case "position":
+      return replace(node);
+    case "access":
+      return replace({ ...node, indices: indices(node.indices) });
+    case "inside":
+      return replace({ ...node, access: { ...node.access, indices: indices(node.access.indices) } });
+    case "call":
+      return replace({ ...node, args: node.args.map(deep) });
+    case "reduce":
+      return replace({ ...node, body: deep(node.body) });
+  }
+}
+
+/** Visits every node of an expression, parents first. */
+export function visit(node: Expression, see: (node: Expression) => void): void {
+  see(node);
+  for (const child of childrenOf(node)) visit(child, see);
+}
+
+export function childrenOf(node: Expression): readonly Expression[] {
+  switch (node.kind) {
+    case "number":
+    case "name":
+    case "count":
+    case "position":
+      return [];
+    case "access":
+      return node.indices.filter((item): item is Expression => item.kind !== "ellipsis");
+    case "inside":
+      return node.access.indices.filter((item): item is Expression => item.kind !== "ellipsis");
+    case "call":
+      return node.args;
+    case "reduce":
+      return [node.body];
+  }
+}
+
+/** A key equal for structurally equal expressions. */
+export function keyOf(node: Expression | IndexNode): string {
+  return JSON.stringify(node, (_, value: unknown) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : value));
+}

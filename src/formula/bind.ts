@@ -1,0 +1,88 @@
+// Binds a formula to concrete shapes and attributes: finds every axis's extent, types every expression, and gives the loop nests to run.
+
+import type { Axis, DType, Nest, Operand, Program, Step } from "./nest.ts";
+import type { Formula, Statement } from "./ast.ts";
+import { bindStatement } from "./bind-statement.ts";
+import { normalise } from "./normalise.ts";
+
+export interface BindInput {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+export interface Binding {
+  /** Name of the op, for errors and listings. */
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, BindInput>>;
+  /** Integer attributes that appear in indices and extents. */
+  readonly sizes?: Readonly<Record<string, number>>;
+  /** Axis lists for `@name`; entries may be negative. */
+  readonly lists?: Readonly<Record<string, readonly number[]>>;
+  /** Run-time numbers and their types; the values themselves are given at each run. */
+  readonly params?: Readonly<Record<string, "float" | "int">>;
+  /** Shape of the result where it is known (a gradient has its input's shape): axes it lacks are summed, missing extents are taken from it. */
+  readonly resultShape?: readonly number[];
+  /** What axes mean, for errors: `{ i: "inner dimension" }`. */
+  readonly axisNames?: Readonly<Record<string, string>>;
+}
+
+/**
+ * @throws ShapeError when shapes disagree, naming the tensors, their shapes and the axis
+ * @throws FormulaError when an axis's extent cannot be inferred or an index is not affine
+ */
+export function bind(formula: Formula, binding: Binding): Program {
+  const { statements } = normalise(formula);
+  const params = formula.params.map((name) => ({ name, type: binding.params?.[name] ?? ("float" as const) }));
+  const buffers: Operand[] = formula.inputs.map((name) => {
+    const input = binding.inputs[name];
+    if (!input) throw new Error(`bind: no input ${name}`);
+    return { dtype: input.dtype, shape: input.shape };
+  });
+  const inputs = buffers.slice();
+  const numbers = new Map(formula.inputs.map((name, number) => [name, number]));
+  const steps: Step[] = [];
+  const last = statements[statements.length - 1] as Statement;
+  for (const group of groupsOf(statements)) {
+    const target = (group[0] as Statement).target;
+    const isResult = target === last.target;
+    const tensors = new Map([...numbers].map(([name, number]) => [name, { number, operand: buffers[number] as Operand }]));
+    const bound = group.map((statement) => bindStatement({ statement, tensors, binding, params, resultShape: isResult ? binding.resultShape : undefined }));
+    const operand = pieceTogether(bound.map((piece) => piece.nest));
+    const number = buffers.length;
+    buffers.push(operand);
+    numbers.set(target, number);
+    const clear = bound.some((piece) => piece.nest.output.accumulate) || !covers(bound.map((piece) => piece.nest), operand.shape);
+    bound.forEach((piece, order) => {
+      const output = { ...piece.nest.output, dtype: operand.dtype, shape: operand.shape };
+      steps.push({ nest: { ...piece.nest, output }, reads: piece.reads, writes: number, clear: clear && order === 0 });
+    });
+  }
+  return { name: binding.name, inputs, buffers, result: buffers.length - 1, params, steps };
+}
+
+function groupsOf(statements: readonly Statement[]): Statement[][] {
+  const groups: Statement[][] = [];
+  for (const statement of statements) {
+    const open = groups[groups.length - 1];
+    if (open?.[0]?.target === statement.target) open.push(statement);
+    else groups.push([statement]);
+  }
+  return groups;
+}
+
+/** The tensor that pieces define together: as large as the furthest of them. */
+function pieceTogether(nests: readonly Nest[]): Operand {
+  const [first] = nests as [Nest];
+  const shape = first.output.shape.map((_, d) => Math.max(...nests.map((nest) => nest.output.shape[d] ?? 0)));
+  const float = nests.find((nest) => nest.output.dtype.startsWith("float"));
+  return { dtype: float?.output.dtype ?? first.output.dtype, shape };
+}
+
+function covers(nests: readonly Nest[], shape: readonly number[]): boolean {
+  const steps = nests.reduce((total, nest) => total + product(nest.axes.slice(0, nest.free)), 0);
+  return steps >= shape.reduce((a, b) => a * b, 1);
+}
+
+function product(axes: readonly Axis[]): number {
+  return axes.reduce((total, axis) => total * axis.extent, 1);
+}

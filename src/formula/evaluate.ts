@@ -1,0 +1,166 @@
+// Evaluates bound programs in plain loops and double precision: the definition of what a formula means.
+
+import { FUNCTIONS } from "./functions.ts";
+import { identityOf } from "./bind-statement.ts";
+import type { DType, Index, Nest, Operand, Program, Scalar } from "./nest.ts";
+
+export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array } as const satisfies Record<DType, unknown>;
+
+export function sizeOfShape(shape: readonly number[]): number {
+  return shape.reduce((total, extent) => total * extent, 1);
+}
+
+export function allocate(dtype: DType, length: number): NumberArray {
+  return new ARRAYS[dtype](length);
+}
+
+/** Runs a program; values are rounded only where they are stored. */
+export function evaluateProgram(program: Program, inputs: readonly NumberArray[], params: readonly number[]): NumberArray {
+  const buffers = program.buffers.map((buffer, number) => inputs[number] ?? allocate(buffer.dtype, sizeOfShape(buffer.shape)));
+  for (const step of program.steps) {
+    const target = buffers[step.writes] as NumberArray;
+    if (step.clear) target.fill(0);
+    evaluateNest(step.nest, step.reads.map((number) => buffers[number] as NumberArray), target, params);
+  }
+  return buffers[program.result] as NumberArray;
+}
+
+interface Frame {
+  /** The present step of every axis. */
+  readonly at: Int32Array;
+  accumulator: number;
+}
+
+type Evaluate = (frame: Frame) => number;
+
+function evaluateNest(nest: Nest, operands: readonly NumberArray[], target: NumberArray, params: readonly number[]): void {
+  const frame: Frame = { at: new Int32Array(nest.axes.length), accumulator: 0 };
+  const compile = (scalar: Scalar): Evaluate => compileScalar(scalar, nest, operands, params);
+  const body = compile(nest.body);
+  const epilogue = nest.epilogue === undefined ? undefined : compile(nest.epilogue);
+  const address = compileAddress(nest.output.index, nest.output, compile);
+  const extents = nest.axes.map((axis) => axis.extent);
+  const isBool = nest.output.dtype === "bool";
+  loop(frame.at, extents, 0, nest.free, () => {
+    let value = nest.reducer === undefined ? body(frame) : reduce(nest, body, frame, extents);
+    if (epilogue) {
+      frame.accumulator = value;
+      value = epilogue(frame);
+    }
+    const place = address(frame);
+    if (place < 0) return;
+    if (isBool) value = value !== 0 ? 1 : 0;
+    target[place] = nest.output.accumulate ? (target[place] as number) + value : value;
+  });
+}
+
+function reduce(nest: Nest, body: Evaluate, frame: Frame, extents: readonly number[]): number {
+  let total = identityOf(nest.reducer ?? "sum", nest.body.type);
+  let step = 0;
+  let best = 0;
+  loop(frame.at, extents, nest.free, extents.length, () => {
+    const value = body(frame);
+    switch (nest.reducer) {
+      case "sum": total += value; break;
+      case "prod": total *= value; break;
+      case "max": total = Math.max(total, value); break;
+      case "min": total = Math.min(total, value); break;
+      default: {
+        const better = nest.reducer === "argmax" ? value > total : value < total;
+        if ((step === 0 || better || Number.isNaN(value)) && !Number.isNaN(total)) {
+          total = value;
+          best = step;
+        }
+      }
+    }
+    step++;
+  });
+  return nest.reducer === "argmax" || nest.reducer === "argmin" ? best : total;
+}
+
+function loop(at: Int32Array, extents: readonly number[], from: number, to: number, visit: () => void): void {
+  if (from === to) {
+    visit();
+    return;
+  }
+  const extent = extents[from] as number;
+  for (let step = 0; step < extent; step++) {
+    at[from] = step;
+    loop(at, extents, from + 1, to, visit);
+  }
+}
+
+function compileScalar(scalar: Scalar, nest: Nest, operands: readonly NumberArray[], params: readonly number[]): Evaluate {
+  const compile = (child: Scalar): Evaluate => compileScalar(child, nest, operands, params);
+  switch (scalar.kind) {
+    case "constant":
+      return () => scalar.value;
+    case "param": {
+      const value = params[scalar.param] as number;
+      return () => value;
+    }
+    case "accumulator":
+      return (frame) => frame.accumulator;
+    case "position":
+      return compileIndex(scalar.index, Number.POSITIVE_INFINITY, compile, true);
+    case "inside": {
+      const checks = scalar.index.map((index, d) => compileIndex(index, scalar.extents[d] as number, compile));
+      return (frame) => Number(checks.every((check) => check(frame) >= 0));
+    }
+    case "load": {
+      const array = operands[scalar.operand] as NumberArray;
+      const address = compileAddress(scalar.index, nest.operands[scalar.operand] as Operand, compile);
+      return (frame) => {
+        const place = address(frame);
+        return place < 0 ? scalar.fill : (array[place] as number);
+      };
+    }
+    case "call": {
+      const args = scalar.args.map(compile);
+      const { evaluate } = FUNCTIONS[scalar.fn];
+      const [a, b, c, d] = args;
+      if (scalar.fn === "select" && a && b && c) return (frame) => (a(frame) !== 0 ? b(frame) : c(frame));
+      const wrap: (value: number) => number = scalar.type === "int" && scalar.fn !== "int" ? (value) => value | 0 : (value) => value;
+      if (scalar.type === "int" && scalar.fn === "mul" && a && b) return (frame) => Math.imul(a(frame), b(frame));
+      if (d && a && b && c) return (frame) => evaluate(a(frame), b(frame), c(frame), d(frame));
+      if (b && a) return (frame) => wrap(evaluate(a(frame), b(frame), 0, 0));
+      return (frame) => wrap(evaluate((a as Evaluate)(frame), 0, 0, 0));
+    }
+  }
+}
+
+/** The flat position of an access, or −1 when it is invalid. */
+function compileAddress(index: readonly Index[], operand: Operand, compile: (scalar: Scalar) => Evaluate): Evaluate {
+  const parts = index.map((item, d) => compileIndex(item, operand.shape[d] as number, compile));
+  return (frame) => {
+    let place = 0;
+    for (let d = 0; d < parts.length; d++) {
+      const coordinate = (parts[d] as Evaluate)(frame);
+      if (coordinate < 0) return -1;
+      place = place * (operand.shape[d] as number) + coordinate;
+    }
+    return place;
+  };
+}
+
+/** One coordinate, or −1 when it is not in [0, extent) or not a whole number. */
+function compileIndex(index: Index, extent: number, compile: (scalar: Scalar) => Evaluate, raw = false): Evaluate {
+  if (index.kind === "indirect") {
+    const value = compile(index.value);
+    return (frame) => {
+      const coordinate = value(frame);
+      return coordinate >= 0 && coordinate < extent ? coordinate : -1;
+    };
+  }
+  const { terms, offset, divisor } = index;
+  return (frame) => {
+    let total = offset;
+    for (const term of terms) total += term.coefficient * (frame.at[term.axis] as number);
+    if (raw) return total;
+    if (total < 0 || total % divisor !== 0) return -1;
+    const coordinate = total / divisor;
+    return coordinate < extent ? coordinate : -1;
+  };
+}

@@ -1,0 +1,318 @@
+// Parses the text of a formula into its syntax tree; errors show the place.
+//
+//   formula    = statement { (";" | newline) statement }
+//   statement  = name [ "[" target { "," target } "]" ] ( "=" | "+=" ) expression
+//   target     = "..." [name] | expression [ "<" expression ]        an axis, or for pieces and scatter any index
+//   expression = or-expression over  || && (< <= > >= == !=) (+ -) (* / %) unary(- !) ^
+//   primary    = number | name | name "[" index { "," index } "]" | function "(" expression … ")"
+//              | reducer "[" bound { "," bound } "]" "(" expression ")" | ("count" | "position") "[" bound … "]"
+//              | "inside" "(" access ")" | "(" expression ")"
+//   bound      = name [ "<" expression ] | "..." [name] | "@" name
+//   reducer    = sum | mean | prod | max | min | argmax | argmin
+//
+// A bare tensor name means all of its axes, `x[...]`. `pi` and `inf` are numbers.
+
+import {
+  type BoundAxis, call, ELLIPSIS, type Expression, type Formula, type IndexNode, number, type Statement, visit,
+} from "./ast.ts";
+import { FUNCTIONS } from "./functions.ts";
+import { errorAt, type Token, type TokenKind, tokenize } from "./lexer.ts";
+import type { FunctionName, Reducer } from "./nest.ts";
+
+export interface ParseOptions {
+  /** Names of attributes read as values at run time (learning rate, slope). All other bare names are tensors. */
+  readonly params?: readonly string[];
+  /** Names of integer attributes beyond those that appear inside an index. */
+  readonly sizes?: readonly string[];
+}
+
+const REDUCERS = new Set(["sum", "mean", "prod", "max", "min", "argmax", "argmin"]);
+const CONSTANTS: Readonly<Record<string, number>> = { pi: Math.PI, inf: Number.POSITIVE_INFINITY, nan: Number.NaN };
+const BINARY: Readonly<Record<string, FunctionName>> = Object.fromEntries(
+  Object.entries(FUNCTIONS).flatMap(([fn, row]) => (row.operator ? [[row.operator.symbol, fn as FunctionName]] : [])),
+);
+
+/** @throws FormulaError with the position of the first thing that does not fit. */
+export function parseFormula(source: string, options: ParseOptions = {}): Formula {
+  return new Parser(source).formula(options);
+}
+
+class Parser {
+  readonly #source: string;
+  readonly #tokens: readonly Token[];
+  #next = 0;
+
+  constructor(source: string) {
+    this.#source = source;
+    this.#tokens = tokenize(source);
+  }
+
+  formula(options: ParseOptions): Formula {
+    const statements: Statement[] = [];
+    this.#skipSeparators();
+    while (!this.#at("end")) {
+      statements.push(this.#statement());
+      if (!this.#at("end") && !this.#at("separator")) this.#fail(`expected an operator or the end, got '${this.#peek.text}'`);
+      this.#skipSeparators();
+    }
+    if (statements.length === 0) this.#fail("expected a formula such as y = 1 / (1 + exp(-x))");
+    return resolve(this.#source, statements, options);
+  }
+
+  #statement(): Statement {
+    const target = this.#name("a name to define, as in y = …");
+    const indices: IndexNode[] = [];
+    const extents: Record<string, Expression> = {};
+    if (this.#take("[")) {
+      do {
+        if (this.#peek.kind === "ellipsis") indices.push(this.#ellipsis());
+        else {
+          const index = this.#binary(4);
+          indices.push(index);
+          if (this.#take("<")) {
+            if (index.kind !== "name") this.#fail("only a plain axis can be given an extent with <");
+            else extents[index.name] = this.#binary(4);
+          }
+        }
+      } while (this.#take(","));
+      this.#expect("]");
+    } else indices.push(ELLIPSIS);
+    const accumulate = this.#take("+=");
+    if (!accumulate) this.#expect("=");
+    return { target, indices, extents, accumulate, value: this.#binary(1) };
+  }
+
+  #binary(level: number): Expression {
+    if (level > 5) return this.#unary();
+    let left = this.#binary(level + 1);
+    for (;;) {
+      const fn = this.#peek.kind === "symbol" ? BINARY[this.#peek.text] : undefined;
+      if (fn === undefined || FUNCTIONS[fn].operator?.precedence !== level) return left;
+      this.#next++;
+      left = call(fn, left, this.#binary(level + 1));
+    }
+  }
+
+  #unary(): Expression {
+    if (this.#take("-")) {
+      const value = this.#unary();
+      return value.kind === "number" ? number(-value.value) : call("neg", value);
+    }
+    if (this.#take("!")) return call("not", this.#unary());
+    const base = this.#primary();
+    return this.#take("^") ? call("pow", base, this.#unary()) : base;
+  }
+
+  #primary(): Expression {
+    const token = this.#peek;
+    if (token.kind === "number") {
+      this.#next++;
+      return number(Number(token.text));
+    }
+    if (this.#take("(")) {
+      const inner = this.#binary(1);
+      this.#expect(")");
+      return inner;
+    }
+    const text = this.#name("a number, a name or '('");
+    if (Object.hasOwn(CONSTANTS, text)) return number(CONSTANTS[text] as number);
+    if (this.#is("[")) {
+      if (REDUCERS.has(text)) return this.#reduction(text);
+      if (text === "count" || text === "position") return { kind: text, axes: this.#bounds() };
+      return { kind: "access", tensor: text, indices: this.#indices() };
+    }
+    if (this.#is("(")) return this.#call(text, token);
+    return { kind: "name", name: text };
+  }
+
+  #reduction(text: string): Expression {
+    const axes = this.#bounds();
+    this.#expect("(");
+    const body = this.#binary(1);
+    this.#expect(")");
+    if (text !== "mean") return { kind: "reduce", reducer: text as Reducer, axes, body };
+    return call("div", { kind: "reduce", reducer: "sum", axes, body }, { kind: "count", axes });
+  }
+
+  #call(text: string, token: Token): Expression {
+    this.#expect("(");
+    const args: Expression[] = [];
+    if (!this.#is(")")) do args.push(this.#binary(1)); while (this.#take(","));
+    this.#expect(")");
+    if (text === "inside") {
+      const [access] = args;
+      if (args.length !== 1 || access?.kind !== "access") throw errorAt(this.#source, token.at, "inside takes one access, as in inside(x[i - 1])");
+      return { kind: "inside", access };
+    }
+    if (!Object.hasOwn(FUNCTIONS, text)) {
+      const hint = REDUCERS.has(text) ? `name the axes it runs over: ${text}[i](…)` : `known functions: ${Object.keys(FUNCTIONS).join(", ")}`;
+      throw errorAt(this.#source, token.at, `unknown function '${text}'`, hint);
+    }
+    const fn = text as FunctionName;
+    const expected = FUNCTIONS[fn].parameters;
+    if (args.length !== expected.length)
+      throw errorAt(this.#source, token.at, `${text} takes ${expected.length} argument${expected.length === 1 ? "" : "s"} (${expected.join(", ")}), got ${args.length}`);
+    return call(fn, ...args);
+  }
+
+  #indices(): IndexNode[] {
+    this.#expect("[");
+    const items: IndexNode[] = [];
+    do items.push(this.#peek.kind === "ellipsis" ? this.#ellipsis() : this.#binary(1)); while (this.#take(","));
+    this.#expect("]");
+    return items;
+  }
+
+  #bounds(): BoundAxis[] {
+    this.#expect("[");
+    const axes: BoundAxis[] = [];
+    do {
+      const token = this.#peek;
+      if (token.kind === "ellipsis") axes.push(this.#ellipsis());
+      else if (token.kind === "list") {
+        this.#next++;
+        axes.push({ kind: "list", attribute: token.text });
+      } else {
+        const axis = this.#name("an axis name");
+        axes.push({ kind: "axis", name: axis, extent: this.#take("<") ? this.#binary(4) : undefined });
+      }
+    } while (this.#take(","));
+    this.#expect("]");
+    return axes;
+  }
+
+  #ellipsis(): { kind: "ellipsis"; group: string } {
+    const token = this.#peek;
+    this.#next++;
+    return { kind: "ellipsis", group: token.text };
+  }
+
+  get #peek(): Token {
+    return this.#tokens[this.#next] as Token;
+  }
+
+  #at(kind: TokenKind): boolean {
+    return this.#peek.kind === kind;
+  }
+
+  #skipSeparators(): void {
+    while (this.#at("separator")) this.#next++;
+  }
+
+  #is(symbol: string): boolean {
+    return this.#peek.kind === "symbol" && this.#peek.text === symbol;
+  }
+
+  #take(symbol: string): boolean {
+    if (!this.#is(symbol)) return false;
+    this.#next++;
+    return true;
+  }
+
+  #expect(symbol: string): void {
+    if (!this.#take(symbol)) this.#fail(`expected '${symbol}', got ${describe(this.#peek)}`);
+  }
+
+  #name(expected: string): string {
+    const token = this.#peek;
+    if (token.kind !== "name") this.#fail(`expected ${expected}, got ${describe(token)}`);
+    this.#next++;
+    return token.text;
+  }
+
+  #fail(message: string): never {
+    throw errorAt(this.#source, this.#peek.at, message);
+  }
+}
+
+function describe(token: Token): string {
+  if (token.kind === "end") return "the end of the formula";
+  return token.kind === "separator" ? "the end of the line" : `'${token.text}'`;
+}
+
+/** Tells axes, attributes and tensors apart: bare names that are neither axes nor attributes are tensors. */
+function resolve(source: string, statements: readonly Statement[], options: ParseOptions): Formula {
+  const sizes = new Set(options.sizes);
+  const params = new Set(options.params);
+  const lists = new Set<string>();
+  const inputs = new Set<string>();
+  const assigned = new Set<string>();
+  const resolved = statements.map((statement) => {
+    const axes = axesOf(statement, params, sizes);
+    const asTensor = (node: Expression): Expression => {
+      if (node.kind === "name" && !axes.has(node.name) && !params.has(node.name) && !sizes.has(node.name))
+        return { kind: "access", tensor: node.name, indices: [ELLIPSIS] };
+      return node;
+    };
+    const value = mapValues(statement.value, asTensor);
+    // A bare name inside an index is an axis or a size, never a tensor; an access inside an index is an indirect index.
+    const see = (node: Expression): void => {
+      if (node.kind === "access" && !assigned.has(node.tensor)) inputs.add(node.tensor);
+      if (node.kind === "reduce" || node.kind === "count" || node.kind === "position")
+        for (const axis of node.axes) if (axis.kind === "list") lists.add(axis.attribute);
+    };
+    for (const index of statement.indices) if (index.kind !== "ellipsis") visit(index, see);
+    visit(value, see);
+    assigned.add(statement.target);
+    return { ...statement, value };
+  });
+  for (const statement of resolved)
+    if (inputs.has(statement.target)) throw errorAt(source, Math.max(0, source.indexOf(statement.target)), `${statement.target} is read before it is defined`);
+  const last = resolved[resolved.length - 1] as Statement;
+  const used = new Set<string>();
+  for (const statement of resolved) for (const node of expressionsOf(statement)) visit(node, (n) => n.kind === "access" && used.add(n.tensor));
+  for (const statement of resolved)
+    if (statement.target !== last.target && !used.has(statement.target))
+      throw errorAt(source, Math.max(0, source.indexOf(statement.target)), `${statement.target} is defined but never used`, `the last statement's target (${last.target}) is the result`);
+  return { statements: resolved, inputs: [...inputs], sizes: [...sizes].filter((s) => !params.has(s)), lists: [...lists], params: [...params] };
+}
+
+export function expressionsOf(statement: Statement): Expression[] {
+  const found: Expression[] = [statement.value, ...Object.values(statement.extents)];
+  for (const index of statement.indices) if (index.kind !== "ellipsis") found.push(index);
+  return found;
+}
+
+/** The axes a statement introduces; names inside indices and extents that are not axes become sizes. */
+function axesOf(statement: Statement, params: ReadonlySet<string>, sizes: Set<string>): Set<string> {
+  const axes = new Set<string>();
+  // Where the left side is not made of plain axes (a piece or a scatter), the axes come from the right side's plain indices.
+  const open = statement.accumulate || statement.indices.some((index) => index.kind !== "ellipsis" && index.kind !== "name");
+  const inIndex = new Set<string>();
+  const collectNames = (node: Expression): void => visit(node, (n) => n.kind === "name" && inIndex.add(n.name));
+  for (const index of statement.indices) {
+    if (index.kind === "name" && !sizes.has(index.name) && !params.has(index.name)) axes.add(index.name);
+    else if (index.kind !== "ellipsis") collectNames(index);
+  }
+  for (const extent of Object.values(statement.extents)) collectNames(extent);
+  visit(statement.value, (node) => {
+    if (node.kind === "reduce" || node.kind === "count" || node.kind === "position")
+      for (const axis of node.axes)
+        if (axis.kind === "axis") {
+          axes.add(axis.name);
+          if (axis.extent) collectNames(axis.extent);
+        }
+    const access = node.kind === "access" ? node : node.kind === "inside" ? node.access : undefined;
+    for (const index of access?.indices ?? []) {
+      if (index.kind === "ellipsis") continue;
+      if (open && index.kind === "name" && !sizes.has(index.name)) axes.add(index.name);
+      else collectNames(index);
+    }
+  });
+  for (const found of inIndex) if (!axes.has(found)) sizes.add(found);
+  return axes;
+}
+
+/** transform, but leaves names inside plain (affine) indices alone. */
+function mapValues(node: Expression, asTensor: (node: Expression) => Expression): Expression {
+  switch (node.kind) {
+    case "name":
+      return asTensor(node);
+    case "call":
+      return { ...node, args: node.args.map((arg) => mapValues(arg, asTensor)) };
+    case "reduce":
+      return { ...node, body: mapValues(node.body, asTensor) };
+    default:
+      return node;
+  }
+}

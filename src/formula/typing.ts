@@ -1,0 +1,58 @@
+// Gives scalar expressions their types: promotion bool → int → float, casts where an argument's type differs.
+
+import { FUNCTIONS } from "./functions.ts";
+import type { DType, FunctionName, Scalar, ScalarType } from "./nest.ts";
+import { FormulaError } from "../util/errors.ts";
+
+const RANK: Readonly<Record<ScalarType, number>> = { bool: 0, int: 1, float: 2 };
+const BY_RANK: readonly ScalarType[] = ["bool", "int", "float"];
+
+export function typeOfDType(dtype: DType): ScalarType {
+  if (dtype === "bool") return "bool";
+  return dtype === "int32" || dtype === "uint8" ? "int" : "float";
+}
+
+export function constant(value: number, type: ScalarType): Scalar {
+  return { kind: "constant", value, type };
+}
+
+export function cast(value: Scalar, type: ScalarType): Scalar {
+  if (value.type === type) return value;
+  if (value.kind === "constant") return constant(type === "bool" ? Number(value.value !== 0) : type === "int" ? Math.trunc(value.value) : value.value, type);
+  return { kind: "call", fn: type, args: [value], type };
+}
+
+/** A call with its arguments cast to what the function takes. */
+export function callOf(fn: FunctionName, args: readonly Scalar[], opName: string): Scalar {
+  const all = (type: ScalarType, items: readonly Scalar[] = args): Scalar[] => items.map((item) => cast(item, type));
+  const call = (items: readonly Scalar[], type: ScalarType): Scalar => ({ kind: "call", fn, args: items, type });
+  switch (FUNCTIONS[fn].signature) {
+    case "arithmetic": {
+      const type = common(args);
+      const numeric = type === "bool" ? "int" : type;
+      return call(all(numeric), numeric);
+    }
+    case "float":
+      return call(all("float"), "float");
+    case "comparison":
+      return call(all(common(args)), "bool");
+    case "logic":
+      return call(all("bool"), "bool");
+    case "test":
+      return call(all("float"), "bool");
+    case "select": {
+      const [condition, a, b] = args as [Scalar, Scalar, Scalar];
+      const type = common([a, b]);
+      return call([cast(condition, "bool"), cast(a, type), cast(b, type)], type);
+    }
+    case "cast":
+      return cast(args[0] as Scalar, fn as ScalarType);
+    case "random":
+      if (args[3]?.kind !== "constant") throw new FormulaError(`${opName}: the last argument of uniform must be 0 or 1`);
+      return call(all("int"), "float");
+  }
+}
+
+function common(args: readonly Scalar[]): ScalarType {
+  return BY_RANK[Math.max(...args.map((arg) => RANK[arg.type]))] as ScalarType;
+}
