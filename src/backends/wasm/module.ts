@@ -1,0 +1,99 @@
+// Assembles a kernel module into a WebAssembly binary that imports one memory, and compiles it.
+
+import type { KernelFunction, KernelModule } from "../../kernels/language.ts";
+import { printModule } from "../../kernels/print.ts";
+import { BackendError } from "../../util/errors.ts";
+import { Bytes } from "./bytes.ts";
+import type { EmitOptions } from "./emit.ts";
+import { emitFunction } from "./emit.ts";
+import { typeCode } from "./opcodes.ts";
+
+const section = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const functionForm = 0x60;
+const memoryKind = 2;
+
+/** The binary imports its memory as `env.memory`. */
+export function encodeModule(module: KernelModule, options: EmitOptions): Uint8Array<ArrayBuffer> {
+  const indices = new Map(module.functions.map((fn, position) => [fn.name, position]));
+  const signatures = new Map<string, number>();
+  const types: KernelFunction[] = [];
+  const typeOf = module.functions.map((fn) => {
+    const key = [...fn.parameters.map((parameter) => typeCode[parameter.type]), "→", fn.result && typeCode[fn.result.type]].join();
+    let index = signatures.get(key);
+    if (index === undefined) {
+      index = types.push(fn) - 1;
+      signatures.set(key, index);
+    }
+    return index;
+  });
+  const out = new Bytes();
+  out.raw(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+  const add = (id: number, write: (bytes: Bytes) => void) => {
+    out.byte(id);
+    out.sized(write);
+  };
+  add(section.type, (bytes) => {
+    bytes.unsigned(types.length);
+    for (const fn of types) {
+      bytes.byte(functionForm);
+      bytes.unsigned(fn.parameters.length);
+      for (const parameter of fn.parameters) bytes.byte(typeCode[parameter.type]);
+      bytes.unsigned(fn.result === undefined ? 0 : 1);
+      if (fn.result !== undefined) bytes.byte(typeCode[fn.result.type]);
+    }
+  });
+  add(section.import, (bytes) => {
+    bytes.unsigned(1);
+    bytes.name("env");
+    bytes.name("memory");
+    bytes.byte(memoryKind);
+    bytes.byte(0);
+    bytes.unsigned(0);
+  });
+  add(section.function, (bytes) => {
+    bytes.unsigned(typeOf.length);
+    for (const type of typeOf) bytes.unsigned(type);
+  });
+  add(section.export, (bytes) => {
+    const exported = module.functions.filter((fn) => fn.exported);
+    bytes.unsigned(exported.length);
+    for (const fn of exported) {
+      bytes.name(fn.name);
+      bytes.byte(0);
+      bytes.unsigned(indices.get(fn.name)!);
+    }
+  });
+  add(section.code, (bytes) => {
+    bytes.unsigned(module.functions.length);
+    for (const fn of module.functions) {
+      const body = emitFunction(fn, (callee) => indices.get(callee)!, options);
+      bytes.unsigned(body.length);
+      bytes.raw(body);
+    }
+  });
+  add(section.custom, (bytes) => {
+    bytes.name("name");
+    bytes.byte(1);
+    bytes.sized((names) => {
+      names.unsigned(module.functions.length);
+      module.functions.forEach((fn, position) => {
+        names.unsigned(position);
+        names.name(fn.name);
+      });
+    });
+  });
+  return out.bytes().slice();
+}
+
+/** Throws a BackendError with the kernel's listing when the engine rejects what was emitted: a fault of kasane, not of the caller. */
+export function compileModule(module: KernelModule, options: EmitOptions): WebAssembly.Module {
+  const binary = encodeModule(module, options);
+  try {
+    return new WebAssembly.Module(binary);
+  } catch (cause) {
+    throw new BackendError(`wasm: the engine rejected the code emitted for "${module.name}" (${String(cause)})\n${printModule(module)}`, {
+      hint: "this is a fault in kasane: please report it with the listing above",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,73 @@
+// Affine accesses of a contraction: flat strides and bounds checks per axis, after exact divisions are gone.
+import type { AffineIndex, Index } from "../../formula/nest.ts";
+
+/** base + Σ steps[axis] · axis must lie in [0, extent) for the access to be valid. */
+export interface Check {
+  readonly base: number;
+  readonly steps: readonly number[];
+  readonly extent: number;
+}
+
+/** Where a tensor is read or written: element base + Σ strides[axis] · axis, valid when all checks hold. */
+export interface Access {
+  readonly base: number;
+  readonly strides: readonly number[];
+  readonly checks: readonly Check[];
+  /** Elements of the whole tensor. */
+  readonly size: number;
+}
+
+/** For each axis of the nest: axis = factor · step + residue with step in [0, extent). */
+export interface Substitution {
+  readonly factors: readonly number[];
+  readonly residues: readonly number[];
+  readonly extents: readonly number[];
+}
+
+/** All indices as affine ones; undefined when one is indirect. */
+export function affineIndices(indices: readonly Index[]): readonly AffineIndex[] | undefined {
+  return indices.every((index) => index.kind === "affine") ? indices : undefined;
+}
+
+/** The substitution that leaves every axis as it is. */
+export function identity(extents: readonly number[]): Substitution {
+  return { factors: extents.map(() => 1), residues: extents.map(() => 0), extents };
+}
+
+/** Flattens the indices of a dense row-major tensor. The substitution must make every division exact at every step. */
+export function accessOf(indices: readonly AffineIndex[], shape: readonly number[], axes: Substitution): Access {
+  const count = axes.extents.length;
+  const strides: number[] = new Array(count).fill(0);
+  const checks: Check[] = [];
+  let base = 0;
+  let pitch = 1;
+  for (let dimension = shape.length - 1; dimension >= 0; dimension--) {
+    const index = indices[dimension]!;
+    const extent = shape[dimension]!;
+    const steps: number[] = new Array(count).fill(0);
+    let start = index.offset;
+    for (const { axis, coefficient } of index.terms) {
+      steps[axis]! += (coefficient * axes.factors[axis]!) / index.divisor;
+      start += coefficient * axes.residues[axis]!;
+    }
+    start /= index.divisor;
+    const [low, high] = rangeOf(start, steps, axes.extents);
+    if (low < 0 || high >= extent) checks.push({ base: start, steps, extent });
+    base += start * pitch;
+    for (let axis = 0; axis < count; axis++) strides[axis]! += steps[axis]! * pitch;
+    pitch *= extent;
+  }
+  return { base, strides, checks, size: pitch };
+}
+
+/** Smallest and largest value of base + Σ steps · axis. */
+export function rangeOf(base: number, steps: readonly number[], extents: readonly number[]): [number, number] {
+  let low = base;
+  let high = base;
+  steps.forEach((step, axis) => {
+    const reach = step * (extents[axis]! - 1);
+    if (reach < 0) low += reach;
+    else high += reach;
+  });
+  return [low, high];
+}

@@ -1,0 +1,139 @@
+// What the contraction engine will do for one nest, decided without emitting anything.
+import type { Load, Nest, Position, Scalar } from "../../formula/nest.ts";
+import type { Access, Substitution } from "./access.ts";
+import { accessOf, affineIndices } from "./access.ts";
+import type { Roles } from "./classify.ts";
+import { productOf, rolesOf } from "./classify.ts";
+import type { ResidueClass } from "./residue.ts";
+import { residueClasses } from "./residue.ts";
+
+/** A value an epilogue reads per output element: one element of an operand, or the number of a position. */
+export interface EpilogueLeaf {
+  readonly node: Load | Position;
+  /** Operand number; undefined for a position. */
+  readonly operand: number | undefined;
+  /** For a position only base and strides count. */
+  readonly access: Access;
+}
+
+/** A part of the sum with affine accesses. */
+export interface Segment {
+  /** Of all axes, free ones first. */
+  readonly extents: readonly number[];
+  readonly a: Access;
+  readonly b: Access;
+  /** Product of the summed extents. */
+  readonly k: number;
+}
+
+/** One residue class of the free axes: C[batch, m, n] = epilogue(scale · Σ segments Σ k A[batch, m, k] · B[batch, k, n]). */
+export interface ContractionClass {
+  readonly extents: readonly number[];
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly output: Access;
+  readonly leaves: readonly EpilogueLeaf[];
+  readonly segments: readonly Segment[];
+}
+
+export interface ContractionPlan {
+  readonly nest: Nest;
+  readonly roles: Roles;
+  /** Operand numbers of A and B. */
+  readonly a: number;
+  readonly b: number;
+  readonly scale: Scalar | undefined;
+  readonly classes: readonly ContractionClass[];
+  readonly flops: number;
+}
+
+/** Recognises a nest the engine can run; undefined: the general lowering takes it. */
+export function planContraction(nest: Nest): ContractionPlan | undefined {
+  if (nest.reducer !== "sum" || nest.output.dtype !== "float32") return undefined;
+  const product = productOf(nest.body);
+  if (product === undefined) return undefined;
+  const { loads } = product;
+  if (loads.some((load) => load.fill !== 0 || nest.operands[load.operand]!.dtype !== "float32")) return undefined;
+  // Adding to what is there and then applying a function would apply it to the old value too.
+  if (nest.output.accumulate && nest.epilogue !== undefined) return undefined;
+  const roles = rolesOf(nest, loads);
+  const leaves = leavesOf(nest.epilogue);
+  if (roles === undefined || leaves === undefined) return undefined;
+  const extents = nest.axes.map((axis) => axis.extent);
+  const [a, b] = [loads[roles.rows], loads[1 - roles.rows]!];
+  const [aIndex, bIndex] = [affineIndices(a.index)!, affineIndices(b.index)!];
+  const residues = residueClasses(extents, nest.free, [...aIndex, ...bIndex]);
+  if (residues === undefined) return undefined;
+  const classes: ContractionClass[] = [];
+  let flops = 0;
+  for (const residue of residues) {
+    const planned = classOf(nest, roles, leaves, residue, (axes) => ({
+      a: accessOf(aIndex, nest.operands[a.operand]!.shape, axes),
+      b: accessOf(bIndex, nest.operands[b.operand]!.shape, axes),
+    }));
+    if (planned === undefined) return undefined;
+    classes.push(planned);
+    for (const segment of planned.segments) flops += 2 * planned.batch * planned.m * planned.n * segment.k;
+  }
+  return { nest, roles, a: a.operand, b: b.operand, scale: product.scale, classes, flops };
+}
+
+function classOf(
+  nest: Nest,
+  roles: Roles,
+  leaves: readonly (Load | Position)[],
+  { free, segments }: ResidueClass,
+  access: (axes: Substitution) => { a: Access; b: Access },
+): ContractionClass | undefined {
+  const count = (axes: readonly number[], extents: readonly number[]) => axes.reduce((product, axis) => product * extents[axis]!, 1);
+  const output = accessOf(affineIndices(nest.output.index)!, nest.output.shape, free);
+  // Dropped writes and divided output indices are rare enough to be left to the general lowering.
+  if (output.checks.length > 0 || nest.output.index.some((index) => index.kind === "affine" && index.divisor !== 1)) return undefined;
+  const planned: EpilogueLeaf[] = [];
+  for (const node of leaves) {
+    if (node.kind === "position") {
+      const access = accessOf([node.index], [Number.MAX_SAFE_INTEGER], free);
+      planned.push({ node, operand: undefined, access: { ...access, checks: [] } });
+      continue;
+    }
+    const indices = affineIndices(node.index);
+    if (indices === undefined || indices.some((index) => index.divisor !== 1)) return undefined;
+    const leaf = accessOf(indices, nest.operands[node.operand]!.shape, free);
+    if (leaf.checks.length > 0) return undefined;
+    planned.push({ node, operand: node.operand, access: leaf });
+  }
+  const bound = segments.map((segment) => ({ extents: segment.extents, ...access(segment), k: count(roles.k, segment.extents) }));
+  // Coordinates are kept as a sum of a part of m (or n) and a part of k; a third part of a batch axis has no place.
+  const moving = (axis: number) => bound.some(({ a, b }) => [...a.checks, ...b.checks].some((check) => check.steps[axis] !== 0));
+  if (roles.batch.some((axis) => free.extents[axis]! > 1 && moving(axis))) return undefined;
+  return {
+    extents: free.extents,
+    batch: count(roles.batch, free.extents),
+    m: count(roles.m, free.extents),
+    n: count(roles.n, free.extents),
+    output,
+    leaves: planned,
+    segments: bound,
+  };
+}
+
+/** Loads and positions of an epilogue; undefined when it holds what the engine does not keep per tile. */
+function leavesOf(epilogue: Scalar | undefined): readonly (Load | Position)[] | undefined {
+  const leaves: (Load | Position)[] = [];
+  const walk = (node: Scalar): boolean => {
+    switch (node.kind) {
+      case "load":
+      case "position":
+        leaves.push(node);
+        return true;
+      case "call":
+        return node.args.every(walk);
+      case "inside":
+        return false;
+      default:
+        return true;
+    }
+  };
+  return epilogue === undefined || walk(epilogue) ? leaves : undefined;
+}
