@@ -53,8 +53,8 @@ export function difference(root) {
   const installed = readEntries(join(root, "node_modules", ".package-lock.json"));
   if (installed === undefined) return "node_modules is not there or not complete";
   for (const [path, entry] of Object.entries(wanted)) {
-    if (path === "" || (entry.optional && !fitsMachine(entry))) continue;
     const have = installed[path];
+    if (path === "" || (have === undefined && entry.optional && !isMadeForThisMachine(entry))) continue;
     if (have === undefined || !existsSync(join(root, path, "package.json"))) return `${path} is missing`;
     if (have.version !== entry.version || have.integrity !== entry.integrity) return `${path} is not version ${entry.version}`;
   }
@@ -71,8 +71,12 @@ function readEntries(path) {
   }
 }
 
-/** @param {LockEntry} entry */
-function fitsMachine({ os, cpu, libc }) {
+/**
+ * Whether npm installs an optional package here for certain. One without conditions may belong to one for another machine.
+ * @param {LockEntry} entry
+ */
+function isMadeForThisMachine({ os, cpu, libc }) {
+  if (os === undefined && cpu === undefined) return false;
   return allows(os, process.platform) && allows(cpu, process.arch) && (libc === undefined || allows(libc, libcName()));
 }
 

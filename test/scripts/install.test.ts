@@ -18,6 +18,7 @@ const wanted: Entries = {
   "": { version: "1.0.0" },
   "node_modules/a": { version: "1.2.3", integrity: "sha512-a" },
   "node_modules/elsewhere": { version: "1.0.0", optional: true, os: [`!${process.platform}`] },
+  "node_modules/needed-elsewhere": { version: "1.0.0", optional: true },
 };
 const complete = {
   "package-lock.json": lock(wanted),
