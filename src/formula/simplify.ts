@@ -64,18 +64,15 @@ const RULES: Partial<Record<FunctionName, Rule>> = {
     if (right) return call("neg", call("mul", a, right));
     const [one, divisor] = argsOf(b, "div") ?? [];
     if (divisor && isNumber(one, 1)) return call("div", a, divisor);
-    for (const [x, y] of [[a, b], [b, a]] as const) {
-      const [condition, value, otherwise] = argsOf(y, "select") ?? [];
-      if (condition && value && isNumber(otherwise, 0)) return call("select", condition, call("mul", x, value), number(0));
-    }
-    return undefined;
+    return intoSelect(b, (value) => call("mul", a, value)) ?? intoSelect(a, (value) => call("mul", value, b));
   },
   div: ([a, b]) => {
     if (!a || !b) return undefined;
     if (isNumber(b, 1)) return a;
     if (isNumber(a, 0)) return number(0);
     const [left] = argsOf(a, "neg") ?? [];
-    return left && call("neg", call("div", left, b));
+    if (left) return call("neg", call("div", left, b));
+    return intoSelect(a, (value) => call("div", value, b));
   },
   pow: ([a, b]) => (isNumber(b, 1) ? a : isNumber(b, 0) ? number(1) : undefined),
   select: ([condition, a, b]) => {
@@ -84,6 +81,17 @@ const RULES: Partial<Record<FunctionName, Rule>> = {
   },
   float: ([a]) => (a?.kind === "number" ? a : undefined),
 };
+
+/**
+ * f(select(c, v, 0)) = select(c, f(v), 0) for f that keeps 0: so that a gradient of a branch not taken is 0 even where the
+ * branch's own derivative is infinite.
+ */
+function intoSelect(node: Expression, apply: (value: Expression) => Expression): Expression | undefined {
+  const [condition, a, b] = argsOf(node, "select") ?? [];
+  if (!condition || !a || !b) return undefined;
+  if (isNumber(b, 0)) return call("select", condition, apply(a), b);
+  return isNumber(a, 0) ? call("select", condition, a, apply(b)) : undefined;
+}
 
 function rewrite(node: Expression): Expression {
   if (node.kind === "reduce" && node.reducer === "sum" && isNumber(node.body, 0)) return number(0);

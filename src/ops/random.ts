@@ -1,0 +1,27 @@
+// Random numbers: maps of a counter (Philox2x32-10), so that the same seed gives the same numbers on every machine.
+
+import { random } from "./op.ts";
+
+const params = { seed: "int", stream: "int" } as const;
+
+export const uniform = random("randomUniform", "y[...] = low + (high - low) * uniform(seed, stream, position[...], 0)", {
+  params: { ...params, low: 0, high: 1 },
+  doc: { en: "Numbers spread evenly over [low, high).", source: "Salmon et al. 2011" },
+});
+export const normal = random(
+  "randomNormal",
+  "y[...] = mean + deviation * sqrt(-2 * log(1 - uniform(seed, stream, position[...], 0))) * cos(2 * pi * uniform(seed, stream, position[...], 1))",
+  { params: { ...params, mean: 0, deviation: 1 }, doc: { en: "Normally distributed numbers.", source: "Box & Muller 1958" } },
+);
+export const bernoulli = random("randomBernoulli", "y[...] = float(uniform(seed, stream, position[...], 0) < probability)", {
+  params: { ...params, probability: 0.5 },
+  doc: { en: "1 with the given probability, else 0." },
+});
+export const integers = random("randomInteger", "y[...] = int(floor(low + (high - low) * uniform(seed, stream, position[...], 0)))", {
+  params: { ...params, low: "int", high: "int" },
+  doc: { en: "Integers from low to high − 1." },
+});
+export const dropout = random("dropout", "y[...] = select(uniform(seed, stream, position[...], 0) < keep, x[...] / keep, 0)", {
+  params: { ...params, keep: 0.5 },
+  doc: { en: "Sets each element to 0 with probability 1 − keep and divides the others by keep; the gradient uses the same mask.", source: "Srivastava et al. 2014" },
+});
