@@ -139,8 +139,8 @@ function judge(file, item, rules) {
   );
 }
 
-/** @param {string} file @param {string} pattern */
-function matches(file, pattern) {
+/** Whether a path inside src (or dist) falls under one of the patterns of `nodeOnly`. @param {string} file @param {string} pattern */
+export function matches(file, pattern) {
   if (pattern.endsWith("/")) return file.startsWith(pattern);
   return pattern.endsWith("*") ? file.startsWith(pattern.slice(0, -1)) && !file.slice(pattern.length - 1).includes("/") : file === pattern;
 }

@@ -1,0 +1,104 @@
+// Runs functions of a test inside a real, headless Chromium that has the built library loaded.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { chromium } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ensureBuilt } from "../../scripts/lib/build.mjs";
+import { root } from "../../scripts/lib/paths.mjs";
+import type { StaticServer } from "./server.ts";
+import { serve } from "./server.ts";
+
+/** The library as a page sees it; a test casts to what it uses. */
+export type Library = typeof import("kasane");
+
+export interface BrowserPage {
+  /**
+   * Runs a function in the page with the built library and arguments; arguments and result travel as JSON-like values.
+   * The function's text is sent: it sees its parameters and the page's globals, and nothing of the test around it.
+   */
+  run<Result, Arguments extends unknown[]>(
+    work: (kasane: Library, ...args: Arguments) => Result | Promise<Result>,
+    ...args: Arguments
+  ): Promise<Result>;
+  /** What the page complained about so far: uncaught errors, and console messages of level error. */
+  readonly complaints: readonly string[];
+}
+
+const executablePath = process.env.KASANE_CHROMIUM ?? "/usr/bin/chromium";
+
+// A software WebGPU adapter, and no talk with the outside.
+const flags = [
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+];
+
+/**
+ * `describe` for tests that need a browser. Without Chromium they are skipped with a warning; under CI=true they fail.
+ * @param define gets a function that returns the page; call it inside a test
+ */
+export function describeInBrowser(title: string, define: (page: () => BrowserPage) => void): void {
+  if (!existsSync(executablePath)) {
+    const reason = `There is no Chromium at ${executablePath}; install it (Debian: apt-get install chromium) or set KASANE_CHROMIUM.`;
+    if (process.env.CI === "true") {
+      it(title, () => expect.fail(reason));
+      return;
+    }
+    console.warn(`SKIPPED "${title}": ${reason}`);
+    it(title, ({ skip }) => skip(reason));
+    return;
+  }
+  describe(title, () => {
+    let opened: OpenPage | undefined;
+    beforeAll(async () => {
+      opened = await openPage();
+    });
+    afterAll(() => opened?.close());
+    define(() => opened as OpenPage);
+  });
+}
+
+interface OpenPage extends BrowserPage {
+  close(): Promise<void>;
+}
+
+async function openPage(): Promise<OpenPage> {
+  await ensureBuilt(root, "library");
+  const server = await serve({ dist: join(root, "dist") });
+  let browser: Browser | undefined;
+  try {
+    browser = await chromium.launch({ executablePath, headless: true, args: flags });
+    const page = await browser.newPage();
+    const complaints = listen(page);
+    await page.goto(server.origin);
+    return { complaints, run: (work, ...args) => evaluate(page, work, args), close: () => close(server, browser) };
+  } catch (error) {
+    await close(server, browser);
+    throw error;
+  }
+}
+
+function listen(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    // The browser asks for an icon by itself.
+    if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico")) complaints.push(message.text());
+  });
+  return complaints;
+}
+
+// Sent as text, because the test runner rewrites every `import(…)` in a function it has loaded.
+async function evaluate<Result>(page: Page, work: unknown, args: unknown[]): Promise<Result> {
+  return page.evaluate(`import("/dist/index.js").then((kasane) => (${String(work)})(kasane, ...${JSON.stringify(args)}))`);
+}
+
+async function close(server: StaticServer, browser: Browser | undefined): Promise<void> {
+  await browser?.close();
+  await server.close();
+}

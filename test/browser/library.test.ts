@@ -1,0 +1,26 @@
+// The built library loads and works in a real browser, under a content security policy without eval.
+import { expect, it } from "vitest";
+import { describeInBrowser } from "./browser.ts";
+
+describeInBrowser("the library in Chromium", (page) => {
+  it("loads from dist and exports the same names as in Node", async () => {
+    const inBrowser = await page().run((kasane) => Object.keys(kasane).sort());
+    const inNode = Object.keys(await import("../../src/index.ts")).sort();
+    expect(inBrowser.length).toBeGreaterThan(0);
+    expect(inBrowser).toEqual(inNode);
+    expect(page().complaints).toEqual([]);
+  });
+
+  it("runs in a page that is cross-origin isolated and forbids eval", async () => {
+    const seen = await page().run((_kasane, code: string) => {
+      let evaluated: string;
+      try {
+        evaluated = String(new Function(code)());
+      } catch (error) {
+        evaluated = (error as Error).name;
+      }
+      return { isolated: globalThis.crossOriginIsolated, shared: typeof SharedArrayBuffer, evaluated };
+    }, "return 1");
+    expect(seen).toEqual({ isolated: true, shared: "function", evaluated: "EvalError" });
+  });
+});
