@@ -109,6 +109,13 @@ export function checkCount(value: number, name: string, least = 1): void {
   }
 }
 
+/** @throws InputError unless `value` is a finite number of at least 0. */
+export function checkAmount(value: number, name: string): void {
+  if (!Number.isFinite(value) || value < 0) {
+    throw new InputError(`${name}: expected a number of at least 0, got ${String(value)}`);
+  }
+}
+
 // The 32-bit finaliser of MurmurHash3: every input bit flips every output bit with probability near one half.
 function mix(value: number): number {
   let bits = value | 0;

@@ -1,0 +1,217 @@
+// Named arrays that share their first axis: one row is one sample. Subsets and splits are views, rows are copied per batch.
+
+import { InputError } from "../util/errors.ts";
+import type { NdArray, Storage } from "./array.ts";
+import { elementCount, gatherRows } from "./array.ts";
+import { checkCount, permutation } from "./generators/random.ts";
+
+/** Arrays by name, all with the same length along the first axis. */
+export type Fields = Readonly<Record<string, NdArray>>;
+
+export interface DatasetOptions {
+  /** Names of the classes; the field `y` must then hold indices into them. */
+  readonly classNames?: readonly string[];
+  /** Names of the columns of the field `x`. */
+  readonly columnNames?: readonly string[];
+  /** Accept NaN and infinite values (default false: the first one is an error). */
+  readonly allowNonFinite?: boolean;
+}
+
+export interface SplitOptions {
+  /** Default 0. */
+  readonly seed?: number;
+  /** Keep the share of each class in both parts, by the labels in field `y` (default: true when the dataset has class names). */
+  readonly stratify?: boolean;
+  /** Take the parts in order instead of at random (default false). */
+  readonly inOrder?: boolean;
+}
+
+// A view hands its rows to the constructor under a key that only this file knows: they are checked already.
+const viewRows = Symbol("rows of a view");
+
+interface ViewOptions extends DatasetOptions {
+  readonly [viewRows]?: Int32Array;
+}
+
+/**
+ * @example
+ * const { images, labels, classNames } = digits({ count: 6000 });
+ * const [train, validation] = new Dataset({ x: images, y: labels }, { classNames }).split(0.9);
+ */
+export class Dataset<F extends Fields = Fields> {
+  /** Number of samples. */
+  readonly size: number;
+  readonly classNames: readonly string[] | undefined;
+  readonly columnNames: readonly string[] | undefined;
+  readonly #source: F;
+  readonly #rows: Int32Array | undefined;
+  #fields: F | undefined;
+
+  /** @throws InputError when there are no fields or no rows, lengths differ, a label has no class or a value is not finite. */
+  constructor(fields: F, options: DatasetOptions = {}) {
+    const rows = (options as ViewOptions)[viewRows];
+    if (rows === undefined) checkFields(fields, options);
+    this.size = rows === undefined ? commonLength(fields) : rows.length;
+    this.classNames = options.classNames;
+    this.columnNames = options.columnNames;
+    this.#source = fields;
+    this.#rows = rows;
+  }
+
+  /** All samples as arrays; a view copies its rows on the first reading. */
+  get fields(): F {
+    this.#fields ??= this.#rows === undefined ? this.#source : gatherFields(this.#source, this.#rows);
+    return this.#fields;
+  }
+
+  /** Copies the samples at these positions into fresh arrays, in this order. */
+  gather(positions: ArrayLike<number>): F {
+    return gatherFields(this.#source, this.#sourceRows(positions));
+  }
+
+  /** A view of the samples at these positions, in this order; a position may repeat. */
+  subset(positions: ArrayLike<number>): Dataset<F> {
+    if (positions.length === 0) throw new InputError("dataset: a subset needs at least one sample, got none");
+    const options: ViewOptions = { classNames: this.classNames, columnNames: this.columnNames, [viewRows]: this.#sourceRows(positions) };
+    return new Dataset(this.#source, options);
+  }
+
+  /** A view of the samples from `start` up to, not including, `end`. */
+  slice(start: number, end = this.size): Dataset<F> {
+    checkCount(start, "dataset: slice start", 0);
+    checkCount(end, "dataset: slice end", 0);
+    return this.subset(Int32Array.from({ length: Math.max(0, Math.min(end, this.size) - start) }, (_, index) => start + index));
+  }
+
+  /**
+   * Two views that share no sample: the first holds `fraction` of them (rounded, at least one in each part).
+   *
+   * @throws InputError when `fraction` is not between 0 and 1, there are fewer than two samples, or `stratify` finds no class indices in `y`.
+   */
+  split(
+    fraction: number,
+    { seed = 0, inOrder = false, stratify = !inOrder && this.classNames !== undefined }: SplitOptions = {},
+  ): [Dataset<F>, Dataset<F>] {
+    if (!(fraction > 0 && fraction < 1)) throw new InputError(`split: expected a fraction between 0 and 1, got ${String(fraction)}`);
+    if (this.size < 2) throw new InputError(`split: expected at least two samples, got ${this.size}`);
+    if (stratify && inOrder)
+      throw new InputError("split: stratify chooses samples by class and cannot keep them in order; choose one of the two");
+    const order = inOrder ? Int32Array.from({ length: this.size }, (_, index) => index) : permutation(this.size, seed);
+    const firstCount = Math.min(this.size - 1, Math.max(1, Math.round(this.size * fraction)));
+    const inFirst = stratify ? this.#stratified(order, fraction, firstCount) : order.map((_, index) => (index < firstCount ? 1 : 0));
+    return [this.subset(order.filter((_, index) => inFirst[index] === 1)), this.subset(order.filter((_, index) => inFirst[index] === 0))];
+  }
+
+  /** Marks `firstCount` entries of `order` so that every class gets its share; rounding goes to the largest remainders. */
+  #stratified(order: Int32Array, fraction: number, firstCount: number): Uint8Array {
+    const labels = this.fields.y;
+    if (labels === undefined || !isClassIndices(labels)) {
+      throw new InputError("split: stratify needs class indices (whole numbers) in a field y of shape [samples]", {
+        hint: "stratify: false",
+      });
+    }
+    const byClass = new Map<number, number[]>();
+    for (const [index, position] of order.entries()) {
+      const label = labels.data[position] as number;
+      const members = byClass.get(label);
+      if (members === undefined) byClass.set(label, [index]);
+      else members.push(index);
+    }
+    const classes = [...byClass.values()].map((members) => {
+      const share = members.length * fraction;
+      return { members, taken: Math.floor(share), remainder: share - Math.floor(share) };
+    });
+    let missing = firstCount - classes.reduce((sum, { taken }) => sum + taken, 0);
+    for (const entry of [...classes].sort((a, b) => b.remainder - a.remainder)) {
+      if (missing <= 0) break;
+      entry.taken++;
+      missing--;
+    }
+    const marks = new Uint8Array(order.length);
+    for (const { members, taken } of classes) for (const index of members.slice(0, taken)) marks[index] = 1;
+    return marks;
+  }
+
+  #sourceRows(positions: ArrayLike<number>): Int32Array {
+    return Int32Array.from(positions, (position) => {
+      if (!(Number.isInteger(position) && position >= 0 && position < this.size)) {
+        throw new InputError(`dataset: expected sample positions from 0 to ${this.size - 1}, got ${String(position)}`);
+      }
+      return this.#rows === undefined ? position : (this.#rows[position] as number);
+    });
+  }
+}
+
+/**
+ * Checks class indices.
+ *
+ * @throws InputError naming the first label that is not a whole number from 0 to `classCount - 1`.
+ */
+export function checkLabels(labels: NdArray, classCount: number, where = "labels"): void {
+  const values: Storage = labels.data;
+  for (let index = 0; index < values.length; index++) {
+    const label = values[index] as number;
+    if (!(Number.isInteger(label) && label >= 0 && label < classCount)) {
+      throw new InputError(`${where}: expected class indices from 0 to ${classCount - 1}, got ${label} at sample ${index}`, {
+        hint: "number the classes from 0, or give as many class names as there are classes",
+      });
+    }
+  }
+}
+
+/** @throws InputError naming the first value that is NaN or infinite. */
+export function checkFinite(array: NdArray, where: string, columnNames?: readonly string[]): void {
+  const values: Storage = array.data;
+  if (values instanceof Int32Array || values instanceof Uint8Array) return;
+  for (let index = 0; index < values.length; index++) {
+    if (Number.isFinite(values[index])) continue;
+    const width = elementCount(array.shape.slice(1));
+    const column = index % width;
+    const name = columnNames?.[column] === undefined ? `value ${column}` : `column "${columnNames[column]}"`;
+    throw new InputError(`${where}: expected finite numbers, got ${values[index]} at sample ${Math.floor(index / width)}, ${name}`, {
+      hint: "repair or drop that sample; allowNonFinite: true lets it through",
+    });
+  }
+}
+
+function checkFields(fields: Fields, options: DatasetOptions): void {
+  commonLength(fields);
+  const { x, y } = fields;
+  if (options.classNames !== undefined && y !== undefined) checkLabels(y, options.classNames.length, 'dataset: field "y"');
+  if (options.columnNames !== undefined && x !== undefined && x.shape[1] !== options.columnNames.length) {
+    throw new InputError(`dataset: ${options.columnNames.length} column names for x of shape [${x.shape.join(", ")}]`);
+  }
+  if (options.allowNonFinite === true) return;
+  for (const [name, array] of Object.entries(fields)) {
+    checkFinite(array, `dataset: field "${name}"`, name === "x" ? options.columnNames : undefined);
+  }
+}
+
+function commonLength(fields: Fields): number {
+  const entries = Object.entries(fields);
+  for (const [name, { shape, data }] of entries) {
+    if (shape.length === 0) throw new InputError(`dataset: field "${name}" has shape []; expected a first axis of samples`);
+    if (elementCount(shape) !== data.length) {
+      throw new InputError(`dataset: field "${name}" has shape [${shape.join(", ")}] but ${data.length} values`);
+    }
+  }
+  const lengths = entries.map(([, { shape }]) => shape[0] as number);
+  const [size] = lengths;
+  if (size === undefined) throw new InputError("dataset: expected at least one field, such as { x, y }, got none");
+  if (lengths.some((length) => length !== size)) {
+    const list = entries.map(([name, { shape }]) => `${name} ${shape[0]}`).join(", ");
+    throw new InputError(`dataset: all fields must have the same number of samples, got ${list}`);
+  }
+  if (size === 0) throw new InputError("dataset: expected at least one sample, got none");
+  return size;
+}
+
+function gatherFields<F extends Fields>(fields: F, rows: Int32Array): F {
+  // Same names, same kinds of array: the type is kept, which Object.fromEntries cannot express.
+  return Object.fromEntries(Object.entries(fields).map(([name, array]) => [name, gatherRows(array, rows)])) as Fields as F;
+}
+
+function isClassIndices({ shape, data }: NdArray): boolean {
+  const oneEach = elementCount(shape) === shape[0];
+  return oneEach && (data instanceof Int32Array || data instanceof Uint8Array || data.every((value: number) => Number.isInteger(value)));
+}

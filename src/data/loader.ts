@@ -1,0 +1,173 @@
+// Cuts a dataset, or a stream of samples, into batches; the order of an epoch depends on seed and epoch number only.
+
+import { InputError } from "../util/errors.ts";
+import type { NdArray } from "./array.ts";
+import { allocateLike, elementCount } from "./array.ts";
+import type { Fields } from "./dataset.ts";
+import { Dataset } from "./dataset.ts";
+import { checkCount, checkSeed, permutation, Random } from "./generators/random.ts";
+
+export interface LoaderOptions {
+  /** Samples per batch; the last batch of an epoch may be smaller. */
+  readonly batchSize: number;
+  /** A new random order each epoch (default false). A stream is shuffled within a window of `shuffleWindow` samples. */
+  readonly shuffle?: boolean;
+  /** Default 0. */
+  readonly seed?: number;
+  /** Leave out a last batch that is smaller than `batchSize` (default false). */
+  readonly dropLast?: boolean;
+  /** Number of the first epoch (default 0); set it, or the property, to continue an interrupted training. */
+  readonly epoch?: number;
+  /** How many samples of a stream are held back to be shuffled (default 1024). */
+  readonly shuffleWindow?: number;
+}
+
+export interface EpochOptions {
+  /** Which epoch's order to follow; default the loader's `epoch`, which is left as it is. */
+  readonly epoch?: number;
+  /** Number of batches to leave out at the start (default 0). */
+  readonly skip?: number;
+}
+
+/**
+ * Batches of a dataset (`for…of` or `for await…of`) or of a stream (`for await…of`). Each loop is one epoch and moves `epoch` on by one when it begins.
+ * Every batch has its own fresh arrays.
+ *
+ * @example
+ * const loader = new DataLoader(train, { batchSize: 64, shuffle: true });
+ * for (const { x, y } of loader) …
+ */
+export class DataLoader<F extends Fields = Fields> implements Iterable<F>, AsyncIterable<F> {
+  /** The epoch that the next loop will follow. */
+  epoch: number;
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  readonly dropLast: boolean;
+  readonly #source: Dataset<F> | AsyncIterable<F>;
+  readonly #shuffleWindow: number;
+
+  /**
+   * @param source a dataset, or an async iterable of single samples: fields without the axis of samples.
+   * @throws InputError when `batchSize` is not a whole number of at least 1, or `dropLast` would leave no batch.
+   */
+  constructor(source: Dataset<F> | AsyncIterable<F>, options: LoaderOptions) {
+    const { batchSize, shuffle = false, seed = 0, dropLast = false, epoch = 0, shuffleWindow = 1024 } = options;
+    checkCount(batchSize, "loader: batchSize");
+    checkCount(shuffleWindow, "loader: shuffleWindow");
+    checkCount(epoch, "loader: epoch", 0);
+    checkSeed(seed, "loader: seed");
+    if (!(source instanceof Dataset) && typeof source?.[Symbol.asyncIterator] !== "function") {
+      throw new InputError("loader: expected a Dataset or an AsyncIterable of samples", {
+        hint: "new DataLoader(new Dataset({ x, y }), …)",
+      });
+    }
+    if (dropLast && source instanceof Dataset && source.size < batchSize) {
+      throw new InputError(`loader: dropLast leaves no batch: ${source.size} samples, batchSize ${batchSize}`, {
+        hint: "a smaller batchSize, or dropLast: false",
+      });
+    }
+    this.batchSize = batchSize;
+    this.shuffle = shuffle;
+    this.seed = seed;
+    this.dropLast = dropLast;
+    this.epoch = epoch;
+    this.#source = source;
+    this.#shuffleWindow = shuffleWindow;
+  }
+
+  /** Batches per epoch, or undefined for a stream, whose end is not known. */
+  get length(): number | undefined {
+    if (!(this.#source instanceof Dataset)) return undefined;
+    const batches = this.#source.size / this.batchSize;
+    return this.dropLast ? Math.floor(batches) : Math.ceil(batches);
+  }
+
+  [Symbol.iterator](): Generator<F> {
+    // Checked before the epoch moves on.
+    this.#dataset();
+    return this.batches({ epoch: this.epoch++ });
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<F> {
+    return this.#asyncBatches(this.epoch++);
+  }
+
+  /** The batches of one epoch; does not move `epoch` on. Continues inside an epoch with `skip`. */
+  *batches({ epoch = this.epoch, skip = 0 }: EpochOptions = {}): Generator<F> {
+    checkCount(epoch, "loader: epoch", 0);
+    checkCount(skip, "loader: skip", 0);
+    const dataset = this.#dataset();
+    const order = this.shuffle
+      ? permutation(dataset.size, this.seed, epoch + 1)
+      : Int32Array.from({ length: dataset.size }, (_, index) => index);
+    const end = this.dropLast ? dataset.size - (dataset.size % this.batchSize) : dataset.size;
+    for (let start = skip * this.batchSize; start < end; start += this.batchSize) {
+      yield dataset.gather(order.subarray(start, Math.min(end, start + this.batchSize)));
+    }
+  }
+
+  async *#asyncBatches(epoch: number): AsyncGenerator<F> {
+    if (this.#source instanceof Dataset) {
+      yield* this.batches({ epoch });
+      return;
+    }
+    const samples = this.shuffle ? shuffleWithin(this.#source, this.#shuffleWindow, new Random(this.seed, epoch + 1)) : this.#source;
+    let waiting: F[] = [];
+    for await (const sample of samples) {
+      waiting.push(sample);
+      if (waiting.length === this.batchSize) {
+        yield stack(waiting);
+        waiting = [];
+      }
+    }
+    if (waiting.length > 0 && !this.dropLast) yield stack(waiting);
+  }
+
+  #dataset(): Dataset<F> {
+    if (this.#source instanceof Dataset) return this.#source;
+    throw new InputError("loader: a stream has no known end and can only be read with for await", {
+      hint: "for await (const batch of loader)",
+    });
+  }
+}
+
+/** Holds `window` samples back and gives out a random one of them for each new one that comes. */
+async function* shuffleWithin<T>(source: AsyncIterable<T>, window: number, random: Random): AsyncGenerator<T> {
+  const held: T[] = [];
+  for await (const sample of source) {
+    if (held.length < window) {
+      held.push(sample);
+      continue;
+    }
+    const index = random.integer(window);
+    const chosen = held[index] as T;
+    held[index] = sample;
+    yield chosen;
+  }
+  yield* random.shuffle(held);
+}
+
+/** Joins samples along a new first axis. */
+function stack<F extends Fields>(samples: readonly F[]): F {
+  const [first] = samples as readonly [F];
+  const names = Object.keys(first);
+  const batch: Record<string, NdArray> = {};
+  for (const name of names) {
+    const { shape, data } = first[name] as NdArray;
+    const width = elementCount(shape);
+    const joined = allocateLike(data, samples.length * width);
+    for (const [index, sample] of samples.entries()) {
+      const value = sample[name];
+      if (value === undefined || value.data.length !== width || value.shape.join() !== shape.join()) {
+        throw new InputError(
+          `loader: all samples of a batch must have the same fields and shapes: field "${name}" has shape [${shape.join(", ")}] in one sample, ` +
+            `${value === undefined ? "is missing" : `[${value.shape.join(", ")}]`} in another`,
+        );
+      }
+      joined.set(value.data, index * width);
+    }
+    batch[name] = { shape: [samples.length, ...shape], data: joined };
+  }
+  return batch as Fields as F;
+}
