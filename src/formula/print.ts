@@ -1,8 +1,48 @@
-// Prints a formula as plain text that parses back to the same formula.
+// Prints formulas as plain text that parses back to the same formula, and filled expressions as text to read.
 
-import { type BoundAxis, type Expression, type Formula, type IndexNode, isPlain, type Statement } from "./ast.ts";
+import type {
+  AccessNode,
+  BoundAxis,
+  CountNode,
+  Expression,
+  Formula,
+  IndexNode,
+  InsideNode,
+  NameNode,
+  NumberNode,
+  PositionNode,
+  ReduceNode,
+  Statement,
+} from "./ast.ts";
+import { isPlain } from "./ast.ts";
+import type { Filled, FilledChain, FilledChoice } from "./filled.ts";
+import { reasonOf, termsAndGaps } from "./filled.ts";
 import { FUNCTIONS } from "./functions.ts";
+import type { FunctionName } from "./nest.ts";
+import { numberText } from "./numbers.ts";
 
+/** An expression or a filled one: they share their calls. */
+export type Printable =
+  | NumberNode
+  | NameNode
+  | AccessNode
+  | ReduceNode
+  | CountNode
+  | PositionNode
+  | InsideNode
+  | PrintableCall
+  | Exclude<Filled, { kind: "call" }>;
+
+export interface PrintableCall {
+  readonly kind: "call";
+  readonly fn: FunctionName;
+  readonly args: readonly Printable[];
+}
+
+type Part = [text: string, precedence: number];
+
+const SUM = 4;
+const PRODUCT = 5;
 const UNARY = 6;
 const ATOM = 8;
 
@@ -11,25 +51,39 @@ export function printFormula(formula: Formula): string {
 }
 
 export function printStatement(statement: Statement): string {
-  const indices = statement.indices.map((index) => {
-    const extent = index.kind === "name" ? statement.extents[index.name] : undefined;
-    return extent === undefined ? printIndex(index) : `${printIndex(index)} < ${printExpression(extent, 4)}`;
-  });
-  const plain = isPlain({ kind: "access", tensor: statement.target, indices: statement.indices });
-  const left = plain ? statement.target : `${statement.target}[${indices.join(", ")}]`;
-  return `${left} ${statement.accumulate ? "+=" : "="} ${printExpression(statement.value)}`;
+  return `${printTarget(statement)} ${statement.accumulate ? "+=" : "="} ${printExpression(statement.value)}`;
 }
 
 /** @param level operators of a lower precedence are put in parentheses */
 export function printExpression(node: Expression, level = 0): string {
-  const [text, precedence] = print(node);
-  return precedence < level ? `(${text})` : text;
+  return new TextPrinter(undefined).at(node, level);
+}
+
+/** `1 / (1 + exp(-2.99))`; chains are written out, with `… 92 more …` for what was left out. */
+export function printFilled(node: Filled, digits = 4): string {
+  return new TextPrinter(digits).root(node);
 }
 
 export function printBound(axis: BoundAxis): string {
   if (axis.kind === "list") return `@${axis.attribute}`;
   if (axis.kind === "ellipsis") return `...${axis.group}`;
-  return axis.extent === undefined ? axis.name : `${axis.name} < ${printExpression(axis.extent, 4)}`;
+  return axis.extent === undefined ? axis.name : `${axis.name} < ${printExpression(axis.extent, SUM)}`;
+}
+
+export function printNumber(value: number): string {
+  if (value === Math.PI) return "pi";
+  if (value === Number.POSITIVE_INFINITY) return "inf";
+  if (value === Number.NEGATIVE_INFINITY) return "-inf";
+  return Number.isNaN(value) ? "nan" : Object.is(value, -0) ? "-0" : String(value);
+}
+
+function printTarget(statement: Statement): string {
+  const indices = statement.indices.map((index) => {
+    const extent = index.kind === "name" ? statement.extents[index.name] : undefined;
+    return extent === undefined ? printIndex(index) : `${printIndex(index)} < ${printExpression(extent, SUM)}`;
+  });
+  const plain = isPlain({ kind: "access", tensor: statement.target, indices: statement.indices });
+  return plain ? statement.target : `${statement.target}[${indices.join(", ")}]`;
 }
 
 function printIndex(index: IndexNode): string {
@@ -38,40 +92,88 @@ function printIndex(index: IndexNode): string {
   return index.kind === "access" && isPlain(index) ? `${index.tensor}[...]` : printExpression(index);
 }
 
-function print(node: Expression): [text: string, precedence: number] {
-  switch (node.kind) {
-    case "number":
-      return [printNumber(node.value), node.value < 0 || Object.is(node.value, -0) ? UNARY : ATOM];
-    case "name":
-      return [node.name, ATOM];
-    case "access":
-      return [isPlain(node) ? node.tensor : `${node.tensor}[${node.indices.map(printIndex).join(", ")}]`, ATOM];
-    case "inside":
-      return [`inside(${node.access.tensor}[${node.access.indices.map(printIndex).join(", ")}])`, ATOM];
-    case "count":
-    case "position":
-      return [`${node.kind}[${node.axes.map(printBound).join(", ")}]`, ATOM];
-    case "reduce":
-      return [`${node.reducer}[${node.axes.map(printBound).join(", ")}](${printExpression(node.body)})`, ATOM];
-    case "call":
-      return printCall(node);
+class TextPrinter {
+  /** Significant digits of filled numbers; undefined: numbers are printed in full, as the parser reads them. */
+  readonly #digits: number | undefined;
+
+  constructor(digits: number | undefined) {
+    this.#digits = digits;
   }
-}
 
-function printCall(node: Extract<Expression, { kind: "call" }>): [string, number] {
-  const [a, b] = node.args;
-  if (a && node.fn === "neg") return [`-${printExpression(a, UNARY)}`, UNARY];
-  if (a && node.fn === "not") return [`!${printExpression(a, UNARY)}`, UNARY];
-  const operator = FUNCTIONS[node.fn].operator;
-  if (operator === undefined || !a || !b) return [`${node.fn}(${node.args.map((arg) => printExpression(arg)).join(", ")})`, ATOM];
-  const { symbol, precedence } = operator;
-  if (node.fn === "pow") return [`${printExpression(a, ATOM)} ^ ${printExpression(b, UNARY)}`, precedence];
-  return [`${printExpression(a, precedence)} ${symbol} ${printExpression(b, precedence + 1)}`, precedence];
-}
+  at(node: Printable, level: number): string {
+    const [text, precedence] = this.#print(node);
+    return precedence < level ? `(${text})` : text;
+  }
 
-export function printNumber(value: number): string {
-  if (value === Math.PI) return "pi";
-  if (value === Number.POSITIVE_INFINITY) return "inf";
-  if (value === Number.NEGATIVE_INFINITY) return "-inf";
-  return Number.isNaN(value) ? "nan" : String(value);
+  /** A whole filled right side: a bare element is shown by its coordinates, since its number alone says nothing. */
+  root(node: Filled): string {
+    if (node.kind === "read") return `${node.tensor}[${node.coordinates.map((value) => this.#number(value)).join(", ")}]`;
+    return this.at(node, 0);
+  }
+
+  #print(node: Printable): Part {
+    switch (node.kind) {
+      case "number":
+        return [printNumber(node.value), node.value < 0 || Object.is(node.value, -0) ? UNARY : ATOM];
+      case "name":
+        return [node.name, ATOM];
+      case "access":
+        return [isPlain(node) ? node.tensor : `${node.tensor}[${node.indices.map(printIndex).join(", ")}]`, ATOM];
+      case "inside":
+        return [`inside(${node.access.tensor}[${node.access.indices.map(printIndex).join(", ")}])`, ATOM];
+      case "count":
+      case "position":
+        return [`${node.kind}[${node.axes.map(printBound).join(", ")}]`, ATOM];
+      case "reduce":
+        return [`${node.reducer}[${node.axes.map(printBound).join(", ")}](${this.at(node.body, 0)})`, ATOM];
+      case "call":
+        return this.#call(node);
+      case "value":
+      case "read":
+        // A negative number stands in parentheses behind an operator: 3 + (-2), (-2)·4.
+        return [this.#number(node.value, node.type), node.value < 0 || Object.is(node.value, -0) ? SUM : ATOM];
+      case "choice":
+        return this.#choice(node);
+      case "chain":
+        return this.#chain(node);
+    }
+  }
+
+  #number(value: number, type?: Filled["type"]): string {
+    return numberText(value, type, this.#digits);
+  }
+
+  #call(node: PrintableCall): Part {
+    const filled = this.#digits !== undefined;
+    const [a, b] = node.args;
+    const sign = filled ? SUM : UNARY;
+    if (a && node.fn === "neg") return [`-${this.at(a, filled ? PRODUCT : UNARY)}`, sign];
+    if (a && node.fn === "not") return [filled ? `not ${this.at(a, UNARY)}` : `!${this.at(a, UNARY)}`, UNARY];
+    const operator = FUNCTIONS[node.fn].operator;
+    if (operator === undefined || !a || !b) return [`${node.fn}(${node.args.map((arg) => this.at(arg, 0)).join(", ")})`, ATOM];
+    const { symbol, precedence } = operator;
+    if (node.fn === "pow") return [`${this.at(a, ATOM)}${filled ? "^" : " ^ "}${this.at(b, UNARY)}`, precedence];
+    return [`${this.at(a, precedence)}${filled && node.fn === "mul" ? "·" : ` ${symbol} `}${this.at(b, precedence + 1)}`, precedence];
+  }
+
+  #choice(node: FilledChoice): Part {
+    const reason = reasonOf(node);
+    return [`${this.at(node.chosen, 1)} because ${this.at(reason, 1)}`, 0];
+  }
+
+  #chain(node: FilledChain): Part {
+    const items = termsAndGaps(node);
+    const gap = (count: number): string => `… ${count} more …`;
+    if (node.reducer === "sum" || node.reducer === "prod") {
+      const [only] = items;
+      if (only === undefined) return [this.#number(node.value, node.type), ATOM];
+      if (items.length === 1 && "term" in only) return this.#print(only.term);
+      const precedence = node.reducer === "sum" ? SUM : PRODUCT;
+      const parts = items.map((item, place) =>
+        "gap" in item ? gap(item.gap) : this.at(item.term, place === 0 ? precedence : precedence + 1),
+      );
+      return [parts.join(node.reducer === "sum" ? " + " : "·"), precedence];
+    }
+    return [`${node.reducer}(${items.map((item) => ("gap" in item ? gap(item.gap) : this.at(item.term, 1))).join(", ")})`, ATOM];
+  }
 }
