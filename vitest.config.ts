@@ -10,6 +10,7 @@ export default defineConfig({
     alias: [
       { find: /^kasane$/, replacement: `${source}/index.ts` },
       { find: /^kasane\/(\w+)$/, replacement: `${source}/$1/index.ts` },
+      { find: /^kasane\/(\w+\/\w+)$/, replacement: `${source}/$1.ts` },
     ],
   },
   test: {
