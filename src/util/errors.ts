@@ -12,6 +12,7 @@ export interface ErrorDetails {
 export class KasaneError extends Error {
   readonly hint: string | undefined;
   readonly where: string | undefined;
+  readonly #message: string;
 
   constructor(message: string, details: ErrorDetails = {}) {
     const place = details.where === undefined ? "" : ` (in ${details.where})`;
@@ -20,6 +21,15 @@ export class KasaneError extends Error {
     this.name = new.target.name;
     this.hint = details.hint;
     this.where = details.where;
+    this.#message = message;
+  }
+
+  /** The same error with the place it concerns. */
+  at(where: string): this {
+    const Class = this.constructor as new (message: string, details: ErrorDetails) => this;
+    const placed = new Class(this.#message, { where, cause: this.cause, ...(this.hint === undefined ? {} : { hint: this.hint }) });
+    if (this.stack !== undefined) placed.stack = `${placed.name}: ${placed.message}\n${this.stack.split("\n").filter((line) => /^\s+at /.test(line)).join("\n")}`;
+    return placed;
   }
 }
 

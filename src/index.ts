@@ -1,0 +1,5 @@
+// The public surface: re-exports only.
+
+export { availableBackends, getBackend, setBackend } from "./backends/choose.ts";
+export * from "./tensor/index.ts";
+export * from "./util/errors.ts";

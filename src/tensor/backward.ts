@@ -1,0 +1,98 @@
+// Backpropagation: walks the tape from a result to its leaves and applies the gradient formula of every op on the way.
+
+import { allocate } from "../formula/evaluate.ts";
+import * as arithmetic from "../ops/arithmetic.ts";
+import { InputError } from "../util/errors.ts";
+import { apply } from "./engine.ts";
+import { gradientOps } from "./parts.ts";
+import { withRecording, withScope } from "./tape.ts";
+import type { TapeNode, Value } from "./value.ts";
+
+export interface BackwardOptions {
+  /** Records the backward pass itself, so that gradients can be differentiated again. */
+  readonly createGraph?: boolean;
+}
+
+/** Adds the gradient of `root` to the `grad` of every leaf (and tensor that keeps its gradient) it depends on. */
+export function backward(root: Value, upstream: Value | undefined, options: BackwardOptions = {}): void {
+  const { gradients, order } = propagate(root, upstream, options);
+  const store = (value: Value): void => {
+    const gradient = gradients.get(value);
+    if (gradient === undefined || !value.requiresGrad || (value.node !== undefined && !value.keepsGrad)) return;
+    value.gradient = value.gradient === undefined ? gradient : withRecording(options.createGraph === true, () => apply(arithmetic.add, [value.gradient as Value, gradient]));
+  };
+  const seen = new Set<Value>();
+  for (const value of order)
+    for (const candidate of [value, ...(value.node?.inputs ?? [])]) {
+      if (seen.has(candidate)) continue;
+      seen.add(candidate);
+      store(candidate);
+    }
+}
+
+/** The gradients of `root` by each of `inputs`; undefined where it does not depend on one. Leaves are not touched. */
+export function gradientsOf(root: Value, inputs: readonly Value[], upstream: Value | undefined, options: BackwardOptions): (Value | undefined)[] {
+  const { gradients } = propagate(root, upstream, options);
+  return inputs.map((input) => gradients.get(input));
+}
+
+function propagate(root: Value, upstream: Value | undefined, options: BackwardOptions): { gradients: Map<Value, Value>; order: readonly Value[] } {
+  if (!root.requiresGrad) throw new InputError(`backward: the tensor of shape [${root.shape.join(", ")}] depends on nothing that requires a gradient`, { hint: "compute it from a parameter, or from tensor(…, { requiresGrad: true }), outside noGrad()" });
+  if (upstream === undefined && root.size !== 1)
+    throw new InputError(`backward: the tensor has shape [${root.shape.join(", ")}], so it needs the gradient of its output`, { hint: "call it on a single number (loss.mean().backward()), or pass a gradient of the same shape" });
+  if (upstream !== undefined && upstream.shape.join() !== root.shape.join())
+    throw new InputError(`backward: the given gradient has shape [${upstream.shape.join(", ")}], the tensor [${root.shape.join(", ")}]`);
+  return withRecording(options.createGraph === true, () => {
+    const order = topological(root);
+    const gradients = new Map<Value, Value>([[root, upstream ?? root.make(allocate(root.dtype, 1).fill(1), root.shape, root.dtype)]]);
+    for (const value of order) {
+      const gradient = gradients.get(value);
+      if (value.node !== undefined && gradient !== undefined) step(value.node, gradient, gradients);
+    }
+    return { gradients, order };
+  });
+}
+
+function step(node: TapeNode, upstream: Value, gradients: Map<Value, Value>): void {
+  const { op } = node;
+  const result = op.formula.statements[op.formula.statements.length - 1]?.target ?? "y";
+  const named = (name: string): Value => {
+    if (name === `g${result}`) return upstream;
+    if (name === result) return node.output;
+    return node.inputs[op.formula.inputs.indexOf(name)] as Value;
+  };
+  const run = (): void => {
+    op.formula.inputs.forEach((name, number) => {
+      const input = node.inputs[number] as Value;
+      if (!input.requiresGrad) return;
+      for (const gradientOp of gradientOps(op, name)) {
+        const contribution = apply(gradientOp, gradientOp.formula.inputs.map(named), node.attributes, { resultShape: input.shape, like: input });
+        const sum = gradients.get(input);
+        gradients.set(input, sum === undefined ? contribution : apply(arithmetic.add, [sum, contribution]));
+      }
+    });
+  };
+  if (node.scope.length === 0) run();
+  else withScope(node.scope.join("."), run);
+}
+
+/** Every tensor on the tape behind `root`, each before the inputs it was made from. */
+function topological(root: Value): Value[] {
+  const done = new Set<Value>();
+  const order: Value[] = [];
+  const stack: { value: Value; next: number }[] = [{ value: root, next: 0 }];
+  done.add(root);
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1] as { value: Value; next: number };
+    const inputs = top.value.node?.inputs ?? [];
+    const input = inputs[top.next++];
+    if (input === undefined) {
+      order.push(top.value);
+      stack.pop();
+    } else if (input.requiresGrad && !done.has(input)) {
+      done.add(input);
+      stack.push({ value: input, next: 0 });
+    }
+  }
+  return order.reverse();
+}

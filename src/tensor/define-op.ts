@@ -1,0 +1,56 @@
+// Users' own ops: a formula becomes a function of tensors, differentiated, compiled and explained like the built-in ones.
+
+import { makeOp, type Op, type OpDoc } from "../ops/op.ts";
+import { InputError } from "../util/errors.ts";
+import { apply } from "./engine.ts";
+import { operand } from "./operate.ts";
+import type { Shape } from "./shapes.ts";
+import { asTensor, like, valueOf } from "./tensor.ts";
+import type { Tensor } from "./types.ts";
+import type { Attributes } from "./value.ts";
+
+export interface DefineOpOptions {
+  /** For errors, graphs and explanations. Default: the formula's result. */
+  readonly name?: string;
+  /** Numbers that are not tensors, with default values or "int" / "float" where the caller must give them. They take no gradient. */
+  readonly params?: Readonly<Record<string, number | "float" | "int">>;
+  /** Integers that decide shapes, beyond those inside an index. */
+  readonly sizes?: Readonly<Record<string, number | "required">>;
+  /** Gradients written by hand (as expressions over gy, the inputs and y); the others are derived. */
+  readonly gradient?: Readonly<Record<string, string>>;
+  readonly doc?: OpDoc;
+}
+
+/** Numbers and axis lists by name, and the result's shape where the formula cannot give it. */
+export interface CallOptions {
+  readonly attributes?: Attributes;
+  readonly shape?: Shape;
+}
+
+export interface DefinedOp {
+  (...inputs: readonly (Tensor | number)[]): Tensor;
+  /** The same op with attributes or a result shape. */
+  with(options: CallOptions): (...inputs: readonly (Tensor | number)[]) => Tensor;
+  readonly op: Op;
+}
+
+/**
+ * An op from a formula. Inputs are the tensors it reads, in order of appearance; numbers are accepted too.
+ * @example const swish = defineOp("y = x / (1 + exp(-b * x))"); swish(x, 1.5)
+ * @throws FormulaError with the position when the formula does not parse
+ */
+export function defineOp(formula: string, options: DefineOpOptions = {}): DefinedOp {
+  const found = /^\s*(\w+)/.exec(formula)?.[1] ?? "op";
+  const { name = found, ...rest } = options;
+  const op = makeOp("composite", name, formula, rest);
+  const call = (inputs: readonly (Tensor | number)[], { attributes = {}, shape }: CallOptions): Tensor => {
+    const names = op.formula.inputs;
+    if (inputs.length !== names.length) throw new InputError(`${name} takes ${names.length} tensor${names.length === 1 ? "" : "s"} (${names.join(", ")}), got ${inputs.length}`);
+    const first = inputs.find((input): input is Tensor => typeof input !== "number");
+    const base = first === undefined ? like : valueOf(first, name);
+    const values = inputs.map((input) => operand(typeof input === "number" ? input : valueOf(input, name), base));
+    return asTensor(apply(op, values, attributes, { resultShape: shape, like }));
+  };
+  const defined = (...inputs: readonly (Tensor | number)[]): Tensor => call(inputs, {});
+  return Object.assign(defined, { with: (callOptions: CallOptions) => (...inputs: readonly (Tensor | number)[]) => call(inputs, callOptions), op });
+}

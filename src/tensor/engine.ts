@@ -1,0 +1,136 @@
+// Applies an op to tensors: finds or compiles its program for these shapes, runs it, records it on the tape.
+
+import type { Executable } from "../backends/backend.ts";
+import { backendFor } from "../backends/choose.ts";
+import { bind } from "../formula/bind.ts";
+import { allocate, sizeOfShape } from "../formula/evaluate.ts";
+import type { DType } from "../formula/nest.ts";
+import type { Op } from "../ops/op.ts";
+import { InputError, KasaneError } from "../util/errors.ts";
+import { partsOf } from "./parts.ts";
+import { callSite, captureSite, currentScope, needsTape, withScope } from "./tape.ts";
+import type { Attributes, Value } from "./value.ts";
+
+interface Prepared {
+  readonly executable: Executable;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly size: number;
+}
+
+/** Compiled programs kept per op; beyond it the oldest go. */
+const KEPT_PER_OP = 512;
+
+const prepared = new WeakMap<Op, Map<string, Prepared>>();
+
+export interface ApplyOptions {
+  /** Shape of the result, where the op cannot infer it or must broadcast or sum to it. */
+  readonly resultShape?: readonly number[] | undefined;
+  /** Gives the tensor class to ops without inputs. */
+  readonly like?: Value;
+}
+
+/**
+ * Runs an op and records it when one of its inputs requires a gradient.
+ * @throws ShapeError with the operand shapes, the layer path and the call site
+ */
+export function apply(op: Op, inputs: readonly Value[], attributes: Attributes = {}, options: ApplyOptions = {}): Value {
+  try {
+    const record = needsTape(inputs);
+    if (record && op.kind !== "view" && !hasWrittenGradient(op, inputs)) {
+      const parts = partsOf(op);
+      if (parts.length > 1) return applyParts(op, parts, inputs, attributes, options);
+    }
+    const output = op.kind === "view" ? view(inputs[0] as Value, options.resultShape as readonly number[]) : run(op, inputs, attributes, options);
+    if (record && output.dtype.startsWith("float")) {
+      output.requiresGrad = true;
+      output.node = { op, inputs, attributes, output, scope: currentScope(), site: captureSite() };
+    }
+    return output;
+  } catch (error) {
+    throw located(error);
+  }
+}
+
+function hasWrittenGradient(op: Op, inputs: readonly Value[]): boolean {
+  return op.formula.inputs.every((name, number) => !inputs[number]?.requiresGrad || op.gradient[name] !== undefined);
+}
+
+/** A composite without a gradient of its own is recorded statement by statement. */
+function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attributes: Attributes, options: ApplyOptions): Value {
+  return withScope(op.name, () => {
+    const values = new Map(op.formula.inputs.map((name, number) => [name, inputs[number] as Value]));
+    let result: Value | undefined;
+    parts.forEach((part, number) => {
+      const isLast = number === parts.length - 1;
+      const partInputs = part.formula.inputs.map((name) => values.get(name) as Value);
+      result = apply(part, partInputs, attributes, isLast ? options : options.like ? { like: options.like } : {});
+      values.set((part.formula.statements[0] as { target: string }).target, result);
+    });
+    return result as Value;
+  });
+}
+
+function view(input: Value, shape: readonly number[]): Value {
+  if (sizeOfShape(shape) !== input.size) throw new InputError(`reshape: ${input.size} elements of shape [${input.shape.join(", ")}] do not fill [${shape.join(", ")}]`);
+  return input.make(input.data, shape, input.dtype);
+}
+
+function run(op: Op, inputs: readonly Value[], attributes: Attributes, options: ApplyOptions): Value {
+  const like = inputs[0] ?? (options.like as Value);
+  const program = prepare(op, inputs, attributes, options.resultShape);
+  if (program.size === 0) return like.make(allocate(program.dtype, 0), program.shape, program.dtype);
+  const params = op.formula.params.map((name) => {
+    const value = attributes[name] ?? op.defaults[name];
+    if (typeof value !== "number") throw new InputError(`${op.name}: ${name} must be a number, got ${value === undefined ? "nothing" : `[${value}]`}`);
+    return op.params[name] === "int" ? value | 0 : value;
+  });
+  const arrays = inputs.map((input) => input.data);
+  return like.make(program.executable.run(arrays, params), program.shape, program.dtype);
+}
+
+function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resultShape: readonly number[] | undefined): Prepared {
+  let cache = prepared.get(op);
+  if (cache === undefined) {
+    cache = new Map();
+    prepared.set(op, cache);
+  }
+  const backend = backendFor(inputs);
+  let key: string = backend.name;
+  for (const input of inputs) key += `|${input.signature}`;
+  for (const size of op.formula.sizes) key += `,${attributes[size] ?? op.defaults[size]}`;
+  for (const list of op.formula.lists) key += `@${attributes[list]}`;
+  if (resultShape !== undefined) key += `>${resultShape.join("x")}`;
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+
+  const names = op.formula.inputs;
+  if (names.length !== inputs.length) throw new InputError(`${op.name} takes ${names.length} tensor${names.length === 1 ? "" : "s"} (${names.join(", ")}), got ${inputs.length}`);
+  const sizes: Record<string, number> = {};
+  const lists: Record<string, readonly number[]> = {};
+  for (const size of op.formula.sizes) {
+    const value = attributes[size] ?? op.defaults[size];
+    if (typeof value === "number") sizes[size] = value;
+  }
+  for (const list of op.formula.lists) {
+    const value = attributes[list];
+    if (Array.isArray(value)) lists[list] = value as readonly number[];
+  }
+  const program = bind(op.formula, {
+    name: op.name, sizes, lists, params: op.params, axisNames: op.axisNames,
+    ...(resultShape === undefined ? {} : { resultShape }),
+    inputs: Object.fromEntries(names.map((name, number) => [name, { dtype: (inputs[number] as Value).dtype, shape: (inputs[number] as Value).shape }])),
+  });
+  const { shape, dtype } = program.buffers[program.result] as { shape: readonly number[]; dtype: DType };
+  const made: Prepared = { executable: backend.compile(program), shape, dtype, size: sizeOfShape(shape) };
+  if (cache.size >= KEPT_PER_OP) cache.delete(cache.keys().next().value as string);
+  cache.set(key, made);
+  return made;
+}
+
+/** The error with the layer path and the user's line, once. */
+function located(error: unknown): unknown {
+  if (!(error instanceof KasaneError) || error.where !== undefined) return error;
+  const place = [currentScope().join("."), callSite(error.stack) ?? ""].filter((part) => part !== "").join(", ");
+  return place === "" ? error : error.at(place);
+}

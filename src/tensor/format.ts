@@ -1,0 +1,68 @@
+// Prints tensors for people: aligned numbers, nested brackets, long ones shortened in the middle.
+
+import type { HostArray } from "../backends/backend.ts";
+import type { DType } from "../formula/nest.ts";
+import type { NestedNumbers } from "./types.ts";
+
+const FULL_UP_TO = 1000;
+const EDGE = 3;
+
+export function formatTensor(data: HostArray, shape: readonly number[], dtype: DType): string {
+  const shorten = data.length > FULL_UP_TO;
+  const shown = shownPositions(shape, shorten).map((position) => data[position] as number);
+  const format = dtype === "bool" ? (value: number): string => (value === 0 ? "false" : "true") : numberFormat(shown, dtype);
+  const width = Math.max(0, ...shown.map((value) => format(value).length));
+  const render = (d: number, offset: number, indent: string): string => {
+    if (d === shape.length) return format(data[offset] as number).padStart(width);
+    const extent = shape[d] as number;
+    const step = shape.slice(d + 1).reduce((a, b) => a * b, 1);
+    const items: string[] = [];
+    for (let n = 0; n < extent; n++) {
+      if (shorten && extent > 2 * EDGE && n === EDGE) {
+        items.push("…");
+        n = extent - EDGE;
+      }
+      items.push(render(d + 1, offset + n * step, `${indent} `));
+    }
+    const separator = d === shape.length - 1 ? ", " : `,${"\n".repeat(shape.length - 1 - d)}${indent} `;
+    return `[${items.join(separator)}]`;
+  };
+  const head = `Tensor ${dtype} [${shape.join(", ")}]`;
+  if (shape.length === 0) return `${head} ${format(data[0] as number)}`;
+  return data.length === 0 ? `${head} (no elements)` : `${head}\n${render(0, 0, "")}`;
+}
+
+export function nest(data: HostArray, shape: readonly number[]): NestedNumbers {
+  const build = (d: number, offset: number): NestedNumbers => {
+    if (d === shape.length) return data[offset] as number;
+    const step = shape.slice(d + 1).reduce((a, b) => a * b, 1);
+    return Array.from({ length: shape[d] as number }, (_, n) => build(d + 1, offset + n * step));
+  };
+  return build(0, 0);
+}
+
+function shownPositions(shape: readonly number[], shorten: boolean): number[] {
+  let positions = [0];
+  for (const [d, extent] of shape.entries()) {
+    const step = shape.slice(d + 1).reduce((a, b) => a * b, 1);
+    const steps: number[] = [];
+    for (let n = 0; n < extent; n++) if (!shorten || extent <= 2 * EDGE || n < EDGE || n >= extent - EDGE) steps.push(n * step);
+    positions = positions.flatMap((position) => steps.map((offset) => position + offset));
+  }
+  return positions;
+}
+
+/** One format for all: whole numbers as they are, else four decimals, scientific when sizes differ much. */
+function numberFormat(values: readonly number[], dtype: DType): (value: number) => string {
+  const finite = values.filter(Number.isFinite);
+  if (!dtype.startsWith("float") || finite.every((value) => Number.isInteger(value) && Math.abs(value) < 1e7)) return special(String);
+  const sizes = finite.map(Math.abs).filter((value) => value > 0);
+  const largest = Math.max(...sizes);
+  const smallest = Math.min(...sizes);
+  if (largest >= 1e6 || smallest < 1e-4 || largest / smallest > 1e6) return special((value) => value.toExponential(4));
+  return special((value) => value.toFixed(4));
+}
+
+function special(format: (value: number) => string): (value: number) => string {
+  return (value) => (Number.isNaN(value) ? "NaN" : value === Number.POSITIVE_INFINITY ? "∞" : value === Number.NEGATIVE_INFINITY ? "−∞" : format(value));
+}

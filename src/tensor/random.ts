@@ -1,0 +1,78 @@
+// Seeded random tensors and permutations: one seed decides every number, whatever the backend.
+
+import { philox } from "../formula/functions.ts";
+import * as random from "../ops/random.ts";
+import { InputError } from "../util/errors.ts";
+import { apply } from "./engine.ts";
+import type { Shape } from "./shapes.ts";
+import { asTensor, like, valueOf } from "./tensor.ts";
+import type { Tensor } from "./types.ts";
+
+let seed = 0;
+let stream = 0;
+
+export interface RandomState {
+  readonly seed: number;
+  /** How many random tensors were drawn since the seed was set. */
+  readonly stream: number;
+}
+
+/** Starts the random numbers again from a seed (0 when never called): an integer of at most 32 bits. */
+export function manualSeed(value: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new InputError(`manualSeed: expected an integer from 0 to 4294967295, got ${value}`);
+  seed = value;
+  stream = 0;
+}
+
+export function randomState(): RandomState {
+  return { seed, stream };
+}
+
+export function setRandomState(state: RandomState): void {
+  manualSeed(state.seed);
+  stream = state.stream;
+}
+
+/** Attributes of the next independent stream of numbers. */
+export function nextStream(): { readonly seed: number; readonly stream: number } {
+  stream = (stream + 1) >>> 0;
+  return { seed, stream };
+}
+
+/** Numbers spread evenly over [low, high). */
+export function uniform<const S extends Shape>(shape: S, low = 0, high = 1): Tensor<S> {
+  return asTensor<S>(apply(random.uniform, [], { ...nextStream(), low, high }, { resultShape: shape, like }));
+}
+
+/** Normally distributed numbers. */
+export function normal<const S extends Shape>(shape: S, mean = 0, deviation = 1): Tensor<S> {
+  return asTensor<S>(apply(random.normal, [], { ...nextStream(), mean, deviation }, { resultShape: shape, like }));
+}
+
+/** 1 with the given probability, else 0. */
+export function bernoulli<const S extends Shape>(shape: S, probability = 0.5): Tensor<S> {
+  return asTensor<S>(apply(random.bernoulli, [], { ...nextStream(), probability }, { resultShape: shape, like }));
+}
+
+/** Integers from low to high − 1. */
+export function randomIntegers<const S extends Shape>(shape: S, low: number, high: number): Tensor<S> {
+  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low) throw new InputError(`randomIntegers: expected integers low < high, got ${low} and ${high}`);
+  return asTensor<S>(apply(random.integers, [], { ...nextStream(), low, high }, { resultShape: shape, like }));
+}
+
+/** 0 … count − 1 in random order (Fisher & Yates). */
+export function permutation(count: number): Int32Array {
+  const order = Int32Array.from({ length: count }, (_, n) => n);
+  const { seed: key, stream: own } = nextStream();
+  for (let n = count - 1; n > 0; n--) {
+    const other = Math.floor((philox(key, own, n)[0] / 2 ** 32) * (n + 1));
+    [order[n], order[other]] = [order[other] as number, order[n] as number];
+  }
+  return order;
+}
+
+/** Sets each element to 0 with the given probability and scales the others by 1 / (1 − probability). */
+export function dropout<S extends Shape>(x: Tensor<S>, probability = 0.5): Tensor<S> {
+  if (!(probability >= 0 && probability < 1)) throw new InputError(`dropout: the probability must be in [0, 1), got ${probability}`);
+  return asTensor<S>(apply(random.dropout, [valueOf(x, "dropout")], { ...nextStream(), keep: 1 - probability }));
+}

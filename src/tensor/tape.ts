@@ -1,0 +1,67 @@
+// Whether ops are recorded, under which names, and from where they were called.
+
+import type { Value } from "./value.ts";
+
+let recording = true;
+const scopes: string[] = [];
+
+export function isRecording(): boolean {
+  return recording;
+}
+
+/** Runs a function without recording: nothing inside can be differentiated. */
+export function noGrad<Result>(run: () => Result): Result {
+  return withRecording(false, run);
+}
+
+export function withRecording<Result>(on: boolean, run: () => Result): Result {
+  const before = recording;
+  recording = on;
+  try {
+    return run();
+  } finally {
+    recording = before;
+  }
+}
+
+/** Runs a function inside a named scope; names appear in errors, graphs and explanations ("conv1", "softmax"). */
+export function withScope<Result>(name: string, run: () => Result): Result {
+  scopes.push(name);
+  try {
+    return run();
+  } finally {
+    scopes.pop();
+  }
+}
+
+export function currentScope(): readonly string[] {
+  return scopes.slice();
+}
+
+export function needsTape(inputs: readonly Value[]): boolean {
+  if (!recording) return false;
+  for (const input of inputs) if (input.requiresGrad) return true;
+  return false;
+}
+
+/** The folder kasane's own code is in: frames from there are not the user's. */
+const OWN = new URL("..", import.meta.url).href;
+const OWN_PATH = OWN.startsWith("file://") ? decodeURIComponent(OWN.slice("file://".length)) : OWN;
+
+/** "train.ts:12:5": the first frame outside kasane, or undefined. */
+export function callSite(stack: string | undefined): string | undefined {
+  for (const line of (stack ?? "").split("\n").slice(1)) {
+    if (line.includes(OWN) || line.includes(OWN_PATH) || line.includes("node:internal") || line.includes("node_modules")) continue;
+    const found = /((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^\s()]*:\d+:\d+)\)?$/.exec(line.trim());
+    if (found?.[1]) return found[1].replace("file://", "");
+  }
+  return undefined;
+}
+
+/** Remembers the present stack; it is turned into text only when asked for. */
+export function captureSite(): { readonly stack?: string } {
+  const site: { stack?: string } = {};
+  // Only V8 offers this; elsewhere the site is unknown.
+  (Error as { captureStackTrace?: (target: object, above?: unknown) => void }).captureStackTrace?.(site, captureSite);
+  return site;
+}
