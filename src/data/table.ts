@@ -1,6 +1,7 @@
 // Rows of numbers with a label or a value to predict: what table readers and table generators give.
 
 import type { NdArray } from "./array.ts";
+import { Dataset } from "./dataset.ts";
 
 /** A table whose target is one of several classes. */
 export interface ClassificationTable {
@@ -26,3 +27,12 @@ export interface RegressionTable {
 }
 
 export type Table = ClassificationTable | RegressionTable;
+
+/** The rows of a table as samples with fields x and y. */
+export function tableDataset(table: ClassificationTable): Dataset<Pick<ClassificationTable, "x" | "y">>;
+export function tableDataset(table: RegressionTable): Dataset<Pick<RegressionTable, "x" | "y">>;
+export function tableDataset(table: Table): Dataset<{ readonly x: NdArray<Float32Array>; readonly y: NdArray<Float32Array | Int32Array> }>;
+export function tableDataset(table: Table): Dataset<{ readonly x: NdArray<Float32Array>; readonly y: NdArray<Float32Array | Int32Array> }> {
+  const classNames = table.task === "classification" ? { classNames: table.classNames } : {};
+  return new Dataset({ x: table.x, y: table.y }, { columnNames: table.columnNames, ...classNames });
+}

@@ -1,0 +1,149 @@
+// Reads text tables: rows of separated values under a header, with a place in every error.
+
+import Papa from "papaparse";
+import { FileError, InputError } from "../../util/errors.ts";
+import { nearestName } from "../../util/nearest.ts";
+
+export interface CsvOptions {
+  /** One character between cells; default whichever of `,` `;` tab `|` the header has most of. */
+  readonly separator?: string;
+  /** How errors call the table; default "CSV". */
+  readonly name?: string;
+}
+
+/** A table as text: every row has as many cells as there are columns. */
+export interface TextTable {
+  readonly name: string;
+  readonly columnNames: readonly string[];
+  readonly rows: readonly TextRow[];
+}
+
+export interface TextRow {
+  /** Trimmed. */
+  readonly cells: readonly string[];
+  /** Where the row begins in the file, from 1. */
+  readonly line: number;
+}
+
+/**
+ * Reads a table with a header line. Cells may be quoted with `"`; empty lines are passed over.
+ *
+ * @param source text, or its bytes in UTF-8.
+ * @throws FileError when there is no header or no row, a column name is empty or repeats, or a row has too many or too few cells.
+ */
+export function parseCsv(source: string | Uint8Array, { separator, name = "CSV" }: CsvOptions = {}): TextTable {
+  const text = (typeof source === "string" ? source : decodeText(source, name)).replace(/^\uFEFF/, "");
+  const delimiter = separator ?? guessSeparator(text);
+  if ([...delimiter].length !== 1 || '"\r\n\uFEFF'.includes(delimiter)) {
+    throw new InputError(`separator: expected one character other than a quote or a line end, got ${JSON.stringify(delimiter)}`);
+  }
+  const { data, errors } = Papa.parse<string[]>(text, { delimiter });
+  const records = withLines(data);
+  const broken = errors.find(({ type }) => type === "Quotes");
+  if (broken !== undefined) {
+    const line = records[broken.row ?? 0]?.line ?? 1;
+    throw new FileError(`${name}: line ${line}: a quoted cell is not closed properly`, {
+      hint: 'put a quote at both ends of the cell and double the quotes inside it ("")',
+    });
+  }
+  const [header, ...rows] = records.filter(({ cells }) => cells.length > 1 || cells[0] !== "");
+  if (header === undefined) {
+    throw new FileError(`${name}: expected a header line and rows, but it is empty`);
+  }
+  const columnNames = header.cells;
+  checkHeader(columnNames, name);
+  if (rows.length === 0) throw new FileError(`${name}: there is a header (${list(columnNames)}) but no row under it`);
+  const ragged = rows.find(({ cells }) => cells.length !== columnNames.length);
+  if (ragged !== undefined) {
+    throw new FileError(`${name}: line ${ragged.line}: expected ${columnNames.length} cells as in the header, got ${ragged.cells.length}`, {
+      hint: `repair that line; cells are taken to be separated by ${JSON.stringify(delimiter)}, another separator can be given`,
+    });
+  }
+  return { name, columnNames, rows };
+}
+
+/**
+ * The index of a column.
+ *
+ * @throws InputError that lists the columns and suggests the nearest name.
+ */
+export function findColumn({ name, columnNames }: TextTable, wanted: string): number {
+  const index = columnNames.indexOf(wanted);
+  if (index !== -1) return index;
+  const nearest = nearestName(wanted, columnNames);
+  throw new InputError(`${name}: there is no column "${wanted}"; the columns are ${list(columnNames)}`, {
+    ...(nearest === undefined ? {} : { hint: `"${nearest}"` }),
+  });
+}
+
+/**
+ * The number in a cell, in double precision.
+ *
+ * @throws FileError with line and column when the cell is empty, not a number, or not finite.
+ */
+export function cellNumber(table: TextTable, row: TextRow, column: number): number {
+  const text = row.cells[column] as string;
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  // Beyond the float32 range a finite number would silently become infinite.
+  if (Number.isFinite(Math.fround(value))) return value;
+  const where = `${table.name}: line ${row.line}, column "${table.columnNames[column]}"`;
+  if (text === "") throw new FileError(`${where}: expected a number, the cell is empty`, { hint: "fill it in or leave that row out" });
+  if (/^[+-]?(nan|inf|infinity)$/i.test(text) || !Number.isNaN(value)) {
+    throw new FileError(`${where}: expected a finite number, got ${shorten(text)}`, { hint: "repair the value or leave that row out" });
+  }
+  const hint = /^[+-]?\d+,\d+$/.test(text)
+    ? "write decimals with a point"
+    : "write numbers for this column, leave the column out, or make it the target if it names classes";
+  throw new FileError(`${where}: expected a number, got ${shorten(JSON.stringify(text))}`, { hint });
+}
+
+function decodeText(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new FileError(`${name}: not text in UTF-8`, { hint: "save the table as CSV with the encoding UTF-8", cause: error });
+  }
+}
+
+/** The separator that the first line with content has most of outside quotes; a comma when it has none. */
+function guessSeparator(text: string): string {
+  const start = text.search(/\S/);
+  const end = text.slice(Math.max(0, start)).search(/[\r\n]/);
+  const line = start === -1 ? "" : text.slice(start, end === -1 ? undefined : start + end);
+  const bare = line.replace(/"[^"]*"/g, "");
+  const counts = [",", ";", "\t", "|"].map((mark) => ({ mark, count: bare.split(mark).length - 1 }));
+  return counts.reduce((best, entry) => (entry.count > best.count ? entry : best)).mark;
+}
+
+/** Line numbers count the line ends inside quoted cells too. */
+function withLines(data: readonly (readonly string[])[]): TextRow[] {
+  let line = 1;
+  return data.map((cells) => {
+    const row = { cells: cells.map((cell) => cell.trim()), line };
+    line += 1 + cells.reduce((sum, cell) => sum + (cell.includes("\n") ? cell.split("\n").length - 1 : 0), 0);
+    return row;
+  });
+}
+
+function checkHeader(columnNames: readonly string[], name: string): void {
+  const seen = new Set<string>();
+  for (const [index, column] of columnNames.entries()) {
+    if (column === "") throw new FileError(`${name}: column ${index + 1} has no name in the header`);
+    if (seen.has(column)) throw new FileError(`${name}: the header has two columns named "${column}"`, { hint: "rename one of them" });
+    seen.add(column);
+  }
+  if (columnNames.every((column) => Number.isFinite(Number(column)))) {
+    throw new FileError(`${name}: expected column names in the first line, got only numbers (${list(columnNames)})`, {
+      hint: "add a header line",
+    });
+  }
+}
+
+function list(names: readonly string[]): string {
+  const shown = names.slice(0, 20).map((name) => shorten(JSON.stringify(name)));
+  return names.length > shown.length ? `${shown.join(", ")} and ${names.length - shown.length} more` : shown.join(", ");
+}
+
+function shorten(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
+}

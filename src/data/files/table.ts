@@ -1,0 +1,98 @@
+// Turns a text table into inputs and a target: numbers on one side, class indices or numbers on the other.
+
+import { FileError, InputError } from "../../util/errors.ts";
+import type { NdArray } from "../array.ts";
+import type { Table } from "../table.ts";
+import type { CsvOptions, TextTable } from "./csv.ts";
+import { cellNumber, findColumn, parseCsv } from "./csv.ts";
+
+export interface TableOptions extends CsvOptions {
+  /** The column to predict. */
+  readonly target: string;
+  /** The columns to predict from, in this order; default all others. */
+  readonly columns?: readonly string[];
+  /** Default classification when the target is text or whole numbers with at most 20 different values, otherwise regression. */
+  readonly task?: "classification" | "regression";
+  /** The classes in the order of their indices; default those that occur, numbers by value and text by code unit. */
+  readonly classNames?: readonly string[];
+}
+
+const mostNumberedClasses = 20;
+
+/**
+ * Reads a table with a header and a target column.
+ *
+ * @throws InputError when a named column does not exist; FileError when the table is malformed or a cell is not what its column needs.
+ */
+export function readTable(source: string | Uint8Array, options: TableOptions): Table {
+  const table = parseCsv(source, options);
+  const target = findColumn(table, options.target);
+  const columnNames = options.columns ?? table.columnNames.filter((_, index) => index !== target);
+  if (columnNames.length === 0)
+    throw new FileError(`${table.name}: the target "${options.target}" is the only column; nothing to predict it from`);
+  if (columnNames.includes(options.target)) throw new InputError(`columns: "${options.target}" is the target and cannot also be an input`);
+  const labels = table.rows.map(({ cells }) => cells[target] as string);
+  const task = options.task ?? guessTask(labels);
+  // The target first: when it is the wrong column, its complaint is the helpful one.
+  if (task === "classification") {
+    const classNames = options.classNames ?? findClasses(table, target);
+    const y = { shape: [labels.length], data: labelIndices(table, target, classNames) };
+    return { task, x: numericColumns(table, columnNames), y, columnNames, classNames, targetName: options.target };
+  }
+  const y = numericColumns(table, [options.target]);
+  return { task, x: numericColumns(table, columnNames), y, columnNames, targetName: options.target };
+}
+
+/**
+ * The named columns as numbers [rows, columns], in the given order.
+ *
+ * @throws InputError when a column does not exist, FileError when a cell is not a finite number.
+ */
+export function numericColumns(table: TextTable, columnNames: readonly string[] = table.columnNames): NdArray<Float32Array> {
+  const columns = columnNames.map((name) => findColumn(table, name));
+  const data = new Float32Array(table.rows.length * columns.length);
+  let next = 0;
+  for (const row of table.rows) for (const column of columns) data[next++] = cellNumber(table, row, column);
+  return { shape: [table.rows.length, columns.length], data };
+}
+
+function guessTask(labels: readonly string[]): "classification" | "regression" {
+  const isText = labels.some((label) => label !== "" && Number.isNaN(Number(label)) && !/^[+-]?(nan|inf|infinity)$/i.test(label));
+  if (isText) return "classification";
+  return labels.every(isWhole) && new Set(labels).size <= mostNumberedClasses ? "classification" : "regression";
+}
+
+function findClasses(table: TextTable, target: number): string[] {
+  const labels = table.rows.map(({ cells }) => cells[target] as string);
+  const names = [...new Set(labels)];
+  const column = `${table.name}: column "${table.columnNames[target]}"`;
+  const empty = table.rows.find(({ cells }) => cells[target] === "");
+  if (empty !== undefined) {
+    throw new FileError(`${table.name}: line ${empty.line}, column "${table.columnNames[target]}": expected a class, the cell is empty`, {
+      hint: "fill it in or leave that row out",
+    });
+  }
+  if (names.length === 1) throw new FileError(`${column} holds only "${names[0]}"; a target needs at least two classes`);
+  if (names.length > mostNumberedClasses && names.length > labels.length / 2) {
+    throw new FileError(`${column} holds ${names.length} different texts in ${labels.length} rows; these are no classes`, {
+      hint: "choose another target column",
+    });
+  }
+  if (names.every(isWhole)) return names.sort((a, b) => Number(a) - Number(b));
+  return names.sort((a, b) => (a < b ? -1 : 1));
+}
+
+function labelIndices(table: TextTable, target: number, classNames: readonly string[]): Int32Array {
+  const indices = new Map(classNames.map((name, index) => [name, index]));
+  return Int32Array.from(table.rows, ({ cells, line }) => {
+    const index = indices.get(cells[target] as string);
+    if (index !== undefined) return index;
+    throw new FileError(
+      `${table.name}: line ${line}, column "${table.columnNames[target]}": expected one of the classes ${classNames.join(", ")}, got "${cells[target]}"`,
+    );
+  });
+}
+
+function isWhole(text: string): boolean {
+  return /^[+-]?\d+$/.test(text);
+}

@@ -1,0 +1,19 @@
+// Data for training, for Node and browsers: re-exports only.
+
+export type { NdArray, Storage } from "./array.ts";
+export { gatherRows, ndArray } from "./array.ts";
+export type { DatasetOptions, Fields, SplitOptions } from "./dataset.ts";
+export { checkFinite, checkLabels, Dataset } from "./dataset.ts";
+export type { CsvOptions, TextRow, TextTable } from "./files/csv.ts";
+export { parseCsv } from "./files/csv.ts";
+export { readIdx, readIdxFile } from "./files/idx.ts";
+export type { TableOptions } from "./files/table.ts";
+export { numericColumns, readTable } from "./files/table.ts";
+export type { DigitsOptions, LabelledImages, PointsOptions, SpiralsOptions, WineOptions } from "./generators/index.ts";
+export { digits, moons, spirals, wine, xor } from "./generators/index.ts";
+export type { EpochOptions, LoaderOptions } from "./loader.ts";
+export { DataLoader } from "./loader.ts";
+export type { StandardizerState } from "./standardizer.ts";
+export { Standardizer } from "./standardizer.ts";
+export type { ClassificationTable, RegressionTable, Table } from "./table.ts";
+export { tableDataset } from "./table.ts";

@@ -1,0 +1,27 @@
+// File versions of the formats, for Node only.
+
+import { writeFileAtomic } from "./atomic.ts";
+import { readBytes } from "./file.ts";
+import type { SafetensorsFile, TensorToStore } from "./safetensors.ts";
+import { parseSafetensors, serializeSafetensors } from "./safetensors.ts";
+
+export { writeFileAtomic } from "./atomic.ts";
+export { readBytes, reasonFor } from "./file.ts";
+
+/** @throws FileError when the file cannot be read or is not valid. */
+export async function loadSafetensors(path: string): Promise<SafetensorsFile> {
+  return parseSafetensors(await readBytes(path), path);
+}
+
+/**
+ * Replaces the file at once or, on failure, leaves it as it was.
+ *
+ * @throws InputError when the tensors cannot be stored, FileError when the file cannot be written.
+ */
+export async function saveSafetensors(
+  path: string,
+  tensors: Iterable<readonly [string, TensorToStore]> | Readonly<Record<string, TensorToStore>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await writeFileAtomic(path, serializeSafetensors(tensors, metadata));
+}
