@@ -60,8 +60,5 @@ export function callSite(stack: string | undefined): string | undefined {
 
 /** Remembers the present stack; it is turned into text only when asked for. */
 export function captureSite(): { readonly stack?: string } {
-  const site: { stack?: string } = {};
-  // Only V8 offers this; elsewhere the site is unknown.
-  (Error as { captureStackTrace?: (target: object, above?: unknown) => void }).captureStackTrace?.(site, captureSite);
-  return site;
+  return new Error();
 }
