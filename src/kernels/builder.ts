@@ -31,7 +31,7 @@ export class ModuleBuilder {
   define<P extends ParameterTypes>(
     name: string,
     parameters: P,
-    write: (k: FunctionBuilder, parameters: Parameters<P>) => Value | undefined | void,
+    write: (k: FunctionBuilder, parameters: Parameters<P>) => unknown,
     exported = false,
   ): string {
     const unique = this.unique(name);
@@ -39,7 +39,8 @@ export class ModuleBuilder {
     const builder = new FunctionBuilder(this.machine, this);
     const variables = Object.entries(parameters).map(([parameter, type]) => builder.parameter(parameter, type));
     const named = Object.fromEntries(variables.map((variable) => [variable.name, variable])) as Parameters<P>;
-    const result = write(builder, named) ?? undefined;
+    const written = write(builder, named);
+    const result = isValue(written) ? written : undefined;
     this.#functions.push({ name: unique, parameters: variables, body: builder.statements(), result, exported });
     return unique;
   }
@@ -136,7 +137,7 @@ export class FunctionBuilder {
       else otherwise();
       return;
     }
-    this.#block.push({ kind: "if", condition, then: this.block(then), otherwise: this.block(otherwise) });
+    this.#block.push({ kind: "if", condition, body: this.block(then), otherwise: this.block(otherwise) });
   }
 
   /** Calls a function defined before; gives its result, if it has one. */
@@ -188,9 +189,19 @@ export class FunctionBuilder {
     }
   }
 
+  /** Identity of the block being written: what is set here may be read here and in blocks inside, not outside. */
+  currentBlock(): object {
+    return this.#block;
+  }
+
   statements(): readonly Statement[] {
     return this.#block;
   }
+}
+
+/** What the writer of a function returned: a value is the function's result, anything else is ignored. */
+function isValue(written: unknown): written is Value {
+  return typeof written === "object" && written !== null && "op" in written;
 }
 
 function memoryOf(type: ValueType): MemoryType {

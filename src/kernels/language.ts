@@ -106,7 +106,7 @@ export interface WhileStatement {
 export interface IfStatement {
   readonly kind: "if";
   readonly condition: Value;
-  readonly then: readonly Statement[];
+  readonly body: readonly Statement[];
   readonly otherwise: readonly Statement[];
 }
 
@@ -189,7 +189,7 @@ export const operations = {
   ltUnsigned: { arity: 2, of: ["i32"], result: "bool" },
   geUnsigned: { arity: 2, of: ["i32"], result: "bool" },
   /** select(condition, a, b): a where the condition holds. */
-  select: { arity: 3, of: ["f32", "i32", "bool"], result: "same" },
+  select: { arity: 3, of: ["f32", "i32", "bool", "pointer"], result: "same" },
   /** Mask → scalar bool. */
   any: { arity: 1, of: ["bool"], result: "bool", reduces: true },
   all: { arity: 1, of: ["bool"], result: "bool", reduces: true },
@@ -213,7 +213,7 @@ export const operations = {
 
 export interface OperationRule {
   readonly arity: number;
-  readonly of: readonly ("f32" | "i32" | "bool")[];
+  readonly of: readonly ("f32" | "i32" | "bool" | "pointer")[];
   readonly result: "same" | "bool" | "f32" | "i32" | "pointer";
   /** Has no vector form. */
   readonly scalar?: boolean;

@@ -40,7 +40,7 @@ function printStatement(statement: Statement, indent: string): string[] {
       return [`${indent}while ${printValue(statement.condition)} {`, ...lines(statement.body, inner), `${indent}}`];
     case "if": {
       const otherwise = statement.otherwise.length === 0 ? [] : [`${indent}} else {`, ...lines(statement.otherwise, inner)];
-      return [`${indent}if ${printValue(statement.condition)} {`, ...lines(statement.then, inner), ...otherwise, `${indent}}`];
+      return [`${indent}if ${printValue(statement.condition)} {`, ...lines(statement.body, inner), ...otherwise, `${indent}}`];
     }
   }
 }

@@ -73,10 +73,10 @@ export function operation(op: OperationName, inputs: readonly Input[], immediate
     return isConstant(args[1]!, 0) ? first : { op, type: "pointer", args, immediate };
   }
   const element = elementOf[first.type];
-  if (element === "pointer" || !rule.of.includes(element)) throw new Error(`kernel language: ${op} of ${first.type}`);
+  if (!rule.of.includes(element)) throw new Error(`kernel language: ${op} of ${first.type}`);
   if (rule.scalar === true && isVector(first.type)) throw new Error(`kernel language: ${op} has no vector form`);
   if (rule.reduces === true && !isVector(first.type)) return first;
-  const wide = rule.reduces === true ? element : first.type;
+  const wide = rule.reduces === true && element !== "pointer" ? element : first.type;
   const type = rule.result === "same" ? wide : rule.result === "pointer" ? "pointer" : typeLike(rule.result, wide);
   return folded(op, args) ?? { op, type, args, immediate };
 }
@@ -150,6 +150,7 @@ export const min = (a: Input, b: Input) => operation("min", [a, b]);
 export const max = (a: Input, b: Input) => operation("max", [a, b]);
 export const neg = (a: Value) => operation("neg", [a]);
 export const abs = (a: Value) => operation("abs", [a]);
+export const trunc = (a: Value) => operation("trunc", [a]);
 export const sqrt = (a: Value) => operation("sqrt", [a]);
 export const and = (a: Input, b: Input) => operation("and", [a, b]);
 export const or = (a: Input, b: Input) => operation("or", [a, b]);

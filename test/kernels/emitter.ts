@@ -4,7 +4,7 @@ import { features, wasmMachine } from "../../src/backends/wasm/features.ts";
 import { compileModule } from "../../src/backends/wasm/module.ts";
 import type { FunctionBuilder } from "../../src/kernels/builder.ts";
 import { ModuleBuilder } from "../../src/kernels/builder.ts";
-import type { Value } from "../../src/kernels/language.ts";
+import type { Machine, Value } from "../../src/kernels/language.ts";
 
 export const machine = wasmMachine();
 
@@ -18,11 +18,16 @@ export interface Harness {
 
 export const base = 1024;
 
-export function harness(write: (k: FunctionBuilder, p: Value, n: Value, module: ModuleBuilder) => Value | void, pages = 4): Harness {
-  const module = new ModuleBuilder("test", machine);
+/** The same machine without relaxed multiply-add. */
+export const plainMachine: Machine = { ...machine, fma: "separate" };
+
+type Write = (k: FunctionBuilder, p: Value, n: Value, module: ModuleBuilder) => unknown;
+
+export function harness(write: Write, pages = 4, target: Machine = machine): Harness {
+  const module = new ModuleBuilder("test", target);
   module.define("main", { p: "pointer", n: "i32" }, (k, { p, n }) => write(k, p, n, module), true);
   const memory = new WebAssembly.Memory({ initial: pages });
-  const compiled = compileModule(module.build(), features());
+  const compiled = compileModule(module.build(), { relaxedFma: target.fma !== "separate" && features().relaxedFma });
   const instance = new WebAssembly.Instance(compiled, { env: { memory } });
   const main = instance.exports.main as (p: number, n: number) => number;
   return {

@@ -136,7 +136,7 @@ class FunctionEmitter {
         this.#value(statement.condition);
         this.#op(code.if);
         this.#out.byte(emptyBlock);
-        this.#block(statement.then);
+        this.#block(statement.body);
         if (statement.otherwise.length > 0) {
           this.#op(code.else);
           this.#block(statement.otherwise);

@@ -39,7 +39,10 @@ export function findDeaths(body: readonly Statement[], parameters: readonly Vari
     if (!first.declares || common.length !== first.path.length) continue;
     const block = common.at(-1)!.block;
     let positions = deaths.get(block);
-    if (positions === undefined) deaths.set(block, (positions = new Map()));
+    if (positions === undefined) {
+      positions = new Map();
+      deaths.set(block, positions);
+    }
     const dead = positions.get(last);
     if (dead === undefined) positions.set(last, [variable]);
     else dead.push(variable);
@@ -84,7 +87,7 @@ function walk(block: readonly Statement[], outer: readonly Place[], visit: Visit
         break;
       case "if":
         read(statement.condition);
-        walk(statement.then, path, visit);
+        walk(statement.body, path, visit);
         walk(statement.otherwise, path, visit);
         break;
     }

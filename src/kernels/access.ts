@@ -1,0 +1,86 @@
+// Where a load or a store goes: the affine part of its address as coefficients of the axes, the rest as checked coordinates.
+import type { AffineIndex, DType, Index, Operand, Scalar } from "../formula/nest.ts";
+import { BackendError } from "../util/errors.ts";
+import type { MemoryType } from "./language.ts";
+
+/** A coordinate that must be computed and checked at run time. */
+export interface Check {
+  readonly index: Index;
+  readonly dimension: number;
+  /** Elements between neighbours of this dimension. */
+  readonly stride: number;
+  /** True when the coordinate is already in the access's linear part, so that only its range is to be checked. */
+  readonly linear: boolean;
+}
+
+export interface Access {
+  /** Elements per step of each axis; no zeros. */
+  readonly terms: ReadonlyMap<number, number>;
+  readonly offset: number;
+  readonly checks: readonly Check[];
+  readonly memory: MemoryType;
+  /** Bytes per element. */
+  readonly size: number;
+  /** Some axis moves the address down, so that address parts may lie below the buffer: then nothing is left to constant offsets. */
+  readonly descends: boolean;
+}
+
+export function accessOf(operand: Operand, index: readonly Index[]): Access {
+  const terms = new Map<number, number>();
+  const checks: Check[] = [];
+  let offset = 0;
+  let stride = 1;
+  for (let d = index.length - 1; d >= 0; d--) {
+    const item = index[d]!;
+    const dimension = operand.shape[d]!;
+    const linear = item.kind === "affine" && item.divisor === 1;
+    if (linear) {
+      offset += item.offset * stride;
+      for (const { axis, coefficient } of item.terms) {
+        const sum = (terms.get(axis) ?? 0) + coefficient * stride;
+        if (sum === 0) terms.delete(axis);
+        else terms.set(axis, sum);
+      }
+    }
+    if (!linear || item.checked) checks.push({ index: item, dimension, stride, linear });
+    stride *= dimension;
+  }
+  const memory = memoryTypeOf(operand.dtype);
+  return { terms, offset, checks, memory, size: memory === "u8" ? 1 : 4, descends: [...terms.values()].some((step) => step < 0) };
+}
+
+export function memoryTypeOf(dtype: DType): MemoryType {
+  const memory = ({ float32: "f32", int32: "i32", uint8: "u8", bool: "u8", float64: undefined } as const)[dtype];
+  if (memory === undefined) {
+    throw new BackendError("float64 tensors are computed on the reference backend only", {
+      hint: "convert to float32, or call setBackend('reference')",
+    });
+  }
+  return memory;
+}
+
+/** The sub-expressions of a scalar: arguments, and values that indices are computed from. */
+export function childrenOf(scalar: Scalar): readonly Scalar[] {
+  switch (scalar.kind) {
+    case "call":
+      return scalar.args;
+    case "load":
+    case "inside":
+      return scalar.index.flatMap((index) => (index.kind === "indirect" ? [index.value] : []));
+    default:
+      return [];
+  }
+}
+
+/** The affine indices that a scalar itself (not its children) is made of. */
+export function affineIndicesOf(scalar: Scalar): readonly AffineIndex[] {
+  switch (scalar.kind) {
+    case "position":
+      return [scalar.index];
+    case "load":
+    case "inside":
+      return scalar.index.filter((index): index is AffineIndex => index.kind === "affine");
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,76 @@
+// exp, expm1, sinh, cosh, tanh and the float32 polynomials behind them (minimax fits; the comments give their relative errors).
+import type { FunctionBuilder } from "../builder.ts";
+import type { Value, Variable } from "../language.ts";
+import * as v from "../values.ts";
+import type { MathFunction } from "./helpers.ts";
+import { clamp, polynomial, powerOfTwo, roundToInteger, scale, signBit, withSign } from "./helpers.ts";
+
+/** (eʳ − 1 − r) / r² for |r| ≤ ln 2 / 2: eʳ − 1 within 2⁻³¹. */
+const expTail = [0.500000005, 0.166666664, 0.0416663487, 0.0083333916, 0.00139416527, 0.000198459807];
+
+/** (tanh(x)/x − 1)/x² in x² for |x| ≤ 0.625: 2⁻³². */
+const tanhTail = [-0.333333308, 0.13333206, -0.0539467633, 0.0217007044, -0.00817740082, 0.00214296396];
+
+/** ln 2 in two parts; the first has 15 bits, so that n · first is exact for |n| ≤ 2⁹. */
+const ln2 = [0.693145751953125, 1.4286068203094172e-6] as const;
+const log2e = 1.44269504;
+
+/** x = n·ln 2 + r; gives n and eʳ − 1 = r + r²·P(r). */
+function reduced(k: FunctionBuilder, x: Value): { n: Value; r: Variable; tail: Value } {
+  const kept = k.let(x);
+  const n = roundToInteger(k, v.mul(kept, log2e));
+  const r = k.let(v.fma(n.float, -ln2[1], v.fma(n.float, -ln2[0], kept)));
+  return { n: n.int, r, tail: v.mul(v.mul(r, r), polynomial(r, expTail)) };
+}
+
+export const exp: MathFunction = (k, x) => {
+  const { n, r, tail } = reduced(k, clamp(x, -104, 89));
+  return scale(k, v.add(v.add(tail, r), 1), n);
+};
+
+/** eˣ for the small x that `pow` and `erf` need, already known not to be NaN or far out. */
+export const expPlus = (k: FunctionBuilder, x: Value): { value: Value; n: Value } => {
+  const { n, r, tail } = reduced(k, x);
+  return { value: v.add(v.add(tail, r), 1), n };
+};
+
+/** 2·(2ⁿ⁻¹·p + (2ⁿ⁻¹ − ½)): no overflow in 2ⁿ, and exact where n = 0. */
+export const expm1: MathFunction = (k, x) => {
+  const kept = k.let(x);
+  const { n, r, tail } = reduced(k, clamp(kept, -30, 89));
+  const p = k.let(v.add(tail, r));
+  const half = k.let(powerOfTwo(v.sub(n, 1)));
+  const result = v.mul(v.fma(half, p, v.sub(half, 0.5)), 2);
+  return v.select(v.eq(kept, 0), kept, result);
+};
+
+export const tanh: MathFunction = (k, x) => {
+  const kept = k.let(x);
+  const magnitude = k.let(v.abs(kept));
+  const square = k.let(v.mul(kept, kept));
+  const small = v.fma(v.mul(kept, square), polynomial(square, tanhTail), kept);
+  // Above 10 tanh is 1 in float32; the clamp keeps NaN.
+  const e = exp(k, v.mul(clamp(magnitude, 0, 10), 2));
+  const large = withSign(v.sub(1, v.div(2, v.add(e, 1))), signBit(kept));
+  return v.select(v.lt(magnitude, 0.625), v.select(v.eq(kept, 0), kept, small), large);
+};
+
+/** Above 88, e^|x| overflows before sinh and cosh do: there (e^(|x|/2))² / 2 in the right order. */
+function huge(k: FunctionBuilder, magnitude: Value): Value {
+  const root = k.let(exp(k, v.mul(magnitude, 0.5)));
+  return v.mul(v.mul(root, 0.5), root);
+}
+
+export const sinh: MathFunction = (k, x) => {
+  const kept = k.let(x);
+  const magnitude = k.let(v.abs(kept));
+  const e = k.let(expm1(k, magnitude));
+  const usual = v.mul(v.add(e, v.div(e, v.add(e, 1))), 0.5);
+  return withSign(v.select(v.gt(magnitude, 88), huge(k, magnitude), usual), signBit(kept));
+};
+
+export const cosh: MathFunction = (k, x) => {
+  const magnitude = k.let(v.abs(x));
+  const e = k.let(exp(k, magnitude));
+  return v.select(v.gt(magnitude, 88), huge(k, magnitude), v.mul(v.add(e, v.div(1, e)), 0.5));
+};

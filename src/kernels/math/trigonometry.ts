@@ -1,0 +1,117 @@
+// sin, cos, tan by reduction modulo π/2 in exact steps; asin, acos, atan.
+import type { FunctionBuilder } from "../builder.ts";
+import type { Value, Variable } from "../language.ts";
+import * as v from "../values.ts";
+import type { MathFunction } from "./helpers.ts";
+import { clamp, polynomial, roundToInteger, signBit, withSign } from "./helpers.ts";
+
+/** (sin r − r)/r³ and (cos r − 1 + r²/2)/r⁴ in r² for |r| ≤ π/4: 2⁻²⁸, 2⁻³³. */
+const sinTail = [-0.166666539, 0.00833211304, -0.000195087414];
+const cosTail = [0.0416666444, -0.00138872515, 2.44256811e-5];
+/** (asin x − x)/x³ in x² for |x| ≤ ½: 2⁻³². */
+const asinTail = [0.1666666, 0.0750050418, 0.0445169556, 0.0318077186, 0.0144385921, 0.037516482];
+/** (atan x − x)/x³ in x² for |x| ≤ tan(π/8): 2⁻³⁰. */
+const atanTail = [-0.333333152, 0.199984715, -0.142435336, 0.105938154, -0.0607822544];
+
+/** π/2 in parts of 24 bits (for machines that round a·b + c once) and of 16 bits (elsewhere). */
+const wholeParts = [1.5707963705062866, -4.371138828673793e-8, -1.7151245100058819e-15];
+const shortParts = [1.570770263671875, 2.6063062250614166e-5, 6.077094383272197e-11];
+
+/**
+ * x = q·π/2 + r with |r| ≤ π/4. Without a fused multiply-add q is split into a multiple of 256 and a rest of 8 bits, so that their
+ * products with 16-bit parts are exact: right for |x| up to 10⁵. Beyond, r loses its meaning but stays in range.
+ */
+function quadrant(k: FunctionBuilder, x: Value): { q: Value; r: Variable } {
+  const kept = k.let(x);
+  const n = roundToInteger(k, v.mul(kept, 0.636619772));
+  let r: Value = kept;
+  if (k.machine.fma === "fused" && v.isVector(kept.type)) {
+    for (const part of wholeParts) r = v.fma(n.float, -part, r);
+  } else {
+    const coarse = 1.5 * 2 ** 31;
+    const high = k.let(v.sub(v.add(n.float, coarse), coarse));
+    const low = k.let(v.sub(n.float, high));
+    for (const part of shortParts) r = v.sub(v.sub(r, v.mul(high, part)), v.mul(low, part));
+  }
+  return { q: k.let(n.int), r: k.let(clamp(r, -0.8, 0.8)) };
+}
+
+function sinAndCos(k: FunctionBuilder, r: Variable): { sine: Variable; cosine: Variable } {
+  const square = k.let(v.mul(r, r));
+  return {
+    sine: k.let(v.fma(v.mul(r, square), polynomial(square, sinTail), r)),
+    cosine: k.let(v.fma(v.mul(square, square), polynomial(square, cosTail), v.fma(square, -0.5, 1))),
+  };
+}
+
+/** Sine of r + q·π/2: swaps with the cosine when q is odd, changes sign when q has bit 1. */
+function turned(k: FunctionBuilder, q: Value, r: Variable): Value {
+  const { sine, cosine } = sinAndCos(k, r);
+  const chosen = v.select(v.eq(v.and(q, 1), 0), sine, cosine);
+  return v.bitsToFloat(v.xor(v.bitsToInt(chosen), v.shiftLeft(v.and(q, 2), 30)));
+}
+
+export const sin: MathFunction = (k, x) => {
+  const kept = k.let(x);
+  const { q, r } = quadrant(k, kept);
+  return v.select(v.eq(kept, 0), kept, turned(k, q, r));
+};
+
+export const cos: MathFunction = (k, x) => {
+  const { q, r } = quadrant(k, x);
+  return turned(k, k.let(v.add(q, 1)), r);
+};
+
+export const tan: MathFunction = (k, x) => {
+  const kept = k.let(x);
+  const { q, r } = quadrant(k, kept);
+  const { sine, cosine } = sinAndCos(k, r);
+  const even = k.let(v.eq(v.and(q, 1), 0));
+  const ratio = v.div(v.select(even, sine, v.neg(cosine)), v.select(even, cosine, sine));
+  return v.select(v.eq(kept, 0), kept, ratio);
+};
+
+/** asin of t, and √((1 − |x|)/2) instead of |x| when |x| > ½. */
+function arc(k: FunctionBuilder, x: Variable): { magnitude: Variable; large: Variable; value: Variable } {
+  const magnitude = k.let(v.abs(x));
+  const large = k.let(v.gt(magnitude, 0.5));
+  const square = k.let(v.select(large, v.mul(v.sub(1, magnitude), 0.5), v.mul(magnitude, magnitude)));
+  const t = k.let(v.select(large, v.sqrt(square), magnitude));
+  return { magnitude, large, value: k.let(v.fma(v.mul(t, square), polynomial(square, asinTail), t)) };
+}
+
+const halfPi = [1.57079637, -4.37113883e-8] as const;
+
+export const asin: MathFunction = (k, x) => {
+  const kept = k.let(x);
+  const { large, value } = arc(k, kept);
+  const result = v.select(large, v.add(v.sub(halfPi[0], v.mul(value, 2)), halfPi[1]), value);
+  return withSign(result, signBit(kept));
+};
+
+/** acos x = 2·asin √((1 − x)/2) for x > ½, π − that of −x for x < −½, π/2 − asin x between. */
+export const acos: MathFunction = (k, x) => {
+  const kept = k.let(x);
+  const { large, value } = arc(k, kept);
+  const positive = k.let(v.ge(kept, 0));
+  const twice = k.let(v.mul(value, 2));
+  const far = v.select(positive, twice, v.add(v.sub(2 * halfPi[0], twice), 2 * halfPi[1]));
+  const signed = v.select(positive, v.neg(value), value);
+  return v.select(large, far, v.add(v.add(signed, halfPi[1]), halfPi[0]));
+};
+
+/** atan x = π/4 + atan((x − 1)/(x + 1)) = π/2 − atan(1/x), whichever brings the argument below tan(π/8). */
+export const atan: MathFunction = (k, x) => {
+  const kept = k.let(x);
+  const magnitude = k.let(v.abs(kept));
+  const far = k.let(v.gt(magnitude, 2.41421356));
+  const middle = k.let(v.gt(magnitude, 0.414213562));
+  const numerator = v.select(far, v.constant(kept.type, -1), v.select(middle, v.sub(magnitude, 1), magnitude));
+  const denominator = v.select(far, magnitude, v.select(middle, v.add(magnitude, 1), 1));
+  const t = k.let(v.div(numerator, denominator));
+  const square = k.let(v.mul(t, t));
+  const turn = v.select(far, v.constant(kept.type, halfPi[0]), v.select(middle, v.constant(kept.type, halfPi[0] / 2), 0));
+  const turnLow = v.select(far, v.constant(kept.type, halfPi[1]), v.select(middle, v.constant(kept.type, halfPi[1] / 2), 0));
+  const value = v.add(v.add(v.fma(v.mul(t, square), polynomial(square, atanTail), turnLow), t), turn);
+  return withSign(value, signBit(kept));
+};

@@ -1,0 +1,228 @@
+// Vector math against double precision: largest error in units in the last place over sweeps of inputs, and IEEE 754 edge cases.
+import { expect, test } from "vitest";
+import { erf as erfDouble, FUNCTIONS, philox } from "../../src/formula/functions.ts";
+import type { FunctionBuilder } from "../../src/kernels/builder.ts";
+import type { Value } from "../../src/kernels/language.ts";
+import { cosh, exp, expm1, sinh, tanh } from "../../src/kernels/math/exponential.ts";
+import { log, log1p, pow, powConstant } from "../../src/kernels/math/logarithm.ts";
+import { erf, floatMod, intMod, uniform } from "../../src/kernels/math/special.ts";
+import { acos, asin, atan, cos, sin, tan } from "../../src/kernels/math/trigonometry.ts";
+import * as v from "../../src/kernels/values.ts";
+import { harness, machine, plainMachine } from "./emitter.ts";
+
+type Two = (k: FunctionBuilder, x: Value, y: Value) => Value;
+
+/** Evaluates over arrays of up to 40 000 pairs, as vectors (machine with and without fma) and as scalars. */
+function run(write: Two, xs: Float32Array, ys: Float32Array): { how: string; out: Float32Array }[] {
+  const n = Math.ceil(xs.length / 4) * 4;
+  return [
+    { how: "vector", target: machine, wide: true },
+    { how: "vector without fma", target: plainMachine, wide: true },
+    { how: "scalar", target: machine, wide: false },
+  ].map(({ how, target, wide }) => {
+    const { f32, run: call } = harness(
+      (k, p) => {
+        k.loop(0, n, wide ? 4 : 1, (i) => {
+          const read = (block: number) => v.loadAs(wide ? "vf32" : "f32", "f32", v.at(p, v.mul(i, 4), block * n * 4));
+          k.store(v.at(p, v.mul(i, 4), 2 * n * 4), write(k, k.let(read(0)), k.let(read(1))));
+        });
+      },
+      16,
+      target,
+    );
+    f32.set(xs);
+    f32.set(ys, n);
+    call();
+    return { how, out: f32.slice(2 * n, 2 * n + xs.length) };
+  });
+}
+
+/** Distance in float32 steps between a result and the exact value. */
+function ulps(got: number, exact: number): number {
+  const want = Math.fround(exact);
+  if (Object.is(got, want) || (Number.isNaN(got) && Number.isNaN(want))) return 0;
+  if (!Number.isFinite(got) || !Number.isFinite(want)) return Number.POSITIVE_INFINITY;
+  const exponent = Math.max(Math.floor(Math.log2(Math.max(Math.abs(exact), 2 ** -126))), -126);
+  return Math.abs(got - exact) / 2 ** (exponent - 23);
+}
+
+function sweep(low: number, high: number, count = 9000): number[] {
+  return Array.from({ length: count }, (_, i) => Math.fround(low + ((high - low) * (i + 0.37)) / count));
+}
+
+/** Magnitudes from 2^low to 2^high, both signs. */
+function magnitudes(low: number, high: number, count = 4000): number[] {
+  return Array.from({ length: count }, (_, i) => Math.fround(2 ** (low + ((high - low) * i) / count))).flatMap((x) => [x, -x]);
+}
+
+const edges = [0, -0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1, -1, 1e-40, -1e-40, 3e38, -3e38];
+
+const functions: [string, (k: FunctionBuilder, x: Value) => Value, (x: number) => number, number[], number][] = [
+  ["exp", exp, Math.exp, [...sweep(-103, 89), ...sweep(-1, 1), ...magnitudes(-40, 6)], 1.5],
+  ["expm1", expm1, Math.expm1, [...sweep(-20, 88.7), ...sweep(-1, 1), ...magnitudes(-40, 6)], 2],
+  ["log", log, Math.log, [...sweep(0, 10), ...sweep(0.9, 1.1), ...magnitudes(-149, 127.9).map(Math.abs)], 2],
+  ["log1p", log1p, Math.log1p, [...sweep(-0.999, 10), ...sweep(-0.1, 0.1), ...magnitudes(-60, -1), ...sweep(0, 1e6)], 2],
+  ["sin", sin, Math.sin, [...sweep(-10, 10), ...sweep(-1e5, 1e5), ...magnitudes(-30, 16)], 2],
+  ["cos", cos, Math.cos, [...sweep(-10, 10), ...sweep(-1e5, 1e5), ...magnitudes(-30, 16)], 2],
+  ["tan", tan, Math.tan, [...sweep(-10, 10), ...sweep(-1e5, 1e5), ...magnitudes(-30, 16)], 3.5],
+  ["asin", asin, Math.asin, [...sweep(-1, 1), ...magnitudes(-30, 0), 1.5], 2],
+  ["acos", acos, Math.acos, [...sweep(-1, 1), ...magnitudes(-30, 0), 1.5], 2],
+  ["atan", atan, Math.atan, [...sweep(-10, 10), ...magnitudes(-30, 60)], 2],
+  ["sinh", sinh, Math.sinh, [...sweep(-5, 5), ...sweep(-89.4, 89.4), ...magnitudes(-30, 6)], 4],
+  ["cosh", cosh, Math.cosh, [...sweep(-5, 5), ...sweep(-89.4, 89.4)], 4],
+  ["tanh", tanh, Math.tanh, [...sweep(-12, 12), ...sweep(-1, 1), ...magnitudes(-40, 6)], 2],
+  ["erf", erf, erfDouble, [...sweep(-5, 5), ...sweep(-1, 1), ...magnitudes(-40, 3)], 2],
+];
+
+for (const [name, write, exact, inputs, limit] of functions) {
+  test(`${name} is within ${limit} ulp, and right at the edges`, () => {
+    const xs = Float32Array.from([...edges, ...inputs]);
+    for (const { how, out } of run((k, x) => write(k, x), xs, xs)) {
+      let worst = { error: -1, x: 0, got: 0, want: 0 };
+      xs.forEach((x, i) => {
+        // Beyond 10⁵ only "between −1 and 1" is promised.
+        const periodic = (name === "sin" || name === "cos" || name === "tan") && Math.abs(x) > 1e5;
+        const got = out[i]!;
+        if (periodic && Number.isFinite(x)) {
+          if (name !== "tan") expect(Math.abs(got)).toBeLessThanOrEqual(1);
+          return;
+        }
+        const want = exact(x);
+        const error = ulps(got, want);
+        if (error > worst.error) worst = { error, x, got, want };
+      });
+      if (process.env.SHOW_ULP) console.log(name, how, worst.error.toFixed(3), worst.x);
+      expect({ name, how, ...worst, within: worst.error <= limit }).toMatchObject({ within: true });
+    }
+  });
+}
+
+test("pow is within 2 ulp for positive bases over the whole range, and follows IEEE 754 elsewhere", () => {
+  const xs: number[] = [];
+  const ys: number[] = [];
+  let state = 12345;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  for (let i = 0; i < 12000; i++) {
+    const x = Math.fround(i % 2 === 0 ? 2 ** (random() * 40 - 20) : 0.5 + random());
+    const reach = 125 / Math.max(Math.abs(Math.log2(x)), 1e-3);
+    xs.push(x);
+    ys.push(Math.fround((random() * 2 - 1) * reach));
+  }
+  const special = [
+    0,
+    -0,
+    1,
+    -1,
+    2,
+    -2,
+    0.5,
+    -0.5,
+    3,
+    -3,
+    1e30,
+    -1e30,
+    1e-40,
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+    Number.NaN,
+  ];
+  for (const x of special) {
+    for (const y of special) {
+      // ECMAScript differs from IEEE 754 for (±1)^±∞; either is accepted.
+      if (Math.abs(x) === 1 && !Number.isFinite(y)) continue;
+      xs.push(Math.fround(x));
+      ys.push(Math.fround(y));
+    }
+  }
+  for (const { how, out } of run(pow, Float32Array.from(xs), Float32Array.from(ys))) {
+    let worst = { error: -1, x: 0, y: 0, got: 0, want: 0 };
+    xs.forEach((x, i) => {
+      const want = FUNCTIONS.pow.evaluate(x, ys[i]!, 0, 0);
+      const error = ulps(out[i]!, want);
+      if (error > worst.error) worst = { error, x, y: ys[i]!, got: out[i]!, want };
+    });
+    if (process.env.SHOW_ULP) console.log("pow", how, worst);
+    expect({ how, ...worst, within: worst.error <= 2 }).toMatchObject({ within: true });
+  }
+});
+
+test("constant powers are within 2 ulp", () => {
+  const xs = Float32Array.from([...sweep(-10, 10, 2000), ...edges]);
+  for (const exponent of [0, 1, -1, 0.5, 2, -2, 3, 4, 5, 1.5, -7]) {
+    for (const { how, out } of run((k, x) => powConstant(k, x, exponent), xs, xs)) {
+      xs.forEach((x, i) => {
+        const want = exponent === 0 ? 1 : x ** exponent;
+        const near = ulps(out[i]!, want) <= 2 || Math.abs(want) < 2 ** -120;
+        expect({ exponent, how, x, got: out[i], want, near }).toMatchObject({ near: true });
+      });
+    }
+  }
+});
+
+test("the floored remainder of floats has the sign of the divisor", () => {
+  const xs = Float32Array.from([5, -5, 5, -5, 7.5, -0.25, 1e6, 3, 0, -3, 1e20, 2.5, 12345.678, -9.75]);
+  const ys = Float32Array.from([3, 3, -3, -3, 2.5, 1, 7, Number.POSITIVE_INFINITY, 2, 3, Number.NaN, -1, 0.1, 0.75]);
+  for (const { how, out } of run(floatMod, xs, ys)) {
+    xs.forEach((x, i) => {
+      const want = FUNCTIONS.mod.evaluate(x, ys[i]!, 0, 0);
+      expect({ how, x, y: ys[i], near: ulps(out[i]!, want) <= 1 || Math.abs(out[i]! - want) < 1e-7 }).toMatchObject({ near: true });
+    });
+  }
+});
+
+test("the floored remainder of integers", () => {
+  const pairs = [
+    [7, 3],
+    [-7, 3],
+    [7, -3],
+    [-7, -3],
+    [-2147483648, -1],
+    [5, 0],
+    [6, 3],
+    [-1, 8],
+  ] as const;
+  const { i32, run: call } = harness((k, p) => {
+    k.loop(0, 8, 1, (i) =>
+      k.store(
+        v.at(p, v.mul(i, 4), 64),
+        intMod(k, v.loadAs("i32", "i32", v.at(p, v.mul(i, 4))), v.loadAs("i32", "i32", v.at(p, v.mul(i, 4), 32))),
+      ),
+    );
+    k.loop(0, 8, 4, (i) =>
+      k.store(
+        v.at(p, v.mul(i, 4), 96),
+        intMod(k, v.loadAs("vi32", "i32", v.at(p, v.mul(i, 4))), v.loadAs("vi32", "i32", v.at(p, v.mul(i, 4), 32))),
+      ),
+    );
+    k.store(v.at(p, undefined, 128), intMod(k, v.loadAs("vi32", "i32", v.at(p)), v.i32(4)));
+  });
+  pairs.forEach(([a, b], i) => {
+    i32[i] = a;
+    i32[8 + i] = b;
+  });
+  call();
+  const want = pairs.map(([a, b]) => (b === 0 ? 0 : FUNCTIONS.mod.evaluate(a, b, 0, 0) | 0));
+  expect([...i32.subarray(16, 24)]).toEqual(want);
+  expect([...i32.subarray(24, 32)]).toEqual(want);
+  expect([...i32.subarray(32, 36)]).toEqual([3, 1, 3, 1]);
+});
+
+test("uniform equals the reference Philox, as vectors and scalars", () => {
+  const { f32, run: call } = harness((k, p) => {
+    for (const word of [0, 1]) {
+      k.loop(0, 32, 4, (i) =>
+        k.store(v.at(p, v.mul(i, 4), word * 256), uniform(k, v.i32(42), v.i32(-7), v.add(v.laneConstants([0, 1, 2, 3]), i), word)),
+      );
+      k.loop(0, 32, 1, (i) => k.store(v.at(p, v.mul(i, 4), word * 256 + 128), uniform(k, v.i32(42), v.i32(-7), i, word)));
+    }
+  });
+  call();
+  for (const word of [0, 1] as const) {
+    const want = Array.from({ length: 32 }, (_, i) => (philox(42, -7, i)[word] >>> 8) * 2 ** -24);
+    expect([...f32.subarray(word * 64, word * 64 + 32)]).toEqual(want);
+    expect([...f32.subarray(word * 64 + 32, word * 64 + 64)]).toEqual(want);
+  }
+});
