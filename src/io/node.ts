@@ -1,12 +1,12 @@
 // File versions of the formats, for Node only.
 
-import { writeFileAtomic } from "./atomic.ts";
-import { readBytes } from "./file.ts";
+import { writeFileAtomic } from "./node/atomic.ts";
+import { readBytes } from "./node/file.ts";
 import type { SafetensorsFile, TensorToStore } from "./safetensors.ts";
 import { parseSafetensors, serializeSafetensors } from "./safetensors.ts";
 
-export { writeFileAtomic } from "./atomic.ts";
-export { readBytes, reasonFor } from "./file.ts";
+export { writeFileAtomic } from "./node/atomic.ts";
+export { readBytes, reasonFor } from "./node/file.ts";
 
 /** @throws FileError when the file cannot be read or is not valid. */
 export async function loadSafetensors(path: string): Promise<SafetensorsFile> {

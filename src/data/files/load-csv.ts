@@ -1,7 +1,7 @@
 // Loads tables from files in Node.
 
 import { join } from "node:path";
-import { readBytes } from "../../io/file.ts";
+import { readBytes } from "../../io/node/file.ts";
 import { FileError } from "../../util/errors.ts";
 import type { ClassificationTable, Table } from "../table.ts";
 import { parseCsv } from "./csv.ts";

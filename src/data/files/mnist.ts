@@ -2,7 +2,7 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { readBytes, reasonFor } from "../../io/file.ts";
+import { readBytes, reasonFor } from "../../io/node/file.ts";
 import { FileError } from "../../util/errors.ts";
 import type { NdArray } from "../array.ts";
 import { elementCount } from "../array.ts";

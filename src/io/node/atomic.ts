@@ -2,7 +2,7 @@
 
 import { open, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { FileError } from "../util/errors.ts";
+import { FileError } from "../../util/errors.ts";
 import { reasonFor } from "./file.ts";
 
 let nextTemporary = 0;

@@ -1,7 +1,7 @@
 // Reads whole files in Node, with errors that say which file and why.
 
 import { readFile } from "node:fs/promises";
-import { FileError } from "../util/errors.ts";
+import { FileError } from "../../util/errors.ts";
 
 /** @throws FileError when the file cannot be read. */
 export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
