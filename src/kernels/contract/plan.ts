@@ -56,14 +56,15 @@ export function planContraction(nest: Nest): ContractionPlan | undefined {
   const { loads } = product;
   if (loads.some((load) => load.fill !== 0 || nest.operands[load.operand]!.dtype !== "float32")) return undefined;
   // Adding to what is there and then applying a function would apply it to the old value too.
-  if (nest.output.accumulate && nest.epilogue !== undefined) return undefined;
+  if (nest.output.accumulate && (nest.epilogue !== undefined || product.scale !== undefined)) return undefined;
   const roles = rolesOf(nest, loads);
   const leaves = leavesOf(nest.epilogue);
   if (roles === undefined || leaves === undefined) return undefined;
   const extents = nest.axes.map((axis) => axis.extent);
   const [a, b] = [loads[roles.rows], loads[1 - roles.rows]!];
   const [aIndex, bIndex] = [affineIndices(a.index)!, affineIndices(b.index)!];
-  const residues = residueClasses(extents, nest.free, [...aIndex, ...bIndex]);
+  const isEmpty = extents.slice(0, nest.free).includes(0);
+  const residues = isEmpty ? [] : residueClasses(extents, nest.free, [...aIndex, ...bIndex]);
   if (residues === undefined) return undefined;
   const classes: ContractionClass[] = [];
   let flops = 0;

@@ -30,7 +30,8 @@ export function residueClasses(
     for (const { axis, coefficient } of terms)
       factors[axis] = leastCommonMultiple(factors[axis]!, divisor / greatestCommonDivisor(divisor, coefficient));
   }
-  if (factors.reduce((product, factor) => product * factor, 1) > limit) return undefined;
+  const product = (list: readonly number[]) => list.reduce((total, factor) => total * factor, 1);
+  if (product(factors.slice(0, free)) > limit || product(factors) > limit * limit) return undefined;
   const classes: ResidueClass[] = [];
   for (const head of combinations(factors.slice(0, free))) {
     const freeExtents = shrink(extents.slice(0, free), factors, head);

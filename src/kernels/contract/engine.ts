@@ -1,0 +1,367 @@
+// Emits a contraction: the loops over blocks, around packing and the micro-kernel, per residue class of the free axes.
+import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
+import type { Value, Variable } from "../language.ts";
+import { entryParameters, type LoweredNest } from "../lower.ts";
+import { add, advance, constant, eq, i32, max, min, mul, operation, select, sub } from "../values.ts";
+import { finishOf } from "./epilogue.ts";
+import { type ClassLayout, layoutClass, microShape, type SegmentLayout } from "./layout.ts";
+import { defineEdge, defineMacro, defineMicro, flag, type Output } from "./micro.ts";
+import { definePack } from "./pack.ts";
+import type { ContractionClass, ContractionPlan } from "./plan.ts";
+import { defineTable } from "./tables.ts";
+
+/** Work per call that lets V8 replace a function's first, slow code soon, and keeps packed rows in use. */
+const flopsPerCall = 2e7;
+
+/** Writes the functions of a contraction into the module. */
+export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): LoweredNest {
+  const { nest } = plan;
+  const parts = plan.classes.filter((part) => part.batch * part.m * part.n > 0).map((part) => lowerClass(plan, part, module));
+  const slices = parts.reduce((sum, part) => sum + part.slices, 0);
+  const scratchBytes = Math.max(64, ...parts.map((part) => part.scratchBytes));
+  const slicesPerCall = Math.max(1, Math.min(slices, Math.round((flopsPerCall * slices) / Math.max(1, plan.flops))));
+  const notes = parts.flatMap((part) => part.notes);
+  if (parts.length === 1) return { entry: parts[0]!.entry, scratchBytes, slices, slicesPerCall, notes };
+  const parameters = entryParameters(nest);
+  const entry = module.define(
+    nameOf(plan, "contract"),
+    parameters,
+    (k, p) => {
+      let first = 0;
+      for (const part of parts) {
+        const begin = k.let(max(sub(p.begin!, first), 0), "begin");
+        const end = k.let(min(sub(p.end!, first), part.slices), "end");
+        const others = Object.keys(parameters).map((name) => (name === "begin" ? begin : name === "end" ? end : p[name]!));
+        k.if(operation("lt", [begin, end]), () => k.call(part.entry, others));
+        first += part.slices;
+      }
+    },
+    true,
+  );
+  return { entry, scratchBytes, slices, slicesPerCall, notes };
+}
+
+interface LoweredClass {
+  readonly entry: string;
+  readonly slices: number;
+  readonly scratchBytes: number;
+  readonly notes: readonly string[];
+}
+
+function nameOf(plan: ContractionPlan, part: string): string {
+  return `${plan.nest.name.replace(/[^A-Za-z0-9]+/g, "_")}_${part}`;
+}
+
+function lowerClass(plan: ContractionPlan, part: ContractionClass, module: ModuleBuilder): LoweredClass {
+  const layout = layoutClass(plan, part, module.machine);
+  const { blocking } = layout;
+  const totalBlocks = layout.segments.reduce((sum, segment) => sum + segment.blocks, 0);
+  const scale = totalBlocks === 0 ? undefined : plan.scale;
+  const finish = finishOf(
+    scale,
+    plan.nest.epilogue,
+    part.leaves.map((leaf) => leaf.node),
+  );
+  const output: Output = {
+    rows: layout.rowsTable,
+    columns: layout.columnsTable,
+    rowColumn: 0,
+    columnColumn: 0,
+    leaves: layout.leaves,
+    finish,
+    adds: plan.nest.output.accumulate ? "always" : totalBlocks > 1 ? "sometimes" : "never",
+    finishes: finish === undefined ? "never" : totalBlocks > 1 ? "sometimes" : "always",
+  };
+  const emitter = new ClassEmitter(plan, part, layout, output, module);
+  const slices = part.batch * layout.columnBlocks;
+  const tile = `${blocking.rows.height}×${blocking.width}`;
+  const packed = layout.segments.map(({ a, b }) => `A ${a.packed ? "packed" : "in place"}, B ${b.packed ? "packed" : "in place"}`);
+  const k = part.segments.map((segment) => segment.k).join("+") || "0";
+  const notes = [
+    `contraction: batch ${part.batch} · M ${part.m} × N ${part.n} × K ${k}, tile ${tile}, ${packed[0] ?? "empty sum"}, ` +
+      `blocks of ${blocking.rowTilesPerBlock * blocking.rows.height} rows, ${blocking.columnsPerBlock} columns, ${blocking.depth} deep`,
+  ];
+  return { entry: emitter.define(), slices, scratchBytes: layout.scratch.size, notes };
+}
+
+type EntryParameters = { readonly [name: string]: Variable };
+
+/** Origins of one batch index: bytes added to A, B (per segment), C and the leaves. */
+interface Origins {
+  readonly a: readonly Value[];
+  readonly b: readonly Value[];
+  readonly c: Value;
+  readonly leaves: readonly Value[];
+}
+
+class ClassEmitter {
+  readonly #plan: ContractionPlan;
+  readonly #part: ContractionClass;
+  readonly #layout: ClassLayout;
+  readonly #module: ModuleBuilder;
+  readonly #tables: { readonly rows: string; readonly columns: string; readonly depth: readonly string[] };
+  readonly #packs: readonly { readonly a: string | undefined; readonly b: string | undefined }[];
+  readonly #macros: readonly string[];
+  readonly #totalBlocks: number;
+
+  constructor(plan: ContractionPlan, part: ContractionClass, layout: ClassLayout, output: Output, module: ModuleBuilder) {
+    this.#plan = plan;
+    this.#part = part;
+    this.#layout = layout;
+    this.#module = module;
+    this.#totalBlocks = layout.segments.reduce((sum, segment) => sum + segment.blocks, 0);
+    const { blocking } = layout;
+    this.#tables = {
+      rows: defineTable(module, nameOf(plan, "rows"), layout.rowsTable),
+      columns: defineTable(module, nameOf(plan, "columns"), layout.columnsTable),
+      depth: layout.segments.map((segment) => defineTable(module, nameOf(plan, "depth"), segment.depthTable)),
+    };
+    this.#packs = layout.segments.map(({ a, b }) => ({
+      a: a.packed ? definePack(module, nameOf(plan, "pack_a"), a.source, layout.aVectors) : undefined,
+      b: b.packed ? definePack(module, nameOf(plan, "pack_b"), b.source, blocking.vectors) : undefined,
+    }));
+    const edge = defineEdge(module, nameOf(plan, "edge"), blocking.vectors, output);
+    const { height, count, tall } = blocking.rows;
+    const segments: readonly (SegmentLayout | undefined)[] = layout.segments.length > 0 ? layout.segments : [undefined];
+    this.#macros = segments.map((segment) => {
+      const micro = (h: number, tiles: number) => {
+        if (tiles === 0) return undefined;
+        const shape =
+          segment === undefined ? { height: h, vectors: blocking.vectors, aRow: 0, aStep: 0, bStep: 0 } : microShape(layout, segment, h);
+        return defineMicro(module, nameOf(plan, `micro${h}x${blocking.width}`), shape, output, edge);
+      };
+      const micros = [micro(height, tall), micro(height - 1, count - tall)] as const;
+      const a = segment?.a;
+      const b = segment?.b;
+      const shape = {
+        height,
+        vectors: blocking.vectors,
+        aTile: a === undefined || a.packed ? undefined : ([a.panelStep * height, a.panelStep * (height - 1)] as const),
+        bPanel: b === undefined || b.packed ? undefined : b.panelStep * blocking.width,
+      };
+      return defineMacro(module, nameOf(plan, "macro"), shape, micros, output);
+    });
+  }
+
+  define(): string {
+    const parameters = entryParameters(this.#plan.nest);
+    return this.#module.define(nameOf(this.#plan, "class"), parameters, (k, p) => this.#slices(k, p), true);
+  }
+
+  #slices(k: FunctionBuilder, p: EntryParameters): void {
+    const { scratch, columnBlocks, rowBlocks, blocking, segments } = this.#layout;
+    const { batch, n } = this.#part;
+    const area = (offset: number) => k.let(advance(p.scratch!, offset), "area");
+    const at: Areas = {
+      rows: area(scratch.rows),
+      columns: area(scratch.columns),
+      depth: area(scratch.depth),
+      a: area(scratch.a),
+      b: area(scratch.b),
+      tile: area(scratch.tile),
+    };
+    const oneDepth = this.#totalBlocks <= 1;
+    // What is the same in every slice is done once per call.
+    const keep = { rows: rowBlocks === 1, columns: columnBlocks === 1, depth: oneDepth, a: rowBlocks === 1 && oneDepth && batch === 1 };
+    if (keep.rows) this.#tabulateRows(k, at, i32(0), i32(this.#part.m));
+    if (keep.columns) this.#tabulateColumns(k, at, i32(0), i32(n));
+    if (keep.depth && segments.length > 0) this.#tabulateDepth(k, at, 0, i32(0), i32(segments[0]!.segment.k));
+    if (keep.a && segments[0]?.a.packed === true) {
+      const tiles = { tall: i32(blocking.rows.tall), short: i32(blocking.rows.count - blocking.rows.tall) };
+      this.#packRows(k, p, at, 0, i32(0), i32(segments[0].segment.k), tiles);
+    }
+    k.loop(p.begin!, p.end!, 1, (slice) => {
+      const block = columnBlocks === 1 ? i32(0) : k.let(operation("remainder", [slice, columnBlocks]), "block");
+      const index = columnBlocks === 1 ? slice : batch === 1 ? i32(0) : k.let(operation("divide", [slice, columnBlocks]), "batch");
+      const origins = this.#origins(k, index);
+      const column = k.let(mul(block, blocking.columnsPerBlock), "column");
+      const columns = columnBlocks === 1 ? i32(n) : k.let(min(sub(i32(n), column), blocking.columnsPerBlock), "columns");
+      if (!keep.columns) this.#tabulateColumns(k, at, column, columns);
+      if (segments.length === 0)
+        this.#rowBlocks(k, p, at, 0, origins, { column, columns, start: i32(0), depth: i32(0), flags: i32(flag.finish | flag.add), keep });
+      segments.forEach(({ blocks, segment }, position) => {
+        const first = position === 0;
+        const last = position === segments.length - 1;
+        if (blocks === 1) {
+          const flags = i32((first && !this.#plan.nest.output.accumulate ? 0 : flag.add) | (last ? flag.finish : 0));
+          this.#depthBlock(k, p, at, position, origins, { column, columns, start: i32(0), depth: i32(segment.k), flags, keep });
+          return;
+        }
+        k.loop(0, blocks, 1, (step) => {
+          const start = k.let(mul(step, this.#layout.depth), "start");
+          const depth = k.let(min(sub(i32(segment.k), start), this.#layout.depth), "depth");
+          const adds: Value = first ? select(eq(step, 0), i32(0), i32(flag.add)) : i32(flag.add);
+          const finishes: Value = last ? select(eq(step, blocks - 1), i32(flag.finish), i32(0)) : i32(0);
+          const flags = k.let(operation("or", [adds, finishes]), "flags");
+          this.#depthBlock(k, p, at, position, origins, { column, columns, start, depth, flags, keep });
+        });
+      });
+    });
+  }
+
+  /** One block of K for a block of columns: packs B, then goes through the rows. */
+  #depthBlock(k: FunctionBuilder, p: EntryParameters, at: Areas, position: number, origins: Origins, block: Block): void {
+    const { blocking, segments } = this.#layout;
+    if (!block.keep.depth) this.#tabulateDepth(k, at, position, block.start, block.depth);
+    const pack = this.#packs[position]!.b;
+    if (pack !== undefined && segments[position]!.b.packed) {
+      const to = k.let(at.b, "to");
+      const panel = k.let(at.columns, "panel");
+      const step = k.let(mul(block.depth, blocking.width * 4), "step");
+      k.loop(0, block.columns, blocking.width, () => {
+        k.call(pack, [p[`in${this.#plan.b}`]!, origins.b[position]!, panel, at.depth, block.depth, to, i32(blocking.width * 4)]);
+        k.set(to, advance(to, step));
+        k.set(panel, advance(panel, blocking.width * 4));
+      });
+    }
+    this.#rowBlocks(k, p, at, position, origins, block);
+  }
+
+  #rowBlocks(k: FunctionBuilder, p: EntryParameters, at: Areas, position: number, origins: Origins, block: Block): void {
+    const { rowBlocks, blocking } = this.#layout;
+    const { height, count, tall } = blocking.rows;
+    if (rowBlocks === 1) {
+      this.#rowBlock(k, p, at, position, origins, block, { first: i32(0), tall: i32(tall), short: i32(count - tall) });
+      return;
+    }
+    k.loop(0, count, blocking.rowTilesPerBlock, (tile) => {
+      const tiles = k.let(min(sub(i32(count), tile), blocking.rowTilesPerBlock), "tiles");
+      const tallHere = k.let(max(min(sub(i32(tall), tile), tiles), 0), "tall");
+      const short = k.let(sub(tiles, tallHere), "short");
+      const before = k.let(max(sub(tile, tall), 0), "before");
+      const first = k.let(sub(mul(tile, height), before), "first");
+      const rows = k.let(sub(mul(tiles, height), short), "rows");
+      this.#tabulateRows(k, at, first, rows);
+      this.#rowBlock(k, p, at, position, origins, block, { first, tall: tallHere, short });
+    });
+  }
+
+  #rowBlock(k: FunctionBuilder, p: EntryParameters, at: Areas, position: number, origins: Origins, block: Block, tiles: Tiles): void {
+    const segment = this.#layout.segments[position];
+    const [inA, inB] = [p[`in${this.#plan.a}`]!, p[`in${this.#plan.b}`]!];
+    let a: Value = at.a;
+    let b: Value = at.b;
+    if (segment?.a.packed === true && !block.keep.a) this.#packRows(k, p, at, position, origins.a[position]!, block.depth, tiles);
+    if (segment?.a.packed === false) {
+      const inside = add(mul(tiles.first, segment.a.panelStep), mul(block.start, segment.a.depthStep));
+      a = k.let(advance(inA, add(add(origins.a[position]!, segment.a.start), inside)), "a");
+    }
+    if (segment?.b.packed === false) {
+      const inside = add(mul(block.column, segment.b.panelStep), mul(block.start, segment.b.depthStep));
+      b = k.let(advance(inB, add(add(origins.b[position]!, segment.b.start), inside)), "b");
+    }
+    const c = advance(p.out!, origins.c);
+    const leaves = this.#part.leaves.map((leaf, i) =>
+      leaf.operand === undefined ? origins.leaves[i]! : advance(p[`in${leaf.operand}`]!, origins.leaves[i]!),
+    );
+    const columns = at.columns;
+    k.call(this.#macros[position]!, [
+      a,
+      b,
+      block.depth,
+      block.columns,
+      tiles.tall,
+      tiles.short,
+      c,
+      at.rows,
+      columns,
+      block.flags,
+      at.tile,
+      p.params!,
+      ...leaves,
+    ]);
+  }
+
+  /** Packs the tiles of a block of rows. */
+  #packRows(
+    k: FunctionBuilder,
+    p: EntryParameters,
+    at: Areas,
+    position: number,
+    origin: Value,
+    depth: Value,
+    tiles: Omit<Tiles, "first">,
+  ): void {
+    const to = k.let(at.a, "to");
+    const panel = k.let(at.rows, "panel");
+    const pack = this.#packs[position]!.a!;
+    [tiles.tall, tiles.short].forEach((count, which) => {
+      const height = this.#layout.blocking.rows.height - which;
+      if (height === 0) return;
+      const step = k.let(mul(depth, height * 4), "step");
+      k.loop(0, count, 1, () => {
+        k.call(pack, [p[`in${this.#plan.a}`]!, origin, panel, at.depth, depth, to, i32(height * 4)]);
+        k.set(to, advance(to, step));
+        k.set(panel, advance(panel, height * 4));
+      });
+    });
+  }
+
+  #tabulateRows(k: FunctionBuilder, at: Areas, start: Value, count: Value): void {
+    k.call(this.#tables.rows, [start, count, add(count, this.#layout.aVectors * k.machine.lanes), at.rows]);
+  }
+
+  #tabulateColumns(k: FunctionBuilder, at: Areas, start: Value, count: Value): void {
+    k.call(this.#tables.columns, [start, count, add(count, this.#layout.blocking.width), at.columns]);
+  }
+
+  #tabulateDepth(k: FunctionBuilder, at: Areas, position: number, start: Value, count: Value): void {
+    k.call(this.#tables.depth[position]!, [start, count, count, at.depth]);
+  }
+
+  /** The batch index as counters of the batch axes, times strides. */
+  #origins(k: FunctionBuilder, index: Value): Origins {
+    const { extents, output, leaves, segments } = this.#part;
+    const counters = new Map<number, Value>();
+    const axes = this.#plan.roles.batch.filter((axis) => extents[axis]! > 1);
+    let rest = index;
+    for (let position = axes.length - 1; position >= 0; position--) {
+      const axis = axes[position]!;
+      if (position === 0) {
+        counters.set(axis, rest);
+        break;
+      }
+      const quotient = k.let(operation("divide", [rest, extents[axis]!]), "quotient");
+      counters.set(axis, k.let(sub(rest, mul(quotient, extents[axis]!)), "counter"));
+      rest = quotient;
+    }
+    const origin = (strides: readonly number[], scale: number): Value => {
+      let total: Value = constant("i32", 0);
+      for (const [axis, counter] of counters) total = add(total, mul(counter, strides[axis]! * scale));
+      return total.op === "constant" ? total : k.let(total, "origin");
+    };
+    const used = segments.filter((segment) => segment.k > 0);
+    return {
+      a: used.map((segment) => origin(segment.a.strides, 4)),
+      b: used.map((segment) => origin(segment.b.strides, 4)),
+      c: origin(output.strides, 4),
+      leaves: leaves.map((leaf) => origin(leaf.access.strides, leaf.operand === undefined ? 1 : 4)),
+    };
+  }
+}
+
+interface Areas {
+  readonly rows: Variable;
+  readonly columns: Variable;
+  readonly depth: Variable;
+  readonly a: Variable;
+  readonly b: Variable;
+  readonly tile: Variable;
+}
+
+interface Block {
+  readonly column: Value;
+  readonly columns: Value;
+  readonly start: Value;
+  readonly depth: Value;
+  readonly flags: Value;
+  readonly keep: { readonly rows: boolean; readonly columns: boolean; readonly depth: boolean; readonly a: boolean };
+}
+
+interface Tiles {
+  /** First row. */
+  readonly first: Value;
+  /** Tiles of the full height, and of one row less. */
+  readonly tall: Value;
+  readonly short: Value;
+}

@@ -1,0 +1,54 @@
+// Writes a contraction's scale and epilogue for one vector of sums, with its loads already in registers.
+import type { Scalar } from "../../formula/nest.ts";
+import type { FunctionBuilder } from "../builder.ts";
+import { writeCall } from "../calls.ts";
+import type { Value } from "../language.ts";
+import { at, bool, convertToFloat, f32, i32, isVector, loadAs, mul, splat } from "../values.ts";
+import type { Finish } from "./micro.ts";
+
+/** What is done to a sum; undefined when nothing is. `leaves` are the loads and positions of the epilogue in the order of the plan. */
+export function finishOf(scale: Scalar | undefined, epilogue: Scalar | undefined, leaves: readonly Scalar[]): Finish | undefined {
+  if (scale === undefined && epilogue === undefined) return undefined;
+  return (k, sum, values, params) => {
+    const known = new Map(leaves.map((leaf, position) => [leaf, values[position]!]));
+    let accumulator = sum;
+    if (scale !== undefined) accumulator = mul(sum, evaluate(k, scale, known, sum, params));
+    if (epilogue === undefined) return accumulator;
+    if (accumulator.op !== "variable") accumulator = k.let(accumulator, "sum");
+    const result = evaluate(k, epilogue, known, accumulator, params);
+    const float = epilogue.type === "float" ? result : convertToFloat(result);
+    return isVector(float.type) ? float : splat(float);
+  };
+}
+
+function evaluate(k: FunctionBuilder, scalar: Scalar, known: Map<Scalar, Value>, accumulator: Value, params: Value): Value {
+  const before = known.get(scalar);
+  if (before !== undefined) return before;
+  const value = written(k, scalar, known, accumulator, params);
+  // A node that stands in several places of the tree is computed once.
+  const kept = value.op === "constant" || value.op === "variable" ? value : k.let(value, "e");
+  known.set(scalar, kept);
+  return kept;
+}
+
+function written(k: FunctionBuilder, scalar: Scalar, known: Map<Scalar, Value>, accumulator: Value, params: Value): Value {
+  switch (scalar.kind) {
+    case "constant":
+      if (scalar.type === "bool") return bool(scalar.value !== 0);
+      return scalar.type === "float" ? f32(scalar.value) : i32(scalar.value);
+    case "param": {
+      const address = at(params, undefined, scalar.param * 4);
+      return scalar.type === "float" ? loadAs("f32", "f32", address) : loadAs("i32", "i32", address);
+    }
+    case "accumulator":
+      return accumulator;
+    case "call":
+      return writeCall(
+        k,
+        scalar,
+        scalar.args.map((arg) => evaluate(k, arg, known, accumulator, params)),
+      );
+    default:
+      throw new Error(`kernels: a contraction's epilogue holds a ${scalar.kind} that was not planned`);
+  }
+}

@@ -1,0 +1,197 @@
+// Decides, for one class of a contraction, which tables exist, which operands are packed and where scratch lies.
+import type { Machine } from "../language.ts";
+import type { Access } from "./access.ts";
+import { type Blocking, chooseBlocking } from "./blocking.ts";
+import type { LeafSource, MicroShape } from "./micro.ts";
+import type { PackSource } from "./pack.ts";
+import type { ContractionClass, ContractionPlan, Segment } from "./plan.ts";
+import { type Column, mergeAxes, type Table, tableBytes } from "./tables.ts";
+
+/** One part of the sum, ready to be emitted. */
+export interface SegmentLayout {
+  readonly segment: Segment;
+  readonly depthTable: Table;
+  /** Blocks of K, each of `depth` steps (the last may be shorter). */
+  readonly blocks: number;
+  readonly a: OperandLayout;
+  readonly b: OperandLayout;
+}
+
+/** Read where it lies: bytes from the buffer's start, per row (column) and per step of K. */
+export interface InPlace {
+  readonly packed: false;
+  readonly start: number;
+  readonly panelStep: number;
+  readonly depthStep: number;
+}
+
+export type OperandLayout = { readonly packed: true; readonly source: PackSource } | InPlace;
+
+export interface ClassLayout {
+  readonly blocking: Blocking;
+  readonly depth: number;
+  readonly rowsTable: Table;
+  readonly columnsTable: Table;
+  readonly leaves: readonly LeafSource[];
+  readonly segments: readonly SegmentLayout[];
+  readonly rowBlocks: number;
+  readonly columnBlocks: number;
+  /** Vectors that a packed panel of A is written in. */
+  readonly aVectors: number;
+  /** Byte offsets in scratch. */
+  readonly scratch: {
+    readonly rows: number;
+    readonly columns: number;
+    readonly depth: number;
+    readonly a: number;
+    readonly b: number;
+    readonly tile: number;
+    readonly size: number;
+  };
+}
+
+export function layoutClass(plan: ContractionPlan, part: ContractionClass, machine: Machine): ClassLayout {
+  const { roles } = plan;
+  const { lanes } = machine;
+  const segments = part.segments.filter((segment) => segment.k > 0);
+  const blocking = chooseBlocking(machine, part.m, part.n, Math.max(1, ...segments.map((segment) => segment.k)));
+  const { rows, width, depth } = blocking;
+  const aVectors = Math.ceil(rows.height / lanes);
+  const rowBlocks = Math.ceil(rows.count / blocking.rowTilesPerBlock);
+  const rowColumns: Column[] = [columnOf(part.output, roles.m, 4, false)];
+  const columnColumns: Column[] = [columnOf(part.output, roles.n, 4, true)];
+  const leaves = part.leaves.map(({ operand, access }): LeafSource => {
+    const scale = operand === undefined ? 1 : 4;
+    rowColumns.push(columnOf(access, roles.m, scale, false));
+    columnColumns.push(columnOf(access, roles.n, scale, true));
+    const moving = roles.n.filter((axis) => part.extents[axis]! > 1);
+    const still = moving.every((axis) => access.strides[axis] === 0);
+    const alike = moving.every((axis) => access.strides[axis] === part.output.strides[axis]);
+    return {
+      kind: operand === undefined ? "position" : "load",
+      rowColumn: rowColumns.length - 1,
+      columnColumn: columnColumns.length - 1,
+      along: still ? "constant" : alike ? "output" : "own",
+    };
+  });
+  const drafts = segments.map((segment) => {
+    const depthColumns: Column[] = [];
+    const extentsOf = (axes: readonly number[]) => axes.map((axis) => segment.extents[axis]!);
+    const describe = (access: Access, axes: readonly number[], columns: Column[]) => {
+      const panel = columns.length;
+      const at = depthColumns.length;
+      columns.push(columnOf(access, axes, 4, true));
+      depthColumns.push(columnOf(access, roles.k, 4, false));
+      for (const check of access.checks) {
+        const coordinate = { base: check.base, strides: check.steps };
+        columns.push(columnOf(coordinate, axes, 1, true));
+        depthColumns.push(columnOf(coordinate, roles.k, 1, false));
+      }
+      return (panelTable: Table, depthTable: Table): PackSource => ({
+        panel: { table: panelTable, column: panel },
+        depth: { table: depthTable, column: at },
+        extents: access.checks.map((check) => check.extent),
+        panelRuns: axes.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= lanes),
+        depthRuns: roles.k.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= lanes),
+      });
+    };
+    const aInPlace = inPlace(segment.a, segment.extents, roles.m, roles.k);
+    const bInPlace = inPlace(segment.b, segment.extents, roles.n, roles.k);
+    const readA = aInPlace !== undefined && readsRows(aInPlace, part, segment.k, machine, width) ? aInPlace : undefined;
+    // B is read once per row tile: with a tile or two, packing would cost as much as the products.
+    const readB = bInPlace !== undefined && bInPlace.panelStep === 4 && rows.count <= 2 && width * 4 <= 64 ? bInPlace : undefined;
+    return {
+      segment,
+      blocks: Math.ceil(segment.k / depth),
+      extents: extentsOf(roles.k),
+      depthColumns,
+      a: readA ?? describe(segment.a, roles.m, rowColumns),
+      b: readB ?? describe(segment.b, roles.n, columnColumns),
+    };
+  });
+  const extentsOf = (axes: readonly number[]) => axes.map((axis) => part.extents[axis]!);
+  const rowCapacity = blocking.rowTilesPerBlock * rows.height + aVectors * lanes;
+  const rowsTable: Table = { extents: extentsOf(roles.m), columns: rowColumns, capacity: rowCapacity };
+  const columnsTable: Table = { extents: extentsOf(roles.n), columns: columnColumns, capacity: blocking.columnsPerBlock + width };
+  const layouts = drafts.map(({ segment, blocks, extents, depthColumns, a, b }): SegmentLayout => {
+    const depthTable: Table = { extents, columns: depthColumns, capacity: depth + lanes };
+    const finish = (draft: typeof a, panel: Table): OperandLayout =>
+      typeof draft === "function" ? { packed: true, source: draft(panel, depthTable) } : draft;
+    return { segment, depthTable, blocks, a: finish(a, rowsTable), b: finish(b, columnsTable) };
+  });
+  const places = allot([
+    tableBytes(rowsTable),
+    tableBytes(columnsTable),
+    Math.max(0, ...layouts.map((layout) => tableBytes(layout.depthTable))),
+    layouts.some((layout) => layout.a.packed) ? blocking.rowTilesPerBlock * rows.height * depth * 4 + lanes * 4 : 0,
+    layouts.some((layout) => layout.b.packed) ? blocking.columnsPerBlock * depth * 4 + lanes * 4 : 0,
+    rows.height * width * 4,
+  ]);
+  const [rowsAt, columnsAt, depthAt, aAt, bAt, tileAt, size] = places as [number, number, number, number, number, number, number];
+  return {
+    blocking,
+    depth,
+    rowsTable,
+    columnsTable,
+    leaves,
+    segments: layouts,
+    rowBlocks,
+    columnBlocks: Math.ceil(part.n / blocking.columnsPerBlock),
+    aVectors,
+    scratch: { rows: rowsAt, columns: columnsAt, depth: depthAt, a: aAt, b: bAt, tile: tileAt, size },
+  };
+}
+
+/** The micro-kernel that reads A and B as laid out. */
+export function microShape(layout: ClassLayout, segment: SegmentLayout, height: number): MicroShape {
+  const { vectors, width } = layout.blocking;
+  const { a, b } = segment;
+  return {
+    height,
+    vectors,
+    aRow: a.packed ? 4 : a.panelStep,
+    aStep: a.packed ? 4 * height : a.depthStep,
+    bStep: b.packed ? 4 * width : b.depthStep,
+  };
+}
+
+/**
+ * Whether rows of A are better read where they lie. One element per row and step is read: neighbours along K share cache lines, but many
+ * rows far apart overflow the sets of the caches (a row of 4096 bytes puts all rows of a tile into one), which costs more than packing
+ * once per 2048 columns.
+ */
+function readsRows(a: InPlace, part: ContractionClass, k: number, machine: Machine, width: number): boolean {
+  if (part.n <= 4 * width) return true;
+  if (Math.abs(a.depthStep) > 4) return false;
+  const bytes = part.m * k * 4;
+  return bytes <= machine.caches[1] / 4 && Math.abs(a.panelStep) % 1024 !== 0;
+}
+
+function columnOf(access: Pick<Access, "base" | "strides">, axes: readonly number[], scale: number, withBase: boolean): Column {
+  return { base: withBase ? access.base * scale : 0, steps: axes.map((axis) => access.strides[axis]! * scale) };
+}
+
+/** Reading without packing: every index is valid and both lists of axes are walked in one stride. */
+function inPlace(access: Access, extents: readonly number[], panel: readonly number[], depth: readonly number[]): InPlace | undefined {
+  if (access.checks.length > 0) return undefined;
+  const [panelStep, depthStep] = [panel, depth].map((axes) => strideOf(access, extents, axes));
+  if (panelStep === undefined || depthStep === undefined) return undefined;
+  return { packed: false, start: access.base * 4, panelStep: panelStep * 4, depthStep: depthStep * 4 };
+}
+
+/** The one stride along a flattened list of axes, if there is one. */
+function strideOf(access: Access, extents: readonly number[], axes: readonly number[]): number | undefined {
+  const merged = mergeAxes(
+    axes.map((axis) => extents[axis]!),
+    [{ base: 0, steps: axes.map((axis) => access.strides[axis]!) }],
+  );
+  if (merged.extents.length > 1) return undefined;
+  return merged.columns[0]!.steps[0] ?? 0;
+}
+
+/** Places of consecutive areas, each aligned to 64 bytes, and the total. */
+function allot(sizes: readonly number[]): number[] {
+  const places = [0];
+  for (const size of sizes) places.push(places.at(-1)! + Math.ceil(size / 64) * 64);
+  return places;
+}

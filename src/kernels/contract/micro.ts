@@ -1,0 +1,276 @@
+// Emits the register-tiled micro-kernel and what writes its tile: in whole vectors, or lane by lane at edges and for scattered outputs.
+import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
+import type { Value, ValueType, Variable } from "../language.ts";
+import {
+  add,
+  advance,
+  and,
+  at,
+  constant,
+  eq,
+  extract,
+  fma,
+  ge,
+  gt,
+  laneConstants,
+  load,
+  loadAs,
+  loadSplat,
+  loadVector,
+  mul,
+  ne,
+  operation,
+  shiftLeft,
+  splat,
+} from "../values.ts";
+import { gatherLanes } from "./pack.ts";
+import { columnOffset, type Table } from "./tables.ts";
+
+/** A value the epilogue reads per output element; its tables' columns give byte offsets (load) or numbers (position). */
+export interface LeafSource {
+  readonly kind: "load" | "position";
+  readonly rowColumn: number;
+  readonly columnColumn: number;
+  /** How it moves along the columns: not at all, as the output does, or in its own way. */
+  readonly along: "constant" | "output" | "own";
+}
+
+/** The last thing done to a tile's vector. `leaves` are vectors in the order of `Output.leaves`. */
+export type Finish = (k: FunctionBuilder, accumulator: Value, leaves: readonly Value[], params: Value) => Value;
+
+/** How tiles reach memory: where output and leaves lie, and what is applied. */
+export interface Output {
+  readonly rows: Table;
+  readonly columns: Table;
+  /** The output's byte offsets in `rows` and `columns`. */
+  readonly rowColumn: number;
+  readonly columnColumn: number;
+  readonly leaves: readonly LeafSource[];
+  readonly finish: Finish | undefined;
+  /** Whether tiles may be added to what is there, and whether that depends on the call. */
+  readonly adds: "never" | "always" | "sometimes";
+  readonly finishes: "never" | "always" | "sometimes";
+}
+
+/** Bits of the `flags` parameter. */
+export const flag = { add: 1, finish: 2, direct: 4 } as const;
+
+/** Parameters that the output's leaves add to every function that writes tiles, in order. */
+export function leafParameters(leaves: readonly LeafSource[]): { readonly params: "pointer" } {
+  const types = leaves.map((leaf, position) => [`leaf${position}`, leaf.kind === "load" ? "pointer" : "i32"] as const);
+  return { params: "pointer", ...Object.fromEntries(types) };
+}
+
+const leafVariable = (parameters: { readonly [name: string]: Variable }, position: number): Variable => parameters[`leaf${position}`]!;
+
+/** Shared by micro-kernel, edge writer and the loops around them: the tile's place in the output. */
+export const tileParameters = { c: "pointer", rows: "pointer", columns: "pointer", flags: "i32", width: "i32", tile: "pointer" } as const;
+
+export interface MicroShape {
+  readonly height: number;
+  readonly vectors: number;
+  /** Bytes from one row of A to the next, from one step of K to the next in A and in B. */
+  readonly aRow: number;
+  readonly aStep: number;
+  readonly bStep: number;
+}
+
+/**
+ * micro(a, b, depth, c, rows, columns, flags, width, tile, params, leaf…): accumulates depth steps of height × vectors and writes the
+ * tile. `rows` and `columns` point at the tile's first entries of the tables, `width` is the number of valid columns; without
+ * flag.direct the tile goes through `tile` (height · vectors vectors of scratch) and the edge writer.
+ */
+export function defineMicro(module: ModuleBuilder, name: string, shape: MicroShape, output: Output, edge: string): string {
+  const { height, vectors } = shape;
+  const lanes = module.machine.lanes;
+  const vectorBytes = lanes * 4;
+  const parameters = { a: "pointer", b: "pointer", depth: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  return module.define(name, parameters, (k, p) => {
+    const sums = grid(height, vectors, () => k.let(constant("vf32", 0), "sum"));
+    k.loop(0, p.depth, 1, () => {
+      const columns = Array.from({ length: vectors }, (_, v) => k.let(loadVector(at(p.b, undefined, v * vectorBytes)), "b"));
+      for (let row = 0; row < height; row++) {
+        const value = k.let(loadSplat(at(p.a, undefined, row * shape.aRow)), "a");
+        for (let v = 0; v < vectors; v++) k.set(sums[row]![v]!, fma(value, columns[v]!, sums[row]![v]!));
+      }
+      k.set(p.a, advance(p.a, shape.aStep));
+      k.set(p.b, advance(p.b, shape.bStep));
+    });
+    const direct = () => {
+      const rowOffset = Array.from({ length: height }, (_, row) => k.let(tableEntry(p.rows, output.rows, output.rowColumn, row), "row"));
+      const place = (row: number, v: number) =>
+        at(p.c, k.let(add(rowOffset[row]!, tableEntry(p.columns, output.columns, output.columnColumn, v * lanes)), "place"));
+      const places = grid(height, vectors, place);
+      whenFlag(k, p.flags, flag.add, output.adds, () =>
+        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, loadVector(places[row]![v]!)))),
+      );
+      whenFlag(k, p.flags, flag.finish, output.finishes, () =>
+        each(height, vectors, (row, v) => {
+          const leaves = output.leaves.map((leaf, i) =>
+            leafVector(k, leaf, leafVariable(p, i), p, output, constant("i32", 4 * row), v, leaf.along !== "own"),
+          );
+          k.set(sums[row]![v]!, output.finish!(k, sums[row]![v]!, leaves, p.params));
+        }),
+      );
+      each(height, vectors, (row, v) => k.store(places[row]![v]!, sums[row]![v]!));
+    };
+    k.if(ne(and(p.flags, flag.direct), 0), direct, () => {
+      each(height, vectors, (row, v) => k.store(at(p.tile, undefined, (row * vectors + v) * vectorBytes), sums[row]![v]!));
+      const leaves = output.leaves.map((_, i) => leafVariable(p, i));
+      k.call(edge, [constant("i32", height), p.c, p.rows, p.columns, p.flags, p.width, p.tile, p.params, ...leaves]);
+    });
+  });
+}
+
+/** edge(height, c, rows, columns, flags, width, tile, params, leaf…): writes a tile lane by lane. */
+export function defineEdge(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
+  const lanes = module.machine.lanes;
+  const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  return module.define(name, parameters, (k, p) => {
+    k.loop(0, shiftLeft(p.height, 2), 4, (row) => {
+      const rowOffset = k.let(loadAs("i32", "i32", at(p.rows, row, columnOffset(output.rows, output.rowColumn))), "row");
+      const start = k.let(advance(p.c, rowOffset), "start");
+      for (let v = 0; v < vectors; v++) {
+        const offsets = k.let(
+          loadAs("vi32", "i32", at(p.columns, undefined, columnOffset(output.columns, output.columnColumn) + v * lanes * 4)),
+          "offsets",
+        );
+        const value = k.let(loadVector(at(p.tile, undefined, v * lanes * 4)), "value");
+        // The tables repeat the last valid column, so reading past the width is safe.
+        whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, gatherLanes(k, start, offsets))));
+        whenFlag(k, p.flags, flag.finish, output.finishes, () => {
+          const leaves = output.leaves.map((leaf, i) =>
+            leafVector(k, leaf, leafVariable(p, i), p, output, row, v, leaf.along === "constant"),
+          );
+          k.set(value, output.finish!(k, value, leaves, p.params));
+        });
+        const storeLane = (lane: number) => k.store(at(start, extract(offsets, lane)), extract(value, lane));
+        k.if(
+          ge(p.width, (v + 1) * lanes),
+          () => {
+            for (let lane = 0; lane < lanes; lane++) storeLane(lane);
+          },
+          () => {
+            for (let lane = 0; lane < lanes - 1; lane++) k.if(gt(p.width, v * lanes + lane), () => storeLane(lane));
+          },
+        );
+      }
+      k.set(p.tile, advance(p.tile, vectors * lanes * 4));
+    });
+  });
+}
+
+/** True when every vector of the panel at `columns` is contiguous in the output. */
+export function contiguousPanel(k: FunctionBuilder, columns: Value, vectors: number, output: Output): Value {
+  const lanes = k.machine.lanes;
+  const iota = laneConstants(Array.from({ length: lanes }, (_, lane) => 4 * lane));
+  const equal = Array.from({ length: vectors }, (_, v) => {
+    const offsets = k.let(
+      loadAs("vi32", "i32", at(columns, undefined, columnOffset(output.columns, output.columnColumn) + v * lanes * 4)),
+      "offsets",
+    );
+    return eq(offsets, add(splat(extract(offsets, 0)), iota));
+  });
+  return operation("all", [equal.reduce((a, b) => and(a, b))]);
+}
+
+/** A leaf's values for one vector of a tile; `row` in bytes of a table. `whole`: the vector is contiguous, or constant along the columns. */
+function leafVector(
+  k: FunctionBuilder,
+  leaf: LeafSource,
+  origin: Variable,
+  p: { readonly rows: Variable; readonly columns: Variable },
+  output: Output,
+  row: Value,
+  vector: number,
+  whole: boolean,
+): Value {
+  const lanes = k.machine.lanes;
+  const rowValue = k.let(loadAs("i32", "i32", at(p.rows, row, columnOffset(output.rows, leaf.rowColumn))), "leafRow");
+  const columnPlace = at(p.columns, undefined, columnOffset(output.columns, leaf.columnColumn) + vector * lanes * 4);
+  if (leaf.kind === "position") return add(loadAs("vi32", "i32", columnPlace), add(rowValue, origin));
+  if (leaf.along === "constant") return loadSplat(at(origin, rowValue));
+  if (whole) return loadVector(at(origin, k.let(add(rowValue, loadAs("i32", "i32", columnPlace)), "leafPlace")));
+  return gatherLanes(k, origin, k.let(add(loadAs("vi32", "i32", columnPlace), rowValue), "leafPlaces"));
+}
+
+function tableEntry(pointer: Value, table: Table, column: number, entry: number): Value {
+  return loadAs("i32", "i32", at(pointer, undefined, columnOffset(table, column) + entry * 4));
+}
+
+function whenFlag(k: FunctionBuilder, flags: Value, bit: number, when: "never" | "always" | "sometimes", then: () => void): void {
+  if (when === "never") return;
+  if (when === "always") then();
+  else k.if(ne(and(flags, bit), 0), then);
+}
+
+function grid<T>(height: number, vectors: number, make: (row: number, vector: number) => T): T[][] {
+  return Array.from({ length: height }, (_, row) => Array.from({ length: vectors }, (_, vector) => make(row, vector)));
+}
+
+function each(height: number, vectors: number, visit: (row: number, vector: number) => void): void {
+  for (let row = 0; row < height; row++) for (let vector = 0; vector < vectors; vector++) visit(row, vector);
+}
+
+/** macro(a, b, depth, count, tall, short, c, …): all tiles of a block of rows and columns. */
+export interface MacroShape {
+  readonly height: number;
+  readonly vectors: number;
+  /** Bytes from one tile of A to the next, of the full height and one less; undefined: packed, depth · height elements. */
+  readonly aTile: readonly [number, number] | undefined;
+  /** Bytes from one panel of B to the next; undefined: packed, depth · width elements. */
+  readonly bPanel: number | undefined;
+}
+
+/** @param micros of the full height and one less (undefined where the split never needs it) */
+export function defineMacro(
+  module: ModuleBuilder,
+  name: string,
+  shape: MacroShape,
+  micros: readonly [string | undefined, string | undefined],
+  output: Output,
+): string {
+  const lanes = module.machine.lanes;
+  const { width: _, flags: __, tile, c, rows, columns } = { ...tileParameters };
+  const parameters = {
+    a: "pointer",
+    b: "pointer",
+    depth: "i32",
+    count: "i32",
+    tall: "i32",
+    short: "i32",
+    c,
+    rows,
+    columns,
+    flags: "i32",
+    tile,
+    ...leafParameters(output.leaves),
+  } as const;
+  const width = shape.vectors * lanes;
+  return module.define(name, parameters, (k, p) => {
+    const leaves = output.leaves.map((_, i) => leafVariable(p, i));
+    const bPanel = k.let(shape.bPanel === undefined ? mul(p.depth, width * 4) : constant("i32", shape.bPanel), "bPanel");
+    k.loop(0, p.count, width, (column) => {
+      const left = k.let(operation("sub", [p.count, column]), "left");
+      const flags = k.let(p.flags, "flags");
+      k.if(ge(left, width), () =>
+        k.if(contiguousPanel(k, p.columns, shape.vectors, output), () => k.set(flags, operation("or", [flags, flag.direct]))),
+      );
+      const a = k.let(p.a, "a");
+      const rows = k.let(p.rows, "rows");
+      [p.tall, p.short].forEach((tiles, which) => {
+        const micro = micros[which as 0 | 1];
+        if (micro === undefined) return;
+        const height = shape.height - which;
+        const step = k.let(shape.aTile === undefined ? mul(p.depth, height * 4) : constant("i32", shape.aTile[which as 0 | 1]), "step");
+        k.loop(0, tiles, 1, () => {
+          k.call(micro, [a, p.b, p.depth, p.c, rows, p.columns, flags, left, p.tile, p.params, ...leaves]);
+          k.set(a, advance(a, step));
+          k.set(rows, advance(rows, height * 4));
+        });
+      });
+      k.set(p.b, advance(p.b, bPanel));
+      k.set(p.columns, advance(p.columns, width * 4));
+    });
+  });
+}
