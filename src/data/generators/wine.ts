@@ -29,8 +29,8 @@ export function wine({ count = 600, seed = 0 }: WineOptions = {}): Classificatio
     const skins = random.normal();
     const age = Math.exp(random.normal(1.2 + 0.25 * red, 0.45));
     const alcohol = random.normal(12.4 + 0.5 * red, 0.8);
-    const colour = random.normal(5 + 1.25 * red + 1.1 * skins, 0.35);
-    const smell = random.normal(5 + 0.7 * red - 1.0 * skins, 0.4);
+    const colour = random.normal(5 + 1.25 * red + 1.1 * skins, 0.65);
+    const smell = random.normal(5 + 0.7 * red - skins, 0.65);
     values.set([round(age, 0.3, 30), round(alcohol, 8, 17), round(colour, 0, 10), round(smell, 0, 10)], 4 * row);
   }
   return {
