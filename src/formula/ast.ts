@@ -67,7 +67,11 @@ export type IndexNode = Expression | EllipsisNode;
 
 /** An axis a reduction (or the left side) introduces. */
 export type BoundAxis =
-  | { readonly kind: "axis"; readonly name: string; /** `p < k`: the extent; inferred when absent. */ readonly extent: Expression | undefined }
+  | {
+      readonly kind: "axis";
+      readonly name: string /** `p < k`: the extent; inferred when absent. */;
+      readonly extent: Expression | undefined;
+    }
   | EllipsisNode
   /** `@axes`: those axes of the plain ellipsis group that the attribute lists; the result keeps them with extent 1. */
   | { readonly kind: "list"; readonly attribute: string };
@@ -94,6 +98,12 @@ export interface Formula {
   readonly lists: readonly string[];
   /** Numbers read at run time without compiling anew. */
   readonly params: readonly string[];
+  /**
+   * Set on gradients. Their results are summed over broadcast axes, so a result need not equal the expression that defines it.
+   * "partial": of a piecewise formula; an axis may then run over a part of a dimension it alone indexes (the gradient of the
+   * whole is read to make that of a piece), where elsewhere the two must agree.
+   */
+  readonly derived?: "whole" | "partial";
 }
 
 export const ELLIPSIS: EllipsisNode = { kind: "ellipsis", group: "" };
@@ -157,6 +167,14 @@ export function childrenOf(node: Expression): readonly Expression[] {
     case "reduce":
       return [node.body];
   }
+}
+
+/** Every tensor an expression reads or asks the bounds of, in order of appearance. */
+export function tensorsIn(node: Expression, see: (tensor: string) => void): void {
+  visit(node, (child) => {
+    if (child.kind === "access") see(child.tensor);
+    if (child.kind === "inside") see(child.access.tensor);
+  });
 }
 
 /** A key equal for structurally equal expressions. */

@@ -15,6 +15,8 @@ export interface StatementContext {
   readonly binding: Binding;
   readonly params: readonly { readonly name: string; readonly type: "float" | "int" }[];
   readonly resultShape: readonly number[] | undefined;
+  /** See Formula.derived. */
+  readonly partial: boolean;
 }
 
 export interface BoundStatement {
@@ -60,7 +62,7 @@ class StatementBinder {
     this.#statement = context.statement;
     this.#name = context.binding.name;
     const shapes = new Map([...context.tensors].map(([name, tensor]) => [name, tensor.operand.shape]));
-    const found = findExtents(context.statement, shapes, context.binding, context.resultShape);
+    const found = findExtents(context.statement, shapes, context.binding, context.resultShape, context.partial);
     this.#extents = found.axes;
     this.#groups = new Map([...found.groups].map(([group, shape]) => [group, shape.map((_, d) => d)]));
     for (const [group, shape] of found.groups) for (const [d, extent] of shape.entries()) this.#groupExtents.set(groupAxis(group, d), extent);

@@ -46,7 +46,7 @@ export function bind(formula: Formula, binding: Binding): Program {
     const target = (group[0] as Statement).target;
     const isResult = target === last.target;
     const tensors = new Map([...numbers].map(([name, number]) => [name, { number, operand: buffers[number] as Operand }]));
-    const bound = group.map((statement) => bindStatement({ statement, tensors, binding, params, resultShape: isResult ? binding.resultShape : undefined }));
+    const bound = group.map((statement) => bindStatement({ statement, tensors, binding, params, resultShape: isResult ? binding.resultShape : undefined, partial: formula.derived === "partial" }));
     const operand = pieceTogether(bound.map((piece) => piece.nest));
     const number = buffers.length;
     buffers.push(operand);

@@ -1,16 +1,31 @@
 // The symbolic gradient of a formula, itself a formula: for y[o] = Σ_r f(x[e(o, r)]), gx[m] = Σ_{o,r : e(o,r) = m} gy[o] · ∂f/∂x.
 
-import {
-  type AccessNode, type BoundAxis, call, type Expression, type Formula, type IndexNode, isPlain, keyOf, name, number, type ReduceNode, type Statement,
-  transform, visit,
-} from "./ast.ts";
+import { FormulaError } from "../util/errors.ts";
 import { mentions, solveFor } from "./affine.ts";
+import {
+  type AccessNode,
+  type BoundAxis,
+  call,
+  type Expression,
+  type Formula,
+  type IndexNode,
+  isPlain,
+  keyOf,
+  name,
+  number,
+  type ReduceNode,
+  type Statement,
+  tensorsIn,
+  transform,
+  visit,
+} from "./ast.ts";
 import { FUNCTIONS } from "./functions.ts";
-import { normalise } from "./normalise.ts";
+import type { FunctionName } from "./nest.ts";
+import { freeIndices, normalise, pick } from "./normalise.ts";
 import { expressionsOf, parseFormula } from "./parse.ts";
 import { replaceEqual, simplify } from "./simplify.ts";
 
-/** Name of the gradient of a tensor in derived and written gradient formulas. */
+/** Name of the upstream gradient of a tensor in derived and written gradient formulas. */
 export function gradientName(tensor: string): string {
   return `g${tensor}`;
 }
@@ -23,10 +38,29 @@ export function gradientName(tensor: string): string {
 export function deriveGradient(formula: Formula, input: string): Formula[] {
   const normal = normalise(formula);
   const result = (normal.statements[normal.statements.length - 1] as Statement).target;
-  if (normal.statements.some((statement) => statement.target !== result)) throw new Error("deriveGradient takes one statement at a time; decompose the formula first");
+  if (normal.statements.some((statement) => statement.target !== result))
+    throw new Error("deriveGradient takes one statement at a time; decompose the formula first");
+  const upstream = gradientName(result);
+  if (formula.inputs.includes(upstream))
+    throw new FormulaError(`formula: the input ${upstream} has the name of the gradient of ${result}`, {
+      hint: "give that input another name",
+    });
   const attributes: Attributes = new Set([...formula.sizes, ...formula.params]);
-  const contributions = normal.statements.flatMap((statement) => new Reverse(statement, input, attributes).contributions());
-  return merge(contributions).map((contribution) => finish(contribution, input, formula));
+  const names = new Set([...formula.inputs, result, upstream]);
+  const partial = formula.derived === "partial" || formula.statements.length > 1;
+  const contributions = normal.statements.flatMap((statement) =>
+    new Reverse(statement, input, { attributes, names, partial, isResult: formula.derived === undefined }).contributions(),
+  );
+  const target = targetName(input, names);
+  return merge(contributions).map((contribution) => finish(contribution, target, formula, partial));
+}
+
+/** g‹input›, or where that (or the name of its own gradient) is taken, as in the gradient of gx = gy · y by y, the first free of g‹input›2, … */
+function targetName(input: string, names: ReadonlySet<string>): string {
+  const free = (candidate: string): boolean => !names.has(candidate) && !names.has(gradientName(candidate));
+  const plain = gradientName(input);
+  if (free(plain)) return plain;
+  for (let n = 2; ; n++) if (free(`${plain}${n}`)) return `${plain}${n}`;
 }
 
 type Attributes = ReadonlySet<string>;
@@ -42,23 +76,37 @@ interface Contribution {
   readonly value: Expression;
 }
 
+interface Context {
+  readonly attributes: Attributes;
+  /** Names of tensors that are taken. */
+  readonly names: Set<string>;
+  readonly partial: boolean;
+  /** The result equals its expression: it may be read instead of computing that again. */
+  readonly isResult: boolean;
+}
+
 class Reverse {
   readonly #statement: Statement;
   readonly #input: string;
   readonly #attributes: Attributes;
+  readonly #context: Context;
   readonly #found: Contribution[] = [];
   readonly #before: Statement[] = [];
 
-  constructor(statement: Statement, input: string, attributes: Attributes) {
+  constructor(statement: Statement, input: string, context: Context) {
     this.#statement = statement;
     this.#input = input;
-    this.#attributes = attributes;
+    this.#attributes = context.attributes;
+    this.#context = context;
   }
 
   contributions(): Contribution[] {
-    const upstream: AccessNode = { kind: "access", tensor: gradientName(this.#statement.target), indices: this.#statement.indices };
-    this.#walk(this.#statement.value, upstream, []);
+    this.#walk(this.#statement.value, this.#upstream, []);
     return this.#found;
+  }
+
+  get #upstream(): AccessNode {
+    return { kind: "access", tensor: gradientName(this.#statement.target), indices: this.#statement.indices };
   }
 
   #walk(node: Expression, adjoint: Expression, scope: readonly BoundAxis[]): void {
@@ -101,17 +149,29 @@ class Reverse {
     }
   }
 
-  /** Moves reductions inside an adjoint into statements of their own over the left side's axes, so that solving does not repeat them. */
+  /** Moves reductions inside an adjoint into statements of their own over the axes they vary with, so that solving does not repeat them. */
   #stash(value: Expression): Expression {
-    if (keyOf(value) === keyOf(this.#statement.value)) return value;
+    const { value: forward, target: result, indices: left, extents } = this.#statement;
+    if (keyOf(value) === keyOf(forward)) return value;
     return transform(value, (node) => {
       if (node.kind !== "reduce") return node;
-      if (this.#statement.value.kind === "reduce" && keyOf(node) === keyOf(this.#statement.value)) return { kind: "access", tensor: this.#statement.target, indices: this.#statement.indices };
+      if (this.#context.isResult && forward.kind === "reduce" && keyOf(node) === keyOf(forward))
+        return { kind: "access", tensor: result, indices: left };
+      const indices = freeIndices(node, this.#attributes);
       const known = this.#before.find((statement) => keyOf(statement.value) === keyOf(node));
-      const target = known?.target ?? `${node.reducer}${this.#before.length}`;
-      if (!known) this.#before.push({ ...this.#statement, target, value: node });
-      return { kind: "access", tensor: target, indices: this.#statement.indices };
+      const target = known?.target ?? this.#fresh(node.reducer);
+      if (!known) this.#before.push({ target, indices, extents: pick(extents, indices), accumulate: false, value: node });
+      return { kind: "access", tensor: target, indices };
     });
+  }
+
+  #fresh(stem: string): string {
+    for (let n = 0; ; n++) {
+      const candidate = `${stem}${n}`;
+      if (this.#context.names.has(candidate) || this.#context.names.has(gradientName(candidate))) continue;
+      this.#context.names.add(candidate);
+      return candidate;
+    }
   }
 
   /** Turns "add the adjoint to gx[indices]" into "gx[m] = Σ adjoint" by solving indices = m for loop axes; scatters where that is impossible. */
@@ -132,6 +192,7 @@ class Reverse {
     const plainLeft = new Set(this.#statement.indices.flatMap((index) => (index.kind === "name" ? [index.name] : [])));
     const used = new Set<string>([...extents.keys(), ...this.#attributes]);
     let value = adjoint;
+    let upstream: Expression = { kind: "inside", access: this.#upstream };
     let pending = access.indices.slice();
     const free = new Set<string>();
     const eliminated = new Set<string>();
@@ -151,11 +212,12 @@ class Reverse {
       const axis = [...plainLeft].find((candidate) => !free.has(candidate) && !eliminated.has(candidate) && mentions(index, candidate));
       const m = freshAxis(used);
       const solution = axis === undefined ? undefined : solveFor(index, axis, name(m));
-      if (axis === undefined || solution === undefined) return this.#scatter(access, adjoint, scope, before);
+      if (axis === undefined || solution === undefined || countsWith(adjoint, axis)) return this.#scatter(access, adjoint, scope, before);
       used.add(m);
       const replace = (node: Expression): Expression => substitute(node, axis, solution);
       // The upstream gradient is read at the solution, where an index out of range or not divisible reads 0.
       value = replace(value);
+      upstream = replace(upstream);
       pending = pending.map((item) => (item.kind === "ellipsis" ? item : replace(item)));
       eliminated.add(axis);
       free.add(m);
@@ -163,7 +225,10 @@ class Reverse {
     }
     const summed: BoundAxis[] = [...groups].map((group) => ({ kind: "ellipsis", group }) as const);
     for (const [axis, extent] of extents)
-      if (!free.has(axis) && !eliminated.has(axis)) summed.push({ kind: "axis", name: axis, extent: extent ?? this.#statement.extents[axis] });
+      if (!free.has(axis) && !eliminated.has(axis))
+        summed.push({ kind: "axis", name: axis, extent: extent ?? this.#statement.extents[axis] });
+    // Where that product is 0 · f(0), f may be infinite at what is read beyond the other tensors: 1 / w[h - 1] at h = 0.
+    if ((eliminated.size > 0 || this.#context.partial) && !isFiniteAtZero(value)) value = call("select", upstream, value, number(0));
     const total: Expression = summed.length === 0 ? value : { kind: "reduce", reducer: "sum", axes: summed, body: value };
     return { before, indices: target, scatter: false, extents: {}, value: total };
   }
@@ -179,17 +244,66 @@ class Reverse {
 function merge(contributions: readonly Contribution[]): Contribution[] {
   const merged: Contribution[] = [];
   for (const contribution of contributions) {
-    const twin = merged.findIndex((other) => !other.scatter && !contribution.scatter && sameIndices(other, contribution) && isPointwise(other) && isPointwise(contribution));
+    const twin = merged.findIndex(
+      (other) =>
+        !other.scatter && !contribution.scatter && sameIndices(other, contribution) && isPointwise(other) && isPointwise(contribution),
+    );
     const other = merged[twin];
     if (other === undefined) merged.push(contribution);
     else
       merged[twin] = {
         ...other,
-        before: [...other.before, ...contribution.before.filter((statement) => !other.before.some((known) => known.target === statement.target))],
+        before: [
+          ...other.before,
+          ...contribution.before.filter((statement) => !other.before.some((known) => known.target === statement.target)),
+        ],
         value: call("add", other.value, contribution.value),
       };
   }
   return merged;
+}
+
+const FINITE_AT_ZERO: ReadonlySet<FunctionName> = new Set<FunctionName>([
+  "add",
+  "sub",
+  "mul",
+  "neg",
+  "min",
+  "max",
+  "abs",
+  "sign",
+  "lt",
+  "le",
+  "gt",
+  "ge",
+  "eq",
+  "ne",
+  "and",
+  "or",
+  "not",
+  "select",
+  "float",
+  "int",
+  "bool",
+]);
+
+/** Whether an expression is finite wherever the tensors it reads are finite or 0. */
+function isFiniteAtZero(node: Expression): boolean {
+  if (node.kind === "reduce") return isFiniteAtZero(node.body);
+  if (node.kind !== "call") return true;
+  const divisor = node.fn === "div" ? node.args[1] : undefined;
+  const safe = FINITE_AT_ZERO.has(node.fn) || (divisor?.kind === "number" && divisor.value !== 0);
+  return safe && node.args.every(isFiniteAtZero);
+}
+
+/** Whether an axis takes part in a position or count among several, which cannot be rewritten by a solution for the axis. */
+function countsWith(node: Expression, axis: string): boolean {
+  let found = false;
+  visit(node, (child) => {
+    if ((child.kind === "position" || child.kind === "count") && child.axes.some((bound) => bound.kind === "axis" && bound.name === axis))
+      found = true;
+  });
+  return found;
 }
 
 function sameIndices(a: Contribution, b: Contribution): boolean {
@@ -200,23 +314,35 @@ function isPointwise(contribution: Contribution): boolean {
   return isPlain({ kind: "access", tensor: "", indices: contribution.indices }) && contribution.value.kind !== "reduce";
 }
 
-function finish(contribution: Contribution, input: string, formula: Formula): Formula {
+function finish(contribution: Contribution, target: string, formula: Formula, partial: boolean): Formula {
   const forward = formula.statements.length === 1 ? (formula.statements[0] as Statement) : undefined;
   const useResult = (node: Expression): Expression => {
-    if (!forward || forward.value.kind === "access" || forward.accumulate) return node;
+    if (!forward || formula.derived !== undefined || forward.value.kind === "access" || forward.accumulate) return node;
     return replaceEqual(node, forward.value, { kind: "access", tensor: forward.target, indices: forward.indices });
   };
-  const target = gradientName(input);
-  const last: Statement = { target, indices: contribution.indices, extents: contribution.extents, accumulate: contribution.scatter, value: simplify(useResult(simplify(contribution.value))) };
+  const last: Statement = {
+    target,
+    indices: contribution.indices,
+    extents: contribution.extents,
+    accumulate: contribution.scatter,
+    value: simplify(useResult(simplify(contribution.value))),
+  };
   const needed = new Set<string>();
-  visit(last.value, (node) => node.kind === "access" && needed.add(node.tensor));
+  for (const expression of expressionsOf(last)) tensorsIn(expression, (tensor) => needed.add(tensor));
   const before = contribution.before.filter((statement) => needed.has(statement.target));
   const statements = [...before, last];
   const defined = new Set(statements.map((statement) => statement.target));
   const inputs = new Set<string>();
   for (const statement of statements)
-    for (const expression of expressionsOf(statement)) visit(expression, (node) => node.kind === "access" && !defined.has(node.tensor) && inputs.add(node.tensor));
-  return { statements, inputs: [...inputs], sizes: formula.sizes, lists: formula.lists, params: formula.params };
+    for (const expression of expressionsOf(statement)) tensorsIn(expression, (tensor) => !defined.has(tensor) && inputs.add(tensor));
+  return {
+    statements,
+    inputs: [...inputs],
+    sizes: formula.sizes,
+    lists: formula.lists,
+    params: formula.params,
+    derived: partial ? "partial" : "whole",
+  };
 }
 
 const rules = new Map<string, Expression>();

@@ -1,10 +1,10 @@
 // Finds the extent of every axis of a statement: from plain indices, given bounds, broadcasting groups and windows.
 
+import { FormulaError, ShapeError } from "../util/errors.ts";
+import { linearIn } from "./affine.ts";
 import type { AccessNode, BoundAxis, Expression, Statement } from "./ast.ts";
 import { visit } from "./ast.ts";
-import { linearIn } from "./affine.ts";
 import type { Binding } from "./bind.ts";
-import { FormulaError, ShapeError } from "../util/errors.ts";
 
 export interface TensorShape {
   readonly name: string;
@@ -27,17 +27,27 @@ export function shapeText(shape: readonly number[]): string {
 }
 
 /** The parts of a tensor's shape before, in and after the access's ellipsis. */
-export function splitShape(access: AccessNode, shape: readonly number[], opName: string): { before: number; group: readonly number[]; name: string | undefined } {
+export function splitShape(
+  access: AccessNode,
+  shape: readonly number[],
+  opName: string,
+): { before: number; group: readonly number[]; name: string | undefined } {
   const place = access.indices.findIndex((index) => index.kind === "ellipsis");
   const explicit = access.indices.filter((index) => index.kind !== "ellipsis").length;
   const ellipsis = access.indices[place];
   const fits = place < 0 ? shape.length === explicit : shape.length >= explicit;
   if (!fits) {
     const wanted = place < 0 ? `${explicit}` : `at least ${explicit}`;
-    throw new ShapeError(`${opName}: ${access.tensor} must have ${wanted} dimension${explicit === 1 ? "" : "s"}, got shape ${shapeText(shape)}`);
+    throw new ShapeError(
+      `${opName}: ${access.tensor} must have ${wanted} dimension${explicit === 1 ? "" : "s"}, got shape ${shapeText(shape)}`,
+    );
   }
   if (place < 0) return { before: shape.length, group: [], name: undefined };
-  return { before: place, group: shape.slice(place, place + shape.length - explicit), name: ellipsis?.kind === "ellipsis" ? ellipsis.group : "" };
+  return {
+    before: place,
+    group: shape.slice(place, place + shape.length - explicit),
+    name: ellipsis?.kind === "ellipsis" ? ellipsis.group : "",
+  };
 }
 
 export function accessesOf(expression: Expression): AccessNode[] {
@@ -49,8 +59,16 @@ export function accessesOf(expression: Expression): AccessNode[] {
   return found;
 }
 
-export function findExtents(statement: Statement, shapes: ReadonlyMap<string, readonly number[]>, binding: Binding, resultShape: readonly number[] | undefined): Extents {
+export function findExtents(
+  statement: Statement,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  binding: Binding,
+  resultShape: readonly number[] | undefined,
+  partial = false,
+): Extents {
   const known = new Map<string, Known>();
+  /** In a partial formula the axes whose extent is given or that of the result; for others the smallest tensor counts. */
+  const fixed = new Set<string>();
   const groups = new Map<string, { shape: number[]; from: string }>();
   const accesses = accessesOf(statement.value);
   for (const index of statement.indices) if (index.kind !== "ellipsis") accesses.push(...accessesOf(index));
@@ -58,8 +76,8 @@ export function findExtents(statement: Statement, shapes: ReadonlyMap<string, re
 
   const learn = (axis: string, value: number, from: string): void => {
     const before = known.get(axis);
-    if (before === undefined) known.set(axis, { value, from });
-    else if (before.value !== value) throw disagreement(binding, axis, before, { value, from });
+    if (before === undefined || (partial && !fixed.has(axis) && value < before.value)) known.set(axis, { value, from });
+    else if (before.value !== value && !partial) throw disagreement(binding, axis, before, { value, from });
   };
   const read = (access: AccessNode, shape: readonly number[]): void => {
     const { before, group, name } = splitShape(access, shape, binding.name);
@@ -72,7 +90,10 @@ export function findExtents(statement: Statement, shapes: ReadonlyMap<string, re
     if (name !== undefined) joinGroup(groups, name, group, from, binding.name);
   };
 
-  for (const [axis, extent] of givenExtents(statement)) known.set(axis, { value: sizeOf(extent, binding), from: `${axis} is given` });
+  for (const [axis, extent] of givenExtents(statement)) {
+    known.set(axis, { value: sizeOf(extent, binding), from: `${axis} is given` });
+    fixed.add(axis);
+  }
   for (const access of accesses) read(access, shapes.get(access.tensor) as readonly number[]);
   const plain = statement.indices.every((index) => index.kind === "ellipsis" || index.kind === "name");
   if (resultShape !== undefined && plain) {
@@ -81,12 +102,19 @@ export function findExtents(statement: Statement, shapes: ReadonlyMap<string, re
     statement.indices.forEach((index, place) => {
       if (index.kind !== "name") return;
       const d = place < before || name === undefined ? place : place - 1 + group.length;
-      learn(index.name, resultShape[d] as number, `${statement.target} must be ${shapeText(resultShape)}`);
+      const value = resultShape[d] as number;
+      const from = `${statement.target} must be ${shapeText(resultShape)}`;
+      if (partial) known.set(index.name, { value, from });
+      else learn(index.name, value, from);
     });
     if (name !== undefined) joinGroup(groups, name, group, `${statement.target} must be ${shapeText(resultShape)}`, binding.name);
   }
-  for (const axis of axes) if (!known.has(axis)) known.set(axis, { value: windowExtent(axis, accesses, shapes, known, axes, binding), from: "" });
-  return { axes: new Map([...known].map(([axis, { value }]) => [axis, value])), groups: new Map([...groups].map(([name, group]) => [name, group.shape])) };
+  for (const axis of axes)
+    if (!known.has(axis)) known.set(axis, { value: windowExtent(axis, accesses, shapes, known, axes, binding), from: "" });
+  return {
+    axes: new Map([...known].map(([axis, { value }]) => [axis, value])),
+    groups: new Map([...groups].map(([name, group]) => [name, group.shape])),
+  };
 }
 
 /** Every axis a statement names: on the left, in reductions and, for pieces and scatters, in plain indices on the right. */
@@ -95,7 +123,8 @@ export function axisNames(statement: Statement): Set<string> {
   const open = statement.accumulate || statement.indices.some((index) => index.kind !== "ellipsis" && index.kind !== "name");
   for (const index of statement.indices) if (index.kind === "name") axes.add(index.name);
   visit(statement.value, (node) => {
-    if (node.kind === "reduce" || node.kind === "count" || node.kind === "position") for (const axis of node.axes) if (axis.kind === "axis") axes.add(axis.name);
+    if (node.kind === "reduce" || node.kind === "count" || node.kind === "position")
+      for (const axis of node.axes) if (axis.kind === "axis") axes.add(axis.name);
     if (open && node.kind === "access") for (const index of node.indices) if (index.kind === "name") axes.add(index.name);
   });
   return axes;
@@ -110,7 +139,13 @@ function givenExtents(statement: Statement): [string, Expression][] {
   return given;
 }
 
-function joinGroup(groups: Map<string, { shape: number[]; from: string }>, name: string, shape: readonly number[], from: string, opName: string): void {
+function joinGroup(
+  groups: Map<string, { shape: number[]; from: string }>,
+  name: string,
+  shape: readonly number[],
+  from: string,
+  opName: string,
+): void {
   const joined = groups.get(name);
   if (joined === undefined) {
     groups.set(name, { shape: shape.slice(), from });
@@ -121,7 +156,10 @@ function joinGroup(groups: Map<string, { shape: number[]; from: string }>, name:
   for (let d = 1; d <= rank; d++) {
     const a = joined.shape[joined.shape.length - d] ?? 1;
     const b = shape[shape.length - d] ?? 1;
-    if (a !== b && a !== 1 && b !== 1) throw new ShapeError(`${opName}: cannot broadcast dimensions ${a} and ${b}: ${joined.from}, ${from}`, { hint: "dimensions are matched from the last one; each pair must be equal or one of them 1" });
+    if (a !== b && a !== 1 && b !== 1)
+      throw new ShapeError(`${opName}: cannot broadcast dimensions ${a} and ${b}: ${joined.from}, ${from}`, {
+        hint: "dimensions are matched from the last one; each pair must be equal or one of them 1",
+      });
     result.unshift(a === 1 ? b : a);
   }
   groups.set(name, { shape: result, from: joined.from.includes(from) ? joined.from : `${joined.from}, ${from}` });
@@ -139,18 +177,26 @@ export function sizeOf(expression: Expression, binding: Binding): number {
     if (node.kind === "number") return node.value;
     if (node.kind === "name") {
       const found = binding.sizes?.[node.name];
-      if (found === undefined) throw new FormulaError(`${binding.name}: the formula needs the size '${node.name}'`, { hint: `give it among the attributes: { ${node.name}: 3 }` });
+      if (found === undefined)
+        throw new FormulaError(`${binding.name}: the formula needs the size '${node.name}'`, {
+          hint: `give it among the attributes: { ${node.name}: 3 }`,
+        });
       if (!Number.isInteger(found)) throw new ShapeError(`${binding.name}: ${node.name} must be an integer, got ${found}`);
       return found;
     }
     if (node.kind === "call") {
       const [a = 0, b = 0] = node.args.map(value);
       switch (node.fn) {
-        case "add": return a + b;
-        case "sub": return a - b;
-        case "mul": return a * b;
-        case "neg": return -a;
-        case "div": return Math.floor(a / b);
+        case "add":
+          return a + b;
+        case "sub":
+          return a - b;
+        case "mul":
+          return a * b;
+        case "neg":
+          return -a;
+        case "div":
+          return Math.floor(a / b);
         default:
       }
     }
@@ -163,14 +209,21 @@ export function sizeOf(expression: Expression, binding: Binding): number {
  * Extent of an output axis that only appears inside windows (i·stride + p·dilation − padding): the largest for which every step's window
  * lies within the dimension, extended on the far side by as much as the first window overhangs on the near side.
  */
-function windowExtent(axis: string, accesses: readonly AccessNode[], shapes: ReadonlyMap<string, readonly number[]>, known: ReadonlyMap<string, Known>, axes: ReadonlySet<string>, binding: Binding): number {
+function windowExtent(
+  axis: string,
+  accesses: readonly AccessNode[],
+  shapes: ReadonlyMap<string, readonly number[]>,
+  known: ReadonlyMap<string, Known>,
+  axes: ReadonlySet<string>,
+  binding: Binding,
+): number {
   for (const access of accesses) {
     const shape = shapes.get(access.tensor) as readonly number[];
     const { before, group, name } = splitShape(access, shape, binding.name);
     for (const [place, index] of access.indices.entries()) {
       if (index.kind === "ellipsis") continue;
       const parts = linearIn(index, axis);
-      if (parts === undefined || parts.coefficient.kind === "number" && parts.coefficient.value === 0) continue;
+      if (parts === undefined || (parts.coefficient.kind === "number" && parts.coefficient.value === 0)) continue;
       const size = shape[place < before || name === undefined ? place : place - 1 + group.length] as number;
       const range = rangeOf(parts.rest, known, axes, binding);
       if (range === undefined) continue;
@@ -179,15 +232,25 @@ function windowExtent(axis: string, accesses: readonly AccessNode[], shapes: Rea
       const extent = Math.floor((size - 1 + overhang - range[1]) / stride) + 1;
       if (extent < 1) {
         const window = range[1] - range[0] + 1;
-        throw new ShapeError(`${binding.name}: a window of ${window} does not fit into ${size} with padding ${overhang}: ${access.tensor} is ${shapeText(shape)}`, { hint: "use a smaller kernel, more padding or a larger input" });
+        throw new ShapeError(
+          `${binding.name}: a window of ${window} does not fit into ${size} with padding ${overhang}: ${access.tensor} is ${shapeText(shape)}`,
+          { hint: "use a smaller kernel, more padding or a larger input" },
+        );
       }
       return extent;
     }
   }
-  throw new FormulaError(`${binding.name}: the extent of axis ${axis} cannot be inferred`, { hint: `index a tensor with it alone, or give it: [${axis} < 3]` });
+  throw new FormulaError(`${binding.name}: the extent of axis ${axis} cannot be inferred`, {
+    hint: `index a tensor with it alone, or give it: [${axis} < 3]`,
+  });
 }
 
-function rangeOf(node: Expression, known: ReadonlyMap<string, Known>, axes: ReadonlySet<string>, binding: Binding): [number, number] | undefined {
+function rangeOf(
+  node: Expression,
+  known: ReadonlyMap<string, Known>,
+  axes: ReadonlySet<string>,
+  binding: Binding,
+): [number, number] | undefined {
   if (node.kind === "name" && axes.has(node.name)) {
     const extent = known.get(node.name);
     return extent && [0, extent.value - 1];

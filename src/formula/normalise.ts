@@ -90,7 +90,8 @@ export function freeIndices(reduction: ReduceNode, attributes: ReadonlySet<strin
   return [...groups.values(), ...[...axes].filter((axis) => !bound.has(axis)).map((axis) => ({ kind: "name", name: axis }) as const)];
 }
 
-function pick(extents: Readonly<Record<string, Expression>>, indices: readonly IndexNode[]): Record<string, Expression> {
+/** The extents given for those of the indices that are plain axes. */
+export function pick(extents: Readonly<Record<string, Expression>>, indices: readonly IndexNode[]): Record<string, Expression> {
   const kept: Record<string, Expression> = {};
   for (const index of indices) {
     const extent = index.kind === "name" ? extents[index.name] : undefined;

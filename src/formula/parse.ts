@@ -13,7 +13,7 @@
 // A bare tensor name means all of its axes, `x[...]`. `pi` and `inf` are numbers.
 
 import {
-  type BoundAxis, call, ELLIPSIS, type Expression, type Formula, type IndexNode, number, type Statement, visit,
+  type BoundAxis, call, ELLIPSIS, type Expression, type Formula, type IndexNode, number, type Statement, tensorsIn, visit,
 } from "./ast.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { errorAt, type Token, type TokenKind, tokenize } from "./lexer.ts";
@@ -247,7 +247,8 @@ function resolve(source: string, statements: readonly Statement[], options: Pars
     const value = mapValues(statement.value, asTensor);
     // A bare name inside an index is an axis or a size, never a tensor; an access inside an index is an indirect index.
     const see = (node: Expression): void => {
-      if (node.kind === "access" && !assigned.has(node.tensor)) inputs.add(node.tensor);
+      const access = node.kind === "inside" ? node.access : node;
+      if (access.kind === "access" && !assigned.has(access.tensor)) inputs.add(access.tensor);
       if (node.kind === "reduce" || node.kind === "count" || node.kind === "position")
         for (const axis of node.axes) if (axis.kind === "list") lists.add(axis.attribute);
     };
@@ -260,7 +261,7 @@ function resolve(source: string, statements: readonly Statement[], options: Pars
     if (inputs.has(statement.target)) throw errorAt(source, Math.max(0, source.indexOf(statement.target)), `${statement.target} is read before it is defined`);
   const last = resolved[resolved.length - 1] as Statement;
   const used = new Set<string>();
-  for (const statement of resolved) for (const node of expressionsOf(statement)) visit(node, (n) => n.kind === "access" && used.add(n.tensor));
+  for (const statement of resolved) for (const node of expressionsOf(statement)) tensorsIn(node, (tensor) => used.add(tensor));
   for (const statement of resolved)
     if (statement.target !== last.target && !used.has(statement.target))
       throw errorAt(source, Math.max(0, source.indexOf(statement.target)), `${statement.target} is defined but never used`, `the last statement's target (${last.target}) is the result`);

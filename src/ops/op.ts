@@ -51,7 +51,7 @@ export function makeOp(kind: OpKind, name: string, source: string, options: OpOp
   const gradient: Record<string, Formula> = {};
   for (const [input, text] of Object.entries(options.gradient ?? {})) {
     const statements = /(^|[^<>=!+])=([^=]|$)/m.test(text) ? text : `g${input} = ${text}`;
-    gradient[input] = { ...parseFormula(statements, gradientOptions), params: formula.params, sizes: formula.sizes, lists: formula.lists };
+    gradient[input] = { ...parseFormula(statements, gradientOptions), params: formula.params, sizes: formula.sizes, lists: formula.lists, derived: "whole" };
   }
   const numbers = [...Object.entries(params), ...Object.entries(sizes)].filter((entry): entry is [string, number] => typeof entry[1] === "number");
   return {

@@ -1,7 +1,7 @@
 // Takes ops apart: the statements of a composite as ops of their own, and the ops that compute an op's gradients.
 
 import type { Formula, Statement } from "../formula/ast.ts";
-import { visit } from "../formula/ast.ts";
+import { tensorsIn } from "../formula/ast.ts";
 import { deriveGradient } from "../formula/derive.ts";
 import { normalise } from "../formula/normalise.ts";
 import { expressionsOf } from "../formula/parse.ts";
@@ -44,8 +44,8 @@ function partOp(op: Op, statements: readonly Statement[]): Op {
   const inputs = new Set<string>();
   for (const statement of statements)
     for (const expression of expressionsOf(statement))
-      visit(expression, (node) => {
-        if (node.kind === "access" && !own.has(node.tensor)) inputs.add(node.tensor);
+      tensorsIn(expression, (tensor) => {
+        if (!own.has(tensor)) inputs.add(tensor);
       });
   const formula: Formula = { ...op.formula, statements, inputs: [...inputs] };
   return { ...op, formula, gradient: {} };
