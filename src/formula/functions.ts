@@ -79,9 +79,8 @@ function flooredMod(a: number, b: number): number {
 function roundHalfEven(a: number): number {
   const low = Math.floor(a);
   const gap = a - low;
-  if (gap < 0.5) return low;
-  if (gap > 0.5) return low + 1;
-  return low % 2 === 0 ? low : low + 1;
+  const nearest = gap < 0.5 || (gap === 0.5 && low % 2 === 0) ? low : low + 1;
+  return nearest === 0 && a < 0 ? -0 : nearest;
 }
 
 /** erf in double precision: the Maclaurin series below 3, the continued fraction of erfc above (Abramowitz & Stegun 7.1.6, 7.1.14). */

@@ -13,7 +13,7 @@ export const relu = map("relu", "y = max(x, 0)", {
 });
 export const leakyRelu = map("leakyRelu", "y = select(x > 0, x, slope * x)", {
   params: { slope: 0.01 },
-  doc: { en: "Like ReLU, but negative numbers keep a small slope.", source: "Maas et al. 2013" },
+  doc: { en: "Like ReLU, but negative numbers keep a small slope.", ja: "ReLU と同じだが、負の数にも小さな傾きを残す", source: "Maas et al. 2013" },
 });
 export const relu6 = map("relu6", "y = min(max(x, 0), 6)", { gradient: { x: "select(x > 0 && x < 6, gy, 0)" }, doc: { en: "ReLU limited to 6." } });
 export const elu = map("elu", "y = select(x > 0, x, alpha * expm1(x))", {
@@ -36,7 +36,7 @@ export const silu = map("silu", "y = x / (1 + exp(-x))", {
 });
 export const softplus = map("softplus", "y = max(x, 0) + log1p(exp(-abs(x)))", {
   gradient: { x: "gy / (1 + exp(-x))" },
-  doc: { en: "log(1 + e^x), written so that it never overflows: a smooth ReLU." },
+  doc: { en: "log(1 + e^x), written so that it never overflows: a smooth ReLU.", ja: "なめらかな ReLU" },
 });
 export const softsign = map("softsign", "y = x / (1 + abs(x))", { gradient: { x: "gy / (1 + abs(x)) ^ 2" }, doc: { en: "x / (1 + |x|)." } });
 export const logSigmoid = map("logSigmoid", "y = min(x, 0) - log1p(exp(-abs(x)))", {
@@ -63,5 +63,5 @@ export const softmax = composite("softmax", "m = max[@axes](x); e = exp(x - m); 
 });
 export const logSoftmax = composite("logSoftmax", "m = max[@axes](x); s = sum[@axes](exp(x - m)); y = x - m - log(s)", {
   gradient: { x: "gx = gy - exp(y) * sum[@axes](gy)" },
-  doc: { en: "Logarithm of softmax, without overflow or loss of small probabilities." },
+  doc: { en: "Logarithm of softmax, without overflow or loss of small probabilities.", ja: "softmax の対数" },
 });

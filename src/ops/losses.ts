@@ -5,7 +5,7 @@ import { composite, map } from "./op.ts";
 export const squaredError = map("squaredError", "y = (x - t) ^ 2", {
   doc: { en: "Squared difference between prediction and target.", ja: "二乗誤差", source: "textbook, mean squared error" },
 });
-export const absoluteError = map("absoluteError", "y = abs(x - t)", { doc: { en: "Absolute difference between prediction and target." } });
+export const absoluteError = map("absoluteError", "y = abs(x - t)", { doc: { en: "Absolute difference between prediction and target.", ja: "絶対誤差" } });
 export const huber = map("huber", "y = select(abs(x - t) <= delta, 0.5 * (x - t) ^ 2, delta * (abs(x - t) - 0.5 * delta))", {
   params: { delta: 1 },
   doc: { en: "Squared near the target, linear beyond delta.", source: "Huber 1964" },
@@ -29,11 +29,11 @@ export const crossEntropyProbabilities = composite(
 );
 export const binaryCrossEntropyLogits = map("binaryCrossEntropyLogits", "y = max(x, 0) - x * t + log1p(exp(-abs(x)))", {
   gradient: { x: "gy * (1 / (1 + exp(-x)) - t)", t: "-gy * x" },
-  doc: { en: "Binary cross entropy from a logit x, without overflow." },
+  doc: { en: "Binary cross entropy from a logit x, without overflow.", ja: "二値交差エントロピー（ロジットから）" },
 });
 export const binaryCrossEntropy = map("binaryCrossEntropy", "y = -(t * max(log(x), -100) + (1 - t) * max(log(1 - x), -100))", {
   gradient: { x: "gy * (x - t) / max(x * (1 - x), 1e-12)", t: "gy * (max(log(1 - x), -100) - max(log(x), -100))" },
-  doc: { en: "Binary cross entropy of a probability x in [0, 1]; logarithms are limited to −100." },
+  doc: { en: "Binary cross entropy of a probability x in [0, 1]; logarithms are limited to −100.", ja: "二値交差エントロピー" },
 });
 export const negativeLogLikelihood = map("negativeLogLikelihood", "y[n] = -x[n, t[n]]", {
   axisNames: { n: "batch size" },

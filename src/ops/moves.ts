@@ -6,10 +6,10 @@ import { axisLetters, family, makeOp, map, move, type Op } from "./op.ts";
 export const reshape = makeOp("view", "reshape", "y = x", { doc: { en: "The same elements in row-major order under another shape; copies nothing.", ja: "形の変更" } });
 
 /** Repeats dimensions of extent 1 and adds leading ones. The caller gives the result's shape. */
-export const broadcastTo = move("broadcastTo", "y = x", { doc: { en: "Repeats dimensions of extent 1 to a larger shape." } });
+export const broadcastTo = move("broadcastTo", "y = x", { doc: { en: "Repeats dimensions of extent 1 to a larger shape.", ja: "ブロードキャスト" } });
 
 /** A copy, e.g. to break the sharing of memory. */
-export const copy = map("copy", "y = x", { doc: { en: "A copy." } });
+export const copy = map("copy", "y = x", { doc: { en: "A copy.", ja: "コピー" } });
 
 /** Result dimension d is input dimension permutation[d]. */
 export const transpose = family((permutation: readonly number[]): Op => {
@@ -38,7 +38,7 @@ export const pad = family((rank: number): Op => {
 export const concatenate = family((rank: number, axis: number, count: number): Op => {
   const axes = axisLetters(rank);
   const statements = Array.from({ length: count }, (_, number) => {
-    const left = axes.map((name, d) => (d === axis && number > 0 ? `${name} + offset${number}` : name));
+    const left = axes.map((name, d) => (d === axis ? `${name} + offset${number}` : name));
     return `y[${left.join(", ")}] = x${number}[${axes.join(", ")}]`;
   });
   return move("concatenate", statements.join("\n"), {

@@ -8,5 +8,5 @@ export const normalise = map("normalise", "y = (x - mean) / sqrt(variance + epsi
 });
 export const layerNorm = composite("layerNorm", "m = mean[@axes](x); c = x - m; v = mean[@axes](c * c); y = c / sqrt(v + epsilon) * weight + bias", {
   params: { epsilon: 1e-5 },
-  doc: { en: "Normalises each sample over the axes, then scales and shifts.", source: "Ba, Kiros & Hinton 2016" },
+  doc: { en: "Normalises each sample over the axes, then scales and shifts.", ja: "層正規化", source: "Ba, Kiros & Hinton 2016" },
 });

@@ -127,7 +127,7 @@ export function concatenate(values: readonly Value[], axis: number): Value {
   values.forEach((value, number) => {
     if (value.rank !== first.rank || value.shape.some((extent, d) => d !== along && extent !== first.shape[d]))
       throw new ShapeError(`concatenate: all dimensions but ${along} must agree: tensor 0 is ${shapeText(first.shape)}, tensor ${number} is ${shapeText(value.shape)}`);
-    if (number > 0) attributes[`offset${number}`] = total;
+    attributes[`offset${number}`] = total;
     total += value.shape[along] as number;
   });
   shape[along] = total;
