@@ -58,12 +58,12 @@ export function layoutClass(plan: ContractionPlan, part: ContractionClass, machi
   const { rows, width, depth } = blocking;
   const aVectors = Math.ceil(rows.height / lanes);
   const rowBlocks = Math.ceil(rows.count / blocking.rowTilesPerBlock);
-  const rowColumns: Column[] = [columnOf(part.output, roles.m, 4, false)];
-  const columnColumns: Column[] = [columnOf(part.output, roles.n, 4, true)];
+  const rowColumns: Column[] = [columnOf(part.output, roles.m, 4, true)];
+  const columnColumns: Column[] = [columnOf(part.output, roles.n, 4, false)];
   const leaves = part.leaves.map(({ operand, access }): LeafSource => {
     const scale = operand === undefined ? 1 : 4;
-    rowColumns.push(columnOf(access, roles.m, scale, false));
-    columnColumns.push(columnOf(access, roles.n, scale, true));
+    rowColumns.push(columnOf(access, roles.m, scale, true));
+    columnColumns.push(columnOf(access, roles.n, scale, false));
     const moving = roles.n.filter((axis) => part.extents[axis]! > 1);
     const still = moving.every((axis) => access.strides[axis] === 0);
     const alike = moving.every((axis) => access.strides[axis] === part.output.strides[axis]);

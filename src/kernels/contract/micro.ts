@@ -1,6 +1,6 @@
 // Emits the register-tiled micro-kernel and what writes its tile: in whole vectors, or lane by lane at edges and for scattered outputs.
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
-import type { Value, ValueType, Variable } from "../language.ts";
+import type { Value, Variable } from "../language.ts";
 import {
   add,
   advance,
@@ -13,7 +13,6 @@ import {
   ge,
   gt,
   laneConstants,
-  load,
   loadAs,
   loadSplat,
   loadVector,

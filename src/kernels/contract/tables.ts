@@ -32,7 +32,7 @@ export function mergeAxes(
     if (extent === 1) return;
     const steps = columns.map((column) => column.steps[axis]!);
     const outer = merged.at(-1);
-    if (outer !== undefined && outer.steps.every((step, column) => step === steps[column]! * extent)) {
+    if (outer?.steps.every((step, column) => step === steps[column]! * extent)) {
       merged[merged.length - 1] = { extent: outer.extent * extent, steps };
     } else {
       merged.push({ extent, steps });

@@ -1,0 +1,101 @@
+// Helper: runs one nest through the contraction engine on a fresh memory with guards around every area.
+import { features, wasmMachine } from "../../../src/backends/wasm/features.ts";
+import { compileModule } from "../../../src/backends/wasm/module.ts";
+import { evaluateProgram } from "../../../src/formula/evaluate.ts";
+import type { Nest, Operand, Program } from "../../../src/formula/nest.ts";
+import { ModuleBuilder } from "../../../src/kernels/builder.ts";
+import { lowerContraction } from "../../../src/kernels/contract/engine.ts";
+import { planContraction } from "../../../src/kernels/contract/plan.ts";
+import type { Machine } from "../../../src/kernels/language.ts";
+
+export const machine: Machine = wasmMachine();
+
+export const sizeOf = (operand: Operand): number => operand.shape.reduce((size, extent) => size * extent, 1);
+
+/** Bytes written around each area; a NaN with this payload never comes out of arithmetic. */
+const guard = 0x7fc0dead;
+const guardBytes = 128;
+
+export interface Run {
+  readonly result: Float32Array;
+  /** Areas whose surroundings, or inputs whose contents, were changed. */
+  readonly damaged: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** undefined when the engine leaves the nest to the general lowering. `before`: what the output holds at the start. */
+export function runContraction(
+  nest: Nest,
+  inputs: readonly Float32Array[],
+  params: readonly number[],
+  target = machine,
+  before?: Float32Array,
+): Run | undefined {
+  const plan = planContraction(nest);
+  if (plan === undefined) return undefined;
+  const module = new ModuleBuilder("test", target);
+  const lowered = lowerContraction(plan, module);
+  const compiled = compileModule(module.build(), { relaxedFma: target.fma !== "separate" && features().relaxedFma });
+  const sizes = [...inputs.map((input) => input.length * 4), sizeOf(nest.output) * 4, 64, lowered.scratchBytes];
+  let end = 1024;
+  const places = sizes.map((size) => {
+    const place = end;
+    end += Math.ceil(size / 64) * 64 + guardBytes;
+    return place;
+  });
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65536) + 1 });
+  const words = new Int32Array(memory.buffer).fill(guard);
+  const floats = new Float32Array(memory.buffer);
+  inputs.forEach((input, position) => {
+    floats.set(input, places[position]! / 4);
+  });
+  const [out, paramsAt, scratch] = places.slice(-3) as [number, number, number];
+  if (before !== undefined) floats.set(before, out / 4);
+  floats.set(params, paramsAt / 4);
+  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
+  if (lowered.slices > 0) {
+    const entry = instance.exports[lowered.entry] as (...args: number[]) => void;
+    // In several calls, as the backend does it, and not in order: slices are independent.
+    const middle = lowered.slices >> 1;
+    const call = (begin: number, stop: number) => entry(...places.slice(0, inputs.length), out, paramsAt, scratch, begin, stop);
+    call(middle, lowered.slices);
+    if (middle > 0) call(0, middle);
+  }
+  const damaged: string[] = [];
+  places.forEach((place, position) => {
+    const area = position < inputs.length ? `input ${position}` : (["output", "params", "scratch"][position - inputs.length] as string);
+    const stop = place + sizes[position]!;
+    for (let at = stop; at < Math.ceil(stop / 64) * 64 + guardBytes; at += 4)
+      if (words[at / 4] !== guard) damaged.push(`${area} + ${at - stop}`);
+    const input = inputs[position];
+    if (input?.some((value, i) => !Object.is(value, floats[place / 4 + i]))) damaged.push(area);
+  });
+  for (let at = 0; at < 1024; at += 4) if (words[at / 4] !== guard) damaged.push(`before all − ${1024 - at}`);
+  return { result: floats.slice(out / 4, out / 4 + sizeOf(nest.output)), damaged, notes: lowered.notes };
+}
+
+/** What the nest means. */
+export function expected(nest: Nest, inputs: readonly Float32Array[], params: readonly number[]): Float32Array {
+  const { dtype, shape } = nest.output;
+  const program: Program = {
+    name: nest.name,
+    inputs: nest.operands,
+    buffers: [...nest.operands, { dtype, shape }],
+    result: nest.operands.length,
+    params: nest.params,
+    steps: [{ nest, reads: nest.operands.map((_, position) => position), writes: nest.operands.length, clear: true }],
+  };
+  return evaluateProgram(program, inputs, params) as Float32Array;
+}
+
+/** Largest difference relative to `scale`; the same infinities and NaN on both sides count as equal. */
+export function difference(actual: Float32Array, wanted: Float32Array, scale = 1): number {
+  let worst = 0;
+  actual.forEach((value, i) => {
+    const other = wanted[i]!;
+    if (Object.is(value, other) || value === other) return;
+    const distance = Math.abs(value - other) / scale;
+    worst = Number.isNaN(distance) ? Number.POSITIVE_INFINITY : Math.max(worst, distance);
+  });
+  return worst;
+}
