@@ -67,6 +67,7 @@ function lowerClass(plan: ContractionPlan, part: ContractionClass, module: Modul
     columns: layout.columnsTable,
     rowColumn: 0,
     columnColumn: 0,
+    step: columnStep(plan, part),
     leaves: layout.leaves,
     finish,
     adds: plan.nest.output.accumulate ? "always" : totalBlocks > 1 ? "sometimes" : "never",
@@ -82,6 +83,12 @@ function lowerClass(plan: ContractionPlan, part: ContractionClass, module: Modul
       `blocks of ${blocking.rowTilesPerBlock * blocking.rows.height} rows, ${blocking.columnsPerBlock} columns, ${blocking.depth} deep`,
   ];
   return { entry: emitter.define(), slices, scratchBytes: layout.scratch.size, notes };
+}
+
+/** Elements between neighbouring columns of the output. */
+function columnStep(plan: ContractionPlan, part: ContractionClass): number {
+  const axis = plan.roles.n.findLast((candidate) => part.extents[candidate]! > 1);
+  return axis === undefined ? 1 : part.output.strides[axis]!;
 }
 
 type EntryParameters = { readonly [name: string]: Variable };

@@ -1,6 +1,6 @@
 // Emits the register-tiled micro-kernel and what writes its tile: in whole vectors, or lane by lane at edges and for scattered outputs.
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
-import type { Value, Variable } from "../language.ts";
+import type { Address, Value, Variable } from "../language.ts";
 import {
   add,
   advance,
@@ -13,12 +13,14 @@ import {
   ge,
   gt,
   laneConstants,
+  load,
   loadAs,
   loadSplat,
   loadVector,
   mul,
   ne,
   operation,
+  replace,
   shiftLeft,
   splat,
 } from "../values.ts";
@@ -44,6 +46,8 @@ export interface Output {
   /** The output's byte offsets in `rows` and `columns`. */
   readonly rowColumn: number;
   readonly columnColumn: number;
+  /** Elements from one column to the next along the innermost axis of the columns (2 in a residue class of stride 2). */
+  readonly step: number;
   readonly leaves: readonly LeafSource[];
   readonly finish: Finish | undefined;
   /** Whether tiles may be added to what is there, and whether that depends on the call. */
@@ -53,6 +57,9 @@ export interface Output {
 
 /** Bits of the `flags` parameter. */
 export const flag = { add: 1, finish: 2, direct: 4 } as const;
+
+/** Byte offsets of a vector's lanes in an output that is walked `step` elements at a time. */
+const laneOffsets = (lanes: number, step: number): number[] => Array.from({ length: lanes }, (_, lane) => 4 * step * lane);
 
 /** Parameters that the output's leaves add to every function that writes tiles, in order. */
 export function leafParameters(leaves: readonly LeafSource[]): { readonly params: "pointer" } {
@@ -100,18 +107,40 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       const place = (row: number, v: number) =>
         at(p.c, k.let(add(rowOffset[row]!, tableEntry(p.columns, output.columns, output.columnColumn, v * lanes)), "place"));
       const places = grid(height, vectors, place);
+      const spread = laneOffsets(lanes, output.step);
+      const read = (place: Address): Value => {
+        if (output.step === 1) return loadVector(place);
+        const lane = (offset: number) => load({ ...place, offset: place.offset + offset });
+        return spread.reduce<Value>(
+          (whole, offset, i) => (i === 0 ? splat(lane(offset)) : replace(whole, i, lane(offset))),
+          constant("vf32", 0),
+        );
+      };
+      const write = (place: Address, value: Variable): void => {
+        if (output.step === 1) k.store(place, value);
+        else for (const [i, offset] of spread.entries()) k.store({ ...place, offset: place.offset + offset }, extract(value, i));
+      };
       whenFlag(k, p.flags, flag.add, output.adds, () =>
-        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, loadVector(places[row]![v]!)))),
+        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, read(places[row]![v]!)))),
       );
       whenFlag(k, p.flags, flag.finish, output.finishes, () =>
         each(height, vectors, (row, v) => {
           const leaves = output.leaves.map((leaf, i) =>
-            leafVector(k, leaf, leafVariable(p, i), p, output, constant("i32", 4 * row), v, leaf.along !== "own"),
+            leafVector(
+              k,
+              leaf,
+              leafVariable(p, i),
+              p,
+              output,
+              constant("i32", 4 * row),
+              v,
+              leaf.along === "constant" || (leaf.along === "output" && output.step === 1),
+            ),
           );
           k.set(sums[row]![v]!, output.finish!(k, sums[row]![v]!, leaves, p.params));
         }),
       );
-      each(height, vectors, (row, v) => k.store(places[row]![v]!, sums[row]![v]!));
+      each(height, vectors, (row, v) => write(places[row]![v]!, sums[row]![v]!));
     };
     k.if(ne(and(p.flags, flag.direct), 0), direct, () => {
       each(height, vectors, (row, v) => k.store(at(p.tile, undefined, (row * vectors + v) * vectorBytes), sums[row]![v]!));
@@ -159,10 +188,10 @@ export function defineEdge(module: ModuleBuilder, name: string, vectors: number,
   });
 }
 
-/** True when every vector of the panel at `columns` is contiguous in the output. */
-export function contiguousPanel(k: FunctionBuilder, columns: Value, vectors: number, output: Output): Value {
+/** True when every vector of the panel at `columns` lies in one run of the output. */
+function regularPanel(k: FunctionBuilder, columns: Value, vectors: number, output: Output): Value {
   const lanes = k.machine.lanes;
-  const iota = laneConstants(Array.from({ length: lanes }, (_, lane) => 4 * lane));
+  const iota = laneConstants(laneOffsets(lanes, output.step));
   const equal = Array.from({ length: vectors }, (_, v) => {
     const offsets = k.let(
       loadAs("vi32", "i32", at(columns, undefined, columnOffset(output.columns, output.columnColumn) + v * lanes * 4)),
@@ -253,7 +282,7 @@ export function defineMacro(
       const left = k.let(operation("sub", [p.count, column]), "left");
       const flags = k.let(p.flags, "flags");
       k.if(ge(left, width), () =>
-        k.if(contiguousPanel(k, p.columns, shape.vectors, output), () => k.set(flags, operation("or", [flags, flag.direct]))),
+        k.if(regularPanel(k, p.columns, shape.vectors, output), () => k.set(flags, operation("or", [flags, flag.direct]))),
       );
       const a = k.let(p.a, "a");
       const rows = k.let(p.rows, "rows");
