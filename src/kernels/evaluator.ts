@@ -39,6 +39,8 @@ interface Layer {
   /** Set in a layer that evaluates one lane of the vector axis as a scalar. */
   readonly lane: number | undefined;
   readonly accumulator: Value | undefined;
+  /** Set where a value was given from outside (withValue). */
+  given: boolean;
   /** The block it was opened in: values set in an inner block are not kept here. */
   readonly block: object;
 }
@@ -113,6 +115,19 @@ export class Evaluator {
     this.#within(layer, write);
   }
 
+  /** Within `write` axes bound before are `by` further, and are vectors or not as said: unrolled neighbours share one address. */
+  shifted(shifts: readonly { readonly axis: number; readonly by: number; readonly vector: boolean; readonly count?: number }[], write: () => void): void {
+    const bindings = shifts.map(({ axis, by, vector, count }) => ({ axis, value: v.add(this.#counter(axis), by), vector, count }));
+    const layer = this.#layer(bindings, undefined, undefined);
+    for (const access of [...this.#accesses.values(), this.#output]) {
+      const steps = shifts.reduce((sum, { axis, by }) => sum + by * (access.terms.get(axis) ?? 0), 0);
+      if (steps === 0) continue;
+      const before = this.#place(access);
+      layer.places.set(access, { base: before.base, offset: before.offset + steps * access.size });
+    }
+    this.#within(layer, write);
+  }
+
   /** Within `write` the accumulator of the epilogue is `value`. */
   withAccumulator(value: Value, write: () => void): void {
     this.#within(this.#layer([], undefined, value), write);
@@ -122,6 +137,7 @@ export class Evaluator {
   withValue(scalar: Scalar, value: Value, write: () => void): void {
     const layer = this.#layer([], undefined, undefined);
     layer.memo.set(this.#interner.of(scalar).id, value);
+    layer.given = true;
     this.#within(layer, write);
   }
 
@@ -161,9 +177,9 @@ export class Evaluator {
     return v.isVector(value.type) && value.type !== "mask" ? v.extract(value, 0) : value;
   }
 
-  /** Evaluates now everything in `scalar` that no unbound axis can change, splatted where a vector along `vectorAxis` will use it. */
+  /** Evaluates now what neither an unbound axis nor `vectorAxis` can change, splatted where a vector along `vectorAxis` will use it. */
   hoist(scalar: Scalar, vectorAxis?: number): void {
-    const bound = this.#boundAxes();
+    const bound = this.#boundAxes() & ~(vectorAxis === undefined ? 0 : 1 << vectorAxis);
     const visit = (node: Scalar, wide: boolean) => {
       const info = this.#interner.of(node);
       const trivial = node.kind === "constant" || node.kind === "accumulator";
@@ -364,7 +380,7 @@ export class Evaluator {
       if (!check.linear) moved = v.add(moved, scaled(this.#coordinate(check.index), check.stride * access.size));
     }
     if (valid !== undefined) valid = this.#k.let(valid, "ok");
-    let touches = valid;
+    let touches: Value | undefined = valid;
     if (lane !== undefined) {
       const { check, axis } = lane;
       const index = check.index as AffineIndex;
@@ -494,10 +510,14 @@ export class Evaluator {
 
   /** The innermost vector binding, unless one lane of it is being evaluated. */
   #vectorBinding(): Binding | undefined {
+    let rebound = 0;
     for (let depth = this.#layers.length - 1; depth >= 0; depth--) {
       const layer = this.#layers[depth]!;
       if (layer.lane !== undefined) return undefined;
-      for (const binding of layer.bindings.values()) if (binding.vector === true) return binding;
+      for (const binding of layer.bindings.values()) {
+        if (binding.vector === true && (rebound & (1 << binding.axis)) === 0) return binding;
+      }
+      rebound |= layer.axes;
     }
     return undefined;
   }
@@ -542,6 +562,7 @@ export class Evaluator {
       vectors: new Map(),
       lane,
       accumulator,
+      given: false,
       block: this.#k.currentBlock(),
     };
   }

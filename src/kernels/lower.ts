@@ -1,7 +1,9 @@
 // From a loop nest to kernel functions: the dispatch between the contraction engine and the general lowering.
 import type { Nest } from "../formula/nest.ts";
 import type { ModuleBuilder } from "./builder.ts";
+import { lowerContraction, matchContraction } from "./contract/index.ts";
 import type { ValueType } from "./language.ts";
+import { lowerLoops } from "./loops.ts";
 
 /**
  * One nest, lowered. `entry` is a function of the module with the parameters of `entryParameters(nest)`:
@@ -23,6 +25,8 @@ export interface LoweredNest {
   readonly scratchBytes: number;
   readonly slices: number;
   readonly slicesPerCall: number;
+  /** Slices must run in order on one thread (scatter-add: two may add to one element). */
+  readonly sequential?: boolean;
   /** Lines for listings: loop order, vector axis, tile. */
   readonly notes: readonly string[];
 }
@@ -52,4 +56,7 @@ export function entryParameters(nest: Nest): { readonly [name: string]: ValueTyp
  *
  * Loads are bounds-checked as the nest says; hoist(scalar) evaluates early what does not depend on axes that are still unbound.
  */
-export type LowerNest = (nest: Nest, module: ModuleBuilder) => LoweredNest;
+export function lowerNest(nest: Nest, module: ModuleBuilder): LoweredNest {
+  const contraction = matchContraction(nest, module.machine);
+  return contraction === undefined ? lowerLoops(nest, module) : lowerContraction(contraction, module);
+}

@@ -12,8 +12,8 @@ const expTail = [0.500000005, 0.166666664, 0.0416663487, 0.0083333916, 0.0013941
 const tanhTail = [-0.333333308, 0.13333206, -0.0539467633, 0.0217007044, -0.00817740082, 0.00214296396];
 
 /** ln 2 in two parts; the first has 15 bits, so that n · first is exact for |n| ≤ 2⁹. */
-const ln2 = [0.693145751953125, 1.4286068203094172e-6] as const;
-const log2e = 1.44269504;
+const ln2 = [0.693145751953125, 1.42860682e-6] as const;
+const log2e = Math.LOG2E;
 
 /** x = n·ln 2 + r; gives n and eʳ − 1 = r + r²·P(r). */
 function reduced(k: FunctionBuilder, x: Value): { n: Value; r: Variable; tail: Value } {

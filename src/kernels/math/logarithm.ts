@@ -10,7 +10,7 @@ import { clamp, head, infinity, polynomial, roundToInteger, scale, signBit } fro
 const logTail = [0.333333126, -0.250000096, 0.200021186, -0.166679958, 0.142195525, -0.124055896, 0.118881629, -0.116756507, 0.0674663756];
 /** 3·(atanh(s)/s − 1 − s²/3)/s⁴ in s² for |s| ≤ 0.1716. */
 const atanhTail = [0.599999973, 0.428578109, 0.332775132, 0.292019055];
-const ln2 = [0.693145751953125, 1.4286068203094172e-6] as const;
+const ln2 = [0.693145751953125, 1.42860682e-6] as const;
 const sqrtHalfBits = 0x3f3504f3;
 
 /** x = m·2ᵉ with √½ ≤ m < √2, for x > 0 (denormals too). */
@@ -101,7 +101,7 @@ export function pow(k: FunctionBuilder, base: Value, exponent: Value): Value {
   const near = v.lt(v.abs(total), 200);
   const n = roundToInteger(k, total);
   const fraction = v.select(near, v.add(v.sub(main, n.float), minor), v.constant(x.type, 0));
-  const { value, n: extra } = expPlus(k, v.mul(fraction, 0.69314718));
+  const { value, n: extra } = expPlus(k, v.mul(fraction, Math.LN2));
   const finite = scale(k, value, v.operation("min", [v.operation("max", [v.add(n.int, extra), -252]), 252]));
 
   const whole = k.let(v.eq(v.trunc(bounded), bounded));

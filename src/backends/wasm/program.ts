@@ -1,0 +1,98 @@
+// One program as one WebAssembly module: every nest lowered once, and a main that runs the steps at fixed addresses.
+import type { Nest, Program, Step } from "../../formula/nest.ts";
+import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
+import type { KernelModule, Machine, Value } from "../../kernels/language.ts";
+import { type LoweredNest, lowerNest } from "../../kernels/lower.ts";
+import { printModule } from "../../kernels/print.ts";
+import * as v from "../../kernels/values.ts";
+import { bytesPerElement, elementsOf, Layout } from "./memory.ts";
+
+export interface LoweredProgram {
+  readonly module: KernelModule;
+  /** Byte address of every buffer of the program. */
+  readonly addresses: readonly number[];
+  readonly paramsAddress: number;
+  /** Bytes of memory that a run needs. */
+  readonly bytes: number;
+  readonly notes: readonly string[];
+}
+
+/** Throws BackendError for float64 and for programs that do not fit in memory. */
+export function lowerProgram(program: Program, machine: Machine): LoweredProgram {
+  const layout = new Layout(program.name);
+  const addresses = program.buffers.map((buffer, number) => {
+    const what = number < program.inputs.length ? `input ${number}` : number === program.result ? "the result" : `temporary ${number}`;
+    return layout.place(elementsOf(buffer) * bytesPerElement[buffer.dtype], what);
+  });
+  const paramsAddress = layout.place(program.params.length * 4, "the parameters");
+  const module = new ModuleBuilder(program.name, machine);
+  const lowered = new Map<string, LoweredNest>();
+  const kernels = program.steps.map(({ nest }) => {
+    const key = keyOfNest(nest);
+    let kernel = lowered.get(key);
+    if (kernel === undefined) {
+      kernel = lowerNest(nest, module);
+      lowered.set(key, kernel);
+    }
+    return kernel;
+  });
+  const scratch = layout.place(Math.max(0, ...kernels.map((kernel) => kernel.scratchBytes)), "scratch space");
+  const clear = program.steps.some((step) => step.clear) ? defineClear(module) : "";
+  module.define(
+    "main",
+    {},
+    (k) => {
+      program.steps.forEach((step, number) => {
+        const target = program.buffers[step.writes]!;
+        const bytes = elementsOf(target) * bytesPerElement[target.dtype];
+        if (step.clear) k.call(clear, [pointer(addresses[step.writes]!), bytes]);
+        runStep(k, step, kernels[number]!, addresses, paramsAddress, scratch);
+      });
+    },
+    true,
+  );
+  const notes = program.steps.flatMap((step, number) => [
+    `step ${number}: ${step.nest.name}, buffers ${step.reads.join(", ")} → ${step.writes}, ${kernels[number]!.slices} slices`,
+    ...kernels[number]!.notes.map((note) => `  ${note}`),
+  ]);
+  return { module: module.build(), addresses, paramsAddress, bytes: layout.bytes, notes };
+}
+
+export const listProgram = ({ module, notes }: LoweredProgram): string => `${notes.join("\n")}\n${printModule(module)}`;
+
+/** Nests with the same key compute the same; names only show in listings. */
+export function keyOfNest(nest: Nest): string {
+  return JSON.stringify({ ...nest, name: "" }, exactNumbers);
+}
+
+export function keyOfProgram(program: Program): string {
+  return JSON.stringify({ ...program, name: "", params: program.params.map((param) => param.type) }, exactNumbers);
+}
+
+/** JSON has no infinities, NaN or −0. */
+function exactNumbers(_: string, value: unknown): unknown {
+  if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+/** Addresses above 2 GiB are negative as i32. */
+const pointer = (address: number): Value => v.constant("pointer", address | 0);
+
+/** Calls a kernel over its slices, a share at a time: see LoweredNest. */
+function runStep(k: FunctionBuilder, step: Step, kernel: LoweredNest, addresses: readonly number[], params: number, scratch: number): void {
+  const { entry, slices, slicesPerCall } = kernel;
+  const buffers = [...step.reads, step.writes].map((buffer) => pointer(addresses[buffer]!));
+  const fixed = [...buffers, pointer(params), pointer(scratch)];
+  k.loop(0, slices, slicesPerCall, (begin) => {
+    const end = v.min(v.add(begin, slicesPerCall), slices);
+    k.call(entry, [...fixed, begin, end]);
+  });
+}
+
+/** Fills bytes with zeros; sizes are rounded up to whole vectors, into the slack. */
+function defineClear(module: ModuleBuilder): string {
+  const step = module.machine.lanes * 4;
+  return module.define("clear", { start: "pointer", bytes: "i32" }, (k, { start, bytes }) => {
+    k.loop(0, bytes, step, (i) => k.store(v.at(start, i), v.constant("vf32", 0)));
+  });
+}

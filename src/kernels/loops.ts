@@ -1,0 +1,210 @@
+// The general lowering: every nest as loops over its free axes, vectors along one axis, around a map, a reduction or a transpose.
+import type { Nest } from "../formula/nest.ts";
+import type { FunctionBuilder, ModuleBuilder } from "./builder.ts";
+import { Evaluator } from "./evaluator.ts";
+import type { Value, Variable } from "./language.ts";
+import { entryParameters, type LoweredNest } from "./lower.ts";
+import { type LoopPlan, planLoops } from "./plan.ts";
+import { writeReduction } from "./reduce.ts";
+import { canonicalise } from "./schedule.ts";
+import { planTranspose, type TransposePlan, writeTransposed } from "./transpose.ts";
+import * as v from "./values.ts";
+
+/** What the writers of loop bodies share. */
+export interface LoopContext {
+  readonly k: FunctionBuilder;
+  readonly e: Evaluator;
+  readonly nest: Nest;
+  readonly plan: LoopPlan;
+}
+
+/** Element operations per slice at least, and per call from outside. */
+const workPerSlice = 2048;
+const workPerCall = 300_000;
+
+export function lowerLoops(original: Nest, module: ModuleBuilder): LoweredNest {
+  const { nest, sources } = canonicalise(original);
+  const plan = planLoops(nest, module.machine);
+  const transpose = planTranspose(nest, plan, module.machine);
+  const slicing = planSlices(nest, plan, transpose, module.machine.lanes);
+  const name = nest.name.replace(/[^A-Za-z0-9]+/g, "_") || "nest";
+  const entry = module.define(
+    name,
+    entryParameters(original),
+    (k, parameters) => {
+      const p = parameters as Readonly<Record<string, Variable>>;
+      const operands = sources.map((source) => p[`in${source}`]!);
+      const e = new Evaluator(k, nest, { operands, out: p.out!, params: p.params! });
+      const context: LoopContext = { k, e, nest, plan };
+      if (nest.axes.some((axis, number) => number < nest.free && axis.extent === 0)) return;
+      hoistAll(context);
+      if (transpose === undefined) {
+        ranges(k, slicing, p.begin!, p.end!, (first, second) => writeFree(context, plan.free, [first, second]));
+      } else {
+        ranges(k, slicing, p.begin!, p.end!, (first) => {
+          outerLoops(context, transpose.outer, [first], () => writeTransposed(context, transpose, transpose.outer.length === 0 ? first : undefined));
+        });
+      }
+    },
+    true,
+  );
+  const { slices, perSlice } = slicing;
+  const slicesPerCall = Math.max(1, Math.min(slices, Math.floor(workPerCall / Math.max(1, perSlice))));
+  const notes = describe(nest, plan, transpose !== undefined);
+  return { entry, scratchBytes: 0, slices, slicesPerCall, sequential: nest.output.accumulate, notes };
+}
+
+interface Range {
+  readonly from: Value;
+  readonly to: Value;
+}
+
+/** Slices are blocks of the first loop, or (few long steps) all blocks of the second for each step of the first. */
+interface Slicing {
+  readonly slices: number;
+  /** Work of one slice, element operations. */
+  readonly perSlice: number;
+  readonly first: { readonly grain: number; readonly extent: number } | undefined;
+  readonly second: { readonly grain: number; readonly extent: number; readonly blocks: number } | undefined;
+}
+
+function planSlices(nest: Nest, plan: LoopPlan, transpose: TransposePlan | undefined, lanes: number): Slicing {
+  const rows = transpose?.rows;
+  const order = transpose === undefined ? plan.free : [...transpose.outer, transpose.rows];
+  const total = nest.axes.reduce((product, axis) => product * axis.extent, plan.cost);
+  const [a, b] = order;
+  if (total === 0 || a === undefined) return { slices: 1, perSlice: total, first: undefined, second: undefined };
+  const grainOf = (axis: number, extent: number, work: number) => {
+    const unit = axis === plan.vector ? lanes * plan.unroll : axis === rows ? lanes : 1;
+    const steps = Math.ceil(workPerSlice / Math.max(1, work / extent));
+    return Math.min(Math.ceil(steps / unit) * unit, Math.ceil(extent / unit) * unit);
+  };
+  const extent = nest.axes[a]!.extent;
+  if (b !== undefined && rows === undefined && total / extent > workPerCall && extent < 64) {
+    const inner = nest.axes[b]!.extent;
+    const grain = grainOf(b, inner, total / extent);
+    const blocks = Math.ceil(inner / grain);
+    const slices = extent * blocks;
+    return { slices, perSlice: total / slices, first: { grain: 1, extent }, second: { grain, extent: inner, blocks } };
+  }
+  const grain = grainOf(a, extent, total);
+  const slices = Math.ceil(extent / grain);
+  return { slices, perSlice: total / slices, first: { grain, extent }, second: undefined };
+}
+
+/** Turns the slices [begin, end) into ranges of the first (and second) loop. */
+function ranges(k: FunctionBuilder, slicing: Slicing, begin: Value, end: Value, write: (first?: Range, second?: Range) => void): void {
+  const { first, second, slices } = slicing;
+  if (first === undefined) return write();
+  if (second === undefined) {
+    if (slices === 1) return write({ from: v.i32(0), to: v.i32(first.extent) });
+    const from = k.let(v.mul(begin, first.grain), "from");
+    const to = k.let(v.min(v.mul(end, first.grain), first.extent), "to");
+    return write({ from, to });
+  }
+  k.loop(begin, end, 1, (slice) => {
+    const step = k.let(v.operation("divideUnsigned", [slice, second.blocks]), "step");
+    const from = k.let(v.mul(v.sub(slice, v.mul(step, second.blocks)), second.grain), "from");
+    const to = k.let(v.min(v.add(from, second.grain), second.extent), "to");
+    write({ from: step, to: k.let(v.add(step, 1)) }, { from, to });
+  });
+}
+
+function hoistAll({ e, nest, plan }: LoopContext): void {
+  if (nest.reducer !== undefined) e.hoist(nest.body, plan.vector);
+  e.hoist(e.result(), plan.vector !== undefined && plan.vector < nest.free ? plan.vector : undefined);
+}
+
+/** Scalar loops over `axes`, each hoisting what it fixes. */
+function outerLoops(context: LoopContext, axes: readonly number[], given: readonly (Range | undefined)[], write: () => void): void {
+  const { k, e, nest } = context;
+  const [axis, ...rest] = axes;
+  if (axis === undefined) return write();
+  const range = given[0];
+  k.loop(range?.from ?? 0, range?.to ?? nest.axes[axis]!.extent, 1, (i) => {
+    e.bind([{ axis, value: i }], () => {
+      hoistAll(context);
+      outerLoops(context, rest, given.slice(1), write);
+    });
+  });
+}
+
+/** Loops over the free axes in order, then the map or reduction at each point (or vector of points). */
+function writeFree(context: LoopContext, order: readonly number[], given: readonly (Range | undefined)[]): void {
+  const { nest, plan } = context;
+  const last = order.at(-1);
+  const vectorised = last !== undefined && last === plan.vector;
+  const scalars = vectorised ? order.slice(0, -1) : order;
+  outerLoops(context, scalars, given, () => {
+    if (!vectorised) {
+      writePoints(context, []);
+      return;
+    }
+    const range = given[scalars.length] ?? { from: v.i32(0), to: v.i32(nest.axes[last]!.extent) };
+    vectorLoop(context, last, range);
+  });
+}
+
+/**
+ * Full vectors, `unroll` at a time, then one at a time. The last one steps back to overlap its neighbour, so that nothing is scalar;
+ * where that is impossible (fewer steps than lanes, or adding twice would be wrong) a partial vector ends the row.
+ */
+function vectorLoop(context: LoopContext, axis: number, range: Range): void {
+  const { k, e, nest, plan } = context;
+  const { lanes } = k.machine;
+  const { extent } = nest.axes[axis]!;
+  const overlaps = extent >= lanes && !nest.output.accumulate;
+  const full = overlaps ? range.to : minimum(range.to, extent - (extent % lanes));
+  const block = lanes * plan.unroll;
+  const bind = (value: Value, unroll: number, count?: number) => {
+    e.bind([{ axis, value, vector: true, count }], () => {
+      const shifts = Array.from({ length: unroll }, (_, u) => u * lanes);
+      writePoints(context, shifts);
+    });
+  };
+  let from = range.from;
+  if (plan.unroll > 1) {
+    const length = v.sub(full, from);
+    const whole = length.op === "constant" ? v.i32(length.value - (length.value % block)) : v.and(length, -block);
+    const stop = settled(k, v.add(from, whole));
+    k.loop(from, stop, block, (i) => bind(i, plan.unroll));
+    from = stop;
+  }
+  k.loop(from, full, lanes, (i) => {
+    const start = extent % lanes === 0 || !overlaps ? i : settled(k, minimum(i, extent - lanes));
+    bind(start, 1);
+  });
+  const rest = extent % lanes;
+  if (overlaps || rest === 0) return;
+  const partial = () => bind(v.i32(extent - rest), 1, rest);
+  if (range.to.op === "constant") partial();
+  else k.if(v.eq(range.to, extent), partial);
+}
+
+const settled = (k: FunctionBuilder, value: Value): Value => (value.op === "constant" || value.op === "variable" ? value : k.let(value));
+
+const minimum = (a: Value, b: number): Value => v.min(a, b);
+
+/** The map or reduction at the present point; with `shifts`, at several vectors of points along the vector axis. */
+function writePoints(context: LoopContext, shifts: readonly number[]): void {
+  const { e, nest, plan } = context;
+  if (nest.reducer !== undefined) {
+    writeReduction(context, shifts);
+    return;
+  }
+  hoistAll(context);
+  if (shifts.length <= 1) {
+    e.write(e.evaluate(e.result()));
+    return;
+  }
+  for (const by of shifts) {
+    e.shifted([{ axis: plan.vector!, by, vector: true }], () => e.write(e.evaluate(e.result())));
+  }
+}
+
+function describe(nest: Nest, plan: LoopPlan, transposed: boolean): string[] {
+  const names = (axes: readonly number[]) => axes.map((axis) => `${nest.axes[axis]!.name}<${nest.axes[axis]!.extent}`).join(" ");
+  const how = plan.vector === undefined ? "scalar" : `vector along ${nest.axes[plan.vector]!.name}, ${plan.unroll} side by side`;
+  const reduced = plan.reduced.length === 0 ? "" : `; ${nest.reducer} over ${names(plan.reduced)}`;
+  return [`for ${names(plan.free) || "one point"}${reduced}; ${how}${transposed ? "; transposed in registers" : ""}`];
+}

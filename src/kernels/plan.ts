@@ -1,0 +1,136 @@
+// Chooses how a canonical nest is run: vector axis, loop order, unrolling, slices; a small cost model over its memory accesses.
+import type { FunctionName, Nest, Scalar } from "../formula/nest.ts";
+import type { Access } from "./access.ts";
+import { accessOf, childrenOf } from "./access.ts";
+import { allScalars } from "./evaluator.ts";
+import { Interner } from "./intern.ts";
+import type { Machine } from "./language.ts";
+
+export interface LoopPlan {
+  /** The axis whose steps fill the lanes; undefined: everything is scalar. */
+  readonly vector: number | undefined;
+  /** Free axes as loops, outermost first; the vector axis last when it is free. */
+  readonly free: readonly number[];
+  /** Reduced axes as loops, outermost first; the vector axis last when it is reduced. Small ones are unrolled. */
+  readonly reduced: readonly number[];
+  readonly unrolled: ReadonlySet<number>;
+  /** Vectors side by side along the vector axis. */
+  readonly unroll: number;
+  /** Scalar operations per step of the whole nest, roughly. */
+  readonly cost: number;
+}
+
+const heavy: Partial<Record<FunctionName, number>> = {
+  exp: 16, expm1: 18, log: 20, log1p: 24, pow: 70, mod: 16, sin: 26, cos: 26, tan: 40, asin: 20, acos: 20, atan: 24,
+  sinh: 40, cosh: 34, tanh: 30, erf: 34, uniform: 60, div: 3, sqrt: 3,
+}; // biome-ignore format: a table
+
+export function planLoops(nest: Nest, machine: Machine): LoopPlan {
+  const facts = factsOf(nest);
+  const candidates = [undefined, ...nest.axes.keys()].map((axis) => ({ axis, cost: vectorCost(nest, facts, axis, machine) }));
+  const best = candidates.reduce((a, b) => (b.cost < a.cost ? b : a));
+  const vector = best.cost === Number.POSITIVE_INFINITY ? undefined : best.axis;
+  const { lanes, registers } = machine;
+  const free = range(0, nest.free).filter((axis) => axis !== vector);
+  free.sort((a, b) => weight(facts.output, b) - weight(facts.output, a) || a - b);
+  let reduced = range(nest.free, nest.axes.length).filter((axis) => axis !== vector);
+  const ordered = nest.reducer === "argmax" || nest.reducer === "argmin";
+  const stride = (axis: number) => Math.max(0, ...facts.loads.map((access) => weight(access, axis)));
+  if (!ordered) reduced.sort((a, b) => stride(b) - stride(a) || a - b);
+  const unrolled = smallAxes(nest, reduced, facts.cost);
+  if (!ordered) reduced = [...reduced.filter((axis) => !unrolled.has(axis)), ...reduced.filter((axis) => unrolled.has(axis))];
+  if (vector !== undefined) (vector < nest.free ? free : reduced).push(vector);
+  const extent = vector === undefined ? 1 : nest.axes[vector]!.extent;
+  let unroll = 1;
+  const most = nest.reducer === undefined ? (facts.cost > 12 ? 1 : 4) : ordered ? 1 : facts.cost > 12 ? 2 : vectorsFor(registers, nest, vector);
+  const inner = [...unrolled].reduce((product, axis) => product * nest.axes[axis]!.extent, 1);
+  while (unroll * 2 <= most && unroll * 2 * lanes <= extent && unroll * 2 * inner <= 32) unroll *= 2;
+  return { vector, free, reduced, unrolled, unroll, cost: facts.cost };
+}
+
+/** A row of accumulators for sums over outer axes; four chains hide the latency of inner ones. */
+function vectorsFor(registers: number, nest: Nest, vector: number | undefined): number {
+  return vector !== undefined && vector < nest.free ? Math.floor(registers / 2) : 4;
+}
+
+/** Small reduced axes (the window of a pooling) become straight code. */
+function smallAxes(nest: Nest, reduced: readonly number[], cost: number): Set<number> {
+  const small = new Set<number>();
+  let product = 1;
+  for (const axis of [...reduced].reverse()) {
+    const extent = nest.axes[axis]!.extent;
+    if (extent === 0 || extent > 5 || product * extent * Math.max(1, cost / 4) > 32) continue;
+    small.add(axis);
+    product *= extent;
+  }
+  return small;
+}
+
+interface Facts {
+  readonly loads: readonly Access[];
+  /** Per load: axes that take part in an indirect or divided coordinate. */
+  readonly irregular: readonly number[];
+  readonly output: Access;
+  readonly outputIrregular: number;
+  /** Scalar operations of body and epilogue. */
+  readonly cost: number;
+}
+
+function factsOf(nest: Nest): Facts {
+  const interner = new Interner();
+  const unique = new Map(allScalars(nest).map((scalar) => [interner.of(scalar).id, scalar]));
+  const loads = [...unique.values()].filter((scalar) => scalar.kind === "load");
+  const accesses = loads.map((load) => accessOf(nest.operands[load.operand]!, load.index));
+  const irregular = (access: Access) => {
+    let axes = 0;
+    for (const { index, linear } of access.checks) {
+      if (index.kind === "indirect") axes |= interner.of(index.value).axes;
+      else if (!linear) for (const term of index.terms) axes |= 1 << term.axis;
+    }
+    return axes;
+  };
+  const output = accessOf(nest.output, nest.output.index);
+  const cost = [...unique.values()].reduce((sum, scalar) => sum + costOf(scalar), 1);
+  return { loads: accesses, irregular: accesses.map(irregular), output, outputIrregular: irregular(output), cost };
+}
+
+function costOf(scalar: Scalar): number {
+  if (scalar.kind === "call") return heavy[scalar.fn] ?? 1;
+  if (scalar.kind === "load") return 1 + 3 * scalar.index.filter((index) => index.kind === "indirect" || index.checked).length;
+  return childrenOf(scalar).length;
+}
+
+/** Time per step of the nest in units of one vector operation; infinite where the axis cannot fill lanes. */
+function vectorCost(nest: Nest, facts: Facts, axis: number | undefined, machine: Machine): number {
+  const { loads, irregular, output, cost } = facts;
+  if (axis === undefined) return cost + loads.length + 1;
+  const { lanes } = machine;
+  const { extent } = nest.axes[axis]!;
+  const bit = 1 << axis;
+  const isReduced = axis >= nest.free;
+  if (extent < 2) return Number.POSITIVE_INFINITY;
+  if (isReduced && (nest.reducer === "argmax" || nest.reducer === "argmin") && axis !== nest.axes.length - 1) return Number.POSITIVE_INFINITY;
+  const touched = output.terms.has(axis) || (facts.outputIrregular & bit) !== 0;
+  if (!isReduced && nest.output.accumulate && !touched) return Number.POSITIVE_INFINITY;
+  let total = cost;
+  loads.forEach((access, position) => {
+    const along = access.terms.get(axis) ?? 0;
+    const laneChecks = access.checks.filter(({ index }) => index.kind === "affine" && index.terms.some((term) => term.axis === axis)).length;
+    const gathers = (irregular[position]! & bit) !== 0 || ![0, 1, -1, 2].includes(along) || laneChecks > 1 || (along === 0 && laneChecks > 0);
+    total += gathers ? 3 * lanes : Math.abs(along) + 4 * laneChecks;
+  });
+  const steps = Math.ceil(extent / lanes) * lanes;
+  if (isReduced) {
+    const others = range(nest.free, nest.axes.length).reduce((product, other) => product * (other === axis ? 1 : nest.axes[other]!.extent), 1);
+    return (total * steps) / extent / lanes + 10 / Math.max(1, extent * others);
+  }
+  const outputChecks = output.checks.some(({ index }) => index.kind === "affine" && index.terms.some((term) => term.axis === axis));
+  const scatters = (facts.outputIrregular & bit) !== 0 || output.terms.get(axis) !== 1 || outputChecks;
+  const perStore = nest.reducer === undefined ? 1 : Math.max(1, range(nest.free, nest.axes.length).reduce((product, other) => product * nest.axes[other]!.extent, 1));
+  total += (scatters ? 3 * lanes : 1) / perStore;
+  return (total * steps) / extent / lanes;
+}
+
+const weight = (access: Access, axis: number): number => Math.abs(access.terms.get(axis) ?? 0);
+
+const range = (from: number, to: number): number[] => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);

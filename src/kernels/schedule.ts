@@ -1,0 +1,188 @@
+// Nest → nest: axes of extent 1 dropped, dimensions without checks joined, axes that always move together merged, constants folded.
+import { FUNCTIONS } from "../formula/functions.ts";
+import type { AffineIndex, Axis, Index, Nest, Operand, Scalar } from "../formula/nest.ts";
+import { allScalars } from "./evaluator.ts";
+import { affineIndicesOf } from "./access.ts";
+
+export interface CanonicalNest {
+  readonly nest: Nest;
+  /** For each operand of `nest`, the operand of the original nest that it is a view of. */
+  readonly sources: readonly number[];
+}
+
+/** The same computation with as few axes as possible. Pure. */
+export function canonicalise(nest: Nest): CanonicalNest {
+  const folded = mapNest(nest, foldConstants, (index) => index);
+  const dropped = dropUnitAxes(folded);
+  return joinDimensions(mergeAxes(dropped));
+}
+
+/** Applies `scalar` bottom-up to every expression and `index` to every index (after the expressions inside it). */
+function mapNest(nest: Nest, change: (scalar: Scalar) => Scalar, changeIndex: (index: AffineIndex) => AffineIndex): Nest {
+  const seen = new Map<Scalar, Scalar>();
+  const indexOf = (index: Index): Index =>
+    index.kind === "affine" ? changeIndex(index) : { kind: "indirect", value: visit(index.value) };
+  const visit = (scalar: Scalar): Scalar => {
+    const known = seen.get(scalar);
+    if (known !== undefined) return known;
+    const result = change(inside(scalar));
+    seen.set(scalar, result);
+    return result;
+  };
+  const inside = (scalar: Scalar): Scalar => {
+    switch (scalar.kind) {
+      case "call":
+        return { ...scalar, args: scalar.args.map(visit) };
+      case "position":
+        return { ...scalar, index: changeIndex(scalar.index) };
+      case "load":
+      case "inside":
+        return { ...scalar, index: scalar.index.map(indexOf) };
+      default:
+        return scalar;
+    }
+  };
+  return {
+    ...nest,
+    body: visit(nest.body),
+    epilogue: nest.epilogue && visit(nest.epilogue),
+    output: { ...nest.output, index: nest.output.index.map(indexOf) },
+  };
+}
+
+/** Calls of constants become constants; a float is rounded as the machine would. */
+function foldConstants(scalar: Scalar): Scalar {
+  if (scalar.kind === "position" && scalar.index.terms.length === 0) return { kind: "constant", value: scalar.index.offset, type: "int" };
+  if (scalar.kind !== "call" || !scalar.args.every((arg) => arg.kind === "constant")) return scalar;
+  const [a, b, c, d] = scalar.args.map((arg) => (arg.kind === "constant" ? arg.value : 0));
+  const value = FUNCTIONS[scalar.fn].evaluate(a ?? 0, b ?? 0, c ?? 0, d ?? 0);
+  const rounded = scalar.type === "float" ? Math.fround(value) : scalar.type === "bool" ? Number(value !== 0) : undefined;
+  if (rounded !== undefined) return { kind: "constant", value: rounded, type: scalar.type };
+  // Integer products and casts may wrap: only what is exact is folded.
+  return Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? { kind: "constant", value, type: "int" } : scalar;
+}
+
+function dropUnitAxes(nest: Nest): Nest {
+  const kept = nest.axes.map((axis) => axis.extent !== 1);
+  // A reduction keeps one axis, so that it stays a reduction.
+  if (nest.reducer !== undefined && !kept.some((keep, axis) => keep && axis >= nest.free)) kept[nest.free] = true;
+  return renumber(nest, kept);
+}
+
+/** Removes the axes that are not kept (every index is taken at their step 0). */
+function renumber(nest: Nest, kept: readonly boolean[]): Nest {
+  if (kept.every(Boolean)) return nest;
+  let next = 0;
+  const numbers = kept.map((keep) => (keep ? next++ : -1));
+  const change = (index: AffineIndex): AffineIndex => ({
+    ...index,
+    terms: index.terms.flatMap((term) => (kept[term.axis] ? [{ ...term, axis: numbers[term.axis]! }] : [])),
+  });
+  return {
+    ...mapNest(nest, (scalar) => scalar, change),
+    axes: nest.axes.filter((_, axis) => kept[axis]),
+    free: kept.filter((keep, axis) => keep && axis < nest.free).length,
+  };
+}
+
+/** Merges axes a (outer) and b (inner) where every index moves by extent(b) times as much along a as along b. */
+function mergeAxes(nest: Nest): Nest {
+  let current = nest;
+  for (;;) {
+    const pair = mergeablePair(current);
+    if (pair === undefined) return current;
+    const [outer, inner] = pair;
+    const extent = current.axes[outer]!.extent * current.axes[inner]!.extent;
+    const name = `${current.axes[outer]!.name}${current.axes[inner]!.name}`;
+    const axes: Axis[] = current.axes.map((axis, number) => (number === inner ? { name, extent } : axis));
+    current = renumber(
+      { ...current, axes },
+      axes.map((_, number) => number !== outer),
+    );
+  }
+}
+
+function mergeablePair(nest: Nest): readonly [number, number] | undefined {
+  const lists = coefficients(nest);
+  const ordered = nest.reducer === "argmax" || nest.reducer === "argmin";
+  for (let outer = 0; outer < nest.axes.length; outer++) {
+    for (let inner = 0; inner < nest.axes.length; inner++) {
+      if (inner === outer || outer < nest.free !== inner < nest.free) continue;
+      // The position that argmax gives counts the reduced axes in their order.
+      if (ordered && outer >= nest.free && inner !== outer + 1) continue;
+      const extent = nest.axes[inner]!.extent;
+      if (extent === 0 || nest.axes[outer]!.extent === 0) continue;
+      if (lists.every((terms) => (terms.get(outer) ?? 0) === extent * (terms.get(inner) ?? 0))) return [outer, inner];
+    }
+  }
+  return undefined;
+}
+
+/** The coefficients that must agree for a merge: neighbouring dimensions without checks count as one, flattened. */
+function coefficients(nest: Nest): ReadonlyMap<number, number>[] {
+  const of = (index: AffineIndex) => new Map(index.terms.map((term) => [term.axis, term.coefficient]));
+  const flattened = (operand: Operand, access: readonly Index[]) =>
+    runs(operand, access).flatMap(({ index }) => (index.kind === "affine" ? [of(index)] : []));
+  const inBody = allScalars(nest).flatMap((scalar) =>
+    scalar.kind === "load" ? flattened(nest.operands[scalar.operand]!, scalar.index) : affineIndicesOf(scalar).map(of),
+  );
+  return [...inBody, ...flattened(nest.output, nest.output.index)];
+}
+
+/** The dimensions of an access, with neighbouring unchecked ones flattened into one. */
+function runs(operand: Operand, access: readonly Index[]): { index: Index; extent: number }[] {
+  const result: { index: Index; extent: number }[] = [];
+  access.forEach((index, d) => {
+    const extent = operand.shape[d]!;
+    const last = result.at(-1);
+    const plain = (item: Index): item is AffineIndex => item.kind === "affine" && !item.checked && item.divisor === 1;
+    if (last === undefined || !plain(index) || !plain(last.index)) {
+      result.push({ index, extent });
+      return;
+    }
+    last.index = sum(last.index, extent, index);
+    last.extent *= extent;
+  });
+  return result;
+}
+
+/** factor · a + b. */
+function sum(a: AffineIndex, factor: number, b: AffineIndex): AffineIndex {
+  const terms = new Map(a.terms.map((term) => [term.axis, term.coefficient * factor]));
+  for (const { axis, coefficient } of b.terms) terms.set(axis, (terms.get(axis) ?? 0) + coefficient);
+  const sorted = [...terms].filter(([, coefficient]) => coefficient !== 0).sort(([x], [y]) => x - y);
+  return { ...b, terms: sorted.map(([axis, coefficient]) => ({ axis, coefficient })), offset: a.offset * factor + b.offset };
+}
+
+/** Every access gets a view of its operand with the fewest dimensions; equal views are one operand. */
+function joinDimensions(nest: Nest): CanonicalNest {
+  const operands: Operand[] = [];
+  const sources: number[] = [];
+  const views = new Map<string, number>();
+  const view = (source: number, shape: readonly number[]): number => {
+    const key = `${source} ${shape.join()}`;
+    let number = views.get(key);
+    if (number === undefined) {
+      number = operands.push({ dtype: nest.operands[source]!.dtype, shape }) - 1;
+      sources.push(source);
+      views.set(key, number);
+    }
+    return number;
+  };
+  const changed = mapNest(
+    nest,
+    (scalar) => {
+      if (scalar.kind !== "load") return scalar;
+      const parts = runs(nest.operands[scalar.operand]!, scalar.index);
+      const operand = view(
+        scalar.operand,
+        parts.map((part) => part.extent),
+      );
+      return { ...scalar, operand, index: parts.map((part) => part.index) };
+    },
+    (index) => index,
+  );
+  const parts = runs(changed.output, changed.output.index);
+  const output = { ...changed.output, shape: parts.map((part) => part.extent), index: parts.map((part) => part.index) };
+  return { nest: { ...changed, operands, output }, sources };
+}

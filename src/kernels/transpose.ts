@@ -1,0 +1,99 @@
+// Maps that read across their rows (transposes, permutations): lanes × lanes tiles turned in registers, in strips that stay in cache.
+import type { Load, Nest } from "../formula/nest.ts";
+import { accessOf } from "./access.ts";
+import { allScalars } from "./evaluator.ts";
+import { Interner } from "./intern.ts";
+import type { Machine, Value } from "./language.ts";
+import type { LoopContext } from "./loops.ts";
+import type { LoopPlan } from "./plan.ts";
+import * as v from "./values.ts";
+
+export interface TransposePlan {
+  /** The axis along which the output is contiguous: lanes of what is stored. */
+  readonly columns: number;
+  /** The axis along which the turned loads are contiguous: lanes of what is read. */
+  readonly rows: number;
+  readonly loads: readonly Load[];
+  readonly outer: readonly number[];
+}
+
+/** Columns per strip: their cache lines (one per column) stay in the first-level cache while the rows advance. */
+const strip = 128;
+
+export function planTranspose(nest: Nest, plan: LoopPlan, machine: Machine): TransposePlan | undefined {
+  if (nest.reducer !== undefined || nest.output.accumulate) return undefined;
+  const output = accessOf(nest.output, nest.output.index);
+  const long = (axis: number) => nest.axes[axis]!.extent >= machine.lanes;
+  const columns = [...nest.axes.keys()].find((axis) => output.terms.get(axis) === 1 && long(axis));
+  if (columns === undefined || output.checks.length > 0 || plan.cost > 12) return undefined;
+  const interner = new Interner();
+  const loads = [...new Map(allScalars(nest).map((scalar) => [interner.of(scalar).id, scalar])).values()].filter((scalar) => scalar.kind === "load");
+  const accesses = loads.map((load) => ({ load, access: accessOf(nest.operands[load.operand]!, load.index) }));
+  const across = accesses.filter(({ access }) => access.terms.has(columns) && access.terms.get(columns) !== 1);
+  if (across.length === 0) return undefined;
+  const rows = [...nest.axes.keys()].find((axis) => axis !== columns && long(axis) && across.every(({ access }) => access.terms.get(axis) === 1));
+  if (rows === undefined || across.some(({ access }) => access.checks.length > 0)) return undefined;
+  const others = plan.free.filter((axis) => axis !== rows && axis !== columns);
+  return { columns, rows, loads: across.map(({ load }) => load), outer: others };
+}
+
+export function writeTransposed(context: LoopContext, plan: TransposePlan, range: { from: Value; to: Value } | undefined): void {
+  const { k, e, nest } = context;
+  const { lanes } = k.machine;
+  const { rows, columns } = plan;
+  const [height, width] = [nest.axes[rows]!.extent, nest.axes[columns]!.extent];
+  // The last tile of a row or column steps back and is written twice with the same values.
+  const held = (i: Value, extent: number) => (extent % lanes === 0 ? i : k.let(v.min(i, extent - lanes)));
+  k.loop(0, width, strip, (left) => {
+    const right = k.let(width % strip === 0 ? v.add(left, strip) : v.min(v.add(left, strip), width), "right");
+    k.loop(range?.from ?? 0, range?.to ?? height, lanes, (i) => {
+      const top = held(i, height);
+      k.loop(left, right, lanes, (j) => {
+        const value = held(j, width);
+        e.bind(
+          [
+            { axis: rows, value: top },
+            { axis: columns, value },
+          ],
+          () => writeTile(context, plan),
+        );
+      });
+    });
+  });
+}
+
+function writeTile({ k, e }: LoopContext, { rows, columns, loads }: TransposePlan): void {
+  const { lanes } = k.machine;
+  const turned = loads.map((load) => {
+    const read = Array.from({ length: lanes }, (_, column) => {
+      let value: Value | undefined;
+      e.shifted(
+        [
+          { axis: rows, by: 0, vector: true },
+          { axis: columns, by: column, vector: false },
+        ],
+        () => {
+          value = k.let(e.evaluate(load), "tile");
+        },
+      );
+      return value!;
+    });
+    return k.transpose(read);
+  });
+  for (let row = 0; row < lanes; row++) {
+    e.shifted(
+      [
+        { axis: rows, by: row, vector: false },
+        { axis: columns, by: 0, vector: true },
+      ],
+      () => {
+        const given = (number: number): void => {
+          const load = loads[number];
+          if (load === undefined) e.write(e.evaluate(e.result()));
+          else e.withValue(load, turned[number]![row]!, () => given(number + 1));
+        };
+        given(0);
+      },
+    );
+  }
+}
