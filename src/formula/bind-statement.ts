@@ -1,13 +1,13 @@
 // Binds one normalised statement: loop axes, index maps, typed expression, output.
 
+import { FormulaError, ShapeError } from "../util/errors.ts";
 import type { AccessNode, BoundAxis, Expression, ReduceNode, Statement } from "./ast.ts";
 import type { Binding } from "./bind.ts";
-import { accessesOf, axisNames, findExtents, shapeText, splitShape } from "./extents.ts";
 import { IndexBinder, intervalOf } from "./bind-index.ts";
+import { accessesOf, axisNames, findExtents, shapeText, splitShape } from "./extents.ts";
 import type { AffineIndex, Axis, DType, Index, Load, Nest, Operand, Reducer, Scalar, ScalarType } from "./nest.ts";
-import { callOf, cast, constant, typeOfDType } from "./typing.ts";
 import { reductionOf } from "./normalise.ts";
-import { FormulaError, ShapeError } from "../util/errors.ts";
+import { callOf, cast, constant, typeOfDType } from "./typing.ts";
 
 export interface StatementContext {
   readonly statement: Statement;
@@ -33,6 +33,9 @@ const IDENTITY: Readonly<Record<Reducer, readonly [float: number, int: number]>>
   argmax: [Number.NEGATIVE_INFINITY, -2147483648],
   argmin: [Number.POSITIVE_INFINITY, 2147483647],
 };
+
+/** A whole number beyond this is a float. */
+const LARGEST_INT = 2147483647;
 
 /** The value an empty reduction gives, and what an invalid read inside it counts as. */
 export function identityOf(reducer: Reducer, type: ScalarType): number {
@@ -65,8 +68,15 @@ class StatementBinder {
     const found = findExtents(context.statement, shapes, context.binding, context.resultShape, context.partial);
     this.#extents = found.axes;
     this.#groups = new Map([...found.groups].map(([group, shape]) => [group, shape.map((_, d) => d)]));
-    for (const [group, shape] of found.groups) for (const [d, extent] of shape.entries()) this.#groupExtents.set(groupAxis(group, d), extent);
-    this.#indexBinder = new IndexBinder(this.#name, context.binding, (name) => this.#axisNumber(name), (node) => this.#indirect(node), this.#axes);
+    for (const [group, shape] of found.groups)
+      for (const [d, extent] of shape.entries()) this.#groupExtents.set(groupAxis(group, d), extent);
+    this.#indexBinder = new IndexBinder(
+      this.#name,
+      context.binding,
+      (name) => this.#axisNumber(name),
+      (node) => this.#indirect(node),
+      this.#axes,
+    );
   }
 
   readonly #groupExtents = new Map<string, number>();
@@ -99,7 +109,14 @@ class StatementBinder {
       axes.push({ name: "once", extent: 1 });
     }
     const nest: Nest = {
-      name: binding.name, operands: this.#operands, params: this.#context.params, axes, free: this.#free, reducer, body, epilogue,
+      name: binding.name,
+      operands: this.#operands,
+      params: this.#context.params,
+      axes,
+      free: this.#free,
+      reducer,
+      body,
+      epilogue,
       output: { dtype, shape, index, accumulate: statement.accumulate },
     };
     return { nest, reads: this.#reads };
@@ -130,7 +147,10 @@ class StatementBinder {
           const missing = wanted !== undefined && (wanted[wanted.length - fromEnd] ?? 0) !== extent;
           if (reduced.has(name)) continue;
           if (missing && extent !== 1) {
-            if (reduction !== undefined && (reduction.reducer !== "sum" || statement.value !== reduction)) throw new ShapeError(`${this.#name}: ${statement.target} must be ${shapeText(resultShape as readonly number[])}, which cannot hold the broadcast result`);
+            if (reduction !== undefined && (reduction.reducer !== "sum" || statement.value !== reduction))
+              throw new ShapeError(
+                `${this.#name}: ${statement.target} must be ${shapeText(resultShape as readonly number[])}, which cannot hold the broadcast result`,
+              );
             reduced.add(name);
             summed = true;
           } else if (missing && wanted[wanted.length - fromEnd] === undefined) reduced.add(name);
@@ -140,7 +160,8 @@ class StatementBinder {
     }
     if (!plain || statement.accumulate) {
       for (const name of axisNames(statement)) if (!reduced.has(name) && !free.includes(name)) free.push(name);
-      for (const [group, axes] of this.#groups) for (const d of axes) if (!placed.has(groupAxis(group, d)) && !reduced.has(groupAxis(group, d))) free.push(groupAxis(group, d));
+      for (const [group, axes] of this.#groups)
+        for (const d of axes) if (!placed.has(groupAxis(group, d)) && !reduced.has(groupAxis(group, d))) free.push(groupAxis(group, d));
     }
     this.#free = free.length;
     for (const name of [...free, ...reduced]) {
@@ -163,11 +184,18 @@ class StatementBinder {
     const all = this.#groups.get(group) ?? [];
     if (axis.kind === "ellipsis") return all.map((d) => groupAxis(group, d));
     const list = this.#context.binding.lists?.[axis.attribute];
-    if (list === undefined) throw new FormulaError(`${this.#name}: the formula needs the axis list '${axis.attribute}'`, { hint: `give it among the attributes: { ${axis.attribute}: [0] }` });
+    if (list === undefined)
+      throw new FormulaError(`${this.#name}: the formula needs the axis list '${axis.attribute}'`, {
+        hint: `give it among the attributes: { ${axis.attribute}: [0] }`,
+      });
     const chosen = new Set<number>();
     for (const entry of list) {
       const d = entry < 0 ? entry + all.length : entry;
-      if (!Number.isInteger(entry) || d < 0 || d >= all.length) throw new ShapeError(`${this.#name}: axis ${entry} does not exist: the tensor has ${all.length} dimension${all.length === 1 ? "" : "s"}`, { hint: all.length === 0 ? "a scalar has no axes" : `axes go from ${-all.length} to ${all.length - 1}` });
+      if (!Number.isInteger(entry) || d < 0 || d >= all.length)
+        throw new ShapeError(
+          `${this.#name}: axis ${entry} does not exist: the tensor has ${all.length} dimension${all.length === 1 ? "" : "s"}`,
+          { hint: all.length === 0 ? "a scalar has no axes" : `axes go from ${-all.length} to ${all.length - 1}` },
+        );
       if (chosen.has(d)) throw new ShapeError(`${this.#name}: axis ${entry} is named twice in [${list.join(", ")}]`);
       chosen.add(d);
     }
@@ -205,7 +233,10 @@ class StatementBinder {
       }
     }
     if (resultShape === undefined) {
-      if (index.some((item) => item.kind === "indirect")) throw new FormulaError(`${this.#name}: the shape of ${statement.target} cannot be inferred from a scatter`, { hint: "give the op the shape of its result" });
+      if (index.some((item) => item.kind === "indirect"))
+        throw new FormulaError(`${this.#name}: the shape of ${statement.target} cannot be inferred from a scatter`, {
+          hint: "give the op the shape of its result",
+        });
       return { index, shape };
     }
     const checked = index.map((item, d) => (item.kind === "affine" ? this.#indexBinder.check(item, resultShape[d] as number) : item));
@@ -215,7 +246,10 @@ class StatementBinder {
   #dtype(type: ScalarType): DType {
     if (type === "bool") return "bool";
     if (type === "int") return "int32";
-    return this.#operands.some((operand) => operand.dtype === "float64") || [...this.#context.tensors.values()].some((tensor) => tensor.operand.dtype === "float64") ? "float64" : "float32";
+    return this.#operands.some((operand) => operand.dtype === "float64") ||
+      [...this.#context.tensors.values()].some((tensor) => tensor.operand.dtype === "float64")
+      ? "float64"
+      : "float32";
   }
 
   #scalar(node: Expression, fill: Reducer | undefined, accumulator?: ReduceNode, accumulatorType: ScalarType = "float"): Scalar {
@@ -223,7 +257,7 @@ class StatementBinder {
     if (node === accumulator) return { kind: "accumulator", type: accumulatorType };
     switch (node.kind) {
       case "number":
-        return constant(node.value, Number.isInteger(node.value) ? "int" : "float");
+        return constant(node.value, Number.isInteger(node.value) && Math.abs(node.value) <= LARGEST_INT ? "int" : "float");
       case "name":
         return this.#name_(node.name);
       case "access":
@@ -233,7 +267,10 @@ class StatementBinder {
         return { kind: "inside", index: this.#indices(node.access, operand.shape), extents: operand.shape, type: "bool" };
       }
       case "count":
-        return constant(node.axes.flatMap((axis) => this.#boundAxes(axis)).reduce((total, name) => total * this.#extentOf(name), 1), "int");
+        return constant(
+          node.axes.flatMap((axis) => this.#boundAxes(axis)).reduce((total, name) => total * this.#extentOf(name), 1),
+          "int",
+        );
       case "position":
         return { kind: "position", index: this.#position(node.axes), type: "int" };
       case "call":
@@ -245,11 +282,19 @@ class StatementBinder {
 
   #name_(name: string): Scalar {
     const axis = this.#numbers.get(name);
-    if (axis !== undefined) return { kind: "position", index: { kind: "affine", terms: [{ axis, coefficient: 1 }], offset: 0, divisor: 1, checked: false }, type: "int" };
+    if (axis !== undefined)
+      return {
+        kind: "position",
+        index: { kind: "affine", terms: [{ axis, coefficient: 1 }], offset: 0, divisor: 1, checked: false },
+        type: "int",
+      };
     const param = this.#context.params.findIndex((candidate) => candidate.name === name);
     if (param >= 0) return { kind: "param", param, type: (this.#context.params[param] as { type: "float" | "int" }).type };
     const size = this.#context.binding.sizes?.[name];
-    if (size === undefined) throw new FormulaError(`${this.#name}: the formula needs the size '${name}'`, { hint: `give it among the attributes: { ${name}: 3 }` });
+    if (size === undefined)
+      throw new FormulaError(`${this.#name}: the formula needs the size '${name}'`, {
+        hint: `give it among the attributes: { ${name}: 3 }`,
+      });
     return constant(size, "int");
   }
 
@@ -273,23 +318,31 @@ class StatementBinder {
       this.#operands.push(tensor.operand);
     }
     const type = typeOfDType(tensor.operand.dtype);
-    return { kind: "load", operand, index: this.#indices(access, tensor.operand.shape), fill: fill === undefined ? 0 : identityOf(fill, type), type };
+    return {
+      kind: "load",
+      operand,
+      index: this.#indices(access, tensor.operand.shape),
+      fill: fill === undefined ? 0 : identityOf(fill, type),
+      type,
+    };
   }
 
   #indices(access: AccessNode, shape: readonly number[]): Index[] {
     const { group, name } = splitShape(access, shape, this.#name);
     const axes = name === undefined ? [] : (this.#groups.get(name) ?? []);
-    return access.indices.flatMap((item) => {
-      if (item.kind !== "ellipsis") {
-        return [this.#indexBinder.index(item)];
-      }
-      return group.map((extent, d): Index => {
-        const axisName = groupAxis(item.group, axes.length - group.length + d);
-        const axis = this.#numbers.get(axisName);
-        const constantIndex = extent === 1 || axis === undefined;
-        return { kind: "affine", terms: constantIndex ? [] : [{ axis, coefficient: 1 }], offset: 0, divisor: 1, checked: false };
-      });
-    }).map((index, d) => (index.kind === "affine" ? this.#indexBinder.check(index, shape[d] as number) : index));
+    return access.indices
+      .flatMap((item) => {
+        if (item.kind !== "ellipsis") {
+          return [this.#indexBinder.index(item)];
+        }
+        return group.map((extent, d): Index => {
+          const axisName = groupAxis(item.group, axes.length - group.length + d);
+          const axis = this.#numbers.get(axisName);
+          const constantIndex = extent === 1 || axis === undefined;
+          return { kind: "affine", terms: constantIndex ? [] : [{ axis, coefficient: 1 }], offset: 0, divisor: 1, checked: false };
+        });
+      })
+      .map((index, d) => (index.kind === "affine" ? this.#indexBinder.check(index, shape[d] as number) : index));
   }
 
   #indirect(node: Expression): Scalar {

@@ -1,8 +1,9 @@
 // Binds a formula to concrete shapes and attributes: finds every axis's extent, types every expression, and gives the loop nests to run.
 
-import type { Axis, DType, Nest, Operand, Program, Step } from "./nest.ts";
+import { FormulaError, ShapeError } from "../util/errors.ts";
 import type { Formula, Statement } from "./ast.ts";
 import { bindStatement } from "./bind-statement.ts";
+import type { Axis, DType, Nest, Operand, Program, Step } from "./nest.ts";
 import { normalise } from "./normalise.ts";
 
 export interface BindInput {
@@ -26,6 +27,9 @@ export interface Binding {
   readonly axisNames?: Readonly<Record<string, string>>;
 }
 
+/** Elements are counted in int32. */
+const MOST_ELEMENTS = 2147483647;
+
 /**
  * @throws ShapeError when shapes disagree, naming the tensors, their shapes and the axis
  * @throws FormulaError when an axis's extent cannot be inferred or an index is not affine
@@ -35,7 +39,10 @@ export function bind(formula: Formula, binding: Binding): Program {
   const params = formula.params.map((name) => ({ name, type: binding.params?.[name] ?? ("float" as const) }));
   const buffers: Operand[] = formula.inputs.map((name) => {
     const input = binding.inputs[name];
-    if (!input) throw new Error(`bind: no input ${name}`);
+    if (!input)
+      throw new FormulaError(`${binding.name}: the formula reads ${name}, which is neither given nor defined`, {
+        hint: `give ${name} as an input, or define it in an earlier statement`,
+      });
     return { dtype: input.dtype, shape: input.shape };
   });
   const inputs = buffers.slice();
@@ -46,12 +53,31 @@ export function bind(formula: Formula, binding: Binding): Program {
     const target = (group[0] as Statement).target;
     const isResult = target === last.target;
     const tensors = new Map([...numbers].map(([name, number]) => [name, { number, operand: buffers[number] as Operand }]));
-    const bound = group.map((statement) => bindStatement({ statement, tensors, binding, params, resultShape: isResult ? binding.resultShape : undefined, partial: formula.derived === "partial" }));
+    const bound = group.map((statement) =>
+      bindStatement({
+        statement,
+        tensors,
+        binding,
+        params,
+        resultShape: isResult ? binding.resultShape : undefined,
+        partial: formula.derived === "partial",
+      }),
+    );
     const operand = pieceTogether(bound.map((piece) => piece.nest));
+    if (operand.shape.reduce((a, b) => a * b, 1) > MOST_ELEMENTS)
+      throw new ShapeError(
+        `${binding.name}: ${target} would have shape [${operand.shape.join(", ")}], more than ${MOST_ELEMENTS} elements`,
+        { hint: "check the sizes given" },
+      );
     const number = buffers.length;
     buffers.push(operand);
     numbers.set(target, number);
-    const clear = bound.some((piece) => piece.nest.output.accumulate) || !covers(bound.map((piece) => piece.nest), operand.shape);
+    const clear =
+      bound.some((piece) => piece.nest.output.accumulate) ||
+      !covers(
+        bound.map((piece) => piece.nest),
+        operand.shape,
+      );
     bound.forEach((piece, order) => {
       const output = { ...piece.nest.output, dtype: operand.dtype, shape: operand.shape };
       steps.push({ nest: { ...piece.nest, output }, reads: piece.reads, writes: number, clear: clear && order === 0 });

@@ -6,6 +6,9 @@ import type { AccessNode, BoundAxis, Expression, Statement } from "./ast.ts";
 import { visit } from "./ast.ts";
 import type { Binding } from "./bind.ts";
 
+/** Steps are counted in int32. */
+const MOST_STEPS = 2147483647;
+
 export interface TensorShape {
   readonly name: string;
   readonly shape: readonly number[];
@@ -111,6 +114,9 @@ export function findExtents(
   }
   for (const axis of axes)
     if (!known.has(axis)) known.set(axis, { value: windowExtent(axis, accesses, shapes, known, axes, binding), from: "" });
+  for (const [axis, { value }] of known)
+    if (!Number.isInteger(value) || value < 0 || value > MOST_STEPS)
+      throw new ShapeError(`${binding.name}: the extent of axis ${axis} must be an integer from 0 to ${MOST_STEPS}, got ${value}`);
   return {
     axes: new Map([...known].map(([axis, { value }]) => [axis, value])),
     groups: new Map([...groups].map(([name, group]) => [name, group.shape])),
@@ -127,6 +133,9 @@ export function axisNames(statement: Statement): Set<string> {
       for (const axis of node.axes) if (axis.kind === "axis") axes.add(axis.name);
     if (open && node.kind === "access") for (const index of node.indices) if (index.kind === "name") axes.add(index.name);
   });
+  for (const index of statement.indices)
+    if (index.kind !== "ellipsis")
+      for (const access of accessesOf(index)) for (const inner of access.indices) if (inner.kind === "name") axes.add(inner.name);
   return axes;
 }
 
@@ -228,8 +237,14 @@ function windowExtent(
       const range = rangeOf(parts.rest, known, axes, binding);
       if (range === undefined) continue;
       const stride = sizeOf(parts.coefficient, binding);
-      const overhang = Math.max(0, -range[0]);
-      const extent = Math.floor((size - 1 + overhang - range[1]) / stride) + 1;
+      if (stride === 0)
+        throw new ShapeError(`${binding.name}: axis ${axis} moves by 0 elements a step, so its extent cannot be inferred`, {
+          hint: "use a stride of at least 1",
+        });
+      // A negative stride walks from the far side: then the near side is the end of the dimension.
+      const overhang = Math.max(0, stride > 0 ? -range[0] : range[1] - (size - 1));
+      const room = stride > 0 ? size - 1 - range[1] : range[0];
+      const extent = Math.floor((room + overhang) / Math.abs(stride)) + 1;
       if (extent < 1) {
         const window = range[1] - range[0] + 1;
         throw new ShapeError(

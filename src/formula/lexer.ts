@@ -12,10 +12,10 @@ export interface Token {
 }
 
 const NUMBER = /(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/y;
-const NAME = /[\p{L}_][\p{L}\p{N}_]*/uy;
+const NAME = /[\p{L}_][\p{L}\p{M}\p{N}_]*/uy;
 const SYMBOL = /\+=|<=|>=|==|!=|&&|\|\||[-+*/%^()[\],<>=!]/y;
-const ELLIPSIS = /\.\.\.([A-Za-z_]\w*)?/y;
-const LIST = /@([A-Za-z_]\w*)/y;
+const ELLIPSIS = /\.\.\.([\p{L}_][\p{L}\p{M}\p{N}_]*)?/uy;
+const LIST = /@([\p{L}_][\p{L}\p{M}\p{N}_]*)/uy;
 
 export function tokenize(source: string): Token[] {
   const tokens: Token[] = [];
@@ -49,7 +49,7 @@ export function tokenize(source: string): Token[] {
       if (found[0] === "(" || found[0] === "[") depth++;
       if (found[0] === ")" || found[0] === "]") depth--;
       push("symbol", found[0], found[0].length);
-    } else throw errorAt(source, at, `unexpected character '${character}'`);
+    } else throw errorAt(source, at, `unexpected character '${String.fromCodePoint(source.codePointAt(at) as number)}'`);
   }
   tokens.push({ kind: "end", text: "", at: source.length });
   return tokens;
@@ -59,8 +59,9 @@ export function tokenize(source: string): Token[] {
 export function errorAt(source: string, at: number, message: string, hint?: string): FormulaError {
   const lineStart = source.lastIndexOf("\n", at - 1) + 1;
   const lineEnd = source.indexOf("\n", at);
-  const line = source.slice(lineStart, lineEnd < 0 ? source.length : lineEnd);
-  const caret = `${" ".repeat(at - lineStart)}^`;
+  const line = source.slice(lineStart, lineEnd < 0 ? source.length : lineEnd).trimEnd();
+  // Tabs are as wide in the caret's line as in the one above it.
+  const caret = `${source.slice(lineStart, at).replace(/[^\t]/gu, " ")}^`;
   const text = `formula: ${message} at column ${at - lineStart + 1}\n  ${line}\n  ${caret}`;
   return new FormulaError(text, hint === undefined ? {} : { hint });
 }

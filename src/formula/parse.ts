@@ -10,10 +10,21 @@
 //   bound      = name [ "<" expression ] | "..." [name] | "@" name
 //   reducer    = sum | mean | prod | max | min | argmax | argmin
 //
-// A bare tensor name means all of its axes, `x[...]`. `pi` and `inf` are numbers.
+// A bare tensor name means all of its axes, `x[...]`. `pi`, `inf` and `nan` are numbers. Comparisons do not chain.
 
 import {
-  type BoundAxis, call, ELLIPSIS, type Expression, type Formula, type IndexNode, number, type Statement, tensorsIn, visit,
+  type AccessNode,
+  type BoundAxis,
+  call,
+  childrenOf,
+  ELLIPSIS,
+  type Expression,
+  type Formula,
+  type IndexNode,
+  number,
+  type Statement,
+  tensorsIn,
+  visit,
 } from "./ast.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { errorAt, type Token, type TokenKind, tokenize } from "./lexer.ts";
@@ -27,10 +38,15 @@ export interface ParseOptions {
 }
 
 const REDUCERS = new Set(["sum", "mean", "prod", "max", "min", "argmax", "argmin"]);
+const COMPARISON = 3;
 const CONSTANTS: Readonly<Record<string, number>> = { pi: Math.PI, inf: Number.POSITIVE_INFINITY, nan: Number.NaN };
 const BINARY: Readonly<Record<string, FunctionName>> = Object.fromEntries(
   Object.entries(FUNCTIONS).flatMap(([fn, row]) => (row.operator ? [[row.operator.symbol, fn as FunctionName]] : [])),
 );
+
+const RESERVED = new Set([...REDUCERS, ...Object.keys(CONSTANTS), "count", "position", "inside"]);
+/** Operators and parentheses within each other; more would exhaust the stack of what walks the tree. */
+const DEEPEST = 200;
 
 /** @throws FormulaError with the position of the first thing that does not fit. */
 export function parseFormula(source: string, options: ParseOptions = {}): Formula {
@@ -41,6 +57,11 @@ class Parser {
   readonly #source: string;
   readonly #tokens: readonly Token[];
   #next = 0;
+  #depth = 0;
+  /** Axes that the left side and the reductions around the present token introduce. */
+  #axes: string[] = [];
+  /** Where names stand: targets and everything read, by statement. */
+  readonly #places: { readonly targets: Place[]; readonly reads: Place[] } = { targets: [], reads: [] };
 
   constructor(source: string) {
     this.#source = source;
@@ -56,11 +77,16 @@ class Parser {
       this.#skipSeparators();
     }
     if (statements.length === 0) this.#fail("expected a formula such as y = 1 / (1 + exp(-x))");
-    return resolve(this.#source, statements, options);
+    return resolve(this.#source, statements, options, this.#places.targets, this.#places.reads);
   }
 
   #statement(): Statement {
+    const { at } = this.#peek;
+    this.#axes = [];
     const target = this.#name("a name to define, as in y = …");
+    if (RESERVED.has(target))
+      throw errorAt(this.#source, at, `${target} has a meaning of its own and cannot be defined`, "choose another name");
+    this.#places.targets.push({ text: target, at, statement: this.#places.targets.length });
     const indices: IndexNode[] = [];
     const extents: Record<string, Expression> = {};
     if (this.#take("[")) {
@@ -79,21 +105,35 @@ class Parser {
     } else indices.push(ELLIPSIS);
     const accumulate = this.#take("+=");
     if (!accumulate) this.#expect("=");
-    return { target, indices, extents, accumulate, value: this.#binary(1) };
+    this.#axes = indices.flatMap((index) => (index.kind === "name" ? [index.name] : []));
+    const value = this.#binary(1);
+    if (isDeep([value])) throw errorAt(this.#source, at, TOO_DEEP, DEEP_HINT);
+    return { target, indices, extents, accumulate, value };
   }
 
   #binary(level: number): Expression {
     if (level > 5) return this.#unary();
     let left = this.#binary(level + 1);
+    let compared = false;
     for (;;) {
       const fn = this.#peek.kind === "symbol" ? BINARY[this.#peek.text] : undefined;
       if (fn === undefined || FUNCTIONS[fn].operator?.precedence !== level) return left;
+      if (level === COMPARISON && compared) this.#fail("comparisons cannot be chained: write a < b && b < c");
+      compared = true;
       this.#next++;
       left = call(fn, left, this.#binary(level + 1));
     }
   }
 
   #unary(): Expression {
+    if (this.#depth >= DEEPEST) throw errorAt(this.#source, this.#peek.at, TOO_DEEP, DEEP_HINT);
+    this.#depth++;
+    const value = this.#operand();
+    this.#depth--;
+    return value;
+  }
+
+  #operand(): Expression {
     if (this.#take("-")) {
       const value = this.#unary();
       return value.kind === "number" ? number(-value.value) : call("neg", value);
@@ -107,7 +147,10 @@ class Parser {
     const token = this.#peek;
     if (token.kind === "number") {
       this.#next++;
-      return number(Number(token.text));
+      const value = Number(token.text);
+      if (value === Number.POSITIVE_INFINITY)
+        throw errorAt(this.#source, token.at, `the number ${token.text} is too large`, "write inf for infinity");
+      return number(value);
     }
     if (this.#take("(")) {
       const inner = this.#binary(1);
@@ -115,6 +158,8 @@ class Parser {
       return inner;
     }
     const text = this.#name("a number, a name or '('");
+    const places = this.#places;
+    places.reads.push({ text, at: token.at, statement: places.targets.length - 1 });
     if (Object.hasOwn(CONSTANTS, text)) return number(CONSTANTS[text] as number);
     if (this.#is("[")) {
       if (REDUCERS.has(text)) return this.#reduction(text);
@@ -126,10 +171,13 @@ class Parser {
   }
 
   #reduction(text: string): Expression {
-    const axes = this.#bounds();
+    const axes = this.#bounds(text);
+    const around = this.#axes;
+    this.#axes = [...around, ...axes.flatMap((axis) => (axis.kind === "axis" ? [axis.name] : []))];
     this.#expect("(");
     const body = this.#binary(1);
     this.#expect(")");
+    this.#axes = around;
     if (text !== "mean") return { kind: "reduce", reducer: text as Reducer, axes, body };
     return call("div", { kind: "reduce", reducer: "sum", axes, body }, { kind: "count", axes });
   }
@@ -137,33 +185,44 @@ class Parser {
   #call(text: string, token: Token): Expression {
     this.#expect("(");
     const args: Expression[] = [];
-    if (!this.#is(")")) do args.push(this.#binary(1)); while (this.#take(","));
+    if (!this.#is(")"))
+      do args.push(this.#binary(1));
+      while (this.#take(","));
     this.#expect(")");
     if (text === "inside") {
       const [access] = args;
-      if (args.length !== 1 || access?.kind !== "access") throw errorAt(this.#source, token.at, "inside takes one access, as in inside(x[i - 1])");
+      if (args.length !== 1 || access?.kind !== "access")
+        throw errorAt(this.#source, token.at, "inside takes one access, as in inside(x[i - 1])");
       return { kind: "inside", access };
     }
     if (!Object.hasOwn(FUNCTIONS, text)) {
-      const hint = REDUCERS.has(text) ? `name the axes it runs over: ${text}[i](…)` : `known functions: ${Object.keys(FUNCTIONS).join(", ")}`;
+      const hint = REDUCERS.has(text)
+        ? `name the axes it runs over: ${text}[i](…)`
+        : `known functions: ${Object.keys(FUNCTIONS).join(", ")}`;
       throw errorAt(this.#source, token.at, `unknown function '${text}'`, hint);
     }
     const fn = text as FunctionName;
     const expected = FUNCTIONS[fn].parameters;
     if (args.length !== expected.length)
-      throw errorAt(this.#source, token.at, `${text} takes ${expected.length} argument${expected.length === 1 ? "" : "s"} (${expected.join(", ")}), got ${args.length}`);
+      throw errorAt(
+        this.#source,
+        token.at,
+        `${text} takes ${expected.length} argument${expected.length === 1 ? "" : "s"} (${expected.join(", ")}), got ${args.length}`,
+      );
     return call(fn, ...args);
   }
 
   #indices(): IndexNode[] {
     this.#expect("[");
     const items: IndexNode[] = [];
-    do items.push(this.#peek.kind === "ellipsis" ? this.#ellipsis() : this.#binary(1)); while (this.#take(","));
+    do items.push(this.#peek.kind === "ellipsis" ? this.#ellipsis() : this.#binary(1));
+    while (this.#take(","));
     this.#expect("]");
     return items;
   }
 
-  #bounds(): BoundAxis[] {
+  /** @param reducer given where the axes are introduced: their names must be new */
+  #bounds(reducer?: string): BoundAxis[] {
     this.#expect("[");
     const axes: BoundAxis[] = [];
     do {
@@ -174,6 +233,13 @@ class Parser {
         axes.push({ kind: "list", attribute: token.text });
       } else {
         const axis = this.#name("an axis name");
+        if (reducer !== undefined && this.#axes.includes(axis))
+          throw errorAt(
+            this.#source,
+            token.at,
+            `axis ${axis} is already in use around ${reducer}[${axis}]`,
+            `give the axis that ${reducer} runs over a name of its own`,
+          );
         axes.push({ kind: "axis", name: axis, extent: this.#take("<") ? this.#binary(4) : undefined });
       }
     } while (this.#take(","));
@@ -230,8 +296,34 @@ function describe(token: Token): string {
   return token.kind === "separator" ? "the end of the line" : `'${token.text}'`;
 }
 
+const TOO_DEEP = `the formula is nested more than ${DEEPEST} levels deep`;
+const DEEP_HINT = "split it into several statements: a = …; y = … a …";
+
+/** Whether a tree is deeper than the limit; without recursion, since it may be much deeper. */
+function isDeep(level: readonly Expression[]): boolean {
+  for (let depth = 0, nodes = level; nodes.length > 0; depth++) {
+    if (depth > DEEPEST) return true;
+    nodes = nodes.flatMap((node) => childrenOf(node));
+  }
+  return false;
+}
+
+/** Where a name stands in the source. */
+interface Place {
+  readonly text: string;
+  readonly at: number;
+  /** Number of the statement. */
+  readonly statement: number;
+}
+
 /** Tells axes, attributes and tensors apart: bare names that are neither axes nor attributes are tensors. */
-function resolve(source: string, statements: readonly Statement[], options: ParseOptions): Formula {
+function resolve(
+  source: string,
+  statements: readonly Statement[],
+  options: ParseOptions,
+  targets: readonly Place[],
+  reads: readonly Place[],
+): Formula {
   const sizes = new Set(options.sizes);
   const params = new Set(options.params);
   const lists = new Set<string>();
@@ -257,15 +349,27 @@ function resolve(source: string, statements: readonly Statement[], options: Pars
     assigned.add(statement.target);
     return { ...statement, value };
   });
-  for (const statement of resolved)
-    if (inputs.has(statement.target)) throw errorAt(source, Math.max(0, source.indexOf(statement.target)), `${statement.target} is read before it is defined`);
+  resolved.forEach(({ target }, number) => {
+    const first = targets.findIndex((place) => place.text === target);
+    if (first < number && targets.slice(first, number).some((place) => place.text !== target))
+      throw errorAt(source, targets[number]?.at ?? 0, `${target} is defined twice`, "pieces of one tensor must follow each other");
+    if (!inputs.has(target)) return;
+    const early = reads.find((place) => place.text === target && place.statement <= first);
+    throw errorAt(source, early?.at ?? 0, `${target} is read before it is defined`);
+  });
   const last = resolved[resolved.length - 1] as Statement;
   const used = new Set<string>();
   for (const statement of resolved) for (const node of expressionsOf(statement)) tensorsIn(node, (tensor) => used.add(tensor));
-  for (const statement of resolved)
-    if (statement.target !== last.target && !used.has(statement.target))
-      throw errorAt(source, Math.max(0, source.indexOf(statement.target)), `${statement.target} is defined but never used`, `the last statement's target (${last.target}) is the result`);
-  return { statements: resolved, inputs: [...inputs], sizes: [...sizes].filter((s) => !params.has(s)), lists: [...lists], params: [...params] };
+  for (const { text, at } of targets)
+    if (text !== last.target && !used.has(text))
+      throw errorAt(source, at, `${text} is defined but never used`, `the last statement's target (${last.target}) is the result`);
+  return {
+    statements: resolved,
+    inputs: [...inputs],
+    sizes: [...sizes].filter((s) => !params.has(s)),
+    lists: [...lists],
+    params: [...params],
+  };
 }
 
 export function expressionsOf(statement: Statement): Expression[] {
@@ -283,7 +387,12 @@ function axesOf(statement: Statement, params: ReadonlySet<string>, sizes: Set<st
   const collectNames = (node: Expression): void => visit(node, (n) => n.kind === "name" && inIndex.add(n.name));
   for (const index of statement.indices) {
     if (index.kind === "name" && !sizes.has(index.name) && !params.has(index.name)) axes.add(index.name);
-    else if (index.kind !== "ellipsis") collectNames(index);
+    else if (index.kind !== "ellipsis") {
+      // y[ids[n]] += …: what an index of the left side is read at.
+      for (const access of accessesIn(index))
+        for (const inner of access.indices) if (inner.kind === "name" && !sizes.has(inner.name)) axes.add(inner.name);
+      collectNames(index);
+    }
   }
   for (const extent of Object.values(statement.extents)) collectNames(extent);
   visit(statement.value, (node) => {
@@ -302,6 +411,14 @@ function axesOf(statement: Statement, params: ReadonlySet<string>, sizes: Set<st
   });
   for (const found of inIndex) if (!axes.has(found)) sizes.add(found);
   return axes;
+}
+
+function accessesIn(node: Expression): AccessNode[] {
+  const found: AccessNode[] = [];
+  visit(node, (child) => {
+    if (child.kind === "access") found.push(child);
+  });
+  return found;
 }
 
 /** transform, but leaves names inside plain (affine) indices alone. */

@@ -153,7 +153,9 @@ class TextPrinter {
     if (operator === undefined || !a || !b) return [`${node.fn}(${node.args.map((arg) => this.at(arg, 0)).join(", ")})`, ATOM];
     const { symbol, precedence } = operator;
     if (node.fn === "pow") return [`${this.at(a, ATOM)}${filled ? "^" : " ^ "}${this.at(b, UNARY)}`, precedence];
-    return [`${this.at(a, precedence)}${filled && node.fn === "mul" ? "·" : ` ${symbol} `}${this.at(b, precedence + 1)}`, precedence];
+    // Comparisons do not chain, so one on the left needs parentheses too.
+    const left = FUNCTIONS[node.fn].signature === "comparison" ? precedence + 1 : precedence;
+    return [`${this.at(a, left)}${filled && node.fn === "mul" ? "·" : ` ${symbol} `}${this.at(b, precedence + 1)}`, precedence];
   }
 
   #choice(node: FilledChoice): Part {
