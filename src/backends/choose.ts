@@ -4,18 +4,23 @@ import { BackendError } from "../util/errors.ts";
 import type { DType } from "../formula/nest.ts";
 import type { Backend } from "./backend.ts";
 import { referenceBackend } from "./reference/reference.ts";
+import { features } from "./wasm/features.ts";
+import { createWasmBackend } from "./wasm/wasm.ts";
 
 type BackendName = Backend["name"];
 
-const makers: Partial<Record<BackendName, () => Backend>> = {
-  reference: () => referenceBackend,
+/** Fastest first. */
+const backends: Readonly<Record<BackendName, { readonly runsHere: () => boolean; readonly make: () => Backend }>> = {
+  wasm: { runsHere: () => features().simd, make: createWasmBackend },
+  reference: { runsHere: () => true, make: () => referenceBackend },
 };
 
+const made = new Map<BackendName, Backend>();
 let current: Backend | undefined;
 
 /** The names of the backends that can run here, fastest first. */
 export function availableBackends(): readonly BackendName[] {
-  return Object.keys(makers) as BackendName[];
+  return names().filter((name) => backends[name].runsHere());
 }
 
 /** @throws BackendError when the backend is unknown or cannot run here */
@@ -24,7 +29,7 @@ export function setBackend(name: BackendName): void {
 }
 
 export function getBackend(): Backend {
-  current ??= makeBackend((environment("KASANE_BACKEND") ?? "reference") as BackendName);
+  current ??= makeBackend((environment("KASANE_BACKEND") || availableBackends()[0]) as BackendName);
   return current;
 }
 
@@ -36,9 +41,17 @@ export function backendFor(operands: readonly { readonly dtype: DType }[]): Back
 }
 
 function makeBackend(name: BackendName): Backend {
-  const maker = makers[name];
-  if (maker === undefined) throw new BackendError(`unknown backend '${name}'`, { hint: `backends: ${availableBackends().join(", ")}` });
-  return maker();
+  if (!names().includes(name)) throw new BackendError(`expected a backend among ${names().join(", ")}, got '${name}'`, { hint: "see KASANE_BACKEND and setBackend()" });
+  let backend = made.get(name);
+  if (backend === undefined) {
+    backend = backends[name].make();
+    made.set(name, backend);
+  }
+  return backend;
+}
+
+function names(): BackendName[] {
+  return Object.keys(backends) as BackendName[];
 }
 
 /** An environment variable in Node; undefined in browsers. */

@@ -25,7 +25,8 @@ describe("the 3-2-1 network", () => {
     const y = sigmoid(linear(sigmoid(linear(tensor([[2, 3, 1]], { dtype }), first)), second));
     expect(y.item().toFixed(8)).toBe("0.95257194");
     const single = sigmoid(linear(sigmoid(linear(x, tensor(w1))), tensor(w2)));
-    expect(single.item()).toBe(Math.fround(y.item()));
+    // The float32 result is one of the two nearest numbers.
+    expect(Math.abs(single.item() - y.item())).toBeLessThan(2 ** -24);
     const loss = y.sub(20).square().mean();
     loss.backward();
     const printed = (values: Iterable<number>): string[] => [...values].map((value) => value.toExponential(8));
