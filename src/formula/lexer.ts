@@ -55,13 +55,19 @@ export function tokenize(source: string): Token[] {
   return tokens;
 }
 
+/** Most characters shown of a line on either side of the place. */
+const SHOWN = 60;
+
 /** A FormulaError that shows the line with a caret under the position. */
 export function errorAt(source: string, at: number, message: string, hint?: string): FormulaError {
   const lineStart = source.lastIndexOf("\n", at - 1) + 1;
   const lineEnd = source.indexOf("\n", at);
-  const line = source.slice(lineStart, lineEnd < 0 ? source.length : lineEnd).trimEnd();
+  const start = Math.max(lineStart, at - SHOWN);
+  const end = Math.min(lineEnd < 0 ? source.length : lineEnd, at + SHOWN);
+  const [before, after] = [start > lineStart ? "…" : "", end < (lineEnd < 0 ? source.length : lineEnd) ? "…" : ""];
+  const line = `${before}${source.slice(start, end).trimEnd()}${after}`;
   // Tabs are as wide in the caret's line as in the one above it.
-  const caret = `${source.slice(lineStart, at).replace(/[^\t]/gu, " ")}^`;
+  const caret = `${(before + source.slice(start, at)).replace(/[^\t]/gu, " ")}^`;
   const text = `formula: ${message} at column ${at - lineStart + 1}\n  ${line}\n  ${caret}`;
   return new FormulaError(text, hint === undefined ? {} : { hint });
 }

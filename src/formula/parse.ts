@@ -93,11 +93,11 @@ class Parser {
       do {
         if (this.#peek.kind === "ellipsis") indices.push(this.#ellipsis());
         else {
-          const index = this.#binary(4);
+          const index = this.#shallow(4);
           indices.push(index);
           if (this.#take("<")) {
             if (index.kind !== "name") this.#fail("only a plain axis can be given an extent with <");
-            else extents[index.name] = this.#binary(4);
+            else extents[index.name] = this.#shallow(4);
           }
         }
       } while (this.#take(","));
@@ -106,9 +106,15 @@ class Parser {
     const accumulate = this.#take("+=");
     if (!accumulate) this.#expect("=");
     this.#axes = indices.flatMap((index) => (index.kind === "name" ? [index.name] : []));
-    const value = this.#binary(1);
+    return { target, indices, extents, accumulate, value: this.#shallow(1) };
+  }
+
+  /** An expression that may not be too deep, as a chain of many operators is without any nesting in its text. */
+  #shallow(level: number): Expression {
+    const { at } = this.#peek;
+    const value = this.#binary(level);
     if (isDeep([value])) throw errorAt(this.#source, at, TOO_DEEP, DEEP_HINT);
-    return { target, indices, extents, accumulate, value };
+    return value;
   }
 
   #binary(level: number): Expression {
@@ -135,8 +141,7 @@ class Parser {
 
   #operand(): Expression {
     if (this.#take("-")) {
-      const value = this.#unary();
-      return value.kind === "number" ? number(-value.value) : call("neg", value);
+      return negated(this.#unary());
     }
     if (this.#take("!")) return call("not", this.#unary());
     const base = this.#primary();
@@ -209,7 +214,7 @@ class Parser {
         token.at,
         `${text} takes ${expected.length} argument${expected.length === 1 ? "" : "s"} (${expected.join(", ")}), got ${args.length}`,
       );
-    return call(fn, ...args);
+    return fn === "neg" ? negated(args[0] as Expression) : call(fn, ...args);
   }
 
   #indices(): IndexNode[] {
@@ -240,7 +245,7 @@ class Parser {
             `axis ${axis} is already in use around ${reducer}[${axis}]`,
             `give the axis that ${reducer} runs over a name of its own`,
           );
-        axes.push({ kind: "axis", name: axis, extent: this.#take("<") ? this.#binary(4) : undefined });
+        axes.push({ kind: "axis", name: axis, extent: this.#take("<") ? this.#shallow(4) : undefined });
       }
     } while (this.#take(","));
     this.#expect("]");
@@ -411,6 +416,11 @@ function axesOf(statement: Statement, params: ReadonlySet<string>, sizes: Set<st
   });
   for (const found of inIndex) if (!axes.has(found)) sizes.add(found);
   return axes;
+}
+
+/** A negative number is a number. */
+function negated(value: Expression): Expression {
+  return value.kind === "number" ? number(-value.value) : call("neg", value);
 }
 
 function accessesIn(node: Expression): AccessNode[] {
