@@ -16,7 +16,9 @@ export function linearIn(index: Expression, axis: string): { coefficient: Expres
     switch (node.fn) {
       case "add":
       case "sub":
-        return left && right ? { coefficient: call(node.fn, left.coefficient, right.coefficient), rest: call(node.fn, left.rest, right.rest) } : undefined;
+        return left && right
+          ? { coefficient: call(node.fn, left.coefficient, right.coefficient), rest: call(node.fn, left.rest, right.rest) }
+          : undefined;
       case "neg":
         return left ? { coefficient: call("neg", left.coefficient), rest: call("neg", left.rest) } : undefined;
       case "mul":
@@ -34,16 +36,19 @@ export function linearIn(index: Expression, axis: string): { coefficient: Expres
 
 /** The expression for `axis` at which `index` equals `value`: (value − rest) / coefficient; a division is exact or the access invalid. */
 export function solveFor(index: Expression, axis: string, value: Expression): Expression | undefined {
-  if (index.kind === "call" && index.fn === "div" && index.args[0] && index.args[1]) return solveFor(index.args[0], axis, simplify(call("mul", value, index.args[1])));
+  if (index.kind === "call" && index.fn === "div" && index.args[0] && index.args[1])
+    return solveFor(index.args[0], axis, simplify(call("mul", value, index.args[1])));
   const parts = linearIn(index, axis);
   if (parts === undefined) return undefined;
+  if (parts.coefficient.kind === "number" && parts.coefficient.value === -1) return simplify(minus(parts.rest, value));
   return simplify(call("div", minus(value, parts.rest), parts.coefficient));
 }
 
 /** a − b with b's own sums opened: h − (p·d − pad) reads h − p·d + pad. */
 function minus(a: Expression, b: Expression): Expression {
   const [left, right] = b.kind === "call" ? b.args : [];
-  if (b.kind === "call" && left && right && (b.fn === "sub" || b.fn === "add")) return call(b.fn === "sub" ? "add" : "sub", minus(a, left), right);
+  if (b.kind === "call" && left && right && (b.fn === "sub" || b.fn === "add"))
+    return call(b.fn === "sub" ? "add" : "sub", minus(a, left), right);
   return call("sub", a, b);
 }
 

@@ -1,10 +1,10 @@
 // Binds index expressions: affine ones to coefficients per loop axis, others to the value of an int expression.
 
+import { FormulaError, InputError } from "../util/errors.ts";
 import type { Expression } from "./ast.ts";
 import { visit } from "./ast.ts";
 import type { Binding } from "./bind.ts";
 import type { AffineIndex, Axis, Index, Scalar } from "./nest.ts";
-import { FormulaError, InputError } from "../util/errors.ts";
 
 interface Linear {
   readonly terms: ReadonlyMap<number, number>;
@@ -19,7 +19,13 @@ export class IndexBinder {
   readonly #indirect: (node: Expression) => Scalar;
   readonly #axes: readonly Axis[];
 
-  constructor(opName: string, binding: Binding, axisNumber: (name: string) => number | undefined, indirect: (node: Expression) => Scalar, axes: readonly Axis[]) {
+  constructor(
+    opName: string,
+    binding: Binding,
+    axisNumber: (name: string) => number | undefined,
+    indirect: (node: Expression) => Scalar,
+    axes: readonly Axis[],
+  ) {
     this.#opName = opName;
     this.#binding = binding;
     this.#axisNumber = axisNumber;
@@ -52,7 +58,10 @@ export class IndexBinder {
       const axis = this.#axisNumber(node.name);
       if (axis !== undefined) return { terms: new Map([[axis, 1]]), offset: 0, divisor: 1 };
       const size = this.#binding.sizes?.[node.name];
-      if (size === undefined) throw new FormulaError(`${this.#opName}: the formula needs the size '${node.name}'`, { hint: `give it among the attributes: { ${node.name}: 3 }` });
+      if (size === undefined)
+        throw new FormulaError(`${this.#opName}: the formula needs the size '${node.name}'`, {
+          hint: `give it among the attributes: { ${node.name}: 3 }`,
+        });
       return this.#integer(size, node.name);
     }
     if (node.kind === "call") {
@@ -69,7 +78,9 @@ export class IndexBinder {
         return { ...scale(a, sign), divisor: a.divisor * Math.abs(b.offset) };
       }
     }
-    throw new FormulaError(`${this.#opName}: an index must be affine in the axes (like i*s + p - pad), or the value of an integer tensor (like ids[n])`);
+    throw new FormulaError(
+      `${this.#opName}: an index must be affine in the axes (like i*s + p - pad), or the value of an integer tensor (like ids[n])`,
+    );
   }
 
   #integer(value: number, name?: string): Linear {
@@ -95,7 +106,11 @@ function isConstant(value: Linear): boolean {
 }
 
 function scale(value: Linear, factor: number): Linear {
-  return { terms: new Map([...value.terms].map(([axis, coefficient]) => [axis, coefficient * factor])), offset: value.offset * factor, divisor: value.divisor };
+  return {
+    terms: new Map([...value.terms].map(([axis, coefficient]) => [axis, coefficient * factor])),
+    offset: value.offset * factor,
+    divisor: value.divisor,
+  };
 }
 
 function add(a: Linear, b: Linear, sign: number): Linear {
@@ -110,5 +125,9 @@ function reduceFraction(value: Linear): Linear {
   if (value.divisor === 1) return value;
   const parts = [...value.terms.values(), value.offset];
   if (!parts.every((part) => part % value.divisor === 0)) return value;
-  return { terms: new Map([...value.terms].map(([axis, coefficient]) => [axis, coefficient / value.divisor])), offset: value.offset / value.divisor, divisor: 1 };
+  return {
+    terms: new Map([...value.terms].map(([axis, coefficient]) => [axis, coefficient / value.divisor])),
+    offset: value.offset / value.divisor,
+    divisor: 1,
+  };
 }

@@ -1,12 +1,18 @@
 // Evaluates bound programs in plain loops and double precision: the definition of what a formula means.
 
-import { FUNCTIONS } from "./functions.ts";
 import { identityOf } from "./bind-statement.ts";
+import { FUNCTIONS } from "./functions.ts";
 import type { DType, Index, Nest, Operand, Program, Scalar } from "./nest.ts";
 
 export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
-const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array } as const satisfies Record<DType, unknown>;
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const satisfies Record<DType, unknown>;
 
 export function sizeOfShape(shape: readonly number[]): number {
   return shape.reduce((total, extent) => total * extent, 1);
@@ -22,7 +28,12 @@ export function evaluateProgram(program: Program, inputs: readonly NumberArray[]
   for (const step of program.steps) {
     const target = buffers[step.writes] as NumberArray;
     if (step.clear) target.fill(0);
-    evaluateNest(step.nest, step.reads.map((number) => buffers[number] as NumberArray), target, params);
+    evaluateNest(
+      step.nest,
+      step.reads.map((number) => buffers[number] as NumberArray),
+      target,
+      params,
+    );
   }
   return buffers[program.result] as NumberArray;
 }
@@ -63,10 +74,18 @@ function reduce(nest: Nest, body: Evaluate, frame: Frame, extents: readonly numb
   loop(frame.at, extents, nest.free, extents.length, () => {
     const value = body(frame);
     switch (nest.reducer) {
-      case "sum": total += value; break;
-      case "prod": total *= value; break;
-      case "max": total = Math.max(total, value); break;
-      case "min": total = Math.min(total, value); break;
+      case "sum":
+        total += value;
+        break;
+      case "prod":
+        total *= value;
+        break;
+      case "max":
+        total = Math.max(total, value);
+        break;
+      case "min":
+        total = Math.min(total, value);
+        break;
       default: {
         const better = nest.reducer === "argmax" ? value > total : value < total;
         if ((step === 0 || better || Number.isNaN(value)) && !Number.isNaN(total)) {

@@ -1,7 +1,16 @@
 // Rewrites statements so that each holds at most one reduction, with a pointwise epilogue around it: the form a loop nest has.
 
 import {
-  type AccessNode, type BoundAxis, childrenOf, type EllipsisNode, type Expression, type Formula, type IndexNode, type ReduceNode, type Statement, visit,
+  type AccessNode,
+  type BoundAxis,
+  childrenOf,
+  type EllipsisNode,
+  type Expression,
+  type Formula,
+  type IndexNode,
+  type ReduceNode,
+  type Statement,
+  visit,
 } from "./ast.ts";
 
 const cache = new WeakMap<Formula, Formula>();
@@ -51,7 +60,13 @@ function flatten(statement: Statement, attributes: ReadonlySet<string>, fresh: (
   const walk = (node: Expression, inside: boolean): Expression => {
     if (node.kind === "reduce") {
       const list = node.axes.some((axis) => axis.kind === "list");
-      const keep = !inside && root === undefined && !statement.accumulate && !(list && outside) && node.reducer !== "argmax" && node.reducer !== "argmin";
+      const keep =
+        !inside &&
+        root === undefined &&
+        !statement.accumulate &&
+        !(list && outside) &&
+        node.reducer !== "argmax" &&
+        node.reducer !== "argmin";
       const alone = node === statement.value && !statement.accumulate;
       if (keep || alone) {
         root = node;
@@ -84,7 +99,8 @@ export function freeIndices(reduction: ReduceNode, attributes: ReadonlySet<strin
   visit(reduction.body, (node) => {
     if (node.kind === "reduce") node.axes.forEach(own);
     const access = node.kind === "access" ? node : node.kind === "inside" ? node.access : undefined;
-    for (const index of access?.indices ?? []) if (index.kind === "ellipsis" && !bound.has(`...${index.group}`)) groups.set(index.group, index);
+    for (const index of access?.indices ?? [])
+      if (index.kind === "ellipsis" && !bound.has(`...${index.group}`)) groups.set(index.group, index);
     if (node.kind === "name" && !attributes.has(node.name)) axes.add(node.name);
   });
   return [...groups.values(), ...[...axes].filter((axis) => !bound.has(axis)).map((axis) => ({ kind: "name", name: axis }) as const)];

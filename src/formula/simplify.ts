@@ -69,6 +69,7 @@ const RULES: Partial<Record<FunctionName, Rule>> = {
   div: ([a, b]) => {
     if (!a || !b) return undefined;
     if (isNumber(b, 1)) return a;
+    if (isNumber(b, -1)) return call("neg", a);
     if (isNumber(a, 0)) return number(0);
     const [left] = argsOf(a, "neg") ?? [];
     if (left) return call("neg", call("div", left, b));
@@ -97,7 +98,12 @@ function rewrite(node: Expression): Expression {
   if (node.kind === "reduce" && node.reducer === "sum" && isNumber(node.body, 0)) return number(0);
   if (node.kind !== "call") return node;
   const values = childrenOf(node).map((child) => (child.kind === "number" ? child.value : Number.NaN));
-  if (values.length > 0 && values.every((value) => !Number.isNaN(value)) && node.fn !== "uniform" && FUNCTIONS[node.fn].signature !== "cast") {
+  if (
+    values.length > 0 &&
+    values.every((value) => !Number.isNaN(value)) &&
+    node.fn !== "uniform" &&
+    FUNCTIONS[node.fn].signature !== "cast"
+  ) {
     const [a = 0, b = 0, c = 0, d = 0] = values;
     const folded = FUNCTIONS[node.fn].evaluate(a, b, c, d);
     if (Number.isFinite(folded)) return number(folded);

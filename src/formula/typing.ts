@@ -1,8 +1,8 @@
 // Gives scalar expressions their types: promotion bool → int → float, casts where an argument's type differs.
 
+import { FormulaError } from "../util/errors.ts";
 import { FUNCTIONS } from "./functions.ts";
 import type { DType, FunctionName, Scalar, ScalarType } from "./nest.ts";
-import { FormulaError } from "../util/errors.ts";
 
 const RANK: Readonly<Record<ScalarType, number>> = { bool: 0, int: 1, float: 2 };
 const BY_RANK: readonly ScalarType[] = ["bool", "int", "float"];
@@ -18,7 +18,8 @@ export function constant(value: number, type: ScalarType): Scalar {
 
 export function cast(value: Scalar, type: ScalarType): Scalar {
   if (value.type === type) return value;
-  if (value.kind === "constant") return constant(type === "bool" ? Number(value.value !== 0) : type === "int" ? Math.trunc(value.value) : value.value, type);
+  if (value.kind === "constant")
+    return constant(type === "bool" ? Number(value.value !== 0) : type === "int" ? Math.trunc(value.value) : value.value, type);
   return { kind: "call", fn: type, args: [value], type };
 }
 

@@ -6,9 +6,27 @@ import { FUNCTIONS } from "../../src/formula/functions.ts";
 import type { FunctionName } from "../../src/formula/nest.ts";
 
 const literal = fc.constantFrom("0", "1", "2", "0.5", "3.25", "1e-3", "12e10", "pi", "inf", "-1", "-0.25");
-const index = fc.constantFrom("i", "j", "i + 1", "i*s - pad", "(i + p0) / s", "-j + n", "ids[i]", "ids[j]", "2*i + j", "n - 1 - i", "ids[...]");
-const access = fc.tuple(fc.constantFrom("x", "w", "b_1", "μ"), fc.array(index, { minLength: 1, maxLength: 3 })).map(([tensor, items]) => `${tensor}[${items.join(", ")}]`);
-const leaf = fc.oneof(literal, fc.constantFrom("x", "w", "p", "i", "x[...]", "w[...a, i]", "x[..., j]", "inside(x[i - 1])", "count[i, j]", "position[i, j < 3]"), access);
+const index = fc.constantFrom(
+  "i",
+  "j",
+  "i + 1",
+  "i*s - pad",
+  "(i + p0) / s",
+  "-j + n",
+  "ids[i]",
+  "ids[j]",
+  "2*i + j",
+  "n - 1 - i",
+  "ids[...]",
+);
+const access = fc
+  .tuple(fc.constantFrom("x", "w", "b_1", "μ"), fc.array(index, { minLength: 1, maxLength: 3 }))
+  .map(([tensor, items]) => `${tensor}[${items.join(", ")}]`);
+const leaf = fc.oneof(
+  literal,
+  fc.constantFrom("x", "w", "p", "i", "x[...]", "w[...a, i]", "x[..., j]", "inside(x[i - 1])", "count[i, j]", "position[i, j < 3]"),
+  access,
+);
 const binary = fc.constantFrom("+", "-", "*", "/", "%", "^", "<", "<=", ">", ">=", "==", "!=", "&&", "||");
 const CALLS = Object.entries(FUNCTIONS).map(([fn, row]) => [fn, row.parameters.length] as const);
 
@@ -22,7 +40,12 @@ function expressionText(depth: number): fc.Arbitrary<string> {
     { weight: 1, arbitrary: leaf },
     { weight: 4, arbitrary: fc.tuple(inner, binary, inner).map(([a, operator, b]) => `(${a}) ${operator} (${b})`) },
     { weight: 2, arbitrary: fc.tuple(fc.constantFrom("-", "!", "- -"), inner).map(([sign, a]) => `${sign}(${a})`) },
-    { weight: 2, arbitrary: fc.constantFrom(...CALLS).chain(([fn, count]) => fc.array(inner, { minLength: count, maxLength: count }).map((args) => `${fn}(${args.join(", ")})`)) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .constantFrom(...CALLS)
+        .chain(([fn, count]) => fc.array(inner, { minLength: count, maxLength: count }).map((args) => `${fn}(${args.join(", ")})`)),
+    },
     { weight: 2, arbitrary: fc.tuple(reducer, bound, inner).map(([fn, axes, body]) => `${fn}[${axes}](${body})`) },
   );
 }
@@ -36,7 +59,28 @@ export const formulaText: fc.Arbitrary<string> = fc.oneof(
   expressionText(2).map((value) => `y[ids[i], j] += ${value}`),
 );
 
-const NUMERIC: readonly FunctionName[] = ["add", "sub", "mul", "div", "neg", "pow", "min", "max", "abs", "sign", "exp", "sin", "tanh", "select", "lt", "ge", "eq", "and", "not", "float"];
+const NUMERIC: readonly FunctionName[] = [
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "neg",
+  "pow",
+  "min",
+  "max",
+  "abs",
+  "sign",
+  "exp",
+  "sin",
+  "tanh",
+  "select",
+  "lt",
+  "ge",
+  "eq",
+  "and",
+  "not",
+  "float",
+];
 
 /** Expressions over numbers and the names a, b and c. */
 export const scalarExpression: fc.Arbitrary<Expression> = fc.letrec<{ node: Expression }>((tie) => ({

@@ -127,7 +127,9 @@ describe("errors", () => {
     expect(source).toContain(line.slice(2));
   });
   it("shows the line of a longer formula", () => {
-    expect(errorOf("e = exp(x)\n\ty = e +* 2\nz = y").message).toBe("formula: expected a number, a name or '(', got '*' at column 9\n  \ty = e +* 2\n  \t       ^");
+    expect(errorOf("e = exp(x)\n\ty = e +* 2\nz = y").message).toBe(
+      "formula: expected a number, a name or '(', got '*' at column 9\n  \ty = e +* 2\n  \t       ^",
+    );
   });
   it("hints at what to write", () => {
     expect(errorOf("y = sum(x)").hint).toBe("name the axes it runs over: sum[i](…)");
