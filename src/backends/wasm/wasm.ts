@@ -6,6 +6,7 @@ import { features, wasmMachine } from "./features.ts";
 import { copyIn, copyOut, elementsOf, Heap } from "./memory.ts";
 import { compileModule } from "./module.ts";
 import { keyOfProgram, type LoweredProgram, listProgram, lowerProgram } from "./program.ts";
+import { chooseTile } from "./tile.ts";
 
 /** Compiled programs kept; the one unused for longest is dropped, and compiled again when it is needed. */
 const mostCompiled = 512;
@@ -19,9 +20,15 @@ interface Compiled {
 
 /** Throws BackendError where WebAssembly SIMD is missing. */
 export function createWasmBackend(): Backend {
-  const machine = wasmMachine();
+  const found = wasmMachine();
+  const host = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  const machine: Machine = { ...found, tile: chooseTile(found, host.process?.env?.KASANE_TILE) };
   const engine = new Engine(machine);
-  const multiply = { fused: "relaxed SIMD, fused multiply-add", relaxed: "relaxed SIMD", separate: "no relaxed SIMD here: multiply and add apart" };
+  const multiply = {
+    fused: "relaxed SIMD, fused multiply-add",
+    relaxed: "relaxed SIMD",
+    separate: "no relaxed SIMD here: multiply and add apart",
+  };
   return {
     name: "wasm",
     description: `wasm: emitted WebAssembly SIMD, ${machine.lanes} lanes, ${multiply[machine.fma]}, tile ${machine.tile.rows}×${machine.tile.vectors * machine.lanes}, one thread`,
@@ -107,7 +114,11 @@ class WasmExecutable implements Executable {
     };
     this.#inputs = program.inputs.map((_, number) => slot(number));
     this.#result = slot(program.result);
-    this.#params = program.params.map(({ type }, number) => ({ kind: type === "float" ? "f32" : "i32", position: paramsAddress / 4 + number, length: 1 }));
+    this.#params = program.params.map(({ type }, number) => ({
+      kind: type === "float" ? "f32" : "i32",
+      position: paramsAddress / 4 + number,
+      length: 1,
+    }));
     this.#bytes = bytes;
   }
 

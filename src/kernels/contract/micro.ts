@@ -92,16 +92,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
   const vectorBytes = lanes * 4;
   const parameters = { a: "pointer", b: "pointer", depth: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
   return module.define(name, parameters, (k, p) => {
-    const sums = grid(height, vectors, () => k.let(constant("vf32", 0), "sum"));
-    k.loop(0, p.depth, 1, () => {
-      const columns = Array.from({ length: vectors }, (_, v) => k.let(loadVector(at(p.b, undefined, v * vectorBytes)), "b"));
-      for (let row = 0; row < height; row++) {
-        const value = k.let(loadSplat(at(p.a, undefined, row * shape.aRow)), "a");
-        for (let v = 0; v < vectors; v++) k.set(sums[row]![v]!, fma(value, columns[v]!, sums[row]![v]!));
-      }
-      k.set(p.a, advance(p.a, shape.aStep));
-      k.set(p.b, advance(p.b, shape.bStep));
-    });
+    const sums = multiplyTile(k, shape, p);
     const direct = () => {
       const rowOffset = Array.from({ length: height }, (_, row) => k.let(tableEntry(p.rows, output.rows, output.rowColumn, row), "row"));
       const place = (row: number, v: number) =>
@@ -148,6 +139,28 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       k.call(edge, [constant("i32", height), p.c, p.rows, p.columns, p.flags, p.width, p.tile, p.params, ...leaves]);
     });
   });
+}
+
+/**
+ * Advances a and b over `depth` steps of K and gives the sums, rows × vectors. K is not unrolled: V8 moves all loads of a block to its
+ * start, and with two steps in a block the registers no longer suffice.
+ */
+export function multiplyTile(
+  k: FunctionBuilder,
+  { height, vectors, aRow, aStep, bStep }: MicroShape,
+  { a, b, depth }: { readonly a: Variable; readonly b: Variable; readonly depth: Value },
+): Variable[][] {
+  const sums = grid(height, vectors, () => k.let(constant("vf32", 0), "sum"));
+  k.loop(0, depth, 1, () => {
+    const columns = Array.from({ length: vectors }, (_, v) => k.let(loadVector(at(b, undefined, v * k.machine.lanes * 4)), "b"));
+    for (let row = 0; row < height; row++) {
+      const value = k.let(loadSplat(at(a, undefined, row * aRow)), "a");
+      for (let v = 0; v < vectors; v++) k.set(sums[row]![v]!, fma(value, columns[v]!, sums[row]![v]!));
+    }
+    k.set(a, advance(a, aStep));
+    k.set(b, advance(b, bStep));
+  });
+  return sums;
 }
 
 /** edge(height, c, rows, columns, flags, width, tile, params, leaf…): writes a tile lane by lane. */
