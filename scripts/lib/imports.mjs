@@ -35,7 +35,7 @@ export const houseRules = {
     data: [{ to: "io", typesOnly: false }],
     optim: [{ to: "nn", typesOnly: true }],
   },
-  nodeOnly: ["cli/", "data/files/", "data/files*", "data/node*", "io/node/", "io/node*"],
+  nodeOnly: ["cli/", "data/files/", "data/files*", "data/node*", "io/node/", "io/node*", "train/node/", "train/node*"],
 };
 
 /**

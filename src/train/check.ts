@@ -1,0 +1,35 @@
+// Checks the options of fit before anything runs.
+
+import type { Dataset } from "../data/index.ts";
+import { InputError } from "../util/errors.ts";
+import { nearestName } from "../util/nearest.ts";
+import type { FitOptions, Samples } from "./types.ts";
+
+/** @throws InputError naming the option, what was expected and what came */
+export function checkOptions(data: Dataset<Samples>, options: FitOptions): void {
+  const { epochs, batchSize, validation, metrics = [], earlyStopping, resume } = options;
+  whole("epochs", epochs);
+  if (batchSize !== undefined) whole("batchSize", batchSize);
+  if (typeof validation === "number" && !(validation > 0 && validation < 1))
+    throw new InputError(`fit: expected validation to be a data set or a fraction between 0 and 1, got ${validation}`);
+  if (earlyStopping !== undefined) {
+    whole("earlyStopping.patience", earlyStopping.patience);
+    const { monitor } = earlyStopping;
+    const names = ["loss", ...metrics.map(({ name }) => name)];
+    if (monitor !== undefined && !names.includes(monitor)) {
+      const nearest = nearestName(monitor, names);
+      throw new InputError(`fit: earlyStopping.monitor is "${monitor}", but what is measured is ${names.join(", ")}`, nearest === undefined ? {} : { hint: `"${nearest}"` });
+    }
+  }
+  if (resume !== undefined && resume.epochs > epochs)
+    throw new InputError(`fit: the resumed state has ${resume.epochs} epochs already, more than the ${epochs} asked for`, { hint: "epochs counts those of the resumed state too" });
+  for (const part of [data, ...(typeof validation === "object" ? [validation] : [])]) {
+    const fields = part.fields as Partial<Samples>;
+    if (fields.x === undefined || fields.y === undefined)
+      throw new InputError(`fit: expected samples with fields x and y, got ${Object.keys(fields).join(", ")}`, { hint: "new Dataset({ x, y })" });
+  }
+}
+
+function whole(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) throw new InputError(`fit: expected ${name} to be a whole number of at least 1, got ${value}`);
+}

@@ -1,0 +1,65 @@
+// The confusion matrix: how often each class was taken for each other.
+
+import type { Tensor } from "../tensor/index.ts";
+import { InputError } from "../util/errors.ts";
+import { predictedClasses, targetClasses } from "./metrics.ts";
+
+export interface ClassReport {
+  readonly className: string;
+  /** Samples of this class. */
+  readonly support: number;
+  /** Of what was called this class, the share that is; NaN when nothing was. */
+  readonly precision: number;
+  /** Of this class, the share that was found; NaN when there is none. */
+  readonly recall: number;
+}
+
+/** Counts [true class][predicted class], added up over batches. */
+export class ConfusionMatrix {
+  readonly classNames: readonly string[];
+  readonly counts: readonly number[][];
+
+  constructor(classNames: readonly string[]) {
+    if (classNames.length === 0) throw new InputError("confusion matrix: expected at least one class, got none");
+    this.classNames = classNames;
+    this.counts = classNames.map(() => new Array<number>(classNames.length).fill(0));
+  }
+
+  /** prediction: [n, classes], target: [n] or [n, classes]. @throws InputError when a class has no name */
+  add(prediction: Tensor, target: Tensor): void {
+    const found = predictedClasses(prediction);
+    const wanted = targetClasses(target, prediction);
+    for (let n = 0; n < found.length; n++) {
+      const row = this.counts[wanted[n]!];
+      if (row?.[found[n]!] === undefined)
+        throw new InputError(`confusion matrix: class ${row === undefined ? wanted[n] : found[n]} has no name: there are ${this.classNames.length} names`);
+      row[found[n]!]! += 1;
+    }
+  }
+
+  get total(): number {
+    return this.counts.reduce((sum, row) => sum + row.reduce((a, b) => a + b, 0), 0);
+  }
+
+  get accuracy(): number {
+    return this.counts.reduce((sum, row, n) => sum + row[n]!, 0) / this.total;
+  }
+
+  classReports(): ClassReport[] {
+    return this.classNames.map((className, n) => {
+      const support = this.counts[n]!.reduce((a, b) => a + b, 0);
+      const called = this.counts.reduce((sum, row) => sum + row[n]!, 0);
+      return { className, support, precision: this.counts[n]![n]! / called, recall: this.counts[n]![n]! / support };
+    });
+  }
+
+  /** The most frequent mistakes, most frequent first. */
+  mistakes(limit = 3): { readonly actual: string; readonly predicted: string; readonly count: number }[] {
+    const all = this.counts.flatMap((row, actual) =>
+      row.flatMap((count, predicted) =>
+        actual === predicted || count === 0 ? [] : [{ actual: this.classNames[actual]!, predicted: this.classNames[predicted]!, count }],
+      ),
+    );
+    return all.sort((a, b) => b.count - a.count).slice(0, limit);
+  }
+}

@@ -1,0 +1,235 @@
+// The training loop: batches, steps, validation, early stopping, and a state from which it goes on with the same numbers.
+
+import { DataLoader } from "../data/index.ts";
+import type { Dataset } from "../data/index.ts";
+import { randomState, setRandomState } from "../tensor/index.ts";
+import { InputError } from "../util/errors.ts";
+import { BestKeeper } from "./best.ts";
+import { checkOptions } from "./check.ts";
+import { TrainingError } from "./errors.ts";
+import { evaluate, toTensor } from "./evaluate.ts";
+import type { Metric } from "./metrics.ts";
+import { Pacer } from "./pause.ts";
+import { Scoreboard } from "./scoreboard.ts";
+import type { EpochReport, FitOptions, FitResult, Model, Samples, StopReason, Training, TrainingState } from "./types.ts";
+
+/** Keeps the random numbers of training apart from those that made the weights from the same seed. */
+const trainingStream = 2 ** 31;
+
+/**
+ * Trains a model in place.
+ *
+ * @example
+ * const result = await fit(net, train, { loss: crossEntropy, optimizer: adam(net.parameters()), epochs: 5, metrics: [accuracy()], validation: 0.1 });
+ * @throws InputError for options that make no sense; TrainingError when the loss is no longer a finite number: the model then holds the
+ * weights from before the failing step. Whatever a callback throws.
+ */
+export async function fit<const M extends readonly Metric[] = readonly []>(
+  model: Model,
+  data: Dataset<Samples>,
+  options: FitOptions<M>,
+): Promise<FitResult<M[number]["name"]>> {
+  checkOptions(data, options);
+  return new Fitting<M>(model, data, options).run();
+}
+
+class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]> {
+  readonly model: Model;
+  readonly optimizer: FitOptions["optimizer"];
+  readonly history: EpochReport<M[number]["name"]>[] = [];
+  readonly #options: FitOptions<M>;
+  readonly #metrics: readonly Metric[];
+  readonly #train: Dataset<Samples>;
+  readonly #validation: Dataset<Samples> | undefined;
+  readonly #loader: DataLoader<Samples>;
+  readonly #seed: number;
+  readonly #best: BestKeeper;
+  readonly #pacer = new Pacer();
+  #epochs = 0;
+  #batches = 0;
+  #epochSeconds = 0;
+  #board: Scoreboard<M[number]["name"]>;
+  #stop: string | undefined;
+
+  constructor(model: Model, data: Dataset<Samples>, options: FitOptions<M>) {
+    const { resume } = options;
+    this.model = model;
+    this.optimizer = options.optimizer;
+    this.#options = options;
+    this.#metrics = options.metrics ?? [];
+    this.#seed = resume?.seed ?? options.seed ?? randomState().seed;
+    const { validation } = options;
+    [this.#train, this.#validation] = typeof validation === "number" ? data.split(1 - validation, { seed: this.#seed }) : [data, validation];
+    const { batchSize = 32, shuffle = true, dropLast = false } = options;
+    this.#loader = new DataLoader(this.#train, { batchSize, shuffle, dropLast, seed: this.#seed });
+    this.#best = new BestKeeper(options.earlyStopping, this.#metrics, this.#validation !== undefined, resume);
+    this.#board = new Scoreboard(this.#metrics, resume?.sums);
+    if (resume !== undefined) this.#restore(resume);
+    else if (options.seed !== undefined) setRandomState({ seed: this.#seed, stream: trainingStream });
+  }
+
+  stop(reason: string): void {
+    this.#stop ??= reason;
+  }
+
+  checkpoint(): TrainingState<M[number]["name"]> {
+    const { best, bestModel } = this.#best;
+    return {
+      model: this.model.stateDict(),
+      optimizer: this.optimizer.stateDict(),
+      random: randomState(),
+      seed: this.#seed,
+      epochs: this.#epochs,
+      batches: this.#batches,
+      sums: this.#batches === 0 ? [] : this.#board.state(),
+      epochSeconds: this.#epochSeconds,
+      history: this.history.slice(),
+      ...(best === undefined ? {} : { best }),
+      ...(bestModel === undefined ? {} : { bestModel }),
+    };
+  }
+
+  async run(): Promise<FitResult<M[number]["name"]>> {
+    let reason: StopReason | undefined;
+    while (this.#epochs < this.#options.epochs && reason === undefined) {
+      if (this.#best.exhausted(this.#epochs)) reason = "no improvement";
+      else reason = await this.#epoch();
+    }
+    if (reason === undefined && this.#best.exhausted(this.#epochs)) reason = "no improvement";
+    return this.#finish(reason ?? "finished");
+  }
+
+  /** Trains the rest of an epoch; says why when it could not be finished or nothing may follow. */
+  async #epoch(): Promise<StopReason | undefined> {
+    const epoch = this.#epochs + 1;
+    const started = performance.now() - 1000 * this.#epochSeconds;
+    const spend = (): void => {
+      this.#epochSeconds = (performance.now() - started) / 1000;
+    };
+    const rate = this.#options.learningRate?.(epoch);
+    if (rate !== undefined) this.optimizer.learningRate = checkRate(rate, epoch);
+    if (this.#batches === 0) {
+      this.#board = new Scoreboard(this.#metrics);
+      await this.#each("onEpochBegin", epoch);
+    }
+    this.model.train();
+    for (const batch of this.#loader.batches({ epoch: this.#epochs, skip: this.#batches })) {
+      const interruption = this.#interruption();
+      if (interruption !== undefined) return interruption;
+      const batchLoss = this.#step(batch, epoch);
+      this.#batches += 1;
+      spend();
+      if (this.#hasBatchCallback)
+        await this.#each("onBatchEnd", {
+          epoch,
+          epochs: this.#options.epochs,
+          batch: this.#batches,
+          batches: this.#loader.length as number,
+          samples: batch.x.shape[0] as number,
+          batchLoss,
+          loss: this.#board.loss,
+        });
+      if (this.#pacer.due) await this.#pacer.pause();
+    }
+    const interruption = this.#interruption();
+    if (interruption !== undefined) return interruption;
+    const report = await this.#report(epoch);
+    if (report === undefined) return "aborted";
+    spend();
+    this.history.push({ ...report, seconds: this.#epochSeconds });
+    this.#epochs = epoch;
+    this.#batches = 0;
+    this.#epochSeconds = 0;
+    this.#best.consider(this.history.at(-1) as EpochReport, this.model);
+    await this.#each("onEpochEnd", this.history.at(-1) as EpochReport);
+    return epoch < this.#options.epochs ? this.#interruption() : undefined;
+  }
+
+  /** One update of the weights. */
+  #step(batch: Samples, epoch: number): number {
+    const target = toTensor(batch.y);
+    const prediction = this.model(toTensor(batch.x));
+    const loss = this.#options.loss(prediction, target);
+    if (loss.size !== 1)
+      throw new InputError(`fit: the loss must be one number, got shape [${loss.shape.join(", ")}]`, { hint: "take its mean over the batch" });
+    const value = loss.item();
+    if (!Number.isFinite(value)) throw new TrainingError(value, { epoch, batch: this.#batches + 1, learningRate: this.optimizer.learningRate });
+    this.optimizer.zeroGrad();
+    loss.backward();
+    this.optimizer.step();
+    this.#board.add(value, prediction, target);
+    return value;
+  }
+
+  /** Validates. Undefined when interrupted meanwhile. */
+  async #report(epoch: number): Promise<Omit<EpochReport<M[number]["name"]>, "seconds"> | undefined> {
+    const train = this.#board.scores();
+    const base = { epoch, learningRate: this.optimizer.learningRate, train };
+    if (this.#validation === undefined) return base;
+    await this.#each("onValidationBegin", epoch);
+    const { loss, signal } = this.#options;
+    try {
+      const { scores } = await evaluate(this.model, this.#validation, {
+        loss,
+        metrics: this.#metrics,
+        batchSize: Math.max(256, this.#loader.batchSize),
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return { ...base, validation: scores as EpochReport<M[number]["name"]>["train"] };
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return undefined;
+      throw error;
+    }
+  }
+
+  #interruption(): StopReason | undefined {
+    if (this.#options.signal?.aborted) return "aborted";
+    return this.#stop === undefined ? undefined : "stopped";
+  }
+
+  #restore(state: TrainingState<M[number]["name"]>): void {
+    this.model.loadStateDict(state.model);
+    this.optimizer.loadStateDict(state.optimizer);
+    setRandomState(state.random);
+    this.history.push(...state.history);
+    this.#epochs = state.epochs;
+    this.#batches = state.batches;
+    this.#epochSeconds = state.epochSeconds;
+  }
+
+  #finish(reason: StopReason): FitResult<M[number]["name"]> {
+    const state = this.checkpoint();
+    const { best, bestModel } = this.#best;
+    const restoredBest = (reason === "finished" || reason === "no improvement") && bestModel !== undefined && best?.epoch !== this.#epochs;
+    if (restoredBest) this.model.loadStateDict(bestModel as NonNullable<typeof bestModel>);
+    this.model.eval();
+    return {
+      history: this.history,
+      reason,
+      ...(reason === "stopped" && this.#stop !== undefined ? { message: this.#stop } : {}),
+      epochs: this.#epochs,
+      batches: this.#batches,
+      seconds: this.history.reduce((sum, { seconds }) => sum + seconds, this.#epochSeconds),
+      ...(best === undefined ? {} : { best }),
+      restoredBest,
+      state,
+    };
+  }
+
+  get #hasBatchCallback(): boolean {
+    return this.#options.callbacks?.some((callback) => callback.onBatchEnd !== undefined) ?? false;
+  }
+
+  /** Calls one hook of every callback; waits only for those that return a promise, which a tiny step would feel. */
+  async #each(hook: "onEpochBegin" | "onBatchEnd" | "onValidationBegin" | "onEpochEnd", report: unknown): Promise<void> {
+    for (const callback of this.#options.callbacks ?? []) {
+      const result = (callback[hook] as ((report: unknown, training: Training) => void | Promise<void>) | undefined)?.call(callback, report, this);
+      if (result instanceof Promise) await result;
+    }
+  }
+}
+
+function checkRate(rate: number, epoch: number): number {
+  if (Number.isFinite(rate) && rate >= 0) return rate;
+  throw new InputError(`fit: expected a learning rate of at least 0, got ${rate} for epoch ${epoch}`);
+}

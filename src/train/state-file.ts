@@ -1,0 +1,51 @@
+// A training state as named tensors and one text, for files.
+
+import { FileError } from "../util/errors.ts";
+import { tensor } from "../tensor/index.ts";
+import type { HostArray, Tensor } from "../tensor/index.ts";
+import type { Tensors, TrainingState } from "./types.ts";
+
+const parts = ["model", "optimizer", "best"] as const;
+
+/** Tensor names begin with "model/", "optimizer/" or "best/". */
+export function packState(state: TrainingState): { readonly tensors: Tensors; readonly text: string } {
+  const { model, optimizer, bestModel, ...rest } = state;
+  const named = { model, optimizer, best: bestModel ?? new Map<string, Tensor>() };
+  const tensors = new Map(parts.flatMap((part) => [...named[part]].map(([name, value]) => [`${part}/${name}`, value] as const)));
+  // JSON has no NaN and no infinity; a metric may be either.
+  const text = JSON.stringify(rest, (_, value: unknown) => (typeof value === "number" && !Number.isFinite(value) ? { number: String(value) } : value));
+  return { tensors, text };
+}
+
+/** @throws FileError when something is missing */
+export function unpackState(stored: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: HostArray; readonly dtype: string }>, text: string | undefined, where: string): TrainingState {
+  const numbers = readText(text, where);
+  const found: Record<(typeof parts)[number], Map<string, Tensor>> = { model: new Map(), optimizer: new Map(), best: new Map() };
+  for (const [path, { shape, data, dtype }] of stored) {
+    const slash = path.indexOf("/");
+    const part = parts.find((name) => name === path.slice(0, slash));
+    if (part === undefined) throw damaged(where, `the tensor "${path}" belongs to no part of a checkpoint`);
+    found[part].set(path.slice(slash + 1), tensor(data, shape, dtype === "BOOL" ? { dtype: "bool" } : {}));
+  }
+  return { ...numbers, model: found.model, optimizer: found.optimizer, ...(found.best.size > 0 ? { bestModel: found.best } : {}) };
+}
+
+function readText(text: string | undefined, where: string): Omit<TrainingState, "model" | "optimizer"> {
+  let state: Partial<TrainingState> | null;
+  try {
+    state = JSON.parse(text ?? "null", (_, value: unknown) => {
+      const number = (value as { number?: unknown } | null)?.number;
+      return typeof number === "string" ? Number(number) : value;
+    }) as Partial<TrainingState> | null;
+  } catch (error) {
+    throw damaged(where, "its notes are not JSON", error);
+  }
+  const counts = [state?.epochs, state?.batches, state?.seed, state?.epochSeconds, state?.random?.seed, state?.random?.stream];
+  if (!counts.every((count) => typeof count === "number") || !Array.isArray(state?.history) || !Array.isArray(state?.sums))
+    throw damaged(where, "its notes lack the place in the training");
+  return state as TrainingState;
+}
+
+function damaged(where: string, reason: string, cause?: unknown): FileError {
+  return new FileError(`${where}: not a checkpoint of a training: ${reason}`, { hint: "train anew, or use a run whose files are whole", cause });
+}

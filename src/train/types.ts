@@ -1,0 +1,165 @@
+// What training takes and gives: models, optimizers, losses, reports, callbacks.
+
+import type { Dataset, Fields, NdArray } from "../data/index.ts";
+import type { Layer } from "../nn/layer.ts";
+import type { RandomState, Tensor } from "../tensor/index.ts";
+import type { Metric } from "./metrics.ts";
+
+/** Any layer of kasane/nn, a `sequential` or one's own. */
+export type Model = Layer;
+
+/** Every optimizer of kasane/optim is one. */
+export interface Optimizer {
+  learningRate: number;
+  zeroGrad(): void;
+  step(): void;
+  /** Copies of moments and step counters by name. */
+  stateDict(): ReadonlyMap<string, Tensor>;
+  loadStateDict(state: ReadonlyMap<string, Tensor>): void;
+}
+
+/** Tensors by name. */
+export type Tensors = ReadonlyMap<string, Tensor>;
+
+/** The mean loss of a batch, one number. */
+export type Loss = (prediction: Tensor, target: Tensor) => Tensor;
+
+/** Samples with inputs x and targets y. */
+export type Samples = Fields & { readonly x: NdArray; readonly y: NdArray };
+
+/** Numbers by the name of what they measure. */
+export type Scores<Name extends string = string> = Readonly<Record<"loss" | Name, number>>;
+
+/** One finished epoch. */
+export interface EpochReport<Name extends string = string> {
+  /** From 1. */
+  readonly epoch: number;
+  readonly learningRate: number;
+  /** Seconds spent on it, validation included. */
+  readonly seconds: number;
+  /** Over the batches as they were trained on: in training mode and while the weights moved. */
+  readonly train: Scores<Name>;
+  /** In evaluation mode after the epoch; undefined without validation data. */
+  readonly validation?: Scores<Name>;
+}
+
+/** One finished step. */
+export interface BatchReport {
+  /** From 1. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** From 1, within the epoch. */
+  readonly batch: number;
+  readonly batches: number;
+  /** Samples in this batch. */
+  readonly samples: number;
+  /** Mean loss of this batch. */
+  readonly batchLoss: number;
+  /** Mean loss per sample over the epoch so far. */
+  readonly loss: number;
+}
+
+/** How a callback reaches the training it watches. */
+export interface Training<Name extends string = string> {
+  readonly model: Model;
+  readonly optimizer: Optimizer;
+  readonly history: readonly EpochReport<Name>[];
+  /** Ends the training after the present batch; the reason is reported. */
+  stop(reason: string): void;
+  /** Everything needed to go on from here. */
+  checkpoint(): TrainingState<Name>;
+}
+
+/** What to run while training; a promise is waited for. */
+export interface Callback<Name extends string = string> {
+  onEpochBegin?(epoch: number, training: Training<Name>): void | Promise<void>;
+  onBatchEnd?(report: BatchReport, training: Training<Name>): void | Promise<void>;
+  /** All batches of the epoch are done; validation begins. */
+  onValidationBegin?(epoch: number, training: Training<Name>): void | Promise<void>;
+  onEpochEnd?(report: EpochReport<Name>, training: Training<Name>): void | Promise<void>;
+}
+
+export interface EarlyStopping<Name extends string = string> {
+  /** Epochs without improvement before training stops. */
+  readonly patience: number;
+  /** Default "loss"; measured on the validation data, on the training data without. */
+  readonly monitor?: "loss" | NoInfer<Name>;
+  /** A smaller change is no improvement. Default 0. */
+  readonly minimumChange?: number;
+  /** Put the weights of the best epoch back at the end (default true). */
+  readonly restoreBest?: boolean;
+}
+
+export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Number of passes over the data in all, those of a resumed state included. */
+  readonly epochs: number;
+  /** Default 32. */
+  readonly batchSize?: number;
+  /** A new order each epoch (default true). */
+  readonly shuffle?: boolean;
+  /** Leave out a last batch that is smaller than the others (default false). */
+  readonly dropLast?: boolean;
+  /** A data set of its own, or the fraction of the data to hold out, chosen by the seed. */
+  readonly validation?: Dataset<Samples> | number;
+  readonly metrics?: M;
+  readonly callbacks?: readonly Callback<NoInfer<M[number]["name"]>>[];
+  readonly earlyStopping?: EarlyStopping<M[number]["name"]>;
+  /** Learning rate of each epoch (counted from 1); default the optimizer's own, unchanged. */
+  readonly learningRate?: (epoch: number) => number;
+  /** Decides order, held-out part and dropout; default the seed of `manualSeed`. */
+  readonly seed?: number;
+  /** Ends the training after the present batch. */
+  readonly signal?: AbortSignal;
+  /** Goes on where another call stopped: same numbers as if it had never stopped. */
+  readonly resume?: TrainingState<M[number]["name"]>;
+}
+
+/** Why a training ended: all epochs done, no more improvement, the signal or a callback. */
+export type StopReason = "finished" | "no improvement" | "aborted" | "stopped";
+
+export interface FitResult<Name extends string = string> {
+  readonly history: readonly EpochReport<Name>[];
+  readonly reason: StopReason;
+  /** What the callback said; undefined for other reasons. */
+  readonly message?: string;
+  /** Epochs done in full. */
+  readonly epochs: number;
+  /** Batches done of the next epoch; 0 unless stopped in the middle. */
+  readonly batches: number;
+  readonly seconds: number;
+  /** The best epoch by what early stopping monitors; by validation loss (training loss without validation) otherwise. */
+  readonly best?: BestEpoch;
+  /** The model holds the weights of the best epoch, not of the last. */
+  readonly restoredBest: boolean;
+  /** Give it to another `fit` to go on. Undefined weights of the best epoch were not asked for. */
+  readonly state: TrainingState<Name>;
+}
+
+export interface BestEpoch {
+  readonly epoch: number;
+  readonly monitor: string;
+  readonly value: number;
+}
+
+/** Model, optimizer, random numbers and place in the data: enough to go on with the very same numbers. */
+export interface TrainingState<Name extends string = string> {
+  readonly model: Tensors;
+  readonly optimizer: Tensors;
+  readonly random: RandomState;
+  /** Decides the order of the data. */
+  readonly seed: number;
+  /** Epochs done in full. */
+  readonly epochs: number;
+  /** Batches done of the epoch after those. */
+  readonly batches: number;
+  /** Running sums of the loss and each metric over those batches. */
+  readonly sums: readonly (readonly number[])[];
+  /** Seconds spent on the unfinished epoch. */
+  readonly epochSeconds: number;
+  readonly history: readonly EpochReport<Name>[];
+  readonly best?: BestEpoch;
+  /** Weights of the best epoch, where early stopping will put them back. */
+  readonly bestModel?: Tensors;
+}
