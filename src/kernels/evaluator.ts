@@ -116,7 +116,10 @@ export class Evaluator {
   }
 
   /** Within `write` axes bound before are `by` further, and are vectors or not as said: unrolled neighbours share one address. */
-  shifted(shifts: readonly { readonly axis: number; readonly by: number; readonly vector: boolean; readonly count?: number }[], write: () => void): void {
+  shifted(
+    shifts: readonly { readonly axis: number; readonly by: number; readonly vector: boolean; readonly count?: number }[],
+    write: () => void,
+  ): void {
     const bindings = shifts.map(({ axis, by, vector, count }) => ({ axis, value: v.add(this.#counter(axis), by), vector, count }));
     const layer = this.#layer(bindings, undefined, undefined);
     for (const access of [...this.#accesses.values(), this.#output]) {
@@ -173,8 +176,7 @@ export class Evaluator {
 
   /** As `evaluate`, for a value that does not depend on the vector axis: always a scalar. */
   evaluateScalar(scalar: Scalar): Value {
-    const value = this.evaluate(scalar);
-    return v.isVector(value.type) && value.type !== "mask" ? v.extract(value, 0) : value;
+    return scalarOf(this.evaluate(scalar));
   }
 
   /** Evaluates now what neither an unbound axis nor `vectorAxis` can change, splatted where a vector along `vectorAxis` will use it. */
@@ -204,7 +206,7 @@ export class Evaluator {
     const lanes = this.#vectorBinding();
     const along = lanes === undefined ? 0 : this.#dependsOnVector(access, lanes.axis);
     if (lanes === undefined || along === 0) {
-      this.#store(access, this.#converted(value), undefined);
+      this.#store(access, scalarOf(this.#converted(value)), undefined);
       return;
     }
     const plain = access.checks.every((check) => !this.#checkDependsOn(check.index, lanes.axis));
@@ -400,8 +402,7 @@ export class Evaluator {
   /** A condition that does not depend on the vector axis, as a scalar bool. */
   #scalarCondition(inside: Inside): Value {
     const info = this.#interner.of(inside);
-    const value = this.#known(info) ?? this.#inside(inside);
-    if (value.type === "mask") throw new Error("kernels: a lane condition where a scalar one is needed");
+    const value = scalarOf(this.#known(info) ?? this.#inside(inside));
     if (value.op === "variable" || value.op === "constant") return value;
     return this.#keep(info, value);
   }
@@ -485,9 +486,7 @@ export class Evaluator {
 
   /** A hoisted splat found while evaluating a single lane is a scalar there. */
   #asLane(value: Value): Value {
-    if (this.#lane() === undefined || !v.isVector(value.type)) return value;
-    if (value.type === "mask") return v.ne(v.extract(v.convertToInt(value), 0), 0);
-    return v.extract(value, 0);
+    return this.#lane() === undefined ? value : scalarOf(value);
   }
 
   #place(access: Access): Place {
@@ -592,6 +591,13 @@ const insideOf = (index: Check["index"], dimension: number): Inside => ({
   extents: [dimension],
   type: "bool",
 });
+
+/** One lane of a value that is the same in all lanes (hoisted for vector use), or a scalar as it is. */
+function scalarOf(value: Value): Value {
+  if (!v.isVector(value.type)) return value;
+  if (value.op === "constant") return v.constant(v.elementType(value.type), value.value);
+  return value.type === "mask" ? v.ne(v.extract(v.convertToInt(value), 0), 0) : v.extract(value, 0);
+}
 
 const isPowerOfTwo = (number: number): boolean => Number.isInteger(Math.log2(number));
 

@@ -42,7 +42,9 @@ export function lowerLoops(original: Nest, module: ModuleBuilder): LoweredNest {
         ranges(k, slicing, p.begin!, p.end!, (first, second) => writeFree(context, plan.free, [first, second]));
       } else {
         ranges(k, slicing, p.begin!, p.end!, (first) => {
-          outerLoops(context, transpose.outer, [first], () => writeTransposed(context, transpose, transpose.outer.length === 0 ? first : undefined));
+          outerLoops(context, transpose.outer, [first], () =>
+            writeTransposed(context, transpose, transpose.outer.length === 0 ? first : undefined),
+          );
         });
       }
     },
@@ -95,19 +97,22 @@ function planSlices(nest: Nest, plan: LoopPlan, transpose: TransposePlan | undef
 /** Turns the slices [begin, end) into ranges of the first (and second) loop. */
 function ranges(k: FunctionBuilder, slicing: Slicing, begin: Value, end: Value, write: (first?: Range, second?: Range) => void): void {
   const { first, second, slices } = slicing;
-  if (first === undefined) return write();
-  if (second === undefined) {
-    if (slices === 1) return write({ from: v.i32(0), to: v.i32(first.extent) });
+  if (first === undefined) {
+    write();
+  } else if (second !== undefined) {
+    k.loop(begin, end, 1, (slice) => {
+      const step = k.let(v.operation("divideUnsigned", [slice, second.blocks]), "step");
+      const from = k.let(v.mul(v.sub(slice, v.mul(step, second.blocks)), second.grain), "from");
+      const to = k.let(v.min(v.add(from, second.grain), second.extent), "to");
+      write({ from: step, to: k.let(v.add(step, 1)) }, { from, to });
+    });
+  } else if (slices === 1) {
+    write({ from: v.i32(0), to: v.i32(first.extent) });
+  } else {
     const from = k.let(v.mul(begin, first.grain), "from");
     const to = k.let(v.min(v.mul(end, first.grain), first.extent), "to");
-    return write({ from, to });
+    write({ from, to });
   }
-  k.loop(begin, end, 1, (slice) => {
-    const step = k.let(v.operation("divideUnsigned", [slice, second.blocks]), "step");
-    const from = k.let(v.mul(v.sub(slice, v.mul(step, second.blocks)), second.grain), "from");
-    const to = k.let(v.min(v.add(from, second.grain), second.extent), "to");
-    write({ from: step, to: k.let(v.add(step, 1)) }, { from, to });
-  });
 }
 
 function hoistAll({ e, nest, plan }: LoopContext): void {
@@ -119,7 +124,10 @@ function hoistAll({ e, nest, plan }: LoopContext): void {
 function outerLoops(context: LoopContext, axes: readonly number[], given: readonly (Range | undefined)[], write: () => void): void {
   const { k, e, nest } = context;
   const [axis, ...rest] = axes;
-  if (axis === undefined) return write();
+  if (axis === undefined) {
+    write();
+    return;
+  }
   const range = given[0];
   k.loop(range?.from ?? 0, range?.to ?? nest.axes[axis]!.extent, 1, (i) => {
     e.bind([{ axis, value: i }], () => {

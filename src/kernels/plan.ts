@@ -42,7 +42,8 @@ export function planLoops(nest: Nest, machine: Machine): LoopPlan {
   if (vector !== undefined) (vector < nest.free ? free : reduced).push(vector);
   const extent = vector === undefined ? 1 : nest.axes[vector]!.extent;
   let unroll = 1;
-  const most = nest.reducer === undefined ? (facts.cost > 12 ? 1 : 4) : ordered ? 1 : facts.cost > 12 ? 2 : vectorsFor(registers, nest, vector);
+  const most =
+    nest.reducer === undefined ? (facts.cost > 12 ? 1 : 4) : ordered ? 1 : facts.cost > 12 ? 2 : vectorsFor(registers, nest, vector);
   const inner = [...unrolled].reduce((product, axis) => product * nest.axes[axis]!.extent, 1);
   while (unroll * 2 <= most && unroll * 2 * lanes <= extent && unroll * 2 * inner <= 32) unroll *= 2;
   return { vector, free, reduced, unrolled, unroll, cost: facts.cost };
@@ -109,24 +110,37 @@ function vectorCost(nest: Nest, facts: Facts, axis: number | undefined, machine:
   const bit = 1 << axis;
   const isReduced = axis >= nest.free;
   if (extent < 2) return Number.POSITIVE_INFINITY;
-  if (isReduced && (nest.reducer === "argmax" || nest.reducer === "argmin") && axis !== nest.axes.length - 1) return Number.POSITIVE_INFINITY;
+  if (isReduced && (nest.reducer === "argmax" || nest.reducer === "argmin") && axis !== nest.axes.length - 1)
+    return Number.POSITIVE_INFINITY;
   const touched = output.terms.has(axis) || (facts.outputIrregular & bit) !== 0;
   if (!isReduced && nest.output.accumulate && !touched) return Number.POSITIVE_INFINITY;
   let total = cost;
   loads.forEach((access, position) => {
     const along = access.terms.get(axis) ?? 0;
-    const laneChecks = access.checks.filter(({ index }) => index.kind === "affine" && index.terms.some((term) => term.axis === axis)).length;
-    const gathers = (irregular[position]! & bit) !== 0 || ![0, 1, -1, 2].includes(along) || laneChecks > 1 || (along === 0 && laneChecks > 0);
+    const laneChecks = access.checks.filter(
+      ({ index }) => index.kind === "affine" && index.terms.some((term) => term.axis === axis),
+    ).length;
+    const gathers =
+      (irregular[position]! & bit) !== 0 || ![0, 1, -1, 2].includes(along) || laneChecks > 1 || (along === 0 && laneChecks > 0);
     total += gathers ? 3 * lanes : Math.abs(along) + 4 * laneChecks;
   });
   const steps = Math.ceil(extent / lanes) * lanes;
   if (isReduced) {
-    const others = range(nest.free, nest.axes.length).reduce((product, other) => product * (other === axis ? 1 : nest.axes[other]!.extent), 1);
+    const others = range(nest.free, nest.axes.length).reduce(
+      (product, other) => product * (other === axis ? 1 : nest.axes[other]!.extent),
+      1,
+    );
     return (total * steps) / extent / lanes + 10 / Math.max(1, extent * others);
   }
   const outputChecks = output.checks.some(({ index }) => index.kind === "affine" && index.terms.some((term) => term.axis === axis));
   const scatters = (facts.outputIrregular & bit) !== 0 || output.terms.get(axis) !== 1 || outputChecks;
-  const perStore = nest.reducer === undefined ? 1 : Math.max(1, range(nest.free, nest.axes.length).reduce((product, other) => product * nest.axes[other]!.extent, 1));
+  const perStore =
+    nest.reducer === undefined
+      ? 1
+      : Math.max(
+          1,
+          range(nest.free, nest.axes.length).reduce((product, other) => product * nest.axes[other]!.extent, 1),
+        );
   total += (scatters ? 3 * lanes : 1) / perStore;
   return (total * steps) / extent / lanes;
 }

@@ -179,7 +179,14 @@ function writeLoops(
 }
 
 /** Vectors along the last reduced axis: one chain each, then single ones into the first chain, then the masked rest. */
-function vectorSteps(context: LoopContext, axis: number, kind: Kind, chains: readonly Chain[], from: Value | number, to: Value | number): void {
+function vectorSteps(
+  context: LoopContext,
+  axis: number,
+  kind: Kind,
+  chains: readonly Chain[],
+  from: Value | number,
+  to: Value | number,
+): void {
   const { k, e, nest } = context;
   const { lanes } = k.machine;
   const { extent } = nest.axes[axis]!;

@@ -1,8 +1,8 @@
 // Nest → nest: axes of extent 1 dropped, dimensions without checks joined, axes that always move together merged, constants folded.
 import { FUNCTIONS } from "../formula/functions.ts";
 import type { AffineIndex, Axis, Index, Nest, Operand, Scalar } from "../formula/nest.ts";
-import { allScalars } from "./evaluator.ts";
 import { affineIndicesOf } from "./access.ts";
+import { allScalars } from "./evaluator.ts";
 
 export interface CanonicalNest {
   readonly nest: Nest;
@@ -20,8 +20,7 @@ export function canonicalise(nest: Nest): CanonicalNest {
 /** Applies `scalar` bottom-up to every expression and `index` to every index (after the expressions inside it). */
 function mapNest(nest: Nest, change: (scalar: Scalar) => Scalar, changeIndex: (index: AffineIndex) => AffineIndex): Nest {
   const seen = new Map<Scalar, Scalar>();
-  const indexOf = (index: Index): Index =>
-    index.kind === "affine" ? changeIndex(index) : { kind: "indirect", value: visit(index.value) };
+  const indexOf = (index: Index): Index => (index.kind === "affine" ? changeIndex(index) : { kind: "indirect", value: visit(index.value) });
   const visit = (scalar: Scalar): Scalar => {
     const known = seen.get(scalar);
     if (known !== undefined) return known;

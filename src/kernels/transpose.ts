@@ -27,11 +27,15 @@ export function planTranspose(nest: Nest, plan: LoopPlan, machine: Machine): Tra
   const columns = [...nest.axes.keys()].find((axis) => output.terms.get(axis) === 1 && long(axis));
   if (columns === undefined || output.checks.length > 0 || plan.cost > 12) return undefined;
   const interner = new Interner();
-  const loads = [...new Map(allScalars(nest).map((scalar) => [interner.of(scalar).id, scalar])).values()].filter((scalar) => scalar.kind === "load");
+  const loads = [...new Map(allScalars(nest).map((scalar) => [interner.of(scalar).id, scalar])).values()].filter(
+    (scalar) => scalar.kind === "load",
+  );
   const accesses = loads.map((load) => ({ load, access: accessOf(nest.operands[load.operand]!, load.index) }));
   const across = accesses.filter(({ access }) => access.terms.has(columns) && access.terms.get(columns) !== 1);
   if (across.length === 0) return undefined;
-  const rows = [...nest.axes.keys()].find((axis) => axis !== columns && long(axis) && across.every(({ access }) => access.terms.get(axis) === 1));
+  const rows = [...nest.axes.keys()].find(
+    (axis) => axis !== columns && long(axis) && across.every(({ access }) => access.terms.get(axis) === 1),
+  );
   if (rows === undefined || across.some(({ access }) => access.checks.length > 0)) return undefined;
   const others = plan.free.filter((axis) => axis !== rows && axis !== columns);
   return { columns, rows, loads: across.map(({ load }) => load), outer: others };

@@ -1,13 +1,15 @@
 // Helper: runs a formula or a nest on the reference evaluator and on the wasm backend and compares every element.
-import type { Formula } from "../../src/formula/ast.ts";
-import { bind } from "../../src/formula/bind.ts";
-import { evaluateProgram, sizeOfShape } from "../../src/formula/evaluate.ts";
-import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
-import { printFormula } from "../../src/formula/print.ts";
-import type { DType, Nest, Program } from "../../src/formula/nest.ts";
-import { parseFormula } from "../../src/formula/parse.ts";
+
 import type { HostArray } from "../../src/backends/backend.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
+import type { Formula } from "../../src/formula/ast.ts";
+import { bind } from "../../src/formula/bind.ts";
+import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
+import { evaluateProgram, sizeOfShape } from "../../src/formula/evaluate.ts";
+import type { DType, Nest, Program } from "../../src/formula/nest.ts";
+import { normalise } from "../../src/formula/normalise.ts";
+import { parseFormula } from "../../src/formula/parse.ts";
+import { printFormula } from "../../src/formula/print.ts";
 
 export const backend = createWasmBackend();
 
@@ -27,7 +29,13 @@ export function tensor(shape: readonly number[], dtype: DType = "float32", value
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-  const pick = { float32: () => random() * 2 - 1, float64: random, int32: () => Math.floor(random() * 19) - 9, uint8: () => Math.floor(random() * 10), bool: () => Number(random() < 0.5) };
+  const pick = {
+    float32: () => random() * 2 - 1,
+    float64: random,
+    int32: () => Math.floor(random() * 19) - 9,
+    uint8: () => Math.floor(random() * 10),
+    bool: () => Number(random() < 0.5),
+  };
   const data = new arrays[dtype](size);
   for (let i = 0; i < size; i++) data[i] = values === undefined ? pick[dtype]() : values[i % values.length]!;
   return { dtype, shape, data };
@@ -46,15 +54,28 @@ export function programOf(formula: string | Formula, inputs: Readonly<Record<str
   const params = attributes.params ?? {};
   const parsed = typeof formula === "string" ? parseFormula(formula, { params: Object.keys(params) }) : formula;
   const types = attributes.types ?? Object.fromEntries(Object.keys(params).map((name) => [name, "float" as const]));
-  const program = bind(parsed, { name: "test", inputs, sizes: attributes.sizes, lists: attributes.lists, params: types, resultShape: attributes.resultShape });
-  return { formula: parsed, program, arrays: parsed.inputs.map((name) => inputs[name]!.data), params: program.params.map(({ name }) => params[name]!) };
+  const program = bind(parsed, {
+    name: "test",
+    inputs,
+    sizes: attributes.sizes,
+    lists: attributes.lists,
+    params: types,
+    resultShape: attributes.resultShape,
+  });
+  return {
+    formula: parsed,
+    program,
+    arrays: parsed.inputs.map((name) => inputs[name]!.data),
+    params: program.params.map(({ name }) => params[name]!),
+  };
 }
 
 /** The first difference, as a sentence, or "". `tolerance` is relative to the larger of 1 and the magnitude. */
 export function compare(program: Program, inputs: readonly HostArray[], params: readonly number[], tolerance = 2e-6): string {
   const want = evaluateProgram(program, inputs, params);
   const got = backend.compile(program).run(inputs, params);
-  if (got.constructor !== want.constructor || got.length !== want.length) return `${got.constructor.name}[${got.length}] instead of ${want.constructor.name}[${want.length}]`;
+  if (got.constructor !== want.constructor || got.length !== want.length)
+    return `${got.constructor.name}[${got.length}] instead of ${want.constructor.name}[${want.length}]`;
   for (let i = 0; i < want.length; i++) {
     const [a, b] = [got[i]!, want[i]!];
     if (a === b || (Number.isNaN(a) && Number.isNaN(b))) continue;
@@ -64,16 +85,26 @@ export function compare(program: Program, inputs: readonly HostArray[], params: 
   return "";
 }
 
-export function compareFormula(formula: string | Formula, inputs: Readonly<Record<string, Tensor>>, attributes: Attributes = {}, tolerance?: number): string {
+export function compareFormula(
+  formula: string | Formula,
+  inputs: Readonly<Record<string, Tensor>>,
+  attributes: Attributes = {},
+  tolerance?: number,
+): string {
   const { program, arrays: values, params } = programOf(formula, inputs, attributes);
   return compare(program, values, params, tolerance);
 }
 
 /** Compares a formula and its derived gradients by every float input; gives the sentences of what differs. */
-export function compareWithGradients(source: string, inputs: Readonly<Record<string, Tensor>>, attributes: Attributes = {}, tolerance?: number): string[] {
+export function compareWithGradients(
+  source: string,
+  inputs: Readonly<Record<string, Tensor>>,
+  attributes: Attributes = {},
+  tolerance?: number,
+): string[] {
   const { formula, program, arrays: values, params } = programOf(source, inputs, attributes);
   const found = [compare(program, values, params, tolerance)];
-  if (new Set(formula.statements.map((statement) => statement.target)).size > 1) return found.filter(Boolean);
+  if (new Set(normalise(formula).statements.map((statement) => statement.target)).size > 1) return found.filter(Boolean);
   const { dtype, shape } = program.buffers[program.result]!;
   const target = formula.statements[0]!.target;
   const output: Tensor = { dtype, shape, data: evaluateProgram(program, values, params) };

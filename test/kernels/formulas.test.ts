@@ -91,10 +91,19 @@ const cases: Case[] = [
   ["integer sums", "y[i] = sum[j](a[i, j])", { a: i(5, 37) }],
   ["integer max", "y[j] = max[i](a[i, j])", { a: i(37, 5) }],
   ["conv1d", "y[n, o, i] = sum[c, p](x[n, c, i*s + p - pad] * w[o, c, p])", { x: f(2, 2, 16), w: g(2, 3, 2, 3) }, sizes({ s: 2, pad: 1 })],
-  ["transposed conv1d", "y[n, o, h < size] = sum[c, p](x[n, c, (h + pad - p) / s] * w[c, o, p])", { x: f(1, 2, 7), w: g(2, 2, 3, 3) }, sizes({ size: 13, s: 2, pad: 1 })],
+  [
+    "transposed conv1d",
+    "y[n, o, h < size] = sum[c, p](x[n, c, (h + pad - p) / s] * w[c, o, p])",
+    { x: f(1, 2, 7), w: g(2, 2, 3, 3) },
+    sizes({ size: 13, s: 2, pad: 1 }),
+  ],
   ["stretching by three", "y[h < size] = x[h / s]", { x: f(11) }, sizes({ size: 31, s: 3 })],
   ["exact quotients summed", "y[h < size] = sum[p < k](x[(h + 1 - p) / s])", { x: f(11) }, sizes({ size: 24, s: 2, k: 3 })],
-  ["every function", "y = sin(x) + cos(x) * tan(x) + asin(x) + acos(x) - atan(x) + sinh(x) * cosh(x) + erf(x) + log1p(x * x) + expm1(x)", { x: f(40) }],
+  [
+    "every function",
+    "y = sin(x) + cos(x) * tan(x) + asin(x) + acos(x) - atan(x) + sinh(x) * cosh(x) + erf(x) + log1p(x * x) + expm1(x)",
+    { x: f(40) },
+  ],
   ["rounding", "y = floor(x * 5) + ceil(x * 3) * round(x * 10) - trunc(x * 9) + sign(x)", { x: f(40) }],
   ["powers", "y = abs(x) ^ b + x ^ 3 + (x * x) ^ 0.5", { x: f(40), b: g(2, 40) }],
 ];

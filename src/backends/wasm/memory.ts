@@ -91,7 +91,12 @@ export function copyIn(view: HostArray, position: number, values: HostArray, len
 }
 
 /** A new array of `length` elements from an element position of a view. */
-export function copyOut<T extends Float32Array | Int32Array | Uint8Array>(view: T, make: new (length: number) => T, position: number, length: number): T {
+export function copyOut<T extends Float32Array | Int32Array | Uint8Array>(
+  view: T,
+  make: new (length: number) => T,
+  position: number,
+  length: number,
+): T {
   if (length > few) return view.slice(position, position + length) as T;
   const result = new make(length);
   for (let i = 0; i < length; i++) result[i] = view[position + i]!;
