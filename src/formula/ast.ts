@@ -85,6 +85,8 @@ export interface Statement {
   /** `+=`: scatter-add; the target starts at zero. */
   readonly accumulate: boolean;
   readonly value: Expression;
+  /** Of statements made by the compiler: a tensor that has the extents of these axes, where windows alone would give others. */
+  readonly like?: AccessNode;
 }
 
 /** Statements in order; the last one's target is the result. A target assigned by several adjacent statements is defined piecewise. */

@@ -1,16 +1,16 @@
 // Parses the text of a formula into its syntax tree; errors show the place.
 //
 //   formula    = statement { (";" | newline) statement }
-//   statement  = name [ "[" target { "," target } "]" ] ( "=" | "+=" ) expression
+//   statement  = name [ "[" [ target { "," target } ] "]" ] ( "=" | "+=" ) expression
 //   target     = "..." [name] | expression [ "<" expression ]        an axis, or for pieces and scatter any index
 //   expression = or-expression over  || && (< <= > >= == !=) (+ -) (* / %) unary(- !) ^
-//   primary    = number | name | name "[" index { "," index } "]" | function "(" expression … ")"
+//   primary    = number | name | name "[" [ index { "," index } ] "]" | function "(" expression … ")"
 //              | reducer "[" bound { "," bound } "]" "(" expression ")" | ("count" | "position") "[" bound … "]"
 //              | "inside" "(" access ")" | "(" expression ")"
 //   bound      = name [ "<" expression ] | "..." [name] | "@" name
 //   reducer    = sum | mean | prod | max | min | argmax | argmin
 //
-// A bare tensor name means all of its axes, `x[...]`. `pi`, `inf` and `nan` are numbers. Comparisons do not chain.
+// A bare tensor name means all of its axes, `x[...]`; `x[]` is a tensor without axes. `pi`, `inf` and `nan` are numbers. Comparisons do not chain.
 
 import {
   type AccessNode,
@@ -90,17 +90,19 @@ class Parser {
     const indices: IndexNode[] = [];
     const extents: Record<string, Expression> = {};
     if (this.#take("[")) {
-      do {
-        if (this.#peek.kind === "ellipsis") indices.push(this.#ellipsis());
-        else {
-          const index = this.#shallow(4);
-          indices.push(index);
-          if (this.#take("<")) {
-            if (index.kind !== "name") this.#fail("only a plain axis can be given an extent with <");
-            else extents[index.name] = this.#shallow(4);
+      const none = this.#is("]");
+      if (!none)
+        do {
+          if (this.#peek.kind === "ellipsis") indices.push(this.#ellipsis());
+          else {
+            const index = this.#shallow(4);
+            indices.push(index);
+            if (this.#take("<")) {
+              if (index.kind !== "name") this.#fail("only a plain axis can be given an extent with <");
+              else extents[index.name] = this.#shallow(4);
+            }
           }
-        }
-      } while (this.#take(","));
+        } while (this.#take(","));
       this.#expect("]");
     } else indices.push(ELLIPSIS);
     const accumulate = this.#take("+=");
@@ -220,6 +222,7 @@ class Parser {
   #indices(): IndexNode[] {
     this.#expect("[");
     const items: IndexNode[] = [];
+    if (this.#take("]")) return items;
     do items.push(this.#peek.kind === "ellipsis" ? this.#ellipsis() : this.#binary(1));
     while (this.#take(","));
     this.#expect("]");
