@@ -171,6 +171,13 @@ export function childrenOf(node: Expression): readonly Expression[] {
   }
 }
 
+/** The right side of a statement, its extents and its indices. */
+export function expressionsOf(statement: Statement): Expression[] {
+  const found: Expression[] = [statement.value, ...Object.values(statement.extents)];
+  for (const index of statement.indices) if (index.kind !== "ellipsis") found.push(index);
+  return found;
+}
+
 /** Every tensor an expression reads or asks the bounds of, in order of appearance. */
 export function tensorsIn(node: Expression, see: (tensor: string) => void): void {
   visit(node, (child) => {

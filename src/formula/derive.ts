@@ -7,6 +7,7 @@ import {
   type BoundAxis,
   call,
   type Expression,
+  expressionsOf,
   type Formula,
   type IndexNode,
   isPlain,
@@ -23,7 +24,7 @@ import { accessesOf } from "./extents.ts";
 import { FUNCTIONS } from "./functions.ts";
 import type { FunctionName } from "./nest.ts";
 import { freeIndices, normalise, pick } from "./normalise.ts";
-import { expressionsOf, parseFormula } from "./parse.ts";
+import { parseFormula } from "./parse.ts";
 import { replaceEqual, simplify } from "./simplify.ts";
 
 /** Name of the upstream gradient of a tensor in derived and written gradient formulas. */
@@ -161,7 +162,8 @@ class Reverse {
       const indices = freeIndices(node, this.#attributes);
       const known = this.#before.find((statement) => keyOf(statement.value) === keyOf(node));
       const target = known?.target ?? this.#fresh(node.reducer);
-      if (!known) this.#before.push({ target, indices, extents: pick(extents, indices), accumulate: false, value: node, like: this.#upstream });
+      if (!known)
+        this.#before.push({ target, indices, extents: pick(extents, indices), accumulate: false, value: node, like: this.#upstream });
       return { kind: "access", tensor: target, indices };
     });
   }
@@ -190,11 +192,15 @@ class Reverse {
     // A gradient may have summed axes that only the shape of its result tells.
     if (!this.#context.isResult) for (const index of this.#statement.indices) if (index.kind === "ellipsis") groups.add(index.group);
     const present = accessesOf(adjoint);
-    const given = new Set([...present, input].flatMap((access) => access.indices.flatMap((index) => (index.kind === "name" ? [index.name] : []))));
+    const given = new Set(
+      [...present, input].flatMap((access) => access.indices.flatMap((index) => (index.kind === "name" ? [index.name] : []))),
+    );
     let tied = adjoint;
     for (const access of accessesOf(this.#statement.value)) {
       if (access.tensor === this.#input || present.some((other) => keyOf(other) === keyOf(access))) continue;
-      const needed = access.indices.some((index) => (index.kind === "ellipsis" ? groups.has(index.group) : index.kind === "name" && names.has(index.name) && !given.has(index.name)));
+      const needed = access.indices.some((index) =>
+        index.kind === "ellipsis" ? groups.has(index.group) : index.kind === "name" && names.has(index.name) && !given.has(index.name),
+      );
       if (!needed) continue;
       present.push(access);
       tied = call("select", { kind: "inside", access }, tied, number(0));
