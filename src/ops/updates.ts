@@ -15,12 +15,13 @@ export const sgdNesterov = update("sgdNesterov", "y = w - rate * (g + decay * w 
   params: { rate: "float", momentum: "float", decay: 0 },
   doc: { en: "Step along the gradient and the new velocity.", source: "Nesterov 1983, as PyTorch defines it" },
 });
-export const adamFirst = update("adamFirst", "y = beta1 * m + (1 - beta1) * (g + decay * w)", {
-  params: { beta1: 0.9, decay: 0 },
+// fresh1 = 1 − beta1 and fresh2 = 1 − beta2 come from outside: in single precision 1 − 0.999 keeps only five digits.
+export const adamFirst = update("adamFirst", "y = beta1 * m + fresh1 * (g + decay * w)", {
+  params: { beta1: 0.9, fresh1: 0.1, decay: 0 },
   doc: { en: "Adam's running mean of the gradient.", source: "Kingma & Ba 2014" },
 });
-export const adamSecond = update("adamSecond", "y = beta2 * s + (1 - beta2) * (g + decay * w) ^ 2", {
-  params: { beta2: 0.999, decay: 0 },
+export const adamSecond = update("adamSecond", "y = beta2 * s + fresh2 * (g + decay * w) ^ 2", {
+  params: { beta2: 0.999, fresh2: 0.001, decay: 0 },
   doc: { en: "Adam's running mean of the squared gradient.", source: "Kingma & Ba 2014" },
 });
 export const adamStep = update("adamStep", "y = w * (1 - rate * shrink) - rate / correction1 * m / (sqrt(s) / sqrt(correction2) + epsilon)", {

@@ -59,8 +59,8 @@ function adamLike(
       const [decay, shrink] = kind === "adam" ? [weightDecay, 0] : [0, weightDecay];
       const weight = slot.parameter;
       const step = slot.steps + 1;
-      const m = rule(updates.adamFirst, [remembered(slot, "firstMoment"), gradient, weight], { beta1, decay });
-      const s = rule(updates.adamSecond, [remembered(slot, "secondMoment"), gradient, weight], { beta2, decay });
+      const m = rule(updates.adamFirst, [remembered(slot, "firstMoment"), gradient, weight], { beta1, fresh1: 1 - beta1, decay });
+      const s = rule(updates.adamSecond, [remembered(slot, "secondMoment"), gradient, weight], { beta2, fresh2: 1 - beta2, decay });
       slot.state.set("firstMoment", m);
       slot.state.set("secondMoment", s);
       weight.assign(

@@ -852,8 +852,8 @@ export const table: Readonly<Record<string, Spec>> = {
   sgdVelocity: step(["v", any], ["g", any], ["w", any])({ momentum: 0.9, dampening: 0.1, decay: 0.01 }),
   sgdMomentum: step(["w", any], ["v", any])({ rate: 0.1 }),
   sgdNesterov: step(["w", any], ["g", any], ["v", any])({ rate: 0.1, momentum: 0.9, decay: 0.01 }),
-  adamFirst: step(["m", any], ["g", any], ["w", any])({ beta1: 0.9, decay: 0.01 }),
-  adamSecond: step(["s", between(0.1, 1)], ["g", any], ["w", any])({ beta2: 0.99, decay: 0.01 }),
+  adamFirst: step(["m", any], ["g", any], ["w", any])({ beta1: 0.9, fresh1: 0.1, decay: 0.01 }),
+  adamSecond: step(["s", between(0.1, 1)], ["g", any], ["w", any])({ beta2: 0.99, fresh2: 0.01, decay: 0.01 }),
   adamStep: step(
     ["w", any],
     ["m", any],

@@ -1,0 +1,44 @@
+// Reads the numbers that scripts/goldens wrote from PyTorch, and compares tensors with them.
+
+import { readFileSync } from "node:fs";
+import { expect } from "vitest";
+import { parameter, type Tensor, tensor } from "../../src/index.ts";
+
+export interface Numbers {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+export function readGoldens<Case>(name: string): readonly Case[] {
+  const { cases } = JSON.parse(readFileSync(new URL(`./${name}.json`, import.meta.url), "utf8")) as { cases: readonly Case[] };
+  return cases;
+}
+
+export function toTensor({ shape, data }: Numbers): Tensor {
+  return tensor(data, shape);
+}
+
+/** Gives a tensor this gradient, as backward() would. */
+export function setGradient(target: Tensor, gradient: Tensor): void {
+  target.zeroGrad();
+  target.mul(gradient).sum().backward();
+}
+
+export function toParameter(numbers: Numbers): Tensor {
+  return parameter(toTensor(numbers));
+}
+
+/**
+ * Same shape, and every number within `tolerance` of the largest: the goldens are computed in double precision and we in
+ * single, where a small sum of large numbers keeps the absolute error of the large ones.
+ */
+export function expectClose(what: string, actual: Tensor | undefined, expected: Numbers, tolerance = 1e-5): void {
+  expect(actual, `${what} exists`).toBeDefined();
+  if (actual === undefined) return;
+  expect([...actual.shape], `shape of ${what}`).toEqual(expected.shape);
+  const scale = Math.max(...expected.data.map(Math.abs), 1e-3);
+  actual.data.forEach((value: number, n: number) => {
+    const wanted = expected.data[n] as number;
+    if (!(Math.abs(value - wanted) <= tolerance * scale)) expect.fail(`${what}[${n}]: expected ${wanted}, got ${value}`);
+  });
+}

@@ -1,0 +1,80 @@
+// Every layer and every loss against PyTorch: outputs, gradients by input and weights, running statistics.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { availableBackends, getBackend, setBackend, type Tensor } from "../../src/index.ts";
+import * as nn from "../../src/nn/index.ts";
+import { expectClose, type Numbers, readGoldens, toParameter, toTensor } from "../goldens/goldens.ts";
+
+interface LayerCase {
+  readonly name: string;
+  readonly layer: string;
+  /** null: a plain function, not a maker of layers. */
+  readonly arguments: readonly unknown[] | null;
+  readonly train: boolean;
+  readonly parameters: Record<string, Numbers>;
+  readonly buffers: Record<string, Numbers>;
+  readonly input: Numbers;
+  readonly output: Numbers;
+  readonly upstream: Numbers;
+  readonly gradients: Record<string, Numbers>;
+  readonly inputGradient?: Numbers;
+  readonly buffersAfter: Record<string, Numbers>;
+}
+
+interface LossCase {
+  readonly name: string;
+  readonly loss: string;
+  readonly options: Record<string, unknown>;
+  readonly prediction: Numbers;
+  readonly target: Numbers & { readonly dtype: "float32" | "int32" };
+  readonly output: Numbers;
+  readonly upstream: Numbers;
+  readonly gradient: Numbers;
+  readonly targetGradient?: Numbers;
+}
+
+const library = nn as unknown as Record<string, (...given: readonly unknown[]) => unknown>;
+const layers = readGoldens<LayerCase>("layers");
+const losses = readGoldens<LossCase>("losses");
+const before = getBackend().name;
+
+it("has a case for every layer and every loss", () => {
+  const others = ["init", "isLayer", "observeLayers", "layer", "sequential", "summary"];
+  const covered = new Set([...layers.map((item) => item.layer), ...losses.map((item) => item.loss)]);
+  expect(Object.keys(nn).filter((name) => !others.includes(name) && !covered.has(name))).toEqual([]);
+});
+
+for (const backend of availableBackends())
+  describe(`on ${backend}`, () => {
+    beforeAll(() => setBackend(backend));
+    afterAll(() => setBackend(before));
+
+    it.each(layers.map((item) => [item.name, item] as const))("%s", (_name, golden) => {
+      const make = library[golden.layer] as (...given: readonly unknown[]) => unknown;
+      const call = (golden.arguments === null ? make : make(...golden.arguments)) as nn.Layer;
+      if (golden.arguments !== null) {
+        call.loadStateDict(Object.fromEntries(Object.entries({ ...golden.parameters, ...golden.buffers }).map(([name, value]) => [name, toTensor(value)])));
+        call.train(golden.train);
+      }
+      const x = golden.inputGradient === undefined ? toTensor(golden.input).to("int32") : toParameter(golden.input);
+      const y = call(x);
+      expectClose("output", y, golden.output);
+      y.backward(toTensor(golden.upstream));
+      if (golden.inputGradient) expectClose("gradient by the input", x.grad, golden.inputGradient);
+      if (golden.arguments === null) return;
+      for (const [name, value] of call.namedParameters()) expectClose(`gradient by ${name}`, value.grad, golden.gradients[name] as Numbers);
+      expect([...call.namedBuffers().keys()]).toEqual(Object.keys(golden.buffersAfter));
+      for (const [name, value] of call.namedBuffers()) expectClose(name, value, golden.buffersAfter[name] as Numbers);
+    });
+
+    it.each(losses.map((item) => [item.name, item] as const))("%s", (_name, golden) => {
+      const loss = library[golden.loss] as (x: Tensor, t: Tensor, options: object) => Tensor;
+      const x = toParameter(golden.prediction);
+      const target = golden.targetGradient ? toParameter(golden.target) : toTensor(golden.target).to(golden.target.dtype);
+      const y = loss(x, target, golden.options);
+      expectClose("loss", y, golden.output);
+      y.backward(toTensor(golden.upstream));
+      expectClose("gradient by the prediction", x.grad, golden.gradient);
+      if (golden.targetGradient) expectClose("gradient by the target", target.grad, golden.targetGradient);
+    });
+  });
