@@ -39,6 +39,10 @@ interface Layer {
   /** Set in a layer that evaluates one lane of the vector axis as a scalar. */
   readonly lane: number | undefined;
   readonly accumulator: Value | undefined;
+  /** Accesses whose checks are settled: their place is safe to read, and what is read counts where the condition holds. */
+  readonly settled: Map<Access, Value>;
+  /** Numbers of range checks that hold here for every lane. */
+  readonly holding: ReadonlySet<number>;
   /** Set where a value was given from outside (withValue). */
   given: boolean;
   /** The block it was opened in: values set in an inner block are not kept here. */
@@ -136,6 +140,17 @@ export class Evaluator {
     this.#within(this.#layer([], undefined, value), write);
   }
 
+  /** Within `write` the given range checks hold for every lane, so that they cost nothing. */
+  assuming(insides: readonly Inside[], write: () => void): void {
+    const numbers = insides.flatMap(({ index, extents }) => index.map((item, d) => this.#interner.of(insideOf(item, extents[d]!)).id));
+    this.#within(this.#layer([], undefined, undefined, new Set(numbers)), write);
+  }
+
+  #holds(index: Check["index"], dimension: number): boolean {
+    const { id } = this.#interner.of(insideOf(index, dimension));
+    return this.#layers.some((layer) => layer.holding.has(id));
+  }
+
   /** Within `write`, `scalar` (usually a load) has the given value. */
   withValue(scalar: Scalar, value: Value, write: () => void): void {
     const layer = this.#layer([], undefined, undefined);
@@ -195,9 +210,28 @@ export class Evaluator {
       }
       const vector = vectorAxis !== undefined && (info.axes & (1 << vectorAxis)) !== 0;
       for (const child of childrenOf(node)) visit(child, vector && node.kind === "call");
-      if (node.kind === "load") for (const check of this.#checksOf(node)) visit(check, false);
+      if (node.kind !== "load") return;
+      for (const check of this.#checksOf(node)) visit(check, false);
+      this.#settle(node, bound);
     };
     visit(scalar, false);
+  }
+
+  /** Decides a load's checks now, when no axis still to come can change them, and keeps a pointer that is safe either way. */
+  #settle(load: Load, bound: number): void {
+    const access = this.#accesses.get(this.#interner.of(load).id);
+    const open = access?.checks.some(
+      (check) => (this.#interner.of(insideOf(check.index, check.dimension)).axes & ~bound) !== 0 || check.dimension === 0,
+    );
+    if (access === undefined || access.checks.length === 0 || open || access.descends || this.#settled(access) !== undefined) return;
+    const { address, valid } = this.#address(access);
+    const layer = this.#layers.at(-1)!;
+    layer.places.set(access, { base: this.#k.let(address.base, "p"), offset: address.offset });
+    layer.settled.set(access, valid ?? v.bool(true));
+  }
+
+  #settled(access: Access): Value | undefined {
+    return this.#layers.findLast((layer) => layer.settled.has(access))?.settled.get(access);
   }
 
   /** Stores a value through the output's index map (adding, when the nest accumulates), cast to the output's type. */
@@ -285,7 +319,9 @@ export class Evaluator {
     }
     const along = access.terms.get(lanes.axis) ?? 0;
     const { lanes: width } = this.#k.machine;
-    const laneChecks = access.checks.filter((check) => this.#checkDependsOn(check.index, lanes.axis));
+    const laneChecks = access.checks.filter(
+      (check) => this.#checkDependsOn(check.index, lanes.axis) && !this.#holds(check.index, check.dimension),
+    );
     const affine = laneChecks.every((check) => check.linear);
     const reach = (2 * width - 1) * access.size;
     const contiguous = along === 1 || (along === -1 && laneChecks.length === 0) || (along === 2 && reach <= slack);
@@ -373,10 +409,16 @@ export class Evaluator {
   ): { address: Address; valid: Value | undefined } {
     const place = this.#place(access);
     if (access.checks.length === 0) return { address: v.at(place.base, undefined, place.offset), valid: undefined };
+    const settled = this.#settled(access);
+    if (settled !== undefined) {
+      const always = settled.op === "constant" && settled.value !== 0;
+      return { address: v.at(place.base, undefined, place.offset), valid: always ? undefined : settled };
+    }
     let valid: Value | undefined;
     let moved: Value = v.i32(0);
     for (const check of access.checks) {
       if (check === lane?.check) continue;
+      if (check.linear && this.#holds(check.index, check.dimension)) continue;
       const condition = this.#scalarCondition(insideOf(check.index, check.dimension));
       valid = valid === undefined ? condition : v.and(valid, condition);
       if (!check.linear) moved = v.add(moved, scaled(this.#coordinate(check.index), check.stride * access.size));
@@ -412,6 +454,7 @@ export class Evaluator {
     index.forEach((item, d) => {
       const extent = extents[d]!;
       let condition: Value;
+      if (this.#holds(item, extent)) return;
       if (item.kind === "indirect") {
         condition = v.ltUnsigned(this.evaluate(item.value), extent);
       } else if (!item.checked && item.divisor === 1) {
@@ -552,7 +595,12 @@ export class Evaluator {
     return (access?.checks ?? []).map((check) => insideOf(check.index, check.dimension));
   }
 
-  #layer(bindings: readonly Binding[], lane: number | undefined, accumulator: Value | undefined): Layer {
+  #layer(
+    bindings: readonly Binding[],
+    lane: number | undefined,
+    accumulator: Value | undefined,
+    holding: ReadonlySet<number> = new Set(),
+  ): Layer {
     return {
       bindings: new Map(bindings.map((binding) => [binding.axis, binding])),
       axes: bindings.reduce((bits, binding) => bits | (1 << binding.axis), 0),
@@ -561,6 +609,8 @@ export class Evaluator {
       vectors: new Map(),
       lane,
       accumulator,
+      settled: new Map(),
+      holding,
       given: false,
       block: this.#k.currentBlock(),
     };

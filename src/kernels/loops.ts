@@ -2,6 +2,7 @@
 import type { Nest } from "../formula/nest.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./builder.ts";
 import { Evaluator } from "./evaluator.ts";
+import { interiorOf } from "./interior.ts";
 import type { Value, Variable } from "./language.ts";
 import { entryParameters, type LoweredNest } from "./lower.ts";
 import { type LoopPlan, planLoops } from "./plan.ts";
@@ -203,7 +204,8 @@ function writeFree(context: LoopContext, order: readonly number[], given: readon
 
 /**
  * Full vectors, `unroll` at a time, then one at a time. The last one steps back to overlap its neighbour, so that nothing is scalar;
- * where that is impossible (fewer steps than lanes, or adding twice would be wrong) a partial vector ends the row.
+ * where that is impossible (fewer steps than lanes, or adding twice would be wrong) a partial vector ends the row. Where borders make
+ * range checks necessary, the middle of the row runs without them.
  */
 function vectorLoop(context: LoopContext, axis: number, range: Range): void {
   const { k, e, nest, plan } = context;
@@ -211,25 +213,39 @@ function vectorLoop(context: LoopContext, axis: number, range: Range): void {
   const { extent } = nest.axes[axis]!;
   const overlaps = extent >= lanes && !nest.output.accumulate;
   const full = overlaps ? range.to : minimum(range.to, extent - (extent % lanes));
-  const block = lanes * plan.unroll;
   const bind = (value: Value, unroll: number, count?: number) => {
     e.bind([{ axis, value, vector: true, count }], () => {
-      const shifts = Array.from({ length: unroll }, (_, u) => u * lanes);
-      writePoints(context, shifts);
+      writePoints(
+        context,
+        Array.from({ length: unroll }, (_, u) => u * lanes),
+      );
     });
   };
-  let from = range.from;
-  if (plan.unroll > 1) {
-    const length = v.sub(full, from);
-    const whole = length.op === "constant" ? v.i32(length.value - (length.value % block)) : v.and(length, -block);
-    const stop = settled(k, v.add(from, whole));
-    k.loop(from, stop, block, (i) => bind(i, plan.unroll));
-    from = stop;
+  const singles = (from: Value, to: Value) => {
+    k.loop(from, to, lanes, (i) => bind(extent % lanes === 0 || !overlaps ? i : settled(k, minimum(i, extent - lanes)), 1));
+  };
+  /** Full vectors from `from` while they end by `to`; gives where they end. */
+  const blocks = (from: Value, to: Value, unroll: number): Value => {
+    const step = lanes * unroll;
+    const stop = settled(k, v.add(from, v.and(v.max(v.sub(to, from), 0), -step)));
+    k.loop(from, stop, step, (i) => bind(i, unroll));
+    return stop;
+  };
+  const middle = overlaps ? interiorOf(nest, axis, lanes) : undefined;
+  if (middle === undefined) {
+    singles(plan.unroll > 1 ? blocks(range.from, full, plan.unroll) : range.from, full);
+  } else {
+    const border = settled(k, v.min(full, middle.from));
+    const left = settled(k, v.add(range.from, v.and(v.max(v.add(v.sub(border, range.from), lanes - 1), 0), -lanes)));
+    singles(range.from, border);
+    let right = left;
+    e.assuming(middle.insides, () => {
+      const to = settled(k, v.min(full, middle.to));
+      right = blocks(left, to, plan.unroll);
+      if (plan.unroll > 1) right = blocks(right, to, 1);
+    });
+    singles(right, full);
   }
-  k.loop(from, full, lanes, (i) => {
-    const start = extent % lanes === 0 || !overlaps ? i : settled(k, minimum(i, extent - lanes));
-    bind(start, 1);
-  });
   const rest = extent % lanes;
   if (overlaps || rest === 0) return;
   const partial = () => bind(v.i32(extent - rest), 1, rest);

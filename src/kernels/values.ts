@@ -118,6 +118,7 @@ const foldable: { readonly [op: string]: (a: number, b: number) => number } = {
   mul: Math.imul,
   min: Math.min,
   max: Math.max,
+  and: (a, b) => a & b,
 };
 
 /** Folds only integer arithmetic and neutral elements: float semantics (−0, NaN, rounding) stay as written. */
