@@ -39,8 +39,8 @@ export interface DirectColumns {
 const mostRows = 48;
 /** Fewer columns per batch index than this, and the work around them shows. */
 const leastColumns = 64;
-/** Columns computed in vain at the end of rows, at most this factor. */
-const mostPadding = 1.35;
+/** Packing a vector costs about as much as multiplying it by this many rows: so much may be computed in vain at the end of rows. */
+const packingRows = 8;
 
 /** undefined when B is better packed (or read in place as a plain matrix). */
 export function directColumns(plan: ContractionPlan, part: ContractionClass, machine: Machine): DirectColumns | undefined {
@@ -53,7 +53,7 @@ export function directColumns(plan: ContractionPlan, part: ContractionClass, mac
   if (innermost === undefined) return undefined;
   const limit = part.extents[innermost]!;
   const padded = Math.ceil(limit / machine.lanes) * machine.lanes;
-  if (padded > limit * mostPadding || !isRow(b, innermost)) return undefined;
+  if (padded / limit > 1 + packingRows / part.m || !isRow(b, innermost)) return undefined;
   // Windows only: in a plain matrix the columns and K do not share a dimension.
   const shared = b.dimensions.some(
     ({ steps }) => moving.some((axis) => steps[axis] !== 0) && plan.roles.k.some((axis) => steps[axis] !== 0),

@@ -1,7 +1,9 @@
 // The contraction engine: one kernel family for matrix products, einsum, convolutions and all their gradients.
 import type { Nest } from "../../formula/nest.ts";
 import type { Machine } from "../language.ts";
-import { type ContractionPlan, planContraction } from "./plan.ts";
+import type { Access } from "./access.ts";
+import { directColumns } from "./direct.ts";
+import { type ContractionClass, type ContractionPlan, planContraction } from "./plan.ts";
 
 export { lowerContraction } from "./engine.ts";
 export type { ContractionPlan } from "./plan.ts";
@@ -11,12 +13,32 @@ export { defineTileProbe, tileCandidates } from "./probe.ts";
 const leastFlops = 1024;
 
 /** The plan for a nest that gains from packing and a register tile; undefined: the general lowering takes it. */
-export function matchContraction(nest: Nest, _machine: Machine): ContractionPlan | undefined {
+export function matchContraction(nest: Nest, machine: Machine): ContractionPlan | undefined {
   const plan = planContraction(nest);
-  return plan?.classes.some(({ batch, m, n }) => reusesRegisters(m, n) && plan.flops / batch >= leastFlops) ? plan : undefined;
+  if (plan === undefined) return undefined;
+  const [largest] = [...plan.classes].sort((a, b) => workOf(b) - workOf(a));
+  if (largest === undefined || plan.flops < leastFlops * largest.batch) return undefined;
+  return reusesRegisters(plan, largest, machine) ? plan : undefined;
 }
 
-/** With one row or one column (matrix times vector, depthwise convolution) nothing that was packed would be read twice. */
-function reusesRegisters(m: number, n: number): boolean {
-  return m > 1 && n > 1 && m * n > 4;
+function workOf({ m, n, segments }: ContractionClass): number {
+  return segments.reduce((sum, segment) => sum + m * n * segment.k, m * n);
+}
+
+/**
+ * With one row or one column (matrix times vector) nothing that was packed would be read twice, and with a few steps of K there is
+ * little to reuse; a convolution to one channel gains while its columns need no packing. A few dot products along contiguous vectors
+ * are what the general lowering does best. The numbers are where the two were measured to break even.
+ */
+function reusesRegisters(plan: ContractionPlan, part: ContractionClass, machine: Machine): boolean {
+  const { m, n } = part;
+  const k = part.segments.reduce((sum, segment) => sum + segment.k, 0);
+  if (n === 1 || m * n <= 4 || k < 4) return false;
+  if (m === 1) return n >= 64 && k >= 32 && directColumns(plan, part, machine) !== undefined;
+  if (m > 4 && n > 3) return true;
+  return !part.segments.every(({ a, b, extents }) => [a, b].every((access) => isDot(access, plan.roles.k, extents)));
+}
+
+function isDot(access: Access, depth: readonly number[], extents: readonly number[]): boolean {
+  return access.checks.length === 0 && depth.some((axis) => access.strides[axis] === 1 && extents[axis]! >= 16);
 }

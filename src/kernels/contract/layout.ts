@@ -55,6 +55,9 @@ export interface ClassLayout {
   };
 }
 
+/** Columns whose tables are kept for all images: nothing else grows with them when B is not packed. */
+const mostDirectColumns = 16384;
+
 /** @param direct what `directColumns` gave for the class: then `plan` and `part` are its own */
 export function layoutClass(
   plan: ContractionPlan,
@@ -67,7 +70,9 @@ export function layoutClass(
   const segments = part.segments.filter((segment) => segment.k > 0);
   const k = Math.max(1, ...segments.map((segment) => segment.k));
   // A direct B does not compete for the first-level cache with panels: fewer, longer blocks of K.
-  const blocking = { ...chooseBlocking(machine, part.m, part.n, k), ...(direct && { depth: evenly(k, 1024) }) };
+  const chosen = chooseBlocking(machine, part.m, part.n, k);
+  const blocking =
+    direct === undefined ? chosen : { ...chosen, depth: evenly(k, 1024), columnsPerBlock: evenly(part.n, mostDirectColumns, chosen.width) };
   const { rows, width, depth } = blocking;
   const aVectors = Math.ceil(rows.height / lanes);
   const rowBlocks = Math.ceil(rows.count / blocking.rowTilesPerBlock);
