@@ -7,6 +7,7 @@ import type { AffineIndex } from "../../../src/formula/nest.ts";
 import { parseFormula } from "../../../src/formula/parse.ts";
 import { chooseBlocking, chooseTile, evenly, splitRows } from "../../../src/kernels/contract/blocking.ts";
 import { productOf } from "../../../src/kernels/contract/classify.ts";
+import { matchContraction } from "../../../src/kernels/contract/index.ts";
 import { planContraction } from "../../../src/kernels/contract/plan.ts";
 import { residueClasses } from "../../../src/kernels/contract/residue.ts";
 import { mergeAxes } from "../../../src/kernels/contract/tables.ts";
@@ -107,6 +108,28 @@ describe("classification", () => {
     expect(planContraction(nestOf("y[m, n] = sum[k](a[m, k] + b[k, n])", inputs))).toBeUndefined();
     expect(planContraction(nestOf("y[m, n] = max[k](a[m, k] * b[k, n])", inputs))).toBeUndefined();
     expect(planContraction(nestOf("y[m] = sum[k](a[m, k])", inputs))).toBeUndefined();
+  });
+});
+
+describe("the choice between the engine and the general lowering", () => {
+  const product = (m: number, k: number, n: number) => nestOf("y[m, n] = sum[k](a[m, k] * b[k, n])", { a: tensor(m, k), b: tensor(k, n) });
+  it.each([
+    [64, 64, 64],
+    [2, 512, 512],
+    [128, 784, 10],
+    [8, 8, 8],
+  ])("%i×%i×%i goes to the engine", (m, k, n) => {
+    expect(matchContraction(product(m, k, n), machine)).toBeDefined();
+  });
+  it.each([
+    [1, 512, 512],
+    [512, 512, 1],
+    [3, 3, 3],
+    [1024, 1, 1024],
+    [0, 4, 4],
+    [4, 0, 4],
+  ])("%i×%i×%i does not", (m, k, n) => {
+    expect(matchContraction(product(m, k, n), machine)).toBeUndefined();
   });
 });
 
