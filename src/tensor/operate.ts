@@ -16,6 +16,12 @@ export function shapeText(shape: readonly number[]): string {
 /** The other operand of an arithmetic op as a tensor: numbers become scalars of a fitting dtype. */
 export function operand(other: Value | number, like: Value): Value {
   if (typeof other !== "number") return other;
+  const scalar = numberLike(other, like);
+  scalar.isConstant = true;
+  return scalar;
+}
+
+function numberLike(other: number, like: Value): Value {
   if (like.dtype === "float64") return like.make(Float64Array.of(other), [], "float64");
   const whole = Number.isInteger(other) && !like.dtype.startsWith("float");
   return whole ? like.make(Int32Array.of(other), [], "int32") : like.make(Float32Array.of(other), [], "float32");
@@ -184,6 +190,8 @@ export function gather(value: Value, ids: Value, axis: number): Value {
 
 /** @throws InputError naming the first id that is not an integer in [0, extent) and where it stands */
 export function checkIds(name: string, ids: Value, extent: number, of: string): void {
+  // Inside a traced step the ids are not known yet: there an id out of range reads zeros.
+  if (!ids.hasNumbers) return;
   const { data } = ids;
   for (let n = 0; n < data.length; n++) {
     const id = data[n] as number;
