@@ -85,6 +85,8 @@ export interface Statement {
   /** `+=`: scatter-add; the target starts at zero. */
   readonly accumulate: boolean;
   readonly value: Expression;
+  /** Of statements made by the compiler: a tensor that has the extents of these axes, where windows alone would give others. */
+  readonly like?: AccessNode;
 }
 
 /** Statements in order; the last one's target is the result. A target assigned by several adjacent statements is defined piecewise. */
@@ -167,6 +169,13 @@ export function childrenOf(node: Expression): readonly Expression[] {
     case "reduce":
       return [node.body];
   }
+}
+
+/** The right side of a statement, its extents and its indices. */
+export function expressionsOf(statement: Statement): Expression[] {
+  const found: Expression[] = [statement.value, ...Object.values(statement.extents)];
+  for (const index of statement.indices) if (index.kind !== "ellipsis") found.push(index);
+  return found;
 }
 
 /** Every tensor an expression reads or asks the bounds of, in order of appearance. */

@@ -15,6 +15,8 @@ export interface StatementContext {
   readonly binding: Binding;
   readonly params: readonly { readonly name: string; readonly type: "float" | "int" }[];
   readonly resultShape: readonly number[] | undefined;
+  /** The formula's last target and its shape where it is given. */
+  readonly result?: { readonly target: string; readonly shape: readonly number[] } | undefined;
   /** See Formula.derived. */
   readonly partial: boolean;
 }
@@ -65,6 +67,7 @@ class StatementBinder {
     this.#statement = context.statement;
     this.#name = context.binding.name;
     const shapes = new Map([...context.tensors].map(([name, tensor]) => [name, tensor.operand.shape]));
+    if (context.result && !shapes.has(context.result.target)) shapes.set(context.result.target, context.result.shape);
     const found = findExtents(context.statement, shapes, context.binding, context.resultShape, context.partial);
     this.#extents = found.axes;
     this.#groups = new Map([...found.groups].map(([group, shape]) => [group, shape.map((_, d) => d)]));
@@ -228,7 +231,7 @@ class StatementBinder {
       } else {
         const bound = this.#indexBinder.index(item);
         index.push(bound);
-        if (bound.kind === "affine") shape.push(Math.max(0, intervalOf(bound, this.#axes)[1] + 1));
+        if (bound.kind === "affine") shape.push(reachOf(bound, this.#axes));
         else shape.push(0);
       }
     }
@@ -348,6 +351,11 @@ class StatementBinder {
   #indirect(node: Expression): Scalar {
     return cast(this.#scalar(node, this.#fill), "int");
   }
+}
+
+/** One more than the largest position an index takes; 0 when it takes none. */
+function reachOf(index: AffineIndex, axes: readonly Axis[]): number {
+  return index.terms.some((term) => axes[term.axis]?.extent === 0) ? 0 : Math.max(0, intervalOf(index, axes)[1] + 1);
 }
 
 function groupAxis(group: string, d: number): string {

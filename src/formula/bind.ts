@@ -60,6 +60,7 @@ export function bind(formula: Formula, binding: Binding): Program {
         binding,
         params,
         resultShape: isResult ? binding.resultShape : undefined,
+        result: binding.resultShape && { target: last.target, shape: binding.resultShape },
         partial: formula.derived === "partial",
       }),
     );

@@ -7,6 +7,7 @@ import {
   type BoundAxis,
   call,
   type Expression,
+  expressionsOf,
   type Formula,
   type IndexNode,
   isPlain,
@@ -19,10 +20,11 @@ import {
   transform,
   visit,
 } from "./ast.ts";
+import { accessesOf } from "./extents.ts";
 import { FUNCTIONS } from "./functions.ts";
 import type { FunctionName } from "./nest.ts";
 import { freeIndices, normalise, pick } from "./normalise.ts";
-import { expressionsOf, parseFormula } from "./parse.ts";
+import { parseFormula } from "./parse.ts";
 import { replaceEqual, simplify } from "./simplify.ts";
 
 /** Name of the upstream gradient of a tensor in derived and written gradient formulas. */
@@ -112,7 +114,7 @@ class Reverse {
   #walk(node: Expression, adjoint: Expression, scope: readonly BoundAxis[]): void {
     if (!reads(node, this.#input)) return;
     if (node.kind === "access") {
-      if (node.tensor === this.#input) this.#found.push(this.#solve(node, adjoint, scope));
+      if (node.tensor === this.#input) this.#found.push(this.#solve(node, this.#anchor(node, adjoint, scope), scope));
     } else if (node.kind === "call") this.#call(node.fn, node, adjoint, scope);
     else if (node.kind === "reduce") this.#reduce(node, adjoint, scope);
   }
@@ -160,7 +162,8 @@ class Reverse {
       const indices = freeIndices(node, this.#attributes);
       const known = this.#before.find((statement) => keyOf(statement.value) === keyOf(node));
       const target = known?.target ?? this.#fresh(node.reducer);
-      if (!known) this.#before.push({ target, indices, extents: pick(extents, indices), accumulate: false, value: node });
+      if (!known)
+        this.#before.push({ target, indices, extents: pick(extents, indices), accumulate: false, value: node, like: this.#upstream });
       return { kind: "access", tensor: target, indices };
     });
   }
@@ -172,6 +175,37 @@ class Reverse {
       this.#context.names.add(candidate);
       return candidate;
     }
+  }
+
+  /**
+   * The adjoint, tied to tensors that decide how often it is summed: the gradient of sum[...](x − m) by m does not read x, yet is as many
+   * times −gy as x has elements. `inside(x[...])` gives the extents and is always true.
+   */
+  #anchor(input: AccessNode, adjoint: Expression, scope: readonly BoundAxis[]): Expression {
+    const groups = new Set<string>();
+    const names = new Set<string>();
+    for (const axis of scope) {
+      if (axis.kind === "axis") {
+        if (axis.extent === undefined) names.add(axis.name);
+      } else groups.add(axis.kind === "ellipsis" ? axis.group : "");
+    }
+    // A gradient may have summed axes that only the shape of its result tells.
+    if (!this.#context.isResult) for (const index of this.#statement.indices) if (index.kind === "ellipsis") groups.add(index.group);
+    const present = accessesOf(adjoint);
+    const given = new Set(
+      [...present, input].flatMap((access) => access.indices.flatMap((index) => (index.kind === "name" ? [index.name] : []))),
+    );
+    let tied = adjoint;
+    for (const access of accessesOf(this.#statement.value)) {
+      if (access.tensor === this.#input || present.some((other) => keyOf(other) === keyOf(access))) continue;
+      const needed = access.indices.some((index) =>
+        index.kind === "ellipsis" ? groups.has(index.group) : index.kind === "name" && names.has(index.name) && !given.has(index.name),
+      );
+      if (!needed) continue;
+      present.push(access);
+      tied = call("select", { kind: "inside", access }, tied, number(0));
+    }
+    return tied;
   }
 
   /** Turns "add the adjoint to gx[indices]" into "gx[m] = Σ adjoint" by solving indices = m for loop axes; scatters where that is impossible. */

@@ -112,6 +112,13 @@ export function findExtents(
     });
     if (name !== undefined) joinGroup(groups, name, group, `${statement.target} must be ${shapeText(resultShape)}`, binding.name);
   }
+  const { like } = statement;
+  const likeShape = like && shapes.get(like.tensor);
+  if (like && likeShape?.length === like.indices.length)
+    like.indices.forEach((index, d) => {
+      if (index.kind === "name" && axes.has(index.name) && !known.has(index.name))
+        known.set(index.name, { value: likeShape[d] as number, from: `${like.tensor} is ${shapeText(likeShape)}` });
+    });
   for (const axis of axes)
     if (!known.has(axis)) known.set(axis, { value: windowExtent(axis, accesses, shapes, known, axes, binding), from: "" });
   for (const [axis, { value }] of known)

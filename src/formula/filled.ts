@@ -86,3 +86,21 @@ export function reasonOf(choice: FilledChoice): Filled {
     return { ...condition, fn: opposite, value: 1 };
   return { kind: "call", fn: "not", args: [condition], value: 1, type: "bool" };
 }
+
+/** What a note at the end of a line says about padding; empty when nothing lies outside. */
+export function outsideNote(filled: Filled): string {
+  const chain = chainOf(filled);
+  if (filled.kind === "read" && !filled.inside) return "outside of the tensor";
+  return chain && chain.outside > 0 ? `${chain.outside} more in the padding` : "";
+}
+
+export function chainOf(filled: Filled): FilledChain | undefined {
+  if (filled.kind === "chain") return filled;
+  if (filled.kind === "choice") return chainOf(filled.condition) ?? chainOf(filled.chosen);
+  if (filled.kind !== "call") return undefined;
+  for (const arg of filled.args) {
+    const found = chainOf(arg);
+    if (found) return found;
+  }
+  return undefined;
+}

@@ -55,7 +55,7 @@ export const FUNCTIONS: Readonly<Record<FunctionName, FunctionRow>> = {
   pow: {
     parameters: ["a", "b"],
     signature: "float",
-    evaluate: (a, b) => (a === 1 || b === 0 ? 1 : a ** b),
+    evaluate: (a, b) => (a === 1 || b === 0 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b),
     derivative: { a: "select(b == 0, 0, g * b * a ^ (b - 1))", b: "g * a ^ b * select(a > 0, log(a), 0)" },
     operator: { symbol: "^", precedence: 7 },
   },
@@ -120,10 +120,15 @@ export const FUNCTIONS: Readonly<Record<FunctionName, FunctionRow>> = {
   isnan: { parameters: ["a"], signature: "test", evaluate: (a) => Number(Number.isNaN(a)) },
   isfinite: { parameters: ["a"], signature: "test", evaluate: (a) => Number(Number.isFinite(a)) },
   float: { parameters: ["a"], signature: "cast", evaluate: (a) => a, derivative: { a: "g" } },
-  int: { parameters: ["a"], signature: "cast", evaluate: (a) => Math.trunc(a) | 0 },
+  int: { parameters: ["a"], signature: "cast", evaluate: toInt32 },
   bool: { parameters: ["a"], signature: "cast", evaluate: (a) => Number(a !== 0) },
   uniform: { parameters: ["seed", "stream", "counter", "word"], signature: "random", evaluate: philoxUniform },
 };
+
+/** Toward zero, limited to the range of int32; NaN gives 0. */
+function toInt32(a: number): number {
+  return Math.max(-2147483648, Math.min(2147483647, Math.trunc(a))) | 0;
+}
 
 function flooredMod(a: number, b: number): number {
   const rest = a % b;

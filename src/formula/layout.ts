@@ -207,7 +207,7 @@ class Layout {
 
   #indexed(tensor: string, indices: readonly IndexNode[], draw: (index: IndexNode) => Box): Box {
     const plain = isPlain({ kind: "access", tensor, indices });
-    return this.#tensor(tensor, plain ? undefined : list(indices.map(draw)));
+    return this.#tensor(tensor, plain || indices.length === 0 ? undefined : list(indices.map(draw)));
   }
 
   #tensor(tensor: string, script: Box | undefined): Box {

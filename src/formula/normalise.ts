@@ -51,7 +51,8 @@ function flatten(statement: Statement, attributes: ReadonlySet<string>, fresh: (
   const hoist = (reduction: ReduceNode): AccessNode => {
     const target = fresh();
     const indices = freeIndices(reduction, attributes);
-    const own: Statement = { target, indices, extents: pick(statement.extents, indices), accumulate: false, value: reduction };
+    const like: AccessNode = statement.like ?? { kind: "access", tensor: statement.target, indices: statement.indices };
+    const own: Statement = { target, indices, extents: pick(statement.extents, indices), accumulate: false, value: reduction, like };
     before.push(...flatten(own, attributes, fresh));
     return { kind: "access", tensor: target, indices };
   };

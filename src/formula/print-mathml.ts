@@ -2,7 +2,7 @@
 
 import type { Expression, Formula, Statement } from "./ast.ts";
 import type { Explanation } from "./explain.ts";
-import { outsideNote } from "./explain.ts";
+import { outsideNote } from "./filled.ts";
 import { GREEK } from "./greek.ts";
 import type { Box, LayoutOptions } from "./layout.ts";
 import { layoutElement, layoutExpression, layoutFormula, layoutNumber, layoutStatement } from "./layout.ts";

@@ -77,7 +77,7 @@ function planSlices(nest: Nest, plan: LoopPlan, transpose: TransposePlan | undef
   const [a, b] = order;
   if (total === 0 || a === undefined) return { slices: 1, perSlice: total, first: undefined, second: undefined };
   const grainOf = (axis: number, extent: number, work: number) => {
-    const unit = axis === plan.vector ? lanes * plan.unroll : axis === rows ? lanes : 1;
+    const unit = axis === plan.vector ? lanes * plan.unroll : axis === rows ? Math.max(16, lanes) : 1;
     const steps = Math.ceil(workPerSlice / Math.max(1, work / extent));
     return Math.min(Math.ceil(steps / unit) * unit, Math.ceil(extent / unit) * unit);
   };

@@ -12,7 +12,7 @@ export interface CanonicalNest {
 
 /** The same computation with as few axes as possible. Pure. */
 export function canonicalise(nest: Nest): CanonicalNest {
-  const folded = mapNest(nest, foldConstants, (index) => index);
+  const folded = mapNest(proveIndices(nest), foldConstants, (index) => index);
   const dropped = dropUnitAxes(folded);
   return joinDimensions(mergeAxes(dropped));
 }
@@ -59,6 +59,43 @@ function foldConstants(scalar: Scalar): Scalar {
   if (rounded !== undefined) return { kind: "constant", value: rounded, type: scalar.type };
   // Integer products and casts may wrap: only what is exact is folded.
   return Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? { kind: "constant", value, type: "int" } : scalar;
+}
+
+/** Drops the checks of indices that interval analysis shows to be always inside. */
+function proveIndices(nest: Nest): Nest {
+  const { axes } = nest;
+  const within = (index: Index, extent: number): boolean => {
+    if (index.kind !== "affine" || index.divisor !== 1) return false;
+    const [low, high] = intervalOf(index, axes);
+    return low >= 0 && high < extent;
+  };
+  const proven = (access: readonly Index[], shape: readonly number[]) =>
+    access.map((index, d) => (index.kind === "affine" && index.checked && within(index, shape[d]!) ? { ...index, checked: false } : index));
+  const changed = mapNest(
+    nest,
+    (scalar) => {
+      if (scalar.kind === "load") return { ...scalar, index: proven(scalar.index, nest.operands[scalar.operand]!.shape) };
+      if (scalar.kind !== "inside") return scalar;
+      const open = scalar.index
+        .map((index, d) => ({ index, extent: scalar.extents[d]! }))
+        .filter(({ index, extent }) => !within(index, extent));
+      if (open.length === 0) return { kind: "constant", value: 1, type: "bool" };
+      return { ...scalar, index: open.map(({ index }) => index), extents: open.map(({ extent }) => extent) };
+    },
+    (index) => index,
+  );
+  return { ...changed, output: { ...changed.output, index: proven(changed.output.index, changed.output.shape) } };
+}
+
+/** Least and greatest value of Σ coefficient · axis + offset. */
+function intervalOf(index: AffineIndex, axes: readonly Axis[]): readonly [number, number] {
+  let [low, high] = [index.offset, index.offset];
+  for (const { axis, coefficient } of index.terms) {
+    const reach = coefficient * Math.max(0, axes[axis]!.extent - 1);
+    if (reach < 0) low += reach;
+    else high += reach;
+  }
+  return [low, high];
 }
 
 function dropUnitAxes(nest: Nest): Nest {

@@ -1,4 +1,4 @@
-// Maps that read across their rows (transposes, permutations): lanes × lanes tiles turned in registers, in strips that stay in cache.
+// Maps that read across their rows (transposes, permutations): lanes × lanes tiles turned in registers, strip by strip.
 import type { Load, Nest } from "../formula/nest.ts";
 import { accessOf } from "./access.ts";
 import { allScalars } from "./evaluator.ts";
@@ -16,9 +16,6 @@ export interface TransposePlan {
   readonly loads: readonly Load[];
   readonly outer: readonly number[];
 }
-
-/** Columns per strip: their cache lines (one per column) stay in the first-level cache while the rows advance. */
-const strip = 128;
 
 export function planTranspose(nest: Nest, plan: LoopPlan, machine: Machine): TransposePlan | undefined {
   if (nest.reducer !== undefined || nest.output.accumulate) return undefined;
@@ -41,6 +38,7 @@ export function planTranspose(nest: Nest, plan: LoopPlan, machine: Machine): Tra
   return { columns, rows, loads: across.map(({ load }) => load), outer: others };
 }
 
+/** Strips of rows as wide as a cache line of what is read; along a strip every line is read once and written lines fill up in order. */
 export function writeTransposed(context: LoopContext, plan: TransposePlan, range: { from: Value; to: Value } | undefined): void {
   const { k, e, nest } = context;
   const { lanes } = k.machine;
@@ -48,32 +46,36 @@ export function writeTransposed(context: LoopContext, plan: TransposePlan, range
   const [height, width] = [nest.axes[rows]!.extent, nest.axes[columns]!.extent];
   // The last tile of a row or column steps back and is written twice with the same values.
   const held = (i: Value, extent: number) => (extent % lanes === 0 ? i : k.let(v.min(i, extent - lanes)));
-  k.loop(0, width, strip, (left) => {
-    const right = k.let(width % strip === 0 ? v.add(left, strip) : v.min(v.add(left, strip), width), "right");
-    k.loop(range?.from ?? 0, range?.to ?? height, lanes, (i) => {
-      const top = held(i, height);
-      k.loop(left, right, lanes, (j) => {
-        const value = held(j, width);
-        e.bind(
-          [
-            { axis: rows, value: top },
-            { axis: columns, value },
-          ],
-          () => writeTile(context, plan),
-        );
+  const along = (top: Value, tiles: number) => {
+    k.loop(0, width, lanes, (j) => {
+      const bindings = [
+        { axis: rows, value: top },
+        { axis: columns, value: held(j, width) },
+      ];
+      e.bind(bindings, () => {
+        for (let tile = 0; tile < tiles; tile++) writeTile(context, plan, tile * lanes);
       });
     });
-  });
+  };
+  const strip = Math.max(1, 16 / lanes);
+  const from = range?.from ?? v.i32(0);
+  const to = range?.to ?? v.i32(height);
+  const length = v.sub(to, from);
+  const block = strip * lanes;
+  const whole = length.op === "constant" ? v.i32(length.value - (length.value % block)) : v.and(length, -block);
+  const stop = whole.op === "constant" && from.op === "constant" ? v.add(from, whole) : k.let(v.add(from, whole), "stop");
+  k.loop(from, stop, block, (i) => along(i, strip));
+  k.loop(stop, to, lanes, (i) => along(held(i, height), 1));
 }
 
-function writeTile({ k, e }: LoopContext, { rows, columns, loads }: TransposePlan): void {
+function writeTile({ k, e }: LoopContext, { rows, columns, loads }: TransposePlan, top: number): void {
   const { lanes } = k.machine;
   const turned = loads.map((load) => {
     const read = Array.from({ length: lanes }, (_, column) => {
       let value: Value | undefined;
       e.shifted(
         [
-          { axis: rows, by: 0, vector: true },
+          { axis: rows, by: top, vector: true },
           { axis: columns, by: column, vector: false },
         ],
         () => {
@@ -87,7 +89,7 @@ function writeTile({ k, e }: LoopContext, { rows, columns, loads }: TransposePla
   for (let row = 0; row < lanes; row++) {
     e.shifted(
       [
-        { axis: rows, by: row, vector: false },
+        { axis: rows, by: top + row, vector: false },
         { axis: columns, by: 0, vector: true },
       ],
       () => {

@@ -31,7 +31,7 @@ export const binaryCrossEntropyLogits = map("binaryCrossEntropyLogits", "y = max
   gradient: { x: "gy * (1 / (1 + exp(-x)) - t)", t: "-gy * x" },
   doc: { en: "Binary cross entropy from a logit x, without overflow.", ja: "二値交差エントロピー（ロジットから）" },
 });
-export const binaryCrossEntropy = map("binaryCrossEntropy", "y = -(t * max(log(x), -100) + (1 - t) * max(log(1 - x), -100))", {
+export const binaryCrossEntropy = map("binaryCrossEntropy", "y = -(max(log(x), -100) * t + max(log(1 - x), -100) * (1 - t))", {
   gradient: { x: "gy * (x - t) / max(x * (1 - x), 1e-12)", t: "gy * (max(log(1 - x), -100) - max(log(x), -100))" },
   doc: { en: "Binary cross entropy of a probability x in [0, 1]; logarithms are limited to −100.", ja: "二値交差エントロピー" },
 });

@@ -51,6 +51,7 @@ export function tensor(data: HostArray | Nested, second?: Shape | TensorOptions,
 
 /** A tensor that requires a gradient: a weight. */
 export function parameter<const S extends Shape>(value: Tensor<S>): Tensor<S> {
+  if (!value.dtype.startsWith("float")) throw new InputError(`parameter: only floats can require a gradient, got ${value.dtype}`, { hint: 'convert it first: to("float32")' });
   const made = fromData(value.data.slice() as HostArray, value.shape, value.dtype);
   valueOf(made).requiresGrad = true;
   return made;
@@ -59,7 +60,7 @@ export function parameter<const S extends Shape>(value: Tensor<S>): Tensor<S> {
 export function full<const S extends Shape>(shape: S, value: number, options: TensorOptions = {}): Tensor<S> {
   const dtype = options.dtype ?? "float32";
   checkShape(shape);
-  return make(allocate(dtype, sizeOfShape(shape)).fill(value), shape, dtype, options) as Tensor<S>;
+  return make(allocate(dtype, sizeOfShape(shape)).fill(fitted(value, dtype, 0)), shape, dtype, options) as Tensor<S>;
 }
 
 export function zeros<const S extends Shape>(shape: S, options?: TensorOptions): Tensor<S> {
@@ -85,6 +86,7 @@ export function linspace(start: number, end: number, count: number, options: Ten
 
 /** The identity matrix. */
 export function eye(size: number, options: TensorOptions = {}): Tensor<readonly [number, number]> {
+  checkShape([size, size]);
   const numbers = new Float32Array(size * size);
   for (let n = 0; n < size; n++) numbers[n * size + n] = 1;
   return tensor(numbers, [size, size], { dtype: "float32", ...options });
@@ -120,6 +122,15 @@ function collect(data: Nested, depth: number, shape: number[], numbers: number[]
   return isBool;
 }
 
+/** The number as the dtype stores it. @throws InputError when an integer type cannot hold it */
+function fitted(value: number, dtype: DType, position: number): number {
+  if (dtype === "bool") return Number(value !== 0);
+  if (dtype !== "int32" && dtype !== "uint8") return value;
+  const [low, high] = dtype === "int32" ? [-2147483648, 2147483647] : [0, 255];
+  if (!Number.isInteger(value) || value < low || value > high) throw new InputError(`tensor: ${dtype} holds whole numbers from ${low} to ${high}, got ${value} at position ${position}`);
+  return value;
+}
+
 function dtypeOf(data: ArrayBufferView): DType {
   if (data instanceof Float32Array) return "float32";
   if (data instanceof Float64Array) return "float64";
@@ -133,8 +144,7 @@ function convert(data: HostArray | readonly number[], dtype: DType): HostArray {
   const target = allocate(dtype, data.length);
   for (let n = 0; n < data.length; n++) {
     const value = data[n] as number;
-    if ((dtype === "int32" || dtype === "uint8") && !Number.isInteger(value)) throw new InputError(`tensor: ${dtype} holds whole numbers, got ${value} at position ${n}`);
-    target[n] = dtype === "bool" ? Number(value !== 0) : value;
+    target[n] = fitted(value, dtype, n);
   }
   return target;
 }

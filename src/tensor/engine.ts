@@ -7,7 +7,7 @@ import { allocate, sizeOfShape } from "../formula/evaluate.ts";
 import type { DType, Program } from "../formula/nest.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
-import { partsOf } from "./parts.ts";
+import { partsOf, shapeOfPart } from "./parts.ts";
 import { callSite, captureSite, currentScope, needsTape, withScope } from "./tape.ts";
 import { currentTrace, LiveNumber } from "./trace.ts";
 import type { Attributes, Value } from "./value.ts";
@@ -65,10 +65,12 @@ function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attr
   return withScope(op.name, () => {
     const values = new Map(op.formula.inputs.map((name, number) => [name, inputs[number] as Value]));
     let result: Value | undefined;
+    const { target } = op.formula.statements[op.formula.statements.length - 1] as { target: string };
     parts.forEach((part, number) => {
       const isLast = number === parts.length - 1;
       const partInputs = part.formula.inputs.map((name) => values.get(name) as Value);
-      result = apply(part, partInputs, attributes, isLast ? options : options.like ? { like: options.like } : {});
+      const own = isLast ? options.resultShape : options.resultShape && shapeOfPart(part, target, options.resultShape);
+      result = apply(part, partInputs, attributes, { resultShape: own, like: options.like });
       values.set((part.formula.statements[0] as { target: string }).target, result);
     });
     return result as Value;

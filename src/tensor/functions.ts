@@ -134,7 +134,7 @@ export function scatterAdd(x: Tensor, ids: Tensor, extent: number, axis = 0): Te
   const value = valueOf(x, "scatterAdd");
   const along = operate.resolveAxis("scatterAdd", axis, value.rank);
   operate.checkIds("scatterAdd", valueOf(ids), extent, `axis ${axis} of the result`);
-  return asTensor(apply(gathers.scatterAdd(value.rank, along), [value, valueOf(ids)], {}, { resultShape: value.shape.map((size, d) => (d === along ? extent : size)) }));
+  return asTensor(apply(gathers.scatterAdd(value.rank, along), [valueOf(ids), value], {}, { resultShape: value.shape.map((size, d) => (d === along ? extent : size)) }));
 }
 
 /** (x − mean) / √(variance + epsilon) · weight + bias, all broadcast. */

@@ -22,6 +22,16 @@ export function partsOf(op: Op): readonly Op[] {
   return found;
 }
 
+/** The shape of a part whose axes are axes of the result of the whole op; undefined where it has others. */
+export function shapeOfPart(part: Op, result: string, resultShape: readonly number[]): readonly number[] | undefined {
+  const [statement] = part.formula.statements as [Statement];
+  const { like } = statement;
+  if (like?.tensor !== result || like.indices.length !== resultShape.length) return undefined;
+  const names = like.indices.map((index) => (index.kind === "name" ? index.name : undefined));
+  const shape = statement.indices.map((index) => (index.kind === "name" ? resultShape[names.indexOf(index.name)] : undefined));
+  return shape.every((extent) => extent !== undefined) ? shape : undefined;
+}
+
 /** The ops whose results add up to the gradient of the op by one input; each result has that input's shape. */
 export function gradientOps(op: Op, input: string): readonly Op[] {
   let known = gradients.get(op);

@@ -19,7 +19,6 @@ export type {
   FitResult,
   Loss,
   Model,
-  Optimizer,
   Samples,
   Scores,
   StopReason,

@@ -3,17 +3,20 @@
 import { FileError } from "../util/errors.ts";
 import { tensor } from "../tensor/index.ts";
 import type { HostArray, Tensor } from "../tensor/index.ts";
-import type { Tensors, TrainingState } from "./types.ts";
+import type { StoredNumbers } from "../nn/index.ts";
+import type { OptimizerState } from "../optim/index.ts";
+import type { TrainingState } from "./types.ts";
 
 const parts = ["model", "optimizer", "best"] as const;
 
 /** Tensor names begin with "model/", "optimizer/" or "best/". */
-export function packState(state: TrainingState): { readonly tensors: Tensors; readonly text: string } {
+export function packState(state: TrainingState): { readonly tensors: ReadonlyMap<string, StoredNumbers>; readonly text: string } {
   const { model, optimizer, bestModel, ...rest } = state;
-  const named = { model, optimizer, best: bestModel ?? new Map<string, Tensor>() };
+  const { tensors: moments, ...settings } = optimizer;
+  const named = { model, optimizer: moments, best: bestModel ?? new Map<string, Tensor>() };
   const tensors = new Map(parts.flatMap((part) => [...named[part]].map(([name, value]) => [`${part}/${name}`, value] as const)));
   // JSON has no NaN and no infinity; a metric may be either.
-  const text = JSON.stringify(rest, (_, value: unknown) => (typeof value === "number" && !Number.isFinite(value) ? { number: String(value) } : value));
+  const text = JSON.stringify({ ...rest, optimizer: settings }, (_, value: unknown) => (typeof value === "number" && !Number.isFinite(value) ? { number: String(value) } : value));
   return { tensors, text };
 }
 
@@ -27,10 +30,10 @@ export function unpackState(stored: ReadonlyMap<string, { readonly shape: readon
     if (part === undefined) throw damaged(where, `the tensor "${path}" belongs to no part of a checkpoint`);
     found[part].set(path.slice(slash + 1), tensor(data, shape, dtype === "BOOL" ? { dtype: "bool" } : {}));
   }
-  return { ...numbers, model: found.model, optimizer: found.optimizer, ...(found.best.size > 0 ? { bestModel: found.best } : {}) };
+  return { ...numbers, model: found.model, optimizer: { ...numbers.optimizer, tensors: found.optimizer }, ...(found.best.size > 0 ? { bestModel: found.best } : {}) };
 }
 
-function readText(text: string | undefined, where: string): Omit<TrainingState, "model" | "optimizer"> {
+function readText(text: string | undefined, where: string): Omit<TrainingState, "model" | "optimizer"> & { optimizer: Omit<OptimizerState, "tensors"> } {
   let state: Partial<TrainingState> | null;
   try {
     state = JSON.parse(text ?? "null", (_, value: unknown) => {
@@ -41,7 +44,7 @@ function readText(text: string | undefined, where: string): Omit<TrainingState, 
     throw damaged(where, "its notes are not JSON", error);
   }
   const counts = [state?.epochs, state?.batches, state?.seed, state?.epochSeconds, state?.random?.seed, state?.random?.stream];
-  if (!counts.every((count) => typeof count === "number") || !Array.isArray(state?.history) || !Array.isArray(state?.sums))
+  if (!counts.every((count) => typeof count === "number") || !Array.isArray(state?.history) || !Array.isArray(state?.sums) || state?.optimizer === undefined)
     throw damaged(where, "its notes lack the place in the training");
   return state as TrainingState;
 }

@@ -2,21 +2,12 @@
 
 import type { Dataset, Fields, NdArray } from "../data/index.ts";
 import type { Layer } from "../nn/layer.ts";
+import type { Optimizer, OptimizerState } from "../optim/index.ts";
 import type { RandomState, Tensor } from "../tensor/index.ts";
 import type { Metric } from "./metrics.ts";
 
 /** Any layer of kasane/nn, a `sequential` or one's own. */
 export type Model = Layer;
-
-/** Every optimizer of kasane/optim is one. */
-export interface Optimizer {
-  learningRate: number;
-  zeroGrad(): void;
-  step(): void;
-  /** Copies of moments and step counters by name. */
-  stateDict(): ReadonlyMap<string, Tensor>;
-  loadStateDict(state: ReadonlyMap<string, Tensor>): void;
-}
 
 /** Tensors by name. */
 export type Tensors = ReadonlyMap<string, Tensor>;
@@ -146,7 +137,7 @@ export interface BestEpoch {
 /** Model, optimizer, random numbers and place in the data: enough to go on with the very same numbers. */
 export interface TrainingState<Name extends string = string> {
   readonly model: Tensors;
-  readonly optimizer: Tensors;
+  readonly optimizer: OptimizerState;
   readonly random: RandomState;
   /** Decides the order of the data. */
   readonly seed: number;

@@ -24,7 +24,7 @@ const access = fc
   .map(([tensor, items]) => `${tensor}[${items.join(", ")}]`);
 const leaf = fc.oneof(
   literal,
-  fc.constantFrom("x", "w", "p", "i", "x[...]", "w[...a, i]", "x[..., j]", "inside(x[i - 1])", "count[i, j]", "position[i, j < 3]"),
+  fc.constantFrom("x", "w", "p", "i", "x[...]", "x[]", "w[...a, i]", "x[..., j]", "inside(x[i - 1])", "count[i, j]", "position[i, j < 3]"),
   access,
 );
 const binary = fc.constantFrom("+", "-", "*", "/", "%", "^", "<", "<=", ">", ">=", "==", "!=", "&&", "||");

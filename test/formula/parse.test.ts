@@ -59,6 +59,9 @@ describe("what names are", () => {
   it("reads a bare name as all of a tensor", () => {
     expect(parseFormula("y = x")).toEqual(parseFormula("y[...] = x[...]"));
   });
+  it("reads empty brackets as a tensor without axes", () => {
+    expect(parseFormula("y[] = x[] + sum[i](w[i])").statements[0]).toMatchObject({ indices: [], value: { args: [{ indices: [] }, {}] } });
+  });
   it("lets an axis be a value", () => {
     expect(parseFormula("y[i < n] = i * x").inputs).toEqual(["x"]);
   });
@@ -103,7 +106,8 @@ describe("errors", () => {
     ["y = sum[](x)", /expected an axis name, got '\]'/, 9],
     ["y = sum[i] x", /expected '\(', got 'x'/, 12],
     ["y = x[i", /expected '\]', got the end/, 8],
-    ["y = x[]", /expected a number, a name or '\(', got '\]'/, 7],
+    ["y = x[i,]", /expected a number, a name or '\(', got '\]'/, 9],
+    ["y[i,] = x", /expected a number, a name or '\(', got '\]'/, 5],
     ["y[i*2 < 3] = x", /only a plain axis can be given an extent with </, 9],
     ["y = inside(x)", /inside takes one access, as in inside\(x\[i - 1\]\)/, 5],
     ["y = inside(x[i], 2)", /inside takes one access/, 5],

@@ -1,12 +1,12 @@
 // Runs formulas on plain arrays in double precision, with a small tape of its own for gradients of gradients.
 
-import { type Formula, type Statement, tensorsIn } from "../../src/formula/ast.ts";
+import { expressionsOf, type Formula, type Statement, tensorsIn } from "../../src/formula/ast.ts";
 import { bind } from "../../src/formula/bind.ts";
 import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
 import { evaluateProgram, type NumberArray, sizeOfShape } from "../../src/formula/evaluate.ts";
 import type { DType } from "../../src/formula/nest.ts";
 import { normalise } from "../../src/formula/normalise.ts";
-import { expressionsOf, parseFormula } from "../../src/formula/parse.ts";
+import { parseFormula } from "../../src/formula/parse.ts";
 
 export interface Data {
   readonly shape: readonly number[];

@@ -4,7 +4,10 @@ import { describe, expect, it } from "vitest";
 import { averagePool, conv, linear, maxPool, parameter, relu, sigmoid, softmax, tensor, zeros } from "../../src/index.ts";
 
 const x = tensor([[2, 3, 1]]);
-const w1 = [[3, 1, 2], [-2, -3, -1]];
+const w1 = [
+  [3, 1, 2],
+  [-2, -3, -1],
+];
 const w2 = [[3, 2]];
 
 describe("the 3-2-1 network", () => {
@@ -32,7 +35,9 @@ describe("the 3-2-1 network", () => {
     const printed = (values: Iterable<number>): string[] => [...values].map((value) => value.toExponential(8));
     const expected = (values: number[]): string[] => values.map((value) => value.toExponential(8));
     expect(printed(second.grad?.data ?? [])).toEqual(expected([-1.72104507, -1.43112111e-6]));
-    expect(printed(first.grad?.data ?? [])).toEqual(expected([-1.72463398e-4, -2.58695098e-4, -8.62316992e-5, -5.7244797e-6, -8.58671954e-6, -2.86223985e-6]));
+    expect(printed(first.grad?.data ?? [])).toEqual(
+      expected([-1.72463398e-4, -2.58695098e-4, -8.62316992e-5, -5.7244797e-6, -8.58671954e-6, -2.86223985e-6]),
+    );
   });
 });
 
@@ -56,8 +61,14 @@ describe("gradient descent", () => {
 
 describe("convolution and pooling", () => {
   it("1×1 convolution is the same linear map at every position", () => {
-    const image = tensor(Float32Array.from({ length: 2 * 3 * 4 * 4 }, (_, n) => Math.sin(n)), [2, 3, 4, 4]);
-    const weight = tensor(Float32Array.from({ length: 6 }, (_, n) => Math.cos(n)), [2, 3]);
+    const image = tensor(
+      Float32Array.from({ length: 2 * 3 * 4 * 4 }, (_, n) => Math.sin(n)),
+      [2, 3, 4, 4],
+    );
+    const weight = tensor(
+      Float32Array.from({ length: 6 }, (_, n) => Math.cos(n)),
+      [2, 3],
+    );
     const byConv = conv(image, weight.reshape([2, 3, 1, 1]));
     const byLinear = linear(image.transpose([0, 2, 3, 1]), weight).transpose([0, 3, 1, 2]);
     byConv.data.forEach((value, n) => expect(value).toBeCloseTo(byLinear.data[n] ?? Number.NaN, 5));
@@ -66,12 +77,41 @@ describe("convolution and pooling", () => {
   it("2×2 pooling with stride 2 halves 224×224×64 to 112×112×64", () => {
     const image = zeros([1, 64, 224, 224]);
     expect(maxPool(image, 2).shape).toEqual([1, 64, 112, 112]);
-    expect(averagePool(tensor([[[[1, 3], [5, 7]]]]), 2).toArray()).toEqual([[[[4]]]]);
-    expect(maxPool(tensor([[[[1, 3], [5, 7]]]]), 2).toArray()).toEqual([[[[7]]]]);
+    expect(
+      averagePool(
+        tensor([
+          [
+            [
+              [1, 3],
+              [5, 7],
+            ],
+          ],
+        ]),
+        2,
+      ).toArray(),
+    ).toEqual([[[[4]]]]);
+    expect(
+      maxPool(
+        tensor([
+          [
+            [
+              [1, 3],
+              [5, 7],
+            ],
+          ],
+        ]),
+        2,
+      ).toArray(),
+    ).toEqual([[[[7]]]]);
   });
 });
 
 it("softmax outputs sum to 1", () => {
-  const p = softmax(tensor([[1, 2, 3, 4], [1000, -1000, 0, 999]]));
+  const p = softmax(
+    tensor([
+      [1, 2, 3, 4],
+      [1000, -1000, 0, 999],
+    ]),
+  );
   for (const total of p.sum(-1).data) expect(total).toBeCloseTo(1, 6);
 });

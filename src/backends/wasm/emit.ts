@@ -320,6 +320,13 @@ class FunctionEmitter {
         this.#op(wide ? code.f32x4Add : code.f32Add);
         return;
       case "select": {
+        // Choosing between a value and zero bits is one instruction with the mask itself.
+        if (wide && (isZero(b) || isZero(c))) {
+          this.#value(isZero(b) ? c : b);
+          this.#value(a);
+          this.#op(isZero(b) ? code.v128AndNot : code.v128And);
+          return;
+        }
         this.#value(b);
         this.#value(c);
         this.#value(a);
@@ -539,6 +546,8 @@ class FunctionEmitter {
     return local;
   }
 }
+
+const isZero = (value: Value): boolean => value.op === "constant" && Object.is(value.value, 0);
 
 /** Takes byte 0 of every 32-bit lane, four times over. */
 const lowBytes = [0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12];

@@ -53,6 +53,7 @@ export const code = {
   f32x4Replace: simd(32),
   v128Not: simd(77),
   v128And: simd(78),
+  v128AndNot: simd(79),
   bitselect: simd(82),
   anyTrue: simd(83),
   store8Lane: simd(88),

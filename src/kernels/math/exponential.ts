@@ -23,9 +23,23 @@ function reduced(k: FunctionBuilder, x: Value): { n: Value; r: Variable; tail: V
   return { n: n.int, r, tail: v.mul(v.mul(r, r), polynomial(r, expTail)) };
 }
 
+/** (eʳ − 1 − r)/r² again, for eʳ within 2⁻²⁷: one term less. */
+const shortTail = [0.49999998, 0.166665387, 0.0416672212, 0.00836718093, 0.00138823998];
+
+/**
+ * 2·eʳ · 2ⁿ⁻¹, where n falls out of the sum that rounds x/ln 2: with 2²³ + 2²² + 126 added, its low bits are n − 1 + 127, an exponent.
+ * Results below 2⁻¹²⁵ are flushed to zero.
+ */
 export const exp: MathFunction = (k, x) => {
-  const { n, r, tail } = reduced(k, clamp(x, -104, 89));
-  return scale(k, v.add(v.add(tail, r), 1), n);
+  const magic = 12582912 + 126;
+  const kept = k.let(v.operation("pmin", [x, 89]));
+  const shifted = k.let(v.fma(kept, log2e, magic));
+  const n = k.let(v.sub(shifted, magic));
+  const r = k.let(v.fma(n, -ln2[1], v.fma(n, -ln2[0], kept)));
+  const double = k.let(v.add(r, r));
+  const twice = v.add(v.fma(v.mul(double, r), polynomial(r, shortTail), double), 2);
+  const result = v.mul(twice, v.bitsToFloat(v.shiftLeft(v.bitsToInt(shifted), 23)));
+  return v.select(v.lt(kept, -86.9), v.constant(kept.type, 0), result);
 };
 
 /** eˣ for the small x that `pow` and `erf` need, already known not to be NaN or far out. */

@@ -3,7 +3,8 @@
 import { appendFile, mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
-import type { StoredTensor } from "../../io/index.ts";
+import type { StoredTensor, TensorToStore } from "../../io/index.ts";
+import type { StoredNumbers } from "../../nn/index.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { packState, unpackState } from "../state-file.ts";
 import type { EpochReport, Tensors, TrainingState } from "../types.ts";
@@ -159,9 +160,11 @@ export class RunFolder {
   }
 }
 
-function* tensorsToStore(tensors: Tensors): Generator<readonly [string, { shape: readonly number[]; data: Float32Array; dtype?: "BOOL" }]> {
+function* tensorsToStore(
+  tensors: ReadonlyMap<string, StoredNumbers & { readonly dtype?: string }>,
+): Generator<readonly [string, TensorToStore]> {
   for (const [name, { shape, data, dtype }] of tensors)
-    yield [name, { shape, data: data as Float32Array, ...(dtype === "bool" ? { dtype: "BOOL" as const } : {}) }];
+    yield [name, { shape, data, ...(dtype === "bool" ? { dtype: "BOOL" as const } : {}) }];
 }
 
 /** False when it is there already. */

@@ -1,0 +1,210 @@
+// The training loop: learns, repeats itself from a seed, goes on bit for bit, stops when told or when numbers fail.
+
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Dataset, moons, tableDataset } from "../../src/data/index.ts";
+import { crossEntropy, dropout, linear, relu, sequential } from "../../src/nn/index.ts";
+import { adam, sgd } from "../../src/optim/index.ts";
+import { manualSeed, normal } from "../../src/tensor/index.ts";
+import type { EpochReport, FitOptions, TrainingState } from "../../src/train/index.ts";
+import { accuracy, evaluate, fit, predict, TrainingError } from "../../src/train/index.ts";
+import { RunFolder } from "../../src/train/node.ts";
+
+const data = tableDataset(moons({ count: 90, seed: 3 })) as Dataset<{ x: never; y: never }>;
+const metrics = [accuracy()] as const;
+
+function network() {
+  manualSeed(5);
+  return sequential({ first: linear(2, 8), relu, drop: dropout(0.2), last: linear(8, 2) });
+}
+
+function options(model: ReturnType<typeof network>, more: Partial<FitOptions<typeof metrics>> = {}): FitOptions<typeof metrics> {
+  const optimizer = adam(model.namedParameters(), { learningRate: 0.02 });
+  return { loss: crossEntropy, optimizer, metrics, epochs: 4, batchSize: 16, validation: 0.2, seed: 11, ...more };
+}
+
+const weights = (model: ReturnType<typeof network>): number[] => [...model.stateDict().values()].flatMap((value) => [...value.data]);
+const numbers = (history: readonly EpochReport[]): unknown => history.map(({ seconds, ...rest }) => rest);
+
+describe("fit", () => {
+  it("learns the two moons", async () => {
+    const model = sequential({ first: linear(2, 16), relu, last: linear(16, 2) });
+    const optimizer = adam(model.parameters(), { learningRate: 0.05 });
+    const { history, reason } = await fit(model, data, { loss: crossEntropy, optimizer, metrics, epochs: 40, batchSize: 18, validation: data, seed: 1 });
+    expect(reason).toBe("finished");
+    expect(history).toHaveLength(40);
+    expect(history.at(-1)?.validation?.accuracy).toBeGreaterThan(0.95);
+    expect(history.at(-1)?.train.loss).toBeLessThan((history[0] as EpochReport).train.loss);
+    const { scores, confusion, samples } = await evaluate(model, data, { loss: crossEntropy, metrics, confusion: true, batchSize: 7 });
+    expect(samples).toBe(90);
+    expect(confusion?.total).toBe(90);
+    expect(confusion?.accuracy).toBe(scores.accuracy);
+    expect(scores.accuracy).toBe(history.at(-1)?.validation?.accuracy);
+    expect((await predict(model, data, { batchSize: 7 })).shape).toEqual([90, 2]);
+  });
+
+  it("gives the same numbers from the same seed, others from another", async () => {
+    const runs = [];
+    for (const seed of [11, 11, 12]) {
+      const model = network();
+      const { history } = await fit(model, data, options(model, { seed, epochs: 2 }));
+      runs.push({ history: numbers(history), weights: weights(model) });
+    }
+    expect(runs[0]).toEqual(runs[1]);
+    expect(runs[0]?.weights).not.toEqual(runs[2]?.weights);
+  });
+
+  it("4 epochs are 2 epochs and 2 more, bit for bit", async () => {
+    const whole = network();
+    const expected = await fit(whole, data, options(whole));
+    const first = network();
+    const half = await fit(first, data, options(first, { epochs: 2 }));
+    manualSeed(99);
+    const second = sequential({ first: linear(2, 8), relu, drop: dropout(0.2), last: linear(8, 2) });
+    const rest = await fit(second, data, options(second, { resume: half.state }));
+    expect(weights(second)).toEqual(weights(whole));
+    expect(numbers(rest.history)).toEqual(numbers(expected.history));
+  });
+
+  it("stops in the middle of an epoch at a signal and goes on from there, bit for bit", async () => {
+    const whole = network();
+    const expected = await fit(whole, data, options(whole));
+    const first = network();
+    const abort = new AbortController();
+    let steps = 0;
+    const stopped = await fit(first, data, options(first, { signal: abort.signal, callbacks: [{ onBatchEnd: () => void (++steps === 8 && abort.abort()) }] }));
+    expect(stopped).toMatchObject({ reason: "aborted", epochs: 1, batches: 3 });
+    expect(steps).toBe(8);
+    const folder = await RunFolder.createNumbered(path, "run");
+    await folder.saveCheckpoint(stopped.state);
+    const second = network();
+    const rest = await fit(second, data, options(second, { resume: (await folder.loadCheckpoint()) as TrainingState<"accuracy"> }));
+    expect(weights(second)).toEqual(weights(whole));
+    expect(numbers(rest.history)).toEqual(numbers(expected.history));
+  });
+
+  it("stops early and puts the best weights back", async () => {
+    const model = network();
+    const seen: number[][] = [];
+    const result = await fit(
+      model,
+      data,
+      options(model, {
+        epochs: 50,
+        optimizer: adam(model.parameters(), { learningRate: 2 }),
+        earlyStopping: { patience: 3, monitor: "accuracy" },
+        callbacks: [{ onEpochEnd: () => void seen.push(weights(model)) }],
+      }),
+    );
+    expect(result.reason).toBe("no improvement");
+    expect(result.epochs).toBe((result.best?.epoch as number) + 3);
+    expect(result.restoredBest).toBe(true);
+    expect(weights(model)).toEqual(seen[(result.best?.epoch as number) - 1]);
+    const best = Math.max(...result.history.map(({ validation }) => validation?.accuracy as number));
+    expect(result.best).toMatchObject({ monitor: "validation accuracy", value: best });
+  });
+
+  it("stops with place and advice when the loss is no number, and keeps the weights of the step before", async () => {
+    const model = sequential({ first: linear(2, 4), last: linear(4, 2) });
+    let last = weights(model as never);
+    const run = fit(model, data, {
+      loss: (prediction, target) => crossEntropy(prediction, target).mul(1e30),
+      optimizer: sgd(model.parameters(), { learningRate: 1e20 }),
+      epochs: 3,
+      batchSize: 30,
+      callbacks: [{ onBatchEnd: () => void (last = weights(model as never)) }],
+    });
+    const error = await run.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TrainingError);
+    expect((error as Error).message).toMatch(/expected a finite loss, got (NaN|Infinity) in epoch 1, batch 2[^]*learning rate/);
+    expect((error as TrainingError).place).toMatchObject({ epoch: 1, batch: 2 });
+    expect(weights(model as never)).toEqual(last);
+  });
+
+  it("lets timers run and reports sums over uneven batches", async () => {
+    const model = network();
+    let ticks = 0;
+    const timer = setInterval(() => void ticks++, 1);
+    const counts: number[] = [];
+    await fit(model, data, options(model, { epochs: 60, validation: data, batchSize: 50, callbacks: [{ onBatchEnd: ({ samples }) => void counts.push(samples) }] }));
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(0);
+    expect(counts.slice(0, 2)).toEqual([50, 40]);
+  });
+
+  it("sets the learning rate of each epoch and stops when a callback asks", async () => {
+    const model = network();
+    const result = await fit(model, data, options(model, { learningRate: (epoch) => 0.1 / epoch, callbacks: [{ onEpochEnd: ({ epoch }, training) => (epoch === 2 ? training.stop("enough") : undefined) }] }));
+    expect(result).toMatchObject({ reason: "stopped", message: "enough", epochs: 2 });
+    expect(result.history.map(({ learningRate }) => learningRate)).toEqual([0.1, 0.05]);
+  });
+
+  it.each([
+    [{ epochs: 0 }, /epochs to be a whole number of at least 1, got 0/],
+    [{ batchSize: 2.5 }, /batchSize/],
+    [{ validation: 1.5 }, /fraction between 0 and 1, got 1.5/],
+    [{ earlyStopping: { patience: 2, monitor: "acuracy" as never } }, /"acuracy"[^]*"accuracy"/],
+    [{ learningRate: () => Number.NaN }, /learning rate of at least 0, got NaN/],
+  ])("refuses %o", async (wrong, message) => {
+    const model = network();
+    await expect(fit(model, data, options(model, wrong))).rejects.toThrow(message);
+  });
+});
+
+let path = "";
+beforeEach(async () => {
+  path = await mkdtemp(join(tmpdir(), "kasane-run-"));
+});
+afterEach(() => rm(path, { recursive: true }));
+
+describe("run folders", () => {
+  it("never take the place of one another", async () => {
+    const made = await Promise.all([1, 2, 3].map(() => RunFolder.createNumbered(path, "digits")));
+    expect(made.map((folder) => folder.path).sort()).toEqual([1, 2, 3].map((n) => join(path, `digits-${n}`)));
+    await made[0]?.writeConfig({ a: 1 });
+    await expect(RunFolder.create(made[0]?.path as string)).rejects.toThrow(/already holds a run[^]*--resume[^]*--force/);
+    expect(await made[0]?.readConfig()).toEqual({ a: 1 });
+    const replaced = await RunFolder.create(made[0]?.path as string, { replace: true });
+    expect(await replaced.has("config")).toBe(false);
+    await writeFile(join(path, "note.txt"), "mine");
+    await expect(RunFolder.create(path)).rejects.toThrow(/not empty/);
+    await expect(RunFolder.open(path)).rejects.toThrow(/not a run/);
+    await expect(RunFolder.create(join(path, "note.txt"))).rejects.toThrow(/a file of that name|a folder was expected/);
+  });
+
+  it("keep weights, metrics and states, and refuse damaged ones", async () => {
+    const folder = await RunFolder.create(join(path, "deep", "run"));
+    manualSeed(1);
+    const state: TrainingState = {
+      model: new Map([["w", normal([2, 2])]]),
+      optimizer: { kind: "adam", groups: [{ learningRate: 0.1 }], steps: { w: 3 }, tensors: new Map([["w.firstMoment", normal([2, 2])]]) },
+      random: { seed: 1, stream: 2 },
+      seed: 1,
+      epochs: 1,
+      batches: 0,
+      sums: [],
+      epochSeconds: 0,
+      history: [{ epoch: 1, learningRate: 0.1, seconds: 1, train: { loss: Number.NaN } }],
+    };
+    await folder.saveCheckpoint(state);
+    const loaded = await folder.loadCheckpoint();
+    expect(loaded.history).toEqual(state.history);
+    expect([...(loaded.model.get("w")?.data ?? [])]).toEqual([...(state.model.get("w")?.data ?? [])]);
+    expect(loaded.optimizer.steps).toEqual({ w: 3 });
+    expect([...loaded.optimizer.tensors.keys()]).toEqual(["w.firstMoment"]);
+    await folder.writeMetrics(state.history);
+    await folder.appendMetrics({ epoch: 2, learningRate: 0.1, seconds: 1, train: { loss: 0.5 } });
+    await writeFile(join(folder.path, "metrics.jsonl"), `${await readFile(join(folder.path, "metrics.jsonl"), "utf8")}{"epoch": 3, "le`);
+    expect((await folder.readMetrics()).map(({ epoch }) => epoch)).toEqual([1, 2]);
+    await folder.saveModel(state.model, { model: "mlp" });
+    expect((await folder.loadModel()).architecture).toEqual({ model: "mlp" });
+    const bytes = await readFile(join(folder.path, "checkpoint.safetensors"));
+    await writeFile(join(folder.path, "checkpoint.safetensors"), bytes.subarray(0, bytes.length - 5));
+    await expect(folder.loadCheckpoint()).rejects.toThrow(/cut short/);
+    await folder.saveModel(state.model, {});
+    await writeFile(join(folder.path, "checkpoint.safetensors"), await readFile(join(folder.path, "model.safetensors")));
+    await expect(folder.loadCheckpoint()).rejects.toThrow(/not a checkpoint/);
+  });
+});
