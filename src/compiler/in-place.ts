@@ -38,7 +38,9 @@ function readsOnlyInPlace(step: Step, cell: number): boolean {
   const { nest, reads } = step;
   const loads = expressionsOf(nest).flatMap(scalarsOf).filter((node) => node.kind === "load" && reads[node.operand] === cell);
   if (loads.length === 0) return true;
-  if (nest.reducer !== undefined || nest.output.accumulate) return false;
+  // In a reduction only the epilogue runs after all reads of its element.
+  const inBody = scalarsOf(nest.body).some((node) => loads.includes(node));
+  if ((nest.reducer !== undefined && inBody) || nest.output.accumulate) return false;
   const target = text(nest, nest.output.index);
   return loads.every((load) => load.kind === "load" && nest.operands[load.operand]?.shape.join() === nest.output.shape.join() && text(nest, load.index) === target);
 }

@@ -15,9 +15,11 @@ export const PASSES: readonly { readonly name: string; readonly pass: Pass }[] =
   { name: "constants", pass: foldConstants },
   { name: "share", pass: shareEqualSteps },
   { name: "drop", pass: dropUnusedSteps },
+  // First epilogues: an activation that belongs to its contraction must not be drawn into several consumers instead.
+  { name: "epilogues", pass: fuseEpilogues },
   { name: "fuse", pass: fuseIntoConsumers },
   { name: "drop-fused", pass: dropUnusedSteps },
-  { name: "epilogues", pass: fuseEpilogues },
+  { name: "epilogues-of-fused", pass: fuseEpilogues },
   { name: "in-place", pass: updateInPlace },
 ];
 
