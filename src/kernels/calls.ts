@@ -33,6 +33,14 @@ const compare =
     return logical ? v.operation(op, [v.convertToInt(a!), v.convertToInt(b!)]) : v.operation(op, [a!, b!]);
   };
 
+/** Against a constant that is not NaN the short form keeps NaN too, when the other argument stands first. */
+function againstConstant(op: "pmin" | "pmax", a: Value, b: Value, { type, args }: Call): Value | undefined {
+  if (type !== "float") return undefined;
+  const place = args.findIndex((arg) => arg.kind === "constant" && !Number.isNaN(arg.value));
+  if (place < 0) return undefined;
+  return v.operation(op, place === 0 ? [b, a] : [a, b]);
+}
+
 const table = {
   add: plain("add"),
   sub: plain("sub"),
@@ -44,8 +52,8 @@ const table = {
     return exponent.kind === "constant" ? powConstant(k, a!, exponent.value) : pow(k, a!, b!);
   },
   mod: (k, [a, b], { type }) => (type === "int" ? intMod(k, a!, b!) : floatMod(k, a!, b!)),
-  min: plain("min"),
-  max: plain("max"),
+  min: (_, [a, b], call) => againstConstant("pmin", a!, b!, call) ?? v.min(a!, b!),
+  max: (_, [a, b], call) => againstConstant("pmax", a!, b!, call) ?? v.max(a!, b!),
   abs: plain("abs"),
   sign: (k, [a]) => {
     const x = k.let(a!);

@@ -6,6 +6,7 @@ import type { Value, Variable } from "./language.ts";
 import { entryParameters, type LoweredNest } from "./lower.ts";
 import { type LoopPlan, planLoops } from "./plan.ts";
 import { writeReduction } from "./reduce.ts";
+import { splitResidues } from "./residues.ts";
 import { canonicalise } from "./schedule.ts";
 import { planTranspose, type TransposePlan, writeTransposed } from "./transpose.ts";
 import * as v from "./values.ts";
@@ -22,14 +23,61 @@ export interface LoopContext {
 const workPerSlice = 2048;
 const workPerCall = 300_000;
 
-export function lowerLoops(original: Nest, module: ModuleBuilder): LoweredNest {
+export function lowerLoops(nest: Nest, module: ModuleBuilder): LoweredNest {
+  const parts = splitResidues(nest);
+  return parts === undefined
+    ? lowerPart(nest, module, true)
+    : joinParts(
+        nest,
+        parts.map((part) => lowerPart(part, module, false)),
+        module,
+      );
+}
+
+/** Several nests that write different elements of one output: slice by slice where they are cut alike, else one after the other. */
+function joinParts(nest: Nest, parts: readonly LoweredNest[], module: ModuleBuilder): LoweredNest {
+  const parameters = entryParameters(nest);
+  const slices = parts[0]?.slices ?? 1;
+  const alike = parts.every((part) => part.slices === slices);
+  const entry = module.define(
+    `${nameOf(nest)}_classes`,
+    parameters,
+    (k, given) => {
+      const p = given as Readonly<Record<string, Variable>>;
+      const fixed = Object.keys(parameters).filter((name) => name !== "begin" && name !== "end");
+      const call = (part: LoweredNest, begin: Value, end: Value) => k.call(part.entry, [...fixed.map((name) => p[name]!), begin, end]);
+      if (!alike) {
+        for (const part of parts) call(part, v.i32(0), v.i32(part.slices));
+        return;
+      }
+      k.loop(p.begin!, p.end!, 1, (slice) => {
+        const next = k.let(v.add(slice, 1), "next");
+        for (const part of parts) call(part, slice, next);
+      });
+    },
+    true,
+  );
+  const notes = [`${parts.length} residue classes`, ...parts.flatMap((part) => part.notes)];
+  const slicesPerCall = Math.max(1, Math.floor(Math.min(...parts.map((part) => part.slicesPerCall), slices) / Math.max(1, parts.length)));
+  return {
+    entry,
+    scratchBytes: 0,
+    slices: alike ? slices : 1,
+    slicesPerCall: alike ? slicesPerCall : 1,
+    sequential: nest.output.accumulate,
+    notes,
+  };
+}
+
+const nameOf = (nest: Nest): string => nest.name.replace(/[^A-Za-z0-9]+/g, "_") || "nest";
+
+function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean): LoweredNest {
   const { nest, sources } = canonicalise(original);
   const plan = planLoops(nest, module.machine);
   const transpose = planTranspose(nest, plan, module.machine);
   const slicing = planSlices(nest, plan, transpose, module.machine.lanes);
-  const name = nest.name.replace(/[^A-Za-z0-9]+/g, "_") || "nest";
   const entry = module.define(
-    name,
+    nameOf(nest),
     entryParameters(original),
     (k, parameters) => {
       const p = parameters as Readonly<Record<string, Variable>>;
@@ -48,7 +96,7 @@ export function lowerLoops(original: Nest, module: ModuleBuilder): LoweredNest {
         });
       }
     },
-    true,
+    exported,
   );
   const { slices, perSlice } = slicing;
   const slicesPerCall = Math.max(1, Math.min(slices, Math.floor(workPerCall / Math.max(1, perSlice))));

@@ -9,6 +9,8 @@ import * as v from "./values.ts";
 interface Chain {
   readonly best: Variable;
   readonly position: Variable | undefined;
+  /** For max and min of floats: where a NaN was met. The running value itself is kept with one instruction that drops NaN. */
+  readonly nan: Variable | undefined;
 }
 
 /** Additions into one accumulator before it is flushed into a compensated total. */
@@ -47,7 +49,7 @@ export function writeReduction(context: LoopContext, shifts: readonly number[]):
   const combined = finals.map((chain) => chain.best as Value).reduce((a, b) => v.operation(kind.op, [a, b]));
   const reduce = ({ add: "reduceAdd", mul: "reduceMul", max: "reduceMax", min: "reduceMin" } as const)[kind.op as "add"];
   const total = k.let(v.operation(reduce, [combined]), `${element}total`);
-  finish({ best: total, position: undefined });
+  finish({ best: total, position: undefined, nan: undefined });
 }
 
 interface Kind {
@@ -70,6 +72,9 @@ function kindOf(reducer: Reducer, body: ScalarType, wide: boolean): Kind {
   return { op, argument: reducer === "argmax" || reducer === "argmin", better: high ? "gt" : "lt", identity, type };
 }
 
+const remembersNaN = (kind: Kind): boolean =>
+  !kind.argument && (kind.op === "max" || kind.op === "min") && v.elementType(kind.type) === "f32";
+
 function reduceChains(
   context: LoopContext,
   kind: Kind,
@@ -83,11 +88,17 @@ function reduceChains(
   const chains: Chain[] = Array.from({ length: count }, () => ({
     best: start(),
     position: kind.argument ? k.let(v.constant(positionType, 0), "pos") : undefined,
+    nan: remembersNaN(kind) ? k.let(v.constant(v.typeLike("bool", kind.type), 0), "nan") : undefined,
   }));
   const level = kind.op === "add" && v.elementType(kind.type) === "f32" ? blockLevel(context) : undefined;
   if (level === undefined) {
     writeLoops(context, 0, kind, chains, at, alongReduced, undefined);
-    return chains;
+    if (!remembersNaN(kind)) return chains;
+    return chains.map(({ best, position, nan }) => ({
+      best: k.let(v.select(nan!, v.constant(kind.type, Number.NaN), best), "best"),
+      position,
+      nan: undefined,
+    }));
   }
   const totals = chains.map(() => ({ total: start(), lost: start() }));
   const flush = () => {
@@ -101,7 +112,7 @@ function reduceChains(
   return totals.map(({ total, lost }) => {
     // An infinite total has no meaningful remainder.
     const whole = k.let(v.add(total, lost));
-    return { best: k.let(v.select(v.eq(whole, whole), whole, total)), position: undefined };
+    return { best: k.let(v.select(v.eq(whole, whole), whole, total)), position: undefined, nan: undefined };
   });
 
   function blockLevel({ k: builder }: LoopContext): Block | undefined {
@@ -219,13 +230,20 @@ function vectorSteps(
 }
 
 /** Takes the body's value at the present step into a chain; with `count`, only its first lanes. */
-function accumulate({ k, e, nest }: LoopContext, kind: Kind, { best, position }: Chain, count: number | undefined): void {
+function accumulate({ k, e, nest }: LoopContext, kind: Kind, { best, position, nan }: Chain, count: number | undefined): void {
   let value = e.evaluate(nest.body);
+  if (value.op === "constant" && value.value === kind.identity && position === undefined && kind.op === "add") return;
   if (nest.body.type === "bool") value = v.convertToInt(value);
   if (v.isVector(best.type)) value = v.splat(value);
   const mask = count === undefined ? undefined : v.firstLanes(k.machine, count);
   if (position === undefined) {
     const taken = mask === undefined ? value : v.select(mask, value, kind.identity);
+    if (nan !== undefined) {
+      const kept = k.let(taken);
+      k.set(best, v.operation(kind.op === "max" ? "pmax" : "pmin", [best, kept]));
+      k.set(nan, v.or(nan, v.ne(kept, kept)));
+      return;
+    }
     // A product that goes straight into a sum is one fused operation.
     const [a, b] = taken.op === "mul" ? taken.args : [];
     const fuses = kind.op === "add" && a !== undefined && b !== undefined && v.elementType(best.type) === "f32";
@@ -271,5 +289,5 @@ function combineArguments(k: FunctionBuilder, kind: Kind, chains: readonly Chain
       k.set(best, v.select(taken, value, best));
     }
   }
-  return { best, position };
+  return { best, position, nan: undefined };
 }

@@ -18,7 +18,7 @@ export function canonicalise(nest: Nest): CanonicalNest {
 }
 
 /** Applies `scalar` bottom-up to every expression and `index` to every index (after the expressions inside it). */
-function mapNest(nest: Nest, change: (scalar: Scalar) => Scalar, changeIndex: (index: AffineIndex) => AffineIndex): Nest {
+export function mapNest(nest: Nest, change: (scalar: Scalar) => Scalar, changeIndex: (index: AffineIndex) => AffineIndex): Nest {
   const seen = new Map<Scalar, Scalar>();
   const indexOf = (index: Index): Index => (index.kind === "affine" ? changeIndex(index) : { kind: "indirect", value: visit(index.value) });
   const visit = (scalar: Scalar): Scalar => {
@@ -50,7 +50,7 @@ function mapNest(nest: Nest, change: (scalar: Scalar) => Scalar, changeIndex: (i
 }
 
 /** Calls of constants become constants; a float is rounded as the machine would. */
-function foldConstants(scalar: Scalar): Scalar {
+export function foldConstants(scalar: Scalar): Scalar {
   if (scalar.kind === "position" && scalar.index.terms.length === 0) return { kind: "constant", value: scalar.index.offset, type: "int" };
   if (scalar.kind !== "call" || !scalar.args.every((arg) => arg.kind === "constant")) return scalar;
   const [a, b, c, d] = scalar.args.map((arg) => (arg.kind === "constant" ? arg.value : 0));

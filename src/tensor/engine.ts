@@ -141,7 +141,7 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resul
 }
 
 /** The error with the layer path and the user's line, once. */
-function located(error: unknown): unknown {
+export function located(error: unknown): unknown {
   if (!(error instanceof KasaneError) || error.where !== undefined) return error;
   const place = [currentScope().join("."), callSite(error.stack) ?? ""].filter((part) => part !== "").join(", ");
   return place === "" ? error : error.at(place);

@@ -17,7 +17,11 @@ import type { Attributes } from "./value.ts";
 
 type Unary = <S extends Shape>(x: Tensor<S>) => Tensor<S>;
 
-const unary = (op: Op): Unary => (x) => asTensor(apply(op, [valueOf(x, op.name)]));
+const unary = (op: Op): Unary => {
+  const call: Unary = (x) => asTensor(apply(op, [valueOf(x, op.name)]));
+  // Summaries and printed layers call the function by its name.
+  return Object.defineProperty(call, "name", { value: op.name });
+};
 const withAttributes = <S extends Shape>(op: Op, x: Tensor<S>, attributes: Attributes): Tensor<S> => asTensor(apply(op, [valueOf(x, op.name)], attributes));
 
 export const sigmoid: Unary = unary(activations.sigmoid);

@@ -22,15 +22,29 @@ export class KasaneError extends Error {
     this.hint = details.hint;
     this.where = details.where;
     this.#message = message;
+    captureDeepStack(this);
   }
 
   /** The same error with the place it concerns. */
   at(where: string): this {
     const Class = this.constructor as new (message: string, details: ErrorDetails) => this;
     const placed = new Class(this.#message, { where, cause: this.cause, ...(this.hint === undefined ? {} : { hint: this.hint }) });
-    if (this.stack !== undefined) placed.stack = `${placed.name}: ${placed.message}\n${this.stack.split("\n").filter((line) => /^\s+at /.test(line)).join("\n")}`;
+    if (this.stack !== undefined)
+      placed.stack = `${placed.name}: ${placed.message}\n${this.stack
+        .split("\n")
+        .filter((line) => /^\s+at /.test(line))
+        .join("\n")}`;
     return placed;
   }
+}
+
+/** Layers inside layers take more frames than V8 keeps by default, and the user's line is the outermost one. */
+function captureDeepStack(error: Error): void {
+  if (typeof Error.captureStackTrace !== "function") return;
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 100;
+  Error.captureStackTrace(error);
+  Error.stackTraceLimit = stackTraceLimit;
 }
 
 /** A value, option or argument is not of the expected form. */

@@ -152,6 +152,12 @@ class FunctionEmitter {
       return;
     }
     const offset = this.#address(address);
+    if (value.op === "extract" && memory !== "u8") {
+      this.#value(value.args[0]!);
+      this.#memory(code.store32Lane, offset);
+      this.#out.byte(value.immediate[0]!);
+      return;
+    }
     this.#value(value);
     if (!isVector(value.type)) {
       this.#memory(memory === "u8" ? code.i32Store8 : memory === "i32" ? code.i32Store : code.f32Store, offset);

@@ -3,7 +3,7 @@ import type { FunctionBuilder } from "../builder.ts";
 import type { Value, Variable } from "../language.ts";
 import * as v from "../values.ts";
 import type { MathFunction } from "./helpers.ts";
-import { clamp, polynomial, powerOfTwo, roundToInteger, scale, signBit, withSign } from "./helpers.ts";
+import { clamp, polynomial, powerOfTwo, roundToInteger, signBit, withSign } from "./helpers.ts";
 
 /** (eʳ − 1 − r) / r² for |r| ≤ ln 2 / 2: eʳ − 1 within 2⁻³¹. */
 const expTail = [0.500000005, 0.166666664, 0.0416663487, 0.0083333916, 0.00139416527, 0.000198459807];

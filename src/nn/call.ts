@@ -1,0 +1,114 @@
+// Running a layer: names of nested layers become scopes, and observers see every call.
+
+import { located } from "../tensor/engine.ts";
+import { currentScope, withScope } from "../tensor/tape.ts";
+import type { Tensor } from "../tensor/types.ts";
+import type { Layer, LayerMembers } from "./layer.ts";
+
+/** Numbers and words a layer was made with. */
+export type Settings = Readonly<Record<string, number | string | boolean | readonly number[]>>;
+
+/** A layer or a plain function of tensors. */
+export type Part = (...inputs: never[]) => unknown;
+
+/** What a layer is inside. */
+export interface LayerState {
+  readonly kind: string;
+  readonly settings: Settings;
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  readonly buffers: ReadonlyMap<string, Tensor>;
+  /** Child layers and plain functions by name, in order. */
+  readonly parts: ReadonlyMap<string, Part>;
+  readonly forward: (state: LayerState, ...inputs: never[]) => unknown;
+  /** Multiplications with an addition in one call, from the shapes; children count their own. */
+  readonly multiplyAdds: (input: readonly number[], output: readonly number[]) => number;
+  training: boolean;
+}
+
+/** One finished call of a layer, or of a plain function among the steps of a sequential. */
+export interface LayerCall {
+  /** Where it stands in the outermost layer ("0.conv1"); "" for that one itself. */
+  readonly path: string;
+  readonly kind: string;
+  /** Undefined for plain functions. */
+  readonly layer: Layer | undefined;
+  readonly inputs: readonly unknown[];
+  readonly output: unknown;
+}
+
+const states = new WeakMap<object, LayerState>();
+const running: LayerState[] = [];
+let observers: readonly ((call: LayerCall) => void)[] = [];
+
+export function register(layer: LayerMembers, state: LayerState): void {
+  states.set(layer, state);
+}
+
+export function stateOf(part: object): LayerState | undefined {
+  return states.get(part);
+}
+
+export function isLayer(candidate: unknown): candidate is Layer {
+  return typeof candidate === "function" && states.has(candidate);
+}
+
+/** Runs a function while `observe` is told of every layer call, inner calls first. */
+export function observeLayers<Result>(observe: (call: LayerCall) => void, run: () => Result): Result {
+  const before = observers;
+  observers = [...before, observe];
+  try {
+    return run();
+  } finally {
+    observers = before;
+  }
+}
+
+/**
+ * Calls a part under its name. A layer called from another layer's code finds its name there; the outermost layer has none.
+ * @param given its name where the caller knows it
+ */
+export function callPart(part: Part, inputs: readonly unknown[], given?: string): unknown {
+  const state = states.get(part);
+  const name = given ?? nameIn(running.at(-1), part, state);
+  const compute = (): unknown => {
+    const output = attempt(() => (state === undefined ? part(...(inputs as never[])) : forward(state, inputs)));
+    if (observers.length > 0)
+      tell({
+        path: currentScope().join("."),
+        kind: state?.kind ?? (part.name || "function"),
+        layer: state && (part as Layer),
+        inputs,
+        output,
+      });
+    return output;
+  };
+  return name === undefined ? compute() : withScope(name, compute);
+}
+
+/** Runs a function; what a layer itself finds wrong is told with the layer's path too. */
+function attempt<Result>(run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    throw located(error);
+  }
+}
+
+function forward(state: LayerState, inputs: readonly unknown[]): unknown {
+  running.push(state);
+  try {
+    return state.forward(state, ...(inputs as never[]));
+  } finally {
+    running.pop();
+  }
+}
+
+function nameIn(parent: LayerState | undefined, part: Part, state: LayerState | undefined): string | undefined {
+  if (parent === undefined) return undefined;
+  for (const [name, candidate] of parent.parts) if (candidate === part) return name;
+  return state?.kind;
+}
+
+function tell(call: LayerCall): void {
+  for (const observe of observers) observe(call);
+}

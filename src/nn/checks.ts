@@ -1,0 +1,54 @@
+// Checks of arguments that several layers share, and small helpers over shapes.
+
+import type { PerDimension } from "../tensor/contractions.ts";
+import { valueOf } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/types.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
+import type { Settings } from "./call.ts";
+
+/** Names of the spatial dimensions, by how many there are. */
+export const SPATIAL = ["", "length", "height, width", "depth, height, width"];
+
+/** A positive integer, or an error that names the layer and the argument. */
+export function checkCount(kind: string, what: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) throw new InputError(`${kind}: ${what} must be a positive integer, got ${value}`);
+}
+
+/** @throws ShapeError unless x has one of the ranks, e.g. "[batch, channels, length]" */
+export function checkRank(kind: string, x: Tensor, ranks: readonly number[], expected: string): void {
+  const { rank, shape } = valueOf(x, kind);
+  if (!ranks.includes(rank)) throw new ShapeError(`${kind}: expected ${expected}, got shape [${shape.join(", ")}]`);
+}
+
+/** @throws ShapeError unless x has this extent along the axis; the same sentence as the layer's type */
+export function checkFeatures(kind: string, what: string, x: Tensor, axis: number, expected: number): void {
+  const { shape } = valueOf(x, kind);
+  if (shape[axis] === expected) return;
+  throw new ShapeError(`${kind}: expected ${expected} ${what}, got ${shape[axis] ?? "a single number"}: x is [${shape.join(", ")}]`);
+}
+
+/** One positive integer for every spatial dimension. */
+export function perDimension(kind: string, what: string, value: PerDimension, dims: number): readonly number[] {
+  const values = typeof value === "number" ? Array.from({ length: dims }, () => value) : value;
+  if (!Array.isArray(values) || values.length !== dims)
+    throw new InputError(`${kind}: ${what} must be one number or ${dims} of them, got ${JSON.stringify(value)}`);
+  for (const item of values) checkCount(kind, what, item);
+  return values;
+}
+
+/** The options among the keys that the caller gave. */
+export function given(options: object, keys: readonly string[]): Settings {
+  const found = Object.entries(options).filter(([key, value]) => keys.includes(key) && value !== undefined);
+  return Object.fromEntries(found) as Settings;
+}
+
+export function product(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+/** Class numbers or ids that came as floats. @throws InputError at the first that is not whole */
+export function wholeNumbers(name: string, ids: Tensor): Tensor {
+  const at = ids.data.findIndex((value: number) => !Number.isInteger(value));
+  if (at >= 0) throw new InputError(`${name}: expected whole numbers, got ${ids.data[at]} at position ${at}`);
+  return ids.detach().to("int32");
+}

@@ -1,0 +1,132 @@
+// Convolution layers and transposed convolution layers of one to three spatial dimensions.
+
+import type { ConvolutionOptions, PerDimension, TransposedConvolutionOptions } from "../tensor/contractions.ts";
+import * as functions from "../tensor/functions.ts";
+import type { Tensor } from "../tensor/types.ts";
+import { InputError } from "../util/errors.ts";
+import { checkCount, checkFeatures, checkRank, given, perDimension, product, SPATIAL } from "./checks.ts";
+import { fansOf, heNormal, start, zeros } from "./init.ts";
+import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
+import type { WeightOptions } from "./linear.ts";
+import type { ConvolutionRule, Windows } from "./rules.ts";
+
+export type ConvolutionLayerOptions = ConvolutionOptions & WeightOptions;
+export type TransposedConvolutionLayerOptions = TransposedConvolutionOptions & WeightOptions;
+
+type Option<Options, Key extends string, Default> = Options extends { readonly [K in Key]: infer Value } ? Value : Default;
+
+/** The layer's type from its literal arguments; with a dilation the compiler does not follow the sizes. */
+export type ConvolutionLayer<
+  Dimensions extends readonly unknown[],
+  Inputs extends number,
+  Outputs extends number,
+  Kernel,
+  Options,
+> = ShapedLayer<
+  ConvolutionRule<
+    Inputs,
+    Outputs,
+    Windows<
+      Dimensions,
+      Kernel,
+      Option<Options, "stride", 1>,
+      Option<Options, "padding", 0>,
+      Options extends { readonly dilation: unknown } ? false : true
+    >
+  >
+>;
+
+type MakeConvolution<Dimensions extends readonly unknown[]> = <
+  const Inputs extends number,
+  const Outputs extends number,
+  const Kernel extends PerDimension,
+  const Options extends ConvolutionLayerOptions = Record<never, never>,
+>(
+  inputs: Inputs,
+  outputs: Outputs,
+  kernelSize: Kernel,
+  options?: Options,
+) => ConvolutionLayer<Dimensions, Inputs, Outputs, Kernel, Options>;
+
+/** [batch, inputs, length] → [batch, outputs, length′]; weight [outputs, inputs / groups, kernel], bias [outputs]. */
+export const conv1d = convolution(1) as MakeConvolution<[0]>;
+/** [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = ⌊(height + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1; weight [outputs, inputs / groups, kernel, kernel], bias [outputs]. */
+export const conv2d = convolution(2) as MakeConvolution<[0, 0]>;
+/** [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [outputs, inputs / groups, kernel, kernel, kernel], bias [outputs]. */
+export const conv3d = convolution(3) as MakeConvolution<[0, 0, 0]>;
+
+type MakeTransposed = (inputs: number, outputs: number, kernelSize: PerDimension, options?: TransposedConvolutionLayerOptions) => Layer;
+
+/** [batch, inputs, length] → [batch, outputs, length′]; weight [inputs, outputs / groups, kernel], bias [outputs]. */
+export const convTranspose1d: MakeTransposed = transposed(1);
+/** [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = (height − 1)·stride − 2·padding + dilation·(kernel − 1) + outputPadding + 1; weight [inputs, outputs / groups, kernel, kernel], bias [outputs]. */
+export const convTranspose2d: MakeTransposed = transposed(2);
+/** [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [inputs, outputs / groups, kernel, kernel, kernel], bias [outputs]. */
+export const convTranspose3d: MakeTransposed = transposed(3);
+
+function convolution(
+  dims: number,
+): (inputs: number, outputs: number, kernelSize: PerDimension, options?: ConvolutionLayerOptions) => unknown {
+  const kind = `conv${dims}d`;
+  return (inputs, outputs, kernelSize, options = {}) => {
+    const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
+    const shape = [outputs, inputs / groups, ...kernel];
+    const fans = fansOf(shape, groups);
+    const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
+    const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
+    return makeLayer<Layer>({
+      kind,
+      settings: { inputs, outputs, kernelSize, ...given(options, ["stride", "padding", "dilation", "groups"]) },
+      parameters: { weight, bias },
+      forward(_state, x) {
+        checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
+        checkFeatures(kind, "input channels", x, 1, inputs);
+        return functions.conv(x, weight, bias, options);
+      },
+      multiplyAdds: (_input, output) => product(output) * fans.in,
+    });
+  };
+}
+
+function transposed(dims: number): MakeTransposed {
+  const kind = `convTranspose${dims}d`;
+  return (inputs, outputs, kernelSize, options = {}) => {
+    const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
+    const shape = [inputs, outputs / groups, ...kernel];
+    // Every output receives inputs / groups channels through the window: the two fans of the weight trade places.
+    const { in: out, out: into } = fansOf(shape, groups);
+    const fans = { in: into, out };
+    const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
+    const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
+    return makeLayer({
+      kind,
+      settings: { inputs, outputs, kernelSize, ...given(options, ["stride", "padding", "dilation", "groups", "outputPadding"]) },
+      parameters: { weight, bias },
+      forward(_state, x: Tensor) {
+        checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
+        checkFeatures(kind, "input channels", x, 1, inputs);
+        return functions.convTranspose(x, weight, bias, options);
+      },
+      multiplyAdds: (input) => product(input) * out,
+    });
+  };
+}
+
+/** The kernel's extents and the number of groups. @throws InputError when a size is not a positive integer or the groups do not divide the channels */
+function checkSizes(
+  kind: string,
+  dims: number,
+  inputs: number,
+  outputs: number,
+  kernelSize: PerDimension,
+  groups = 1,
+): { kernel: readonly number[]; groups: number } {
+  checkCount(kind, "inputs", inputs);
+  checkCount(kind, "outputs", outputs);
+  checkCount(kind, "groups", groups);
+  if (inputs % groups !== 0 || outputs % groups !== 0)
+    throw new InputError(`${kind}: ${groups} groups do not divide ${inputs} input channels and ${outputs} output channels`, {
+      hint: "both channel counts must be multiples of groups",
+    });
+  return { kernel: perDimension(kind, "kernelSize", kernelSize, dims), groups };
+}

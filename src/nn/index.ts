@@ -1,0 +1,17 @@
+// Layers, initialisers and losses.
+
+export { relu, relu6, selu, sigmoid, silu, softplus, softsign, tanh } from "../tensor/functions.ts";
+export { isLayer, type LayerCall, observeLayers, type Part, type Settings } from "./call.ts";
+export * from "./convolution.ts";
+export type { Fans, Initialiser, Start } from "./init.ts";
+export * as init from "./init.ts";
+export { type Layer, type LayerMembers, layer, type ShapedLayer } from "./layer.ts";
+export * from "./layers.ts";
+export { linear, type WeightOptions } from "./linear.ts";
+export * from "./losses.ts";
+export * from "./normalisation.ts";
+export * from "./pooling.ts";
+export type { ShapeRule } from "./rules.ts";
+export { type Step, sequential } from "./sequential.ts";
+export type { LoadOptions, StateSource, StoredNumbers } from "./state-dict.ts";
+export { type Summary, type SummaryRow, summary } from "./summary.ts";

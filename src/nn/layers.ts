@@ -1,0 +1,109 @@
+// Layers without windows or statistics: dropout, embedding, flatten, identity, and activations with options.
+
+import * as functions from "../tensor/functions.ts";
+import * as random from "../tensor/random.ts";
+import { isTensor } from "../tensor/tensor.ts";
+import type { Axes, Tensor } from "../tensor/types.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
+import type { Settings } from "./call.ts";
+import { checkCount, wholeNumbers } from "./checks.ts";
+import { normal, type Start, start } from "./init.ts";
+import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
+import type { EmbeddingRule, FlattenRule, SameRule } from "./rules.ts";
+
+/** In training, sets each element to 0 with the given probability and scales the others by 1 / (1 − probability); else changes nothing. Srivastava et al. 2014. */
+export function dropout(probability = 0.5): ShapedLayer<SameRule> {
+  refuseTensor("dropout", probability);
+  if (!(probability >= 0 && probability < 1)) throw new InputError(`dropout: the probability must be in [0, 1), got ${probability}`);
+  return makeLayer<ShapedLayer<SameRule>>({
+    kind: "dropout",
+    settings: { probability },
+    forward: (state, x: Tensor) => (state.training && probability > 0 ? random.dropout(x, probability) : x),
+  });
+}
+
+/** A table of `count` rows of `size` numbers: whole numbers [...] → [..., size]. Parameter weight [count, size], from normal(0, 1) unless given. */
+export function embedding<const Size extends number>(
+  count: number,
+  size: Size,
+  options: { readonly init?: Start } = {},
+): ShapedLayer<EmbeddingRule<Size>> {
+  checkCount("embedding", "count", count);
+  checkCount("embedding", "size", size);
+  const weight = start("embedding weight", options.init ?? normal(), [count, size], { in: 1, out: 1 });
+  return makeLayer({
+    kind: "embedding",
+    settings: { count, size },
+    parameters: { weight },
+    forward: (_state, ids: Tensor) => functions.embedding(weight, ids.dtype.startsWith("float") ? wholeNumbers("embedding", ids) : ids),
+  });
+}
+
+/** Makes the dimensions from `startAxis` to `endAxis` one; by default all but the batch. */
+export function flatten(): ShapedLayer<FlattenRule>;
+export function flatten(options: { readonly startAxis?: number; readonly endAxis?: number }): Layer;
+export function flatten(options: { readonly startAxis?: number; readonly endAxis?: number } = {}): unknown {
+  refuseTensor("flatten", options);
+  const { startAxis = 1, endAxis = -1 } = options;
+  return makeLayer<Layer>({
+    kind: "flatten",
+    settings: { ...options } as Settings,
+    forward(_state, x) {
+      const first = startAxis < 0 ? startAxis + x.rank : startAxis;
+      const last = endAxis < 0 ? endAxis + x.rank : endAxis;
+      // One sample number per row: [N] is already flat but for the second dimension.
+      if (options.startAxis === undefined && options.endAxis === undefined) return x.flatten();
+      if (!(first >= 0 && first <= last && last < x.rank))
+        throw new ShapeError(`flatten: axes ${startAxis} to ${endAxis} do not exist in shape [${x.shape.join(", ")}]`);
+      const merged = x.shape.slice(first, last + 1).reduce((a, b) => a * b, 1);
+      return x.reshape([...x.shape.slice(0, first), merged, ...x.shape.slice(last + 1)]);
+    },
+  });
+}
+
+/** Returns its input. */
+export function identity(): ShapedLayer<SameRule> {
+  return makeLayer<ShapedLayer<SameRule>>({ kind: "identity", forward: (_state, x: Tensor) => x });
+}
+
+/** x where positive, else slope · x. Maas et al. 2013. */
+export function leakyRelu(slope = 0.01): ShapedLayer<SameRule> {
+  return activation("leakyRelu", { slope }, (x) => functions.leakyRelu(x, slope));
+}
+
+/** x where positive, else alpha · (eˣ − 1). Clevert et al. 2015. */
+export function elu(alpha = 1): ShapedLayer<SameRule> {
+  return activation("elu", { alpha }, (x) => functions.elu(x, alpha));
+}
+
+/** x times the probability that a standard normal number is below x; "tanh" is the common approximation. Hendrycks & Gimpel 2016. */
+export function gelu(approximate: "none" | "tanh" = "none"): ShapedLayer<SameRule> {
+  return activation("gelu", { approximate }, (x) => functions.gelu(x, approximate));
+}
+
+/** x limited to [low, high]. */
+export function hardtanh(low = -1, high = 1): ShapedLayer<SameRule> {
+  return activation("hardtanh", { low, high }, (x) => functions.hardtanh(x, low, high));
+}
+
+/** Probabilities that sum to 1 along the axis. Leave it out before crossEntropy, which takes logits. */
+export function softmax(axis: Axes = -1): ShapedLayer<SameRule> {
+  return activation("softmax", { axis }, (x) => functions.softmax(x, axis));
+}
+
+export function logSoftmax(axis: Axes = -1): ShapedLayer<SameRule> {
+  return activation("logSoftmax", { axis }, (x) => functions.logSoftmax(x, axis));
+}
+
+function activation(kind: string, settings: Settings, forward: (x: Tensor) => Tensor): ShapedLayer<SameRule> {
+  for (const value of Object.values(settings)) refuseTensor(kind, value);
+  return makeLayer<ShapedLayer<SameRule>>({ kind, settings, forward: (_state, x: Tensor) => forward(x) });
+}
+
+/** `sequential(…, flatten, …)` and nn's `elu(x)` look right and are not: they make a layer of a tensor. */
+function refuseTensor(kind: string, value: unknown): void {
+  if (isTensor(value))
+    throw new InputError(`${kind}: makes a layer, but got a tensor`, {
+      hint: `write ${kind}() among the layers, or import the function ${kind === "flatten" ? "x.flatten()" : kind} from "kasane"`,
+    });
+}

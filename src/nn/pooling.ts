@@ -1,0 +1,90 @@
+// Pooling layers: over windows, or over everything.
+
+import type { PerDimension, PoolingOptions } from "../tensor/contractions.ts";
+import * as functions from "../tensor/functions.ts";
+import type { Tensor } from "../tensor/types.ts";
+import { checkRank, given, perDimension, SPATIAL } from "./checks.ts";
+import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
+import type { GlobalPoolingRule, PoolingRule, Windows } from "./rules.ts";
+
+export type AveragePoolingOptions = PoolingOptions & {
+  /** Divide by the whole window, or only by the part of it inside the input. Default true: the whole. */
+  readonly countPadding?: boolean;
+};
+
+export interface GlobalPoolingOptions {
+  /** Keeps the spatial dimensions with extent 1. Default false. */
+  readonly keepDims?: boolean;
+}
+
+/** No options given: every default is known. */
+type NoOptions = Record<never, never>;
+type Option<Options, Key extends string, Default> = Options extends { readonly [K in Key]: infer Value } ? Value : Default;
+type Known<Options> = Options extends { readonly dilation: unknown } | { readonly ceilMode: unknown } ? false : true;
+
+type MakePooling<Dimensions extends readonly unknown[], All extends object> = <
+  const Kernel extends PerDimension,
+  const Options extends All | NoOptions = NoOptions,
+>(
+  kernelSize: Kernel,
+  options?: Options,
+) => ShapedLayer<
+  PoolingRule<Windows<Dimensions, Kernel, Option<Options, "stride", Kernel>, Option<Options, "padding", 0>, Known<Options>>>
+>;
+
+/** Largest value of each window of [batch, channels, length]; the stride is the kernel size unless given. */
+export const maxPool1d = pooling("max", 1) as MakePooling<[0], PoolingOptions>;
+/** Largest value of each window of [batch, channels, height, width]; the stride is the kernel size unless given. */
+export const maxPool2d = pooling("max", 2) as MakePooling<[0, 0], PoolingOptions>;
+/** Largest value of each window of [batch, channels, depth, height, width]; the stride is the kernel size unless given. */
+export const maxPool3d = pooling("max", 3) as MakePooling<[0, 0, 0], PoolingOptions>;
+/** Mean of each window of [batch, channels, length]; the stride is the kernel size unless given. */
+export const averagePool1d = pooling("average", 1) as MakePooling<[0], AveragePoolingOptions>;
+/** Mean of each window of [batch, channels, height, width]; the stride is the kernel size unless given. */
+export const averagePool2d = pooling("average", 2) as MakePooling<[0, 0], AveragePoolingOptions>;
+/** Mean of each window of [batch, channels, depth, height, width]; the stride is the kernel size unless given. */
+export const averagePool3d = pooling("average", 3) as MakePooling<[0, 0, 0], AveragePoolingOptions>;
+
+/** Mean of every channel: [batch, channels, …] → [batch, channels]. */
+export function globalAveragePool(options: GlobalPoolingOptions & { readonly keepDims: true }): Layer;
+export function globalAveragePool(options?: GlobalPoolingOptions & { readonly keepDims?: false }): ShapedLayer<GlobalPoolingRule>;
+export function globalAveragePool(options: GlobalPoolingOptions = {}): unknown {
+  return globalPooling("globalAveragePool", options, (x, axes) => x.mean(axes, options));
+}
+
+/** Largest value of every channel: [batch, channels, …] → [batch, channels]. */
+export function globalMaxPool(options: GlobalPoolingOptions & { readonly keepDims: true }): Layer;
+export function globalMaxPool(options?: GlobalPoolingOptions & { readonly keepDims?: false }): ShapedLayer<GlobalPoolingRule>;
+export function globalMaxPool(options: GlobalPoolingOptions = {}): unknown {
+  return globalPooling("globalMaxPool", options, (x, axes) => x.max(axes, options));
+}
+
+function globalPooling(kind: string, options: GlobalPoolingOptions, reduce: (x: Tensor, axes: number[]) => Tensor): Layer {
+  return makeLayer({
+    kind,
+    settings: given(options, ["keepDims"]),
+    forward(_state, x: Tensor) {
+      checkRank(kind, x, [3, 4, 5], "[batch, channels, …] with one to three spatial dimensions");
+      return reduce(
+        x,
+        Array.from({ length: x.rank - 2 }, (_, d) => d + 2),
+      );
+    },
+  });
+}
+
+function pooling(of: "max" | "average", dims: number): (kernelSize: PerDimension, options?: AveragePoolingOptions) => unknown {
+  const kind = `${of}Pool${dims}d`;
+  const pool = of === "max" ? functions.maxPool : functions.averagePool;
+  return (kernelSize, options = {}) => {
+    perDimension(kind, "kernelSize", kernelSize, dims);
+    return makeLayer<Layer>({
+      kind,
+      settings: { kernelSize, ...given(options, ["stride", "padding", "dilation", "ceilMode", "countPadding"]) },
+      forward(_state, x) {
+        checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
+        return pool(x, kernelSize, options);
+      },
+    });
+  };
+}

@@ -1,0 +1,74 @@
+// Stochastic gradient descent, with momentum if wanted.
+
+import * as updates from "../ops/updates.ts";
+import { InputError } from "../util/errors.ts";
+import {
+  checkSettings,
+  makeOptimizer,
+  type Optimizer,
+  type OptimizerSettings,
+  type ParameterGroup,
+  type Parameters,
+  remembered,
+  rule,
+} from "./optimizer.ts";
+
+export interface SgdOptions {
+  readonly learningRate: number;
+  /** Share of the velocity that stays from step to step. Default 0. */
+  readonly momentum?: number;
+  /** Share of the gradient that does not enter the velocity. Default 0. */
+  readonly dampening?: number;
+  /** Looks ahead along the velocity; needs momentum and no dampening. Default false. */
+  readonly nesterov?: boolean;
+  /** Adds this times the weight to the gradient (L2 regularisation). Default 0. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * w ← w − rate · g; with momentum v ← momentum · v + (1 − dampening) · g (v ← g at the first step), w ← w − rate · v.
+ * The rules are rows of the catalogue (sgd, sgdVelocity, sgdMomentum, sgdNesterov), as PyTorch defines them; Sutskever et al. 2013.
+ * @throws InputError when an option is out of range
+ */
+export function sgd(parameters: Parameters | readonly ParameterGroup<SgdOptions>[], options: SgdOptions): Optimizer {
+  return makeOptimizer<SgdOptions>({
+    kind: "sgd",
+    parameters,
+    defaults: { learningRate: Number.NaN, momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 },
+    options,
+    remembered: ["velocity"],
+    check(settings) {
+      checkSettings("sgd", settings, ["momentum"], ["weightDecay"]);
+      const { momentum, dampening, nesterov } = settings as Required<SgdOptions> & OptimizerSettings;
+      if (!(dampening >= 0 && dampening <= 1)) throw new InputError(`sgd: dampening must be in [0, 1], got ${dampening}`);
+      if (nesterov && (momentum === 0 || dampening !== 0))
+        throw new InputError(`sgd: nesterov needs a momentum and no dampening, got momentum ${momentum} and dampening ${dampening}`);
+    },
+    update(slot, gradient, settings) {
+      const {
+        learningRate: rate,
+        momentum,
+        dampening,
+        nesterov,
+        weightDecay: decay,
+      } = settings as Required<SgdOptions> & OptimizerSettings;
+      const weight = slot.parameter;
+      if (momentum === 0) {
+        weight.assign(rule(updates.sgd, [weight, gradient], { rate, decay }));
+        return;
+      }
+      const first = !slot.state.has("velocity");
+      const velocity = rule(updates.sgdVelocity, [remembered(slot, "velocity"), gradient, weight], {
+        momentum,
+        dampening: first ? 0 : dampening,
+        decay,
+      });
+      slot.state.set("velocity", velocity);
+      weight.assign(
+        nesterov
+          ? rule(updates.sgdNesterov, [weight, gradient, velocity], { rate, momentum, decay })
+          : rule(updates.sgdMomentum, [weight, velocity], { rate }),
+      );
+    },
+  });
+}
