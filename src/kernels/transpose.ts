@@ -79,12 +79,14 @@ function writeTile({ k, e }: LoopContext, { rows, columns, loads }: TransposePla
           { axis: columns, by: column, vector: false },
         ],
         () => {
-          value = k.let(e.evaluate(load), "tile");
+          const read = e.evaluate(load);
+          value = k.let(load.type === "bool" ? v.convertToInt(read) : read, "tile");
         },
       );
       return value!;
     });
-    return k.transpose(read);
+    const columnsRead = k.transpose(read);
+    return load.type === "bool" ? columnsRead.map((column) => k.let(v.ne(column, 0), "tile")) : columnsRead;
   });
   for (let row = 0; row < lanes; row++) {
     e.shifted(

@@ -8,13 +8,22 @@ export interface Check {
   readonly extent: number;
 }
 
+/** One dimension of the tensor: its index is base + Σ steps[axis] · axis, its neighbours are `pitch` elements apart. */
+export interface AccessDimension {
+  readonly base: number;
+  readonly steps: readonly number[];
+  readonly extent: number;
+  readonly pitch: number;
+  readonly checked: boolean;
+}
+
 /** Where a tensor is read or written: element base + Σ strides[axis] · axis, valid when all checks hold. */
 export interface Access {
   readonly base: number;
   readonly strides: readonly number[];
   readonly checks: readonly Check[];
-  /** Elements of the whole tensor. */
-  readonly size: number;
+  /** Outermost first. */
+  readonly dimensions: readonly AccessDimension[];
 }
 
 /** For each axis of the nest: axis = factor · step + residue with step in [0, extent). */
@@ -39,6 +48,7 @@ export function accessOf(indices: readonly AffineIndex[], shape: readonly number
   const count = axes.extents.length;
   const strides: number[] = new Array(count).fill(0);
   const checks: Check[] = [];
+  const dimensions: AccessDimension[] = [];
   let base = 0;
   let pitch = 1;
   for (let dimension = shape.length - 1; dimension >= 0; dimension--) {
@@ -52,12 +62,14 @@ export function accessOf(indices: readonly AffineIndex[], shape: readonly number
     }
     start /= index.divisor;
     const [low, high] = rangeOf(start, steps, axes.extents);
-    if (low < 0 || high >= extent) checks.push({ base: start, steps, extent });
+    const checked = low < 0 || high >= extent;
+    if (checked) checks.push({ base: start, steps, extent });
+    dimensions.unshift({ base: start, steps, extent, pitch, checked });
     base += start * pitch;
     for (let axis = 0; axis < count; axis++) strides[axis]! += steps[axis]! * pitch;
     pitch *= extent;
   }
-  return { base, strides, checks, size: pitch };
+  return { base, strides, checks, dimensions };
 }
 
 /** Smallest and largest value of base + Σ steps · axis. */

@@ -2,9 +2,10 @@
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
 import type { Value, Variable } from "../language.ts";
 import { entryParameters, type LoweredNest } from "../lower.ts";
-import { add, advance, constant, eq, i32, max, min, mul, operation, select, sub } from "../values.ts";
+import { add, advance, constant, eq, i32, max, min, mul, operation, or, select, sub } from "../values.ts";
+import { defineStage, directColumns, type Stage, zeroArea } from "./direct.ts";
 import { finishOf } from "./epilogue.ts";
-import { type ClassLayout, layoutClass, microShape, type SegmentLayout } from "./layout.ts";
+import { type ClassLayout, layoutClass, microShape, type OperandLayout, type SegmentLayout } from "./layout.ts";
 import { defineEdge, defineMacro, defineMicro, flag, type Output } from "./micro.ts";
 import { definePack } from "./pack.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
@@ -52,8 +53,10 @@ function nameOf(plan: ContractionPlan, part: string): string {
   return `${plan.nest.name.replace(/[^A-Za-z0-9]+/g, "_")}_${part}`;
 }
 
-function lowerClass(plan: ContractionPlan, part: ContractionClass, module: ModuleBuilder): LoweredClass {
-  const layout = layoutClass(plan, part, module.machine);
+function lowerClass(whole: ContractionPlan, asPlanned: ContractionClass, module: ModuleBuilder): LoweredClass {
+  const direct = directColumns(whole, asPlanned, module.machine);
+  const { plan, part } = direct ?? { plan: whole, part: asPlanned };
+  const layout = layoutClass(plan, part, module.machine, direct);
   const { blocking } = layout;
   const totalBlocks = layout.segments.reduce((sum, segment) => sum + segment.blocks, 0);
   const scale = totalBlocks === 0 ? undefined : plan.scale;
@@ -73,16 +76,20 @@ function lowerClass(plan: ContractionPlan, part: ContractionClass, module: Modul
     adds: plan.nest.output.accumulate ? "always" : totalBlocks > 1 ? "sometimes" : "never",
     finishes: finish === undefined ? "never" : totalBlocks > 1 ? "sometimes" : "always",
   };
-  const emitter = new ClassEmitter(plan, part, layout, output, module);
+  const emitter = new ClassEmitter(plan, part, layout, output, module, direct?.stage);
   const slices = part.batch * layout.columnBlocks;
   const tile = `${blocking.rows.height}×${blocking.width}`;
-  const packed = layout.segments.map(({ a, b }) => `A ${a.packed ? "packed" : "in place"}, B ${b.packed ? "packed" : "in place"}`);
+  const packed = layout.segments.map(({ a, b }) => `A ${described(a)}, B ${described(b)}`);
   const k = part.segments.map((segment) => segment.k).join("+") || "0";
   const notes = [
     `contraction: batch ${part.batch} · M ${part.m} × N ${part.n} × K ${k}, tile ${tile}, ${packed[0] ?? "empty sum"}, ` +
       `blocks of ${blocking.rowTilesPerBlock * blocking.rows.height} rows, ${blocking.columnsPerBlock} columns, ${blocking.depth} deep`,
   ];
   return { entry: emitter.define(), slices, scratchBytes: layout.scratch.size, notes };
+}
+
+function described({ packed }: OperandLayout): string {
+  return packed === "direct" ? "read through tables" : packed ? "packed" : "in place";
 }
 
 /** Elements between neighbouring columns of the output. */
@@ -97,6 +104,7 @@ type EntryParameters = { readonly [name: string]: Variable };
 interface Origins {
   readonly a: readonly Value[];
   readonly b: readonly Value[];
+  readonly stage: Value;
   readonly c: Value;
   readonly leaves: readonly Value[];
 }
@@ -110,8 +118,17 @@ class ClassEmitter {
   readonly #packs: readonly { readonly a: string | undefined; readonly b: string | undefined }[];
   readonly #macros: readonly string[];
   readonly #totalBlocks: number;
+  readonly #stage: { readonly plan: Stage; readonly copy: string } | undefined;
 
-  constructor(plan: ContractionPlan, part: ContractionClass, layout: ClassLayout, output: Output, module: ModuleBuilder) {
+  constructor(
+    plan: ContractionPlan,
+    part: ContractionClass,
+    layout: ClassLayout,
+    output: Output,
+    module: ModuleBuilder,
+    stage: Stage | undefined,
+  ) {
+    this.#stage = stage && { plan: stage, copy: defineStage(module, nameOf(plan, "stage"), stage) };
     this.#plan = plan;
     this.#part = part;
     this.#layout = layout;
@@ -124,8 +141,8 @@ class ClassEmitter {
       depth: layout.segments.map((segment) => defineTable(module, nameOf(plan, "depth"), segment.depthTable)),
     };
     this.#packs = layout.segments.map(({ a, b }) => ({
-      a: a.packed ? definePack(module, nameOf(plan, "pack_a"), a.source, layout.aVectors) : undefined,
-      b: b.packed ? definePack(module, nameOf(plan, "pack_b"), b.source, blocking.vectors) : undefined,
+      a: a.packed === true ? definePack(module, nameOf(plan, "pack_a"), a.source, layout.aVectors) : undefined,
+      b: b.packed === true ? definePack(module, nameOf(plan, "pack_b"), b.source, blocking.vectors) : undefined,
     }));
     const edge = defineEdge(module, nameOf(plan, "edge"), blocking.vectors, output);
     const { height, count, tall } = blocking.rows;
@@ -143,8 +160,8 @@ class ClassEmitter {
       const shape = {
         height,
         vectors: blocking.vectors,
-        aTile: a === undefined || a.packed ? undefined : ([a.panelStep * height, a.panelStep * (height - 1)] as const),
-        bPanel: b === undefined || b.packed ? undefined : b.panelStep * blocking.width,
+        aTile: a?.packed !== false ? undefined : ([a.panelStep * height, a.panelStep * (height - 1)] as const),
+        bPanel: b?.packed === false ? b.panelStep * blocking.width : b?.packed === "direct" ? 0 : undefined,
       };
       return defineMacro(module, nameOf(plan, "macro"), shape, micros, output);
     });
@@ -166,10 +183,14 @@ class ClassEmitter {
       a: area(scratch.a),
       b: area(scratch.b),
       tile: area(scratch.tile),
+      stage: area(scratch.stage),
     };
     const oneDepth = this.#totalBlocks <= 1;
     // What is the same in every slice is done once per call.
-    const keep = { rows: rowBlocks === 1, columns: columnBlocks === 1, depth: oneDepth, a: rowBlocks === 1 && oneDepth && batch === 1 };
+    const strides = segments[0]?.segment.a.strides;
+    const sameA = this.#plan.roles.batch.every((axis) => this.#part.extents[axis] === 1 || strides?.[axis] === 0);
+    const keep = { rows: rowBlocks === 1, columns: columnBlocks === 1, depth: oneDepth, a: rowBlocks === 1 && oneDepth && sameA };
+    if (this.#stage !== undefined) zeroArea(k, at.stage, Math.ceil(this.#stage.plan.bytes / 64) * 64);
     if (keep.rows) this.#tabulateRows(k, at, i32(0), i32(this.#part.m));
     if (keep.columns) this.#tabulateColumns(k, at, i32(0), i32(n));
     if (keep.depth && segments.length > 0) this.#tabulateDepth(k, at, 0, i32(0), i32(segments[0]!.segment.k));
@@ -184,6 +205,12 @@ class ClassEmitter {
       const column = k.let(mul(block, blocking.columnsPerBlock), "column");
       const columns = columnBlocks === 1 ? i32(n) : k.let(min(sub(i32(n), column), blocking.columnsPerBlock), "columns");
       if (!keep.columns) this.#tabulateColumns(k, at, column, columns);
+      if (this.#stage !== undefined) {
+        const { copy } = this.#stage;
+        const stage = () => void k.call(copy, [p[`in${this.#plan.b}`]!, origins.stage, at.stage]);
+        if (columnBlocks === 1) stage();
+        else k.if(or(eq(block, 0), eq(slice, p.begin!)), stage);
+      }
       if (segments.length === 0)
         this.#rowBlocks(k, p, at, 0, origins, { column, columns, start: i32(0), depth: i32(0), flags: i32(flag.finish | flag.add), keep });
       segments.forEach(({ blocks, segment }, position) => {
@@ -257,6 +284,7 @@ class ClassEmitter {
       const inside = add(mul(block.column, segment.b.panelStep), mul(block.start, segment.b.depthStep));
       b = k.let(advance(inB, add(add(origins.b[position]!, segment.b.start), inside)), "b");
     }
+    if (segment?.b.packed === "direct") b = this.#stage === undefined ? k.let(advance(inB, origins.b[position]!), "b") : at.stage;
     const c = advance(p.out!, origins.c);
     const leaves = this.#part.leaves.map((leaf, i) =>
       leaf.operand === undefined ? origins.leaves[i]! : advance(p[`in${leaf.operand}`]!, origins.leaves[i]!),
@@ -265,6 +293,7 @@ class ClassEmitter {
     k.call(this.#macros[position]!, [
       a,
       b,
+      at.depth,
       block.depth,
       block.columns,
       tiles.tall,
@@ -341,6 +370,7 @@ class ClassEmitter {
     return {
       a: used.map((segment) => origin(segment.a.strides, 4)),
       b: used.map((segment) => origin(segment.b.strides, 4)),
+      stage: this.#stage === undefined ? i32(0) : origin(this.#stage.plan.strides, 4),
       c: origin(output.strides, 4),
       leaves: leaves.map((leaf) => origin(leaf.access.strides, leaf.operand === undefined ? 1 : 4)),
     };
@@ -354,6 +384,7 @@ interface Areas {
   readonly a: Variable;
   readonly b: Variable;
   readonly tile: Variable;
+  readonly stage: Variable;
 }
 
 interface Block {

@@ -1,8 +1,9 @@
 // Decides, for one class of a contraction, which tables exist, which operands are packed and where scratch lies.
 import type { Machine } from "../language.ts";
 import type { Access } from "./access.ts";
-import { type Blocking, chooseBlocking } from "./blocking.ts";
-import type { LeafSource, MicroShape } from "./micro.ts";
+import { type Blocking, chooseBlocking, evenly } from "./blocking.ts";
+import type { DirectColumns } from "./direct.ts";
+import type { DirectB, LeafSource, MicroShape } from "./micro.ts";
 import type { PackSource } from "./pack.ts";
 import type { ContractionClass, ContractionPlan, Segment } from "./plan.ts";
 import { type Column, mergeAxes, type Table, tableBytes } from "./tables.ts";
@@ -25,7 +26,10 @@ export interface InPlace {
   readonly depthStep: number;
 }
 
-export type OperandLayout = { readonly packed: true; readonly source: PackSource } | InPlace;
+export type OperandLayout =
+  | { readonly packed: true; readonly source: PackSource }
+  | InPlace
+  | { readonly packed: "direct"; readonly read: DirectB };
 
 export interface ClassLayout {
   readonly blocking: Blocking;
@@ -46,15 +50,24 @@ export interface ClassLayout {
     readonly a: number;
     readonly b: number;
     readonly tile: number;
+    readonly stage: number;
     readonly size: number;
   };
 }
 
-export function layoutClass(plan: ContractionPlan, part: ContractionClass, machine: Machine): ClassLayout {
+/** @param direct what `directColumns` gave for the class: then `plan` and `part` are its own */
+export function layoutClass(
+  plan: ContractionPlan,
+  part: ContractionClass,
+  machine: Machine,
+  direct: DirectColumns | undefined,
+): ClassLayout {
   const { roles } = plan;
   const { lanes } = machine;
   const segments = part.segments.filter((segment) => segment.k > 0);
-  const blocking = chooseBlocking(machine, part.m, part.n, Math.max(1, ...segments.map((segment) => segment.k)));
+  const k = Math.max(1, ...segments.map((segment) => segment.k));
+  // A direct B does not compete for the first-level cache with panels: fewer, longer blocks of K.
+  const blocking = { ...chooseBlocking(machine, part.m, part.n, k), ...(direct && { depth: evenly(k, 1024) }) };
   const { rows, width, depth } = blocking;
   const aVectors = Math.ceil(rows.height / lanes);
   const rowBlocks = Math.ceil(rows.count / blocking.rowTilesPerBlock);
@@ -98,6 +111,12 @@ export function layoutClass(plan: ContractionPlan, part: ContractionClass, machi
     const aInPlace = inPlace(segment.a, segment.extents, roles.m, roles.k);
     const bInPlace = inPlace(segment.b, segment.extents, roles.n, roles.k);
     const readA = aInPlace !== undefined && readsRows(aInPlace, part, segment.k, machine, width) ? aInPlace : undefined;
+    const directB = () => {
+      columnColumns.push({ ...columnOf(segment.b, roles.n, 4, true), unlimited: true });
+      depthColumns.push(columnOf(segment.b, roles.k, 4, false));
+      const [column, depthColumn] = [columnColumns.length - 1, depthColumns.length - 1];
+      return (columns: Table, depthTable: Table) => ({ columns, column, depth: depthTable, depthColumn });
+    };
     // B is read once per row tile: with a tile or two, packing would cost as much as the products.
     const readB = bInPlace !== undefined && bInPlace.panelStep === 4 && rows.count <= 2 && width * 4 <= 64 ? bInPlace : undefined;
     return {
@@ -106,28 +125,47 @@ export function layoutClass(plan: ContractionPlan, part: ContractionClass, machi
       extents: extentsOf(roles.k),
       depthColumns,
       a: readA ?? describe(segment.a, roles.m, rowColumns),
-      b: readB ?? describe(segment.b, roles.n, columnColumns),
+      b: direct !== undefined ? undefined : (readB ?? describe(segment.b, roles.n, columnColumns)),
+      direct: direct && directB(),
     };
   });
   const extentsOf = (axes: readonly number[]) => axes.map((axis) => part.extents[axis]!);
+  const columnExtents = extentsOf(roles.n);
+  if (direct !== undefined) columnExtents[columnExtents.length - 1] = Math.ceil(direct.limit / lanes) * lanes;
   const rowCapacity = blocking.rowTilesPerBlock * rows.height + aVectors * lanes;
   const rowsTable: Table = { extents: extentsOf(roles.m), columns: rowColumns, capacity: rowCapacity };
-  const columnsTable: Table = { extents: extentsOf(roles.n), columns: columnColumns, capacity: blocking.columnsPerBlock + width };
-  const layouts = drafts.map(({ segment, blocks, extents, depthColumns, a, b }): SegmentLayout => {
+  const columnsTable: Table = {
+    extents: columnExtents,
+    columns: columnColumns,
+    capacity: blocking.columnsPerBlock + width,
+    ...(direct && direct.limit % lanes !== 0 && { limit: direct.limit }),
+  };
+  const layouts = drafts.map(({ segment, blocks, extents, depthColumns, a, b, direct: read }): SegmentLayout => {
     const depthTable: Table = { extents, columns: depthColumns, capacity: depth + lanes };
     const finish = (draft: typeof a, panel: Table): OperandLayout =>
       typeof draft === "function" ? { packed: true, source: draft(panel, depthTable) } : draft;
-    return { segment, depthTable, blocks, a: finish(a, rowsTable), b: finish(b, columnsTable) };
+    const last: OperandLayout = b === undefined ? { packed: "direct", read: read!(columnsTable, depthTable) } : finish(b, columnsTable);
+    return { segment, depthTable, blocks, a: finish(a, rowsTable), b: last };
   });
   const places = allot([
     tableBytes(rowsTable),
     tableBytes(columnsTable),
     Math.max(0, ...layouts.map((layout) => tableBytes(layout.depthTable))),
-    layouts.some((layout) => layout.a.packed) ? blocking.rowTilesPerBlock * rows.height * depth * 4 + lanes * 4 : 0,
-    layouts.some((layout) => layout.b.packed) ? blocking.columnsPerBlock * depth * 4 + lanes * 4 : 0,
+    layouts.some((layout) => layout.a.packed === true) ? blocking.rowTilesPerBlock * rows.height * depth * 4 + lanes * 4 : 0,
+    layouts.some((layout) => layout.b.packed === true) ? blocking.columnsPerBlock * depth * 4 + lanes * 4 : 0,
     rows.height * width * 4,
+    direct?.stage === undefined ? 0 : direct.stage.bytes + lanes * 4,
   ]);
-  const [rowsAt, columnsAt, depthAt, aAt, bAt, tileAt, size] = places as [number, number, number, number, number, number, number];
+  const [rowsAt, columnsAt, depthAt, aAt, bAt, tileAt, stageAt, size] = places as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   return {
     blocking,
     depth,
@@ -138,7 +176,7 @@ export function layoutClass(plan: ContractionPlan, part: ContractionClass, machi
     rowBlocks,
     columnBlocks: Math.ceil(part.n / blocking.columnsPerBlock),
     aVectors,
-    scratch: { rows: rowsAt, columns: columnsAt, depth: depthAt, a: aAt, b: bAt, tile: tileAt, size },
+    scratch: { rows: rowsAt, columns: columnsAt, depth: depthAt, a: aAt, b: bAt, tile: tileAt, stage: stageAt, size },
   };
 }
 
@@ -149,9 +187,10 @@ export function microShape(layout: ClassLayout, segment: SegmentLayout, height: 
   return {
     height,
     vectors,
-    aRow: a.packed ? 4 : a.panelStep,
-    aStep: a.packed ? 4 * height : a.depthStep,
-    bStep: b.packed ? 4 * width : b.depthStep,
+    aRow: a.packed === false ? a.panelStep : 4,
+    aStep: a.packed === false ? a.depthStep : 4 * height,
+    bStep: b.packed === true ? 4 * width : b.packed === false ? b.depthStep : 0,
+    direct: b.packed === "direct" ? b.read : undefined,
   };
 }
 

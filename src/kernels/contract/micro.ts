@@ -79,18 +79,34 @@ export interface MicroShape {
   readonly aRow: number;
   readonly aStep: number;
   readonly bStep: number;
+  /** B is read where it lies: tables' columns hold the byte offset of each vector of columns and of each step of K; bStep is 0. */
+  readonly direct?: DirectB | undefined;
+}
+
+export interface DirectB {
+  readonly columns: Table;
+  readonly column: number;
+  readonly depth: Table;
+  readonly depthColumn: number;
 }
 
 /**
- * micro(a, b, depth, c, rows, columns, flags, width, tile, params, leaf…): accumulates depth steps of height × vectors and writes the
- * tile. `rows` and `columns` point at the tile's first entries of the tables, `width` is the number of valid columns; without
- * flag.direct the tile goes through `tile` (height · vectors vectors of scratch) and the edge writer.
+ * micro(a, b, steps, depth, c, rows, columns, flags, width, tile, params, leaf…): accumulates depth steps of height × vectors and writes the
+ * tile. `rows` and `columns` point at the tile's first entries of the tables, `width` is the number of valid columns; `steps` at the
+ * table of K (of a direct B). Without flag.direct the tile goes through `tile` (height · vectors vectors of scratch) and the edge writer.
  */
 export function defineMicro(module: ModuleBuilder, name: string, shape: MicroShape, output: Output, edge: string): string {
   const { height, vectors } = shape;
   const lanes = module.machine.lanes;
   const vectorBytes = lanes * 4;
-  const parameters = { a: "pointer", b: "pointer", depth: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  const parameters = {
+    a: "pointer",
+    b: "pointer",
+    steps: "pointer",
+    depth: "i32",
+    ...tileParameters,
+    ...leafParameters(output.leaves),
+  } as const;
   return module.define(name, parameters, (k, p) => {
     const sums = multiplyTile(k, shape, p);
     const direct = () => {
@@ -147,20 +163,37 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
  */
 export function multiplyTile(
   k: FunctionBuilder,
-  { height, vectors, aRow, aStep, bStep }: MicroShape,
-  { a, b, depth }: { readonly a: Variable; readonly b: Variable; readonly depth: Value },
+  { height, vectors, aRow, aStep, bStep, direct }: MicroShape,
+  { a, b, depth, steps, columns: first }: TilePointers,
 ): Variable[][] {
+  const vectorBytes = k.machine.lanes * 4;
+  const all = Array.from({ length: vectors }, (_, v) => v);
+  const starts =
+    direct === undefined
+      ? []
+      : all.map((v) => k.let(advance(b, tableEntry(first!, direct.columns, direct.column, v * k.machine.lanes)), "start"));
   const sums = grid(height, vectors, () => k.let(constant("vf32", 0), "sum"));
   k.loop(0, depth, 1, () => {
-    const columns = Array.from({ length: vectors }, (_, v) => k.let(loadVector(at(b, undefined, v * k.machine.lanes * 4)), "b"));
+    const step = direct === undefined ? undefined : k.let(tableEntry(steps!, direct.depth, direct.depthColumn, 0), "step");
+    const columns = all.map((v) => k.let(loadVector(step === undefined ? at(b, undefined, v * vectorBytes) : at(starts[v]!, step)), "b"));
     for (let row = 0; row < height; row++) {
       const value = k.let(loadSplat(at(a, undefined, row * aRow)), "a");
       for (let v = 0; v < vectors; v++) k.set(sums[row]![v]!, fma(value, columns[v]!, sums[row]![v]!));
     }
     k.set(a, advance(a, aStep));
-    k.set(b, advance(b, bStep));
+    if (direct === undefined) k.set(b, advance(b, bStep));
+    else k.set(steps!, advance(steps!, 4));
   });
   return sums;
+}
+
+interface TilePointers {
+  readonly a: Variable;
+  readonly b: Variable;
+  readonly depth: Value;
+  /** Of a direct B. */
+  readonly steps?: Variable;
+  readonly columns?: Variable;
 }
 
 /** edge(height, c, rows, columns, flags, width, tile, params, leaf…): writes a tile lane by lane. */
@@ -185,16 +218,10 @@ export function defineEdge(module: ModuleBuilder, name: string, vectors: number,
           );
           k.set(value, output.finish!(k, value, leaves, p.params));
         });
-        const storeLane = (lane: number) => k.store(at(start, extract(offsets, lane)), extract(value, lane));
-        k.if(
-          ge(p.width, (v + 1) * lanes),
-          () => {
-            for (let lane = 0; lane < lanes; lane++) storeLane(lane);
-          },
-          () => {
-            for (let lane = 0; lane < lanes - 1; lane++) k.if(gt(p.width, v * lanes + lane), () => storeLane(lane));
-          },
-        );
+        // A limited table repeats a row's last column within its last vector: the lane that really belongs there is stored last.
+        k.if(gt(p.width, v * lanes), () => {
+          for (let lane = lanes - 1; lane >= 0; lane--) k.store(at(start, extract(offsets, lane)), extract(value, lane));
+        });
       }
       k.set(p.tile, advance(p.tile, vectors * lanes * 4));
     });
@@ -253,7 +280,7 @@ function each(height: number, vectors: number, visit: (row: number, vector: numb
   for (let row = 0; row < height; row++) for (let vector = 0; vector < vectors; vector++) visit(row, vector);
 }
 
-/** macro(a, b, depth, count, tall, short, c, …): all tiles of a block of rows and columns. */
+/** macro(a, b, steps, depth, count, tall, short, c, …): all tiles of a block of rows and columns. */
 export interface MacroShape {
   readonly height: number;
   readonly vectors: number;
@@ -276,6 +303,7 @@ export function defineMacro(
   const parameters = {
     a: "pointer",
     b: "pointer",
+    steps: "pointer",
     depth: "i32",
     count: "i32",
     tall: "i32",
@@ -305,7 +333,7 @@ export function defineMacro(
         const height = shape.height - which;
         const step = k.let(shape.aTile === undefined ? mul(p.depth, height * 4) : constant("i32", shape.aTile[which as 0 | 1]), "step");
         k.loop(0, tiles, 1, () => {
-          k.call(micro, [a, p.b, p.depth, p.c, rows, p.columns, flags, left, p.tile, p.params, ...leaves]);
+          k.call(micro, [a, p.b, p.steps, p.depth, p.c, rows, p.columns, flags, left, p.tile, p.params, ...leaves]);
           k.set(a, advance(a, step));
           k.set(rows, advance(rows, height * 4));
         });

@@ -1,13 +1,15 @@
 // Emits functions that tabulate where the steps of a flattened list of axes lie: byte offsets and checked coordinates.
 import type { ModuleBuilder } from "../builder.ts";
 import type { Value } from "../language.ts";
-import { add, at, loadAs, mul, operation, shiftLeft, sub } from "../values.ts";
+import { add, at, loadAs, min, mul, operation, shiftLeft, sub } from "../values.ts";
 
 /** One number per step: base + Σ steps[axis] · (counter of the axis). */
 export interface Column {
   readonly base: number;
   /** One per axis of the list. */
   readonly steps: readonly number[];
+  /** Goes on beyond the table's `limit`. */
+  readonly unlimited?: boolean;
 }
 
 /** Columns of `capacity` numbers (i32) each, one after the other. */
@@ -16,6 +18,8 @@ export interface Table {
   readonly extents: readonly number[];
   readonly columns: readonly Column[];
   readonly capacity: number;
+  /** Steps of the innermost axis that count: its further steps (up to its extent, a multiple of a vector) repeat the last of them. */
+  readonly limit?: number;
 }
 
 /** Byte offset of a table's column. */
@@ -44,12 +48,24 @@ export function mergeAxes(
   };
 }
 
+/** As mergeAxes, leaving the innermost axis by itself. */
+function mergeOuter({ extents, columns }: Table): { extents: readonly number[]; columns: readonly Column[] } {
+  const outer = mergeAxes(
+    extents.slice(0, -1),
+    columns.map((column) => ({ ...column, steps: column.steps.slice(0, -1) })),
+  );
+  return {
+    extents: [...outer.extents, extents.at(-1)!],
+    columns: columns.map((column, i) => ({ ...column, steps: [...outer.columns[i]!.steps, column.steps.at(-1)!] })),
+  };
+}
+
 /**
  * Defines table(start, count, padded, to): writes the numbers of steps start … start + count − 1 and repeats the last one up to `padded`,
  * so that full vectors may be read.
  */
 export function defineTable(module: ModuleBuilder, name: string, table: Table): string {
-  const { extents, columns } = mergeAxes(table.extents, table.columns);
+  const { extents, columns } = table.limit === undefined ? mergeAxes(table.extents, table.columns) : mergeOuter(table);
   const parameters = { start: "i32", count: "i32", padded: "i32", to: "pointer" } as const;
   return module.define(name, parameters, (k, { start, count, padded, to }) => {
     const place = (step: Value, column: number) => at(to, shiftLeft(step, 2), columnOffset(table, column));
@@ -65,8 +81,11 @@ export function defineTable(module: ModuleBuilder, name: string, table: Table): 
         counters[axis] = k.let(sub(rest, mul(quotient, extents[axis]!)), "counter");
         rest = quotient;
       }
-      columns.forEach(({ base, steps }, column) => {
-        const value = steps.reduce<Value>((sum, stride, axis) => add(sum, mul(counters[axis]!, stride)), {
+      const last = extents.length - 1;
+      const limited = table.limit === undefined ? undefined : k.let(min(counters[last]!, table.limit - 1), "limited");
+      columns.forEach(({ base, steps, unlimited }, column) => {
+        const counter = (axis: number) => (axis === last && limited !== undefined && unlimited !== true ? limited : counters[axis]!);
+        const value = steps.reduce<Value>((sum, stride, axis) => add(sum, mul(counter(axis), stride)), {
           op: "constant",
           type: "i32",
           value: base,

@@ -4,6 +4,7 @@ import { bind } from "../../../src/formula/bind.ts";
 import { deriveGradient } from "../../../src/formula/derive.ts";
 import type { Nest } from "../../../src/formula/nest.ts";
 import { parseFormula } from "../../../src/formula/parse.ts";
+import type { Machine } from "../../../src/kernels/language.ts";
 import { integers } from "./nests.ts";
 import { difference, expected, machine, runContraction, sizeOf } from "./run.ts";
 
@@ -28,6 +29,10 @@ const shapes: Readonly<Record<string, Shape>> = {
   "dilation 2": { x: [1, 3, 12, 19], w: [4, 3, 3], dilation: [2, 2], padding: [2, 2] },
   "stride 2 and dilation 2": { x: [1, 3, 12, 19], w: [4, 3, 3], stride: [2, 2], dilation: [2, 2], padding: [2, 1] },
   "stride 2 and dilation 3": { x: [1, 3, 16, 19], w: [4, 3, 3], stride: [2, 2], dilation: [3, 1], padding: [1, 1] },
+  "several images of many columns": { x: [3, 2, 10, 18], w: [7, 3, 3], padding: [1, 1] },
+  "one image in several blocks of columns": { x: [1, 1, 50, 70], w: [4, 3, 3], padding: [1, 1] },
+  "several images, stride 2": { x: [2, 2, 24, 37], w: [5, 3, 3], stride: [2, 2], padding: [1, 1] },
+  "no padding": { x: [2, 3, 12, 14], w: [16, 5, 5] },
   "1×1": { x: [2, 8, 5, 9], w: [12, 1, 1] },
   "1×1, stride 2": { x: [2, 8, 6, 9], w: [12, 1, 1], stride: [2, 2] },
   groups: { x: [2, 6, 6, 13], w: [8, 3, 3], groups: 2, padding: [1, 1] },
@@ -68,9 +73,12 @@ function nestsOf({ x, w, stride = [1, 1], padding = [0, 0], dilation = [1, 1], g
 describe.each(Object.entries(shapes))("convolution, %s", (_, shape) => {
   it.each(Object.entries(nestsOf(shape)))("%s", (_, nest) => {
     const inputs = nest.operands.map((operand, position) => integers(sizeOf(operand), position + 1));
-    const run = runContraction(nest, inputs, [], machine);
-    expect(run).toBeDefined();
-    expect(run!.damaged).toEqual([]);
-    expect(difference(run!.result, expected(nest, inputs, [])), run!.notes.join("\n")).toBe(0);
+    const wanted = expected(nest, inputs, []);
+    for (const target of [machine, { ...machine, tile: { rows: 3, vectors: 3 } }, { ...machine, caches: [512, 4096] } satisfies Machine]) {
+      const run = runContraction(nest, inputs, [], target);
+      expect(run).toBeDefined();
+      expect(run!.damaged).toEqual([]);
+      expect(difference(run!.result, wanted), run!.notes.join("\n")).toBe(0);
+    }
   });
 });
