@@ -1,6 +1,6 @@
 // compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
 
-import type { Backend, StepExecutable } from "../backends/backend.ts";
+import type { Backend, HostArray, StepExecutable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
 import { type MemoryPlan, optimise, planMemory, printGraph, type StepGraph } from "../compiler/index.ts";
 import type { Operand } from "../formula/nest.ts";
@@ -19,6 +19,11 @@ export type CompileResult = Tensor | readonly Tensor[] | Readonly<Record<string,
 export interface CompileOptions {
   /** For listings and errors. Default: the function's name. */
   readonly name?: string;
+  /**
+   * Picks a single number of the result: in a run where it is not finite, no tensor is updated, so that a step with a NaN loss
+   * leaves weights and optimizer state as they were.
+   */
+  readonly guard?: (result: never) => Tensor;
   /** Shown the graph after tracing ("trace") and after every pass. */
   readonly onPass?: (name: string, graph: StepGraph) => void;
 }
@@ -82,8 +87,9 @@ function build(name: string, fn: (...args: readonly CompileArgument[]) => Compil
   const trace = new Trace(name);
   try {
     const traced = args.map((arg) => (isTensor(arg) ? asTensor(trace.input(valueOf(arg), (shape, dtype) => like.make(undefined, shape, dtype))) : arg));
-    const { values, rebuild } = flatten(runTrace(trace, () => fn(...traced)));
-    const graph = trace.finish(values);
+    const result = runTrace(trace, () => fn(...traced));
+    const { values, rebuild } = flatten(result);
+    const graph = trace.finish(values, options.guard && valueOf(options.guard(result as never)));
     options.onPass?.("trace", graph);
     const optimised = dropUnusedCells(optimise(graph, options.onPass), trace.cells);
     const backend = backendFor(optimised.graph.buffers);
@@ -110,12 +116,13 @@ function build(name: string, fn: (...args: readonly CompileArgument[]) => Compil
 }
 
 function runEntry(entry: Entry, args: readonly CompileArgument[]): CompileResult {
+  const inputs = args.filter(isTensor).map((arg) => valueOf(arg).data);
+  for (const { input, check } of entry.trace.checks) check(inputs[input] as HostArray);
   const params = new Array<number>(entry.graph.params.length).fill(0);
   for (const effect of entry.trace.effects) {
     if (effect.kind === "effect") effect.effect();
     else params[effect.param] = effect.read();
   }
-  const inputs = args.filter(isTensor).map((arg) => valueOf(arg).data);
   const cells = entry.cells.map(({ value, operand }) => value.cell(entry.backend, () => entry.backend.makeCell(operand)));
   const results = entry.executable.run(inputs, cells, params);
   for (const { value, written } of entry.cells) if (written) value.settle();

@@ -6,6 +6,7 @@ import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
+import { whenKnown } from "./trace.ts";
 import type { Axes, ReduceOptions, SliceRange } from "./types.ts";
 import type { Attributes, Value } from "./value.ts";
 
@@ -190,12 +191,11 @@ export function gather(value: Value, ids: Value, axis: number): Value {
 
 /** @throws InputError naming the first id that is not an integer in [0, extent) and where it stands */
 export function checkIds(name: string, ids: Value, extent: number, of: string): void {
-  // Inside a traced step the ids are not known yet: there an id out of range reads zeros.
-  if (!ids.hasNumbers) return;
-  const { data } = ids;
-  for (let n = 0; n < data.length; n++) {
-    const id = data[n] as number;
-    if (id >= 0 && id < extent && Number.isInteger(id)) continue;
-    throw new InputError(`${name}: expected ids from 0 to ${extent - 1} (${of}), got ${id} at position ${n}`);
-  }
+  whenKnown(ids, (data) => {
+    for (let n = 0; n < data.length; n++) {
+      const id = data[n] as number;
+      if (id >= 0 && id < extent && Number.isInteger(id)) continue;
+      throw new InputError(`${name}: expected ids from 0 to ${extent - 1} (${of}), got ${id} at position ${n}`);
+    }
+  });
 }

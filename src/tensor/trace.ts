@@ -2,7 +2,8 @@
 
 import type { StepGraph, Update } from "../compiler/index.ts";
 import type { HostArray } from "../backends/backend.ts";
-import type { DType, Nest, Operand, Program, Scalar, Step } from "../formula/nest.ts";
+import type { AffineIndex, DType, Nest, Operand, Program, Scalar, ScalarType, Step } from "../formula/nest.ts";
+import { typeOfDType } from "../formula/typing.ts";
 import { mapExpressions, transformScalar } from "../compiler/graph.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Value } from "./value.ts";
@@ -46,6 +47,14 @@ export function dependsOn<T>(read: () => T): T {
   return value;
 }
 
+/**
+ * Checks a tensor's numbers: now where they are known; for an argument of a traced step at every run; never for what a step computes.
+ */
+export function whenKnown(value: Value, check: (data: HostArray) => void): void {
+  if (value.hasNumbers) check(value.data);
+  else current?.checkInput(value, check);
+}
+
 export function runTrace<Result>(trace: Trace, run: () => Result): Result {
   if (current !== undefined) throw new InputError("compile: a compiled function was called while another one is being traced", { hint: "call it outside, or pass the inner function uncompiled" });
   current = trace;
@@ -62,6 +71,8 @@ export class Trace {
   readonly name: string;
   readonly effects: Effect[] = [];
   readonly guards: (() => boolean)[] = [];
+  /** Checks of the numbers of arguments, at every run. */
+  readonly checks: { readonly input: number; readonly check: (data: HostArray) => void }[] = [];
   /** Tensors from outside: their numbers are read, and if assigned written, at every run. */
   readonly cells: Value[] = [];
   readonly #operands: Operand[] = [];
@@ -88,6 +99,12 @@ export class Trace {
     const buffer = this.#buffer({ dtype: value.dtype, shape: value.shape });
     this.#inputs.push(buffer);
     return this.#name(make(value.shape, value.dtype), buffer);
+  }
+
+  checkInput(value: Value, check: (data: HostArray) => void): void {
+    const traced = buffers.get(value);
+    const input = traced?.trace === this ? this.#inputs.indexOf(traced.buffer) : -1;
+    if (input >= 0) this.checks.push({ input, check });
   }
 
   live(read: () => number): LiveNumber {
@@ -125,12 +142,37 @@ export class Trace {
     return buffers.get(value)?.trace === this;
   }
 
-  finish(results: readonly Value[]): StepGraph {
+  /** @param guard a single number: when it is not finite at a run, no tensor is updated in that run */
+  finish(results: readonly Value[], guard?: Value): StepGraph {
     const resultBuffers = results.map((value) => this.#read(value));
-    const updates: Update[] = [...this.#updates].map(([value, from]) => ({ cell: this.#captured.get(value) as number, from }));
+    const guardBuffer = guard && this.#read(guard);
+    const updates: Update[] = [...this.#updates].map(([value, from]) => {
+      const cell = this.#captured.get(value) as number;
+      return { cell, from: guardBuffer === undefined ? from : this.#guarded(cell, from, guardBuffer) };
+    });
     const params = this.#params;
     const steps = this.#steps.map((step) => ({ ...step, nest: { ...step.nest, params } }));
     return { name: this.name, buffers: this.#operands, inputs: this.#inputs, cells: this.#cellBuffers, updates, results: resultBuffers, params, constants: this.#constants, steps };
+  }
+
+  /** A buffer that is `from` where the guard is finite, else the cell's old numbers. */
+  #guarded(cell: number, from: number, guard: number): number {
+    const operand = this.#operands[cell] as Operand;
+    const axes = operand.shape.map((extent, d) => ({ name: `...${d}`, extent }));
+    const type = typeOfDType(operand.dtype);
+    const index = (terms: boolean, rank: number): AffineIndex[] =>
+      Array.from({ length: rank }, (_, d) => ({ kind: "affine", terms: terms ? [{ axis: d, coefficient: 1 }] : [], offset: 0, divisor: 1, checked: false }));
+    const load = (number: number, all: boolean, rank: number, of: ScalarType): Scalar => ({ kind: "load", operand: number, index: index(all, rank), fill: 0, type: of });
+    const finite: Scalar = { kind: "call", fn: "isfinite", args: [load(0, false, (this.#operands[guard] as Operand).shape.length, "float")], type: "bool" };
+    const rank = operand.shape.length;
+    const nest: Nest = {
+      name: "guard", operands: [this.#operands[guard] as Operand, operand, operand], params: [], axes, free: axes.length, reducer: undefined,
+      body: { kind: "call", fn: "select", args: [finite, load(1, true, rank, type), load(2, true, rank, type)], type },
+      epilogue: undefined, output: { ...operand, index: index(true, rank), accumulate: false },
+    };
+    const buffer = this.#buffer(operand);
+    this.#steps.push({ nest, reads: [guard, from, cell], writes: buffer, clear: false });
+    return buffer;
   }
 
   #name(value: Value, buffer: number): Value {
