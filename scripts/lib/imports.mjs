@@ -22,9 +22,8 @@ export const houseRules = {
   floors: [
     ["util"],
     ["formula"],
-    ["ops", "kernels"],
+    ["ops", "kernels", "compiler"],
     ["backends"],
-    ["compiler"],
     ["tensor"],
     ["nn", "optim", "io", "data"],
     ["train", "inspect"],

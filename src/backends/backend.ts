@@ -1,6 +1,7 @@
 // The whole contract between kasane and a machine: compile a bound program, run it on host buffers.
 
-import type { DType, Program } from "../formula/nest.ts";
+import type { StepGraph } from "../compiler/graph.ts";
+import type { DType, Operand, Program } from "../formula/nest.ts";
 
 export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
@@ -22,4 +23,29 @@ export interface Backend {
   readonly description: string;
   readonly dtypes: ReadonlySet<DType>;
   compile(program: Program): Executable;
+  compileStep(graph: StepGraph): StepExecutable;
+  makeCell(operand: Operand): Cell;
+}
+
+/** Memory of the machine that keeps its numbers from run to run: a parameter, a moment, a running mean. */
+export interface Cell {
+  /** A copy of the present numbers. */
+  read(): HostArray;
+  write(data: HostArray): void;
+  /** Gives the memory back; the cell is not used afterwards. */
+  free(): void;
+}
+
+/** A whole step, compiled: one call runs all of it. */
+export interface StepExecutable {
+  /**
+   * @param inputs one array per input of the graph
+   * @param cells one cell per cell of the graph, updated in place
+   * @param params one number per param
+   * @returns one newly allocated array per result
+   */
+  run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[]): HostArray[];
+  listing(): string;
+  /** Bytes of the arena that temporaries share. */
+  readonly arenaBytes: number;
 }

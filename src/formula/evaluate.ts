@@ -46,7 +46,8 @@ interface Frame {
 
 type Evaluate = (frame: Frame) => number;
 
-function evaluateNest(nest: Nest, operands: readonly NumberArray[], target: NumberArray, params: readonly number[]): void {
+/** Runs one nest into its target. */
+export function evaluateNest(nest: Nest, operands: readonly NumberArray[], target: NumberArray, params: readonly number[]): void {
   const frame: Frame = { at: new Int32Array(nest.axes.length), accumulator: 0 };
   const compile = (scalar: Scalar): Evaluate => compileScalar(scalar, nest, operands, params);
   const body = compile(nest.body);

@@ -2,6 +2,7 @@
 
 import { located } from "../tensor/engine.ts";
 import { currentScope, withScope } from "../tensor/tape.ts";
+import { dependsOn } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import type { Layer, LayerMembers } from "./layer.ts";
 
@@ -95,6 +96,8 @@ function attempt<Result>(run: () => Result): Result {
 }
 
 function forward(state: LayerState, inputs: readonly unknown[]): unknown {
+  // A compiled step holds for one mode; in another it is traced anew.
+  dependsOn(() => state.training);
   running.push(state);
   try {
     return state.forward(state, ...(inputs as never[]));

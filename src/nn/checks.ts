@@ -2,6 +2,7 @@
 
 import type { PerDimension } from "../tensor/contractions.ts";
 import { valueOf } from "../tensor/tensor.ts";
+import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Settings } from "./call.ts";
@@ -48,7 +49,9 @@ export function product(shape: readonly number[]): number {
 
 /** Class numbers or ids that came as floats. @throws InputError at the first that is not whole */
 export function wholeNumbers(name: string, ids: Tensor): Tensor {
-  const at = ids.data.findIndex((value: number) => !Number.isInteger(value));
-  if (at >= 0) throw new InputError(`${name}: expected whole numbers, got ${ids.data[at]} at position ${at}`);
+  whenKnown(valueOf(ids, name), (data) => {
+    const at = data.findIndex((value: number) => !Number.isInteger(value));
+    if (at >= 0) throw new InputError(`${name}: expected whole numbers, got ${data[at]} at position ${at}`);
+  });
   return ids.detach().to("int32");
 }

@@ -4,6 +4,7 @@ import * as rows from "../ops/losses.ts";
 import type { Op } from "../ops/op.ts";
 import { applyOp } from "../tensor/functions.ts";
 import { valueOf } from "../tensor/tensor.ts";
+import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { wholeNumbers } from "./checks.ts";
@@ -48,11 +49,13 @@ export function huber<const Options extends LossOptions & { readonly delta?: num
  * @throws InputError when a prediction lies outside [0, 1]; NaN passes through
  */
 export const binaryCrossEntropy: PairLoss = (prediction, target, options) => {
-  const at = valueOf(prediction, "binaryCrossEntropy").data.findIndex((value: number) => value < 0 || value > 1);
-  if (at >= 0)
-    throw new InputError(`binaryCrossEntropy: expected probabilities from 0 to 1, got ${prediction.data[at]} at position ${at}`, {
-      hint: "for outputs without sigmoid use binaryCrossEntropyLogits",
-    });
+  whenKnown(valueOf(prediction, "binaryCrossEntropy"), (data) => {
+    const at = data.findIndex((value: number) => value < 0 || value > 1);
+    if (at >= 0)
+      throw new InputError(`binaryCrossEntropy: expected probabilities from 0 to 1, got ${data[at]} at position ${at}`, {
+        hint: "for outputs without sigmoid use binaryCrossEntropyLogits",
+      });
+  });
   return pair("binaryCrossEntropy", rows.binaryCrossEntropy, prediction, target, options);
 };
 
@@ -133,12 +136,14 @@ function byLabel<Options extends LossOptions>(name: string, op: Op, x: Tensor, t
   checkNotEmpty(name, x);
   const labels = target.dtype === "int32" ? target : wholeNumbers(name, target);
   const classes = shape[1] as number;
-  const at = labels.data.findIndex((label: number) => label < 0 || label >= classes);
-  if (at >= 0)
-    throw new InputError(
-      `${name}: class ${labels.data[at]} at position ${at} is out of range: expected 0 to ${classes - 1}, because the predictions have ${classes} classes`,
-      { hint: "classes are numbered from 0" },
-    );
+  whenKnown(valueOf(target), (data) => {
+    const at = data.findIndex((label: number) => label < 0 || label >= classes);
+    if (at >= 0)
+      throw new InputError(
+        `${name}: class ${data[at]} at position ${at} is out of range: expected 0 to ${classes - 1}, because the predictions have ${classes} classes`,
+        { hint: "classes are numbered from 0" },
+      );
+  });
   return reduce(applyOp(op, [classesLast(x), labels.reshape([labels.size])]).reshape(expected), options);
 }
 

@@ -1,6 +1,7 @@
 // Adam, and AdamW with decoupled weight decay.
 
 import * as updates from "../ops/updates.ts";
+import { live } from "../tensor/trace.ts";
 import {
   checkSettings,
   makeOptimizer,
@@ -54,18 +55,17 @@ function adamLike(
     options,
     remembered: ["firstMoment", "secondMoment"],
     check: (settings) => checkSettings(kind, settings, ["beta1", "beta2"], ["epsilon", "weightDecay"]),
-    update(slot, gradient, settings) {
-      const { learningRate: rate, beta1, beta2, epsilon, weightDecay } = settings as Required<AdamOptions> & OptimizerSettings;
+    update(slot, gradient, settings, learningRate) {
+      const { beta1, beta2, epsilon, weightDecay } = settings as Required<AdamOptions> & OptimizerSettings;
       const [decay, shrink] = kind === "adam" ? [weightDecay, 0] : [0, weightDecay];
       const weight = slot.parameter;
-      const step = slot.steps + 1;
-      const m = rule(updates.adamFirst, [remembered(slot, "firstMoment"), gradient, weight], { beta1, fresh1: 1 - beta1, decay });
-      const s = rule(updates.adamSecond, [remembered(slot, "secondMoment"), gradient, weight], { beta2, fresh2: 1 - beta2, decay });
-      slot.state.set("firstMoment", m);
-      slot.state.set("secondMoment", s);
-      weight.assign(
-        rule(updates.adamStep, [weight, m, s], { rate, shrink, correction1: 1 - beta1 ** step, correction2: 1 - beta2 ** step, epsilon }),
-      );
+      const rate = live(learningRate);
+      const correction1 = live(() => 1 - beta1 ** (slot.steps + 1));
+      const correction2 = live(() => 1 - beta2 ** (slot.steps + 1));
+      const [first, second] = [remembered(slot, "firstMoment"), remembered(slot, "secondMoment")];
+      first.assign(rule(updates.adamFirst, [first, gradient, weight], { beta1, fresh1: 1 - beta1, decay }));
+      second.assign(rule(updates.adamSecond, [second, gradient, weight], { beta2, fresh2: 1 - beta2, decay }));
+      weight.assign(rule(updates.adamStep, [weight, first, second], { rate, shrink, correction1, correction2, epsilon }));
     },
   });
 }

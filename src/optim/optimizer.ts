@@ -5,7 +5,9 @@ import { tensor, zeros } from "../tensor/create.ts";
 import { applyOp } from "../tensor/functions.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { isTensor } from "../tensor/tensor.ts";
+import { onEachRun } from "../tensor/trace.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
+import type { Attributes } from "../tensor/value.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
 
@@ -65,8 +67,8 @@ export interface OptimizerDefinition<Options> {
   /** Names of what is remembered per parameter. */
   readonly remembered: readonly string[];
   readonly check: (settings: OptimizerSettings) => void;
-  /** One step of one parameter, outside the tape. */
-  readonly update: (slot: Slot, gradient: Tensor, settings: OptimizerSettings) => void;
+  /** One step of one parameter, outside the tape. The rate is asked for at every run of a compiled step. */
+  readonly update: (slot: Slot, gradient: Tensor, settings: OptimizerSettings, rate: () => number) => void;
 }
 
 interface Group {
@@ -97,12 +99,14 @@ export function makeOptimizer<Options>(definition: OptimizerDefinition<Options>)
     },
     step() {
       noGrad(() => {
-        for (const { settings, slots: own } of groups)
-          for (const slot of own) {
+        for (const group of groups)
+          for (const slot of group.slots) {
             const gradient = slot.parameter.grad;
             if (gradient === undefined || !slot.parameter.requiresGrad) continue;
-            update(slot, gradient, settings);
-            slot.steps++;
+            update(slot, gradient, group.settings, () => group.settings.learningRate);
+            onEachRun(() => {
+              slot.steps++;
+            });
           }
       });
     },
@@ -122,13 +126,18 @@ export function makeOptimizer<Options>(definition: OptimizerDefinition<Options>)
 }
 
 /** Applies a row of src/ops/updates.ts. */
-export function rule(op: Op, inputs: readonly Tensor[], attributes: Readonly<Record<string, number>>): Tensor {
+export function rule(op: Op, inputs: readonly Tensor[], attributes: Attributes): Tensor {
   return applyOp(op, inputs, attributes);
 }
 
-/** What is remembered, or zeros before the first step. */
+/** What is remembered, from zeros before the first step; it is updated with assign. */
 export function remembered(slot: Slot, name: string): Tensor {
-  return slot.state.get(name) ?? zeros(slot.parameter.shape, { dtype: slot.parameter.dtype });
+  let tensor = slot.state.get(name);
+  if (tensor === undefined) {
+    tensor = zeros(slot.parameter.shape, { dtype: slot.parameter.dtype });
+    slot.state.set(name, tensor);
+  }
+  return tensor;
 }
 
 export function checkSettings(kind: string, settings: OptimizerSettings, shares: readonly string[], notNegative: readonly string[]): void {
@@ -242,8 +251,14 @@ function load<Options>(
   );
   slots.forEach((slot, n) => {
     slot.steps = state.steps[slot.name] as number;
-    slot.state.clear();
-    for (const [name, value] of values[n] as (readonly [string, Tensor])[]) slot.state.set(name, value);
+    const loaded = new Map(values[n] as (readonly [string, Tensor])[]);
+    for (const name of definition.remembered) {
+      // Compiled steps know the tensors that are there: they take the loaded numbers.
+      const known = slot.state.get(name);
+      const value = loaded.get(name) ?? (known && zeros(known.shape, { dtype: known.dtype }));
+      if (known && value) known.assign(value);
+      else if (value) slot.state.set(name, value);
+    }
   });
   groups.forEach((group, n) => {
     group.settings = { ...group.settings, ...(state.groups[n] as OptimizerSettings) };

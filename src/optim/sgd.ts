@@ -1,6 +1,7 @@
 // Stochastic gradient descent, with momentum if wanted.
 
 import * as updates from "../ops/updates.ts";
+import { live } from "../tensor/trace.ts";
 import { InputError } from "../util/errors.ts";
 import {
   checkSettings,
@@ -44,26 +45,17 @@ export function sgd(parameters: Parameters | readonly ParameterGroup<SgdOptions>
       if (nesterov && (momentum === 0 || dampening !== 0))
         throw new InputError(`sgd: nesterov needs a momentum and no dampening, got momentum ${momentum} and dampening ${dampening}`);
     },
-    update(slot, gradient, settings) {
-      const {
-        learningRate: rate,
-        momentum,
-        dampening,
-        nesterov,
-        weightDecay: decay,
-      } = settings as Required<SgdOptions> & OptimizerSettings;
+    update(slot, gradient, settings, learningRate) {
+      const { momentum, dampening, nesterov, weightDecay: decay } = settings as Required<SgdOptions> & OptimizerSettings;
       const weight = slot.parameter;
+      const rate = live(learningRate);
       if (momentum === 0) {
         weight.assign(rule(updates.sgd, [weight, gradient], { rate, decay }));
         return;
       }
-      const first = !slot.state.has("velocity");
-      const velocity = rule(updates.sgdVelocity, [remembered(slot, "velocity"), gradient, weight], {
-        momentum,
-        dampening: first ? 0 : dampening,
-        decay,
-      });
-      slot.state.set("velocity", velocity);
+      const velocity = remembered(slot, "velocity");
+      const damped = dampening === 0 ? 0 : live(() => (slot.steps === 0 ? 0 : dampening));
+      velocity.assign(rule(updates.sgdVelocity, [velocity, gradient, weight], { momentum, dampening: damped, decay }));
       weight.assign(
         nesterov
           ? rule(updates.sgdNesterov, [weight, gradient, velocity], { rate, momentum, decay })

@@ -44,13 +44,19 @@ function propagate(root: Value, upstream: Value | undefined, options: BackwardOp
     throw new InputError(`backward: the given gradient has shape [${upstream.shape.join(", ")}], the tensor [${root.shape.join(", ")}]`);
   return withRecording(options.createGraph === true, () => {
     const order = topological(root);
-    const gradients = new Map<Value, Value>([[root, upstream ?? root.make(allocate(root.dtype, 1).fill(1), root.shape, root.dtype)]]);
+    const gradients = new Map<Value, Value>([[root, upstream ?? one(root)]]);
     for (const value of order) {
       const gradient = gradients.get(value);
       if (value.node !== undefined && gradient !== undefined) step(value.node, gradient, gradients);
     }
     return { gradients, order };
   });
+}
+
+function one(root: Value): Value {
+  const seed = root.make(allocate(root.dtype, 1).fill(1), root.shape, root.dtype);
+  seed.isConstant = true;
+  return seed;
 }
 
 function step(node: TapeNode, upstream: Value, gradients: Map<Value, Value>): void {

@@ -1,18 +1,22 @@
 // Applies an op to tensors: finds or compiles its program for these shapes, runs it, records it on the tape.
 
-import type { Executable } from "../backends/backend.ts";
+import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
 import { bind } from "../formula/bind.ts";
 import { allocate, sizeOfShape } from "../formula/evaluate.ts";
-import type { DType } from "../formula/nest.ts";
+import type { DType, Program } from "../formula/nest.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
 import { partsOf, shapeOfPart } from "./parts.ts";
 import { callSite, captureSite, currentScope, needsTape, withScope } from "./tape.ts";
+import { currentTrace, LiveNumber } from "./trace.ts";
 import type { Attributes, Value } from "./value.ts";
 
 interface Prepared {
-  readonly executable: Executable;
+  readonly program: Program;
+  /** Compiled at the first run outside a trace. */
+  executable: Executable | undefined;
+  readonly backend: Backend;
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly size: number;
@@ -75,20 +79,26 @@ function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attr
 
 function view(input: Value, shape: readonly number[]): Value {
   if (sizeOfShape(shape) !== input.size) throw new InputError(`reshape: ${input.size} elements of shape [${input.shape.join(", ")}] do not fill [${shape.join(", ")}]`);
-  return input.make(input.data, shape, input.dtype);
+  const trace = currentTrace();
+  if (trace === undefined) return input.make(input.data, shape, input.dtype);
+  return trace.view(input, input.make(undefined, shape, input.dtype));
 }
 
 function run(op: Op, inputs: readonly Value[], attributes: Attributes, options: ApplyOptions): Value {
   const like = inputs[0] ?? (options.like as Value);
-  const program = prepare(op, inputs, attributes, options.resultShape);
-  if (program.size === 0) return like.make(allocate(program.dtype, 0), program.shape, program.dtype);
-  const params = op.formula.params.map((name) => {
+  const found = prepare(op, inputs, attributes, options.resultShape);
+  const params = op.formula.params.map((name): number | LiveNumber => {
     const value = attributes[name] ?? op.defaults[name];
+    if (value instanceof LiveNumber) return value;
     if (typeof value !== "number") throw new InputError(`${op.name}: ${name} must be a number, got ${value === undefined ? "nothing" : `[${value}]`}`);
     return op.params[name] === "int" ? value | 0 : value;
   });
+  const trace = currentTrace();
+  if (trace !== undefined) return trace.run(found.program, inputs, params, (shape, dtype) => like.make(undefined, shape, dtype));
+  if (found.size === 0) return like.make(allocate(found.dtype, 0), found.shape, found.dtype);
+  found.executable ??= found.backend.compile(found.program);
   const arrays = inputs.map((input) => input.data);
-  return like.make(program.executable.run(arrays, params), program.shape, program.dtype);
+  return like.make(found.executable.run(arrays, params.map((param) => (typeof param === "number" ? param : param.read()))), found.shape, found.dtype);
 }
 
 function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resultShape: readonly number[] | undefined): Prepared {
@@ -124,7 +134,7 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resul
     inputs: Object.fromEntries(names.map((name, number) => [name, { dtype: (inputs[number] as Value).dtype, shape: (inputs[number] as Value).shape }])),
   });
   const { shape, dtype } = program.buffers[program.result] as { shape: readonly number[]; dtype: DType };
-  const made: Prepared = { executable: backend.compile(program), shape, dtype, size: sizeOfShape(shape) };
+  const made: Prepared = { program, executable: undefined, backend, shape, dtype, size: sizeOfShape(shape) };
   if (cache.size >= KEPT_PER_OP) cache.delete(cache.keys().next().value as string);
   cache.set(key, made);
   return made;

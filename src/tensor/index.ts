@@ -10,3 +10,5 @@ export { fromData, gradients, isTensor } from "./tensor.ts";
 export type * from "./types.ts";
 export type { ConvolutionOptions, PerDimension, PoolingOptions, TransposedConvolutionOptions } from "./contractions.ts";
 export type { Attributes, TapeNode } from "./value.ts";
+export { compile, type CompiledFunction, type CompiledStep, type CompileArgument, type CompileOptions, type CompileResult } from "./compile.ts";
+export { dependsOn, live, onEachRun } from "./trace.ts";

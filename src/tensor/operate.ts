@@ -6,6 +6,7 @@ import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
+import { whenKnown } from "./trace.ts";
 import type { Axes, ReduceOptions, SliceRange } from "./types.ts";
 import type { Attributes, Value } from "./value.ts";
 
@@ -16,6 +17,12 @@ export function shapeText(shape: readonly number[]): string {
 /** The other operand of an arithmetic op as a tensor: numbers become scalars of a fitting dtype. */
 export function operand(other: Value | number, like: Value): Value {
   if (typeof other !== "number") return other;
+  const scalar = numberLike(other, like);
+  scalar.isConstant = true;
+  return scalar;
+}
+
+function numberLike(other: number, like: Value): Value {
   if (like.dtype === "float64") return like.make(Float64Array.of(other), [], "float64");
   const whole = Number.isInteger(other) && !like.dtype.startsWith("float");
   return whole ? like.make(Int32Array.of(other), [], "int32") : like.make(Float32Array.of(other), [], "float32");
@@ -184,10 +191,11 @@ export function gather(value: Value, ids: Value, axis: number): Value {
 
 /** @throws InputError naming the first id that is not an integer in [0, extent) and where it stands */
 export function checkIds(name: string, ids: Value, extent: number, of: string): void {
-  const { data } = ids;
-  for (let n = 0; n < data.length; n++) {
-    const id = data[n] as number;
-    if (id >= 0 && id < extent && Number.isInteger(id)) continue;
-    throw new InputError(`${name}: expected ids from 0 to ${extent - 1} (${of}), got ${id} at position ${n}`);
-  }
+  whenKnown(ids, (data) => {
+    for (let n = 0; n < data.length; n++) {
+      const id = data[n] as number;
+      if (id >= 0 && id < extent && Number.isInteger(id)) continue;
+      throw new InputError(`${name}: expected ids from 0 to ${extent - 1} (${of}), got ${id} at position ${n}`);
+    }
+  });
 }

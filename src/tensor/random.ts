@@ -6,6 +6,7 @@ import { InputError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
 import type { Shape } from "./shapes.ts";
 import { asTensor, like, valueOf } from "./tensor.ts";
+import { live, type LiveNumber, onEachRun } from "./trace.ts";
 import type { Tensor } from "./types.ts";
 
 let seed = 0;
@@ -33,10 +34,12 @@ export function setRandomState(state: RandomState): void {
   stream = state.stream;
 }
 
-/** Attributes of the next independent stream of numbers. */
-export function nextStream(): { readonly seed: number; readonly stream: number } {
-  stream = (stream + 1) >>> 0;
-  return { seed, stream };
+/** Attributes of the next independent stream of numbers; inside a compiled step a new one at every run. */
+export function nextStream(): { readonly seed: number | LiveNumber; readonly stream: number | LiveNumber } {
+  onEachRun(() => {
+    stream = (stream + 1) >>> 0;
+  });
+  return { seed: live(() => seed | 0), stream: live(() => stream | 0) };
 }
 
 /** Numbers spread evenly over [low, high). */
@@ -64,6 +67,7 @@ export function randomIntegers<const S extends Shape>(shape: S, low: number, hig
 export function permutation(count: number): Int32Array {
   const order = Int32Array.from({ length: count }, (_, n) => n);
   const { seed: key, stream: own } = nextStream();
+  if (typeof key !== "number" || typeof own !== "number") throw new InputError("permutation: cannot be traced: its order is decided outside tensors", { hint: "call it before the compiled function and pass the order as a tensor" });
   for (let n = count - 1; n > 0; n--) {
     const other = Math.floor((philox(key, own, n)[0] / 2 ** 32) * (n + 1));
     [order[n], order[other]] = [order[other] as number, order[n] as number];

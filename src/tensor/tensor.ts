@@ -14,13 +14,18 @@ import { apply } from "./engine.ts";
 import { formatTensor, nest } from "./format.ts";
 import * as operate from "./operate.ts";
 import type { Shape } from "./shapes.ts";
-import { needsTape } from "./tape.ts";
+import { needsTape, withRecording } from "./tape.ts";
+import { currentTrace, unreadable } from "./trace.ts";
 import type { Axes, NestedNumbers, ReduceOptions, SliceRange, Tensor } from "./types.ts";
 import { type Attributes, Value } from "./value.ts";
 
 class DenseTensor extends Value {
-  make(data: HostArray, shape: readonly number[], dtype: DType): DenseTensor {
+  make(data: HostArray | undefined, shape: readonly number[], dtype: DType): DenseTensor {
     return new DenseTensor(data, shape, dtype);
+  }
+
+  protected unreadable(): Error {
+    return unreadable();
   }
 
   get grad(): Value | undefined {
@@ -62,18 +67,20 @@ class DenseTensor extends Value {
   }
 
   detach(): Value {
-    return this.make(this.data, this.shape, this.dtype);
+    return withRecording(false, () => operate.reshape(this, this.shape));
   }
 
   clone(): Value {
-    return needsTape([this]) ? this.#map(arithmetic.toFloat) : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
+    return needsTape([this]) || currentTrace() !== undefined ? this.#map(arithmetic.toFloat) : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
   }
 
   assign(value: Value): void {
     if (value.signature !== this.signature)
       throw new ShapeError(`assign: expected ${this.dtype} ${operate.shapeText(this.shape)}, got ${value.dtype} ${operate.shapeText(value.shape)}`);
     if (this.node !== undefined) throw new InputError("assign: only leaves can be assigned; this tensor was computed", { hint: "assign to the parameter, or use detach()" });
-    this.replace(value.data);
+    const trace = currentTrace();
+    if (trace === undefined) this.replace(value.data);
+    else trace.assign(this, value);
   }
 
   #map(op: Op, attributes?: Attributes): Value {
@@ -171,6 +178,7 @@ class DenseTensor extends Value {
     if (dtype === "float32" && !this.dtype.startsWith("float")) return this.#map(arithmetic.toFloat);
     if (dtype === "int32" && this.dtype !== "float64") return this.#map(arithmetic.toInt);
     if (dtype === "bool" && this.dtype !== "float64") return this.#map(arithmetic.toBool);
+    if (currentTrace() !== undefined && !this.hasNumbers) throw new InputError(`to: ${this.dtype} to ${dtype} cannot be traced`, { hint: "convert before calling the compiled function" });
     const target = allocate(dtype, this.size);
     this.data.forEach((number, n) => {
       target[n] = dtype === "bool" ? Number(number !== 0) : number;

@@ -1,12 +1,17 @@
 // The untyped core of a tensor: dense numbers with a shape, and how they came to be.
 
-import type { HostArray } from "../backends/backend.ts";
+import type { Cell, HostArray } from "../backends/backend.ts";
 import type { DType } from "../formula/nest.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
 import type { Op } from "../ops/op.ts";
 
+/** A number read anew at every run of a compiled step. */
+export interface Live {
+  readonly read: () => number;
+}
+
 /** Attribute values of one application: numbers, and axis lists. */
-export type Attributes = Readonly<Record<string, number | readonly number[]>>;
+export type Attributes = Readonly<Record<string, number | readonly number[] | Live>>;
 
 /** One recorded application of an op. */
 export interface TapeNode {
@@ -30,9 +35,15 @@ export abstract class Value {
   requiresGrad = false;
   keepsGrad = false;
   gradient: Value | undefined = undefined;
-  #data: HostArray;
+  /** Made from a number in the program (the 2 of x.mul(2)): never changes. */
+  isConstant = false;
+  #data: HostArray | undefined;
+  /** Machine memory that compiled steps use for this tensor; it may be newer than #data. */
+  #cell: { readonly cell: Cell; readonly owner: object } | undefined = undefined;
+  #cellIsFresh = false;
 
-  constructor(data: HostArray, shape: readonly number[], dtype: DType) {
+  /** Without data the tensor stands for numbers that a compiled step will compute. */
+  constructor(data: HostArray | undefined, shape: readonly number[], dtype: DType) {
     this.#data = data;
     this.shape = shape;
     this.dtype = dtype;
@@ -40,11 +51,23 @@ export abstract class Value {
   }
 
   /** A tensor of the same class around an array. */
-  abstract make(data: HostArray, shape: readonly number[], dtype: DType): Value;
+  abstract make(data: HostArray | undefined, shape: readonly number[], dtype: DType): Value;
+
+  /** The error of reading a tensor without numbers. */
+  protected abstract unreadable(): Error;
 
   /** The numbers, row-major; not a copy: do not change them. */
   get data(): HostArray {
+    if (this.#data === undefined) {
+      if (this.#cell === undefined) throw this.unreadable();
+      this.#data = this.#cell.cell.read();
+    }
     return this.#data;
+  }
+
+  /** False while it only stands for numbers to come. */
+  get hasNumbers(): boolean {
+    return this.#data !== undefined || this.#cell !== undefined;
   }
 
   get size(): number {
@@ -58,5 +81,32 @@ export abstract class Value {
   /** Puts other numbers of the same length in place (parameters, running statistics). */
   replace(data: HostArray): void {
     this.#data = data;
+    this.#cellIsFresh = false;
+  }
+
+  /**
+   * The tensor's memory on a machine, holding its present numbers.
+   * @param owner whose memory it must be; moving to another owner goes through the host
+   */
+  cell(owner: object, make: () => Cell): Cell {
+    if (this.#cell?.owner !== owner) {
+      const numbers = this.data;
+      this.#cell?.cell.free();
+      this.#cell = { cell: make(), owner };
+      freeWhenCollected.register(this, this.#cell.cell);
+      this.#data = numbers;
+      this.#cellIsFresh = false;
+    }
+    const { cell } = this.#cell;
+    if (!this.#cellIsFresh) cell.write(this.data);
+    this.#cellIsFresh = true;
+    return cell;
+  }
+
+  /** A compiled step wrote the cell: what the host holds is out of date. */
+  settle(): void {
+    this.#data = undefined;
   }
 }
+
+const freeWhenCollected = new FinalizationRegistry<Cell>((cell) => cell.free());

@@ -2,7 +2,7 @@
 
 import { DataLoader } from "../data/index.ts";
 import type { Dataset } from "../data/index.ts";
-import { randomState, setRandomState } from "../tensor/index.ts";
+import { compile, type CompiledFunction, randomState, setRandomState, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { BestKeeper } from "./best.ts";
 import { checkOptions } from "./check.ts";
@@ -33,6 +33,11 @@ export async function fit<const M extends readonly Metric[] = readonly []>(
   return new Fitting<M>(model, data, options).run();
 }
 
+interface StepResult extends Readonly<Record<string, Tensor>> {
+  readonly loss: Tensor;
+  readonly prediction: Tensor;
+}
+
 class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]> {
   readonly model: Model;
   readonly optimizer: FitOptions["optimizer"];
@@ -50,6 +55,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   #epochSeconds = 0;
   #board: Scoreboard<M[number]["name"]>;
   #stop: string | undefined;
+  #compiled: CompiledFunction<[x: Tensor, target: Tensor], StepResult> | undefined;
 
   constructor(model: Model, data: Dataset<Samples>, options: FitOptions<M>) {
     const { resume } = options;
@@ -64,6 +70,16 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     this.#loader = new DataLoader(this.#train, { batchSize, shuffle, dropLast, seed: this.#seed });
     this.#best = new BestKeeper(options.earlyStopping, this.#metrics, this.#validation !== undefined, resume);
     this.#board = new Scoreboard(this.#metrics, resume?.sums);
+    if (options.compile ?? true) {
+      const step = (x: Tensor, target: Tensor): StepResult => {
+        this.optimizer.zeroGrad();
+        const result = this.#forward(x, target);
+        result.loss.backward();
+        this.optimizer.step();
+        return result;
+      };
+      this.#compiled = compile(step, { name: "training step", guard: (result: StepResult) => result.loss });
+    }
     if (resume !== undefined) this.#restore(resume);
     else if (options.seed !== undefined) setRandomState({ seed: this.#seed, stream: trainingStream });
   }
@@ -145,20 +161,44 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     return epoch < this.#options.epochs ? this.#interruption() : undefined;
   }
 
-  /** One update of the weights. */
+  /** One update of the weights, as one compiled program where the model and the loss can be traced. */
   #step(batch: Samples, epoch: number): number {
-    const target = toTensor(batch.y);
-    const prediction = this.model(toTensor(batch.x));
-    const loss = this.#options.loss(prediction, target);
-    if (loss.size !== 1)
-      throw new InputError(`fit: the loss must be one number, got shape [${loss.shape.join(", ")}]`, { hint: "take its mean over the batch" });
+    const [x, target] = [toTensor(batch.x), toTensor(batch.y)];
+    const { loss, prediction } = this.#compiled === undefined ? this.#eagerStep(x, target) : this.#compiledStep(x, target);
     const value = loss.item();
     if (!Number.isFinite(value)) throw new TrainingError(value, { epoch, batch: this.#batches + 1, learningRate: this.optimizer.learningRate });
+    this.#board.add(value, prediction, target);
+    return value;
+  }
+
+  #compiledStep(x: Tensor, target: Tensor): StepResult {
+    const compiled = this.#compiled as CompiledFunction<[x: Tensor, target: Tensor], StepResult>;
+    const known = compiled.steps.length;
+    try {
+      return compiled(x, target);
+    } catch (error) {
+      // What failed at tracing is tried eagerly, which works or fails with its own message; nothing was changed by the trace.
+      if (compiled.steps.length !== known || !(error instanceof InputError)) throw error;
+      this.#compiled = undefined;
+      return this.#eagerStep(x, target);
+    }
+  }
+
+  #eagerStep(x: Tensor, target: Tensor): StepResult {
+    const { loss, prediction } = this.#forward(x, target);
+    if (!Number.isFinite(loss.item())) return { loss, prediction };
     this.optimizer.zeroGrad();
     loss.backward();
     this.optimizer.step();
-    this.#board.add(value, prediction, target);
-    return value;
+    return { loss, prediction };
+  }
+
+  #forward(x: Tensor, target: Tensor): StepResult {
+    const prediction = this.model(x);
+    const loss = this.#options.loss(prediction, target);
+    if (loss.size !== 1)
+      throw new InputError(`fit: the loss must be one number, got shape [${loss.shape.join(", ")}]`, { hint: "take its mean over the batch" });
+    return { loss, prediction };
   }
 
   /** Validates. Undefined when interrupted meanwhile. */

@@ -101,6 +101,8 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly learningRate?: (epoch: number) => number;
   /** Decides order, held-out part and dropout; default the seed of `manualSeed`. */
   readonly seed?: number;
+  /** Runs each step as one compiled program (gradients are then not kept on the parameters). Default true; a model or loss that cannot be traced runs eagerly. */
+  readonly compile?: boolean;
   /** Ends the training after the present batch. */
   readonly signal?: AbortSignal;
   /** Goes on where another call stopped: same numbers as if it had never stopped. */

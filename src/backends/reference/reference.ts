@@ -1,7 +1,9 @@
 // The reference backend: interprets bound programs in plain loops; the definition of correct, and the only one with float64.
 
 import { evaluateProgram } from "../../formula/evaluate.ts";
+import { printGraph } from "../../compiler/index.ts";
 import type { Backend } from "../backend.ts";
+import { HostCell, referenceStep } from "./step.ts";
 
 export const referenceBackend: Backend = {
   name: "reference",
@@ -13,4 +15,6 @@ export const referenceBackend: Backend = {
       listing: () => program.steps.map((step) => `${step.nest.name}: ${step.nest.axes.map((axis) => `${axis.name}<${axis.extent}`).join(" ")}`).join("\n"),
     };
   },
+  compileStep: (graph) => referenceStep(graph, () => printGraph(graph)),
+  makeCell: (operand) => new HostCell(operand),
 };

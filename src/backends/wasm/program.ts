@@ -26,16 +26,7 @@ export function lowerProgram(program: Program, machine: Machine): LoweredProgram
   });
   const paramsAddress = layout.place(program.params.length * 4, "the parameters");
   const module = new ModuleBuilder(program.name, machine);
-  const lowered = new Map<string, LoweredNest>();
-  const kernels = program.steps.map(({ nest }) => {
-    const key = keyOfNest(nest);
-    let kernel = lowered.get(key);
-    if (kernel === undefined) {
-      kernel = lowerNest(nest, module);
-      lowered.set(key, kernel);
-    }
-    return kernel;
-  });
+  const kernels = lowerSteps(program.steps, module);
   const scratch = layout.place(Math.max(0, ...kernels.map((kernel) => kernel.scratchBytes)), "scratch space");
   const clear = program.steps.some((step) => step.clear) ? defineClear(module) : "";
   module.define(
@@ -46,7 +37,8 @@ export function lowerProgram(program: Program, machine: Machine): LoweredProgram
         const target = program.buffers[step.writes]!;
         const bytes = elementsOf(target) * bytesPerElement[target.dtype];
         if (step.clear) k.call(clear, [pointer(addresses[step.writes]!), bytes]);
-        runStep(k, step, kernels[number]!, addresses, paramsAddress, scratch);
+        const buffers = [...step.reads, step.writes].map((buffer) => pointer(addresses[buffer]!));
+        runStep(k, kernels[number]!, [...buffers, pointer(paramsAddress), pointer(scratch)]);
       });
     },
     true,
@@ -76,13 +68,25 @@ function exactNumbers(_: string, value: unknown): unknown {
 }
 
 /** Addresses above 2 GiB are negative as i32. */
-const pointer = (address: number): Value => v.constant("pointer", address | 0);
+export const pointer = (address: number): Value => v.constant("pointer", address | 0);
 
-/** Calls a kernel over its slices, a share at a time: see LoweredNest. */
-function runStep(k: FunctionBuilder, step: Step, kernel: LoweredNest, addresses: readonly number[], params: number, scratch: number): void {
+/** Every step's nest lowered into the module; equal nests once. */
+export function lowerSteps(steps: readonly Step[], module: ModuleBuilder): LoweredNest[] {
+  const lowered = new Map<string, LoweredNest>();
+  return steps.map(({ nest }) => {
+    const key = keyOfNest(nest);
+    let kernel = lowered.get(key);
+    if (kernel === undefined) {
+      kernel = lowerNest(nest, module);
+      lowered.set(key, kernel);
+    }
+    return kernel;
+  });
+}
+
+/** Calls a kernel over its slices, a share at a time: see LoweredNest. `fixed`: operands, output, params, scratch. */
+export function runStep(k: FunctionBuilder, kernel: LoweredNest, fixed: readonly Value[]): void {
   const { entry, slices, slicesPerCall } = kernel;
-  const buffers = [...step.reads, step.writes].map((buffer) => pointer(addresses[buffer]!));
-  const fixed = [...buffers, pointer(params), pointer(scratch)];
   k.loop(0, slices, slicesPerCall, (begin) => {
     const end = v.min(v.add(begin, slicesPerCall), slices);
     k.call(entry, [...fixed, begin, end]);
@@ -90,7 +94,7 @@ function runStep(k: FunctionBuilder, step: Step, kernel: LoweredNest, addresses:
 }
 
 /** Fills bytes with zeros; sizes are rounded up to whole vectors, into the slack. */
-function defineClear(module: ModuleBuilder): string {
+export function defineClear(module: ModuleBuilder): string {
   const step = module.machine.lanes * 4;
   return module.define("clear", { start: "pointer", bytes: "i32" }, (k, { start, bytes }) => {
     k.loop(0, bytes, step, (i) => k.store(v.at(start, i), v.constant("vf32", 0)));

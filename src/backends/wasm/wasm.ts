@@ -5,6 +5,7 @@ import type { Backend, Executable, HostArray } from "../backend.ts";
 import { features, wasmMachine } from "./features.ts";
 import { copyIn, copyOut, elementsOf, Heap } from "./memory.ts";
 import { compileModule } from "./module.ts";
+import { StepEngine } from "./step.ts";
 import { keyOfProgram, type LoweredProgram, listProgram, lowerProgram } from "./program.ts";
 import { chooseTile } from "./tile.ts";
 
@@ -24,6 +25,7 @@ export function createWasmBackend(): Backend {
   const host = globalThis as { process?: { env?: Record<string, string | undefined> } };
   const machine: Machine = { ...found, tile: chooseTile(found, host.process?.env?.KASANE_TILE) };
   const engine = new Engine(machine);
+  const steps = new StepEngine(machine);
   const multiply = {
     fused: "relaxed SIMD, fused multiply-add",
     relaxed: "relaxed SIMD",
@@ -34,6 +36,8 @@ export function createWasmBackend(): Backend {
     description: `wasm: emitted WebAssembly SIMD, ${machine.lanes} lanes, ${multiply[machine.fma]}, tile ${machine.tile.rows}×${machine.tile.vectors * machine.lanes}, one thread`,
     dtypes: new Set(["float32", "int32", "uint8", "bool"]),
     compile: (program) => new WasmExecutable(engine, program),
+    compileStep: (graph) => steps.compile(graph),
+    makeCell: (operand) => steps.makeCell(operand),
   };
 }
 

@@ -1,0 +1,48 @@
+// A compiled step on the reference backend: the nests interpreted one after another over host arrays.
+
+import type { StepGraph } from "../../compiler/graph.ts";
+import { allocate, evaluateNest, type NumberArray, sizeOfShape } from "../../formula/evaluate.ts";
+import type { Operand } from "../../formula/nest.ts";
+import type { Cell, HostArray, StepExecutable } from "../backend.ts";
+
+export class HostCell implements Cell {
+  readonly data: HostArray;
+
+  constructor(operand: Operand) {
+    this.data = allocate(operand.dtype, sizeOfShape(operand.shape));
+  }
+
+  read(): HostArray {
+    return this.data.slice() as HostArray;
+  }
+
+  write(data: HostArray): void {
+    this.data.set(data);
+  }
+
+  free(): void {}
+}
+
+export function referenceStep(graph: StepGraph, listing: () => string): StepExecutable {
+  const written = new Set(graph.steps.map((step) => step.writes));
+  return {
+    arenaBytes: 0,
+    listing,
+    run: (inputs, cells, params) => {
+      const buffers: (NumberArray | undefined)[] = graph.buffers.map((operand, number) => (written.has(number) && !graph.cells.includes(number) ? allocate(operand.dtype, sizeOfShape(operand.shape)) : undefined));
+      graph.inputs.forEach((buffer, number) => {
+        buffers[buffer] = inputs[number] as HostArray;
+      });
+      graph.cells.forEach((buffer, number) => {
+        buffers[buffer] = (cells[number] as HostCell).data;
+      });
+      const array = (buffer: number): NumberArray => buffers[buffer] as NumberArray;
+      for (const step of graph.steps) {
+        if (step.clear) array(step.writes).fill(0);
+        evaluateNest(step.nest, step.reads.map(array), array(step.writes), params);
+      }
+      for (const { cell, from } of graph.updates) array(cell).set(array(from));
+      return graph.results.map((buffer) => array(buffer).slice() as HostArray);
+    },
+  };
+}

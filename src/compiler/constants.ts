@@ -1,0 +1,29 @@
+// Folds numbers known at tracing (the 2 of x.mul(2)) into the formulas that load them, and computes what has only constants.
+
+import { FUNCTIONS } from "../formula/functions.ts";
+import type { Scalar } from "../formula/nest.ts";
+import { dropUnreadOperands, mapExpressions, type Pass, transformScalar } from "./graph.ts";
+
+/** Buffers of one element with a known number: given by the tracer. */
+export const foldConstants: Pass = (graph) => {
+  const constants = new Map(graph.constants);
+  const steps = graph.steps.map((step) => {
+    const fold = (node: Scalar): Scalar => {
+      const value = node.kind === "load" ? constants.get(step.reads[node.operand] as number) : undefined;
+      return node.kind === "load" && value !== undefined ? { kind: "constant", value, type: node.type } : compute(node);
+    };
+    const nest = mapExpressions(step.nest, (expression) => transformScalar(expression, fold));
+    return { ...step, ...dropUnreadOperands(nest, step.reads) };
+  });
+  return { ...graph, steps };
+};
+
+/** A float call of constants is a constant, rounded as the machine would. */
+function compute(node: Scalar): Scalar {
+  if (node.kind !== "call" || node.type !== "float" || node.fn === "uniform") return node;
+  const values = node.args.map((arg) => (arg.kind === "constant" ? arg.value : Number.NaN));
+  if (!values.every(Number.isFinite)) return node;
+  const [a = 0, b = 0, c = 0, d = 0] = values;
+  const value = FUNCTIONS[node.fn].evaluate(a, b, c, d);
+  return Number.isFinite(value) ? { kind: "constant", value, type: "float" } : node;
+}

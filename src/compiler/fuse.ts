@@ -1,0 +1,223 @@
+// Fusion is substitution: a pointwise producer's formula is put in place of its loads, a pointwise consumer becomes its producer's epilogue.
+
+import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
+import { dropUnreadOperands, expressionsOf, mapExpressions, type Pass, scalarsOf, type StepGraph, transformScalar } from "./graph.ts";
+import { writersPerBuffer } from "./simplify.ts";
+
+/** Calls whose repetition costs more than a pass through memory. */
+const COSTLY = new Set(["exp", "expm1", "log", "log1p", "pow", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf", "uniform", "div", "sqrt", "mod"]);
+/** A body with more loads than this is not grown further: registers are few. */
+const MOST_LOADS = 12;
+
+/** Puts pointwise producers into their consumers where nothing costly is computed twice. */
+export const fuseIntoConsumers: Pass = (graph) => {
+  const writers = writersPerBuffer(graph);
+  const producers = new Map<number, Step>();
+  const uses = countUses(graph);
+  const kept = new Set([...graph.results, ...graph.updates.map((update) => update.from)]);
+  const volatile = new Set(graph.updates.map((update) => update.cell));
+  const steps = graph.steps.map((step) => {
+    let current = step;
+    for (const buffer of new Set(step.reads)) {
+      const producer = producers.get(buffer);
+      if (producer !== undefined && worthwhile(producer, current, uses.get(buffer) ?? 0, kept.has(buffer))) current = inline(producer, current, buffer) ?? current;
+    }
+    const whole = writers.get(step.writes) === 1 && !step.clear && !current.nest.output.accumulate;
+    if (whole && current.nest.reducer === undefined && identityOutput(current.nest) && !current.reads.some((buffer) => volatile.has(buffer) && writers.has(buffer))) producers.set(step.writes, current);
+    return current;
+  });
+  return { ...graph, steps };
+};
+
+/** Makes a map that only reads one reduction's result, element by element, that reduction's epilogue. */
+export const fuseEpilogues: Pass = (graph) => {
+  const writers = writersPerBuffer(graph);
+  const uses = countUses(graph);
+  const kept = new Set([...graph.results, ...graph.updates.map((update) => update.from)]);
+  const steps: (Step | undefined)[] = graph.steps.slice();
+  const writerOf = new Map<number, number>();
+  graph.steps.forEach((step, position) => {
+    if (writers.get(step.writes) === 1) writerOf.set(step.writes, position);
+  });
+  for (let position = 0; position < steps.length; position++) {
+    const consumer = steps[position];
+    if (consumer === undefined || consumer.nest.reducer !== undefined || consumer.nest.output.accumulate || consumer.clear || writers.get(consumer.writes) !== 1) continue;
+    for (const buffer of consumer.reads) {
+      const from = writerOf.get(buffer);
+      const producer = from === undefined ? undefined : steps[from];
+      if (from === undefined || producer === undefined || producer.nest.reducer === undefined || producer.clear || kept.has(buffer) || (uses.get(buffer) ?? 0) !== 1) continue;
+      if (producer.nest.reducer.startsWith("arg")) continue;
+      // The merged step runs where the consumer stood: what the producer read must still be there (buffers are written once, cells at the end).
+      const merged = asEpilogue(producer, consumer, buffer);
+      if (merged === undefined) continue;
+      steps[from] = undefined;
+      steps[position] = merged;
+      writerOf.set(merged.writes, position);
+      break;
+    }
+  }
+  return { ...graph, steps: steps.filter((step): step is Step => step !== undefined) };
+};
+
+/** How many steps read each buffer. */
+function countUses(graph: StepGraph): Map<number, number> {
+  const uses = new Map<number, number>();
+  for (const step of graph.steps) for (const buffer of new Set(step.reads)) uses.set(buffer, (uses.get(buffer) ?? 0) + 1);
+  return uses;
+}
+
+function worthwhile(producer: Step, consumer: Step, uses: number, isKept: boolean): boolean {
+  const body = scalarsOf(producer.nest.body);
+  const isMove = producer.nest.body.kind === "load";
+  const costly = body.some((node) => node.kind === "call" && COSTLY.has(node.fn));
+  const loads = loadCount(consumer.nest) + body.filter((node) => node.kind === "load").length;
+  if (isProductSum(consumer.nest)) return isMove && !(producer.nest.body as Load).index.some((index) => index.kind === "indirect" || index.checked);
+  if (loads > MOST_LOADS) return false;
+  if (isMove) return true;
+  const elements = consumer.nest.axes.reduce((total, axis) => total * axis.extent, 1);
+  const produced = producer.nest.axes.reduce((total, axis) => total * axis.extent, 1);
+  if (costly && (uses > 1 || isKept || elements > produced)) return false;
+  return elements <= 2 * produced && (uses <= 2 || body.length <= 4);
+}
+
+function loadCount(nest: Nest): number {
+  return expressionsOf(nest).flatMap(scalarsOf).filter((node) => node.kind === "load").length;
+}
+
+/** A sum of products, which the contraction engine packs: its loads stay plain. */
+function isProductSum(nest: Nest): boolean {
+  return nest.reducer === "sum" && scalarsOf(nest.body).filter((node) => node.kind === "load").length >= 2;
+}
+
+/** For every dimension of the output the free axis that walks it; undefined when the output is not the loop itself. */
+function identityOutput(nest: Nest): (number | undefined)[] | undefined {
+  const axes: (number | undefined)[] = [];
+  for (const [d, index] of nest.output.index.entries()) {
+    if (index.kind !== "affine" || index.divisor !== 1 || index.offset !== 0 || index.terms.length > 1) return undefined;
+    const [term] = index.terms;
+    const extent = nest.output.shape[d] as number;
+    if (term === undefined ? extent !== 1 : term.coefficient !== 1 || (nest.axes[term.axis] as Axis).extent !== extent) return undefined;
+    axes.push(term?.axis);
+  }
+  const walked = new Set(axes.filter((axis) => axis !== undefined));
+  const covered = nest.axes.slice(0, nest.free).every((axis, number) => axis.extent === 1 || walked.has(number));
+  return covered && walked.size === axes.filter((axis) => axis !== undefined).length ? axes : undefined;
+}
+
+/** The consumer with every load of the buffer replaced by the producer's body; undefined when an index cannot be composed. */
+function inline(producer: Step, consumer: Step, buffer: number): Step | undefined {
+  const output = identityOutput(producer.nest);
+  if (output === undefined) return undefined;
+  const operands: Operand[] = [...consumer.nest.operands];
+  const reads = [...consumer.reads];
+  const base = operands.length;
+  operands.push(...producer.nest.operands);
+  reads.push(...producer.reads);
+  let possible = true;
+  const change = (expression: Scalar): Scalar =>
+    transformScalar(expression, (node) => {
+      if (node.kind !== "load" || node.operand >= base || consumer.reads[node.operand] !== buffer) return node;
+      const replaced = substitute(producer.nest, output, node, base);
+      if (replaced === undefined) possible = false;
+      return replaced ?? node;
+    });
+  const shapes = consumer.reads.every((read, operand) => read !== buffer || sameShape(consumer.nest.operands[operand] as Operand, producer.nest.output));
+  if (!shapes) return undefined;
+  const nest = mapExpressions(consumer.nest, change);
+  if (!possible) return undefined;
+  return { ...consumer, ...dropUnreadOperands({ ...nest, operands }, reads) };
+}
+
+function sameShape(a: Operand, b: Operand): boolean {
+  return a.shape.length === b.shape.length && a.shape.every((extent, d) => extent === b.shape[d]);
+}
+
+/** The producer's body at the position a load reads; outside its shape the load's fill. */
+function substitute(producer: Nest, output: readonly (number | undefined)[], load: Load, base: number): Scalar | undefined {
+  const at = new Map<number, AffineIndex>();
+  let checked = false;
+  for (const [d, index] of load.index.entries()) {
+    if (index.kind !== "affine" || index.divisor !== 1) return undefined;
+    checked ||= index.checked;
+    const axis = output[d];
+    if (axis !== undefined) at.set(axis, index);
+  }
+  const compose = (index: AffineIndex): AffineIndex => {
+    const terms = new Map<number, number>();
+    let { offset } = index;
+    for (const term of index.terms) {
+      const inner = at.get(term.axis);
+      if (inner === undefined) continue; // an axis of extent 1 stands at 0
+      offset += term.coefficient * inner.offset;
+      for (const part of inner.terms) terms.set(part.axis, (terms.get(part.axis) ?? 0) + term.coefficient * part.coefficient);
+    }
+    const sorted = [...terms].filter(([, coefficient]) => coefficient !== 0).sort(([a], [b]) => a - b);
+    return { ...index, terms: sorted.map(([axis, coefficient]) => ({ axis, coefficient })), offset, checked: index.checked || checked };
+  };
+  const composeIndex = (index: Index): Index => (index.kind === "affine" ? compose(index) : index);
+  const body = transformScalar(producer.body, (node) => {
+    if (node.kind === "load") return { ...node, operand: node.operand + base, index: node.index.map(composeIndex) };
+    if (node.kind === "inside") return { ...node, index: node.index.map(composeIndex) };
+    if (node.kind === "position") return { ...node, index: { ...compose(node.index), checked: false } };
+    return node;
+  });
+  const stored = asStored(body, producer.output.dtype);
+  if (stored === undefined || stored.type !== load.type) return undefined;
+  if (!checked) return stored;
+  const inside: Scalar = { kind: "inside", index: load.index, extents: producer.output.shape, type: "bool" };
+  return { kind: "call", fn: "select", args: [inside, stored, { kind: "constant", value: load.fill, type: load.type }], type: load.type };
+}
+
+/** The value as a load from a buffer of the dtype would give it. */
+function asStored(body: Scalar, dtype: Operand["dtype"]): Scalar | undefined {
+  if (dtype === "float32") return body.type === "float" ? body : { kind: "call", fn: "float", args: [body], type: "float" };
+  if (dtype === "int32") return body.type === "int" ? body : undefined;
+  if (dtype === "bool") return body.type === "bool" ? body : undefined;
+  return undefined;
+}
+
+/** The producer with the consumer's body as its epilogue; undefined when their loops do not coincide. */
+function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | undefined {
+  const output = identityOutput(producer.nest);
+  if (output === undefined) return undefined;
+  const loads = expressionsOf(consumer.nest).flatMap(scalarsOf).filter((node): node is Load => node.kind === "load" && consumer.reads[node.operand] === buffer);
+  const [first] = loads;
+  if (first === undefined || !loads.every((load) => JSON.stringify(load.index) === JSON.stringify(first.index))) return undefined;
+  if (!sameShape(consumer.nest.operands[first.operand] as Operand, producer.nest.output)) return undefined;
+  // Each consumer axis must walk exactly one dimension of the buffer, and so one free axis of the producer.
+  const axisMap = new Map<number, number>();
+  for (const [d, index] of first.index.entries()) {
+    if (index.kind !== "affine" || index.divisor !== 1 || index.offset !== 0 || index.checked) return undefined;
+    const [term] = index.terms;
+    const target = output[d];
+    if (index.terms.length > 1 || (term === undefined) !== (target === undefined)) return undefined;
+    if (term === undefined || target === undefined) continue;
+    if (term.coefficient !== 1 || axisMap.has(term.axis) || (consumer.nest.axes[term.axis] as Axis).extent !== (producer.nest.axes[target] as Axis).extent) return undefined;
+    axisMap.set(term.axis, target);
+  }
+  if (consumer.nest.axes.some((axis, number) => axis.extent !== 1 && !axisMap.has(number))) return undefined;
+  const type = producer.nest.epilogue?.type ?? (producer.nest.body.type === "bool" ? "int" : producer.nest.body.type);
+  const value: Scalar = producer.nest.epilogue ?? { kind: "accumulator", type };
+  const stored = asStored(value, producer.nest.output.dtype);
+  if (stored === undefined || stored.type !== first.type) return undefined;
+  const base = producer.nest.operands.length;
+  const rename = (index: AffineIndex): AffineIndex => ({
+    ...index,
+    terms: index.terms.flatMap((term) => (axisMap.has(term.axis) ? [{ ...term, axis: axisMap.get(term.axis) as number }] : [])).sort((a, b) => a.axis - b.axis),
+  });
+  const renameIndex = (index: Index): Index => (index.kind === "affine" ? rename(index) : index);
+  const epilogue = transformScalar(consumer.nest.body, (node) => {
+    if (node.kind === "load" && consumer.reads[node.operand] === buffer) return stored;
+    if (node.kind === "load") return { ...node, operand: node.operand + base, index: node.index.map(renameIndex) };
+    if (node.kind === "inside") return { ...node, index: node.index.map(renameIndex) };
+    return node.kind === "position" ? { ...node, index: rename(node.index) } : node;
+  });
+  const nest: Nest = {
+    ...producer.nest,
+    name: `${producer.nest.name} + ${consumer.nest.name}`,
+    operands: [...producer.nest.operands, ...consumer.nest.operands],
+    epilogue,
+    output: { ...consumer.nest.output, index: consumer.nest.output.index.map(renameIndex) },
+  };
+  return { ...consumer, ...dropUnreadOperands(nest, [...producer.reads, ...consumer.reads]) };
+}

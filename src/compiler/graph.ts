@@ -1,0 +1,93 @@
+// A whole traced step as data: loop nests over numbered buffers, with inputs, cells that persist, updates and results.
+
+import type { Nest, Operand, Scalar, Step } from "../formula/nest.ts";
+
+export interface StepGraph {
+  readonly name: string;
+  readonly buffers: readonly Operand[];
+  /** Buffers the caller fills at every run. */
+  readonly inputs: readonly number[];
+  /** Buffers that keep their numbers between runs: parameters, optimizer state, running statistics. */
+  readonly cells: readonly number[];
+  /** After the steps, the cell takes the numbers of a buffer. */
+  readonly updates: readonly Update[];
+  /** Buffers handed back after every run. */
+  readonly results: readonly number[];
+  readonly params: Nest["params"];
+  /** Buffers of one element whose number is known. */
+  readonly constants?: ReadonlyMap<number, number>;
+  readonly steps: readonly Step[];
+}
+
+export interface Update {
+  readonly cell: number;
+  readonly from: number;
+}
+
+/** A pass: pure, from graph to graph. */
+export type Pass = (graph: StepGraph) => StepGraph;
+
+/** Rebuilds an expression bottom-up; `replace` sees each node after its children. */
+export function transformScalar(scalar: Scalar, replace: (scalar: Scalar) => Scalar): Scalar {
+  const deep = (child: Scalar): Scalar => transformScalar(child, replace);
+  switch (scalar.kind) {
+    case "call":
+      return replace({ ...scalar, args: scalar.args.map(deep) });
+    case "load":
+    case "inside":
+      return replace({ ...scalar, index: scalar.index.map((index) => (index.kind === "indirect" ? { ...index, value: deep(index.value) } : index)) });
+    default:
+      return replace(scalar);
+  }
+}
+
+/** Every node of an expression, children first. */
+export function scalarsOf(scalar: Scalar | undefined): Scalar[] {
+  const found: Scalar[] = [];
+  if (scalar !== undefined)
+    transformScalar(scalar, (node) => {
+      found.push(node);
+      return node;
+    });
+  return found;
+}
+
+/** Every expression of a nest: body, epilogue, indirect output indices. */
+export function expressionsOf(nest: Nest): Scalar[] {
+  const outputs = nest.output.index.flatMap((index) => (index.kind === "indirect" ? [index.value] : []));
+  return [nest.body, ...(nest.epilogue === undefined ? [] : [nest.epilogue]), ...outputs];
+}
+
+export function mapExpressions(nest: Nest, change: (scalar: Scalar) => Scalar): Nest {
+  return {
+    ...nest,
+    body: change(nest.body),
+    epilogue: nest.epilogue === undefined ? undefined : change(nest.epilogue),
+    output: { ...nest.output, index: nest.output.index.map((index) => (index.kind === "indirect" ? { ...index, value: change(index.value) } : index)) },
+  };
+}
+
+/** The nest with only the operands it loads, and the buffers of those. */
+export function dropUnreadOperands(nest: Nest, reads: readonly number[]): { nest: Nest; reads: readonly number[] } {
+  const used = new Set<number>();
+  for (const expression of expressionsOf(nest)) for (const node of scalarsOf(expression)) if (node.kind === "load") used.add(node.operand);
+  // Two operands of the same buffer and shape are one.
+  const kept: number[] = [];
+  const place = new Map<number, number>();
+  for (const operand of [...used].sort((a, b) => a - b)) {
+    const twin = kept.findIndex((other) => reads[other] === reads[operand] && String(nest.operands[other]?.shape) === String(nest.operands[operand]?.shape));
+    place.set(operand, twin >= 0 ? twin : kept.push(operand) - 1);
+  }
+  const renumbered = mapExpressions(nest, (expression) =>
+    transformScalar(expression, (node) => (node.kind === "load" ? { ...node, operand: place.get(node.operand) as number } : node)),
+  );
+  return { nest: { ...renumbered, operands: kept.map((operand) => nest.operands[operand] as Operand) }, reads: kept.map((operand) => reads[operand] as number) };
+}
+
+/** A key equal for nests that compute the same, whatever they are called. */
+export function keyOfNest(nest: Nest): string {
+  return JSON.stringify({ ...nest, name: "", params: [] }, (_, value: unknown) => {
+    if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
+    return Object.is(value, -0) ? "-0" : String(value);
+  });
+}

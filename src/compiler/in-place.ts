@@ -1,0 +1,50 @@
+// Lets an update write straight into its cell where the new numbers only need the old ones at the same position.
+
+import type { Index, Nest, Step } from "../formula/nest.ts";
+import { expressionsOf, type Pass, scalarsOf, type StepGraph } from "./graph.ts";
+import { writersPerBuffer } from "./simplify.ts";
+
+export const updateInPlace: Pass = (graph) => {
+  let current = graph;
+  for (const update of graph.updates) current = redirect(current, update.cell) ?? current;
+  return current;
+};
+
+function redirect(graph: StepGraph, cell: number): StepGraph | undefined {
+  const update = graph.updates.find((candidate) => candidate.cell === cell);
+  if (update === undefined || graph.updates.filter((other) => other.from === update.from).length !== 1) return undefined;
+  const { from } = update;
+  const position = graph.steps.findIndex((step) => step.writes === from);
+  const step = graph.steps[position];
+  if (step === undefined || step.clear || writersPerBuffer(graph).get(from) !== 1 || !sameTypeAndSize(graph, cell, from)) return undefined;
+  const later = graph.steps.slice(position + 1);
+  if (later.some((other) => other.reads.includes(cell)) || graph.results.includes(cell) || graph.updates.some((other) => other.from === cell)) return undefined;
+  if (!readsOnlyInPlace(step, cell)) return undefined;
+  const rename = (buffer: number): number => (buffer === from ? cell : buffer);
+  return {
+    ...graph,
+    steps: graph.steps.map((other) => (other === step ? { ...other, writes: cell } : { ...other, reads: other.reads.map(rename) })),
+    results: graph.results.map(rename),
+    updates: graph.updates.filter((other) => other !== update),
+  };
+}
+
+function sameTypeAndSize(graph: StepGraph, a: number, b: number): boolean {
+  const [left, right] = [graph.buffers[a], graph.buffers[b]];
+  return left?.dtype === right?.dtype && left?.shape.join() === right?.shape.join();
+}
+
+function readsOnlyInPlace(step: Step, cell: number): boolean {
+  const { nest, reads } = step;
+  const loads = expressionsOf(nest).flatMap(scalarsOf).filter((node) => node.kind === "load" && reads[node.operand] === cell);
+  if (loads.length === 0) return true;
+  // In a reduction only the epilogue runs after all reads of its element.
+  const inBody = scalarsOf(nest.body).some((node) => loads.includes(node));
+  if ((nest.reducer !== undefined && inBody) || nest.output.accumulate) return false;
+  const target = text(nest, nest.output.index);
+  return loads.every((load) => load.kind === "load" && nest.operands[load.operand]?.shape.join() === nest.output.shape.join() && text(nest, load.index) === target);
+}
+
+function text(nest: Nest, index: readonly Index[]): string {
+  return JSON.stringify(index.map((item) => (item.kind === "affine" ? [item.terms.filter((term) => nest.axes[term.axis]?.extent !== 1), item.offset, item.divisor] : item)));
+}

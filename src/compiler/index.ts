@@ -1,0 +1,34 @@
+// The passes over a whole step, in order, each pure and each in a file of its own.
+
+import { fuseEpilogues, fuseIntoConsumers } from "./fuse.ts";
+import { foldConstants } from "./constants.ts";
+import type { Pass, StepGraph } from "./graph.ts";
+import { updateInPlace } from "./in-place.ts";
+import { dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
+
+export type { Pass, StepGraph, Update } from "./graph.ts";
+export { type MemoryPlan, planMemory } from "./memory.ts";
+export { printGraph } from "./print.ts";
+
+/** Names of the passes in the order they run, for `--show`. */
+export const PASSES: readonly { readonly name: string; readonly pass: Pass }[] = [
+  { name: "constants", pass: foldConstants },
+  { name: "share", pass: shareEqualSteps },
+  { name: "drop", pass: dropUnusedSteps },
+  // First epilogues: an activation that belongs to its contraction must not be drawn into several consumers instead.
+  { name: "epilogues", pass: fuseEpilogues },
+  { name: "fuse", pass: fuseIntoConsumers },
+  { name: "drop-fused", pass: dropUnusedSteps },
+  { name: "epilogues-of-fused", pass: fuseEpilogues },
+  { name: "in-place", pass: updateInPlace },
+];
+
+/** Runs the passes; `seen` is shown the graph after each. */
+export function optimise(graph: StepGraph, seen: (name: string, graph: StepGraph) => void = () => {}): StepGraph {
+  let current = graph;
+  for (const { name, pass } of PASSES) {
+    current = pass(current);
+    seen(name, current);
+  }
+  return current;
+}

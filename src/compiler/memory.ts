@@ -1,0 +1,70 @@
+// Plans the memory of a step: one arena, where buffers whose lifetimes do not overlap share room.
+
+import type { DType, Operand } from "../formula/nest.ts";
+import type { StepGraph } from "./graph.ts";
+
+export interface MemoryPlan {
+  /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own) and unused buffers. */
+  readonly offsets: readonly (number | undefined)[];
+  /** Size of the arena: the peak. */
+  readonly bytes: number;
+  /** What the buffers would take without sharing. */
+  readonly unshared: number;
+}
+
+const BYTES = { float32: 4, float64: 8, int32: 4, uint8: 1, bool: 1 } as const satisfies Record<DType, number>;
+const ALIGNMENT = 64;
+/** Readable bytes after every buffer, for full-vector reads past an end. */
+const SLACK = 128;
+
+export function byteLength(operand: Operand): number {
+  return operand.shape.reduce((total, extent) => total * extent, 1) * BYTES[operand.dtype];
+}
+
+interface Life {
+  readonly buffer: number;
+  readonly first: number;
+  readonly last: number;
+  readonly bytes: number;
+}
+
+/** Places the largest buffers first, each at the lowest offset that is free during its whole life. */
+export function planMemory(graph: StepGraph): MemoryPlan {
+  const lives = lifetimes(graph).sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+  const placed: (Life & { offset: number })[] = [];
+  const offsets: (number | undefined)[] = graph.buffers.map(() => undefined);
+  let bytes = 0;
+  for (const life of lives) {
+    const rivals = placed.filter((other) => other.first <= life.last && life.first <= other.last).sort((a, b) => a.offset - b.offset);
+    let offset = 0;
+    for (const rival of rivals) {
+      if (offset + life.bytes <= rival.offset) break;
+      offset = Math.max(offset, rival.offset + rival.bytes);
+    }
+    placed.push({ ...life, offset });
+    offsets[life.buffer] = offset;
+    bytes = Math.max(bytes, offset + life.bytes);
+  }
+  return { offsets, bytes, unshared: lives.reduce((total, life) => total + life.bytes, 0) };
+}
+
+function lifetimes(graph: StepGraph): Life[] {
+  const first = new Map<number, number>();
+  const last = new Map<number, number>();
+  const touch = (buffer: number, time: number): void => {
+    if (!first.has(buffer)) first.set(buffer, time);
+    last.set(buffer, time);
+  };
+  for (const buffer of graph.inputs) touch(buffer, -1);
+  graph.steps.forEach((step, time) => {
+    for (const buffer of step.reads) touch(buffer, time);
+    touch(step.writes, time);
+  });
+  const end = graph.steps.length;
+  for (const buffer of [...graph.results, ...graph.updates.map((update) => update.from)]) touch(buffer, end);
+  const cells = new Set(graph.cells);
+  return [...first].filter(([buffer]) => !cells.has(buffer)).map(([buffer, start]) => {
+    const bytes = Math.ceil((byteLength(graph.buffers[buffer] as Operand) + SLACK) / ALIGNMENT) * ALIGNMENT;
+    return { buffer, first: start, last: last.get(buffer) as number, bytes };
+  });
+}

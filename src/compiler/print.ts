@@ -1,0 +1,61 @@
+// Prints a step's graph for people: one line per nest, with its loops, reads and formula.
+
+import { FUNCTIONS } from "../formula/functions.ts";
+import type { Index, Nest, Scalar } from "../formula/nest.ts";
+import type { StepGraph } from "./graph.ts";
+
+export function printGraph(graph: StepGraph): string {
+  const buffer = (number: number): string => {
+    const { dtype, shape } = graph.buffers[number] ?? { dtype: "?", shape: [] };
+    const role = graph.cells.includes(number) ? "cell" : graph.inputs.includes(number) ? "input" : "b";
+    return `${role}${number}:${dtype}[${shape.join("x")}]`;
+  };
+  const lines = graph.steps.map((step) => {
+    const { nest } = step;
+    const axes = nest.axes.map((axis, number) => `${number < nest.free ? "" : "Σ"}${axisName(nest, number)}<${axis.extent}`).join(" ");
+    const value = nest.epilogue === undefined ? reduced(nest, step.reads) : print(nest.epilogue, nest, step.reads).replace("acc", reduced(nest, step.reads));
+    return `${buffer(step.writes)} ${step.clear || nest.output.accumulate ? "+=" : "="} ${value}    for ${axes || "one step"}   (${nest.name})`;
+  });
+  const ends = graph.updates.map((update) => `${buffer(update.cell)} ← ${buffer(update.from)}`);
+  return [...lines, ...ends, `results: ${graph.results.map(buffer).join(", ")}`].join("\n");
+}
+
+function reduced(nest: Nest, reads: readonly number[]): string {
+  const body = print(nest.body, nest, reads);
+  return nest.reducer === undefined ? body : `${nest.reducer}(${body})`;
+}
+
+function axisName(nest: Nest, axis: number): string {
+  return nest.axes[axis]?.name.replace(/^\.\.\./, "e") || `a${axis}`;
+}
+
+function print(scalar: Scalar, nest: Nest, reads: readonly number[]): string {
+  const deep = (child: Scalar): string => print(child, nest, reads);
+  const indices = (index: readonly Index[]): string => index.map((item) => (item.kind === "indirect" ? deep(item.value) : affine(item, nest))).join(", ");
+  switch (scalar.kind) {
+    case "constant":
+      return String(Number(scalar.value.toPrecision(7)));
+    case "param":
+      return nest.params[scalar.param]?.name ?? `p${scalar.param}`;
+    case "accumulator":
+      return "acc";
+    case "position":
+      return affine(scalar.index, nest);
+    case "inside":
+      return `inside(${indices(scalar.index)})`;
+    case "load":
+      return `b${reads[scalar.operand]}[${indices(scalar.index)}]`;
+    case "call": {
+      const symbol = FUNCTIONS[scalar.fn].operator?.symbol;
+      const args = scalar.args.map(deep);
+      return symbol === undefined || args.length !== 2 ? `${scalar.fn}(${args.join(", ")})` : `(${args[0]} ${symbol} ${args[1]})`;
+    }
+  }
+}
+
+function affine(index: Extract<Index, { kind: "affine" }>, nest: Nest): string {
+  const terms = index.terms.map((term) => (term.coefficient === 1 ? axisName(nest, term.axis) : `${term.coefficient}*${axisName(nest, term.axis)}`));
+  if (index.offset !== 0 || terms.length === 0) terms.push(String(index.offset));
+  const sum = terms.join(" + ").replaceAll("+ -", "- ");
+  return index.divisor === 1 ? sum : `(${sum})/${index.divisor}`;
+}

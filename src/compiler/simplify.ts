@@ -1,0 +1,41 @@
+// Removes work from a step: steps that compute the same are done once, steps nothing depends on are dropped.
+
+import { keyOfNest, type Pass, type StepGraph } from "./graph.ts";
+
+/** Common subexpressions: of several equal steps on equal buffers the first is kept. */
+export const shareEqualSteps: Pass = (graph) => {
+  const pieces = writersPerBuffer(graph);
+  const replaced = new Map<number, number>();
+  const known = new Map<string, number>();
+  const resolve = (buffer: number): number => replaced.get(buffer) ?? buffer;
+  const steps = graph.steps.flatMap((step) => {
+    const reads = step.reads.map(resolve);
+    const whole = pieces.get(step.writes) === 1 && !step.clear;
+    const key = whole ? `${reads}|${keyOfNest(step.nest)}` : "";
+    const twin = whole ? known.get(key) : undefined;
+    if (twin !== undefined) {
+      replaced.set(step.writes, twin);
+      return [];
+    }
+    if (whole) known.set(key, step.writes);
+    return [{ ...step, reads }];
+  });
+  return { ...graph, steps, results: graph.results.map(resolve), updates: graph.updates.map(({ cell, from }) => ({ cell, from: resolve(from) })) };
+};
+
+/** Dead code: a step stays when a result, an update or a step that stays needs what it writes. */
+export const dropUnusedSteps: Pass = (graph) => {
+  const needed = new Set<number>([...graph.results, ...graph.updates.map((update) => update.from)]);
+  const kept = graph.steps.slice().reverse().filter((step) => {
+    if (!needed.has(step.writes)) return false;
+    for (const buffer of step.reads) needed.add(buffer);
+    return true;
+  });
+  return { ...graph, steps: kept.reverse() };
+};
+
+export function writersPerBuffer(graph: StepGraph): Map<number, number> {
+  const count = new Map<number, number>();
+  for (const step of graph.steps) count.set(step.writes, (count.get(step.writes) ?? 0) + 1);
+  return count;
+}
