@@ -11,7 +11,10 @@ export const huber = map("huber", "y = select(abs(x - t) <= delta, 0.5 * (x - t)
   doc: { en: "Squared near the target, linear beyond delta.", source: "Huber 1964" },
 });
 export const crossEntropy = composite("crossEntropy", "m[n] = max[c](x[n, c]); s[n] = sum[c](exp(x[n, c] - m[n])); y[n] = log(s[n]) + m[n] - x[n, t[n]]", {
-  gradient: { x: "gx[n, c] = gy[n] * (exp(x[n, c] - x[n, t[n]] - y[n]) - select(t[n] == c, 1, 0))" },
+  gradient: {
+    // Not exp(x − x[t] − y): where the loss is large, y no longer has the digits that difference needs.
+    x: "m[n] = max[c](x[n, c]); s[n] = sum[c](exp(x[n, c] - m[n])); gx[n, c] = gy[n] * (exp(x[n, c] - m[n]) / s[n] - select(t[n] == c, 1, 0))",
+  },
   axisNames: { n: "batch size" },
   doc: { en: "−log of the softmax probability of the right class t, from logits x. The gradient is softmax − one-hot.", ja: "交差エントロピー", source: "textbook, cross entropy (there also divided by the number of classes)" },
 });
