@@ -126,25 +126,41 @@ export function isPlain(access: AccessNode): boolean {
   return access.indices.length === 1 && access.indices[0]?.kind === "ellipsis" && access.indices[0].group === "";
 }
 
-/** Rebuilds an expression bottom-up; `replace` sees each node after its children. */
+/** Rebuilds an expression bottom-up; `replace` sees each node after its children. What does not change stays the same object. */
 export function transform(node: Expression, replace: (node: Expression) => Expression): Expression {
-  const deep = (child: Expression): Expression => transform(child, replace);
-  const indices = (items: readonly IndexNode[]): IndexNode[] => items.map((item) => (item.kind === "ellipsis" ? item : deep(item)));
+  return replace(mapChildren(node, (child) => transform(child, replace)));
+}
+
+/** The node with each child replaced; the same object where none changes. */
+export function mapChildren(node: Expression, replace: (child: Expression) => Expression): Expression {
   switch (node.kind) {
     case "number":
     case "name":
     case "count":
     case "position":
-      return replace(node);
-    case "access":
-      return replace({ ...node, indices: indices(node.indices) });
-    case "inside":
-      return replace({ ...node, access: { ...node.access, indices: indices(node.access.indices) } });
-    case "call":
-      return replace({ ...node, args: node.args.map(deep) });
-    case "reduce":
-      return replace({ ...node, body: deep(node.body) });
+      return node;
+    case "access": {
+      const indices = mapItems(node.indices, (item) => (item.kind === "ellipsis" ? item : replace(item)));
+      return indices === node.indices ? node : { ...node, indices };
+    }
+    case "inside": {
+      const access = mapChildren(node.access, replace) as AccessNode;
+      return access === node.access ? node : { ...node, access };
+    }
+    case "call": {
+      const args = mapItems(node.args, replace);
+      return args === node.args ? node : { ...node, args };
+    }
+    case "reduce": {
+      const body = replace(node.body);
+      return body === node.body ? node : { ...node, body };
+    }
   }
+}
+
+function mapItems<Item>(items: readonly Item[], replace: (item: Item) => Item): readonly Item[] {
+  const mapped = items.map(replace);
+  return mapped.every((item, place) => item === items[place]) ? items : mapped;
 }
 
 /** Visits every node of an expression, parents first. */
@@ -186,7 +202,12 @@ export function tensorsIn(node: Expression, see: (tensor: string) => void): void
   });
 }
 
-/** A key equal for structurally equal expressions. */
-export function keyOf(node: Expression | IndexNode): string {
-  return JSON.stringify(node, (_, value: unknown) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : value));
+/** Whether two expressions (or lists of them) are structurally equal. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null)
+    return typeof a === "number" && Number.isNaN(a) && Number.isNaN(b);
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return false;
+  return keys.every((key) => isSame((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
 }

@@ -11,7 +11,7 @@ import {
   type Formula,
   type IndexNode,
   isPlain,
-  keyOf,
+  isSame,
   name,
   number,
   type ReduceNode,
@@ -154,13 +154,13 @@ class Reverse {
   /** Moves reductions inside an adjoint into statements of their own over the axes they vary with, so that solving does not repeat them. */
   #stash(value: Expression): Expression {
     const { value: forward, target: result, indices: left, extents } = this.#statement;
-    if (keyOf(value) === keyOf(forward)) return value;
+    if (isSame(value, forward)) return value;
     return transform(value, (node) => {
       if (node.kind !== "reduce") return node;
-      if (this.#context.isResult && forward.kind === "reduce" && keyOf(node) === keyOf(forward))
+      if (this.#context.isResult && forward.kind === "reduce" && isSame(node, forward))
         return { kind: "access", tensor: result, indices: left };
       const indices = freeIndices(node, this.#attributes);
-      const known = this.#before.find((statement) => keyOf(statement.value) === keyOf(node));
+      const known = this.#before.find((statement) => isSame(statement.value, node));
       const target = known?.target ?? this.#fresh(node.reducer);
       if (!known)
         this.#before.push({ target, indices, extents: pick(extents, indices), accumulate: false, value: node, like: this.#upstream });
@@ -197,7 +197,7 @@ class Reverse {
     );
     let tied = adjoint;
     for (const access of accessesOf(this.#statement.value)) {
-      if (access.tensor === this.#input || present.some((other) => keyOf(other) === keyOf(access))) continue;
+      if (access.tensor === this.#input || present.some((other) => isSame(other, access))) continue;
       const needed = access.indices.some((index) =>
         index.kind === "ellipsis" ? groups.has(index.group) : index.kind === "name" && names.has(index.name) && !given.has(index.name),
       );
@@ -341,7 +341,7 @@ function countsWith(node: Expression, axis: string): boolean {
 }
 
 function sameIndices(a: Contribution, b: Contribution): boolean {
-  return JSON.stringify(a.indices) === JSON.stringify(b.indices);
+  return isSame(a.indices, b.indices);
 }
 
 function isPointwise(contribution: Contribution): boolean {

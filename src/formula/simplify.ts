@@ -1,24 +1,27 @@
 // Rewrites an expression into a shorter equal one: folds constants, drops neutral elements, normalises signs.
 
-import { call, childrenOf, type Expression, keyOf, number, transform } from "./ast.ts";
+import { call, childrenOf, type Expression, isSame, mapChildren, number, transform } from "./ast.ts";
 import { FUNCTIONS } from "./functions.ts";
 import type { FunctionName } from "./nest.ts";
 
+/** Each node that was simplified, with its result: what is built around a simplified part does not simplify it again. */
+const known = new WeakMap<Expression, Expression>();
+
 /** Equal in value for all finite inputs (0 · x is taken as 0). */
 export function simplify(expression: Expression): Expression {
-  let current = expression;
-  for (let round = 0; round < 8; round++) {
-    const next = transform(current, rewrite);
-    if (keyOf(next) === keyOf(current)) return next;
-    current = next;
-  }
-  return current;
+  const found = known.get(expression);
+  if (found !== undefined) return found;
+  const inner = mapChildren(expression, simplify);
+  const shorter = rewrite(inner);
+  const result = shorter === inner ? inner : simplify(shorter);
+  known.set(expression, result);
+  known.set(result, result);
+  return result;
 }
 
 /** Replaces every occurrence of `part` in `whole`. */
 export function replaceEqual(whole: Expression, part: Expression, replacement: Expression): Expression {
-  const key = keyOf(part);
-  return transform(whole, (node) => (node.kind === part.kind && keyOf(node) === key ? replacement : node));
+  return transform(whole, (node) => (isSame(node, part) ? replacement : node));
 }
 
 type Rule = (args: readonly Expression[]) => Expression | undefined;
@@ -78,7 +81,7 @@ const RULES: Partial<Record<FunctionName, Rule>> = {
   pow: ([a, b]) => (isNumber(b, 1) ? a : isNumber(b, 0) ? number(1) : undefined),
   select: ([condition, a, b]) => {
     if (condition?.kind === "number") return condition.value !== 0 ? a : b;
-    return a && b && keyOf(a) === keyOf(b) ? a : undefined;
+    return a && b && isSame(a, b) ? a : undefined;
   },
   float: ([a]) => (a?.kind === "number" ? a : undefined),
 };
