@@ -1,0 +1,57 @@
+// Checks the words after a flag: numbers in range, one of several names, lists.
+
+import { InvalidArgumentError } from "commander";
+import { nearestName } from "../util/nearest.ts";
+
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text.trim()) && value >= least && Number.isSafeInteger(value)) return value;
+    throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
+  };
+}
+
+export function seedNumber(text: string): number {
+  const value = wholeNumber(0)(text);
+  if (value > 0xffffffff) throw new InvalidArgumentError("Expected a whole number from 0 to 4294967295.");
+  return value;
+}
+
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
+  throw new InvalidArgumentError("Expected a number above 0.");
+}
+
+export function probability(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value >= 0 && value < 1) return value;
+  throw new InvalidArgumentError("Expected a number from 0 to below 1.");
+}
+
+export function oneOf<const Names extends readonly string[]>(names: Names): (text: string) => Names[number] {
+  return (text) => {
+    if (names.includes(text)) return text;
+    const nearest = nearestName(text, names);
+    throw new InvalidArgumentError(`Expected one of ${names.join(", ")}.${nearest === undefined ? "" : ` Did you mean ${nearest}?`}`);
+  };
+}
+
+/** "64,32" */
+export function sizes(text: string): number[] {
+  return text.split(",").map((part) => wholeNumber(1)(part.trim()));
+}
+
+/** "1,2.5,-3" */
+export function numbers(text: string): number[] {
+  return text.split(",").map((part) => {
+    const value = Number(part);
+    if (part.trim() !== "" && Number.isFinite(Math.fround(value))) return value;
+    throw new InvalidArgumentError(`Expected finite numbers separated by commas, got "${part.trim()}" among them.`);
+  });
+}
+
+/** For a flag that may be given several times. */
+export function collect<Value>(parse: (text: string) => Value): (text: string, before: readonly Value[] | undefined) => Value[] {
+  return (text, before) => [...(before ?? []), parse(text)];
+}
