@@ -1,6 +1,6 @@
 // Whole training steps: forward, loss, backward and update, from the same initial weights and batches as other frameworks are given.
 
-import { type Tensor, tensor } from "kasane";
+import { compile, type Tensor, tensor } from "kasane";
 import { conv2d, crossEntropy, flatten, type Layer, linear, maxPool2d, relu, sequential } from "kasane/nn";
 import { adam, sgd } from "kasane/optim";
 import { labels, uniform } from "../data.ts";
@@ -30,13 +30,16 @@ interface Optimizer {
 
 function training(model: Layer, optimizer: Optimizer, batches: readonly (readonly [Tensor, Tensor])[]): Prepared {
   let count = 0;
-  const run = (): Tensor => {
-    const [x, target] = batches[count++ % batches.length] as readonly [Tensor, Tensor];
+  const step = compile((x: Tensor, target: Tensor) => {
     optimizer.zeroGrad();
     const loss = crossEntropy(model(x), target);
     loss.backward();
     optimizer.step();
     return loss;
+  });
+  const run = (): Tensor => {
+    const [x, target] = batches[count++ % batches.length] as readonly [Tensor, Tensor];
+    return step(x, target);
   };
   return { losses: [run().item(), run().item(), run().item()], run };
 }
