@@ -1,7 +1,7 @@
 // Running a layer: names of nested layers become scopes, and observers see every call.
 
 import { located } from "../tensor/engine.ts";
-import { currentScope, withScope } from "../tensor/tape.ts";
+import { currentScope, withScope, withSite } from "../tensor/tape.ts";
 import { dependsOn } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import type { Layer, LayerMembers } from "./layer.ts";
@@ -83,7 +83,8 @@ export function callPart(part: Part, inputs: readonly unknown[], given?: string)
       });
     return output;
   };
-  return name === undefined ? compute() : withScope(name, compute);
+  const named = name === undefined ? compute : () => withScope(name, compute);
+  return running.length === 0 ? withSite(named) : named();
 }
 
 /** Runs a function; what a layer itself finds wrong is told with the layer's path too. */

@@ -83,7 +83,7 @@ export function crossEntropy<const Options extends LossOptions = Record<never, n
   if (shape.length >= 2 && labels.shape.join() === shape.join()) {
     checkNotEmpty(name, logits);
     const losses = applyOp(rows.crossEntropyProbabilities, [classesLast(logits), classesLast(floats(target, logits))]);
-    return reduce(losses.reshape(withoutClasses(shape)), options);
+    return reduce(name, losses.reshape(withoutClasses(shape)), options);
   }
   return byLabel(name, rows.crossEntropy, logits, target, options);
 }
@@ -122,7 +122,7 @@ function pair<Options extends LossOptions>(
       prediction.size === target.size ? { hint: `reshape one of them: target.reshape([${x.join(", ")}])` } : {},
     );
   checkNotEmpty(name, prediction);
-  return reduce(applyOp(op, [floats(prediction, prediction), floats(target, prediction)], attributes), options);
+  return reduce(name, applyOp(op, [floats(prediction, prediction), floats(target, prediction)], attributes), options);
 }
 
 function byLabel<Options extends LossOptions>(name: string, op: Op, x: Tensor, target: Tensor, options?: Options): Loss<Options> {
@@ -144,13 +144,14 @@ function byLabel<Options extends LossOptions>(name: string, op: Op, x: Tensor, t
         { hint: "classes are numbered from 0" },
       );
   });
-  return reduce(applyOp(op, [classesLast(x), labels.reshape([labels.size])]).reshape(expected), options);
+  return reduce(name, applyOp(op, [classesLast(x), labels.reshape([labels.size])]).reshape(expected), options);
 }
 
-function reduce<Options extends LossOptions>(losses: Tensor, options?: Options): Loss<Options> {
+function reduce<Options extends LossOptions>(name: string, losses: Tensor, options?: Options): Loss<Options> {
   const { reduction = "mean" } = options ?? {};
   const result = reduction === "none" ? losses : reduction === "sum" ? losses.sum() : reduction === "mean" ? losses.mean() : undefined;
-  if (result === undefined) throw new InputError(`unknown reduction "${reduction}"`, { hint: 'reductions: "mean", "sum", "none"' });
+  if (result === undefined)
+    throw new InputError(`${name}: unknown reduction "${reduction}"`, { hint: 'reductions: "mean", "sum", "none"' });
   return result as Loss<Options>;
 }
 

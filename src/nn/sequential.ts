@@ -37,7 +37,7 @@ export function sequential(...given: readonly unknown[]): unknown {
         if (!isTensor(value)) {
           const hint = typeof value === "function" ? { hint: `call it where the model is built: ${part.name || "step"}()` } : {};
           throw new InputError(
-            `sequential: step ${name}${part.name === "" ? "" : ` (${part.name})`} returned ${typeof value === "function" ? "a layer or function" : typeof value}, expected a tensor`,
+            `sequential: step ${name}${part.name === "" || part.name === name ? "" : ` (${part.name})`} returned ${typeof value === "function" ? "a layer or function" : typeof value}, expected a tensor`,
             hint,
           );
         }

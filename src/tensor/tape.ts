@@ -58,7 +58,41 @@ export function callSite(stack: string | undefined): string | undefined {
   return undefined;
 }
 
+interface Site {
+  readonly stack?: string;
+}
+
+let outerSite: Site | undefined;
+
 /** Remembers the present stack; it is turned into text only when asked for. */
-export function captureSite(): { readonly stack?: string } {
-  return new Error();
+export function captureSite(): Site {
+  return outerSite === undefined ? new Error() : new NestedSite(new Error(), outerSite);
+}
+
+/**
+ * Runs a function that calls back deeply (a layer of layers): where the frames V8 keeps do not reach the user's line,
+ * the place of this call stands in.
+ */
+export function withSite<Result>(run: () => Result): Result {
+  const before = outerSite;
+  outerSite = captureSite();
+  try {
+    return run();
+  } finally {
+    outerSite = before;
+  }
+}
+
+class NestedSite implements Site {
+  readonly #inner: Site;
+  readonly #outer: Site;
+
+  constructor(inner: Site, outer: Site) {
+    this.#inner = inner;
+    this.#outer = outer;
+  }
+
+  get stack(): string {
+    return `${this.#inner.stack}\n${this.#outer.stack}`;
+  }
 }

@@ -22,7 +22,7 @@ export class KasaneError extends Error {
     this.hint = details.hint;
     this.where = details.where;
     this.#message = message;
-    captureDeepStack(this);
+    captureDeepStack(this, new.target);
   }
 
   /** The same error with the place it concerns. */
@@ -39,11 +39,12 @@ export class KasaneError extends Error {
 }
 
 /** Layers inside layers take more frames than V8 keeps by default, and the user's line is the outermost one. */
-function captureDeepStack(error: Error): void {
+function captureDeepStack(error: Error, thrower: unknown): void {
   if (typeof Error.captureStackTrace !== "function") return;
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 100;
-  Error.captureStackTrace(error);
+  // Frames begin at the place that throws, not in here.
+  Error.captureStackTrace(error, thrower as () => unknown);
   Error.stackTraceLimit = stackTraceLimit;
 }
 

@@ -53,7 +53,9 @@ for (const backend of availableBackends())
       const make = library[golden.layer] as (...given: readonly unknown[]) => unknown;
       const call = (golden.arguments === null ? make : make(...golden.arguments)) as nn.Layer;
       if (golden.arguments !== null) {
-        call.loadStateDict(Object.fromEntries(Object.entries({ ...golden.parameters, ...golden.buffers }).map(([name, value]) => [name, toTensor(value)])));
+        call.loadStateDict(
+          Object.fromEntries(Object.entries({ ...golden.parameters, ...golden.buffers }).map(([name, value]) => [name, toTensor(value)])),
+        );
         call.train(golden.train);
       }
       const x = golden.inputGradient === undefined ? toTensor(golden.input).to("int32") : toParameter(golden.input);
