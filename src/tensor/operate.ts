@@ -8,7 +8,7 @@ import { InputError, ShapeError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
 import { whenKnown } from "./trace.ts";
 import type { Axes, ReduceOptions, SliceRange } from "./types.ts";
-import type { Attributes, Value } from "./value.ts";
+import { type Attributes, Value } from "./value.ts";
 
 export function shapeText(shape: readonly number[]): string {
   return `[${shape.join(", ")}]`;
@@ -16,7 +16,10 @@ export function shapeText(shape: readonly number[]): string {
 
 /** The other operand of an arithmetic op as a tensor: numbers become scalars of a fitting dtype. */
 export function operand(other: Value | number, like: Value): Value {
-  if (typeof other !== "number") return other;
+  if (typeof other !== "number") {
+    if (other instanceof Value) return other;
+    throw new InputError(`expected a tensor or a number, got ${other === null ? "null" : typeof other}`, { hint: "make a tensor with tensor([…])" });
+  }
   const scalar = numberLike(other, like);
   scalar.isConstant = true;
   return scalar;
@@ -185,6 +188,8 @@ export function take(value: Value, ids: Value, axis: number): Value {
 export function gather(value: Value, ids: Value, axis: number): Value {
   const along = resolveAxis("gather", axis, value.rank);
   if (ids.rank !== value.rank) throw new ShapeError(`gather: ids must have as many dimensions as the tensor: ${shapeText(ids.shape)} and ${shapeText(value.shape)}`);
+  if (ids.shape.some((extent, d) => d !== along && extent !== value.shape[d]))
+    throw new ShapeError(`gather: ids must agree with the tensor in all dimensions but ${along}: ${shapeText(ids.shape)} and ${shapeText(value.shape)}`, { hint: "slice the tensor first where ids cover less of it" });
   checkIds("gather", ids, value.shape[along] as number, `dimension ${along} of ${shapeText(value.shape)}`);
   return apply(gathers.gatherAlong(value.rank, along), [value, ids]);
 }
