@@ -118,6 +118,23 @@ describe("the form of derived gradients", () => {
   it("scatters where an index is the value of a tensor", () => {
     expect(derived("y[..., d] = w[ids[...], d]", "w")).toEqual(["gw[ids[...], d] += gy[..., d]"]);
   });
+  it("finds names that are free", () => {
+    expect(derived("gx = gy * y", "y")).toEqual(["gy2 = ggx * gy"]);
+    expect(derived("y = x * gx", "x")).toEqual(["gx2 = gy * gx"]);
+    expect(distance(compareGradient("y = sum0 * prod[i](x[i] + sum0)", { x: floats([3]), sum0: floats([], [0.4]) }, "x"))).toBeLessThan(
+      1e-6,
+    );
+  });
+  it("refuses an input with the name of the upstream gradient", () => {
+    expect(() => deriveGradient(parseFormula("y = x * gy"), "x")).toThrow("formula: the input gy has the name of the gradient of y");
+  });
+  it("reads other tensors only where the gradient is inside", () => {
+    expect(derived("y[i] = x[i + 1] / w[i]", "x")).toEqual(["gx[h] = select(inside(gy[h - 1]), gy[h - 1] / w[h - 1], 0)"]);
+  });
+  it("holds for deep formulas", () => {
+    for (const formula of [`y = ${"tanh(".repeat(190)}x${")".repeat(190)}`, `y = x${" * (1 + x / 90)".repeat(90)}`])
+      expect(distance(compareGradient(formula, { x: floats([2]) }, "x"))).toBeLessThan(1e-6);
+  });
   it("refuses several statements at once", () => {
     expect(() => deriveGradient(parseFormula("e = exp(x); y = e * e"), "x")).toThrow(/one statement at a time/);
   });
