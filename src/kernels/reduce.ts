@@ -14,7 +14,7 @@ interface Chain {
 }
 
 /** Additions into one accumulator before it is flushed into a compensated total. */
-const blockLength = 256;
+const blockLength = 64;
 
 /** Reduces at the present point (or at several vectors of points along a free vector axis), applies the epilogue and stores. */
 export function writeReduction(context: LoopContext, shifts: readonly number[]): void {
