@@ -27,6 +27,7 @@ export const einsum = family((subscripts: string): Op => {
   const summed = [...new Set(operands.flat())].filter((axis) => !free.has(axis));
   const missing = [...free].filter((axis) => axis !== "..." && !operands.flat().includes(axis));
   if (missing.length > 0) throw new FormulaError(`einsum: output axis ${missing.join(", ")} appears in no operand of "${subscripts}"`);
+  if (free.size !== indices(right).length) throw new FormulaError(`einsum: an output axis appears twice in "${subscripts}"`);
   const access = (name: string, axes: readonly string[]): string => (axes.length === 0 ? `${name}[...none]` : `${name}[${axes.map(axisName).join(", ")}]`);
   const product = operands.map((axes, number) => access(`x${number}`, axes)).join(" * ");
   const value = summed.length === 0 ? product : `sum[${summed.map(axisName).join(", ")}](${product})`;

@@ -359,7 +359,7 @@ onEveryBackend("positions that are data", () => {
     expect(messageOf(() => matrix().take([0, -1]))).toContain(
       "take: expected ids from 0 to 1 (dimension 0 of [2, 3]), got -1 at position 1",
     );
-    expect(messageOf(() => matrix().gather(tensor([[3]], { dtype: "int32" })))).toContain(
+    expect(messageOf(() => matrix().gather(tensor([[3], [0]], { dtype: "int32" })))).toContain(
       "gather: expected ids from 0 to 2 (dimension 1 of [2, 3]), got 3 at position 0",
     );
     expect(messageOf(() => scatterAdd(tensor([1, 2]), tensor([0, 9], { dtype: "int32" }), 3))).toContain(
