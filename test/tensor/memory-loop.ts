@@ -10,7 +10,9 @@ const second = parameter(uniform([2, 8], -0.5, 0.5)) as Tensor;
 const x = uniform([16, 4]) as Tensor;
 
 function step(): void {
-  const loss = linear(relu(linear(x, first)), second).square().mean();
+  const loss = linear(relu(linear(x, first)), second)
+    .square()
+    .mean();
   loss.backward();
   noGrad(() => {
     for (const weight of [first, second]) {

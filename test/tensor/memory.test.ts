@@ -21,7 +21,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each(availableBackends())("%s", (backend) => {
   it("20 000 eager ops and 2 000 training steps leave the heap as it was", () => {
-    const output = execFileSync(process.execPath, ["--expose-gc", bundle], { env: { ...process.env, KASANE_BACKEND: backend }, encoding: "utf8" });
+    const output = execFileSync(process.execPath, ["--expose-gc", bundle], {
+      env: { ...process.env, KASANE_BACKEND: backend },
+      encoding: "utf8",
+    });
     const bytes = JSON.parse(output) as number[];
     const [first, ...later] = bytes as [number, ...number[]];
     expect(later.length).toBe(4);
