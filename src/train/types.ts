@@ -19,7 +19,7 @@ export type Loss = (prediction: Tensor, target: Tensor) => Tensor;
 export type Samples = Fields & { readonly x: NdArray; readonly y: NdArray };
 
 /** Numbers by the name of what they measure. */
-export type Scores<Name extends string = string> = Readonly<Record<"loss" | Name, number>>;
+export type Scores<Name extends string = string> = { readonly loss: number } & Readonly<Record<Name, number>>;
 
 /** One finished epoch. */
 export interface EpochReport<Name extends string = string> {

@@ -36,7 +36,7 @@ describe("fit", () => {
     expect(reason).toBe("finished");
     expect(history).toHaveLength(40);
     expect(history.at(-1)?.validation?.accuracy).toBeGreaterThan(0.95);
-    expect(history.at(-1)?.train.loss).toBeLessThan((history[0] as EpochReport).train.loss);
+    expect((history.at(-1) as EpochReport).train.loss).toBeLessThan((history[0] as EpochReport).train.loss);
     const { scores, confusion, samples } = await evaluate(model, data, { loss: crossEntropy, metrics, confusion: true, batchSize: 7 });
     expect(samples).toBe(90);
     expect(confusion?.total).toBe(90);

@@ -1,0 +1,182 @@
+// kasane explain: an op's formula, derivatives, place, backends, and an example with numbers.
+
+import { backendFor, availableBackends, getBackend, setBackend } from "../backends/choose.ts";
+import type { Binding } from "../formula/index.ts";
+import { bind, deriveGradient, evaluateProgram, explainElement, explanationText, printFormula, texOf } from "../formula/index.ts";
+import type { CatalogueEntry, Op, OpKind } from "../ops/index.ts";
+import { catalogue, findOp } from "../ops/index.ts";
+import { UsageError } from "../util/errors.ts";
+import { nearestName } from "../util/nearest.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** @returns the exit code */
+export async function explain(terminal: Terminal, name: string | undefined): Promise<number> {
+  if (name === undefined) return list(terminal);
+  const entry = findOp(name) ?? catalogue.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
+  if (entry === undefined) throw unknown(name);
+  const { op, file } = entry;
+  const { colors } = terminal;
+  const gradients = op.formula.inputs.flatMap((input) => gradientOf(op, input));
+  const runs = backendsOf(entry);
+  const example = exampleOf(entry);
+  terminal.print(`${colors.bold(entry.name)}  (${op.kind})`);
+  if (op.doc.en !== "") terminal.print(op.doc.en);
+  terminal.print();
+  terminal.print(colors.bold("formula"));
+  for (const line of lines(op.formula)) terminal.print(`  ${line}`);
+  if (gradients.length > 0) {
+    terminal.print();
+    terminal.print(colors.bold("derivative") + (gradients.length > 1 ? "s" : ""));
+    for (const { input, formulas, written } of gradients) {
+      terminal.print(`  by ${input}${written ? " (written by hand, tested against the derived one)" : " (derived from the formula)"}`);
+      for (const line of formulas) terminal.print(`    ${line}`);
+    }
+  }
+  terminal.print();
+  terminal.print(`${colors.bold("row")}       ${file}`);
+  terminal.print(`${colors.bold("runs on")}   ${runs.join(", ")}`);
+  if (op.doc.source !== undefined) terminal.print(`${colors.bold("source")}    ${op.doc.source}`);
+  terminal.print(`${colors.bold("TeX")}       ${texOf(op.formula).split("\n").join("\n          ")}`);
+  if (example !== undefined) {
+    terminal.print();
+    terminal.print(colors.bold("example with numbers"));
+    for (const line of example.inputs) terminal.print(`  ${line}`);
+    for (const line of example.text.split("\n")) terminal.print(`  ${line}`);
+  }
+  terminal.result({
+    name: entry.name,
+    kind: op.kind,
+    description: op.doc.en,
+    formula: printFormula(op.formula),
+    tex: texOf(op.formula),
+    gradients: gradients.map(({ input, formulas, written }) => ({ input, formulas, written })),
+    file,
+    backends: runs,
+    ...(op.doc.source === undefined ? {} : { source: op.doc.source }),
+    ...(example === undefined ? {} : { example }),
+  });
+  return 0;
+}
+
+function list(terminal: Terminal): number {
+  const kinds = new Map<OpKind, string[]>();
+  for (const { name, op } of catalogue) kinds.set(op.kind, [...(kinds.get(op.kind) ?? []), name]);
+  for (const [kind, names] of kinds) {
+    terminal.print(terminal.colors.bold(`${kind} (${names.length})`));
+    for (const line of wrap(names, terminal.width - 2)) terminal.print(`  ${line}`);
+  }
+  terminal.print();
+  terminal.print(`One of them in full: ${terminal.host.self} explain softmax`);
+  terminal.result({ ops: catalogue.map(({ name, op, file }) => ({ name, kind: op.kind, formula: op.source, file })) });
+  return 0;
+}
+
+function gradientOf(op: Op, input: string): { input: string; formulas: string[]; written: boolean }[] {
+  const written = op.gradient[input];
+  if (written !== undefined) return [{ input, formulas: lines(written), written: true }];
+  try {
+    const derived = deriveGradient(op.formula, input);
+    return derived.length === 0 ? [] : [{ input, formulas: derived.flatMap(lines), written: false }];
+  } catch {
+    // Integers and comparisons have no derivative; that is nothing to complain about here.
+    return [];
+  }
+}
+
+function lines(formula: Parameters<typeof printFormula>[0]): string[] {
+  return printFormula(formula).split(/\n|; /);
+}
+
+/** Those whose compiler takes the example and whose dtypes hold it. */
+function backendsOf(entry: CatalogueEntry): string[] {
+  const before = getBackend().name;
+  try {
+    return availableBackends().filter((name) => {
+      setBackend(name);
+      try {
+        const operands = Object.values(entry.example.inputs);
+        const backend = backendFor(operands);
+        if (backend.name !== name) return false;
+        backend.compile(bind(entry.op.formula, bindingOf(entry)));
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  } finally {
+    setBackend(before);
+  }
+}
+
+function bindingOf({ name, op, example }: CatalogueEntry): Binding {
+  const numbers = { ...op.defaults, ...example.attributes };
+  const sizes = Object.fromEntries(op.formula.sizes.map((size) => [size, numbers[size] as number]));
+  const lists = Object.fromEntries(op.formula.lists.map((list) => [list, numbers[list] as readonly number[]]));
+  return {
+    name,
+    sizes,
+    lists,
+    params: op.params,
+    axisNames: op.axisNames,
+    inputs: Object.fromEntries(Object.entries(example.inputs).map(([input, { dtype, shape }]) => [input, { dtype, shape }])),
+    ...(example.resultShape === undefined ? {} : { resultShape: example.resultShape }),
+  };
+}
+
+/** The element with the largest value: one that shows something. */
+function exampleOf(entry: CatalogueEntry): { inputs: string[]; text: string } | undefined {
+  const { op, example } = entry;
+  const binding = bindingOf(entry);
+  if (op.formula.inputs.some((input) => example.inputs[input] === undefined)) return undefined;
+  const params = op.formula.params.map((param) => Number(example.attributes[param] ?? op.defaults[param] ?? 0));
+  const program = bind(op.formula, binding);
+  const shape = program.buffers[program.result]?.shape ?? [];
+  const typed = op.formula.inputs.map((input) => toArray(example.inputs[input] as CatalogueEntry["example"]["inputs"][string]));
+  const result = evaluateProgram(program, typed, params);
+  let best = 0;
+  for (let n = 1; n < result.length; n++) if (Math.abs(result[n] as number) > Math.abs(result[best] as number)) best = n;
+  if (result.length === 0) return undefined;
+  const explanation = explainElement(op.formula, binding, typed, params, positionOf(best, shape));
+  const inputs = Object.entries(example.inputs).map(([input, { shape: extent, data }]) => `${input} = [${data.slice(0, 12).join(", ")}${data.length > 12 ? ", …" : ""}]${extent.length > 1 ? ` as ${extent.join(" × ")}` : ""}`);
+  const text = explanation.lines.length === 1 ? `${elementOf(op, positionOf(best, shape))} = ${explanationText(explanation)}` : explanationText(explanation);
+  return { inputs, text };
+}
+
+function toArray({ dtype, data }: CatalogueEntry["example"]["inputs"][string]) {
+  if (dtype === "int32") return Int32Array.from(data);
+  if (dtype === "float64") return Float64Array.from(data);
+  return dtype === "float32" ? Float32Array.from(data) : Uint8Array.from(data);
+}
+
+function positionOf(index: number, shape: readonly number[]): number[] {
+  const position = shape.map(() => 0);
+  let rest = index;
+  for (let d = shape.length - 1; d >= 0; d--) {
+    position[d] = rest % (shape[d] as number);
+    rest = Math.floor(rest / (shape[d] as number));
+  }
+  return position;
+}
+
+function elementOf(op: Op, position: readonly number[]): string {
+  const target = op.formula.statements.at(-1)?.target ?? "y";
+  return position.length === 0 ? target : `${target}[${position.join(", ")}]`;
+}
+
+function wrap(words: readonly string[], width: number): string[] {
+  const rows: string[] = [];
+  for (const word of words) {
+    const last = rows.at(-1);
+    if (last === undefined || last.length + word.length + 2 > width) rows.push(word);
+    else rows[rows.length - 1] = `${last}, ${word}`;
+  }
+  return rows;
+}
+
+function unknown(name: string): UsageError {
+  const names = catalogue.map((entry) => entry.name);
+  const lower = name.toLowerCase();
+  const nearest = nearestName(name, names);
+  const similar = [...new Set([...(nearest === undefined ? [] : [nearest]), ...names.filter((candidate) => candidate.toLowerCase().includes(lower) || lower.includes(candidate.toLowerCase()))])].slice(0, 5);
+  return new UsageError(`explain: there is no op "${name}"`, { hint: similar.length > 0 ? similar.join(", ") : "explain without a name lists all ops" });
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+// The program `kasane`: the command line on this process.
+
+import { basename, relative } from "node:path";
+import { run } from "./program.ts";
+import type { Host, Sink } from "./terminal.ts";
+
+const sink = (stream: NodeJS.WriteStream): Sink => ({
+  isTerminal: stream.isTTY === true,
+  get columns() {
+    return stream.columns;
+  },
+  write: (text) => void stream.write(text),
+});
+
+// A reader that has seen enough (`| head`) closes the pipe; that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
+const host: Host = {
+  env: process.env,
+  cwd: process.cwd(),
+  self: nameOf(process.argv[1] ?? "kasane"),
+  stdout: sink(process.stdout),
+  stderr: sink(process.stderr),
+  onInterrupt(handler) {
+    const signals = ["SIGINT", "SIGTERM"] as const;
+    const listeners = signals.map((signal) => () => handler(signal));
+    signals.forEach((signal, n) => void process.on(signal, listeners[n] as () => void));
+    return () => signals.forEach((signal, n) => void process.off(signal, listeners[n] as () => void));
+  },
+  exit: (code) => process.exit(code),
+};
+
+process.exitCode = await run(process.argv.slice(2), host);
+
+/** "kasane" when installed; in a checkout the command that works there. */
+function nameOf(path: string): string {
+  if (basename(path) === "kasane") return "kasane";
+  const near = relative(process.cwd(), path);
+  return `node ${near.startsWith("..") ? path : near}`;
+}

@@ -1,0 +1,156 @@
+// The commands, their flags and their help; turns every failure into one sentence and an exit code.
+
+import { Command, CommanderError } from "commander";
+import { KasaneError, UsageError } from "../util/errors.ts";
+import { doctor } from "./doctor.ts";
+import { explain } from "./explain.ts";
+import { activationNames, modelNames } from "./models.ts";
+import { collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
+import { predict } from "./predict.ts";
+import type { PredictOptions } from "./predict.ts";
+import { optimizerNames } from "./settings.ts";
+import { generated } from "./sources.ts";
+import { summarize } from "./summary.ts";
+import type { Host } from "./terminal.ts";
+import { Terminal } from "./terminal.ts";
+import { train } from "./train.ts";
+import type { TrainOptions } from "./train.ts";
+import { version } from "./version.ts";
+
+type Common = { readonly json?: boolean; readonly verbose?: boolean };
+
+/**
+ * Runs one command line.
+ *
+ * @returns the exit code: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C, 143 by a request to end
+ */
+export async function run(argv: readonly string[], host: Host): Promise<number> {
+  const json = argv.includes("--json");
+  const terminal = new Terminal(host, { json, verbose: argv.includes("--verbose") });
+  let code = 0;
+  const set = async (result: Promise<number>): Promise<void> => {
+    code = await result;
+  };
+  const program = build(terminal, set);
+  try {
+    if (argv.length === 0) {
+      host.stdout.write(program.helpInformation());
+      return 2;
+    }
+    await program.parseAsync(argv, { from: "user" });
+    return code;
+  } catch (error) {
+    return fail(terminal, error);
+  }
+}
+
+function build(terminal: Terminal, set: (result: Promise<number>) => Promise<void>): Command {
+  const program = new Command("kasane")
+    .description("Neural networks written as formulas: train them, use them, look into them.")
+    .version(version, "--version", "print the version")
+    .helpOption("-h, --help", "show this help");
+  // Commands made later inherit these.
+  quiet(program, terminal);
+  const command = (name: string, description: string, examples: readonly string[]): Command =>
+    program
+      .command(name)
+      .description(description)
+      .helpOption("-h, --help", "show this help")
+      .option("--json", "print exactly one JSON object on standard output; talk goes to standard error")
+      .option("--verbose", "show where in the program an error came from")
+      .addHelpText("after", `\nExamples:\n${examples.map((line) => `  kasane ${line}`).join("\n")}`);
+
+  command("train", "Train a network; writes a folder with configuration, metrics, weights and summary.", [
+    "train digits",
+    "train spirals --hidden 32,32 --epochs 200 --lr 0.005",
+    "train wine --data FOLDER",
+    "train --csv iris.csv --target species",
+    "train --mnist FOLDER --model linear",
+    "train --resume runs/digits-1 --epochs 10",
+  ])
+    .argument("[DATASET]", `${generated.join(", ")}`, oneOf(generated))
+    .option("--csv <FILE>", "a table with a header line")
+    .option("--target <COLUMN>", "the column of the table to predict")
+    .option("--separator <MARK>", "what separates the table's cells (default: found out)")
+    .option("--mnist <FOLDER>", "images and labels in MNIST's format, as they are or .gz")
+    .option("--data <FOLDER>", "wine: the two files of the UCI Wine Quality set")
+    .option("--samples <N>", "how many samples to make, or to take of the files", wholeNumber(10))
+    .option("--model <NAME>", `${modelNames.join(", ")} (default: what suits the data)`, oneOf(modelNames))
+    .option("--hidden <N,N,…>", "widths of the hidden layers", sizes)
+    .option("--activation <NAME>", `${activationNames.join(", ")} (default: relu)`, oneOf(activationNames))
+    .option("--dropout <P>", "probability of dropping a hidden value (default: 0)", probability)
+    .option("--epochs <N>", "passes over the training samples", wholeNumber(1))
+    .option("--batch <N>", "samples per step", wholeNumber(1))
+    .option("--lr <RATE>", "learning rate", positiveNumber)
+    .option("--optimizer <NAME>", `${optimizerNames.join(", ")} (default: adam)`, oneOf(optimizerNames))
+    .option("--patience <N>", "stop after N epochs without a lower held-out loss; keep the best weights", wholeNumber(1))
+    .option("--seed <N>", "decides data, weights and order (default: 0)", seedNumber)
+    .option("--out <FOLDER>", "where the run goes (default: runs/DATASET-1, -2, …)")
+    .option("--resume [RUN]", "go on with an interrupted run, bit for bit")
+    .option("--force", "replace the run that is in --out")
+    .action((dataset: string | undefined, options: TrainOptions & Common) => set(train(terminal, dataset, options)));
+
+  command("predict", "Use a trained network: classes with probabilities, or numbers.", [
+    "predict runs/digits-1 --sample 0 --sample 7",
+    "predict runs/wine-1 --input 3.2,12.5,6.1,4.8",
+    "predict runs/csv-1 new-rows.csv",
+    "predict runs/mnist-1 t10k-images-idx3-ubyte.gz",
+  ])
+    .argument("<RUN>", "the folder of a run")
+    .argument("[FILE]", "a CSV table with the same columns, or images in IDX format")
+    .option("--input <N,N,…>", "one row of numbers (may be repeated); begin with --input= when the first is negative", collect(numbers))
+    .option("--sample <N>", "a held-out sample of the run, counted from 0 (may be repeated)", collect(wholeNumber(0)))
+    .action((folder: string, file: string | undefined, options: PredictOptions & Common) => set(predict(terminal, folder, file, options)));
+
+  command("summary", "What a run is and how it went: layers, parameters, epochs, result.", ["summary runs/digits-1"])
+    .argument("<RUN>", "the folder of a run")
+    .action((folder: string) => set(summarize(terminal, folder)));
+
+  command("explain", "An op: its formula, its derivatives, where its row stands, an example with numbers.", ["explain", "explain sigmoid", "explain conv2d"])
+    .argument("[OP]", "the op's name; without it all are listed")
+    .action((name: string | undefined) => set(explain(terminal, name)));
+
+  command("doctor", "What this machine offers and what kasane chose.", ["doctor --machine"])
+    .option("--machine", "backend, SIMD features, Node")
+    .action(() => set(doctor(terminal)));
+  for (const inner of program.commands) quiet(inner, terminal);
+  return program;
+}
+
+/** Errors are thrown to us instead of printed and ending the process. */
+function quiet(command: Command, { host }: Terminal): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => host.stdout.write(text),
+    writeErr: () => undefined,
+    getOutHelpWidth: () => Math.min(100, host.stdout.columns ?? 80),
+    getErrHelpWidth: () => 80,
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  });
+}
+
+/** @returns the exit code */
+function fail(terminal: Terminal, error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    if (error.code === "commander.help") return 2;
+    return fail(terminal, usageOf(error));
+  }
+  const known = error instanceof KasaneError;
+  const message = error instanceof Error ? error.message : String(error);
+  const text = known ? message : `an error inside kasane, please report it: ${message}`;
+  terminal.say(`${terminal.errorColors.red("kasane:")} ${text}`);
+  if (terminal.verbose && error instanceof Error) terminal.say(error.stack?.slice(error.stack.indexOf("\n    at") + 1) ?? "");
+  else if (!known) terminal.say("  try: --verbose shows where it happened");
+  const hint = known ? error.hint : undefined;
+  terminal.result({ error: { message: known ? (message.split("\n  try: ")[0] ?? message) : text, ...(hint === undefined ? {} : { hint }) } });
+  return error instanceof UsageError ? 2 : 1;
+}
+
+/** Commander's sentence in the form of ours. */
+function usageOf({ message }: CommanderError): UsageError {
+  const [first = "", ...rest] = message.replace(/^error: /, "").split("\n");
+  const meant = rest.join(" ").match(/Did you mean (?:one of )?(.*)\?\)/)?.[1];
+  const sentence = first.replace(/\.$/, "").replace(/^option '(--\w+)[^']*' argument '(.*)' is invalid\. (.*)$/, "$1 $2: $3");
+  return new UsageError(sentence, { hint: meant ?? "--help lists what there is" });
+}

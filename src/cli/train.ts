@@ -1,0 +1,235 @@
+// kasane train: makes or continues a run.
+
+import { resolve } from "node:path";
+import { manualSeed } from "../tensor/index.ts";
+import { fit, TrainingError } from "../train/index.ts";
+import type { Callback, TrainingState } from "../train/index.ts";
+import { RunFolder } from "../train/node.ts";
+import { InputError, UsageError } from "../util/errors.ts";
+import type { RunConfig } from "./config.ts";
+import { readConfig } from "./config.ts";
+import { buildModel, describeModel } from "./models.ts";
+import type { ActivationName, Architecture, ModelName } from "./models.ts";
+import { progress } from "./progress.ts";
+import { finish, interrupted } from "./report.ts";
+import { defaultLearningRate, defaults } from "./settings.ts";
+import type { OptimizerName } from "./settings.ts";
+import { loadSource } from "./sources.ts";
+import type { Source, SourceSpec } from "./sources.ts";
+import { grouped } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
+import { lossOf, metricsOf, optimizerOf } from "./training.ts";
+import { version } from "./version.ts";
+
+export interface TrainOptions {
+  readonly csv?: string;
+  readonly target?: string;
+  readonly separator?: string;
+  readonly mnist?: string;
+  readonly data?: string;
+  readonly model?: ModelName;
+  readonly hidden?: readonly number[];
+  readonly activation?: ActivationName;
+  readonly dropout?: number;
+  readonly epochs?: number;
+  readonly batch?: number;
+  readonly lr?: number;
+  readonly optimizer?: OptimizerName;
+  readonly patience?: number;
+  readonly seed?: number;
+  readonly samples?: number;
+  readonly out?: string;
+  /** A folder, or true for the one --out names. */
+  readonly resume?: string | true;
+  readonly force?: boolean;
+}
+
+/** A run that is about to train. */
+export interface Run {
+  readonly folder: RunFolder;
+  /** The folder as the user would write it. */
+  readonly name: string;
+  readonly config: RunConfig;
+  readonly source: Source;
+  readonly state?: TrainingState;
+}
+
+/** Milliseconds between two checkpoints: saving after every epoch of a tiny network would take longer than the epochs. */
+const saveInterval = 2000;
+
+/** @returns the exit code */
+export async function train(terminal: Terminal, dataset: string | undefined, options: TrainOptions): Promise<number> {
+  const abort = new AbortController();
+  let signal: "SIGINT" | "SIGTERM" = "SIGINT";
+  const stopListening = terminal.host.onInterrupt((received) => {
+    if (abort.signal.aborted) {
+      terminal.clearLine();
+      terminal.host.exit(received === "SIGINT" ? 130 : 143);
+      return;
+    }
+    signal = received;
+    abort.abort();
+    terminal.say("stopping after this batch to save; Ctrl-C again stops at once");
+  });
+  try {
+    const run = options.resume === undefined ? await begin(terminal, dataset, options) : await reopen(terminal, dataset, options);
+    return await carryOut(terminal, run, abort.signal, () => signal);
+  } finally {
+    stopListening();
+    terminal.clearLine();
+  }
+}
+
+async function carryOut(terminal: Terminal, run: Run, signal: AbortSignal, received: () => "SIGINT" | "SIGTERM"): Promise<number> {
+  const { folder, config, source, state } = run;
+  manualSeed(config.seed);
+  const model = buildModel(config.architecture);
+  terminal.print(`${terminal.colors.bold(describeModel(config.architecture))}, ${grouped(model.parameters().reduce((sum, { size }) => sum + size, 0))} parameters`);
+  const metrics = metricsOf(config.task);
+  try {
+    const result = await fit(model, source.train, {
+      loss: lossOf(config.task),
+      optimizer: optimizerOf(config.optimizer, model, config.learningRate),
+      epochs: config.epochs,
+      batchSize: config.batchSize,
+      validation: source.validation,
+      metrics,
+      seed: config.seed,
+      signal,
+      callbacks: [progress(terminal, config.task, config.epochs), saver(folder)] as readonly Callback<(typeof metrics)[number]["name"]>[],
+      ...(config.patience === undefined ? {} : { earlyStopping: { patience: config.patience } }),
+      ...(state === undefined ? {} : { resume: state as TrainingState<(typeof metrics)[number]["name"]> }),
+    });
+    await folder.saveCheckpoint(result.state);
+    await folder.saveModel(model.stateDict(), config.architecture);
+    if (result.reason === "aborted") return interrupted(terminal, run, result, received());
+    await finish(terminal, run, model, result);
+    return 0;
+  } catch (error) {
+    if (error instanceof TrainingError && (await folder.has("checkpoint"))) terminal.say(`the run up to its last saved epoch is in ${run.name}`);
+    throw error;
+  }
+}
+
+/** Keeps the folder up to date while training. */
+function saver(folder: RunFolder): Callback {
+  let saved = 0;
+  return {
+    async onEpochEnd(report, training) {
+      await folder.appendMetrics(report);
+      if (report.epoch > 1 && performance.now() - saved < saveInterval) return;
+      await folder.saveCheckpoint(training.checkpoint());
+      saved = performance.now();
+    },
+  };
+}
+
+async function begin(terminal: Terminal, dataset: string | undefined, options: TrainOptions): Promise<Run> {
+  const seed = options.seed ?? 0;
+  const data = sourceSpec(terminal, dataset, options, seed);
+  const settings = defaults[data.kind];
+  const optimizer = options.optimizer ?? settings.optimizer;
+  const model = options.model ?? settings.model;
+  if (options.hidden !== undefined && model === "linear") throw new UsageError("--hidden: a linear model has no hidden layers", { hint: "--model mlp" });
+  const isImage = data.kind === "digits" || data.kind === "mnist";
+  if (model === "cnn" && !isImage) throw new UsageError(`--model cnn needs images, ${data.kind} is a table`, { hint: "--model mlp or --model linear" });
+  // The data first: a mistake in it should leave no empty folder behind.
+  const source = await loadSource(data);
+  const folder = await makeFolder(terminal, data.kind, options);
+  const architecture: Architecture = {
+    model,
+    input: source.input,
+    outputs: source.classNames?.length ?? 1,
+    hidden: model === "linear" ? [] : (options.hidden ?? settings.hidden),
+    activation: options.activation ?? "relu",
+    dropout: options.dropout ?? 0,
+  };
+  const config: RunConfig = {
+    format: "kasane run 1",
+    version,
+    created: new Date().toISOString(),
+    data,
+    ...configOf(source),
+    architecture,
+    optimizer,
+    learningRate: options.lr ?? defaultLearningRate(optimizer, settings),
+    batchSize: options.batch ?? settings.batch,
+    epochs: options.epochs ?? settings.epochs,
+    seed,
+    ...(options.patience === undefined ? {} : { patience: options.patience }),
+  };
+  await folder.writeConfig(config);
+  await folder.writeMetrics([]);
+  const name = nameOf(terminal, folder);
+  terminal.print(`training on ${grouped(source.train.size)} samples of ${data.kind}, ${grouped(source.validation.size)} held out; run ${name}`);
+  return { folder, name, config, source };
+}
+
+function configOf({ fingerprint, task, classNames, columnNames, targetName, standardizer, targetScale, train, validation }: Source) {
+  const optional = { classNames, columnNames, targetName, standardizer, targetScale };
+  const present = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<typeof optional>;
+  return { fingerprint, task, ...(present as Pick<RunConfig, "classNames">), samples: { train: train.size, validation: validation.size } };
+}
+
+async function makeFolder({ host }: Terminal, kind: string, { out, force }: TrainOptions): Promise<RunFolder> {
+  if (out === undefined) return RunFolder.createNumbered(resolve(host.cwd, "runs"), kind);
+  try {
+    return await RunFolder.create(resolve(host.cwd, out), { replace: force === true });
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new UsageError(`--out ${out}: ${error.message.split("\n")[0]}`, error.hint === undefined ? {} : { hint: error.hint });
+  }
+}
+
+async function reopen(terminal: Terminal, dataset: string | undefined, options: TrainOptions): Promise<Run> {
+  const path = options.resume === true ? options.out : options.resume;
+  if (path === undefined) throw new UsageError("--resume: expected the folder of a run", { hint: `${terminal.host.self} train --resume runs/digits-1` });
+  const changed = Object.entries(options).filter(([name, value]) => value !== undefined && !["resume", "out", "epochs", "json", "verbose"].includes(name));
+  if (changed.length > 0) throw new UsageError(`--resume goes on as the run began: --${changed[0]?.[0]} cannot change`, { hint: "leave it out, or begin a new run; only --epochs may be given" });
+  const folder = await RunFolder.open(resolve(terminal.host.cwd, path));
+  const config = readConfig(await folder.readConfig(), `${path}/config.json`);
+  if (dataset !== undefined && dataset !== config.data.kind) throw new UsageError(`--resume: ${path} was trained on ${config.data.kind}, not on ${dataset}`);
+  const state = await folder.loadCheckpoint();
+  const epochs = options.epochs ?? config.epochs;
+  if (state.epochs >= epochs)
+    throw new UsageError(`--resume: ${path} has all of its ${state.epochs} epochs already`, { hint: `--epochs ${state.epochs + 5} to train it further` });
+  const source = await loadSource(config.data);
+  if (source.fingerprint !== config.fingerprint)
+    throw new InputError(`${path} cannot be resumed: the data is no longer what it was${config.data.path === undefined ? "" : ` in ${config.data.path}`}`, { hint: "put the same files back, or begin a new run" });
+  const name = nameOf(terminal, folder);
+  terminal.print(`going on with ${name} after epoch ${state.epochs}${state.batches > 0 ? ` and ${state.batches} batches` : ""}`);
+  // Rows that a crash left behind the checkpoint are trained again.
+  await folder.writeMetrics(state.history);
+  if (epochs !== config.epochs) await folder.writeConfig({ ...config, epochs });
+  return { folder, name, config: { ...config, epochs }, source, state };
+}
+
+function sourceSpec({ host }: Terminal, dataset: string | undefined, options: TrainOptions, seed: number): SourceSpec {
+  const { csv, mnist, data, target, separator, samples } = options;
+  const given = [dataset, csv === undefined ? undefined : "--csv", mnist === undefined ? undefined : "--mnist"].filter((name) => name !== undefined);
+  // `npm start` names digits itself; another source given after it wins.
+  const named = dataset === "digits" && given.length > 1 ? given.slice(1) : given;
+  if (named.length !== 1)
+    throw new UsageError(named.length === 0 ? "train: expected a data set" : `train: expected one data set, got ${named.join(" and ")}`, {
+      hint: `digits, moons, spirals, xor, wine, --csv FILE --target COLUMN, or --mnist FOLDER`,
+    });
+  const kind = (csv !== undefined ? "csv" : mnist !== undefined ? "mnist" : dataset) as SourceSpec["kind"];
+  if (kind === "csv" && target === undefined) throw new UsageError("--csv: expected the column to predict", { hint: "--target COLUMN" });
+  for (const [flag, value] of Object.entries({ target, separator }))
+    if (value !== undefined && kind !== "csv") throw new UsageError(`--${flag} belongs to --csv FILE, the data set is ${kind}`);
+  if (data !== undefined && kind !== "wine") throw new UsageError(`--data belongs to the data set wine, not to ${kind}`, { hint: "--csv FILE --target COLUMN for tables, --mnist FOLDER for images" });
+  const file = csv ?? mnist ?? data;
+  return {
+    kind,
+    seed,
+    ...(samples === undefined ? {} : { samples }),
+    ...(file === undefined ? {} : { path: resolve(host.cwd, file) }),
+    ...(target === undefined ? {} : { target }),
+    ...(separator === undefined ? {} : { separator: separator === "\\t" ? "\t" : separator }),
+  };
+}
+
+/** Relative to where the user is, unless that climbs out. */
+function nameOf({ host }: Terminal, { path }: RunFolder): string {
+  return path.startsWith(`${host.cwd}/`) ? path.slice(host.cwd.length + 1) : path;
+}
