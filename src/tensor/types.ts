@@ -61,18 +61,19 @@ export interface Tensor<out S extends Shape = Shape> {
   /** Replaces the numbers of a leaf in place (parameters, running statistics). @throws ShapeError when shape or dtype differ */
   assign(value: Tensor): void;
 
-  add<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
+  // Numbers come first: of several overloads the compiler explains the last.
   add<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
-  sub<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
+  add<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
   sub<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
-  mul<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
+  sub<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
   mul<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
-  div<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
+  mul<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
   div<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
+  div<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
   /** Remainder with the sign of the divisor. */
   mod(other: Operand): Tensor;
-  pow<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
   pow<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
+  pow<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
   minimum(other: Operand): Tensor;
   maximum(other: Operand): Tensor;
   less(other: Operand): Tensor;
