@@ -18,7 +18,7 @@ export interface Executable {
 }
 
 export interface Backend {
-  readonly name: "reference" | "wasm";
+  readonly name: "reference" | "wasm" | "x64";
   /** One sentence: what was chosen and why (SIMD width, relaxed FMA, tile). */
   readonly description: string;
   readonly dtypes: ReadonlySet<DType>;

@@ -6,11 +6,14 @@ import type { Backend } from "./backend.ts";
 import { referenceBackend } from "./reference/reference.ts";
 import { features } from "./wasm/features.ts";
 import { createWasmBackend } from "./wasm/wasm.ts";
+import { runnable } from "./x64/cpu.ts";
+import { createX64Backend } from "./x64/x64.ts";
 
 type BackendName = Backend["name"];
 
 /** Fastest first. */
 const backends: Readonly<Record<BackendName, { readonly runsHere: () => boolean; readonly make: () => Backend }>> = {
+  x64: { runsHere: () => typeof runnable() !== "string", make: createX64Backend },
   wasm: { runsHere: () => features().simd, make: createWasmBackend },
   reference: { runsHere: () => true, make: () => referenceBackend },
 };

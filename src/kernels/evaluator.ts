@@ -55,7 +55,7 @@ interface Place {
 }
 
 /** Readable bytes that the memory plan guarantees on both sides of every buffer. */
-const slack = 64;
+const slack = 128;
 
 export class Evaluator {
   readonly #k: FunctionBuilder;

@@ -16,21 +16,25 @@ const mostPerBuffer = 2 ** 31;
 export class Layout {
   #top = firstAddress;
   readonly #program: string;
+  readonly #memory: { readonly name: string; readonly most: number };
 
-  constructor(program: string) {
+  /** @param memory what it is called in errors, and its bytes */
+  constructor(program: string, memory = { name: "wasm", most }) {
     this.#program = program;
+    this.#memory = memory;
   }
 
   place(bytes: number, what: string): number {
     if (bytes >= mostPerBuffer) {
-      throw new BackendError(`wasm: ${what} of "${this.#program}" is ${gibibytes(bytes)} GiB; one tensor may have up to 2 GiB`, {
+      throw new BackendError(`${this.#memory.name}: ${what} of "${this.#program}" is ${gibibytes(bytes)} GiB; one tensor may have up to 2 GiB`, {
         hint: "use smaller batches, or split the tensor",
       });
     }
     const address = this.#top;
     this.#top = Math.ceil((address + bytes + slack) / alignment) * alignment;
-    if (this.#top > most) {
-      throw new BackendError(`wasm: "${this.#program}" needs ${gibibytes(this.#top)} GiB at once; WebAssembly memory holds 4 GiB`, {
+    if (this.#top > this.#memory.most) {
+      const { name, most: limit } = this.#memory;
+      throw new BackendError(`${name}: "${this.#program}" needs ${gibibytes(this.#top)} GiB at once; its memory holds ${gibibytes(limit)} GiB`, {
         hint: "use smaller batches",
       });
     }

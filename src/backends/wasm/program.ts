@@ -17,9 +17,26 @@ export interface LoweredProgram {
   readonly notes: readonly string[];
 }
 
+/** What differs between the memories that programs run in. */
+export interface ProgramMemory {
+  layout(program: string): Layout;
+  /** A place of the layout as an address of the machine. */
+  pointer(address: number): Value;
+  /** Whether slices are run in calls of `slicesPerCall` (so that V8 can replace slow code), or all in one. */
+  readonly manyCalls: boolean;
+}
+
+const wasmMemory: ProgramMemory = {
+  layout: (program) => new Layout(program),
+  pointer: (address) => pointer(address),
+  manyCalls: true,
+};
+
 /** Throws BackendError for float64 and for programs that do not fit in memory. */
-export function lowerProgram(program: Program, machine: Machine): LoweredProgram {
-  const layout = new Layout(program.name);
+export function lowerProgram(program: Program, machine: Machine, memory: ProgramMemory = wasmMemory): LoweredProgram {
+  const { pointer } = memory;
+  const calls = (kernel: LoweredNest) => (memory.manyCalls ? kernel : { ...kernel, slicesPerCall: Math.max(1, kernel.slices) });
+  const layout = memory.layout(program.name);
   const addresses = program.buffers.map((buffer, number) => {
     const what = number < program.inputs.length ? `input ${number}` : number === program.result ? "the result" : `temporary ${number}`;
     return layout.place(elementsOf(buffer) * bytesPerElement[buffer.dtype], what);
@@ -38,7 +55,7 @@ export function lowerProgram(program: Program, machine: Machine): LoweredProgram
         const bytes = elementsOf(target) * bytesPerElement[target.dtype];
         if (step.clear) k.call(clear, [pointer(addresses[step.writes]!), bytes]);
         const buffers = [...step.reads, step.writes].map((buffer) => pointer(addresses[buffer]!));
-        runStep(k, kernels[number]!, [...buffers, pointer(paramsAddress), pointer(scratch)]);
+        runStep(k, calls(kernels[number]!), [...buffers, pointer(paramsAddress), pointer(scratch)]);
       });
     },
     true,
@@ -62,7 +79,7 @@ export function keyOfProgram(program: Program): string {
 }
 
 /** JSON has no infinities, NaN or −0. */
-function exactNumbers(_: string, value: unknown): unknown {
+export function exactNumbers(_: string, value: unknown): unknown {
   if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
   return Object.is(value, -0) ? "-0" : String(value);
 }

@@ -1,0 +1,156 @@
+// Linear-scan register allocation (Poletto and Sarkar 1999) over straight intervals, extended over the loops a register lives through.
+import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, type Item, type RegisterFile } from "./code.ts";
+import type { AssemblyOperand } from "./registers.ts";
+
+export interface Assignment {
+  /** Physical register of each virtual one (by number − firstVirtual); undefined: in memory. */
+  readonly registers: readonly (number | undefined)[];
+  /** Virtual registers that live in memory. */
+  readonly spilled: boolean;
+  /** For each call (by item), the virtual registers of the files that callees overwrite that are needed afterwards. */
+  readonly saved: ReadonlyMap<Item, readonly number[]>;
+}
+
+/** Registers to hand out, in order of preference, without and with some left free for values in memory. */
+export interface RegisterSupply {
+  readonly plain: Readonly<Record<RegisterFile, readonly number[]>>;
+  readonly spilling: Readonly<Record<RegisterFile, readonly number[]>>;
+}
+
+interface Interval {
+  readonly virtual: number;
+  readonly file: RegisterFile;
+  readonly start: number;
+  end: number;
+  /** Accesses, each ten times as heavy per loop around it. */
+  weight: number;
+  /** A virtual register it is copied from. */
+  hint: number | undefined;
+}
+
+/** All in registers if possible; otherwise the least used values live in memory. */
+export function allocate(code: FunctionCode, supply: RegisterSupply): Assignment {
+  const intervals = intervalsOf(code);
+  const registers = scan(code, intervals, supply.plain, false) ?? scan(code, intervals, supply.spilling, true)!;
+  return { registers, spilled: intervals.some(({ virtual }) => registers[virtual - firstVirtual] === undefined), saved: savedAt(code, intervals, registers) };
+}
+
+/** Item i reads at position 2i and writes at 2i + 1. */
+function intervalsOf(code: FunctionCode): Interval[] {
+  const intervals = new Map<number, Interval>();
+  const loops = loopRanges(code.items);
+  const open: { start: number; end: number }[] = [];
+  code.items.forEach((item, number) => {
+    if (item.kind === "loop") {
+      if (item.start) open.push({ start: 2 * number, end: loops.get(number)! });
+      else open.pop();
+      return;
+    }
+    const weight = 10 ** Math.min(open.length, 6);
+    const touch = (virtual: number, position: number) => {
+      if (virtual < firstVirtual) return;
+      let interval = intervals.get(virtual);
+      if (interval === undefined) {
+        interval = { virtual, file: fileOf[code.classes[virtual - firstVirtual]!], start: position, end: position, weight: 0, hint: undefined };
+        intervals.set(virtual, interval);
+      }
+      interval.weight += weight;
+      interval.end = Math.max(interval.end, position);
+      for (const loop of open) {
+        if (interval.start >= loop.start) continue;
+        interval.end = Math.max(interval.end, loop.end);
+        break;
+      }
+    };
+    if (item.kind === "call" && item.result !== undefined) touch(item.result.number, 2 * number + 1);
+    if (item.kind !== "instruction") return;
+    visitAccesses(item, (virtual, access) => {
+      if (access !== "write") touch(virtual, 2 * number);
+      if (access !== "read") touch(virtual, 2 * number + 1);
+    });
+    const [to, from] = item.operands as AssemblyOperand[];
+    if (copies.has(item.name) && isVirtual(to) && isVirtual(from)) {
+      const target = intervals.get(to.number)!;
+      target.hint ??= from.number;
+    }
+  });
+  return [...intervals.values()].sort((a, b) => a.start - b.start);
+}
+
+const isVirtual = (operand: AssemblyOperand | undefined): operand is { kind: "register"; class: "r64"; number: number } =>
+  typeof operand === "object" && operand.kind === "register" && operand.number >= firstVirtual;
+
+/** The position of each loop's end, by the item that starts it. */
+function loopRanges(items: readonly Item[]): Map<number, number> {
+  const ends = new Map<number, number>();
+  const open: number[] = [];
+  items.forEach((item, number) => {
+    if (item.kind !== "loop") return;
+    if (item.start) open.push(number);
+    else ends.set(open.pop()!, 2 * number);
+  });
+  return ends;
+}
+
+export function visitAccesses(item: Extract<Item, { kind: "instruction" }>, visit: (register: number, access: "read" | "write" | "both") => void): void {
+  const first = firstAccess(item.name, item.masking);
+  item.operands.forEach((operand, position) => {
+    if (typeof operand !== "object" || position === 0) return;
+    if (operand.kind === "register") visit(operand.number, "read");
+  });
+  for (const operand of item.operands) {
+    if (typeof operand !== "object" || operand.kind !== "memory") continue;
+    if (operand.base !== undefined) visit(operand.base, "read");
+    if (operand.index !== undefined) visit(operand.index, "read");
+  }
+  if (item.masking !== undefined) visit(item.masking.register, "read");
+  const [operand] = item.operands;
+  if (typeof operand === "object" && operand.kind === "register") visit(operand.number, first);
+}
+
+function scan(
+  code: FunctionCode,
+  intervals: readonly Interval[],
+  supply: RegisterSupply["plain"],
+  mayPutInMemory: boolean,
+): (number | undefined)[] | undefined {
+  const registers: (number | undefined)[] = new Array(code.classes.length);
+  const active: Record<RegisterFile, Interval[]> = { general: [], vector: [], mask: [] };
+  for (const interval of intervals) {
+    const list = active[interval.file].filter(({ end }) => end >= interval.start);
+    active[interval.file] = list;
+    const taken = new Set(list.map(({ virtual }) => registers[virtual - firstVirtual]));
+    const hinted = interval.hint === undefined ? undefined : registers[interval.hint - firstVirtual];
+    const free = hinted !== undefined && !taken.has(hinted) && supply[interval.file].includes(hinted) ? hinted : supply[interval.file].find((candidate) => !taken.has(candidate));
+    if (free !== undefined) {
+      registers[interval.virtual - firstVirtual] = free;
+      list.push(interval);
+      continue;
+    }
+    if (!mayPutInMemory) return undefined;
+    const cheapest = list.reduce((a, b) => (density(b) < density(a) ? b : a), interval);
+    if (cheapest === interval) continue;
+    registers[interval.virtual - firstVirtual] = registers[cheapest.virtual - firstVirtual];
+    registers[cheapest.virtual - firstVirtual] = undefined;
+    list.splice(list.indexOf(cheapest), 1, interval);
+  }
+  return registers;
+}
+
+const density = ({ weight, start, end }: Interval): number => weight / (end - start + 1);
+
+/** Callees keep general registers and overwrite the others. */
+function savedAt(code: FunctionCode, intervals: readonly Interval[], registers: readonly (number | undefined)[]): Map<Item, readonly number[]> {
+  const saved = new Map<Item, readonly number[]>();
+  code.items.forEach((item, number) => {
+    if (item.kind !== "call") return;
+    const live = intervals.filter(
+      ({ file, virtual, start, end }) => file !== "general" && registers[virtual - firstVirtual] !== undefined && start < 2 * number && end > 2 * number,
+    );
+    saved.set(
+      item,
+      live.map(({ virtual }) => virtual),
+    );
+  });
+  return saved;
+}

@@ -1,0 +1,318 @@
+// Kernel modules as machine code: every function selected, its registers assigned, framed and encoded; constants behind.
+import type { KernelModule, Machine, ValueType } from "../../kernels/language.ts";
+import { allocate, type Assignment, type RegisterSupply, visitAccesses } from "./allocate.ts";
+import { Assembler } from "./assembler.ts";
+import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, incoming, type Instruction, type Item, outgoing } from "./code.ts";
+import { type InstructionName, instructions } from "./instructions.ts";
+import { ConstantPool } from "./pool.ts";
+import { type AssemblyOperand, type Label, type Memory, memory, rax, rbp, rbx, rcx, rdi, rdx, type Register, type RegisterClass, register, rsi, rsp } from "./registers.ts";
+import { argumentPlaces, type Callee, resultRegister, selectFunction } from "./selector.ts";
+
+export interface MachineCode {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where each exported function begins. */
+  readonly entries: ReadonlyMap<string, number>;
+}
+
+/**
+ * Exported functions follow the System V convention: `int64 entry(void *arguments)` with 8 bytes per argument at `arguments` (pointers,
+ * i32, f32 in the low bytes); the result, if any, is given as its bits.
+ *
+ * Inside, arguments lie on the stack, 8 bytes for a scalar and a vector's size for a vector; the result is in rax, zmm0 or k1; callees
+ * keep all general registers but rax and rdx, and overwrite vectors and masks. rsp is a multiple of 64 before each call.
+ */
+export function emitModule(module: KernelModule, machine: Machine, listing?: string[]): MachineCode {
+  const assembler = new Assembler(listing);
+  const pool = new ConstantPool();
+  const callees = new Map<string, Callee>();
+  for (const fn of module.functions) {
+    callees.set(fn.name, { entry: assembler.label(fn.name), parameters: fn.parameters.map((parameter) => parameter.type), result: fn.result?.type });
+  }
+  const supply = supplyOf(machine);
+  const entries = new Map<string, number>();
+  for (const fn of module.functions) {
+    const code = selectFunction(fn, machine, pool, callees);
+    assembler.align(64);
+    new FunctionWriter(code, allocate(code, supply), machine, assembler).write();
+    if (!fn.exported) continue;
+    assembler.align(16);
+    entries.set(fn.name, assembler.length);
+    writeEntry(assembler, fn.name, callees.get(fn.name)!, machine);
+  }
+  pool.write(assembler);
+  return { bytes: assembler.finish(), entries };
+}
+
+function supplyOf(machine: Machine): RegisterSupply {
+  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+  const vectors = machine.lanes === 16 ? 32 : 16;
+  // rax and rdx are for division, conditions and small constants everywhere.
+  const general = [rsi, rdi, rbx, rbp, ...range(8, 16)];
+  return {
+    plain: { general: [rcx, ...general], vector: range(0, vectors), mask: range(1, 8) },
+    spilling: { general, vector: range(3, vectors), mask: range(1, 6) },
+  };
+}
+
+/** Registers that values in memory pass through, with the supply for spilling. */
+const scratch = { general: [rcx, rax, rdx], vector: [0, 1, 2], mask: [6, 7] } as const;
+
+/** Copies the arguments of an exported function from the array rdi points at to the stack. */
+function writeEntry(assembler: Assembler, name: string, callee: Callee, machine: Machine): void {
+  const { places, bytes } = argumentPlaces(callee.parameters, machine.lanes);
+  const r64 = (number: number) => register("r64", number);
+  assembler.place({ kind: "label", name: `${name}_entry` });
+  assembler.emit("push", [r64(rbp)]);
+  assembler.emit("mov", [r64(rbp), r64(rsp)]);
+  assembler.emit("and_imm", [r64(rsp), -64]);
+  if (bytes > 0) assembler.emit("sub_imm", [r64(rsp), bytes]);
+  places.forEach((place, position) => {
+    assembler.emit("mov_load", [r64(rax), memory(rdi, 8 * position)]);
+    assembler.emit("mov_store", [memory(rsp, place), r64(rax)]);
+  });
+  assembler.emit("call", [callee.entry]);
+  if (callee.result === "f32") assembler.emit("vmovd_store", [register("r32", rax), register("x", 0)]);
+  assembler.emit("mov", [r64(rsp), r64(rbp)]);
+  assembler.emit("pop", [r64(rbp)]);
+  assembler.emit("vzeroupper", []);
+  assembler.emit("ret", []);
+}
+
+interface Frame {
+  /** General registers that are written. */
+  readonly kept: readonly number[];
+  /** Bytes below them: arguments of callees, then values in memory. */
+  readonly bytes: number;
+  readonly slots: ReadonlyMap<number, number>;
+}
+
+const sizes: Readonly<Record<RegisterClass, number>> = { r8: 8, r16: 8, r32: 8, r64: 8, k: 8, x: 16, y: 32, z: 64 };
+
+class FunctionWriter {
+  readonly #code: FunctionCode;
+  readonly #assignment: Assignment;
+  readonly #assembler: Assembler;
+  readonly #frame: Frame;
+  readonly #vector: "y" | "z";
+
+  constructor(code: FunctionCode, assignment: Assignment, machine: Machine, assembler: Assembler) {
+    this.#code = code;
+    this.#assignment = assignment;
+    this.#assembler = assembler;
+    this.#vector = machine.lanes === 16 ? "z" : "y";
+    this.#frame = this.#plan();
+  }
+
+  write(): void {
+    const { name, entry, items } = this.#code;
+    const { kept, bytes } = this.#frame;
+    const assembler = this.#assembler;
+    assembler.comment(`function ${name}`);
+    assembler.place(entry);
+    for (const number of kept) assembler.emit("push", [register("r64", number)]);
+    if (bytes > 0) assembler.emit("sub_imm", [register("r64", rsp), bytes]);
+    for (const item of items) this.#item(item);
+    if (bytes > 0) assembler.emit("add_imm", [register("r64", rsp), bytes]);
+    for (const number of [...kept].reverse()) assembler.emit("pop", [register("r64", number)]);
+    assembler.emit("ret", []);
+  }
+
+  #plan(): Frame {
+    const { items, outgoingBytes, classes } = this.#code;
+    const { registers, spilled, saved } = this.#assignment;
+    const written = new Set<number>();
+    const inMemory = new Set<number>();
+    const note = (number: number) => {
+      if (number < firstVirtual) return;
+      const place = registers[number - firstVirtual];
+      const file = fileOf[classes[number - firstVirtual]!];
+      if (place === undefined) inMemory.add(number);
+      else if (file === "general") written.add(place);
+    };
+    for (const item of items) {
+      if (item.kind === "instruction") visitAccesses(item, note);
+      if (item.kind !== "call") continue;
+      if (item.result !== undefined) note(item.result.number);
+      for (const number of saved.get(item) ?? []) inMemory.add(number);
+    }
+    if (spilled) written.add(rcx);
+    const slots = new Map<number, number>();
+    let bytes = outgoingBytes;
+    const bySize = [...inMemory].sort((a, b) => sizes[classes[b - firstVirtual]!] - sizes[classes[a - firstVirtual]!]);
+    for (const number of bySize) {
+      slots.set(number, bytes);
+      bytes += sizes[classes[number - firstVirtual]!];
+    }
+    const kept = [...written].sort((a, b) => a - b);
+    // The return address and the registers kept lie above.
+    const above = 8 + 8 * kept.length;
+    return { kept, bytes: Math.ceil((bytes + above) / 64) * 64 - above, slots };
+  }
+
+  #item(item: Item): void {
+    switch (item.kind) {
+      case "label":
+        if (item.align) this.#assembler.align(32);
+        this.#assembler.place(item.label);
+        return;
+      case "comment":
+        this.#assembler.comment(item.text);
+        return;
+      case "loop":
+        return;
+      case "call":
+        this.#call(item);
+        return;
+      case "instruction":
+        this.#instruction(item);
+        return;
+    }
+  }
+
+  #call(item: Extract<Item, { kind: "call" }>): void {
+    const saved = this.#assignment.saved.get(item) ?? [];
+    for (const number of saved) this.#store(this.#slot(number), this.#physical(number));
+    this.#assembler.emit("call", [item.callee]);
+    if (item.result !== undefined) this.#takeResult(item.result, item.type!);
+    for (const number of saved) this.#load(this.#physical(number), this.#slot(number));
+  }
+
+  #takeResult(result: Register, type: ValueType): void {
+    const kind = type === "mask" ? (this.#vector === "z" ? "k" : "y") : result.class;
+    const from = resultRegister(kind === "r32" ? "r64" : kind);
+    const place = this.#assignment.registers[result.number - firstVirtual];
+    if (place === undefined) this.#store(this.#slot(result.number), from);
+    else if (place !== from.number) this.#copy(register(from.class, place), from);
+  }
+
+  #instruction({ name, operands, masking }: Instruction): void {
+    const { registers } = this.#assignment;
+    if (!this.#assignment.spilled) {
+      const physical = operands.map((operand) => this.#resolve(operand, (number) => registers[number - firstVirtual]!));
+      if (isNoOperation(name, physical, masking !== undefined)) return;
+      const mask = masking === undefined ? undefined : { ...masking, register: this.#maskOf(masking.register, (number) => registers[number - firstVirtual]!) };
+      this.#assembler.emit(name, physical, mask);
+      return;
+    }
+    this.#spilling({ kind: "instruction", name, operands, masking });
+  }
+
+  /** Reads what lives in memory into scratch registers (or uses it there), and stores what is written. */
+  #spilling(item: Instruction): void {
+    const { registers } = this.#assignment;
+    const { classes } = this.#code;
+    const { name, operands, masking } = item;
+    const [to, from] = operands;
+    if (copies.has(name) && masking === undefined && this.#copyThroughMemory(to as Register, from as Register)) return;
+    const inMemory = (number: number) => number >= firstVirtual && registers[number - firstVirtual] === undefined;
+    const access = firstAccess(name, masking);
+    const form = instructions[name].form;
+    const folded = operands.map((operand, position) => {
+      const foldable = position > 0 && form[position] === "m" && (form === "rm" || form === "rvm") && !neverFromMemory.has(name);
+      if (!foldable || typeof operand !== "object" || operand.kind !== "register" || !inMemory(operand.number)) return operand;
+      // A second use of the same value would need a register anyway.
+      return this.#slot(operand.number);
+    });
+    const used = new Map<number, number>();
+    const next = { general: 0, vector: 0, mask: 0 };
+    const take = (number: number): number => {
+      let place = used.get(number);
+      if (place === undefined) {
+        const file = fileOf[classes[number - firstVirtual]!];
+        place = scratch[file][next[file]++];
+        if (place === undefined) throw new Error(`x64: too few registers for ${name} in ${this.#code.name}`);
+        used.set(number, place);
+        this.#load(register(classes[number - firstVirtual]!, place), this.#slot(number));
+      }
+      return place;
+    };
+    const placeOf = (number: number): number => registers[number - firstVirtual] ?? take(number);
+    const first = folded[0];
+    const written = typeof first === "object" && first.kind === "register" && access !== "read" ? first : undefined;
+    const rest = folded.map((operand, position) => (position === 0 && written !== undefined && access === "write" ? operand : this.#resolve(operand, placeOf)));
+    const mask = masking === undefined ? undefined : { ...masking, register: this.#maskOf(masking.register, placeOf) };
+    let result: Register | undefined;
+    if (written !== undefined && inMemory(written.number)) {
+      const file = fileOf[written.class];
+      // Sources have been read when the result is written.
+      const place = used.get(written.number) ?? scratch[file][0];
+      result = register(classes[written.number - firstVirtual]!, place);
+      rest[0] = register(written.class, place);
+    } else if (written !== undefined && access === "write") {
+      rest[0] = this.#resolve(written, placeOf);
+    }
+    if (!isNoOperation(name, rest, masking !== undefined)) this.#assembler.emit(name, rest, mask);
+    if (result !== undefined) this.#store(this.#slot(written!.number), result);
+  }
+
+  /** A copy to or from memory is one load or store. */
+  #copyThroughMemory(to: Register, from: Register): boolean {
+    const { registers } = this.#assignment;
+    const place = (operand: Register) => (operand.number < firstVirtual ? operand.number : registers[operand.number - firstVirtual]);
+    const [target, source] = [place(to), place(from)];
+    if (target === undefined && source !== undefined) {
+      this.#store(this.#slot(to.number), register(this.#wholeClass(to), source));
+      return true;
+    }
+    if (target !== undefined && source === undefined) {
+      this.#load(register(to.class, target), this.#slot(from.number));
+      return true;
+    }
+    return false;
+  }
+
+  #wholeClass(operand: Register): RegisterClass {
+    return operand.number < firstVirtual ? operand.class : this.#code.classes[operand.number - firstVirtual]!;
+  }
+
+  #resolve(operand: AssemblyOperand, placeOf: (number: number) => number): AssemblyOperand {
+    if (typeof operand !== "object" || operand.kind === "label") return operand;
+    const physical = (number: number) => (number < firstVirtual ? number : placeOf(number));
+    if (operand.kind === "register") return register(operand.class, physical(operand.number));
+    if (operand.base === undefined) return operand;
+    const { kept, bytes } = this.#frame;
+    if (operand.base === incoming) return { ...operand, base: rsp, displacement: operand.displacement + bytes + 8 * kept.length + 8 };
+    if (operand.base === outgoing) return { ...operand, base: rsp };
+    return { ...operand, base: physical(operand.base), index: operand.index === undefined ? undefined : physical(operand.index) };
+  }
+
+  #maskOf(number: number, placeOf: (number: number) => number): number {
+    return number < firstVirtual ? number : placeOf(number);
+  }
+
+  #physical(number: number): Register {
+    return register(this.#code.classes[number - firstVirtual]!, this.#assignment.registers[number - firstVirtual]!);
+  }
+
+  #slot(number: number): Memory {
+    return memory(rsp, this.#frame.slots.get(number)!);
+  }
+
+  #store(to: Memory, from: Register): void {
+    const name: InstructionName = from.class === "k" ? "kmovw_store" : from.class.startsWith("r") ? "mov_store" : "vmovups_store";
+    this.#assembler.emit(name, [to, from]);
+  }
+
+  #load(to: Register, from: Memory): void {
+    const name: InstructionName = to.class === "k" ? "kmovw" : to.class.startsWith("r") ? "mov_load" : "vmovups_load";
+    this.#assembler.emit(name, [to, from]);
+  }
+
+  #copy(to: Register, from: Register): void {
+    this.#assembler.emit(from.class === "k" ? "kmovw" : from.class.startsWith("r") ? "mov" : "vmovaps", [to, from]);
+  }
+}
+
+/** Rows whose second operand is a register of another kind, or must be one. */
+const neverFromMemory: ReadonlySet<InstructionName> = new Set<InstructionName>([
+  "vmovaps", "vpbroadcastd_general", "vmovmskps", "kmovw", "kmovw_from", "kmovw_to", "knotw", "kortestw", "kandw", "kandnw", "korw", "kxorw", "vpmovzxbd", "movzx8",
+]);
+
+/** A copy of a register to itself. A 32-bit one clears the upper half, which nothing needs. */
+function isNoOperation(name: InstructionName, operands: readonly AssemblyOperand[], masked: boolean): boolean {
+  if (!copies.has(name) || masked) return false;
+  const [to, from] = operands as [Register, Register];
+  return to.number === from.number;
+}
+
+export type { Label };

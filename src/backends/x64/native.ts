@@ -1,0 +1,80 @@
+// The operating system through koffi (an optional package): memory pages, and calls of emitted code. Loaded when first asked for.
+
+/** The part of koffi that is used; addresses are passed as numbers (they have 47 bits). */
+interface Koffi {
+  load(library: null): { func(declaration: string): (...args: number[]) => number };
+  view(address: bigint, bytes: number): ArrayBuffer;
+  decode(address: bigint, type: unknown): (argument: number) => number | bigint;
+  proto(declaration: string): unknown;
+}
+
+export interface Native {
+  /** Maps pages of zeros; undefined when the system refuses. `access` as for protect. */
+  map(bytes: number, access: Access): number | undefined;
+  protect(address: number, bytes: number, access: Access): boolean;
+  unmap(address: number, bytes: number): void;
+  view(address: number, bytes: number): ArrayBuffer;
+  /** A function at an address: int64 f(void *). */
+  callable(address: number): (argument: number) => number | bigint;
+}
+
+export type Access = "none" | "write" | "execute";
+
+/** PROT_NONE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC: never both writable and executable. */
+const protection = { none: 0, write: 3, execute: 5 } as const;
+/** MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE of Linux. */
+const mapFlags = 0x2 | 0x20 | 0x4000;
+
+let loaded: Native | string | undefined;
+
+/** The system's functions, or the sentence that says why there are none. */
+export function native(): Native | string {
+  loaded ??= load();
+  return loaded;
+}
+
+interface Host {
+  readonly platform?: string;
+  readonly arch?: string;
+  getBuiltinModule?(name: "node:module"): { createRequire(from: string): (name: string) => unknown };
+}
+
+function load(): Native | string {
+  const host = (globalThis as { process?: Host }).process;
+  if (host?.platform !== "linux" || host.arch !== "x64") return `x64 machine code runs on Linux on x86-64, this is ${host?.platform ?? "not Node"} on ${host?.arch ?? "an unknown processor"}`;
+  if (host.getBuiltinModule === undefined) return "the x64 backend needs Node 20.16 or later";
+  let koffi: Koffi;
+  try {
+    const found = host.getBuiltinModule("node:module").createRequire(import.meta.url)("koffi") as Koffi & { default?: Koffi };
+    koffi = found.default ?? found;
+  } catch (cause) {
+    return `the optional package "koffi" does not load here (${firstLine(cause)}); npm install koffi`;
+  }
+  try {
+    return bind(koffi);
+  } catch (cause) {
+    return `koffi does not reach the C library here (${firstLine(cause)})`;
+  }
+}
+
+const firstLine = (cause: unknown): string => String(cause instanceof Error ? cause.message : cause).split("\n")[0]!;
+
+function bind(koffi: Koffi): Native {
+  const library = koffi.load(null);
+  const mmap = library.func("int64_t mmap(uint64_t address, uint64_t bytes, int access, int flags, int file, int64_t offset)");
+  const mprotect = library.func("int mprotect(uint64_t address, uint64_t bytes, int access)");
+  const munmap = library.func("int munmap(uint64_t address, uint64_t bytes)");
+  const entry = koffi.proto("int64_t kasane_entry(uint64_t arguments)");
+  return {
+    map(bytes, access) {
+      const address = Number(mmap(0, bytes, protection[access], mapFlags, -1, 0));
+      return address === -1 ? undefined : address;
+    },
+    protect: (address, bytes, access) => mprotect(address, bytes, protection[access]) === 0,
+    unmap(address, bytes) {
+      munmap(address, bytes);
+    },
+    view: (address, bytes) => koffi.view(BigInt(address), bytes),
+    callable: (address) => koffi.decode(BigInt(address), entry),
+  };
+}
