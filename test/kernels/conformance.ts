@@ -1,7 +1,6 @@
-// Helper: runs a formula or a nest on the reference evaluator and on the wasm backend and compares every element.
+// Helper: runs a formula or a nest on the reference evaluator and on the machine under test and compares every element.
 
 import type { HostArray } from "../../src/backends/backend.ts";
-import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
 import type { Formula } from "../../src/formula/ast.ts";
 import { bind } from "../../src/formula/bind.ts";
 import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
@@ -10,8 +9,9 @@ import type { DType, Nest, Program } from "../../src/formula/nest.ts";
 import { normalise } from "../../src/formula/normalise.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { printFormula } from "../../src/formula/print.ts";
+import { backend } from "./engine.ts";
 
-export const backend = createWasmBackend();
+export { backend };
 
 export interface Tensor {
   readonly dtype: DType;

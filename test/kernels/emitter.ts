@@ -1,12 +1,11 @@
-// Helper: runs one kernel function in this engine's WebAssembly on a fresh memory.
+// Helper: runs one kernel function of the machine under test on a fresh memory.
 
-import { features, wasmMachine } from "../../src/backends/wasm/features.ts";
-import { compileModule } from "../../src/backends/wasm/module.ts";
 import type { FunctionBuilder } from "../../src/kernels/builder.ts";
 import { ModuleBuilder } from "../../src/kernels/builder.ts";
 import type { Machine, Value } from "../../src/kernels/language.ts";
+import { load, machine } from "./engine.ts";
 
-export const machine = wasmMachine();
+export { machine };
 
 export interface Harness {
   readonly f32: Float32Array<ArrayBuffer>;
@@ -26,14 +25,11 @@ type Write = (k: FunctionBuilder, p: Value, n: Value, module: ModuleBuilder) => 
 export function harness(write: Write, pages = 4, target: Machine = machine): Harness {
   const module = new ModuleBuilder("test", target);
   module.define("main", { p: "pointer", n: "i32" }, (k, { p, n }) => write(k, p, n, module), true);
-  const memory = new WebAssembly.Memory({ initial: pages });
-  const compiled = compileModule(module.build(), { relaxedFma: target.fma !== "separate" && features().relaxedFma });
-  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
-  const main = instance.exports.main as (p: number, n: number) => number;
+  const { memory, base: start, call } = load(module.build(), pages * 65536, target);
   return {
-    f32: new Float32Array(memory.buffer, base) as Float32Array<ArrayBuffer>,
-    i32: new Int32Array(memory.buffer, base) as Int32Array<ArrayBuffer>,
-    u8: new Uint8Array(memory.buffer, base) as Uint8Array<ArrayBuffer>,
-    run: (n = 0) => main(base, n),
+    f32: new Float32Array(memory, base) as Float32Array<ArrayBuffer>,
+    i32: new Int32Array(memory, base) as Int32Array<ArrayBuffer>,
+    u8: new Uint8Array(memory, base) as Uint8Array<ArrayBuffer>,
+    run: (n = 0) => call("main", start + base, n),
   };
 }

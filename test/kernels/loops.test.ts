@@ -1,8 +1,6 @@
 // The general lowering by itself, contractions included: slices in any order, nothing written outside of the output.
 import { expect, test } from "vitest";
-import { features } from "../../src/backends/wasm/features.ts";
 import { bytesPerElement, elementsOf, Layout } from "../../src/backends/wasm/memory.ts";
-import { compileModule } from "../../src/backends/wasm/module.ts";
 import { evaluateProgram } from "../../src/formula/evaluate.ts";
 import type { Nest } from "../../src/formula/nest.ts";
 import { ModuleBuilder } from "../../src/kernels/builder.ts";
@@ -10,7 +8,7 @@ import { lowerLoops } from "../../src/kernels/loops.ts";
 import { planLoops } from "../../src/kernels/plan.ts";
 import { canonicalise } from "../../src/kernels/schedule.ts";
 import { type Attributes, programOf, programOfNest, type Tensor, tensor } from "./conformance.ts";
-import { machine } from "./emitter.ts";
+import { load, machine } from "./engine.ts";
 
 const canary = 0xa5;
 
@@ -22,9 +20,8 @@ function check(nest: Nest, inputs: readonly (Float32Array | Float64Array | Int32
   const layout = new Layout("test");
   const addresses = program.buffers.map((buffer) => layout.place(elementsOf(buffer) * bytesPerElement[buffer.dtype], "a buffer"));
   const params = layout.place(64, "params");
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(layout.bytes / 65536) });
-  const instance = new WebAssembly.Instance(compileModule(module.build(), features()), { env: { memory } });
-  const bytes = new Uint8Array(memory.buffer).fill(canary);
+  const { memory, base, call } = load(module.build(), layout.bytes);
+  const bytes = new Uint8Array(memory).fill(canary);
   inputs.forEach((input, number) => {
     bytes.set(new Uint8Array(input.buffer, input.byteOffset, input.byteLength), addresses[number]!);
   });
@@ -32,14 +29,14 @@ function check(nest: Nest, inputs: readonly (Float32Array | Float64Array | Int32
   const size = elementsOf(nest.output) * bytesPerElement[nest.output.dtype];
   bytes.fill(0, target, target + size);
   const before = bytes.slice();
-  const entry = instance.exports[lowered.entry] as (...args: number[]) => void;
+  const pointers = [...addresses, params, params].map((address) => base + address);
   const slices = Array.from({ length: lowered.slices }, (_, slice) => slice);
-  for (const slice of lowered.sequential ? slices : slices.reverse()) entry(...addresses, params, params, slice, slice + 1);
+  for (const slice of lowered.sequential ? slices : slices.reverse()) call(lowered.entry, ...pointers, slice, slice + 1);
   const outside = bytes.findIndex((byte, at) => byte !== before[at] && (at < target || at >= target + size));
   if (outside >= 0) return `byte ${outside - target} relative to the output was written`;
   const want = evaluateProgram(program, inputs, []);
   const Kind = want.constructor as Float32ArrayConstructor;
-  const got = new Kind(memory.buffer, target, want.length);
+  const got = new Kind(memory, target, want.length);
   for (let i = 0; i < want.length; i++) {
     if (Math.abs(got[i]! - want[i]!) > tolerance * Math.max(1, Math.abs(want[i]!)))
       return `element ${i} is ${got[i]} instead of ${want[i]}`;

@@ -14,7 +14,8 @@ type Two = (k: FunctionBuilder, x: Value, y: Value) => Value;
 
 /** Evaluates over arrays of up to 40 000 pairs, as vectors (machine with and without fma) and as scalars. */
 function run(write: Two, xs: Float32Array, ys: Float32Array): { how: string; out: Float32Array }[] {
-  const n = Math.ceil(xs.length / 4) * 4;
+  const { lanes } = machine;
+  const n = Math.ceil(xs.length / lanes) * lanes;
   return [
     { how: "vector", target: machine, wide: true },
     { how: "vector without fma", target: plainMachine, wide: true },
@@ -22,7 +23,7 @@ function run(write: Two, xs: Float32Array, ys: Float32Array): { how: string; out
   ].map(({ how, target, wide }) => {
     const { f32, run: call } = harness(
       (k, p) => {
-        k.loop(0, n, wide ? 4 : 1, (i) => {
+        k.loop(0, n, wide ? lanes : 1, (i) => {
           const read = (block: number) => v.loadAs(wide ? "vf32" : "f32", "f32", v.at(p, v.mul(i, 4), block * n * 4));
           k.store(v.at(p, v.mul(i, 4), 2 * n * 4), write(k, k.let(read(0)), k.let(read(1))));
         });
@@ -185,37 +186,34 @@ test("the floored remainder of integers", () => {
     [6, 3],
     [-1, 8],
   ] as const;
+  // 16 pairs fill the widest machine's vector.
+  const block = 64;
   const { i32, run: call } = harness((k, p) => {
-    k.loop(0, 8, 1, (i) =>
-      k.store(
-        v.at(p, v.mul(i, 4), 64),
-        intMod(k, v.loadAs("i32", "i32", v.at(p, v.mul(i, 4))), v.loadAs("i32", "i32", v.at(p, v.mul(i, 4), 32))),
-      ),
-    );
-    k.loop(0, 8, 4, (i) =>
-      k.store(
-        v.at(p, v.mul(i, 4), 96),
-        intMod(k, v.loadAs("vi32", "i32", v.at(p, v.mul(i, 4))), v.loadAs("vi32", "i32", v.at(p, v.mul(i, 4), 32))),
-      ),
-    );
-    k.store(v.at(p, undefined, 128), intMod(k, v.loadAs("vi32", "i32", v.at(p)), v.i32(4)));
+    const mod = (type: "i32" | "vi32", i: Value) => {
+      const read = (at: number) => v.loadAs(type, "i32", v.at(p, v.mul(i, 4), at));
+      return intMod(k, read(0), read(block));
+    };
+    k.loop(0, 16, 1, (i) => k.store(v.at(p, v.mul(i, 4), 2 * block), mod("i32", i)));
+    k.loop(0, 16, machine.lanes, (i) => k.store(v.at(p, v.mul(i, 4), 3 * block), mod("vi32", i)));
+    k.store(v.at(p, undefined, 4 * block), intMod(k, v.loadAs("vi32", "i32", v.at(p)), v.i32(4)));
   });
-  pairs.forEach(([a, b], i) => {
+  const twice = [...pairs, ...pairs];
+  twice.forEach(([a, b], i) => {
     i32[i] = a;
-    i32[8 + i] = b;
+    i32[16 + i] = b;
   });
   call();
-  const want = pairs.map(([a, b]) => (b === 0 ? 0 : FUNCTIONS.mod.evaluate(a, b, 0, 0) | 0));
-  expect([...i32.subarray(16, 24)]).toEqual(want);
-  expect([...i32.subarray(24, 32)]).toEqual(want);
-  expect([...i32.subarray(32, 36)]).toEqual([3, 1, 3, 1]);
+  const want = twice.map(([a, b]) => (b === 0 ? 0 : FUNCTIONS.mod.evaluate(a, b, 0, 0) | 0));
+  expect([...i32.subarray(32, 48)]).toEqual(want);
+  expect([...i32.subarray(48, 64)]).toEqual(want);
+  expect([...i32.subarray(64, 68)]).toEqual([3, 1, 3, 1]);
 });
 
 test("uniform equals the reference Philox, as vectors and scalars", () => {
   const { f32, run: call } = harness((k, p) => {
     for (const word of [0, 1]) {
-      k.loop(0, 32, 4, (i) =>
-        k.store(v.at(p, v.mul(i, 4), word * 256), uniform(k, v.i32(42), v.i32(-7), v.add(v.laneConstants([0, 1, 2, 3]), i), word)),
+      k.loop(0, 32, machine.lanes, (i) =>
+        k.store(v.at(p, v.mul(i, 4), word * 256), uniform(k, v.i32(42), v.i32(-7), v.add(v.laneIndex(machine), i), word)),
       );
       k.loop(0, 32, 1, (i) => k.store(v.at(p, v.mul(i, 4), word * 256 + 128), uniform(k, v.i32(42), v.i32(-7), i, word)));
     }

@@ -89,7 +89,7 @@ export function reduceLanes(
     current = combine(register("y", current.number), high, "y");
   }
   const high = s.temporary("x");
-  s.put("vextractf128", [high, current, 1]);
+  s.put(s.wide ? "vextractf32x4" : "vextractf128", [high, current, 1]);
   current = combine(register("x", current.number), high, "x");
   // 2 3 2 3, then 1 1 1 1.
   for (const order of [0xee, 0x55]) {

@@ -34,6 +34,7 @@ const shapes: Partial<Record<InstructionName, readonly (readonly RegisterClass[]
   call_register: [["r64"]],
   vmovd_load: [["x", "r32"]],
   vmovd_store: [["r32", "x"]],
+  vmovq_general: [["r64", "x"]],
   vbroadcastss: [["y", "x"], ["z", "x"]],
   vpbroadcastd: [["x", "x"], ["y", "x"], ["z", "x"]],
   vpbroadcastd_general: [["x", "r32"], ["y", "r32"], ["z", "r32"]],
@@ -51,15 +52,14 @@ const shapes: Partial<Record<InstructionName, readonly (readonly RegisterClass[]
   vpextrd: [["r32", "x"]],
   vmovmskps: [["r32", "x"], ["r32", "y"]],
   vpermps: [["y", "y", "y"], ["z", "z", "z"]],
-  vperm2f128: [["y", "y", "y"]],
   vmovq_store: [["x", "x"]],
   kmovw_store: [["k", "k"]],
   kmovw_from: [["k", "r32"]],
   kmovw_to: [["r32", "k"]],
 };
 /** The first operand is always memory (or never is). */
-const onlyMemory: readonly InstructionName[] = ["mov_store", "mov_store8", "mov_store16", "lea", "vmaskmovps_load", "vmaskmovps_store", "vmovups_store", "vmovss_load", "vmovss_store", "vmovq_store", "vpmovdb_store", "kmovw_store", "lock_add", "lock_xadd", "xchg", "movsxd_load" as InstructionName];
-const onlyRegisters: readonly InstructionName[] = ["mov", "vpbroadcastd_general", "vpslld_imm", "vpsrad_imm", "vpsrld_imm", "vpsrlq_imm", "vmovmskps", "knotw", "kortestw", "kmovw", "kmovw_from", "kmovw_to", "kandw", "kandnw", "korw", "kxorw", "call_register", "vmovaps", "vmovd_store", "vpextrd", "vextractf128", "vextractf32x4", "vextractf64x4"];
+const onlyMemory: readonly InstructionName[] = ["mov_store", "mov_store8", "mov_store16", "lea", "vmaskmovps_store", "vmovups_store", "vmovss_load", "vmovss_store", "vmovq_store", "vpmovdb_store", "kmovw_store", "lock_add", "lock_xadd", "xchg"];
+const onlyRegisters: readonly InstructionName[] = ["mov", "vpbroadcastd_general", "vpslld_imm", "vpsrad_imm", "vpsrld_imm", "vpsrlq_imm", "vmovmskps", "knotw", "kortestw", "kmovw", "kmovw_from", "kmovw_to", "kandw", "kandnw", "korw", "kxorw", "call_register", "vmovaps", "vmovd_store", "vmovq_general", "vpextrd", "vextractf128", "vextractf32x4", "vextractf64x4"];
 /** as writes the other direction of a move, or swaps the sources of a commutative operation, where that is shorter. */
 const bases = [0, 3, 4, 5, 7, 8, 12, 13, 15];
 const indices = [undefined, 0, 1, 5, 9, 12, 15];

@@ -1,14 +1,12 @@
 // Helper: runs one nest through the contraction engine on a fresh memory with guards around every area.
-import { features, wasmMachine } from "../../../src/backends/wasm/features.ts";
-import { compileModule } from "../../../src/backends/wasm/module.ts";
 import { evaluateProgram } from "../../../src/formula/evaluate.ts";
 import type { Nest, Operand, Program } from "../../../src/formula/nest.ts";
 import { ModuleBuilder } from "../../../src/kernels/builder.ts";
 import { lowerContraction } from "../../../src/kernels/contract/engine.ts";
 import { planContraction } from "../../../src/kernels/contract/plan.ts";
-import type { Machine } from "../../../src/kernels/language.ts";
+import { load, machine } from "../engine.ts";
 
-export const machine: Machine = wasmMachine();
+export { machine };
 
 export const sizeOf = (operand: Operand): number => operand.shape.reduce((size, extent) => size * extent, 1);
 
@@ -35,7 +33,6 @@ export function runContraction(
   if (plan === undefined) return undefined;
   const module = new ModuleBuilder("test", target);
   const lowered = lowerContraction(plan, module);
-  const compiled = compileModule(module.build(), { relaxedFma: target.fma !== "separate" && features().relaxedFma });
   const sizes = [...inputs.map((input) => input.length * 4), sizeOf(nest.output) * 4, 64, lowered.scratchBytes];
   let end = 1024;
   const places = sizes.map((size) => {
@@ -43,21 +40,20 @@ export function runContraction(
     end += Math.ceil(size / 64) * 64 + guardBytes;
     return place;
   });
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65536) + 1 });
-  const words = new Int32Array(memory.buffer).fill(guard);
-  const floats = new Float32Array(memory.buffer);
+  const { memory, base, call: run, release } = load(module.build(), end + 65536, target);
+  const words = new Int32Array(memory).fill(guard);
+  const floats = new Float32Array(memory);
   inputs.forEach((input, position) => {
     floats.set(input, places[position]! / 4);
   });
   const [out, paramsAt, scratch] = places.slice(-3) as [number, number, number];
   if (before !== undefined) floats.set(before, out / 4);
   floats.set(params, paramsAt / 4);
-  const instance = new WebAssembly.Instance(compiled, { env: { memory } });
   if (lowered.slices > 0) {
-    const entry = instance.exports[lowered.entry] as (...args: number[]) => void;
+    const pointers = [...places.slice(0, inputs.length), out, paramsAt, scratch].map((place) => base + place);
     // In several calls, as the backend does it, and not in order: slices are independent.
     const middle = lowered.slices >> 1;
-    const call = (begin: number, stop: number) => entry(...places.slice(0, inputs.length), out, paramsAt, scratch, begin, stop);
+    const call = (begin: number, stop: number) => run(lowered.entry, ...pointers, begin, stop);
     call(middle, lowered.slices);
     if (middle > 0) call(0, middle);
   }
@@ -71,7 +67,9 @@ export function runContraction(
     if (input?.some((value, i) => !Object.is(value, floats[place / 4 + i]))) damaged.push(area);
   });
   for (let at = 0; at < 1024; at += 4) if (words[at / 4] !== guard) damaged.push(`before all − ${1024 - at}`);
-  return { result: floats.slice(out / 4, out / 4 + sizeOf(nest.output)), damaged, notes: lowered.notes };
+  const result = floats.slice(out / 4, out / 4 + sizeOf(nest.output));
+  release();
+  return { result, damaged, notes: lowered.notes };
 }
 
 /** What the nest means. */

@@ -1,0 +1,11 @@
+// Formulas of every kind and their gradients, as AVX2 machine code.
+import { expect, test } from "vitest";
+import { here } from "./harness.ts";
+
+if (here.includes("avx2")) {
+  process.env.KASANE_KERNELS = "avx2";
+  await import("../../kernels/formulas.test.ts");
+  delete process.env.KASANE_KERNELS;
+} else {
+  test.skip("avx2 does not run here", () => expect(here).toContain("avx2"));
+}
