@@ -2,7 +2,7 @@
 import type { FunctionName, Nest, Scalar } from "../formula/nest.ts";
 import type { Access } from "./access.ts";
 import { accessOf, childrenOf } from "./access.ts";
-import { allScalars } from "./evaluator.ts";
+import { allScalars } from "./access.ts";
 import { Interner } from "./intern.ts";
 import type { Machine } from "./language.ts";
 

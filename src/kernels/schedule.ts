@@ -2,7 +2,7 @@
 import { FUNCTIONS } from "../formula/functions.ts";
 import type { AffineIndex, Axis, Index, Nest, Operand, Scalar } from "../formula/nest.ts";
 import { affineIndicesOf } from "./access.ts";
-import { allScalars } from "./evaluator.ts";
+import { allScalars } from "./access.ts";
 
 export interface CanonicalNest {
   readonly nest: Nest;
