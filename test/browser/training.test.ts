@@ -15,18 +15,18 @@ function products(kasane: Kasane): { backend: string; product: number[]; gradien
 
 function training(kasane: Kasane): number[] {
   kasane.manualSeed(1);
-  const weights: kasaneInNode.Tensor[] = [[8, 2], [2, 8]].map((shape) => kasane.parameter(kasane.uniform(shape, -1, 1)));
+  const weights: kasaneInNode.Tensor[] = [[8, 3], [2, 8]].map((shape) => kasane.parameter(kasane.uniform(shape, -1, 1)));
   const [hidden, output] = weights as [kasaneInNode.Tensor, kasaneInNode.Tensor];
   const step = kasane.compile((x: kasaneInNode.Tensor, target: kasaneInNode.Tensor) => {
     for (const weight of weights) weight.zeroGrad();
-    const loss = kasane.linear(kasane.relu(kasane.linear(x, hidden)), output).logSoftmax(-1).mul(target).sum().mul(-0.25);
+    const loss = kasane.linear(kasane.tanh(kasane.linear(x, hidden)), output).logSoftmax(-1).mul(target).sum().mul(-0.25);
     loss.backward();
     kasane.noGrad(() => {
-      for (const weight of weights) weight.assign(weight.sub((weight.grad as kasaneInNode.Tensor).mul(0.3)));
+      for (const weight of weights) weight.assign(weight.sub((weight.grad as kasaneInNode.Tensor).mul(0.5)));
     });
     return loss;
   });
-  const x = kasane.tensor([[0, 0], [0, 1], [1, 0], [1, 1]]);
+  const x = kasane.tensor([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]);
   const target = kasane.tensor([[1, 0], [0, 1], [0, 1], [1, 0]]);
   return Array.from({ length: 600 }, () => step(x, target).item());
 }
