@@ -13,7 +13,12 @@ export interface Check {
   readonly linear: boolean;
 }
 
-export const insideOf = (index: Index, dimension: number): Inside => ({ kind: "inside", index: [index], extents: [dimension], type: "bool" });
+export const insideOf = (index: Index, dimension: number): Inside => ({
+  kind: "inside",
+  index: [index],
+  extents: [dimension],
+  type: "bool",
+});
 
 export interface Access {
   /** Elements per step of each axis; no zeros. */

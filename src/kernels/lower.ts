@@ -2,8 +2,8 @@
 import type { Nest } from "../formula/nest.ts";
 import type { ModuleBuilder } from "./builder.ts";
 import { lowerContraction, matchContraction } from "./contract/index.ts";
-import type { LoweredNest } from "./lowered.ts";
 import { lowerLoops } from "./loops.ts";
+import type { LoweredNest } from "./lowered.ts";
 
 /**
  * How the contraction engine plugs in (src/kernels/contract/index.ts exports exactly these two):
