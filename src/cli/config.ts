@@ -3,7 +3,7 @@
 import type { StandardizerState } from "../data/index.ts";
 import { FileError } from "../util/errors.ts";
 import type { Architecture } from "./models.ts";
-import type { OptimizerName } from "./settings.ts";
+import type { OptimizerName, ScheduleName } from "./settings.ts";
 import type { SourceSpec } from "./sources.ts";
 
 export interface RunConfig {
@@ -24,6 +24,7 @@ export interface RunConfig {
   readonly architecture: Architecture;
   readonly optimizer: OptimizerName;
   readonly learningRate: number;
+  readonly schedule: ScheduleName;
   readonly batchSize: number;
   readonly epochs: number;
   readonly seed: number;

@@ -7,6 +7,7 @@ import type { CatalogueEntry, Op, OpKind } from "../ops/index.ts";
 import { catalogue, findOp } from "../ops/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
+import { wrap } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** @returns the exit code */
@@ -20,7 +21,7 @@ export async function explain(terminal: Terminal, name: string | undefined): Pro
   const runs = backendsOf(entry);
   const example = exampleOf(entry);
   terminal.print(`${colors.bold(entry.name)}  (${op.kind})`);
-  if (op.doc.en !== "") terminal.print(op.doc.en);
+  if (op.doc.en !== "") for (const line of wrap(op.doc.en, terminal.width)) terminal.print(line);
   terminal.print();
   terminal.print(colors.bold("formula"));
   for (const line of lines(op.formula)) terminal.print(`  ${line}`);
@@ -63,7 +64,7 @@ function list(terminal: Terminal): number {
   for (const { name, op } of catalogue) kinds.set(op.kind, [...(kinds.get(op.kind) ?? []), name]);
   for (const [kind, names] of kinds) {
     terminal.print(terminal.colors.bold(`${kind} (${names.length})`));
-    for (const line of wrap(names, terminal.width - 2)) terminal.print(`  ${line}`);
+    for (const line of wrap(names.join(", "), terminal.width - 2)) terminal.print(`  ${line}`);
   }
   terminal.print();
   terminal.print(`One of them in full: ${terminal.host.self} explain softmax`);
@@ -161,16 +162,6 @@ function positionOf(index: number, shape: readonly number[]): number[] {
 function elementOf(op: Op, position: readonly number[]): string {
   const target = op.formula.statements.at(-1)?.target ?? "y";
   return position.length === 0 ? target : `${target}[${position.join(", ")}]`;
-}
-
-function wrap(words: readonly string[], width: number): string[] {
-  const rows: string[] = [];
-  for (const word of words) {
-    const last = rows.at(-1);
-    if (last === undefined || last.length + word.length + 2 > width) rows.push(word);
-    else rows[rows.length - 1] = `${last}, ${word}`;
-  }
-  return rows;
 }
 
 function unknown(name: string): UsageError {

@@ -8,7 +8,7 @@ import { activationNames, modelNames } from "./models.ts";
 import { collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
 import { predict } from "./predict.ts";
 import type { PredictOptions } from "./predict.ts";
-import { optimizerNames } from "./settings.ts";
+import { optimizerNames, scheduleNames } from "./settings.ts";
 import { generated } from "./sources.ts";
 import { summarize } from "./summary.ts";
 import type { Host } from "./terminal.ts";
@@ -82,6 +82,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--epochs <N>", "passes over the training samples", wholeNumber(1))
     .option("--batch <N>", "samples per step", wholeNumber(1))
     .option("--lr <RATE>", "learning rate", positiveNumber)
+    .option("--schedule <NAME>", `${scheduleNames.join(", ")}: how the learning rate goes over the epochs`, oneOf(scheduleNames))
     .option("--optimizer <NAME>", `${optimizerNames.join(", ")} (default: adam)`, oneOf(optimizerNames))
     .option("--patience <N>", "stop after N epochs without a lower held-out loss; keep the best weights", wholeNumber(1))
     .option("--seed <N>", "decides data, weights and order (default: 0)", seedNumber)

@@ -7,7 +7,7 @@ import { readConfig } from "./config.ts";
 import { buildModel, describeModel, readArchitecture } from "./models.ts";
 import { lossText } from "./progress.ts";
 import type { RunSummary } from "./report.ts";
-import { duration, grouped, percent, table } from "./terminal.ts";
+import { duration, grouped, percent, table, wrap } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Rows of a long history: the first and the last ones. */
@@ -29,7 +29,7 @@ export async function summarize(terminal: Terminal, name: string): Promise<numbe
     undefined,
   );
   terminal.print(colors.bold(`${name}: ${config.data.kind}, ${describeModel(architecture)}`));
-  terminal.print(`${config.optimizer}, learning rate ${config.learningRate}, batches of ${config.batchSize}, seed ${config.seed}; ${grouped(config.samples.train)} samples to train, ${grouped(config.samples.validation)} held out`);
+  for (const line of wrap(`${config.optimizer}, learning rate ${config.learningRate} (${config.schedule}), batches of ${config.batchSize}, seed ${config.seed}; ${grouped(config.samples.train)} samples to train, ${grouped(config.samples.validation)} held out`, terminal.width)) terminal.print(line);
   terminal.print();
   terminal.print(layers.toString());
   terminal.print();

@@ -125,8 +125,9 @@ export function percent(share: number): string {
   return Number.isFinite(share) ? `${(100 * share).toFixed(2)} %` : "–";
 }
 
-/** "42 s", "3 min 05 s", "1 h 02 min" */
+/** "12 ms", "42 s", "3 min 05 s", "1 h 02 min" */
 export function duration(seconds: number): string {
+  if (seconds < 0.0995) return `${Math.max(1, Math.round(1000 * seconds))} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
@@ -137,4 +138,15 @@ export function duration(seconds: number): string {
 /** "101,770" */
 export function grouped(count: number): string {
   return Math.round(count).toLocaleString("en-US");
+}
+
+/** Breaks at spaces into lines of at most so many columns. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || stringWidth(last) + 1 + stringWidth(word) > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }

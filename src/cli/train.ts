@@ -12,8 +12,8 @@ import { buildModel, describeModel } from "./models.ts";
 import type { ActivationName, Architecture, ModelName } from "./models.ts";
 import { progress } from "./progress.ts";
 import { finish, interrupted } from "./report.ts";
-import { defaultLearningRate, defaults } from "./settings.ts";
-import type { OptimizerName } from "./settings.ts";
+import { defaultLearningRate, defaults, scheduleOf } from "./settings.ts";
+import type { OptimizerName, ScheduleName } from "./settings.ts";
 import { loadSource } from "./sources.ts";
 import type { Source, SourceSpec } from "./sources.ts";
 import { grouped } from "./terminal.ts";
@@ -35,6 +35,7 @@ export interface TrainOptions {
   readonly batch?: number;
   readonly lr?: number;
   readonly optimizer?: OptimizerName;
+  readonly schedule?: ScheduleName;
   readonly patience?: number;
   readonly seed?: number;
   readonly samples?: number;
@@ -86,6 +87,7 @@ async function carryOut(terminal: Terminal, run: Run, signal: AbortSignal, recei
   const model = buildModel(config.architecture);
   terminal.print(`${terminal.colors.bold(describeModel(config.architecture))}, ${grouped(model.parameters().reduce((sum, { size }) => sum + size, 0))} parameters`);
   const metrics = metricsOf(config.task);
+  const learningRate = scheduleOf(config.schedule, config.learningRate, config.epochs);
   try {
     const result = await fit(model, source.train, {
       loss: lossOf(config.task),
@@ -96,6 +98,7 @@ async function carryOut(terminal: Terminal, run: Run, signal: AbortSignal, recei
       metrics,
       seed: config.seed,
       signal,
+      ...(learningRate === undefined ? {} : { learningRate }),
       callbacks: [progress(terminal, config.task, config.epochs), saver(folder)] as readonly Callback<(typeof metrics)[number]["name"]>[],
       ...(config.patience === undefined ? {} : { earlyStopping: { patience: config.patience } }),
       ...(state === undefined ? {} : { resume: state as TrainingState<(typeof metrics)[number]["name"]> }),
@@ -153,6 +156,7 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
     architecture,
     optimizer,
     learningRate: options.lr ?? defaultLearningRate(optimizer, settings),
+    schedule: options.schedule ?? settings.schedule,
     batchSize: options.batch ?? settings.batch,
     epochs: options.epochs ?? settings.epochs,
     seed,

@@ -1,5 +1,5 @@
 // Where a load or a store goes: the affine part of its address as coefficients of the axes, the rest as checked coordinates.
-import type { AffineIndex, DType, Index, Operand, Scalar } from "../formula/nest.ts";
+import type { AffineIndex, DType, Index, Inside, Nest, Operand, Scalar } from "../formula/nest.ts";
 import { BackendError } from "../util/errors.ts";
 import type { MemoryType } from "./language.ts";
 
@@ -12,6 +12,13 @@ export interface Check {
   /** True when the coordinate is already in the access's linear part, so that only its range is to be checked. */
   readonly linear: boolean;
 }
+
+export const insideOf = (index: Index, dimension: number): Inside => ({
+  kind: "inside",
+  index: [index],
+  extents: [dimension],
+  type: "bool",
+});
 
 export interface Access {
   /** Elements per step of each axis; no zeros. */
@@ -83,4 +90,18 @@ export function affineIndicesOf(scalar: Scalar): readonly AffineIndex[] {
     default:
       return [];
   }
+}
+
+/** Every expression of a nest: body, epilogue, values that indices are computed from. */
+export function allScalars(nest: Nest): Scalar[] {
+  const found = new Set<Scalar>();
+  const visit = (scalar: Scalar) => {
+    if (found.has(scalar)) return;
+    found.add(scalar);
+    childrenOf(scalar).forEach(visit);
+  };
+  visit(nest.body);
+  if (nest.epilogue !== undefined) visit(nest.epilogue);
+  for (const index of nest.output.index) if (index.kind === "indirect") visit(index.value);
+  return [...found];
 }

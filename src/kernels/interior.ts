@@ -1,6 +1,6 @@
 // The steps of the vector axis at which no border is near: there range checks along it hold for every lane and every window position.
 import type { AffineIndex, Inside, Nest } from "../formula/nest.ts";
-import { allScalars } from "./evaluator.ts";
+import { allScalars } from "./access.ts";
 
 export interface Interior {
   /** Steps [from, to) of the axis. */

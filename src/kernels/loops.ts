@@ -4,7 +4,7 @@ import type { FunctionBuilder, ModuleBuilder } from "./builder.ts";
 import { Evaluator } from "./evaluator.ts";
 import { interiorOf } from "./interior.ts";
 import type { Value, Variable } from "./language.ts";
-import { entryParameters, type LoweredNest } from "./lower.ts";
+import { entryParameters, type LoweredNest } from "./lowered.ts";
 import { type LoopPlan, planLoops } from "./plan.ts";
 import { writeReduction } from "./reduce.ts";
 import { splitResidues } from "./residues.ts";

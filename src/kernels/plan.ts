@@ -1,8 +1,7 @@
 // Chooses how a canonical nest is run: vector axis, loop order, unrolling, slices; a small cost model over its memory accesses.
 import type { FunctionName, Nest, Scalar } from "../formula/nest.ts";
 import type { Access } from "./access.ts";
-import { accessOf, childrenOf } from "./access.ts";
-import { allScalars } from "./evaluator.ts";
+import { accessOf, allScalars, childrenOf } from "./access.ts";
 import { Interner } from "./intern.ts";
 import type { Machine } from "./language.ts";
 

@@ -1,7 +1,6 @@
 // Nests that read through exact quotients (gradients of strided pooling) become one plain nest per residue class of the strided axes.
 import type { AffineIndex, FunctionName, Index, Nest, Reducer, Scalar } from "../formula/nest.ts";
-import { affineIndicesOf } from "./access.ts";
-import { allScalars } from "./evaluator.ts";
+import { affineIndicesOf, allScalars } from "./access.ts";
 import { foldConstants, mapNest } from "./schedule.ts";
 
 const mostClasses = 16;

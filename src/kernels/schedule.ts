@@ -1,8 +1,7 @@
 // Nest → nest: axes of extent 1 dropped, dimensions without checks joined, axes that always move together merged, constants folded.
 import { FUNCTIONS } from "../formula/functions.ts";
 import type { AffineIndex, Axis, Index, Nest, Operand, Scalar } from "../formula/nest.ts";
-import { affineIndicesOf } from "./access.ts";
-import { allScalars } from "./evaluator.ts";
+import { affineIndicesOf, allScalars } from "./access.ts";
 
 export interface CanonicalNest {
   readonly nest: Nest;

@@ -1,7 +1,6 @@
 // Maps that read across their rows (transposes, permutations): lanes × lanes tiles turned in registers, strip by strip.
 import type { Load, Nest } from "../formula/nest.ts";
-import { accessOf } from "./access.ts";
-import { allScalars } from "./evaluator.ts";
+import { accessOf, allScalars } from "./access.ts";
 import { Interner } from "./intern.ts";
 import type { Machine, Value } from "./language.ts";
 import type { LoopContext } from "./loops.ts";

@@ -179,3 +179,24 @@ export const replace = (vector: Value, lane: number, value: Input) => operation(
 export const shuffle = (a: Value, b: Value, sources: readonly number[]) => operation("shuffle", [a, b], sources);
 export const reduceAdd = (a: Value) => operation("reduceAdd", [a]);
 export const advance = (pointer: Value, bytes: Input) => operation("advance", [pointer, bytes]);
+
+/** One lane of a value that is the same in all lanes (splatted for vector use), or a scalar as it is. */
+export function firstLane(value: Value): Value {
+  if (!isVector(value.type)) return value;
+  if (value.op === "constant") return constant(elementType(value.type), value.value);
+  return value.type === "mask" ? ne(extract(convertToInt(value), 0), 0) : extract(value, 0);
+}
+
+export const isPowerOfTwo = (number: number): boolean => Number.isInteger(Math.log2(number));
+
+/** value · factor, by a shift where that does it. */
+export function scaled(value: Value, factor: number): Value {
+  if (value.op === "constant" || factor === 1) return mul(value, factor);
+  return factor > 1 && isPowerOfTwo(factor) ? shiftLeft(value, Math.log2(factor)) : mul(value, factor);
+}
+
+/** total / divisor, meant for exact divisions. */
+export function quotient(total: Value, divisor: number): Value {
+  if (divisor === 1) return total;
+  return isPowerOfTwo(divisor) ? shiftRight(total, Math.log2(divisor)) : operation("divide", [total, divisor]);
+}

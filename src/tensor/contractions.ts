@@ -4,7 +4,7 @@ import * as ops from "../ops/contractions.ts";
 import * as pooling from "../ops/pooling.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
-import { reshape, shapeText } from "./operate.ts";
+import { pad, reshape, shapeText } from "./operate.ts";
 import type { Value } from "./value.ts";
 
 /** One number for all spatial dimensions, or one each. */
@@ -135,7 +135,12 @@ export function pool(kind: "max" | "average", x: Value, kernelSize: PerDimension
     // The last window must start inside the input or its near padding.
     return (count - 1) * s >= size + p ? count - 1 : count;
   });
-  return apply(op, [x], attributes, { resultShape: [...x.shape.slice(0, 2), ...counts] });
+  const resultShape = [...x.shape.slice(0, 2), ...counts];
+  const overhangs = counts.some((count, d) => (count - 1) * (stride[d] as number) + (dilation[d] as number) * ((kernel[d] as number) - 1) + 1 > (x.shape[d + 2] as number) + 2 * (padding[d] as number));
+  if (kind === "max" || !overhangs || options.countPadding === false) return apply(op, [x], attributes, { resultShape });
+  // Padding counts as elements, what lies beyond it does not: as PyTorch has it.
+  const padded = pad(x, padding.map((amount) => [amount, amount] as const), 0);
+  return apply(pooling.averagePool(dims, false), [padded], { ...attributes, ...numbered("padding", padding.map(() => 0)) }, { resultShape });
 }
 
 function checkRanks(name: string, x: Value, weight: Value, dims: number): void {

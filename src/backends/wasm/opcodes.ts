@@ -40,6 +40,7 @@ export const code = {
   i64Mul: 0x7e,
   i64ShiftRightUnsigned: 0x88,
   f32Lt: 0x5d,
+  f32Gt: 0x5e,
   v128Load: simd(0),
   v128Load32Splat: simd(9),
   v128Store: simd(11),

@@ -2,7 +2,8 @@
 import type { Nest, Program, Step } from "../../formula/nest.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
 import type { KernelModule, Machine, Value } from "../../kernels/language.ts";
-import { type LoweredNest, lowerNest } from "../../kernels/lower.ts";
+import { lowerNest } from "../../kernels/lower.ts";
+import type { LoweredNest } from "../../kernels/lowered.ts";
 import { printModule } from "../../kernels/print.ts";
 import * as v from "../../kernels/values.ts";
 import { bytesPerElement, elementsOf, Layout } from "./memory.ts";

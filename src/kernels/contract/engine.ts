@@ -1,7 +1,7 @@
 // Emits a contraction: the loops over blocks, around packing and the micro-kernel, per residue class of the free axes.
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
 import type { Value, Variable } from "../language.ts";
-import { entryParameters, type LoweredNest } from "../lower.ts";
+import { entryParameters, type LoweredNest } from "../lowered.ts";
 import { add, advance, constant, eq, i32, max, min, mul, operation, or, select, sub } from "../values.ts";
 import { defineStage, directColumns, type Stage, zeroArea } from "./direct.ts";
 import { finishOf } from "./epilogue.ts";

@@ -1,0 +1,113 @@
+// Reads of operands: whole vectors where neighbours lie side by side, one value for all lanes, or lane by lane.
+import type { Load, Nest } from "../formula/nest.ts";
+import type { Access, Check } from "./access.ts";
+import type { FunctionBuilder } from "./builder.ts";
+import type { IndexWriter } from "./indices.ts";
+import type { Interner } from "./intern.ts";
+import type { Address, Value } from "./language.ts";
+import type { Binding, Scope } from "./scope.ts";
+import * as v from "./values.ts";
+
+/** Readable bytes that the memory plan guarantees on both sides of every buffer. */
+const slack = 128;
+
+export class LoadWriter {
+  readonly #k: FunctionBuilder;
+  readonly #nest: Nest;
+  readonly #scope: Scope;
+  readonly #interner: Interner;
+  readonly #indices: IndexWriter;
+
+  constructor(k: FunctionBuilder, nest: Nest, scope: Scope, interner: Interner, indices: IndexWriter) {
+    this.#k = k;
+    this.#nest = nest;
+    this.#scope = scope;
+    this.#interner = interner;
+    this.#indices = indices;
+  }
+
+  /** @param condition evaluates a range check with lanes */
+  write(load: Load, access: Access, condition: (check: Check) => Value): Value {
+    const lanes = this.#scope.vector();
+    if (lanes === undefined || !this.#varies(load, access, lanes.axis)) return this.#typed(load, this.#scalar(load, access));
+    const along = access.terms.get(lanes.axis) ?? 0;
+    const checks = access.checks.filter(
+      (check) => this.dependsOn(check.index, lanes.axis) && !(check.linear && this.#scope.holds(check.index, check.dimension)),
+    );
+    const reach = (2 * this.#k.machine.lanes - 1) * access.size;
+    const regular = along === 1 || (along === -1 && checks.length === 0) || (along === 2 && reach <= slack);
+    if (!regular || checks.length > 1 || checks.some((check) => !check.linear))
+      return this.#typed(load, this.#gathered(load, access, lanes));
+    const [check] = checks;
+    const { address, valid } = this.#indices.address(access, check && { check, axis: lanes.axis });
+    const value = this.#vector(access, address, along, valid === undefined && check === undefined);
+    const mask = check && condition(check);
+    const both = valid === undefined ? mask : mask === undefined ? valid : v.and(valid, mask);
+    return this.#typed(load, both === undefined ? value : v.select(both, value, load.fill));
+  }
+
+  dependsOn(index: Check["index"], axis: number): boolean {
+    if (index.kind === "indirect") return (this.#interner.of(index.value).axes & (1 << axis)) !== 0;
+    return index.terms.some((term) => term.axis === axis);
+  }
+
+  #varies(load: Load, access: Access, axis: number): boolean {
+    return (this.#interner.of(load).axes & (1 << axis)) !== 0 || access.terms.has(axis);
+  }
+
+  #scalar(load: Load, access: Access): Value {
+    const { address, valid } = this.#indices.address(access);
+    const value = v.loadAs(access.memory === "f32" ? "f32" : "i32", access.memory, address);
+    return valid === undefined ? value : v.select(valid, value, load.fill);
+  }
+
+  /** One scalar load per lane; lanes that are no steps of the axis repeat the last one. */
+  #gathered(load: Load, access: Access, lanes: Binding): Value {
+    const count = lanes.count ?? this.#k.machine.lanes;
+    let result: Value | undefined;
+    for (let lane = 0; lane < count; lane++) {
+      this.#scope.inLane(lanes, lane, () => {
+        const value = this.#scalar(load, access);
+        result = this.#k.let(result === undefined ? v.splat(value) : v.replace(result, lane, value), "g");
+      });
+    }
+    return result!;
+  }
+
+  #vector(access: Access, address: Address, along: number, share: boolean): Value {
+    const { lanes } = this.#k.machine;
+    const type = access.memory === "f32" ? "vf32" : "vi32";
+    const order = (source: (lane: number) => number) => Array.from({ length: lanes }, (_, lane) => source(lane));
+    const read = (place: Address) => v.loadAs(type, access.memory, place);
+    if (along === 1) return read(address);
+    if (along === -1) {
+      const start: Address = { ...address, offset: address.offset - (lanes - 1) * access.size };
+      const whole = this.#k.let(read(start), "r");
+      return v.shuffle(
+        whole,
+        whole,
+        order((lane) => lanes - 1 - lane),
+      );
+    }
+    // Every second element: neighbours at an odd distance read the same two vectors.
+    const odd = share && address.offset >= access.size && (address.offset / access.size) % 2 === 1 ? 1 : 0;
+    const [low, high] = [0, lanes].map((skip) => {
+      const place = { ...address, offset: address.offset + (skip - odd) * access.size };
+      if (!share || place.base.op !== "variable") return read(place);
+      return this.#scope.sharedVector(`${place.base.id} ${place.offset} ${access.memory}`, () => read(place));
+    });
+    return v.shuffle(
+      low!,
+      high!,
+      order((lane) => 2 * lane + odd),
+    );
+  }
+
+  /** From what lies in memory to the type the expression has. */
+  #typed(load: Load, value: Value): Value {
+    const { dtype } = this.#nest.operands[load.operand]!;
+    if (dtype === "float32") return load.type === "float" ? value : load.type === "int" ? v.convertToInt(value) : v.ne(value, 0);
+    if (load.type === "bool") return v.ne(value, 0);
+    return load.type === "float" ? v.convertToFloat(value) : value;
+  }
+}
