@@ -26,7 +26,7 @@ export interface Loaded {
 export function load(module: KernelModule, bytes: number, target: Machine = machine): Loaded {
   if (machineCode !== undefined) {
     const { call, release } = compile(module, target);
-    const heap = new Heap(native() as Native);
+    const heap = new Heap(native() as Native, bytes + 2 ** 20);
     heap.ensure(bytes);
     const free = () => {
       release();

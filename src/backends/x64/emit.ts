@@ -5,7 +5,7 @@ import { Assembler } from "./assembler.ts";
 import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, incoming, type Instruction, type Item, outgoing } from "./code.ts";
 import { type InstructionName, instructions } from "./instructions.ts";
 import { ConstantPool } from "./pool.ts";
-import { type AssemblyOperand, type Label, type Memory, memory, rax, rbp, rbx, rcx, rdi, rdx, type Register, type RegisterClass, register, rsi, rsp } from "./registers.ts";
+import { type AssemblyOperand, type Memory, memory, rax, rbp, rbx, rcx, rdi, rdx, type Register, type RegisterClass, register, rsi, rsp } from "./registers.ts";
 import { argumentPlaces, type Callee, resultRegister, selectFunction } from "./selector.ts";
 
 export interface MachineCode {
@@ -203,7 +203,7 @@ class FunctionWriter {
     const { classes } = this.#code;
     const { name, operands, masking } = item;
     const [to, from] = operands;
-    if (copies.has(name) && masking === undefined && this.#copyThroughMemory(to as Register, from as Register)) return;
+    if (copies.has(name) && masking === undefined && isRegister(to) && isRegister(from) && this.#copyThroughMemory(to, from)) return;
     const inMemory = (number: number) => number >= firstVirtual && registers[number - firstVirtual] === undefined;
     const access = firstAccess(name, masking);
     const form = instructions[name].form;
@@ -285,7 +285,9 @@ class FunctionWriter {
   }
 
   #slot(number: number): Memory {
-    return memory(rsp, this.#frame.slots.get(number)!);
+    const place = this.#frame.slots.get(number);
+    if (place === undefined) throw new Error(`x64: a value without a place in ${this.#code.name}`);
+    return memory(rsp, place);
   }
 
   #store(to: Memory, from: Register): void {
@@ -311,8 +313,10 @@ const neverFromMemory: ReadonlySet<InstructionName> = new Set<InstructionName>([
 /** A copy of a register to itself. A 32-bit one clears the upper half, which nothing needs. */
 function isNoOperation(name: InstructionName, operands: readonly AssemblyOperand[], masked: boolean): boolean {
   if (!copies.has(name) || masked) return false;
-  const [to, from] = operands as [Register, Register];
-  return to.number === from.number;
+  const [to, from] = operands;
+  return isRegister(to) && isRegister(from) && to.number === from.number;
 }
 
-export type { Label };
+function isRegister(operand: AssemblyOperand | undefined): operand is Register {
+  return typeof operand === "object" && operand.kind === "register";
+}

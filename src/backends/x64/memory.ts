@@ -36,7 +36,7 @@ export class CodePages {
 const refused = (what: string): BackendError => new BackendError(`x64: ${what}`, { hint: "set KASANE_BACKEND=wasm" });
 
 /** Address space asked for, largest first: it costs nothing until it is used. */
-const reservations = [2 ** 38, 2 ** 36, 2 ** 34, 2 ** 32, 2 ** 30];
+const reservations = [2 ** 37, 2 ** 35, 2 ** 33, 2 ** 31, 2 ** 30];
 
 /** Data of programs: a reserved range of addresses that never moves, usable from its start to its present size. */
 export class Heap {
@@ -48,10 +48,13 @@ export class Heap {
   i32 = new Int32Array(0);
   u8 = new Uint8Array(0);
 
-  /** Throws BackendError when not even a gibibyte of addresses is to be had. */
-  constructor(native: Native) {
+  /**
+   * @param most bytes of addresses to reserve at most
+   * @throws BackendError when not even a gibibyte of addresses is to be had
+   */
+  constructor(native: Native, most = reservations[0]!) {
     this.#native = native;
-    for (const bytes of reservations) {
+    for (const bytes of [most, ...reservations.filter((candidate) => candidate < most)]) {
       const address = native.map(bytes, "none");
       if (address === undefined) continue;
       this.address = address + page;

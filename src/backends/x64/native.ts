@@ -36,6 +36,7 @@ export function native(): Native | string {
 interface Host {
   readonly platform?: string;
   readonly arch?: string;
+  cwd?(): string;
   getBuiltinModule?(name: "node:module"): { createRequire(from: string): (name: string) => unknown };
 }
 
@@ -45,8 +46,7 @@ function load(): Native | string {
   if (host.getBuiltinModule === undefined) return "the x64 backend needs Node 20.16 or later";
   let koffi: Koffi;
   try {
-    const found = host.getBuiltinModule("node:module").createRequire(import.meta.url)("koffi") as Koffi & { default?: Koffi };
-    koffi = found.default ?? found;
+    koffi = find(host);
   } catch (cause) {
     return `the optional package "koffi" does not load here (${firstLine(cause)}); npm install koffi`;
   }
@@ -54,6 +54,20 @@ function load(): Native | string {
     return bind(koffi);
   } catch (cause) {
     return `koffi does not reach the C library here (${firstLine(cause)})`;
+  }
+}
+
+/** Beside this package, else (kasane bundled into another file) in the project that runs it. */
+function find(host: Host): Koffi {
+  const { createRequire } = host.getBuiltinModule!("node:module");
+  try {
+    return createRequire(import.meta.url)("koffi") as Koffi;
+  } catch (cause) {
+    try {
+      return createRequire(`${host.cwd!()}/`)("koffi") as Koffi;
+    } catch {
+      throw cause;
+    }
   }
 }
 

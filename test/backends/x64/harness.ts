@@ -60,7 +60,7 @@ export function harness(write: Write, target: Machine, bytes = 4 * 65536): Harne
   const module = new ModuleBuilder("test", target);
   module.define("main", { p: "pointer", n: "i32" }, (k, { p, n }) => write(k, p, n, module), true);
   const { call } = compile(module.build(), target);
-  const heap = new Heap(native() as Native);
+  const heap = new Heap(native() as Native, 2 ** 24);
   heap.ensure(bytes + 2 * base);
   return {
     f32: heap.f32.subarray(base / 4),
