@@ -31,7 +31,11 @@ interface Interval {
 /** All in registers if possible; otherwise the least used values live in memory. */
 export function allocate(code: FunctionCode, supply: RegisterSupply): Assignment {
   const intervals = intervalsOf(code);
-  const registers = scan(code, intervals, supply.plain, false) ?? scan(code, intervals, supply.spilling, true)!;
+  const registers: (number | undefined)[] = new Array(code.classes.length);
+  for (const file of ["general", "vector", "mask"] as const) {
+    const own = intervals.filter((interval) => interval.file === file);
+    if (!scan(own, supply.plain[file], false, registers)) scan(own, supply.spilling[file], true, registers);
+  }
   return { registers, spilled: intervals.some(({ virtual }) => registers[virtual - firstVirtual] === undefined), saved: savedAt(code, intervals, registers) };
 }
 
@@ -108,33 +112,30 @@ export function visitAccesses(item: Extract<Item, { kind: "instruction" }>, visi
   if (typeof operand === "object" && operand.kind === "register") visit(operand.number, first);
 }
 
-function scan(
-  code: FunctionCode,
-  intervals: readonly Interval[],
-  supply: RegisterSupply["plain"],
-  mayPutInMemory: boolean,
-): (number | undefined)[] | undefined {
-  const registers: (number | undefined)[] = new Array(code.classes.length);
-  const active: Record<RegisterFile, Interval[]> = { general: [], vector: [], mask: [] };
+/** Assigns the registers of one file; gives up, returning false, when something must live in memory and may not. */
+function scan(intervals: readonly Interval[], supply: readonly number[], mayPutInMemory: boolean, registers: (number | undefined)[]): boolean {
+  let active: Interval[] = [];
+  const placeOf = (virtual: number) => registers[virtual - firstVirtual];
+  for (const { virtual } of intervals) registers[virtual - firstVirtual] = undefined;
   for (const interval of intervals) {
-    const list = active[interval.file].filter(({ end }) => end >= interval.start);
-    active[interval.file] = list;
-    const taken = new Set(list.map(({ virtual }) => registers[virtual - firstVirtual]));
-    const hinted = interval.hint === undefined ? undefined : registers[interval.hint - firstVirtual];
-    const free = hinted !== undefined && !taken.has(hinted) && supply[interval.file].includes(hinted) ? hinted : supply[interval.file].find((candidate) => !taken.has(candidate));
+    active = active.filter(({ end }) => end >= interval.start);
+    const taken = new Set(active.map(({ virtual }) => placeOf(virtual)));
+    const hinted = interval.hint === undefined ? undefined : placeOf(interval.hint);
+    const mayTakeHint = hinted !== undefined && !taken.has(hinted) && supply.includes(hinted);
+    const free = mayTakeHint ? hinted : supply.find((candidate) => !taken.has(candidate));
     if (free !== undefined) {
       registers[interval.virtual - firstVirtual] = free;
-      list.push(interval);
+      active.push(interval);
       continue;
     }
-    if (!mayPutInMemory) return undefined;
-    const cheapest = list.reduce((a, b) => (density(b) < density(a) ? b : a), interval);
+    if (!mayPutInMemory) return false;
+    const cheapest = active.reduce((a, b) => (density(b) < density(a) ? b : a), interval);
     if (cheapest === interval) continue;
-    registers[interval.virtual - firstVirtual] = registers[cheapest.virtual - firstVirtual];
+    registers[interval.virtual - firstVirtual] = placeOf(cheapest.virtual);
     registers[cheapest.virtual - firstVirtual] = undefined;
-    list.splice(list.indexOf(cheapest), 1, interval);
+    active.splice(active.indexOf(cheapest), 1, interval);
   }
-  return registers;
+  return true;
 }
 
 const density = ({ weight, start, end }: Interval): number => weight / (end - start + 1);
