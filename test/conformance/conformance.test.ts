@@ -107,6 +107,25 @@ describe.each(catalogue)("$name", (entry) => {
       });
     });
 
+    itWhere(!spec.special && backend !== "reference", `${backend}: one NaN or infinity spreads as far as on the reference`, () => {
+      every(
+        spec.cases.filter((given) => sizeOf(given) > 0 && floatInputs(given).length > 0),
+        (given) => {
+          counts.special++;
+          const numbers = drawInputs(given, entry.name);
+          const [name] = floatInputs(given)[0] as readonly [string, number];
+          for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+            const changed = (numbers[name] as Float64Array).slice();
+            changed[Math.floor(changed.length / 2)] = value;
+            const run = (): HostArray => applyCase(entry.op, given, tensorsOf(given, { ...numbers, [name]: changed }, "float32")).data;
+            const found = difference(on(backend, run), on("reference", run), () => Number.POSITIVE_INFINITY);
+            if (found !== undefined) return `${value} in ${name}: ${found}`;
+          }
+          return undefined;
+        },
+      );
+    });
+
     itWhere(spec.integers, `${backend}: int32, uint8 and bool inputs`, () => {
       every(integerCases(spec), (given) => {
         counts.integers++;
