@@ -36,11 +36,11 @@ function sameTypeAndSize(graph: StepGraph, a: number, b: number): boolean {
 
 function readsOnlyInPlace(step: Step, cell: number): boolean {
   const { nest, reads } = step;
+  if (nest.output.accumulate) return false;
   const loads = expressionsOf(nest).flatMap(scalarsOf).filter((node) => node.kind === "load" && reads[node.operand] === cell);
   if (loads.length === 0) return true;
-  // In a reduction only the epilogue runs after all reads of its element.
-  const inBody = scalarsOf(nest.body).some((node) => loads.includes(node));
-  if ((nest.reducer !== undefined && inBody) || nest.output.accumulate) return false;
+  // Kernels keep unfinished sums in the output: a reduction may not read there, not even in its epilogue.
+  if (nest.reducer !== undefined) return false;
   const target = text(nest, nest.output.index);
   return loads.every((load) => load.kind === "load" && nest.operands[load.operand]?.shape.join() === nest.output.shape.join() && text(nest, load.index) === target);
 }
