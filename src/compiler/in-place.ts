@@ -23,10 +23,14 @@ function redirect(graph: StepGraph, cell: number): StepGraph | undefined {
   const rename = (buffer: number): number => (buffer === from ? cell : buffer);
   return {
     ...graph,
-    steps: graph.steps.map((other) => (other === step ? { ...other, writes: cell } : { ...other, reads: other.reads.map(rename) })),
+    steps: graph.steps.map((other) => (other === step ? { ...other, nest: writingInPlace(other.nest), writes: cell } : { ...other, reads: other.reads.map(rename) })),
     results: graph.results.map(rename),
     updates: graph.updates.filter((other) => other !== update),
   };
+}
+
+function writingInPlace(nest: Nest): Nest {
+  return { ...nest, output: { ...nest.output, inPlace: true } };
 }
 
 function sameTypeAndSize(graph: StepGraph, a: number, b: number): boolean {
