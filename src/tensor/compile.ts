@@ -72,12 +72,12 @@ const MOST_ENTRIES = 32;
  * - Gradients stay inside: after a call `weight.grad` is a tensor whose numbers cannot be read. Return it to read it, and begin with zeroGrad().
  * - Results are plain numbers without a tape.
  *
- * A compiled function called inside another one is traced as part of it.
+ * A compiled function called inside another one is traced as part of it. Parameters of `fn` that are written without a type are tensors.
  * @throws InputError naming the line when `fn` reads numbers it computes, or numbers of tensors it assigns; reading those of other tensors
  * makes it traced anew whenever they change
  * @example const step = compile((x, t) => { optimizer.zeroGrad(); const loss = crossEntropy(net(x), t); loss.backward(); optimizer.step(); return loss; });
  */
-export function compile<Args extends readonly CompileArgument[], Result extends CompileResult>(fn: (...args: Args) => Result, options: CompileOptions = {}): CompiledFunction<Args, Result> {
+export function compile<Args extends readonly CompileArgument[] = Tensor[], Result extends CompileResult = CompileResult>(fn: (...args: Args) => Result, options: CompileOptions = {}): CompiledFunction<Args, Result> {
   const entries: Entry[] = [];
   const name = options.name ?? (fn.name === "" ? "step" : fn.name);
   const compiled = (...args: Args): Result => {
