@@ -29,6 +29,7 @@ await runScript(async () => {
     await step("a Node program uses it", () => runFixture(consumer, "consumer.mjs"));
     await step("the command answers --help", () => runCommands(consumer));
     await step("a TypeScript project type-checks against it", () => typeCheck(consumer));
+    await step("the programs of README.md type-check and run", () => runReadme(consumer));
     await step("Node modules are imported where they may be", () => checkNodeImports(consumer));
     await step("it bundles for browsers", () => bundleForBrowsers(consumer));
   } finally {
@@ -122,6 +123,23 @@ async function typeCheck({ folder, manifest, subpaths }) {
     await tell(`tsc --moduleResolution ${resolution}`, run(process.execPath, args, { cwd: folder }));
   }
   return "nodenext and bundler resolution";
+}
+
+/** @param {Consumer} consumer */
+async function runReadme({ folder }) {
+  const blocks = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
+  if (blocks.length === 0) throw new Problem("README.md has no TypeScript program.");
+  // One after the other, as a reader types them in: later ones use the names of earlier ones.
+  writeFileSync(join(folder, "readme.ts"), blocks.join("\n"));
+  const flags = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--target", "es2022", "--module", "nodenext"];
+  await tell(
+    "tsc readme.ts",
+    run(process.execPath, [binary(root, "typescript", "tsc"), ...flags, "--lib", "es2023,dom", "--types", "", "readme.ts"], {
+      cwd: folder,
+    }),
+  );
+  const { stdout } = await tell("readme.js", run(process.execPath, ["readme.js"], { cwd: folder }));
+  return `${blocks.length} blocks, ${stdout.trim().split("\n").length} lines printed`;
 }
 
 /** @param {Consumer} consumer */

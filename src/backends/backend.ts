@@ -46,6 +46,8 @@ export interface StepExecutable {
    */
   run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[]): HostArray[];
   listing(): string;
+  /** Gives the step's memory back; it does not run afterwards. What is collected gives it back by itself. */
+  free(): void;
   /** Bytes of the arena that temporaries share. */
   readonly arenaBytes: number;
 }

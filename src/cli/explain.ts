@@ -90,6 +90,8 @@ function lines(formula: Parameters<typeof printFormula>[0]): string[] {
 
 /** Those whose compiler takes the example and whose dtypes hold it. */
 function backendsOf(entry: CatalogueEntry): string[] {
+  // A view is another shape for the same memory: nothing is left for a backend to do.
+  if (entry.op.kind === "view") return [...availableBackends()];
   const before = getBackend().name;
   try {
     return availableBackends().filter((name) => {
@@ -127,6 +129,10 @@ function bindingOf({ name, op, example }: CatalogueEntry): Binding {
 /** The element with the largest value: one that shows something. */
 function exampleOf(entry: CatalogueEntry): { inputs: string[]; text: string } | undefined {
   const { op, example } = entry;
+  if (op.kind === "view") {
+    const from = Object.values(example.inputs).map(({ shape }) => shape.join(" × "));
+    return { inputs: inputsOf(entry), text: `${from.join(", ")} becomes ${example.resultShape?.join(" × ") ?? "another shape"}; the numbers stay where they are` };
+  }
   const binding = bindingOf(entry);
   if (op.formula.inputs.some((input) => example.inputs[input] === undefined)) return undefined;
   const params = op.formula.params.map((param) => Number(example.attributes[param] ?? op.defaults[param] ?? 0));
@@ -138,9 +144,15 @@ function exampleOf(entry: CatalogueEntry): { inputs: string[]; text: string } | 
   for (let n = 1; n < result.length; n++) if (Math.abs(result[n] as number) > Math.abs(result[best] as number)) best = n;
   if (result.length === 0) return undefined;
   const explanation = explainElement(op.formula, binding, typed, params, positionOf(best, shape));
-  const inputs = Object.entries(example.inputs).map(([input, { shape: extent, data }]) => `${input} = [${data.slice(0, 12).join(", ")}${data.length > 12 ? ", …" : ""}]${extent.length > 1 ? ` as ${extent.join(" × ")}` : ""}`);
   const text = explanation.lines.length === 1 ? `${elementOf(op, positionOf(best, shape))} = ${explanationText(explanation)}` : explanationText(explanation);
-  return { inputs, text };
+  return { inputs: inputsOf(entry), text };
+}
+
+function inputsOf({ example }: CatalogueEntry): string[] {
+  return Object.entries(example.inputs).map(([input, { shape, data }]) => {
+    const numbers = `[${data.slice(0, 12).join(", ")}${data.length > 12 ? ", …" : ""}]`;
+    return `${input} = ${numbers}${shape.length > 1 ? ` as ${shape.join(" × ")}` : ""}`;
+  });
 }
 
 function toArray({ dtype, data }: CatalogueEntry["example"]["inputs"][string]) {

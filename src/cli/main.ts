@@ -36,8 +36,9 @@ const host: Host = {
 
 process.exitCode = await run(process.argv.slice(2), host);
 
-/** "kasane" when installed; in a checkout the command that works there. */
+/** "kasane" when installed, "npx kasane" when npx started it, in a checkout the command that works there. */
 function nameOf(path: string): string {
+  if (process.env.npm_command === "exec") return "npx kasane";
   if (basename(path) === "kasane") return "kasane";
   const near = relative(process.cwd(), path);
   return `node ${near.startsWith("..") ? path : near}`;

@@ -152,6 +152,9 @@ function fail(terminal: Terminal, error: unknown): number {
 function usageOf({ message }: CommanderError): UsageError {
   const [first = "", ...rest] = message.replace(/^error: /, "").split("\n");
   const meant = rest.join(" ").match(/Did you mean (?:one of )?(.*)\?\)/)?.[1];
-  const sentence = first.replace(/\.$/, "").replace(/^option '(--\w+)[^']*' argument '(.*)' is invalid\. (.*)$/, "$1 $2: $3");
+  const sentence = first.replace(/\.$/, "")
+    .replace(/^option '(--\w+)[^']*' argument '(.*)' is invalid\. (.*)$/, "$1 $2: $3")
+    .replace(/^command-argument value '(.*)' is invalid for argument '(.*)'\. (.*)$/, "$2 $1: $3")
+    .replace(": Expected", ": expected");
   return new UsageError(sentence, { hint: meant ?? "--help lists what there is" });
 }

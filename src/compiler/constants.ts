@@ -1,7 +1,7 @@
 // Folds numbers known at tracing (the 2 of x.mul(2)) into the formulas that load them, and computes what has only constants.
 
 import { FUNCTIONS } from "../formula/functions.ts";
-import type { Scalar } from "../formula/nest.ts";
+import type { Load, Nest, Operand, Scalar } from "../formula/nest.ts";
 import { dropUnreadOperands, mapExpressions, type Pass, transformScalar } from "./graph.ts";
 
 /** Buffers of one element with a known number: given by the tracer. */
@@ -10,13 +10,21 @@ export const foldConstants: Pass = (graph) => {
   const steps = graph.steps.map((step) => {
     const fold = (node: Scalar): Scalar => {
       const value = node.kind === "load" ? constants.get(step.reads[node.operand] as number) : undefined;
-      return node.kind === "load" && value !== undefined ? { kind: "constant", value, type: node.type } : compute(node);
+      return node.kind === "load" && value !== undefined ? known(node, value, step.nest) : compute(node);
     };
     const nest = mapExpressions(step.nest, (expression) => transformScalar(expression, fold));
     return { ...step, ...dropUnreadOperands(nest, step.reads) };
   });
   return { ...graph, steps };
 };
+
+/** A load of a known number: outside its buffer (padding, the gradient of a slice) it stays the load's fill. */
+function known({ index, operand, fill, type }: Load, value: number, nest: Nest): Scalar {
+  const constant: Scalar = { kind: "constant", value, type };
+  if (!index.some((item) => item.kind === "indirect" || item.checked)) return constant;
+  const inside: Scalar = { kind: "inside", index, extents: (nest.operands[operand] as Operand).shape, type: "bool" };
+  return { kind: "call", fn: "select", args: [inside, constant, { kind: "constant", value: fill, type }], type };
+}
 
 /** A float call of constants is a constant, rounded as the machine would. */
 function compute(node: Scalar): Scalar {

@@ -8,6 +8,8 @@ import { writersPerBuffer } from "./simplify.ts";
 const COSTLY = new Set(["exp", "expm1", "log", "log1p", "pow", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf", "uniform", "div", "sqrt", "mod"]);
 /** A body with more loads than this is not grown further: registers are few. */
 const MOST_LOADS = 12;
+/** Substitution copies a formula to every place where its value is used: x·x of x·x of … would grow without end. */
+const MOST_NODES = 256;
 
 /** Puts pointwise producers into their consumers where nothing costly is computed twice. */
 export const fuseIntoConsumers: Pass = (graph) => {
@@ -123,9 +125,17 @@ function inline(producer: Step, consumer: Step, buffer: number): Step | undefine
     });
   const shapes = consumer.reads.every((read, operand) => read !== buffer || sameShape(consumer.nest.operands[operand] as Operand, producer.nest.output));
   if (!shapes) return undefined;
+  if (grown(consumer, buffer, producer.nest.body) > MOST_NODES) return undefined;
   const nest = mapExpressions(consumer.nest, change);
   if (!possible) return undefined;
   return { ...consumer, ...dropUnreadOperands({ ...nest, operands }, reads) };
+}
+
+/** Nodes of a consumer after every load of the buffer has become the formula. */
+function grown(consumer: Step, buffer: number, formula: Scalar): number {
+  const nodes = expressionsOf(consumer.nest).flatMap(scalarsOf);
+  const places = nodes.filter((node) => node.kind === "load" && consumer.reads[node.operand] === buffer).length;
+  return nodes.length + places * (scalarsOf(formula).length - 1);
 }
 
 function sameShape(a: Operand, b: Operand): boolean {
@@ -199,7 +209,7 @@ function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | unde
   const type = producer.nest.epilogue?.type ?? (producer.nest.body.type === "bool" ? "int" : producer.nest.body.type);
   const value: Scalar = producer.nest.epilogue ?? { kind: "accumulator", type };
   const stored = asStored(value, producer.nest.output.dtype);
-  if (stored === undefined || stored.type !== first.type) return undefined;
+  if (stored === undefined || stored.type !== first.type || grown(consumer, buffer, stored) > MOST_NODES) return undefined;
   const base = producer.nest.operands.length;
   const rename = (index: AffineIndex): AffineIndex => ({
     ...index,

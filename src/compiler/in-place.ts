@@ -23,10 +23,14 @@ function redirect(graph: StepGraph, cell: number): StepGraph | undefined {
   const rename = (buffer: number): number => (buffer === from ? cell : buffer);
   return {
     ...graph,
-    steps: graph.steps.map((other) => (other === step ? { ...other, writes: cell } : { ...other, reads: other.reads.map(rename) })),
+    steps: graph.steps.map((other) => (other === step ? { ...other, nest: writingInPlace(other.nest), writes: cell } : { ...other, reads: other.reads.map(rename) })),
     results: graph.results.map(rename),
     updates: graph.updates.filter((other) => other !== update),
   };
+}
+
+function writingInPlace(nest: Nest): Nest {
+  return { ...nest, output: { ...nest.output, inPlace: true } };
 }
 
 function sameTypeAndSize(graph: StepGraph, a: number, b: number): boolean {
@@ -36,11 +40,11 @@ function sameTypeAndSize(graph: StepGraph, a: number, b: number): boolean {
 
 function readsOnlyInPlace(step: Step, cell: number): boolean {
   const { nest, reads } = step;
+  if (nest.output.accumulate) return false;
   const loads = expressionsOf(nest).flatMap(scalarsOf).filter((node) => node.kind === "load" && reads[node.operand] === cell);
   if (loads.length === 0) return true;
-  // In a reduction only the epilogue runs after all reads of its element.
-  const inBody = scalarsOf(nest.body).some((node) => loads.includes(node));
-  if ((nest.reducer !== undefined && inBody) || nest.output.accumulate) return false;
+  // Kernels keep unfinished sums in the output: a reduction may not read there, not even in its epilogue.
+  if (nest.reducer !== undefined) return false;
   const target = text(nest, nest.output.index);
   return loads.every((load) => load.kind === "load" && nest.operands[load.operand]?.shape.join() === nest.output.shape.join() && text(nest, load.index) === target);
 }

@@ -23,9 +23,9 @@ export const shareEqualSteps: Pass = (graph) => {
   return { ...graph, steps, results: graph.results.map(resolve), updates: graph.updates.map(({ cell, from }) => ({ cell, from: resolve(from) })) };
 };
 
-/** Dead code: a step stays when a result, an update or a step that stays needs what it writes. */
+/** Dead code: a step stays when a result, a cell, an update or a step that stays needs what it writes. */
 export const dropUnusedSteps: Pass = (graph) => {
-  const needed = new Set<number>([...graph.results, ...graph.updates.map((update) => update.from)]);
+  const needed = new Set<number>([...graph.results, ...graph.cells, ...graph.updates.map((update) => update.from)]);
   const kept = graph.steps.slice().reverse().filter((step) => {
     if (!needed.has(step.writes)) return false;
     for (const buffer of step.reads) needed.add(buffer);

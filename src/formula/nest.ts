@@ -182,6 +182,8 @@ export interface Nest {
     readonly index: readonly Index[];
     /** Scatter-add: the value is added to what is there; the caller zeroes the buffer first. */
     readonly accumulate: boolean;
+    /** One of the operands may be this very buffer, read only at the element being written: every element must be written once. */
+    readonly inPlace?: true;
   };
 }
 

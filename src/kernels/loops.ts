@@ -204,14 +204,14 @@ function writeFree(context: LoopContext, order: readonly number[], given: readon
 
 /**
  * Full vectors, `unroll` at a time, then one at a time. The last one steps back to overlap its neighbour, so that nothing is scalar;
- * where that is impossible (fewer steps than lanes, or adding twice would be wrong) a partial vector ends the row. Where borders make
+ * where that is impossible (fewer steps than lanes, or doing an element twice would be wrong) a partial vector ends the row. Where borders make
  * range checks necessary, the middle of the row runs without them.
  */
 function vectorLoop(context: LoopContext, axis: number, range: Range): void {
   const { k, e, nest, plan } = context;
   const { lanes } = k.machine;
   const { extent } = nest.axes[axis]!;
-  const overlaps = extent >= lanes && !nest.output.accumulate;
+  const overlaps = extent >= lanes && !nest.output.accumulate && nest.output.inPlace !== true;
   const full = overlaps ? range.to : minimum(range.to, extent - (extent % lanes));
   const bind = (value: Value, unroll: number, count?: number) => {
     e.bind([{ axis, value, vector: true, count }], () => {

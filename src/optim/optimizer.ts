@@ -5,7 +5,7 @@ import { tensor, zeros } from "../tensor/create.ts";
 import { applyOp } from "../tensor/functions.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { isTensor } from "../tensor/tensor.ts";
-import { onEachRun } from "../tensor/trace.ts";
+import { dependsOn, onEachRun } from "../tensor/trace.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Attributes } from "../tensor/value.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -73,6 +73,8 @@ export interface OptimizerDefinition<Options> {
 
 interface Group {
   settings: OptimizerSettings;
+  /** How often a loaded state brought other settings than the learning rate, which compiled steps hold as constants. */
+  changes: number;
   readonly slots: readonly Slot[];
 }
 
@@ -99,15 +101,22 @@ export function makeOptimizer<Options>(definition: OptimizerDefinition<Options>)
     },
     step() {
       noGrad(() => {
-        for (const group of groups)
+        for (const group of groups) {
+          dependsOn(() => group.changes);
           for (const slot of group.slots) {
             const gradient = slot.parameter.grad;
             if (gradient === undefined || !slot.parameter.requiresGrad) continue;
             update(slot, gradient, group.settings, () => group.settings.learningRate);
-            onEachRun(() => {
-              slot.steps++;
-            });
+            onEachRun(
+              () => {
+                slot.steps++;
+              },
+              () => {
+                slot.steps--;
+              },
+            );
           }
+        }
       });
     },
     zeroGrad() {
@@ -189,7 +198,7 @@ function makeGroups<Options>({ kind, parameters, defaults, options: common, chec
     });
     const merged = withOptions(kind, settings, options);
     check(merged);
-    return { settings: merged, slots };
+    return { settings: merged, changes: 0, slots };
   });
   if (number === 0)
     throw new InputError(`${kind}: expected at least one parameter, got none`, {
@@ -261,6 +270,8 @@ function load<Options>(
     }
   });
   groups.forEach((group, n) => {
-    group.settings = { ...group.settings, ...(state.groups[n] as OptimizerSettings) };
+    const loaded = { ...group.settings, ...(state.groups[n] as OptimizerSettings) };
+    if (Object.keys(loaded).some((key) => key !== "learningRate" && loaded[key] !== group.settings[key])) group.changes++;
+    group.settings = loaded;
   });
 }

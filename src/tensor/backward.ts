@@ -6,6 +6,7 @@ import { InputError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
 import { gradientOps } from "./parts.ts";
 import { withRecording, withScope } from "./tape.ts";
+import { currentTrace } from "./trace.ts";
 import type { TapeNode, Value } from "./value.ts";
 
 export interface BackwardOptions {
@@ -19,6 +20,7 @@ export function backward(root: Value, upstream: Value | undefined, options: Back
   const store = (value: Value): void => {
     const gradient = gradients.get(value);
     if (gradient === undefined || !value.requiresGrad || (value.node !== undefined && !value.keepsGrad)) return;
+    currentTrace()?.touchGradient(value, "read");
     value.gradient = value.gradient === undefined ? gradient : withRecording(options.createGraph === true, () => apply(arithmetic.add, [value.gradient as Value, gradient]));
   };
   const seen = new Set<Value>();

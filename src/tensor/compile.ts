@@ -1,13 +1,13 @@
 // compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
 
 import type { Backend, HostArray, StepExecutable } from "../backends/backend.ts";
-import { backendFor } from "../backends/choose.ts";
+import { backendFor, getBackend } from "../backends/choose.ts";
 import { type MemoryPlan, optimise, planMemory, printGraph, type StepGraph } from "../compiler/index.ts";
 import type { Operand } from "../formula/nest.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
 import { callSite, isRecording } from "./tape.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
-import { runTrace, Trace } from "./trace.ts";
+import { currentTrace, type Effect, runTrace, Trace } from "./trace.ts";
 import type { Tensor } from "./types.ts";
 import type { Value } from "./value.ts";
 
@@ -43,53 +43,95 @@ export interface CompiledFunction<Args extends readonly CompileArgument[], Resul
 }
 
 interface Entry extends CompiledStep {
+  readonly key: string;
   readonly trace: Trace;
   readonly executable: StepExecutable;
   readonly backend: Backend;
   readonly cells: readonly { readonly value: Value; readonly operand: Operand; readonly written: boolean }[];
   readonly guards: readonly (() => boolean)[];
+  /** The gradients that tensors from outside have after a run. */
+  readonly gradients: readonly (readonly [value: Value, gradient: Value | undefined])[];
+  /** The arguments' gradients after a run, by position. */
+  readonly argumentGradients: readonly (readonly [position: number, gradient: Value])[];
+  readonly isGuarded: boolean;
   readonly rebuild: (results: readonly Value[]) => CompileResult;
 }
+
+type Traced = (...args: readonly CompileArgument[]) => CompileResult;
 
 /** Kept per compiled function; beyond it the oldest goes. */
 const MOST_ENTRIES = 32;
 
 /**
  * A function that runs like `fn` but as one program. At the first call with new shapes `fn` is traced: it runs once on tensors without numbers,
- * and everything it does to tensors is recorded. Tensors from outside (parameters, optimizer state, running statistics) are read, and where
- * assigned written, at every call. What `fn` does beside tensors (printing, counting) happens at tracing only.
- * @throws InputError naming the line when `fn` reads a tensor's numbers
+ * and everything it does to tensors is recorded. Then:
+ *
+ * - Tensors from outside (parameters, optimizer state, running statistics) are read, and where assigned written, at every call. A tensor that
+ *   `fn` itself makes from numbers is made once, at tracing.
+ * - What `fn` does beside tensors (printing, counting) happens at tracing only; see live() and onEachRun().
+ * - Gradients stay inside: after a call `weight.grad` is a tensor whose numbers cannot be read. Return it to read it, and begin with zeroGrad().
+ * - Results are plain numbers without a tape.
+ *
+ * A compiled function called inside another one is traced as part of it. Parameters of `fn` that are written without a type are tensors.
+ * @throws InputError naming the line when `fn` reads numbers it computes, or numbers of tensors it assigns; reading those of other tensors
+ * makes it traced anew whenever they change
  * @example const step = compile((x, t) => { optimizer.zeroGrad(); const loss = crossEntropy(net(x), t); loss.backward(); optimizer.step(); return loss; });
  */
-export function compile<Args extends readonly CompileArgument[], Result extends CompileResult>(fn: (...args: Args) => Result, options: CompileOptions = {}): CompiledFunction<Args, Result> {
-  const entries = new Map<string, Entry[]>();
+export function compile<Args extends readonly CompileArgument[] = Tensor[], Result extends CompileResult = CompileResult>(fn: (...args: Args) => Result, options: CompileOptions = {}): CompiledFunction<Args, Result> {
+  const entries: Entry[] = [];
   const name = options.name ?? (fn.name === "" ? "step" : fn.name);
   const compiled = (...args: Args): Result => {
-    const key = args.map((arg) => (isTensor(arg) ? valueOf(arg).signature : JSON.stringify(arg) ?? "undefined")).join("|") + String(isRecording());
-    const known = entries.get(key) ?? [];
-    let entry = known.find((candidate) => candidate.guards.every((guard) => guard()));
+    if (currentTrace() !== undefined) return inner(name, fn, args, options);
+    const key = keyOf(name, args);
+    let entry = entries.find((candidate) => candidate.key === key && candidate.guards.every((guard) => guard()));
     if (entry === undefined) {
-      entry = build(name, fn as unknown as (...args: readonly CompileArgument[]) => CompileResult, args, options);
-      if (steps(entries).length >= MOST_ENTRIES) entries.delete(entries.keys().next().value as string);
-      entries.set(key, [...known.filter((other) => other !== entry), entry]);
+      entry = build(name, key, fn as unknown as Traced, args, options);
+      entries.push(entry);
+      if (entries.length > MOST_ENTRIES) entries.shift()?.executable.free();
     }
     return runEntry(entry, args) as Result;
   };
-  return Object.defineProperty(compiled, "steps", { get: () => steps(entries) }) as CompiledFunction<Args, Result>;
+  return Object.defineProperty(compiled, "steps", { get: () => entries.slice() }) as CompiledFunction<Args, Result>;
 }
 
-function steps(entries: ReadonlyMap<string, readonly Entry[]>): Entry[] {
-  return [...entries.values()].flat();
+function inner<Args extends readonly CompileArgument[], Result extends CompileResult>(name: string, fn: (...args: Args) => Result, args: Args, options: CompileOptions): Result {
+  if (options.guard !== undefined) throw new InputError(`compile: "${name}", which has a guard, was called while another function is being traced`, { hint: "give the guard to the outer one, and pass it the function uncompiled" });
+  return fn(...args);
 }
 
-function build(name: string, fn: (...args: readonly CompileArgument[]) => CompileResult, args: readonly CompileArgument[], options: CompileOptions): Entry {
+/** What a trace holds for: shapes, dtypes, fixed arguments, whether ops are recorded, the backend. */
+function keyOf(name: string, args: readonly CompileArgument[]): string {
+  let key = `${getBackend().name}${isRecording()}`;
+  args.forEach((arg, number) => {
+    key += "|";
+    if (isTensor(arg)) {
+      const { signature, requiresGrad, node } = valueOf(arg);
+      key += signature + (requiresGrad ? (node === undefined ? " leaf" : " computed") : "");
+    } else if (typeof arg === "number") key += Object.is(arg, -0) ? "-0" : String(arg);
+    else if (typeof arg === "string") key += JSON.stringify(arg);
+    else if (arg === undefined || arg === null || typeof arg === "boolean") key += String(arg);
+    else
+      throw new InputError(`compile: argument ${number} of "${name}" is ${Array.isArray(arg) ? "an array" : `of type ${typeof arg}`}; arguments must be tensors, numbers, strings or booleans`, {
+        hint: "pass every tensor as an argument of its own",
+      });
+  });
+  return key;
+}
+
+function build(name: string, key: string, fn: Traced, args: readonly CompileArgument[], options: CompileOptions): Entry {
   const start = performance.now();
   const trace = new Trace(name);
+  let gradients: Entry["gradients"] = [];
   try {
     const traced = args.map((arg) => (isTensor(arg) ? asTensor(trace.input(valueOf(arg), (shape, dtype) => like.make(undefined, shape, dtype))) : arg));
-    const result = runTrace(trace, () => fn(...traced));
+    let result: CompileResult;
+    try {
+      result = runTrace(trace, () => fn(...traced));
+    } finally {
+      gradients = trace.takeGradients();
+    }
     const { values, rebuild } = flatten(result);
-    const graph = trace.finish(values, options.guard && valueOf(options.guard(result as never)));
+    const graph = trace.finish(values, options.guard && guardOf(options.guard(result as never)));
     options.onPass?.("trace", graph);
     const optimised = dropUnusedCells(optimise(graph, options.onPass), trace.cells);
     const backend = backendFor(optimised.graph.buffers);
@@ -97,7 +139,9 @@ function build(name: string, fn: (...args: readonly CompileArgument[]) => Compil
     const written = new Set([...graph.updates.map((update) => update.cell)]);
     const frozen = trace.cells.map((value) => [value, value.requiresGrad] as const);
     return {
-      trace, executable, backend, rebuild,
+      key, trace, executable, backend, gradients, rebuild,
+      argumentGradients: argumentGradients(args, traced),
+      isGuarded: options.guard !== undefined,
       graph: optimised.graph,
       memory: planMemory(optimised.graph),
       cells: optimised.cells.map(({ value, buffer }) => ({ value, operand: graph.buffers[buffer] as Operand, written: written.has(buffer) })),
@@ -109,15 +153,12 @@ function build(name: string, fn: (...args: readonly CompileArgument[]) => Compil
     if (!(error instanceof KasaneError) || error.where !== undefined) throw error;
     const site = callSite(error.stack);
     throw site === undefined ? error : error.at(site);
-  } finally {
-    // Gradients made at tracing stand for numbers that nobody will see.
-    for (const value of trace.cells) if (value.gradient !== undefined && !value.gradient.hasNumbers) value.gradient = undefined;
   }
 }
 
 function runEntry(entry: Entry, args: readonly CompileArgument[]): CompileResult {
   const inputs = args.filter(isTensor).map((arg) => valueOf(arg).data);
-  for (const { input, check } of entry.trace.checks) check(inputs[input] as HostArray);
+  for (const check of entry.trace.checks) check(inputs);
   const params = new Array<number>(entry.graph.params.length).fill(0);
   for (const effect of entry.trace.effects) {
     if (effect.kind === "effect") effect.effect();
@@ -126,11 +167,38 @@ function runEntry(entry: Entry, args: readonly CompileArgument[]): CompileResult
   const cells = entry.cells.map(({ value, operand }) => value.cell(entry.backend, () => entry.backend.makeCell(operand)));
   const results = entry.executable.run(inputs, cells, params);
   for (const { value, written } of entry.cells) if (written) value.settle();
+  if (entry.isGuarded && !Number.isFinite(results.pop()?.[0])) undo(entry.trace.effects);
+  for (const [value, gradient] of entry.gradients) value.gradient = gradient;
+  for (const [position, gradient] of entry.argumentGradients) valueOf(args[position] as Tensor).gradient = gradient;
   const made = results.map((data, number) => {
     const { shape, dtype } = entry.graph.buffers[entry.graph.results[number] as number] as Operand;
     return like.make(data, shape, dtype);
   });
   return entry.rebuild(made);
+}
+
+/** No tensor was updated: what counts the updates goes back too, the last first. */
+function undo(effects: readonly Effect[]): void {
+  for (const effect of effects.slice().reverse()) if (effect.kind === "effect") effect.undo?.();
+}
+
+function guardOf(tensor: Tensor): Value {
+  const guard = valueOf(tensor, "compile: guard");
+  if (guard.size !== 1) throw new InputError(`compile: the guard must be one number, got shape [${guard.shape.join(", ")}]`);
+  return guard;
+}
+
+/** @throws InputError when an argument that was computed with a tape got a gradient, which cannot flow on outside */
+function argumentGradients(args: readonly CompileArgument[], traced: readonly CompileArgument[]): Entry["argumentGradients"] {
+  return args.flatMap((arg, position) => {
+    const gradient = isTensor(arg) ? valueOf(traced[position] as Tensor).gradient : undefined;
+    if (gradient === undefined) return [];
+    if (valueOf(arg as Tensor).node !== undefined)
+      throw new InputError(`compile: backward() reached argument ${position}, which was itself computed from tensors that require gradients; they would get none`, {
+        hint: "compute it inside the compiled function, or pass its detach()",
+      });
+    return [[position, gradient] as const];
+  });
 }
 
 /** Cells that no step needs any more need no memory. */
@@ -147,7 +215,9 @@ function flatten(result: CompileResult): { values: Value[]; rebuild: (results: r
     const { shape } = result;
     return { values: [valueOf(result)], rebuild: ([value]) => asTensor(shaped(value as Value, shape)) };
   }
-  if (typeof result !== "object") throw new InputError(`compile: the function must return tensors, an array or a record of tensors, got ${typeof result}`);
+  if (result instanceof Promise) throw new InputError("compile: the function must not be async: what it does after waiting cannot be traced", { hint: "await before calling the compiled function" });
+  if (typeof result !== "object" || result === null)
+    throw new InputError(`compile: the function must return tensors, an array or a record of tensors, got ${result === null ? "null" : typeof result}`, { hint: "numbers come out as tensors: return the tensor, and read it with item() outside" });
   const keys = Object.keys(result);
   const list = keys.map((key) => (result as Record<string, Tensor>)[key] as Tensor);
   const wrong = list.findIndex((item) => !isTensor(item));

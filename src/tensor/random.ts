@@ -21,8 +21,10 @@ export interface RandomState {
 /** Starts the random numbers again from a seed (0 when never called): an integer of at most 32 bits. */
 export function manualSeed(value: number): void {
   if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new InputError(`manualSeed: expected an integer from 0 to 4294967295, got ${value}`);
-  seed = value;
-  stream = 0;
+  onEachRun(() => {
+    seed = value;
+    stream = 0;
+  });
 }
 
 export function randomState(): RandomState {
@@ -31,7 +33,9 @@ export function randomState(): RandomState {
 
 export function setRandomState(state: RandomState): void {
   manualSeed(state.seed);
-  stream = state.stream;
+  onEachRun(() => {
+    stream = state.stream;
+  });
 }
 
 /** Attributes of the next independent stream of numbers; inside a compiled step a new one at every run. */

@@ -5,6 +5,7 @@ import { allocate, sizeOfShape } from "../formula/evaluate.ts";
 import type { DType } from "../formula/nest.ts";
 import * as activations from "../ops/activations.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
+import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import * as reductions from "../ops/reductions.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -28,7 +29,13 @@ class DenseTensor extends Value {
     return unreadable();
   }
 
+  override get data(): HostArray {
+    currentTrace()?.readNumbers(this);
+    return this.numbers();
+  }
+
   get grad(): Value | undefined {
+    currentTrace()?.touchGradient(this, "read");
     return this.gradient;
   }
 
@@ -63,6 +70,7 @@ class DenseTensor extends Value {
   }
 
   zeroGrad(): void {
+    currentTrace()?.touchGradient(this, "reset");
     this.gradient = undefined;
   }
 
@@ -71,7 +79,7 @@ class DenseTensor extends Value {
   }
 
   clone(): Value {
-    return needsTape([this]) || currentTrace() !== undefined ? this.#map(arithmetic.toFloat) : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
+    return needsTape([this]) || currentTrace() !== undefined ? this.#map(moves.copy) : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
   }
 
   assign(value: Value): void {

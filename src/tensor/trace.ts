@@ -2,7 +2,7 @@
 
 import type { StepGraph, Update } from "../compiler/index.ts";
 import type { HostArray } from "../backends/backend.ts";
-import type { AffineIndex, DType, Nest, Operand, Program, Scalar, ScalarType, Step } from "../formula/nest.ts";
+import type { AffineIndex, DType, Nest, Operand, Program, Scalar, Step } from "../formula/nest.ts";
 import { typeOfDType } from "../formula/typing.ts";
 import { mapExpressions, transformScalar } from "../compiler/graph.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -34,10 +34,13 @@ export function live(read: () => number): number | LiveNumber {
   return current === undefined ? read() : current.live(read);
 }
 
-/** Does something at every run of a step (counts an optimizer's steps), in order with live numbers. Outside a trace: now. */
-export function onEachRun(effect: () => void): void {
+/**
+ * Does something at every run of a step (counts an optimizer's steps), in order with live numbers. Outside a trace: now.
+ * @param undo called when the run's guard refused to update the tensors
+ */
+export function onEachRun(effect: () => void, undo?: () => void): void {
   if (current === undefined) effect();
-  else current.effects.push({ kind: "effect", effect });
+  else current.effects.push({ kind: "effect", effect, undo });
 }
 
 /** Tells the trace that what it builds holds only as long as `read` gives the same (a layer's mode): else the step is traced again. */
@@ -48,11 +51,12 @@ export function dependsOn<T>(read: () => T): T {
 }
 
 /**
- * Checks a tensor's numbers: now where they are known; for an argument of a traced step at every run; never for what a step computes.
+ * Checks a tensor's numbers: now where they are known; in a traced step at every run that brings other numbers; never for what a step
+ * computes.
  */
 export function whenKnown(value: Value, check: (data: HostArray) => void): void {
-  if (value.hasNumbers) check(value.data);
-  else current?.checkInput(value, check);
+  if (current === undefined) check(value.data);
+  else current.check(value, check);
 }
 
 export function runTrace<Result>(trace: Trace, run: () => Result): Result {
@@ -65,14 +69,16 @@ export function runTrace<Result>(trace: Trace, run: () => Result): Result {
   }
 }
 
-export type Effect = { readonly kind: "effect"; readonly effect: () => void } | { readonly kind: "param"; readonly param: number; readonly read: () => number };
+export type Effect =
+  | { readonly kind: "effect"; readonly effect: () => void; readonly undo: (() => void) | undefined }
+  | { readonly kind: "param"; readonly param: number; readonly read: () => number };
 
 export class Trace {
   readonly name: string;
   readonly effects: Effect[] = [];
   readonly guards: (() => boolean)[] = [];
-  /** Checks of the numbers of arguments, at every run. */
-  readonly checks: { readonly input: number; readonly check: (data: HostArray) => void }[] = [];
+  /** Done before every run, with the arguments' numbers: throws where they are not what the step expects. */
+  readonly checks: ((inputs: readonly HostArray[]) => void)[] = [];
   /** Tensors from outside: their numbers are read, and if assigned written, at every run. */
   readonly cells: Value[] = [];
   readonly #operands: Operand[] = [];
@@ -84,6 +90,10 @@ export class Trace {
   readonly #updates = new Map<Value, number>();
   readonly #liveParams = new Map<LiveNumber, number>();
   readonly #captured = new Map<Value, number>();
+  /** Tensors from outside whose numbers were read: the trace holds for these only. */
+  readonly #numbersRead = new Set<Value>();
+  /** Gradients of tensors from outside as they were before the trace. */
+  readonly #gradients = new Map<Value, Value | undefined>();
 
   constructor(name: string) {
     this.name = name;
@@ -98,13 +108,58 @@ export class Trace {
   input(value: Value, make: (shape: readonly number[], dtype: DType) => Value): Value {
     const buffer = this.#buffer({ dtype: value.dtype, shape: value.shape });
     this.#inputs.push(buffer);
-    return this.#name(make(value.shape, value.dtype), buffer);
+    const argument = this.#name(make(value.shape, value.dtype), buffer);
+    argument.requiresGrad = value.requiresGrad;
+    return argument;
   }
 
-  checkInput(value: Value, check: (data: HostArray) => void): void {
+  check(value: Value, check: (data: HostArray) => void): void {
     const traced = buffers.get(value);
-    const input = traced?.trace === this ? this.#inputs.indexOf(traced.buffer) : -1;
-    if (input >= 0) this.checks.push({ input, check });
+    if (traced?.trace === this) {
+      const input = this.#inputs.indexOf(traced.buffer);
+      const viewed = [...this.#captured].find(([, buffer]) => buffer === traced.buffer)?.[0];
+      if (input >= 0) this.checks.push((inputs) => check(inputs[input] as HostArray));
+      else if (viewed !== undefined) this.check(viewed, check);
+      return;
+    }
+    if (!value.hasNumbers || this.#updates.has(value)) return;
+    check(value.numbers());
+    let { version } = value;
+    this.checks.push(() => {
+      // What the step itself puts there is not checked.
+      if (value.version === version || this.#updates.has(value)) return;
+      check(value.numbers());
+      version = value.version;
+    });
+  }
+
+  /** The numbers of a tensor are read by the function itself, which may branch on them: other numbers need another trace. */
+  readNumbers(value: Value): void {
+    if (value.isConstant || !value.hasNumbers || this.#numbersRead.has(value)) return;
+    if (this.#updates.has(value)) throw unreadable();
+    this.#numbersRead.add(value);
+    const { version } = value;
+    this.guards.push(() => value.version === version);
+  }
+
+  /**
+   * The gradient of a tensor is about to be read, or forgotten. A step that reads it before it makes one holds for this gradient only.
+   * @throws InputError when the gradient stayed inside an earlier compiled step
+   */
+  touchGradient(value: Value, how: "read" | "reset"): void {
+    if (this.#gradients.has(value) || buffers.get(value)?.trace === this) return;
+    const before = value.gradient;
+    this.#gradients.set(value, before);
+    if (how === "reset") return;
+    if (before !== undefined && !before.hasNumbers) throw new InputError(`compile: the gradient of a tensor of shape [${value.shape.join(", ")}] was made in an earlier run and did not leave it`, { hint: "call zeroGrad() in the compiled function before backward()" });
+    this.guards.push(() => value.gradient === before);
+  }
+
+  /** The gradients a run leaves on tensors from outside; those it computes stay inside, as tensors without numbers. */
+  takeGradients(): readonly (readonly [value: Value, gradient: Value | undefined])[] {
+    const left = [...this.#gradients.keys()].map((value) => [value, value.gradient] as const);
+    for (const [value, before] of this.#gradients) value.gradient = before;
+    return left;
   }
 
   live(read: () => number): LiveNumber {
@@ -135,6 +190,7 @@ export class Trace {
   assign(target: Value, value: Value): void {
     this.#read(target);
     if (!this.#captured.has(target)) throw new InputError("assign: inside compile() only tensors from outside the function can be assigned");
+    if (this.#numbersRead.has(target)) throw new InputError("assign: the compiled function reads this tensor's numbers itself, so it cannot change them too", { hint: "keep to tensor operations: where(condition, a, b) instead of if" });
     this.#updates.set(target, this.#read(value));
   }
 
@@ -142,14 +198,16 @@ export class Trace {
     return buffers.get(value)?.trace === this;
   }
 
-  /** @param guard a single number: when it is not finite at a run, no tensor is updated in that run */
+  /** @param guard a single number, handed back after the results: when it is not finite at a run, no tensor is updated in that run */
   finish(results: readonly Value[], guard?: Value): StepGraph {
-    const resultBuffers = results.map((value) => this.#read(value));
+    const assigned = [...this.#updates].map(([value, from]): Update => ({ cell: this.#captured.get(value) as number, from })).filter(({ cell, from }) => cell !== from);
+    const overwritten = new Set(assigned.map(({ cell }) => cell));
+    // At the end of a run all updates happen at once, then the results are taken: what is read from an overwritten cell is kept apart.
+    const lasting = (buffer: number): number => (overwritten.has(buffer) || this.#constants.has(buffer) ? this.#copy(buffer) : buffer);
+    const resultBuffers = results.map((value) => lasting(this.#read(value)));
     const guardBuffer = guard && this.#read(guard);
-    const updates: Update[] = [...this.#updates].map(([value, from]) => {
-      const cell = this.#captured.get(value) as number;
-      return { cell, from: guardBuffer === undefined ? from : this.#guarded(cell, from, guardBuffer) };
-    });
+    const updates = assigned.map(({ cell, from }): Update => ({ cell, from: guardBuffer === undefined ? lasting(from) : this.#guarded(cell, from, guardBuffer) }));
+    if (guardBuffer !== undefined) resultBuffers.push(lasting(guardBuffer));
     const params = this.#params;
     const steps = this.#steps.map((step) => ({ ...step, nest: { ...step.nest, params } }));
     return { name: this.name, buffers: this.#operands, inputs: this.#inputs, cells: this.#cellBuffers, updates, results: resultBuffers, params, constants: this.#constants, steps };
@@ -157,21 +215,31 @@ export class Trace {
 
   /** A buffer that is `from` where the guard is finite, else the cell's old numbers. */
   #guarded(cell: number, from: number, guard: number): number {
-    const operand = this.#operands[cell] as Operand;
-    const axes = operand.shape.map((extent, d) => ({ name: `...${d}`, extent }));
-    const type = typeOfDType(operand.dtype);
-    const index = (terms: boolean, rank: number): AffineIndex[] =>
-      Array.from({ length: rank }, (_, d) => ({ kind: "affine", terms: terms ? [{ axis: d, coefficient: 1 }] : [], offset: 0, divisor: 1, checked: false }));
-    const load = (number: number, all: boolean, rank: number, of: ScalarType): Scalar => ({ kind: "load", operand: number, index: index(all, rank), fill: 0, type: of });
-    const finite: Scalar = { kind: "call", fn: "isfinite", args: [load(0, false, (this.#operands[guard] as Operand).shape.length, "float")], type: "bool" };
-    const rank = operand.shape.length;
-    const nest: Nest = {
-      name: "guard", operands: [this.#operands[guard] as Operand, operand, operand], params: [], axes, free: axes.length, reducer: undefined,
-      body: { kind: "call", fn: "select", args: [finite, load(1, true, rank, type), load(2, true, rank, type)], type },
-      epilogue: undefined, output: { ...operand, index: index(true, rank), accumulate: false },
-    };
-    const buffer = this.#buffer(operand);
-    this.#steps.push({ nest, reads: [guard, from, cell], writes: buffer, clear: false });
+    return this.#map("guard", cell, [from, cell, guard], ([fresh, old, number]) => {
+      const finite: Scalar = { kind: "call", fn: "isfinite", args: [number as Scalar], type: "bool" };
+      return { kind: "call", fn: "select", args: [finite, fresh as Scalar, old as Scalar], type: (fresh as Scalar).type };
+    });
+  }
+
+  #copy(buffer: number): number {
+    return this.#map("copy", buffer, [buffer], ([load]) => load as Scalar);
+  }
+
+  /** Adds a pointwise nest over buffers of one shape, or of one element. */
+  #map(name: string, like: number, reads: readonly number[], body: (loads: readonly Scalar[]) => Scalar): number {
+    const target = this.#operands[like] as Operand;
+    const operands = reads.map((buffer) => this.#operands[buffer] as Operand);
+    const axes = target.shape.map((extent, d) => ({ name: `...${d}`, extent }));
+    const index = (whole: boolean, rank: number): AffineIndex[] =>
+      Array.from({ length: rank }, (_, d) => ({ kind: "affine", terms: whole ? [{ axis: d, coefficient: 1 }] : [], offset: 0, divisor: 1, checked: false }));
+    const loads = operands.map((operand, number): Scalar => {
+      const whole = operand.shape.join() === target.shape.join();
+      return { kind: "load", operand: number, index: index(whole, operand.shape.length), fill: 0, type: typeOfDType(operand.dtype) };
+    });
+    const output = { ...target, index: index(true, axes.length), accumulate: false };
+    const nest: Nest = { name, operands, params: [], axes, free: axes.length, reducer: undefined, body: body(loads), epilogue: undefined, output };
+    const buffer = this.#buffer(target);
+    this.#steps.push({ nest, reads, writes: buffer, clear: false });
     return buffer;
   }
 
@@ -191,7 +259,7 @@ export class Trace {
     if (buffer !== undefined) return buffer;
     buffer = this.#buffer({ dtype: value.dtype, shape: value.shape });
     this.#captured.set(value, buffer);
-    if (value.isConstant && value.size === 1) this.#constants.set(buffer, value.data[0] as number);
+    if (value.isConstant && value.size === 1) this.#constants.set(buffer, value.numbers()[0] as number);
     else {
       this.cells.push(value);
       this.#cellBuffers.push(buffer);
@@ -216,11 +284,13 @@ export class Trace {
   }
 }
 
-/** The error of reading numbers that do not exist yet. */
+/** The error of reading numbers that do not exist yet, or that stayed inside a compiled step. */
 export function unreadable(): InputError {
+  if (current === undefined)
+    return new InputError("compile: the numbers of this tensor stay inside the compiled function it was made in", {
+      hint: "return the tensor (also a gradient: return weight.grad) from the function; before backward() outside, call zeroGrad()",
+    });
   return new InputError("compile: the numbers of a tensor were read while the function is being traced, before they exist", {
     hint: "return the tensor and read it outside; choose between values with where(condition, a, b) instead of if",
   });
 }
-
-export type { HostArray };

@@ -41,6 +41,8 @@ export abstract class Value {
   /** Machine memory that compiled steps use for this tensor; it may be newer than #data. */
   #cell: { readonly cell: Cell; readonly owner: object } | undefined = undefined;
   #cellIsFresh = false;
+  /** Counts how often other numbers took the place of the present ones. */
+  version = 0;
 
   /** Without data the tensor stands for numbers that a compiled step will compute. */
   constructor(data: HostArray | undefined, shape: readonly number[], dtype: DType) {
@@ -56,8 +58,13 @@ export abstract class Value {
   /** The error of reading a tensor without numbers. */
   protected abstract unreadable(): Error;
 
-  /** The numbers, row-major; not a copy: do not change them. */
+  /** The numbers, row-major; not a copy: do not change them. While a step is traced, what reads them makes it depend on them. */
   get data(): HostArray {
+    return this.numbers();
+  }
+
+  /** The numbers, also while a step is traced: for what looks after their changes itself. */
+  numbers(): HostArray {
     if (this.#data === undefined) {
       if (this.#cell === undefined) throw this.unreadable();
       this.#data = this.#cell.cell.read();
@@ -82,6 +89,7 @@ export abstract class Value {
   replace(data: HostArray): void {
     this.#data = data;
     this.#cellIsFresh = false;
+    this.version++;
   }
 
   /**
@@ -90,7 +98,7 @@ export abstract class Value {
    */
   cell(owner: object, make: () => Cell): Cell {
     if (this.#cell?.owner !== owner) {
-      const numbers = this.data;
+      const numbers = this.numbers();
       this.#cell?.cell.free();
       this.#cell = { cell: make(), owner };
       freeWhenCollected.register(this, this.#cell.cell);
@@ -98,7 +106,7 @@ export abstract class Value {
       this.#cellIsFresh = false;
     }
     const { cell } = this.#cell;
-    if (!this.#cellIsFresh) cell.write(this.data);
+    if (!this.#cellIsFresh) cell.write(this.numbers());
     this.#cellIsFresh = true;
     return cell;
   }
@@ -106,6 +114,7 @@ export abstract class Value {
   /** A compiled step wrote the cell: what the host holds is out of date. */
   settle(): void {
     this.#data = undefined;
+    this.version++;
   }
 }
 

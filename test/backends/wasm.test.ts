@@ -27,7 +27,9 @@ test("needs SIMD, in one sentence with what to try", () => {
 });
 
 test("float64 is refused with a sentence", () => {
-  expect(() => createWasmBackend().compile(program("y = x + 1", [3], "float64"))).toThrow(/float64 tensors are computed on the reference backend only/);
+  expect(() => createWasmBackend().compile(program("y = x + 1", [3], "float64"))).toThrow(
+    /float64 tensors are computed on the reference backend only/,
+  );
 });
 
 test("tensors above 2 GiB and programs above 4 GiB are refused before anything is allocated", () => {
@@ -72,7 +74,9 @@ test("equal programs share code, dropped ones are compiled again when they are n
 });
 
 test("the listing shows buffers, loops and kernels", () => {
-  const listing = createWasmBackend().compile(program("y = x * x", [100])).listing();
+  const listing = createWasmBackend()
+    .compile(program("y = x * x", [100]))
+    .listing();
   expect(listing).toContain("step 0: test, buffers 0 → 1");
   expect(listing).toContain("vector along");
   expect(listing).toContain("export function main()");

@@ -245,23 +245,24 @@ function largeTransposed(dims: number): Window[] {
 function convolutionTranspose(dims: number, bias: boolean, groups = 1): Spec {
   return {
     forward: products,
-    cases: [...windows(dims).filter(({ x, to }) => to === undefined && (x[x.length - 1] as number) < 12), ...largeTransposed(dims)].flatMap(
-      (window) => {
-        const { kernel, stride = 1, padding = 0, dilation = 1, out } = window;
-        const [batch, channels, ...spatial] = window.x as [number, number, ...number[]];
-        const group = groups > 1 ? [groups] : [];
-        const inputs = {
-          x: real([batch, ...group, channels, ...spatial]),
-          w: real([...group, channels, out, ...kernel]),
-          ...(bias ? { b: real([...group, out]) } : {}),
-        };
-        return (stride > 1 ? [0, 1] : [0]).flatMap((extra) => {
-          const counts = spatial.map((size, d) => (size - 1) * stride - 2 * padding + dilation * ((kernel[d] as number) - 1) + 1 + extra);
-          if (counts.some((count) => count < 1)) return [];
-          return [one(`${windowLabel(window)} extra ${extra}`, inputs, windowAttributes(dims, window), [batch, ...group, out, ...counts])];
-        });
-      },
-    ),
+    cases: [
+      ...windows(dims).filter(({ x, to }) => to === undefined && (x[1] as number) <= 3 && (x[x.length - 1] as number) < 12),
+      ...largeTransposed(dims),
+    ].flatMap((window) => {
+      const { kernel, stride = 1, padding = 0, dilation = 1, out } = window;
+      const [batch, channels, ...spatial] = window.x as [number, number, ...number[]];
+      const group = groups > 1 ? [groups] : [];
+      const inputs = {
+        x: real([batch, ...group, channels, ...spatial]),
+        w: real([...group, channels, out, ...kernel]),
+        ...(bias ? { b: real([...group, out]) } : {}),
+      };
+      return (stride > 1 ? [0, 1] : [0]).flatMap((extra) => {
+        const counts = spatial.map((size, d) => (size - 1) * stride - 2 * padding + dilation * ((kernel[d] as number) - 1) + 1 + extra);
+        if (counts.some((count) => count < 1)) return [];
+        return [one(`${windowLabel(window)} extra ${extra}`, inputs, windowAttributes(dims, window), [batch, ...group, out, ...counts])];
+      });
+    }),
   };
 }
 

@@ -1,7 +1,20 @@
 // Backpropagation: graphs of every form, accumulation, higher orders, conventions at kinks and ties.
 
 import { describe, expect, it } from "vitest";
-import { averagePool, defineOp, gradients, maxPool, noGrad, parameter, relu, type Tensor, tensor, withScope } from "../../src/index.ts";
+import {
+  applyOp,
+  averagePool,
+  defineOp,
+  gradients,
+  maxPool,
+  noGrad,
+  parameter,
+  relu,
+  type Tensor,
+  tensor,
+  withScope,
+} from "../../src/index.ts";
+import { crossEntropy } from "../../src/ops/losses.ts";
 import { messageOf, onEveryBackend } from "./support.ts";
 
 const variable = (data: number | number[], dtype: "float32" | "float64" = "float32"): Tensor =>
@@ -220,6 +233,36 @@ onEveryBackend("conventions at kinks and ties", () => {
         .pow(tensor([Number.POSITIVE_INFINITY, 3, 0, -1]))
         .toArray(),
     ).toEqual([1, -1, 1, 0.5]);
+  });
+});
+
+onEveryBackend("extreme scores", () => {
+  it("cross entropy has exact gradients however unlikely the right class is", () => {
+    const x = tensor(
+      [
+        [100.3, -12345.7],
+        [1, Number.NEGATIVE_INFINITY],
+      ],
+      { requiresGrad: true },
+    ) as Tensor;
+    const y = applyOp(crossEntropy, [x, tensor([1, 1], { dtype: "int32" }) as Tensor]);
+    expect(y.data[0]).toBeCloseTo(12446, 2);
+    expect(y.data[1]).toBe(Number.POSITIVE_INFINITY);
+    y.sum().backward();
+    expect(grad(x)).toEqual([
+      [1, -1],
+      [1, -1],
+    ]);
+  });
+
+  it("softmax of a row with masked scores ignores them", () => {
+    const x = tensor([[0, Number.NEGATIVE_INFINITY, 0]], { requiresGrad: true }) as Tensor;
+    const y = x.softmax();
+    expect(y.toArray()).toEqual([[0.5, 0, 0.5]]);
+    y.mul(tensor([1, 2, 3]))
+      .sum()
+      .backward();
+    expect(grad(x)).toEqual([[-0.5, 0, 0.5]]);
   });
 });
 

@@ -1,6 +1,6 @@
 // Shapes as types: what must compile, and what must not, with the sentence the compiler prints (checked by sentences.test.ts).
 
-import { type Tensor, tensor, zeros } from "kasane";
+import { compile, type Tensor, tensor, zeros } from "kasane";
 
 const matrix = zeros([2, 3]);
 const square = zeros([3, 3]);
@@ -16,6 +16,12 @@ export const flat: Tensor<readonly [8, 784]> = zeros([8, 1, 28, 28]).flatten();
 export const turned: Tensor<readonly [3, 2]> = matrix.transpose();
 export const scalar: Tensor<readonly []> = matrix.sum();
 export const wide: Tensor = matrix;
+
+// A compiled function has its own types; parameters without one are tensors.
+const add = compile((left, right) => left.add(right));
+export const added: Tensor = add(matrix, square);
+const chosen = compile((x: Tensor, doubled: boolean) => ({ value: doubled ? x.mul(2) : x }));
+export const choice: Tensor = chosen(matrix, true).value;
 
 // What the compiler does not know passes.
 unknown.matmul(unknown).add(matrix).reshape([-1, 2]);
@@ -36,5 +42,9 @@ matrix.add(zeros([4]));
 matrix.mul(square);
 // @ts-expect-error reshape: 6 elements do not fill 8
 matrix.reshape([2, 4]);
+// @ts-expect-error Expected 2 arguments, but got 1
+add(matrix);
+// @ts-expect-error Argument of type 'number' is not assignable to parameter of type 'boolean'
+chosen(matrix, 2);
 // @ts-expect-error Type '2' is not assignable to type '5'
 export const wrong: Tensor<readonly [5, 3]> = matrix;

@@ -28,6 +28,7 @@ export function referenceStep(graph: StepGraph, listing: () => string): StepExec
   return {
     arenaBytes: 0,
     listing,
+    free: () => {},
     run: (inputs, cells, params) => {
       const buffers: (NumberArray | undefined)[] = graph.buffers.map((operand, number) => (written.has(number) && !graph.cells.includes(number) ? allocate(operand.dtype, sizeOfShape(operand.shape)) : undefined));
       graph.inputs.forEach((buffer, number) => {

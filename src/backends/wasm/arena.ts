@@ -69,7 +69,10 @@ export class Arena {
       try {
         this.memory.grow(wanted);
       } catch (cause) {
-        throw new BackendError(`wasm: the engine refused ${(bytes / 2 ** 30).toFixed(2)} GiB more than the ${(now / 2 ** 30).toFixed(2)} GiB in use`, { hint: "use smaller batches", cause });
+        throw new BackendError(
+          `wasm: the engine refused ${(bytes / 2 ** 30).toFixed(2)} GiB more than the ${(now / 2 ** 30).toFixed(2)} GiB in use`,
+          { hint: "use smaller batches", cause },
+        );
       }
     }
     this.f32 = new Float32Array(this.memory.buffer);

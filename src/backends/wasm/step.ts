@@ -44,7 +44,9 @@ export class StepEngine {
 
   /** Equal code is compiled once: addresses come at run time. */
   instance(module: KernelModule): WebAssembly.Instance {
-    const key = JSON.stringify({ ...module, name: "" }, (_, value: unknown) => (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `${Object.is(value, -0) ? "-0" : value}` : value));
+    const key = JSON.stringify({ ...module, name: "" }, (_, value: unknown) =>
+      typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0)) ? `${Object.is(value, -0) ? "-0" : value}` : value,
+    );
     let instance = this.#modules.get(key);
     if (instance === undefined) {
       const compiled = compileModule(module, { relaxedFma: this.#machine.fma !== "separate" && features().relaxedFma });
@@ -107,26 +109,38 @@ class WasmStep implements StepExecutable {
     const tableOffset = paramsOffset + Math.ceil((graph.params.length * 4) / 64) * 64 + 64;
     const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
     // Results that are cells, and updates that could not be made in place, are read from where they are.
-    module.define("main", { base: "pointer", table: "pointer" }, (k, { base, table }) => {
-      const cells = graph.cells.map((_, number) => k.let(v.advance(pointer(0), v.loadAs("i32", "i32", v.at(table, undefined, number * 4))), "cell"));
-      const address = (buffer: number): Value => {
-        const cell = cellNumber.get(buffer);
-        return cell === undefined ? v.advance(base, plan.offsets[buffer] ?? 0) : (cells[cell] as Value);
-      };
-      graph.steps.forEach((step, number) => {
-        const target = graph.buffers[step.writes] as Operand;
-        if (step.clear) k.call(clear, [address(step.writes), elementsOf(target) * bytesPerElement[target.dtype]]);
-        const fixed = [...step.reads, step.writes].map(address);
-        runStep(k, kernels[number] as (typeof kernels)[number], [...fixed, v.advance(base, paramsOffset), v.advance(base, scratchOffset)]);
-      });
-      for (const { cell, from } of graph.updates) copyWords(k, address(from), address(cell), graph.buffers[cell] as Operand, machine);
-    }, true);
+    module.define(
+      "main",
+      { base: "pointer", table: "pointer" },
+      (k, { base, table }) => {
+        const cells = graph.cells.map((_, number) =>
+          k.let(v.advance(pointer(0), v.loadAs("i32", "i32", v.at(table, undefined, number * 4))), "cell"),
+        );
+        const address = (buffer: number): Value => {
+          const cell = cellNumber.get(buffer);
+          return cell === undefined ? v.advance(base, plan.offsets[buffer] ?? 0) : (cells[cell] as Value);
+        };
+        graph.steps.forEach((step, number) => {
+          const target = graph.buffers[step.writes] as Operand;
+          if (step.clear) k.call(clear, [address(step.writes), elementsOf(target) * bytesPerElement[target.dtype]]);
+          const fixed = [...step.reads, step.writes].map(address);
+          runStep(k, kernels[number] as (typeof kernels)[number], [
+            ...fixed,
+            v.advance(base, paramsOffset),
+            v.advance(base, scratchOffset),
+          ]);
+        });
+        for (const { cell, from } of graph.updates) copyWords(k, address(from), address(cell), graph.buffers[cell] as Operand, machine);
+      },
+      true,
+    );
     const built = module.build();
     this.#listing = () => printModule(built);
     this.arenaBytes = plan.bytes;
+    this.#main = engine.instance(built).exports.main as (base: number, table: number) => void;
     this.#base = engine.arena.allocate(tableOffset + graph.cells.length * 4);
     this.#table = this.#base + tableOffset;
-    this.#main = engine.instance(built).exports.main as (base: number, table: number) => void;
+    freeWhenCollected.register(this, { arena: engine.arena, base: this.#base }, this);
     const place = (buffer: number): Place => {
       const offset = plan.offsets[buffer];
       if (offset === undefined && !cellNumber.has(buffer)) throw new BackendError(`wasm: buffer ${buffer} of "${graph.name}" has no place`);
@@ -135,7 +149,10 @@ class WasmStep implements StepExecutable {
     this.#inputs = graph.inputs.map(place);
     this.#results = graph.results.map(place);
     this.#resultCells = graph.results.map((buffer) => cellNumber.get(buffer));
-    this.#params = graph.params.map(({ type }, number) => ({ isFloat: type === "float", position: (this.#base + paramsOffset) / 4 + number }));
+    this.#params = graph.params.map(({ type }, number) => ({
+      isFloat: type === "float",
+      position: (this.#base + paramsOffset) / 4 + number,
+    }));
   }
 
   readonly #resultCells: readonly (number | undefined)[];
@@ -157,7 +174,14 @@ class WasmStep implements StepExecutable {
   listing(): string {
     return this.#listing();
   }
+
+  free(): void {
+    this.#engine.arena.free(this.#base);
+    freeWhenCollected.unregister(this);
+  }
 }
+
+const freeWhenCollected = new FinalizationRegistry<{ readonly arena: Arena; readonly base: number }>(({ arena, base }) => arena.free(base));
 
 function placeOf(operand: Operand, address: number): Place {
   const kind = KIND[operand.dtype];

@@ -5,8 +5,8 @@ import type { Backend, Executable, HostArray } from "../backend.ts";
 import { features, wasmMachine } from "./features.ts";
 import { copyIn, copyOut, elementsOf, Heap } from "./memory.ts";
 import { compileModule } from "./module.ts";
-import { StepEngine } from "./step.ts";
 import { keyOfProgram, type LoweredProgram, listProgram, lowerProgram } from "./program.ts";
+import { StepEngine } from "./step.ts";
 import { chooseTile } from "./tile.ts";
 
 /** Compiled programs kept; the one unused for longest is dropped, and compiled again when it is needed. */

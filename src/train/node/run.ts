@@ -1,7 +1,7 @@
 // A run's folder: what was asked, what was measured, the weights, and what it takes to go on; every file is replaced whole or not at all.
 
-import { appendFile, mkdir, readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { appendFile, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
 import type { StoredTensor, TensorToStore } from "../../io/index.ts";
 import type { StoredNumbers } from "../../nn/index.ts";
@@ -170,13 +170,32 @@ function* tensorsToStore(
 /** False when it is there already. */
 async function makeFolder(path: string, recursive: boolean): Promise<boolean> {
   try {
-    await mkdir(path, { recursive });
+    if (recursive) await makeParents(path);
+    await mkdir(path);
     return true;
   } catch (error) {
-    if (!recursive && (error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    const reason = (error as NodeJS.ErrnoException).code === "EEXIST" ? "there is a file of that name" : reasonFor(error);
+    const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
+    if (exists && (!recursive || (await isFolder(path)))) return false;
+    const reason = exists ? "there is a file of that name" : reasonFor(error);
     throw new FileError(`cannot make the folder ${path}: ${reason}`, { hint: "choose another folder with --out", cause: error });
   }
+}
+
+/** Node 20's own recursive mkdir never returns where a folder cannot be made in one that exists (/proc). */
+async function makeParents(path: string): Promise<void> {
+  const parent = dirname(path);
+  if (parent === path || (await isFolder(parent))) return;
+  await makeParents(parent);
+  await mkdir(parent).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 async function listFolder(path: string): Promise<string[]> {
