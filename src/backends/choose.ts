@@ -1,7 +1,7 @@
 // Which backend runs an op: chosen once (KASANE_BACKEND, else the fastest that works here); float64 always runs on the reference.
 
-import { BackendError } from "../util/errors.ts";
 import type { DType } from "../formula/nest.ts";
+import { BackendError } from "../util/errors.ts";
 import type { Backend } from "./backend.ts";
 import { referenceBackend } from "./reference/reference.ts";
 import { features } from "./wasm/features.ts";
@@ -13,8 +13,8 @@ type BackendName = Backend["name"];
 
 /** Fastest first. */
 const backends: Readonly<Record<BackendName, { readonly runsHere: () => boolean; readonly make: () => Backend }>> = {
-  x64: { runsHere: () => typeof runnable() !== "string", make: createX64Backend },
-  wasm: { runsHere: () => features().simd, make: createWasmBackend },
+  x64: { runsHere: () => typeof runnable() !== "string", make: () => createX64Backend() },
+  wasm: { runsHere: () => features().simd, make: makeWasm },
   reference: { runsHere: () => true, make: () => referenceBackend },
 };
 
@@ -44,13 +44,23 @@ export function backendFor(operands: readonly { readonly dtype: DType }[]): Back
 }
 
 function makeBackend(name: BackendName): Backend {
-  if (!names().includes(name)) throw new BackendError(`expected a backend among ${names().join(", ")}, got '${name}'`, { hint: "see KASANE_BACKEND and setBackend()" });
+  if (!names().includes(name))
+    throw new BackendError(`expected a backend among ${names().join(", ")}, got '${name}'`, {
+      hint: "see KASANE_BACKEND and setBackend()",
+    });
   let backend = made.get(name);
   if (backend === undefined) {
     backend = backends[name].make();
     made.set(name, backend);
   }
   return backend;
+}
+
+/** Where machine code cannot run, the description says why. */
+function makeWasm(): Backend {
+  const backend = createWasmBackend();
+  const x64 = runnable();
+  return typeof x64 === "string" ? { ...backend, description: `${backend.description}; not x64: ${x64}` } : backend;
 }
 
 function names(): BackendName[] {

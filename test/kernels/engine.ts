@@ -37,5 +37,10 @@ export function load(module: KernelModule, bytes: number, target: Machine = mach
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
   const compiled = compileModule(module, { relaxedFma: target.fma !== "separate" && features().relaxedFma });
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
-  return { memory: memory.buffer, base: 0, call: (name, ...args) => (exports[name] as (...args: number[]) => number)(...args), release: () => {} };
+  return {
+    memory: memory.buffer,
+    base: 0,
+    call: (name, ...args) => (exports[name] as (...args: number[]) => number)(...args),
+    release: () => {},
+  };
 }

@@ -36,7 +36,11 @@ export function allocate(code: FunctionCode, supply: RegisterSupply): Assignment
     const own = intervals.filter((interval) => interval.file === file);
     if (!scan(own, supply.plain[file], false, registers)) scan(own, supply.spilling[file], true, registers);
   }
-  return { registers, spilled: intervals.some(({ virtual }) => registers[virtual - firstVirtual] === undefined), saved: savedAt(code, intervals, registers) };
+  return {
+    registers,
+    spilled: intervals.some(({ virtual }) => registers[virtual - firstVirtual] === undefined),
+    saved: savedAt(code, intervals, registers),
+  };
 }
 
 /** Item i reads at position 2i and writes at 2i + 1. */
@@ -55,7 +59,14 @@ function intervalsOf(code: FunctionCode): Interval[] {
       if (virtual < firstVirtual) return;
       let interval = intervals.get(virtual);
       if (interval === undefined) {
-        interval = { virtual, file: fileOf[code.classes[virtual - firstVirtual]!], start: position, end: position, weight: 0, hint: undefined };
+        interval = {
+          virtual,
+          file: fileOf[code.classes[virtual - firstVirtual]!],
+          start: position,
+          end: position,
+          weight: 0,
+          hint: undefined,
+        };
         intervals.set(virtual, interval);
       }
       interval.weight += weight;
@@ -96,7 +107,10 @@ function loopRanges(items: readonly Item[]): Map<number, number> {
   return ends;
 }
 
-export function visitAccesses(item: Extract<Item, { kind: "instruction" }>, visit: (register: number, access: "read" | "write" | "both") => void): void {
+export function visitAccesses(
+  item: Extract<Item, { kind: "instruction" }>,
+  visit: (register: number, access: "read" | "write" | "both") => void,
+): void {
   const first = firstAccess(item.name, item.masking);
   item.operands.forEach((operand, position) => {
     if (typeof operand !== "object" || position === 0) return;
@@ -113,7 +127,12 @@ export function visitAccesses(item: Extract<Item, { kind: "instruction" }>, visi
 }
 
 /** Assigns the registers of one file; gives up, returning false, when something must live in memory and may not. */
-function scan(intervals: readonly Interval[], supply: readonly number[], mayPutInMemory: boolean, registers: (number | undefined)[]): boolean {
+function scan(
+  intervals: readonly Interval[],
+  supply: readonly number[],
+  mayPutInMemory: boolean,
+  registers: (number | undefined)[],
+): boolean {
   let active: Interval[] = [];
   const placeOf = (virtual: number) => registers[virtual - firstVirtual];
   for (const { virtual } of intervals) registers[virtual - firstVirtual] = undefined;
@@ -141,12 +160,17 @@ function scan(intervals: readonly Interval[], supply: readonly number[], mayPutI
 const density = ({ weight, start, end }: Interval): number => weight / (end - start + 1);
 
 /** Callees keep general registers and overwrite the others. */
-function savedAt(code: FunctionCode, intervals: readonly Interval[], registers: readonly (number | undefined)[]): Map<Item, readonly number[]> {
+function savedAt(
+  code: FunctionCode,
+  intervals: readonly Interval[],
+  registers: readonly (number | undefined)[],
+): Map<Item, readonly number[]> {
   const saved = new Map<Item, readonly number[]>();
   code.items.forEach((item, number) => {
     if (item.kind !== "call") return;
     const live = intervals.filter(
-      ({ file, virtual, start, end }) => file !== "general" && registers[virtual - firstVirtual] !== undefined && start < 2 * number && end > 2 * number,
+      ({ file, virtual, start, end }) =>
+        file !== "general" && registers[virtual - firstVirtual] !== undefined && start < 2 * number && end > 2 * number,
     );
     saved.set(
       item,

@@ -207,7 +207,7 @@ export class Assembler {
     }
     this.#room(bytes);
     const view = new DataView(this.#data.buffer);
-    view.setInt32(this.#length, bytes === 4 ? value : value % 2 ** 32 | 0, true);
+    view.setInt32(this.#length, bytes === 4 ? value : (value % 2 ** 32) | 0, true);
     if (bytes === 8) view.setInt32(this.#length + 4, Math.floor(value / 2 ** 32), true);
     this.#length += bytes;
   }
@@ -274,7 +274,8 @@ function placeOperands(form: string, operands: readonly AssemblyOperand[], digit
   return placed;
 }
 
-const isRegister = (operand: Register | Memory | undefined, number: number): boolean => operand?.kind === "register" && operand.number === number;
+const isRegister = (operand: Register | Memory | undefined, number: number): boolean =>
+  operand?.kind === "register" && operand.number === number;
 const isClass = (operand: AssemblyOperand, kind: Register["class"]): boolean =>
   typeof operand !== "number" && operand.kind === "register" && operand.class === kind;
 const isHighVector = (operand: AssemblyOperand): boolean =>

@@ -55,12 +55,47 @@ export function firstAccess(name: InstructionName, masking: Masking | undefined)
   return "write";
 }
 
-const reads: ReadonlySet<InstructionName> = new Set<InstructionName>(["cmp", "cmp_imm", "test", "vucomiss", "kortestw", "push", "div", "idiv", "call_register"]);
+const reads: ReadonlySet<InstructionName> = new Set<InstructionName>([
+  "cmp",
+  "cmp_imm",
+  "test",
+  "vucomiss",
+  "kortestw",
+  "push",
+  "div",
+  "idiv",
+  "call_register",
+]);
 
 const updates: ReadonlySet<InstructionName> = new Set<InstructionName>([
   ...(["add", "add_imm", "or", "or_imm", "and", "and_imm", "sub", "sub_imm", "xor", "xor_imm", "imul", "neg", "not"] as const),
-  ...(["shl_imm", "shr_imm", "sar_imm", "cmovb", "cmovae", "cmove", "cmovne", "cmovbe", "cmova", "cmovs", "cmovl", "cmovge", "cmovle", "cmovg"] as const),
-  ...(["vfmadd132ps", "vfmadd213ps", "vfmadd231ps", "vfmadd132ss", "vfmadd213ss", "vfmadd231ss", "vpermi2ps", "xchg", "lock_xadd"] as const),
+  ...([
+    "shl_imm",
+    "shr_imm",
+    "sar_imm",
+    "cmovb",
+    "cmovae",
+    "cmove",
+    "cmovne",
+    "cmovbe",
+    "cmova",
+    "cmovs",
+    "cmovl",
+    "cmovge",
+    "cmovle",
+    "cmovg",
+  ] as const),
+  ...([
+    "vfmadd132ps",
+    "vfmadd213ps",
+    "vfmadd231ps",
+    "vfmadd132ss",
+    "vfmadd213ss",
+    "vfmadd231ss",
+    "vpermi2ps",
+    "xchg",
+    "lock_xadd",
+  ] as const),
 ]);
 
 /** The mask chooses between two sources, or limits a comparison, and the result is whole. */

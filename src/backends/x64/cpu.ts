@@ -97,7 +97,8 @@ function identify(system: Native): Identity {
 /** KASANE_X64, else the widest that runs. Throws BackendError where none does, or not the one asked for. */
 export function chooseMachine(wanted?: MachineName): Machine {
   const found = runnable();
-  if (typeof found === "string") throw new BackendError(`the x64 backend cannot run here: ${found}`, { hint: "the wasm backend runs everywhere: KASANE_BACKEND=wasm" });
+  if (typeof found === "string")
+    throw new BackendError(`the x64 backend cannot run here: ${found}`, { hint: "the wasm backend runs everywhere: KASANE_BACKEND=wasm" });
   const asked = wanted ?? (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.KASANE_X64;
   if (asked === undefined || asked === "") return machines[found.has("avx512") ? "avx512" : "avx2"];
   if (asked !== "avx2" && asked !== "avx512") throw new BackendError(`KASANE_X64 is avx2 or avx512, got "${asked}"`);

@@ -1,11 +1,26 @@
 // Kernel modules as machine code: every function selected, its registers assigned, framed and encoded; constants behind.
 import type { KernelModule, Machine, ValueType } from "../../kernels/language.ts";
-import { allocate, type Assignment, type RegisterSupply, visitAccesses } from "./allocate.ts";
+import { type Assignment, allocate, type RegisterSupply, visitAccesses } from "./allocate.ts";
 import { Assembler } from "./assembler.ts";
-import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, incoming, type Instruction, type Item, outgoing } from "./code.ts";
+import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, type Instruction, type Item, incoming, outgoing } from "./code.ts";
 import { type InstructionName, instructions } from "./instructions.ts";
 import { ConstantPool } from "./pool.ts";
-import { type AssemblyOperand, type Memory, memory, rax, rbp, rbx, rcx, rdi, rdx, type Register, type RegisterClass, register, rsi, rsp } from "./registers.ts";
+import {
+  type AssemblyOperand,
+  type Memory,
+  memory,
+  type Register,
+  type RegisterClass,
+  rax,
+  rbp,
+  rbx,
+  rcx,
+  rdi,
+  rdx,
+  register,
+  rsi,
+  rsp,
+} from "./registers.ts";
 import { argumentPlaces, type Callee, resultRegister, selectFunction } from "./selector.ts";
 
 export interface MachineCode {
@@ -26,7 +41,11 @@ export function emitModule(module: KernelModule, machine: Machine, listing?: str
   const pool = new ConstantPool();
   const callees = new Map<string, Callee>();
   for (const fn of module.functions) {
-    callees.set(fn.name, { entry: assembler.label(fn.name), parameters: fn.parameters.map((parameter) => parameter.type), result: fn.result?.type });
+    callees.set(fn.name, {
+      entry: assembler.label(fn.name),
+      parameters: fn.parameters.map((parameter) => parameter.type),
+      result: fn.result?.type,
+    });
   }
   const supply = supplyOf(machine);
   const entries = new Map<string, number>();
@@ -190,7 +209,10 @@ class FunctionWriter {
     if (!this.#assignment.spilled) {
       const physical = operands.map((operand) => this.#resolve(operand, (number) => registers[number - firstVirtual]!));
       if (isNoOperation(name, physical, masking !== undefined)) return;
-      const mask = masking === undefined ? undefined : { ...masking, register: this.#maskOf(masking.register, (number) => registers[number - firstVirtual]!) };
+      const mask =
+        masking === undefined
+          ? undefined
+          : { ...masking, register: this.#maskOf(masking.register, (number) => registers[number - firstVirtual]!) };
       this.#assembler.emit(name, physical, mask);
       return;
     }
@@ -229,7 +251,9 @@ class FunctionWriter {
     const placeOf = (number: number): number => registers[number - firstVirtual] ?? take(number);
     const first = folded[0];
     const written = typeof first === "object" && first.kind === "register" && access !== "read" ? first : undefined;
-    const rest = folded.map((operand, position) => (position === 0 && written !== undefined && access === "write" ? operand : this.#resolve(operand, placeOf)));
+    const rest = folded.map((operand, position) =>
+      position === 0 && written !== undefined && access === "write" ? operand : this.#resolve(operand, placeOf),
+    );
     const mask = masking === undefined ? undefined : { ...masking, register: this.#maskOf(masking.register, placeOf) };
     let result: Register | undefined;
     if (written !== undefined && inMemory(written.number)) {
@@ -307,7 +331,20 @@ class FunctionWriter {
 
 /** Rows whose second operand is a register of another kind, or must be one. */
 const neverFromMemory: ReadonlySet<InstructionName> = new Set<InstructionName>([
-  "vmovaps", "vpbroadcastd_general", "vmovmskps", "kmovw", "kmovw_from", "kmovw_to", "knotw", "kortestw", "kandw", "kandnw", "korw", "kxorw", "vpmovzxbd", "movzx8",
+  "vmovaps",
+  "vpbroadcastd_general",
+  "vmovmskps",
+  "kmovw",
+  "kmovw_from",
+  "kmovw_to",
+  "knotw",
+  "kortestw",
+  "kandw",
+  "kandnw",
+  "korw",
+  "kxorw",
+  "vpmovzxbd",
+  "movzx8",
 ]);
 
 /** A copy of a register to itself. A 32-bit one clears the upper half, which nothing needs. */

@@ -4,7 +4,7 @@ import { isVector } from "../../kernels/values.ts";
 import type { InstructionName } from "./instructions.ts";
 import { extractLane, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
 import { selectLanes } from "./masks.ts";
-import { type Label, type Memory, type Register, type RegisterClass } from "./registers.ts";
+import type { Label, Memory, Register, RegisterClass } from "./registers.ts";
 import type { Selector } from "./selector.ts";
 
 const signBit = -2147483648;
@@ -104,7 +104,14 @@ function named(stem: string, kind: RegisterClass): InstructionName {
 const commutes = (op: OperationName): boolean => op === "add" || op === "mul";
 const isMemory = (value: Value): boolean => value.op === "constant" || value.op === "load";
 
-function arithmetic(s: Selector, op: "add" | "sub" | "mul" | "div", a: Value, b: Value, kind: RegisterClass, target: Register | undefined): Register {
+function arithmetic(
+  s: Selector,
+  op: "add" | "sub" | "mul" | "div",
+  a: Value,
+  b: Value,
+  kind: RegisterClass,
+  target: Register | undefined,
+): Register {
   const [left, right] = commutes(op) && isMemory(a) && !isMemory(b) ? [b, a] : [a, b];
   const first = s.value(left);
   const second = s.source(right, kind !== "x");
@@ -170,7 +177,13 @@ function extreme(s: Selector, op: "min" | "max", a: Value, b: Value, kind: Regis
 }
 
 /** One step of a reduction, in registers. */
-function combine(s: Selector, op: "reduceAdd" | "reduceMul" | "reduceMin" | "reduceMax", a: Register, b: Register, kind: RegisterClass): Register {
+function combine(
+  s: Selector,
+  op: "reduceAdd" | "reduceMul" | "reduceMin" | "reduceMax",
+  a: Register,
+  b: Register,
+  kind: RegisterClass,
+): Register {
   const into = s.temporary(kind);
   if (op === "reduceAdd" || op === "reduceMul") {
     s.put(op === "reduceAdd" ? "vaddps" : "vmulps", [into, a, b]);

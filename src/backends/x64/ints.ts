@@ -22,7 +22,12 @@ const shifts = {
   shiftRight: ["vpsrad", "vpsrad_imm"],
   shiftRightLogical: ["vpsrld", "vpsrld_imm"],
 } as const;
-const reductions: Readonly<Record<string, InstructionName>> = { reduceAdd: "vpaddd", reduceMul: "vpmulld", reduceMin: "vpminsd", reduceMax: "vpmaxsd" };
+const reductions: Readonly<Record<string, InstructionName>> = {
+  reduceAdd: "vpaddd",
+  reduceMul: "vpmulld",
+  reduceMin: "vpminsd",
+  reduceMax: "vpmaxsd",
+};
 const predicates = { eq: 0, lt: 1, le: 2, ne: 4, ge: 5, gt: 6 } as const;
 
 export function intOperation(s: Selector, operation: Operation, target: Register | undefined): Register {

@@ -1,6 +1,6 @@
 // Moving lanes: extracting, replacing, shuffling and reducing, for floats and integers alike.
 import type { Value } from "../../kernels/language.ts";
-import { rax, type Register, type RegisterClass, register } from "./registers.ts";
+import { type Register, type RegisterClass, rax, register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
 
 /** The 128 bits that hold a lane, and its place in them. */
@@ -25,7 +25,14 @@ export function extractLane(s: Selector, from: Register, lane: number, type: "f3
   return into;
 }
 
-export function replaceLane(s: Selector, from: Register, lane: number, value: Register, type: "f32" | "i32", target: Register | undefined): Register {
+export function replaceLane(
+  s: Selector,
+  from: Register,
+  lane: number,
+  value: Register,
+  type: "f32" | "i32",
+  target: Register | undefined,
+): Register {
   if (s.wide) {
     const into = s.destination(target, s.vector, [value]);
     s.move(into, from);

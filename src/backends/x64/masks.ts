@@ -134,7 +134,8 @@ export function selectLanes(s: Selector, condition: Value, a: Value, b: Value, t
     const into = target ?? s.temporary(s.vector);
     if (!s.wide) s.put("vandps", from.kind === "memory" ? [into, mask, from] : [into, from, mask]);
     else if (from.kind === "register") s.put("vmovaps", [into, from], { register: mask.number, zero: true });
-    else s.put(from.broadcast ? "vbroadcastss" : "vmovups_load", [into, { ...from, broadcast: false }], { register: mask.number, zero: true });
+    else
+      s.put(from.broadcast ? "vbroadcastss" : "vmovups_load", [into, { ...from, broadcast: false }], { register: mask.number, zero: true });
     return into;
   }
   if (s.wide) {

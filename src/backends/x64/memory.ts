@@ -70,7 +70,9 @@ export class Heap {
     if (bytes <= now) return;
     const wanted = wholePages(bytes);
     const generous = Math.min(this.most, Math.max(wanted, wholePages(now * 1.5)));
-    const size = [generous, wanted].find((candidate) => candidate <= this.most && this.#native.protect(this.address, candidate, "write"));
+    const size = [generous, wanted].find(
+      (candidate) => candidate >= wanted && candidate <= this.most && this.#native.protect(this.address, candidate, "write"),
+    );
     if (size === undefined) {
       throw new BackendError(`x64: the system refused to grow the memory of tensors from ${mebibytes(now)} to ${mebibytes(bytes)} MiB`, {
         hint: "use smaller batches or free memory on this machine",

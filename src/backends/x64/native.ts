@@ -42,7 +42,8 @@ interface Host {
 
 function load(): Native | string {
   const host = (globalThis as { process?: Host }).process;
-  if (host?.platform !== "linux" || host.arch !== "x64") return `x64 machine code runs on Linux on x86-64, this is ${host?.platform ?? "not Node"} on ${host?.arch ?? "an unknown processor"}`;
+  if (host?.platform !== "linux" || host.arch !== "x64")
+    return `x64 machine code runs on Linux on x86-64, this is ${host?.platform ?? "not Node"} on ${host?.arch ?? "an unknown processor"}`;
   if (host.getBuiltinModule === undefined) return "the x64 backend needs Node 20.16 or later";
   let koffi: Koffi;
   try {

@@ -2,7 +2,7 @@
 import type { Operation, Value } from "../../kernels/language.ts";
 import type { InstructionName } from "./instructions.ts";
 import { branchOnMask } from "./masks.ts";
-import { type Label, memory, rax, rdx, type Register, register } from "./registers.ts";
+import { type Label, memory, type Register, rax, rdx, register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
 
 const eax = register("r32", rax);
@@ -235,7 +235,10 @@ function twoAddress(s: Selector, name: "sub" | "imul" | "and" | "or" | "xor", a:
 /** Compares and hands the condition that holds to `then`, which uses the flags at once. */
 function compare(s: Selector, a: Value, b: Value, op: Comparison, then: (condition: Comparison) => void): void {
   const mirrored = { eq: "eq", ne: "ne", lt: "gt", le: "ge", gt: "lt", ge: "le" } as const;
-  if (a.op === "constant" && b.op !== "constant" && op in mirrored) return compare(s, b, a, mirrored[op as keyof typeof mirrored], then);
+  if (a.op === "constant" && b.op !== "constant" && op in mirrored) {
+    compare(s, b, a, mirrored[op as keyof typeof mirrored], then);
+    return;
+  }
   const first = s.value(a);
   if (b.op === "constant") {
     if (b.value === 0 && (op === "eq" || op === "ne")) s.put("test", [first, first]);

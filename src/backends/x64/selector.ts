@@ -2,13 +2,13 @@
 import type { Address, KernelFunction, Machine, Statement, Value, ValueType, Variable } from "../../kernels/language.ts";
 import { isVector } from "../../kernels/values.ts";
 import type { Masking } from "./assembler.ts";
-import { type FunctionCode, firstVirtual, incoming, type Item, outgoing } from "./code.ts";
+import { type FunctionCode, firstVirtual, type Item, incoming, outgoing } from "./code.ts";
 import { branchOnFloats, floatOperation } from "./floats.ts";
 import type { InstructionName } from "./instructions.ts";
 import { intOperation } from "./ints.ts";
 import { maskConstant, maskOperation, partialMask } from "./masks.ts";
 import { bitsOf, type ConstantPool } from "./pool.ts";
-import { type AssemblyOperand, type Label, type Memory, memory, rax, type Register, type RegisterClass, register } from "./registers.ts";
+import { type AssemblyOperand, type Label, type Memory, memory, type Register, type RegisterClass, rax, register } from "./registers.ts";
 import { branchOnInts, scalarOperation } from "./scalars.ts";
 
 export interface Callee {
@@ -30,7 +30,12 @@ export function argumentPlaces(types: readonly ValueType[], lanes: number): { pl
 }
 
 /** Selects the instructions of one function. */
-export function selectFunction(fn: KernelFunction, machine: Machine, pool: ConstantPool, callees: ReadonlyMap<string, Callee>): FunctionCode {
+export function selectFunction(
+  fn: KernelFunction,
+  machine: Machine,
+  pool: ConstantPool,
+  callees: ReadonlyMap<string, Callee>,
+): FunctionCode {
   return new Selector(fn, machine, pool, callees).select();
 }
 
@@ -196,7 +201,10 @@ export class Selector {
   #constant(type: ValueType, value: number, into: Register): Register {
     switch (type) {
       case "pointer":
-        this.put(value >= 0 && value < 2 ** 31 ? "mov_imm" : "mov_imm64", [register(value >= 0 && value < 2 ** 31 ? "r32" : "r64", into.number), value]);
+        this.put(value >= 0 && value < 2 ** 31 ? "mov_imm" : "mov_imm64", [
+          register(value >= 0 && value < 2 ** 31 ? "r32" : "r64", into.number),
+          value,
+        ]);
         return into;
       case "i32":
       case "bool":
@@ -283,7 +291,10 @@ export class Selector {
 
   /** Jumps to `label` when the condition is `when`. */
   branch(condition: Value, label: Label, when: boolean): void {
-    if (condition.op === "not") return this.branch(condition.args[0]!, label, !when);
+    if (condition.op === "not") {
+      this.branch(condition.args[0]!, label, !when);
+      return;
+    }
     if (condition.op === "and" || condition.op === "or") {
       const [a, b] = condition.args as [Value, Value];
       if ((condition.op === "or") === when) {
@@ -416,7 +427,11 @@ export class Selector {
     const all = this.label();
     this.put("cmp_imm", [left, 8]);
     this.put("jge", [all]);
-    for (const [width, name, kind] of [[4, "mov_store", "r32"], [2, "mov_store16", "r16"], [1, "mov_store8", "r8"]] as const) {
+    for (const [width, name, kind] of [
+      [4, "mov_store", "r32"],
+      [2, "mov_store16", "r16"],
+      [1, "mov_store8", "r8"],
+    ] as const) {
       const skip = this.label();
       const bit = this.temporary("r32");
       this.move(bit, left);
@@ -464,7 +479,10 @@ export class Selector {
       this.put(this.wide ? "kmovw_store" : "vmovups_store", [to, from]);
       return;
     }
-    const from = arg.op === "constant" && !isVector(arg.type) && arg.type !== "f32" ? this.#constant(arg.type, arg.value, register(arg.type === "pointer" ? "r64" : "r32", rax)) : this.value(arg);
+    const from =
+      arg.op === "constant" && !isVector(arg.type) && arg.type !== "f32"
+        ? this.#constant(arg.type, arg.value, register(arg.type === "pointer" ? "r64" : "r32", rax))
+        : this.value(arg);
     if (arg.type === "f32") this.put("vmovss_store", [to, from]);
     else this.put(isVector(arg.type) ? "vmovups_store" : "mov_store", [to, from]);
   }

@@ -95,6 +95,7 @@ class X64Cell implements Cell {
 class X64Step implements StepExecutable {
   readonly arenaBytes: number;
   readonly #arena: Arena;
+  readonly #base: number;
   readonly #code: LoadedModule;
   readonly #argumentsAt: number;
   readonly #params: readonly { readonly isFloat: boolean; readonly position: number }[];
@@ -115,7 +116,9 @@ class X64Step implements StepExecutable {
     const paramsOffset = scratchOffset + scratchBytes;
     const argumentsOffset = paramsOffset + Math.ceil((graph.params.length * 4) / 64) * 64 + 128;
     const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
-    const parameters = Object.fromEntries(["base", ...graph.cells.map((_, number) => `cell${number}`)].map((name) => [name, "pointer" as const]));
+    const parameters = Object.fromEntries(
+      ["base", ...graph.cells.map((_, number) => `cell${number}`)].map((name) => [name, "pointer" as const]),
+    );
     module.define(
       "main",
       parameters,
@@ -136,7 +139,10 @@ class X64Step implements StepExecutable {
       true,
     );
     const built = module.build();
-    const notes = graph.steps.flatMap((step, number) => [`step ${number}: ${step.nest.name}`, ...kernels[number]!.notes.map((note) => `  ${note}`)]);
+    const notes = graph.steps.flatMap((step, number) => [
+      `step ${number}: ${step.nest.name}`,
+      ...kernels[number]!.notes.map((note) => `  ${note}`),
+    ]);
     this.#listing = () => [...notes, printModule(built), listCode(built, machine)].join("\n");
     this.arenaBytes = plan.bytes;
     const base = arena.allocate(argumentsOffset + (graph.cells.length + 1) * 8);
@@ -152,7 +158,8 @@ class X64Step implements StepExecutable {
     this.#resultCells = graph.results.map((buffer) => cellNumber.get(buffer));
     this.#params = graph.params.map(({ type }, number) => ({ isFloat: type === "float", position: (base + paramsOffset) / 4 + number }));
     writeArguments(arena.heap.i32, this.#argumentsAt, [arena.heap.address + base]);
-    abandoned.register(this, { arena, base });
+    this.#base = base;
+    freeWhenCollected.register(this, { arena, base }, this);
   }
 
   run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[]): HostArray[] {
@@ -178,9 +185,14 @@ class X64Step implements StepExecutable {
   listing(): string {
     return this.#listing();
   }
+
+  free(): void {
+    this.#arena.free(this.#base);
+    freeWhenCollected.unregister(this);
+  }
 }
 
-const abandoned = new FinalizationRegistry<{ readonly arena: Arena; readonly base: number }>(({ arena, base }) => arena.free(base));
+const freeWhenCollected = new FinalizationRegistry<{ readonly arena: Arena; readonly base: number }>(({ arena, base }) => arena.free(base));
 
 /** base + offset also where the offset does not fit an i32. */
 function far(k: FunctionBuilder, base: Value, offset: number): Value {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Assembler, type Masking, textOf } from "../../../src/backends/x64/assembler.ts";
 import { type InstructionName, instructions, type LegacyRow, type VectorRow } from "../../../src/backends/x64/instructions.ts";
-import { type AssemblyOperand, type Memory, memory, type Register, type RegisterClass, register } from "../../../src/backends/x64/registers.ts";
+import { type AssemblyOperand, type Memory, memory, type RegisterClass, register } from "../../../src/backends/x64/registers.ts";
 
 const assembler = tryRun("as", ["--version"]) && tryRun("objcopy", ["--version"]);
 if (!assembler) console.error("x64 encoder: NOT CHECKED against GNU as, which is not installed (package binutils)");
@@ -20,7 +20,10 @@ interface Sample {
 /** Registers by operand place; where a row has several views, each is a list of classes in the form's order. */
 const general: readonly (readonly RegisterClass[])[] = [["r32"], ["r64"]];
 const shapes: Partial<Record<InstructionName, readonly (readonly RegisterClass[])[]>> = {
-  mov_load: [["r32", "r32"], ["r64", "r64"]],
+  mov_load: [
+    ["r32", "r32"],
+    ["r64", "r64"],
+  ],
   mov_imm: [["r32"]],
   mov_imm64: [["r64"]],
   mov_store8: [["r8", "r8"]],
@@ -28,39 +31,129 @@ const shapes: Partial<Record<InstructionName, readonly (readonly RegisterClass[]
   movzx8: [["r32", "r8"]],
   movsxd: [["r64", "r32"]],
   lea: [["r64", "r64"]],
-  ...Object.fromEntries(Object.keys(instructions).filter((name) => name.startsWith("set")).map((name) => [name, [["r8"]]])),
+  ...Object.fromEntries(
+    Object.keys(instructions)
+      .filter((name) => name.startsWith("set"))
+      .map((name) => [name, [["r8"]]]),
+  ),
   push: [["r64"]],
   pop: [["r64"]],
   call_register: [["r64"]],
   vmovd_load: [["x", "r32"]],
   vmovd_store: [["r32", "x"]],
   vmovq_general: [["r64", "x"]],
-  vbroadcastss: [["y", "x"], ["z", "x"]],
-  vpbroadcastd: [["x", "x"], ["y", "x"], ["z", "x"]],
-  vpbroadcastd_general: [["x", "r32"], ["y", "r32"], ["z", "r32"]],
-  vpmovzxbd: [["y", "x"], ["z", "x"]],
+  vbroadcastss: [
+    ["y", "x"],
+    ["z", "x"],
+  ],
+  vpbroadcastd: [
+    ["x", "x"],
+    ["y", "x"],
+    ["z", "x"],
+  ],
+  vpbroadcastd_general: [
+    ["x", "r32"],
+    ["y", "r32"],
+    ["z", "r32"],
+  ],
+  vpmovzxbd: [
+    ["y", "x"],
+    ["z", "x"],
+  ],
   vpmovdb_store: [["x", "z"]],
-  vpslld: [["x", "x", "x"], ["y", "y", "x"], ["z", "z", "x"]],
-  vpsrad: [["x", "x", "x"], ["y", "y", "x"], ["z", "z", "x"]],
-  vpsrld: [["x", "x", "x"], ["y", "y", "x"], ["z", "z", "x"]],
-  vcmpps_mask: [["k", "x", "x"], ["k", "y", "y"], ["k", "z", "z"]],
-  vpcmpd: [["k", "x", "x"], ["k", "y", "y"], ["k", "z", "z"]],
-  vpcmpud: [["k", "x", "x"], ["k", "y", "y"], ["k", "z", "z"]],
+  vpslld: [
+    ["x", "x", "x"],
+    ["y", "y", "x"],
+    ["z", "z", "x"],
+  ],
+  vpsrad: [
+    ["x", "x", "x"],
+    ["y", "y", "x"],
+    ["z", "z", "x"],
+  ],
+  vpsrld: [
+    ["x", "x", "x"],
+    ["y", "y", "x"],
+    ["z", "z", "x"],
+  ],
+  vcmpps_mask: [
+    ["k", "x", "x"],
+    ["k", "y", "y"],
+    ["k", "z", "z"],
+  ],
+  vpcmpd: [
+    ["k", "x", "x"],
+    ["k", "y", "y"],
+    ["k", "z", "z"],
+  ],
+  vpcmpud: [
+    ["k", "x", "x"],
+    ["k", "y", "y"],
+    ["k", "z", "z"],
+  ],
   vextractf128: [["x", "y"]],
-  vextractf32x4: [["x", "y"], ["x", "z"]],
+  vextractf32x4: [
+    ["x", "y"],
+    ["x", "z"],
+  ],
   vextractf64x4: [["y", "z"]],
   vpextrd: [["r32", "x"]],
-  vmovmskps: [["r32", "x"], ["r32", "y"]],
-  vpermps: [["y", "y", "y"], ["z", "z", "z"]],
+  vmovmskps: [
+    ["r32", "x"],
+    ["r32", "y"],
+  ],
+  vpermps: [
+    ["y", "y", "y"],
+    ["z", "z", "z"],
+  ],
   vmovq_store: [["x", "x"]],
   kmovw_store: [["k", "k"]],
   kmovw_from: [["k", "r32"]],
   kmovw_to: [["r32", "k"]],
 };
 /** The first operand is always memory (or never is). */
-const onlyMemory: readonly InstructionName[] = ["mov_store", "mov_store8", "mov_store16", "lea", "vmaskmovps_store", "vmovups_store", "vmovss_load", "vmovss_store", "vmovq_store", "vpmovdb_store", "kmovw_store", "lock_add", "lock_xadd", "xchg"];
-const onlyRegisters: readonly InstructionName[] = ["mov", "vpbroadcastd_general", "vpslld_imm", "vpsrad_imm", "vpsrld_imm", "vpsrlq_imm", "vmovmskps", "knotw", "kortestw", "kmovw", "kmovw_from", "kmovw_to", "kandw", "kandnw", "korw", "kxorw", "call_register", "vmovaps", "vmovd_store", "vmovq_general", "vpextrd", "vextractf128", "vextractf32x4", "vextractf64x4"];
-/** as writes the other direction of a move, or swaps the sources of a commutative operation, where that is shorter. */
+const onlyMemory: readonly InstructionName[] = [
+  "mov_store",
+  "mov_store8",
+  "mov_store16",
+  "lea",
+  "vmaskmovps_store",
+  "vmovups_store",
+  "vmovss_load",
+  "vmovss_store",
+  "vmovq_store",
+  "vpmovdb_store",
+  "kmovw_store",
+  "lock_add",
+  "lock_xadd",
+  "xchg",
+];
+const onlyRegisters: readonly InstructionName[] = [
+  "mov",
+  "vpbroadcastd_general",
+  "vpslld_imm",
+  "vpsrad_imm",
+  "vpsrld_imm",
+  "vpsrlq_imm",
+  "vmovmskps",
+  "knotw",
+  "kortestw",
+  "kmovw",
+  "kmovw_from",
+  "kmovw_to",
+  "kandw",
+  "kandnw",
+  "korw",
+  "kxorw",
+  "call_register",
+  "vmovaps",
+  "vmovd_store",
+  "vmovq_general",
+  "vpextrd",
+  "vextractf128",
+  "vextractf32x4",
+  "vextractf64x4",
+];
 const bases = [0, 3, 4, 5, 7, 8, 12, 13, 15];
 const indices = [undefined, 0, 1, 5, 9, 12, 15];
 const displacements = [0, 1, -4, 4, 64, 60, 127, 128, -128, -129, 504, 508, 512, -512, 8128, 8192, 65536, -70000];
@@ -93,10 +186,18 @@ function* samplesOf(name: InstructionName): Generator<Sample> {
   for (const view of views) {
     const places = [...form].filter((place) => "rmvso".includes(place));
     const classAt = (position: number): RegisterClass => view[position] ?? view[0]!;
-    const immediates = form.includes("I") ? [0, 1, -1, 127, -128, 128, -129, 100000, -2147483648] : form.includes("Q") ? [0, 1, 2 ** 40 + 5, 0x7f1234567890] : form.includes("i") ? [2, 5, 31] : [undefined];
+    const immediates = form.includes("I")
+      ? [0, 1, -1, 127, -128, 128, -129, 100000, -2147483648]
+      : form.includes("Q")
+        ? [0, 1, 2 ** 40 + 5, 0x7f1234567890]
+        : form.includes("i")
+          ? [2, 5, 31]
+          : [undefined];
     let turn = 0;
     const make = (pick: (place: string, position: number) => AssemblyOperand, immediate: number | undefined): Sample => {
-      const operands = [...form].map((place, position) => ("iIQ".includes(place) ? immediate! : pick(place, Math.min(position, places.length - 1))));
+      const operands = [...form].map((place, position) =>
+        "iIQ".includes(place) ? immediate! : pick(place, Math.min(position, places.length - 1)),
+      );
       return { name, operands };
     };
     for (const immediate of immediates) {
@@ -105,7 +206,9 @@ function* samplesOf(name: InstructionName): Generator<Sample> {
         const most = Math.max(...lists.map((list) => list.length));
         for (let a = 0; a < most; a++) {
           for (let b = 0; b < (places.length > 1 ? most : 1); b++) {
-            const numbers = lists.map((list, position) => list[(position === 0 ? a : position === 1 ? b : a + 2 * b + turn++) % list.length]!);
+            const numbers = lists.map(
+              (list, position) => list[(position === 0 ? a : position === 1 ? b : a + 2 * b + turn++) % list.length]!,
+            );
             yield make((_, position) => register(classAt(position), numbers[position]!), immediate);
           }
         }
@@ -136,7 +239,12 @@ function viewsOf(name: InstructionName, row: VectorRow): RegisterClass[][] {
 /** Masked forms of rows that take a mask. */
 function* maskedSamples(name: InstructionName): Generator<Sample> {
   const row = instructions[name] as LegacyRow | VectorRow;
-  if (row.kind !== "vector" || row.encodings === "vex" || ["vpslld_imm", "vpextrd", "vmovd_load", "vmovd_store", "vmovq_store", "vucomiss", "vpbroadcastd_general"].includes(name)) return;
+  if (
+    row.kind !== "vector" ||
+    row.encodings === "vex" ||
+    ["vpslld_imm", "vpextrd", "vmovd_load", "vmovd_store", "vmovq_store", "vucomiss", "vpbroadcastd_general"].includes(name)
+  )
+    return;
   let turn = 0;
   for (const sample of samplesOf(name)) {
     if (turn++ % 7 !== 0) continue;
@@ -202,4 +310,3 @@ function tryRun(program: string, args: readonly string[]): boolean {
     return false;
   }
 }
-export type { Register };

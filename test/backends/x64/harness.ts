@@ -11,8 +11,10 @@ const found = runnable();
 if (typeof found === "string") console.error(`x64: NOT CHECKED, ${found}`);
 
 /** The machines to test here; none where machine code cannot run. */
-export const here: readonly MachineName[] = typeof found === "string" ? [] : (Object.keys(machines) as MachineName[]).filter((name) => found.has(name));
-for (const name of Object.keys(machines) as MachineName[]) if (typeof found !== "string" && !found.has(name)) console.error(`x64: ${name} NOT CHECKED, this processor has none`);
+export const here: readonly MachineName[] =
+  typeof found === "string" ? [] : (Object.keys(machines) as MachineName[]).filter((name) => found.has(name));
+for (const name of Object.keys(machines) as MachineName[])
+  if (typeof found !== "string" && !found.has(name)) console.error(`x64: ${name} NOT CHECKED, this processor has none`);
 
 export const machineOf = (name: MachineName): Machine => chooseMachine(name);
 

@@ -8,8 +8,52 @@ import * as v from "../../../src/kernels/values.ts";
 import { harness, here, machineOf } from "./harness.ts";
 
 const f = Math.fround;
-const floats = [0, -0, 1, -1, 1.5, 2.5, -2.5, 0.49999997, -0.5, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e9, -3e9, 1e-40, -1e-40, 2147483520, 3.4e38, 8388609.5, 7, 0.1, -123.456].map(f);
-const ints = [0, 1, -1, 2, 3, 7, -7, 31, 32, 255, 256, 65535, 1 << 30, 2147483647, -2147483648, -2147483647, 12345, -99999, 0x55555555, -0x55555556];
+const floats = [
+  0,
+  -0,
+  1,
+  -1,
+  1.5,
+  2.5,
+  -2.5,
+  0.49999997,
+  -0.5,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  Number.NEGATIVE_INFINITY,
+  3e9,
+  -3e9,
+  1e-40,
+  -1e-40,
+  2147483520,
+  3.4e38,
+  8388609.5,
+  7,
+  0.1,
+  -123.456,
+].map(f);
+const ints = [
+  0,
+  1,
+  -1,
+  2,
+  3,
+  7,
+  -7,
+  31,
+  32,
+  255,
+  256,
+  65535,
+  1 << 30,
+  2147483647,
+  -2147483648,
+  -2147483647,
+  12345,
+  -99999,
+  0x55555555,
+  -0x55555556,
+];
 
 type Element = "f32" | "i32" | "bool";
 type Model = (...args: number[]) => number;
@@ -76,7 +120,24 @@ const scalarModels: Partial<Record<OperationName, Model>> = {
   remainderUnsigned: (a, b) => ((a! >>> 0) % (b! >>> 0)) | 0,
 };
 /** Checked in tests of their own. */
-const apart = ["fma", "shiftLeft", "shiftRight", "shiftRightLogical", "select", "any", "all", "splat", "extract", "replace", "shuffle", "reduceAdd", "reduceMul", "reduceMin", "reduceMax", "advance"];
+const apart = [
+  "fma",
+  "shiftLeft",
+  "shiftRight",
+  "shiftRightLogical",
+  "select",
+  "any",
+  "all",
+  "splat",
+  "extract",
+  "replace",
+  "shuffle",
+  "reduceAdd",
+  "reduceMul",
+  "reduceMin",
+  "reduceMax",
+  "advance",
+];
 
 it("the model covers every operation", () => {
   expect([...Object.keys(models), ...Object.keys(scalarModels), ...apart].sort()).toEqual(Object.keys(operations).sort());
@@ -97,7 +158,13 @@ describe.each(here)("%s", (name: MachineName) => {
   };
 
   /** Runs one expression over pairs of numbers, as a scalar or as vectors, with operands in registers, in memory or constant. */
-  function evaluate(element: Element, list: readonly (readonly [number, number])[], wide: boolean, write: (k: FunctionBuilder, a: Value, b: Value) => Value, where: "registers" | "memory") {
+  function evaluate(
+    element: Element,
+    list: readonly (readonly [number, number])[],
+    wide: boolean,
+    write: (k: FunctionBuilder, a: Value, b: Value) => Value,
+    where: "registers" | "memory",
+  ) {
     const memory = element === "f32" ? "f32" : "i32";
     const step = list.length * 4;
     let integer = true;
@@ -136,17 +203,21 @@ describe.each(here)("%s", (name: MachineName) => {
         for (const wide of [false, true]) {
           for (const where of ["registers", "memory"] as const) {
             const got = evaluate(element, list, wide, (_, a, b) => v.operation(op, arity === 1 ? [a] : [a, b]), where);
-            const wrong = list.flatMap(([a, b], i) => (same(got[i]!, model(a, b)) ? [] : [`${op}(${a}, ${b}) = ${got[i]}, not ${model(a, b)}`]));
+            const wrong = list.flatMap(([a, b], i) =>
+              same(got[i]!, model(a, b)) ? [] : [`${op}(${a}, ${b}) = ${got[i]}, not ${model(a, b)}`],
+            );
             expect(wrong.slice(0, 3), `${element}, ${wide ? "vector" : "scalar"}, ${where}`).toEqual([]);
           }
           // One argument constant.
           if (arity === 1 || element === "bool") continue;
-          for (const fixed of (element === "f32" ? [0, -0, 1, 2.5, -3] : [0, 1, 2, -1, 100, 255, -2147483648])) {
+          for (const fixed of element === "f32" ? [0, -0, 1, 2.5, -3] : [0, 1, 2, -1, 100, 255, -2147483648]) {
             for (const left of [false, true]) {
               const got = evaluate(element, list, wide, (_, a) => v.operation(op, left ? [fixed, a] : [a, fixed]), "registers");
               const wrong = list.flatMap(([a], i) => {
                 const want = left ? model(fixed, a) : model(a, fixed);
-                return same(got[i]!, want) ? [] : [`${op} of ${a} and the constant ${fixed}${left ? " first" : ""} = ${got[i]}, not ${want}`];
+                return same(got[i]!, want)
+                  ? []
+                  : [`${op} of ${a} and the constant ${fixed}${left ? " first" : ""} = ${got[i]}, not ${want}`];
               });
               expect(wrong.slice(0, 3)).toEqual([]);
             }
@@ -170,15 +241,38 @@ describe.each(here)("%s", (name: MachineName) => {
       [(_, a, b) => v.fma(a, 3, b), (a, b) => f(a! * 3 + b!)],
       [(_, a, b) => v.fma(v.add(a, 1), b, 0.5), (a, b) => f(f(a! + 1) * b! + 0.5)],
       [(_, a, b) => v.fma(a, b, v.add(a, b)), (a, b) => f(a! * b! + f(a! + b!))],
-      [(k, a, b) => { const sum = k.let(b); k.set(sum, v.fma(a, a, sum)); return sum; }, (a, b) => f(a! * a! + b!)],
-      [(k, a, b) => { const sum = k.let(b); k.set(sum, v.fma(sum, a, a)); return sum; }, (a, b) => f(b! * a! + a!)],
-      [(k, a, b) => { const sum = k.let(b); k.set(sum, v.fma(sum, sum, sum)); return v.add(sum, v.mul(a, 0)); }, (_, b) => f(b! * b! + b!)],
+      [
+        (k, a, b) => {
+          const sum = k.let(b);
+          k.set(sum, v.fma(a, a, sum));
+          return sum;
+        },
+        (a, b) => f(a! * a! + b!),
+      ],
+      [
+        (k, a, b) => {
+          const sum = k.let(b);
+          k.set(sum, v.fma(sum, a, a));
+          return sum;
+        },
+        (a, b) => f(b! * a! + a!),
+      ],
+      [
+        (k, a, b) => {
+          const sum = k.let(b);
+          k.set(sum, v.fma(sum, sum, sum));
+          return v.add(sum, v.mul(a, 0));
+        },
+        (_, b) => f(b! * b! + b!),
+      ],
     ];
     for (const [write, model] of forms) {
       for (const wide of [false, true]) {
         for (const where of ["registers", "memory"] as const) {
           const got = evaluate("f32", list, wide, write, where);
-          list.forEach(([a, b], i) => expect(Math.abs(got[i]! - model(a, b)), `${write} ${a} ${b}`).toBeLessThanOrEqual(Math.abs(model(a, b)) * 2 ** -23));
+          list.forEach(([a, b], i) =>
+            expect(Math.abs(got[i]! - model(a, b)), `${write} ${a} ${b}`).toBeLessThanOrEqual(Math.abs(model(a, b)) * 2 ** -23),
+          );
         }
       }
     }
@@ -188,7 +282,11 @@ describe.each(here)("%s", (name: MachineName) => {
 
   it("shifts by constants and by variables", () => {
     const list = pairs(ints);
-    const shifts = { shiftLeft: (a: number, n: number) => a << n, shiftRight: (a: number, n: number) => a >> n, shiftRightLogical: (a: number, n: number) => (a >>> n) | 0 } as const;
+    const shifts = {
+      shiftLeft: (a: number, n: number) => a << n,
+      shiftRight: (a: number, n: number) => a >> n,
+      shiftRightLogical: (a: number, n: number) => (a >>> n) | 0,
+    } as const;
     for (const [op, model] of Object.entries(shifts) as [OperationName, (a: number, n: number) => number][]) {
       for (const wide of [false, true]) {
         for (const n of [0, 1, 5, 31]) {
@@ -211,10 +309,22 @@ describe.each(here)("%s", (name: MachineName) => {
             const wrong = list.filter(([a, b], i) => !same(got[i]!, model(a, b)));
             expect(wrong.slice(0, 3), `${element} ${wide} ${where}`).toEqual([]);
           };
-          choose((a, b) => v.select(v.lt(a, b), a, b), (a, b) => (a! < b! ? a! : b!));
-          choose((a, b) => v.select(v.ge(a, b), a, 0), (a, b) => (a! >= b! ? a! : 0));
-          choose((a, b) => v.select(v.and(v.gt(a, 0), v.lt(b, 2)), 7, b), (a, b) => (a! > 0 && b! < 2 ? 7 : b!));
-          choose((a, b) => v.convertToInt(v.select(v.lt(a, b), v.gt(a, 0), v.ne(b, 1))), (a, b) => Number(a! < b! ? a! > 0 : b! !== 1));
+          choose(
+            (a, b) => v.select(v.lt(a, b), a, b),
+            (a, b) => (a! < b! ? a! : b!),
+          );
+          choose(
+            (a, b) => v.select(v.ge(a, b), a, 0),
+            (a, b) => (a! >= b! ? a! : 0),
+          );
+          choose(
+            (a, b) => v.select(v.and(v.gt(a, 0), v.lt(b, 2)), 7, b),
+            (a, b) => (a! > 0 && b! < 2 ? 7 : b!),
+          );
+          choose(
+            (a, b) => v.convertToInt(v.select(v.lt(a, b), v.gt(a, 0), v.ne(b, 1))),
+            (a, b) => Number(a! < b! ? a! > 0 : b! !== 1),
+          );
         }
       }
     }
@@ -226,8 +336,16 @@ describe.each(here)("%s", (name: MachineName) => {
         const mask = k.let(v.ne(v.loadAs("vi32", "i32", v.at(p)), 0));
         (["any", "all"] as const).forEach((op, i) => {
           k.store(v.at(p, undefined, 256 + 4 * i), v.convertToInt(v.operation(op, [mask])));
-          k.if(v.operation(op, [mask]), () => k.store(v.at(p, undefined, 264 + 4 * i), v.i32(1)), () => k.store(v.at(p, undefined, 264 + 4 * i), v.i32(0)));
-          k.if(v.not(v.operation(op, [mask])), () => k.store(v.at(p, undefined, 272 + 4 * i), v.i32(1)), () => k.store(v.at(p, undefined, 272 + 4 * i), v.i32(0)));
+          k.if(
+            v.operation(op, [mask]),
+            () => k.store(v.at(p, undefined, 264 + 4 * i), v.i32(1)),
+            () => k.store(v.at(p, undefined, 264 + 4 * i), v.i32(0)),
+          );
+          k.if(
+            v.not(v.operation(op, [mask])),
+            () => k.store(v.at(p, undefined, 272 + 4 * i), v.i32(1)),
+            () => k.store(v.at(p, undefined, 272 + 4 * i), v.i32(0)),
+          );
         });
       }, machine);
       for (let lane = 0; lane < lanes; lane++) i32[lane] = bits === 2 || (bits === 1 && lane === lanes - 1) ? 5 : 0;
@@ -261,16 +379,28 @@ describe.each(here)("%s", (name: MachineName) => {
           k.store(v.at(p, undefined, 256 + 4 * lane), v.extract(vector, lane));
           k.store(v.at(p, undefined, 512 + 64 * lane), v.replace(vector, lane, v.extract(vector, (lane + 1) % lanes)));
         }
-        (["reduceAdd", "reduceMul", "reduceMin", "reduceMax"] as const).forEach((op, i) => k.store(v.at(p, undefined, 2048 + 4 * i), v.operation(op, [vector])));
+        (["reduceAdd", "reduceMul", "reduceMin", "reduceMax"] as const).forEach((op, i) =>
+          k.store(v.at(p, undefined, 2048 + 4 * i), v.operation(op, [vector])),
+        );
         k.store(v.at(p, undefined, 2112), v.splat(k.let(v.extract(vector, 3))));
       }, machine);
       const data = element === "f32" ? f32 : i32;
       const values = Array.from({ length: lanes }, (_, lane) => ((lane * 5) % 7) - 3 || 2);
-      values.forEach((value, lane) => { data[lane] = value; });
+      values.forEach((value, lane) => {
+        data[lane] = value;
+      });
       run();
       expect([...data.subarray(64, 64 + lanes)]).toEqual(values);
-      for (let lane = 0; lane < lanes; lane++) expect([...data.subarray(128 + 16 * lane, 128 + 16 * lane + lanes)]).toEqual(values.map((value, i) => (i === lane ? values[(lane + 1) % lanes] : value)));
-      expect([...data.subarray(512, 516)]).toEqual([values.reduce((a, b) => a + b), values.reduce((a, b) => a * b), Math.min(...values), Math.max(...values)]);
+      for (let lane = 0; lane < lanes; lane++)
+        expect([...data.subarray(128 + 16 * lane, 128 + 16 * lane + lanes)]).toEqual(
+          values.map((value, i) => (i === lane ? values[(lane + 1) % lanes] : value)),
+        );
+      expect([...data.subarray(512, 516)]).toEqual([
+        values.reduce((a, b) => a + b),
+        values.reduce((a, b) => a * b),
+        Math.min(...values),
+        Math.max(...values),
+      ]);
       expect([...data.subarray(528, 528 + lanes)]).toEqual(new Array(lanes).fill(values[3]));
     }
     const { f32, run } = harness((k, p) => {
@@ -333,13 +463,17 @@ describe.each(here)("%s", (name: MachineName) => {
   });
 
   it("negative indices, large offsets, scaled counters and pointer arithmetic reach the right place", () => {
-    const { i32, run } = harness((k, p, n) => {
-      const middle = k.let(v.advance(p, 512));
-      k.loop(-4, 4, 1, (i) => k.store(v.at(middle, v.shiftLeft(i, 2)), v.add(i, 100)));
-      k.loop(v.sub(n, 10), n, 2, (i) => k.store(v.at(middle, v.mul(i, 4), 256), i));
-      k.store(v.at(v.advance(v.advance(p, v.mul(n, 4)), 4), v.add(n, 4), -8), v.i32(77));
-      k.store(v.at(v.advance(p, 100000)), v.i32(78));
-    }, machine, 200000);
+    const { i32, run } = harness(
+      (k, p, n) => {
+        const middle = k.let(v.advance(p, 512));
+        k.loop(-4, 4, 1, (i) => k.store(v.at(middle, v.shiftLeft(i, 2)), v.add(i, 100)));
+        k.loop(v.sub(n, 10), n, 2, (i) => k.store(v.at(middle, v.mul(i, 4), 256), i));
+        k.store(v.at(v.advance(v.advance(p, v.mul(n, 4)), 4), v.add(n, 4), -8), v.i32(77));
+        k.store(v.at(v.advance(p, 100000)), v.i32(78));
+      },
+      machine,
+      200000,
+    );
     run(8);
     expect([...i32.subarray(124, 132)]).toEqual([96, 97, 98, 99, 100, 101, 102, 103]);
     expect([190, 192, 194, 196, 198].map((at) => i32[at])).toEqual([-2, 0, 2, 4, 6]);
@@ -364,12 +498,16 @@ describe.each(here)("%s", (name: MachineName) => {
       k.loop(0, n, 1, (i) => {
         vectors.forEach((x, j) => k.set(x, v.fma(x, 0.5, v.splat(singles[j % counts.floats]!))));
         numbers.forEach((x, j) => k.set(x, v.add(v.xor(x, i), v.mul(numbers[(j + 1) % counts.numbers]!, 3))));
-        k.if(v.eq(v.and(i, 1), 1), () => {
-          const result = k.call(scramble, [vectors[3]!, singles[2]!, numbers[1]!, masks[4]!])!;
-          k.set(vectors[0]!, v.mul(result, 0.001));
-          k.set(masks[1]!, k.call(flip, [masks[1]!])!);
-          k.set(singles[0]!, k.call(half, [singles[0]!])!);
-        }, () => masks.forEach((x, j) => k.set(x, v.xor(x, masks[(j + 1) % counts.masks]!))));
+        k.if(
+          v.eq(v.and(i, 1), 1),
+          () => {
+            const result = k.call(scramble, [vectors[3]!, singles[2]!, numbers[1]!, masks[4]!])!;
+            k.set(vectors[0]!, v.mul(result, 0.001));
+            k.set(masks[1]!, k.call(flip, [masks[1]!])!);
+            k.set(singles[0]!, k.call(half, [singles[0]!])!);
+          },
+          () => masks.forEach((x, j) => k.set(x, v.xor(x, masks[(j + 1) % counts.masks]!))),
+        );
       });
       vectors.forEach((x, j) => k.store(v.at(p, undefined, 1024 + 64 * j), x));
       numbers.forEach((x, j) => k.store(v.at(p, undefined, 8192 + 4 * j), x));
@@ -386,8 +524,12 @@ describe.each(here)("%s", (name: MachineName) => {
     const singles = Array.from({ length: counts.floats }, (_, j) => f(start[1]! + j));
     const masks = Array.from({ length: counts.masks }, (_, j) => start.map((x) => x < j));
     for (let i = 0; i < n; i++) {
-      vectors.forEach((x, j) => { vectors[j] = x.map((y) => f(y * 0.5 + singles[j % counts.floats]!)); });
-      numbers.forEach((x, j) => { numbers[j] = ((x ^ i) + Math.imul(numbers[(j + 1) % counts.numbers]!, 3)) | 0; });
+      vectors.forEach((x, j) => {
+        vectors[j] = x.map((y) => f(y * 0.5 + singles[j % counts.floats]!));
+      });
+      numbers.forEach((x, j) => {
+        numbers[j] = ((x ^ i) + Math.imul(numbers[(j + 1) % counts.numbers]!, 3)) | 0;
+      });
       if (i % 2 === 1) {
         vectors[0] = vectors[3]!.map((x, lane) => {
           let sum = 0;
@@ -396,7 +538,10 @@ describe.each(here)("%s", (name: MachineName) => {
         });
         masks[1] = masks[1]!.map((x) => !x);
         singles[0] = f(singles[0]! * 0.5);
-      } else masks.forEach((x, j) => { masks[j] = x.map((y, lane) => y !== masks[(j + 1) % counts.masks]![lane]); });
+      } else
+        masks.forEach((x, j) => {
+          masks[j] = x.map((y, lane) => y !== masks[(j + 1) % counts.masks]![lane]);
+        });
     }
     vectors.forEach((x, j) => expect([...f32.subarray(256 + 16 * j, 256 + 16 * j + lanes)], `vector ${j}`).toEqual(x));
     expect([...i32.subarray(2048, 2048 + counts.numbers)]).toEqual(numbers);
@@ -409,7 +554,11 @@ describe.each(here)("%s", (name: MachineName) => {
     const { run } = harness((k, _, n) => {
       const [x, steps] = [k.let(n), k.let(v.i32(0))];
       k.while(v.and(v.ne(x, 1), v.lt(steps, 1000)), () => {
-        k.if(v.or(v.eq(v.and(x, 1), 0), v.lt(x, 0)), () => k.set(x, v.shiftRight(x, 1)), () => k.set(x, v.add(v.mul(x, 3), 1)));
+        k.if(
+          v.or(v.eq(v.and(x, 1), 0), v.lt(x, 0)),
+          () => k.set(x, v.shiftRight(x, 1)),
+          () => k.set(x, v.add(v.mul(x, 3), 1)),
+        );
         k.set(steps, v.add(steps, 1));
       });
       return steps;
