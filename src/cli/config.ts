@@ -39,6 +39,9 @@ export function readConfig(value: unknown, where: string): RunConfig {
     config.format === "kasane run 1" &&
     [config.data, config.architecture, config.samples].every((part) => typeof part === "object" && part !== null) &&
     [config.learningRate, config.batchSize, config.epochs, config.seed].every((part) => typeof part === "number");
-  if (!complete) throw new FileError(`${where}: expected the config.json of a run of this version of kasane, it is another file or was edited`, { hint: "train anew" });
+  if (!complete)
+    throw new FileError(`${where}: expected the config.json of a run of this version of kasane, it is another file or was edited`, {
+      hint: "train anew",
+    });
   return config as RunConfig;
 }

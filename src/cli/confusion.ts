@@ -2,7 +2,7 @@
 
 import stringWidth from "string-width";
 import type { ConfusionMatrix } from "../train/index.ts";
-import { cutTo, fit, percent } from "./terminal.ts";
+import { cutTo, pad, percent } from "./terminal.ts";
 
 /** Rows are what samples are, columns what the model took them for; every row ends with the share that was found. */
 export function confusionLines(matrix: ConfusionMatrix, width = 80, heading: (text: string) => string = (text) => text): string[] {
@@ -15,11 +15,11 @@ export function confusionLines(matrix: ConfusionMatrix, width = 80, heading: (te
   const room = Math.floor((width - nameWidth - tail) / classNames.length);
   const cell = Math.min(room, Math.max(digits, ...classNames.map((name) => stringWidth(name))) + 2);
   if (cell < digits + 1) return [...mistakeLines(matrix, width)];
-  const titles = classNames.map((name) => fit(cutTo(name, cell - 1), cell, "right")).join("");
-  const lines = [heading(`${fit("actual", nameWidth)}${titles}${fit("found", tail, "right")}`)];
+  const titles = classNames.map((name) => pad(cutTo(name, cell - 1), cell, "right")).join("");
+  const lines = [heading(`${pad("actual", nameWidth)}${titles}${pad("found", tail, "right")}`)];
   for (const [n, { className, recall }] of matrix.classReports().entries()) {
-    const numbers = (counts[n] as number[]).map((count) => fit(count === 0 ? "·" : String(count), cell, "right")).join("");
-    lines.push(`${fit(className, nameWidth)}${numbers}${fit(percent(recall), tail, "right")}`);
+    const numbers = (counts[n] as number[]).map((count) => pad(count === 0 ? "·" : String(count), cell, "right")).join("");
+    lines.push(`${pad(className, nameWidth)}${numbers}${pad(percent(recall), tail, "right")}`);
   }
   return lines;
 }
@@ -28,6 +28,7 @@ export function confusionLines(matrix: ConfusionMatrix, width = 80, heading: (te
 function* mistakeLines(matrix: ConfusionMatrix, width: number): Generator<string> {
   yield cutTo(`${matrix.classNames.length} classes are too many for a matrix of ${width} columns; found least:`, width);
   const reports = [...matrix.classReports()].filter(({ support }) => support > 0).sort((a, b) => a.recall - b.recall);
-  for (const { className, recall, support } of reports.slice(0, 10)) yield cutTo(`  ${fit(className, 30)}  ${fit(percent(recall), 9, "right")} of ${support}`, width);
+  for (const { className, recall, support } of reports.slice(0, 10))
+    yield cutTo(`  ${pad(className, 30)}  ${pad(percent(recall), 9, "right")} of ${support}`, width);
   for (const { actual, predicted, count } of matrix.mistakes(5)) yield cutTo(`  ${actual} taken for ${predicted}: ${count} times`, width);
 }

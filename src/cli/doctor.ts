@@ -3,8 +3,8 @@
 import { cpus } from "node:os";
 import { availableBackends, getBackend } from "../backends/choose.ts";
 import { features } from "../backends/wasm/features.ts";
-import { table } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
+import { table } from "./terminal.ts";
 import { version } from "./version.ts";
 
 /** @returns the exit code */
@@ -19,7 +19,12 @@ export async function doctor(terminal: Terminal): Promise<number> {
     platform: `${process.platform} ${process.arch}`,
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,
-    backend: { name: backend.name, description: backend.description, dtypes: [...backend.dtypes], chosenBy: asked ? "KASANE_BACKEND" : "the fastest that runs here" },
+    backend: {
+      name: backend.name,
+      description: backend.description,
+      dtypes: [...backend.dtypes],
+      chosenBy: asked ? "KASANE_BACKEND" : "the fastest that runs here",
+    },
     backends: availableBackends(),
     webAssembly: { simd: found.simd, relaxedFma: found.relaxedFma, fusedRounding: found.fused },
   };
@@ -34,7 +39,14 @@ export async function doctor(terminal: Terminal): Promise<number> {
     ["WebAssembly SIMD", yes(found.simd)],
     ["relaxed multiply-add", found.relaxedFma ? `yes${found.fused ? ", rounds once" : ", rounds twice"}` : "no"],
   ];
-  for (const line of table([{ title: "", side: "left" }, { title: "", side: "left" }], rows).slice(1)) terminal.print(line);
+  for (const line of table(
+    [
+      { title: "", side: "left" },
+      { title: "", side: "left" },
+    ],
+    rows,
+  ).slice(1))
+    terminal.print(line);
   terminal.result(facts);
   return 0;
 }

@@ -1,14 +1,14 @@
 // kasane explain: an op's formula, derivatives, place, backends, and an example with numbers.
 
-import { backendFor, availableBackends, getBackend, setBackend } from "../backends/choose.ts";
+import { availableBackends, backendFor, getBackend, setBackend } from "../backends/choose.ts";
 import type { Binding } from "../formula/index.ts";
 import { bind, deriveGradient, evaluateProgram, explainElement, explanationText, printFormula, texOf } from "../formula/index.ts";
 import type { CatalogueEntry, Op, OpKind } from "../ops/index.ts";
 import { catalogue, findOp } from "../ops/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
-import { wrap } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
+import { wrap } from "./terminal.ts";
 
 /** @returns the exit code */
 export async function explain(terminal: Terminal, name: string | undefined): Promise<number> {
@@ -131,7 +131,10 @@ function exampleOf(entry: CatalogueEntry): { inputs: string[]; text: string } | 
   const { op, example } = entry;
   if (op.kind === "view") {
     const from = Object.values(example.inputs).map(({ shape }) => shape.join(" × "));
-    return { inputs: inputsOf(entry), text: `${from.join(", ")} becomes ${example.resultShape?.join(" × ") ?? "another shape"}; the numbers stay where they are` };
+    return {
+      inputs: inputsOf(entry),
+      text: `${from.join(", ")} becomes ${example.resultShape?.join(" × ") ?? "another shape"}; the numbers stay where they are`,
+    };
   }
   const binding = bindingOf(entry);
   if (op.formula.inputs.some((input) => example.inputs[input] === undefined)) return undefined;
@@ -144,7 +147,10 @@ function exampleOf(entry: CatalogueEntry): { inputs: string[]; text: string } | 
   for (let n = 1; n < result.length; n++) if (Math.abs(result[n] as number) > Math.abs(result[best] as number)) best = n;
   if (result.length === 0) return undefined;
   const explanation = explainElement(op.formula, binding, typed, params, positionOf(best, shape));
-  const text = explanation.lines.length === 1 ? `${elementOf(op, positionOf(best, shape))} = ${explanationText(explanation)}` : explanationText(explanation);
+  const text =
+    explanation.lines.length === 1
+      ? `${elementOf(op, positionOf(best, shape))} = ${explanationText(explanation)}`
+      : explanationText(explanation);
   return { inputs: inputsOf(entry), text };
 }
 
@@ -180,6 +186,13 @@ function unknown(name: string): UsageError {
   const names = catalogue.map((entry) => entry.name);
   const lower = name.toLowerCase();
   const nearest = nearestName(name, names);
-  const similar = [...new Set([...(nearest === undefined ? [] : [nearest]), ...names.filter((candidate) => candidate.toLowerCase().includes(lower) || lower.includes(candidate.toLowerCase()))])].slice(0, 5);
-  return new UsageError(`explain: there is no op "${name}"`, { hint: similar.length > 0 ? similar.join(", ") : "explain without a name lists all ops" });
+  const similar = [
+    ...new Set([
+      ...(nearest === undefined ? [] : [nearest]),
+      ...names.filter((candidate) => candidate.toLowerCase().includes(lower) || lower.includes(candidate.toLowerCase())),
+    ]),
+  ].slice(0, 5);
+  return new UsageError(`explain: there is no op "${name}"`, {
+    hint: similar.length > 0 ? similar.join(", ") : "explain without a name lists all ops",
+  });
 }

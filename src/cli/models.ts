@@ -66,7 +66,9 @@ export const modelNames = Object.keys(builders) as ModelName[];
 /** @throws UsageError when the model does not fit the shape of the data */
 export function buildModel(spec: Architecture): Layer {
   if (spec.model === "cnn" && (spec.input.length !== 3 || Math.min(...spec.input.slice(1)) < 4))
-    throw new UsageError(`--model cnn needs images of at least 4 × 4 pixels, but one sample has shape [${spec.input.join(", ")}]`, { hint: "--model mlp or --model linear" });
+    throw new UsageError(`--model cnn needs images of at least 4 × 4 pixels, but one sample has shape [${spec.input.join(", ")}]`, {
+      hint: "--model mlp or --model linear",
+    });
   return sequential(builders[spec.model](spec) as Readonly<Record<string, Layer>>);
 }
 
@@ -80,7 +82,10 @@ export function readArchitecture(value: unknown, where: string): Architecture {
     isSizes([spec.outputs]) &&
     activationNames.includes(spec.activation as ActivationName) &&
     typeof spec.dropout === "number";
-  if (!fits) throw new FileError(`${where}: expected weights with the architecture of a kasane model in their notes`, { hint: "use the model.safetensors that kasane train wrote" });
+  if (!fits)
+    throw new FileError(`${where}: expected weights with the architecture of a kasane model in their notes`, {
+      hint: "use the model.safetensors that kasane train wrote",
+    });
   return spec as Architecture;
 }
 

@@ -14,8 +14,8 @@ import { readConfig } from "./config.ts";
 import { imageLines } from "./image.ts";
 import { buildModel, readArchitecture } from "./models.ts";
 import { loadSource } from "./sources.ts";
-import { fit, grouped, percent, table } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
+import { grouped, pad, percent, table } from "./terminal.ts";
 
 export interface PredictOptions {
   readonly input?: readonly (readonly number[])[];
@@ -45,14 +45,21 @@ const mostRows = 40;
 /** @returns the exit code */
 export async function predict(terminal: Terminal, name: string, file: string | undefined, options: PredictOptions): Promise<number> {
   const ways = [file, options.input, options.sample].filter((way) => way !== undefined).length;
-  if (ways !== 1) throw new UsageError(`predict: expected one of a file, --input and --sample, got ${ways === 0 ? "none" : "several"}`, { hint: `${terminal.host.self} predict ${name} --sample 0` });
+  if (ways !== 1)
+    throw new UsageError(`predict: expected one of a file, --input and --sample, got ${ways === 0 ? "none" : "several"}`, {
+      hint: `${terminal.host.self} predict ${name} --sample 0`,
+    });
   const folder = await RunFolder.open(resolve(terminal.host.cwd, name));
   const config = readConfig(await folder.readConfig(), `${name}/config.json`);
   const stored = await folder.loadModel();
   const model = buildModel(readArchitecture(stored.architecture, `${name}/model.safetensors`));
   model.loadStateDict(stored.tensors);
   const path = file === undefined ? undefined : resolve(terminal.host.cwd, file);
-  const inputs = options.sample ? await fromSamples(config, options.sample, name) : options.input ? fromValues(config, options.input) : await fromFile(config, path as string);
+  const inputs = options.sample
+    ? await fromSamples(config, options.sample, name)
+    : options.input
+      ? fromValues(config, options.input)
+      : await fromFile(config, path as string);
   const predictions = config.task === "classification" ? await classify(config, model, inputs) : await estimate(config, model, inputs);
   if (options.sample && config.architecture.input.length === 3) showImages(terminal, config, inputs, predictions);
   else showTable(terminal, config, predictions);
@@ -79,13 +86,20 @@ async function estimate({ targetScale }: RunConfig, model: Layer, { x, actual, n
   const outputs = await compute(model, x);
   const scaled: NdArray = { shape: [names.length, 1], data: outputs.data as Float32Array };
   const values = targetScale === undefined ? scaled : new Standardizer(targetScale).invert(scaled);
-  return names.map((input, n) => ({ input, value: values.data[n] as number, ...(actual === undefined ? {} : { actual: actual[n] as number }) }));
+  return names.map((input, n) => ({
+    input,
+    value: values.data[n] as number,
+    ...(actual === undefined ? {} : { actual: actual[n] as number }),
+  }));
 }
 
 async function fromSamples(config: RunConfig, positions: readonly number[], run: string): Promise<Inputs> {
   const { validation, fingerprint, targetScale } = await loadSource(config.data);
   if (fingerprint !== config.fingerprint)
-    throw new FileError(`${config.data.path ?? run}: the data is no longer what ${run} was trained on, so its held-out samples are unknown`, { hint: "put the same files back, or give a file or --input" });
+    throw new FileError(
+      `${config.data.path ?? run}: the data is no longer what ${run} was trained on, so its held-out samples are unknown`,
+      { hint: "put the same files back, or give a file or --input" },
+    );
   const wrong = positions.find((position) => position >= validation.size);
   if (wrong !== undefined) throw new UsageError(`--sample: expected numbers from 0 to ${validation.size - 1}, got ${wrong}`);
   const { x, y } = validation.gather(positions);
@@ -95,10 +109,14 @@ async function fromSamples(config: RunConfig, positions: readonly number[], run:
 
 function fromValues(config: RunConfig, rows: readonly (readonly number[])[]): Inputs {
   const names = config.columnNames;
-  if (names === undefined) throw new UsageError("--input: this run takes images, not rows of numbers", { hint: "an IDX file, or --sample N" });
+  if (names === undefined)
+    throw new UsageError("--input: this run takes images, not rows of numbers", { hint: "an IDX file, or --sample N" });
   const wrong = rows.find((row) => row.length !== names.length);
   if (wrong !== undefined) throw new UsageError(`--input: expected ${names.length} numbers (${names.join(", ")}), got ${wrong.length}`);
-  return { x: scale(config, { shape: [rows.length, names.length], data: Float32Array.from(rows.flat()) }), names: rows.map((_, n) => `row ${n + 1}`) };
+  return {
+    x: scale(config, { shape: [rows.length, names.length], data: Float32Array.from(rows.flat()) }),
+    names: rows.map((_, n) => `row ${n + 1}`),
+  };
 }
 
 async function fromFile(config: RunConfig, path: string): Promise<Inputs> {
@@ -113,7 +131,9 @@ async function fromFile(config: RunConfig, path: string): Promise<Inputs> {
   const cells = text.rows.map((row) => row.cells[target] as string);
   const actual = cells.map((cell) => (config.task === "classification" ? (config.classNames ?? []).indexOf(cell) : Number(cell)));
   // Empty or unknown targets are what a person wants predicted: then nothing is compared.
-  return actual.every((value) => Number.isFinite(value) && (config.task === "regression" || value >= 0)) && !cells.includes("") ? { x, names, actual } : { x, names };
+  return actual.every((value) => Number.isFinite(value) && (config.task === "regression" || value >= 0)) && !cells.includes("")
+    ? { x, names, actual }
+    : { x, names };
 }
 
 async function fromImages(config: RunConfig, bytes: Uint8Array<ArrayBuffer>, path: string): Promise<Inputs> {
@@ -121,7 +141,9 @@ async function fromImages(config: RunConfig, bytes: Uint8Array<ArrayBuffer>, pat
   const [channels, height, width] = config.architecture.input as [number, number, number];
   const [count, ...size] = images.shape;
   if (count === undefined || size.join() !== (channels === 1 ? [height, width] : [channels, height, width]).join())
-    throw new FileError(`${path}: expected images of ${height} × ${width}, got shape [${images.shape.join(", ")}]`, { hint: "give the file with the images, not the labels" });
+    throw new FileError(`${path}: expected images of ${height} × ${width}, got shape [${images.shape.join(", ")}]`, {
+      hint: "give the file with the images, not the labels",
+    });
   const isByte = images.data instanceof Uint8Array;
   const data = Float32Array.from(images.data as ArrayLike<number>, (value) => (isByte ? value / 255 : value));
   return { x: { shape: [count, channels, height, width], data }, names: Array.from({ length: count }, (_, n) => `image ${n}`) };
@@ -134,7 +156,11 @@ function scale({ standardizer }: RunConfig, x: NdArray): NdArray {
 /** A share right, or a mean distance, where the answers are known. */
 function accuracyOf(predictions: readonly Prediction[]): object {
   if (predictions.some(({ actual }) => actual === undefined)) return {};
-  if (predictions[0]?.class === undefined) return { meanAbsoluteError: predictions.reduce((sum, { value, actual }) => sum + Math.abs(Number(value) - Number(actual)), 0) / predictions.length };
+  if (predictions[0]?.class === undefined)
+    return {
+      meanAbsoluteError:
+        predictions.reduce((sum, { value, actual }) => sum + Math.abs(Number(value) - Number(actual)), 0) / predictions.length,
+    };
   return { accuracy: predictions.filter((item) => item.class === item.actual).length / predictions.length };
 }
 
@@ -154,22 +180,45 @@ function showImages(terminal: Terminal, { architecture }: RunConfig, { x }: Inpu
 }
 
 function probabilityLines({ width, colors }: Terminal, { probabilities = {} }: Prediction): string[] {
-  const entries = Object.entries(probabilities).sort((a, b) => b[1] - a[1]).slice(0, 5);
+  const entries = Object.entries(probabilities)
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, 5);
   const room = Math.max(4, Math.min(24, width - 30 - 24));
-  return entries.map(([name, p]) => `${fit(name, 8, "right")} ${fit(percent(p), 9, "right")} ${colors.cyan("█".repeat(Math.round(room * p)))}`);
+  return entries.map(
+    ([name, p]) => `${pad(name, 8, "right")} ${pad(percent(p), 9, "right")} ${colors.cyan("█".repeat(Math.round(room * p)))}`,
+  );
 }
 
 function showTable(terminal: Terminal, config: RunConfig, predictions: readonly Prediction[]): void {
   const known = predictions.every(({ actual }) => actual !== undefined);
   const rows = predictions.slice(0, mostRows).map(({ input, class: name, value, probabilities = {}, actual }) => {
-    const top = Object.entries(probabilities).sort((a, b) => b[1] - a[1]).slice(0, 3).map(([label, p]) => `${label} ${percent(p)}`);
-    return [input, name ?? Number(value).toPrecision(5), ...(known ? [String(typeof actual === "number" ? Number(actual.toPrecision(5)) : actual)] : []), top.join(", ")];
+    const top = Object.entries(probabilities)
+      .sort((a, b) => b[1] - a[1])
+      .slice(0, 3)
+      .map(([label, p]) => `${label} ${percent(p)}`);
+    return [
+      input,
+      name ?? Number(value).toPrecision(5),
+      ...(known ? [String(typeof actual === "number" ? Number(actual.toPrecision(5)) : actual)] : []),
+      top.join(", "),
+    ];
   });
-  const columns = ["input", config.targetName ?? "class", ...(known ? ["actual"] : []), config.task === "classification" ? "probabilities" : ""];
-  for (const line of table(columns.map((title) => ({ title, side: "left" as const })), rows, terminal.colors.bold)) terminal.print(line);
+  const columns = [
+    "input",
+    config.targetName ?? "class",
+    ...(known ? ["actual"] : []),
+    config.task === "classification" ? "probabilities" : "",
+  ];
+  for (const line of table(
+    columns.map((title) => ({ title, side: "left" as const })),
+    rows,
+    terminal.colors.bold,
+  ))
+    terminal.print(line);
   left(terminal, predictions.length);
   const measured = accuracyOf(predictions) as { accuracy?: number; meanAbsoluteError?: number };
-  if (measured.accuracy !== undefined && predictions.length > 1) terminal.print(`right: ${percent(measured.accuracy)} of ${grouped(predictions.length)}`);
+  if (measured.accuracy !== undefined && predictions.length > 1)
+    terminal.print(`right: ${percent(measured.accuracy)} of ${grouped(predictions.length)}`);
   if (measured.meanAbsoluteError !== undefined) terminal.print(`mean error: ${measured.meanAbsoluteError.toPrecision(4)}`);
 }
 

@@ -6,15 +6,15 @@ import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { activationNames, modelNames } from "./models.ts";
 import { collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
-import { predict } from "./predict.ts";
 import type { PredictOptions } from "./predict.ts";
+import { predict } from "./predict.ts";
 import { optimizerNames, scheduleNames } from "./settings.ts";
 import { generated } from "./sources.ts";
 import { summarize } from "./summary.ts";
 import type { Host } from "./terminal.ts";
 import { Terminal } from "./terminal.ts";
-import { train } from "./train.ts";
 import type { TrainOptions } from "./train.ts";
+import { train } from "./train.ts";
 import { version } from "./version.ts";
 
 type Common = { readonly json?: boolean; readonly verbose?: boolean };
@@ -107,7 +107,11 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .argument("<RUN>", "the folder of a run")
     .action((folder: string) => set(summarize(terminal, folder)));
 
-  command("explain", "An op: its formula, its derivatives, where its row stands, an example with numbers.", ["explain", "explain sigmoid", "explain conv2d"])
+  command("explain", "An op: its formula, its derivatives, where its row stands, an example with numbers.", [
+    "explain",
+    "explain sigmoid",
+    "explain conv2d",
+  ])
     .argument("[OP]", "the op's name; without it all are listed")
     .action((name: string | undefined) => set(explain(terminal, name)));
 
@@ -144,7 +148,9 @@ function fail(terminal: Terminal, error: unknown): number {
   if (terminal.verbose && error instanceof Error) terminal.say(error.stack?.slice(error.stack.indexOf("\n    at") + 1) ?? "");
   else if (!known) terminal.say("  try: --verbose shows where it happened");
   const hint = known ? error.hint : undefined;
-  terminal.result({ error: { message: known ? (message.split("\n  try: ")[0] ?? message) : text, ...(hint === undefined ? {} : { hint }) } });
+  terminal.result({
+    error: { message: known ? (message.split("\n  try: ")[0] ?? message) : text, ...(hint === undefined ? {} : { hint }) },
+  });
   return error instanceof UsageError ? 2 : 1;
 }
 
@@ -152,7 +158,8 @@ function fail(terminal: Terminal, error: unknown): number {
 function usageOf({ message }: CommanderError): UsageError {
   const [first = "", ...rest] = message.replace(/^error: /, "").split("\n");
   const meant = rest.join(" ").match(/Did you mean (?:one of )?(.*)\?\)/)?.[1];
-  const sentence = first.replace(/\.$/, "")
+  const sentence = first
+    .replace(/\.$/, "")
     .replace(/^option '(--\w+)[^']*' argument '(.*)' is invalid\. (.*)$/, "$1 $2: $3")
     .replace(/^command-argument value '(.*)' is invalid for argument '(.*)'\. (.*)$/, "$2 $1: $3")
     .replace(": Expected", ": expected");

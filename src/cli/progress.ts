@@ -3,7 +3,7 @@
 import stringWidth from "string-width";
 import type { BatchReport, Callback, EpochReport } from "../train/index.ts";
 import type { Terminal } from "./terminal.ts";
-import { cutTo, duration, fit, grouped, percent } from "./terminal.ts";
+import { cutTo, duration, grouped, pad, percent } from "./terminal.ts";
 
 /** Milliseconds between two drawings. */
 const interval = 80;
@@ -35,7 +35,8 @@ export function progress(terminal: Terminal, task: keyof typeof titles, epochs: 
       terminal.drawLine(bar(terminal, report, { perSecond: samplesDone / seconds, perBatch: seconds / batchesDone }));
     },
     onValidationBegin(epoch) {
-      if (terminal.canMove && performance.now() - drawn >= interval) terminal.drawLine(`epoch ${epoch}/${epochs}  measuring on the held-out samples …`);
+      if (terminal.canMove && performance.now() - drawn >= interval)
+        terminal.drawLine(`epoch ${epoch}/${epochs}  measuring on the held-out samples …`);
     },
     onEpochEnd(report) {
       if (report.epoch % every !== 0 && report.epoch !== 1 && report.epoch !== epochs) return;
@@ -51,12 +52,19 @@ function cells({ epoch, train, validation, seconds }: EpochReport, task: keyof t
     const value = scores?.[task === "classification" ? "accuracy" : "meanAbsoluteError"] ?? Number.NaN;
     return task === "classification" ? percent(value) : value.toPrecision(4);
   };
-  return [`${epoch}/${epochs}`, lossText(train.loss), score(train), lossText(validation?.loss ?? Number.NaN), score(validation), duration(seconds)];
+  return [
+    `${epoch}/${epochs}`,
+    lossText(train.loss),
+    score(train),
+    lossText(validation?.loss ?? Number.NaN),
+    score(validation),
+    duration(seconds),
+  ];
 }
 
 function row(texts: readonly string[]): string {
   const widths = [8, 9, 11, 15, 19, 10];
-  return texts.map((text, n) => fit(text, widths[n] as number, "right")).join("");
+  return texts.map((text, n) => pad(text, widths[n] as number, "right")).join("");
 }
 
 export function lossText(loss: number): string {

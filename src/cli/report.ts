@@ -73,7 +73,13 @@ export function interrupted(terminal: Terminal, run: Run, result: FitResult, sig
   return signal === "SIGINT" ? 130 : 143;
 }
 
-function resultLines(summary: RunSummary, config: RunConfig, confusion: ConfusionMatrix | undefined, width: number, bold: (text: string) => string): string[] {
+function resultLines(
+  summary: RunSummary,
+  config: RunConfig,
+  confusion: ConfusionMatrix | undefined,
+  width: number,
+  bold: (text: string) => string,
+): string[] {
   const { train, validation } = summary;
   const { epoch, monitor, value } = summary.best ?? { epoch: 0, monitor: "", value: 0 };
   const time = `${summary.epochs} epoch${summary.epochs === 1 ? "" : "s"} in ${duration(summary.seconds)} on ${summary.backend}`;
@@ -81,11 +87,19 @@ function resultLines(summary: RunSummary, config: RunConfig, confusion: Confusio
   const early = summary.stopped === "no improvement" ? ["stopped early: no improvement; the weights are those of the best epoch"] : [];
   if (config.task === "regression") {
     const scale = config.targetScale?.deviation[0] ?? 1;
-    const error = (scores: Scores): string => `mean error ${(scale * Number(scores.meanAbsoluteError)).toPrecision(4)}, R² ${Number(scores.rSquared).toFixed(4)}`;
-    return [bold(`held out: ${error(validation)} (${grouped(validation.samples)} samples)`), `training: ${error(train)} (${grouped(train.samples)} samples)`, time + best, ...early];
+    const error = (scores: Scores): string =>
+      `mean error ${(scale * Number(scores.meanAbsoluteError)).toPrecision(4)}, R² ${Number(scores.rSquared).toFixed(4)}`;
+    return [
+      bold(`held out: ${error(validation)} (${grouped(validation.samples)} samples)`),
+      `training: ${error(train)} (${grouped(train.samples)} samples)`,
+      time + best,
+      ...early,
+    ];
   }
   const lines = [
-    bold(`accuracy on ${grouped(validation.samples)} held-out samples: ${percent(Number(validation.accuracy))} (loss ${lossText(validation.loss)})`),
+    bold(
+      `accuracy on ${grouped(validation.samples)} held-out samples: ${percent(Number(validation.accuracy))} (loss ${lossText(validation.loss)})`,
+    ),
     `accuracy on the ${grouped(train.samples)} training samples: ${percent(Number(train.accuracy))} (loss ${lossText(train.loss)})`,
     time + best,
     ...early,
@@ -93,19 +107,37 @@ function resultLines(summary: RunSummary, config: RunConfig, confusion: Confusio
   if (confusion === undefined) return lines;
   const mistakes = confusion.mistakes(3).map(({ actual, predicted, count }) => `${actual} taken for ${predicted} (${count})`);
   const note = mistakes.length === 0 ? "no mistakes" : `most frequent mistakes: ${mistakes.join(", ")}`;
-  return [...lines, "", "held-out samples: what they are (rows), what they were taken for (columns)", ...confusionLines(confusion, width, bold), note];
+  return [
+    ...lines,
+    "",
+    "held-out samples: what they are (rows), what they were taken for (columns)",
+    ...confusionLines(confusion, width, bold),
+    note,
+  ];
 }
 
 function suggestions(self: string, { name, config }: Run): string[] {
   const run = quoted(name);
   const { kind, path, target } = config.data;
   const isImage = kind === "digits" || kind === "mnist";
-  const values = config.standardizer?.mean.slice(0, 12).map((mean) => Number(mean.toPrecision(3))).join(",");
-  const again = kind === "mnist" ? `--mnist ${quoted(path ?? "")}` : kind === "csv" ? `--csv ${quoted(path ?? "")} --target ${quoted(target ?? "")}` : kind === "wine" && path !== undefined ? `wine --data ${quoted(path)}` : kind;
+  const values = config.standardizer?.mean
+    .slice(0, 12)
+    .map((mean) => Number(mean.toPrecision(3)))
+    .join(",");
+  const again =
+    kind === "mnist"
+      ? `--mnist ${quoted(path ?? "")}`
+      : kind === "csv"
+        ? `--csv ${quoted(path ?? "")} --target ${quoted(target ?? "")}`
+        : kind === "wine" && path !== undefined
+          ? `wine --data ${quoted(path)}`
+          : kind;
   return [
     isImage || values === undefined ? `${self} predict ${run} --sample 0` : `${self} predict ${run} --input=${values}`,
     `${self} summary ${run}`,
-    isImage ? `${self} train ${again} --model linear   # how far without hidden layers` : `${self} train ${again} --model linear   # how far a straight line goes`,
+    isImage
+      ? `${self} train ${again} --model linear   # how far without hidden layers`
+      : `${self} train ${again} --model linear   # how far a straight line goes`,
     `${self} explain ${isImage ? "conv2d" : "crossEntropy"}`,
   ];
 }

@@ -20,7 +20,15 @@ export const optimizerNames = ["sgd", "momentum", "adam", "adamw"] as const;
 export type OptimizerName = (typeof optimizerNames)[number];
 
 const images: Settings = { model: "cnn", hidden: [128], epochs: 8, batch: 32, optimizer: "adam", learningRate: 0.001, schedule: "cosine" };
-const points: Settings = { model: "mlp", hidden: [32, 32], epochs: 60, batch: 32, optimizer: "adam", learningRate: 0.01, schedule: "constant" };
+const points: Settings = {
+  model: "mlp",
+  hidden: [32, 32],
+  epochs: 60,
+  batch: 32,
+  optimizer: "adam",
+  learningRate: 0.01,
+  schedule: "constant",
+};
 
 export const defaults: Readonly<Record<SourceSpec["kind"], Settings>> = {
   digits: images,

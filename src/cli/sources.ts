@@ -1,12 +1,11 @@
 // The data sets of the command line: built-in generators, CSV tables, MNIST files, the wine files.
 
 import { createHash } from "node:crypto";
-import type { ClassificationTable, Table } from "../data/index.ts";
+import type { ClassificationTable, StandardizerState, Table } from "../data/index.ts";
 import { Dataset, digits, moons, Standardizer, spirals, tableDataset, wine, xor } from "../data/index.ts";
 import { loadCsv, loadMnist, loadWineQuality } from "../data/node.ts";
-import type { StandardizerState } from "../data/index.ts";
-import { UsageError } from "../util/errors.ts";
 import type { Samples } from "../train/index.ts";
+import { UsageError } from "../util/errors.ts";
 
 /** Enough to make the same data again. */
 export interface SourceSpec {
@@ -62,7 +61,10 @@ export async function loadSource(spec: SourceSpec): Promise<Source> {
     case "xor":
       return tableSource(xor({ count: spec.samples ?? 1000, seed: spec.seed }), spec);
     case "wine":
-      return tableSource(spec.path === undefined ? wine({ count: spec.samples ?? 1000, seed: spec.seed }) : await loadWineQuality(spec.path), spec);
+      return tableSource(
+        spec.path === undefined ? wine({ count: spec.samples ?? 1000, seed: spec.seed }) : await loadWineQuality(spec.path),
+        spec,
+      );
     case "csv": {
       const options = { target: spec.target as string, ...(spec.separator === undefined ? {} : { separator: spec.separator }) };
       return tableSource(await loadCsv(spec.path as string, options), spec);
@@ -83,7 +85,10 @@ function imageSource(train: Dataset<Samples>, validation: Dataset<Samples>): Sou
 
 function tableSource(table: Table, spec: SourceSpec): Source {
   const raw = limit(tableDataset(table) as Dataset<Samples>, spec.samples);
-  if (raw.size < 10) throw new UsageError(`expected at least 10 rows to train on and to hold out, got ${raw.size}`, { hint: "a larger table, or more --samples" });
+  if (raw.size < 10)
+    throw new UsageError(`expected at least 10 rows to train on and to hold out, got ${raw.size}`, {
+      hint: "a larger table, or more --samples",
+    });
   const [train, validation] = raw.split(1 - heldOut, { seed: spec.seed });
   // Statistics of the held-out rows must not reach the training.
   const standardizer = Standardizer.fit(train.fields.x);

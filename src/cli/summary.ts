@@ -7,8 +7,8 @@ import { readConfig } from "./config.ts";
 import { buildModel, describeModel, readArchitecture } from "./models.ts";
 import { lossText } from "./progress.ts";
 import type { RunSummary } from "./report.ts";
-import { duration, grouped, percent, table, wrap } from "./terminal.ts";
 import type { Terminal } from "./terminal.ts";
+import { duration, grouped, percent, table, wrap } from "./terminal.ts";
 
 /** Rows of a long history: the first and the last ones. */
 const shownEpochs = 12;
@@ -23,27 +23,51 @@ export async function summarize(terminal: Terminal, name: string): Promise<numbe
   const result = (await folder.readSummary()) as RunSummary | undefined;
   const { colors } = terminal;
   const measure = config.task === "classification" ? "accuracy" : "meanAbsoluteError";
-  const show = (value: number | undefined): string => (value === undefined ? "–" : config.task === "classification" ? percent(value) : value.toPrecision(4));
+  const show = (value: number | undefined): string =>
+    value === undefined ? "–" : config.task === "classification" ? percent(value) : value.toPrecision(4);
   const best = history.reduce<(typeof history)[number] | undefined>(
-    (found, report) => (found === undefined || (report.validation?.loss ?? Number.POSITIVE_INFINITY) < (found.validation?.loss ?? Number.POSITIVE_INFINITY) ? report : found),
+    (found, report) =>
+      found === undefined || (report.validation?.loss ?? Number.POSITIVE_INFINITY) < (found.validation?.loss ?? Number.POSITIVE_INFINITY)
+        ? report
+        : found,
     undefined,
   );
   terminal.print(colors.bold(`${name}: ${config.data.kind}, ${describeModel(architecture)}`));
-  for (const line of wrap(`${config.optimizer}, learning rate ${config.learningRate} (${config.schedule}), batches of ${config.batchSize}, seed ${config.seed}; ${grouped(config.samples.train)} samples to train, ${grouped(config.samples.validation)} held out`, terminal.width)) terminal.print(line);
+  for (const line of wrap(
+    `${config.optimizer}, learning rate ${config.learningRate} (${config.schedule}), batches of ${config.batchSize}, seed ${config.seed}; ${grouped(config.samples.train)} samples to train, ${grouped(config.samples.validation)} held out`,
+    terminal.width,
+  ))
+    terminal.print(line);
   terminal.print();
   terminal.print(layers.toString());
   terminal.print();
   const rows = history.map(({ epoch, train, validation, seconds }) => {
     const scores = validation as Readonly<Record<string, number>> | undefined;
-    return [`${epoch}${epoch === best?.epoch ? "*" : " "}`, lossText(train.loss), show((train as Readonly<Record<string, number>>)[measure]), lossText(validation?.loss ?? Number.NaN), show(scores?.[measure]), duration(seconds)];
+    return [
+      `${epoch}${epoch === best?.epoch ? "*" : " "}`,
+      lossText(train.loss),
+      show((train as Readonly<Record<string, number>>)[measure]),
+      lossText(validation?.loss ?? Number.NaN),
+      show(scores?.[measure]),
+      duration(seconds),
+    ];
   });
   const what = config.task === "classification" ? "accuracy" : "error";
-  const lines = table(["epoch ", "loss", what, "held-out loss", `held-out ${what}`, "time"].map((title) => ({ title })), rows, colors.bold);
+  const lines = table(
+    ["epoch ", "loss", what, "held-out loss", `held-out ${what}`, "time"].map((title) => ({ title })),
+    rows,
+    colors.bold,
+  );
   if (rows.length === 0) terminal.print("no epoch is finished yet");
   else if (lines.length - 1 <= shownEpochs) for (const line of lines) terminal.print(line);
-  else for (const line of [...lines.slice(0, 6), `… ${lines.length - 12} more in metrics.jsonl …`, ...lines.slice(-6)]) terminal.print(line);
-  if (best !== undefined) terminal.print(`* lowest held-out loss: epoch ${best.epoch}, ${lossText(best.validation?.loss ?? Number.NaN)}, ${what} ${show((best.validation as Readonly<Record<string, number>> | undefined)?.[measure])}`);
-  if (result === undefined && history.length < config.epochs) terminal.print(`not finished: ${history.length} of ${config.epochs} epochs; go on with: ${terminal.host.self} train --resume ${name}`);
+  else
+    for (const line of [...lines.slice(0, 6), `… ${lines.length - 12} more in metrics.jsonl …`, ...lines.slice(-6)]) terminal.print(line);
+  if (best !== undefined)
+    terminal.print(
+      `* lowest held-out loss: epoch ${best.epoch}, ${lossText(best.validation?.loss ?? Number.NaN)}, ${what} ${show((best.validation as Readonly<Record<string, number>> | undefined)?.[measure])}`,
+    );
+  if (result === undefined && history.length < config.epochs)
+    terminal.print(`not finished: ${history.length} of ${config.epochs} epochs; go on with: ${terminal.host.self} train --resume ${name}`);
   terminal.result({
     run: name,
     finished: result !== undefined,

@@ -91,7 +91,7 @@ function isPlain(env: Host["env"]): boolean {
 }
 
 /** Pads to a width in terminal columns; longer text is cut with "…". */
-export function fit(text: string, width: number, side: "left" | "right" = "left"): string {
+export function pad(text: string, width: number, side: "left" | "right" = "left"): string {
   const cut = cutTo(text, width);
   const space = " ".repeat(Math.max(0, width - stringWidth(cut)));
   return side === "left" ? cut + space : space + cut;
@@ -114,9 +114,17 @@ export interface Column {
 }
 
 /** Rows under titles, two spaces apart; numbers stand right. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[], heading: (text: string) => string = (text) => text): string[] {
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  heading: (text: string) => string = (text) => text,
+): string[] {
   const widths = columns.map(({ title }, n) => Math.max(stringWidth(title), ...rows.map((row) => stringWidth(row[n] ?? ""))));
-  const line = (cells: readonly string[]): string => columns.map(({ side }, n) => fit(cells[n] ?? "", widths[n] as number, side ?? "right")).join("  ").trimEnd();
+  const line = (cells: readonly string[]): string =>
+    columns
+      .map(({ side }, n) => pad(cells[n] ?? "", widths[n] as number, side ?? "right"))
+      .join("  ")
+      .trimEnd();
   return [heading(line(columns.map(({ title }) => title))), ...rows.map(line)];
 }
 

@@ -2,22 +2,22 @@
 
 import { resolve } from "node:path";
 import { manualSeed } from "../tensor/index.ts";
-import { fit, TrainingError } from "../train/index.ts";
 import type { Callback, TrainingState } from "../train/index.ts";
+import { fit, TrainingError } from "../train/index.ts";
 import { RunFolder } from "../train/node.ts";
 import { InputError, UsageError } from "../util/errors.ts";
 import type { RunConfig } from "./config.ts";
 import { readConfig } from "./config.ts";
-import { buildModel, describeModel } from "./models.ts";
 import type { ActivationName, Architecture, ModelName } from "./models.ts";
+import { buildModel, describeModel } from "./models.ts";
 import { progress } from "./progress.ts";
 import { finish, interrupted } from "./report.ts";
-import { defaultLearningRate, defaults, scheduleOf } from "./settings.ts";
 import type { OptimizerName, ScheduleName } from "./settings.ts";
-import { loadSource } from "./sources.ts";
+import { defaultLearningRate, defaults, scheduleOf } from "./settings.ts";
 import type { Source, SourceSpec } from "./sources.ts";
-import { grouped } from "./terminal.ts";
+import { loadSource } from "./sources.ts";
 import type { Terminal } from "./terminal.ts";
+import { grouped } from "./terminal.ts";
 import { lossOf, metricsOf, optimizerOf } from "./training.ts";
 import { version } from "./version.ts";
 
@@ -85,7 +85,9 @@ async function carryOut(terminal: Terminal, run: Run, signal: AbortSignal, recei
   const { folder, config, source, state } = run;
   manualSeed(config.seed);
   const model = buildModel(config.architecture);
-  terminal.print(`${terminal.colors.bold(describeModel(config.architecture))}, ${grouped(model.parameters().reduce((sum, { size }) => sum + size, 0))} parameters`);
+  terminal.print(
+    `${terminal.colors.bold(describeModel(config.architecture))}, ${grouped(model.parameters().reduce((sum, { size }) => sum + size, 0))} parameters`,
+  );
   const metrics = metricsOf(config.task);
   const learningRate = scheduleOf(config.schedule, config.learningRate, config.epochs);
   try {
@@ -109,7 +111,8 @@ async function carryOut(terminal: Terminal, run: Run, signal: AbortSignal, recei
     await finish(terminal, run, model, result);
     return 0;
   } catch (error) {
-    if (error instanceof TrainingError && (await folder.has("checkpoint"))) terminal.say(`the run up to its last saved epoch is in ${run.name}`);
+    if (error instanceof TrainingError && (await folder.has("checkpoint")))
+      terminal.say(`the run up to its last saved epoch is in ${run.name}`);
     throw error;
   }
 }
@@ -133,9 +136,11 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
   const settings = defaults[data.kind];
   const optimizer = options.optimizer ?? settings.optimizer;
   const model = options.model ?? settings.model;
-  if (options.hidden !== undefined && model === "linear") throw new UsageError("--hidden: a linear model has no hidden layers", { hint: "--model mlp" });
+  if (options.hidden !== undefined && model === "linear")
+    throw new UsageError("--hidden: a linear model has no hidden layers", { hint: "--model mlp" });
   const isImage = data.kind === "digits" || data.kind === "mnist";
-  if (model === "cnn" && !isImage) throw new UsageError(`--model cnn needs images, ${data.kind} is a table`, { hint: "--model mlp or --model linear" });
+  if (model === "cnn" && !isImage)
+    throw new UsageError(`--model cnn needs images, ${data.kind} is a table`, { hint: "--model mlp or --model linear" });
   // The data first: a mistake in it should leave no empty folder behind.
   const source = await loadSource(data);
   const folder = await makeFolder(terminal, data.kind, options);
@@ -165,7 +170,9 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
   await folder.writeConfig(config);
   await folder.writeMetrics([]);
   const name = nameOf(terminal, folder);
-  terminal.print(`training on ${grouped(source.train.size)} samples of ${data.kind}, ${grouped(source.validation.size)} held out; run ${name}`);
+  terminal.print(
+    `training on ${grouped(source.train.size)} samples of ${data.kind}, ${grouped(source.validation.size)} held out; run ${name}`,
+  );
   return { folder, name, config, source };
 }
 
@@ -187,19 +194,31 @@ async function makeFolder({ host }: Terminal, kind: string, { out, force }: Trai
 
 async function reopen(terminal: Terminal, dataset: string | undefined, options: TrainOptions): Promise<Run> {
   const path = options.resume === true ? options.out : options.resume;
-  if (path === undefined) throw new UsageError("--resume: expected the folder of a run", { hint: `${terminal.host.self} train --resume runs/digits-1` });
-  const changed = Object.entries(options).filter(([name, value]) => value !== undefined && !["resume", "out", "epochs", "json", "verbose"].includes(name));
-  if (changed.length > 0) throw new UsageError(`--resume goes on as the run began: --${changed[0]?.[0]} cannot change`, { hint: "leave it out, or begin a new run; only --epochs may be given" });
+  if (path === undefined)
+    throw new UsageError("--resume: expected the folder of a run", { hint: `${terminal.host.self} train --resume runs/digits-1` });
+  const changed = Object.entries(options).filter(
+    ([name, value]) => value !== undefined && !["resume", "out", "epochs", "json", "verbose"].includes(name),
+  );
+  if (changed.length > 0)
+    throw new UsageError(`--resume goes on as the run began: --${changed[0]?.[0]} cannot change`, {
+      hint: "leave it out, or begin a new run; only --epochs may be given",
+    });
   const folder = await RunFolder.open(resolve(terminal.host.cwd, path));
   const config = readConfig(await folder.readConfig(), `${path}/config.json`);
-  if (dataset !== undefined && dataset !== config.data.kind) throw new UsageError(`--resume: ${path} was trained on ${config.data.kind}, not on ${dataset}`);
+  if (dataset !== undefined && dataset !== config.data.kind)
+    throw new UsageError(`--resume: ${path} was trained on ${config.data.kind}, not on ${dataset}`);
   const state = await folder.loadCheckpoint();
   const epochs = options.epochs ?? config.epochs;
   if (state.epochs >= epochs)
-    throw new UsageError(`--resume: ${path} has all of its ${state.epochs} epochs already`, { hint: `--epochs ${state.epochs + 5} to train it further` });
+    throw new UsageError(`--resume: ${path} has all of its ${state.epochs} epochs already`, {
+      hint: `--epochs ${state.epochs + 5} to train it further`,
+    });
   const source = await loadSource(config.data);
   if (source.fingerprint !== config.fingerprint)
-    throw new InputError(`${path} cannot be resumed: the data is no longer what it was${config.data.path === undefined ? "" : ` in ${config.data.path}`}`, { hint: "put the same files back, or begin a new run" });
+    throw new InputError(
+      `${path} cannot be resumed: the data is no longer what it was${config.data.path === undefined ? "" : ` in ${config.data.path}`}`,
+      { hint: "put the same files back, or begin a new run" },
+    );
   const name = nameOf(terminal, folder);
   terminal.print(`going on with ${name} after epoch ${state.epochs}${state.batches > 0 ? ` and ${state.batches} batches` : ""}`);
   // Rows that a crash left behind the checkpoint are trained again.
@@ -210,7 +229,9 @@ async function reopen(terminal: Terminal, dataset: string | undefined, options: 
 
 function sourceSpec({ host }: Terminal, dataset: string | undefined, options: TrainOptions, seed: number): SourceSpec {
   const { csv, mnist, data, target, separator, samples } = options;
-  const given = [dataset, csv === undefined ? undefined : "--csv", mnist === undefined ? undefined : "--mnist"].filter((name) => name !== undefined);
+  const given = [dataset, csv === undefined ? undefined : "--csv", mnist === undefined ? undefined : "--mnist"].filter(
+    (name) => name !== undefined,
+  );
   // `npm start` names digits itself; another source given after it wins.
   const named = dataset === "digits" && given.length > 1 ? given.slice(1) : given;
   if (named.length !== 1)
@@ -221,7 +242,10 @@ function sourceSpec({ host }: Terminal, dataset: string | undefined, options: Tr
   if (kind === "csv" && target === undefined) throw new UsageError("--csv: expected the column to predict", { hint: "--target COLUMN" });
   for (const [flag, value] of Object.entries({ target, separator }))
     if (value !== undefined && kind !== "csv") throw new UsageError(`--${flag} belongs to --csv FILE, the data set is ${kind}`);
-  if (data !== undefined && kind !== "wine") throw new UsageError(`--data belongs to the data set wine, not to ${kind}`, { hint: "--csv FILE --target COLUMN for tables, --mnist FOLDER for images" });
+  if (data !== undefined && kind !== "wine")
+    throw new UsageError(`--data belongs to the data set wine, not to ${kind}`, {
+      hint: "--csv FILE --target COLUMN for tables, --mnist FOLDER for images",
+    });
   const file = csv ?? mnist ?? data;
   return {
     kind,

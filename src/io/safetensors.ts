@@ -1,5 +1,6 @@
 // Reads and writes the safetensors format: an 8-byte header length, a JSON header, then the values of every tensor.
 
+import type { DType } from "../formula/nest.ts";
 import { FileError, InputError } from "../util/errors.ts";
 import type { ElementType, ElementTypeName } from "./bytes.ts";
 import { elementTypes } from "./bytes.ts";
@@ -10,10 +11,12 @@ export type StoredData = Float32Array | Float64Array | Int32Array | Uint8Array;
 /** The element types that are written; a Uint8Array is U8 unless `dtype` says BOOL. */
 export type WritableDtype = "F32" | "F64" | "I32" | "U8" | "BOOL";
 
+/** A tensor, or numbers with their shape. */
 export interface TensorToStore {
   readonly shape: readonly number[];
   readonly data: StoredData;
-  readonly dtype?: WritableDtype;
+  /** The file's name of the element type or a tensor's; default: what `data` holds. */
+  readonly dtype?: WritableDtype | DType;
 }
 
 export interface StoredTensor {
@@ -33,6 +36,9 @@ export interface SafetensorsFile {
 /** The same limit as the format's own library. */
 const longestHeader = 100_000_000;
 const metadataKey = "__metadata__";
+
+/** What a tensor's element type is called in files. */
+const namesInFiles: Readonly<Record<DType, WritableDtype>> = { float32: "F32", float64: "F64", int32: "I32", uint8: "U8", bool: "BOOL" };
 
 /**
  * Reads a whole safetensors file. Nothing is allocated before the header has been checked against the number of bytes given.
@@ -195,13 +201,14 @@ function checkLayout(entries: Entry[], dataLength: number, name: string): void {
   }
 }
 
-function checkTensor(key: string, { shape, data, dtype }: TensorToStore): WritableDtype {
+function checkTensor(key: string, { shape, data, dtype: given }: TensorToStore): WritableDtype {
   const where = `safetensors: tensor ${quote(key)}`;
   if (key === metadataKey) throw new InputError(`${where}: this name is reserved for notes`);
   if (/\p{Surrogate}/u.test(key)) throw new InputError(`${where}: the name is not valid Unicode`);
   const count = isSizes(shape) ? shape.reduce((product, dimension) => product * dimension, 1) : undefined;
   if (count !== data.length) throw new InputError(`${where}: shape [${shape.join(", ")}] does not fit ${data.length} values`);
   const natural = naturalDtype(data);
+  const dtype = given === undefined ? undefined : (namesInFiles[given as DType] ?? (given as WritableDtype));
   if (dtype === undefined || dtype === natural) return natural;
   if (dtype !== "BOOL" || !(data instanceof Uint8Array))
     throw new InputError(`${where}: dtype ${dtype} does not fit a ${data.constructor.name}`);

@@ -24,7 +24,8 @@ export class BestKeeper {
     const scores: Readonly<Record<string, number>> = report[this.#part] ?? report.train;
     const value = scores[this.#monitor] as number;
     const margin = this.#early?.minimumChange ?? 0;
-    const gain = this.best === undefined ? Number.POSITIVE_INFINITY : this.#better === "larger" ? value - this.best.value : this.best.value - value;
+    const gain =
+      this.best === undefined ? Number.POSITIVE_INFINITY : this.#better === "larger" ? value - this.best.value : this.best.value - value;
     if (!(gain > margin)) return;
     this.best = { epoch: report.epoch, monitor: `${this.#part} ${this.#monitor}`, value };
     if (this.#early !== undefined && this.#early.restoreBest !== false) this.bestModel = model.stateDict();

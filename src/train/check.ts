@@ -18,15 +18,22 @@ export function checkOptions(data: Dataset<Samples>, options: FitOptions): void 
     const names = ["loss", ...metrics.map(({ name }) => name)];
     if (monitor !== undefined && !names.includes(monitor)) {
       const nearest = nearestName(monitor, names);
-      throw new InputError(`fit: earlyStopping.monitor is "${monitor}", but what is measured is ${names.join(", ")}`, nearest === undefined ? {} : { hint: `"${nearest}"` });
+      throw new InputError(
+        `fit: earlyStopping.monitor is "${monitor}", but what is measured is ${names.join(", ")}`,
+        nearest === undefined ? {} : { hint: `"${nearest}"` },
+      );
     }
   }
   if (resume !== undefined && resume.epochs > epochs)
-    throw new InputError(`fit: the resumed state has ${resume.epochs} epochs already, more than the ${epochs} asked for`, { hint: "epochs counts those of the resumed state too" });
+    throw new InputError(`fit: the resumed state has ${resume.epochs} epochs already, more than the ${epochs} asked for`, {
+      hint: "epochs counts those of the resumed state too",
+    });
   for (const part of [data, ...(typeof validation === "object" ? [validation] : [])]) {
     const fields = part.fields as Partial<Samples>;
     if (fields.x === undefined || fields.y === undefined)
-      throw new InputError(`fit: expected samples with fields x and y, got ${Object.keys(fields).join(", ")}`, { hint: "new Dataset({ x, y })" });
+      throw new InputError(`fit: expected samples with fields x and y, got ${Object.keys(fields).join(", ")}`, {
+        hint: "new Dataset({ x, y })",
+      });
   }
 }
 

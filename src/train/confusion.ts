@@ -32,7 +32,9 @@ export class ConfusionMatrix {
     for (let n = 0; n < found.length; n++) {
       const row = this.counts[wanted[n]!];
       if (row?.[found[n]!] === undefined)
-        throw new InputError(`confusion matrix: class ${row === undefined ? wanted[n] : found[n]} has no name: there are ${this.classNames.length} names`);
+        throw new InputError(
+          `confusion matrix: class ${row === undefined ? wanted[n] : found[n]} has no name: there are ${this.classNames.length} names`,
+        );
       row[found[n]!]! += 1;
     }
   }

@@ -2,8 +2,8 @@
 
 import type { Dataset, Fields, NdArray } from "../data/index.ts";
 import { DataLoader } from "../data/index.ts";
-import { fromData, noGrad } from "../tensor/index.ts";
 import type { Tensor } from "../tensor/index.ts";
+import { fromData, noGrad } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { ConfusionMatrix } from "./confusion.ts";
 import type { Metric } from "./metrics.ts";
@@ -35,7 +35,9 @@ export async function evaluate<const M extends readonly Metric[]>(
 ): Promise<Evaluation<M[number]["name"]>> {
   const { loss, metrics = [] as unknown as M, batchSize = 256, signal } = options;
   if (options.confusion && data.classNames === undefined)
-    throw new InputError("evaluate: a confusion matrix needs class names, the data set has none", { hint: "new Dataset(fields, { classNames })" });
+    throw new InputError("evaluate: a confusion matrix needs class names, the data set has none", {
+      hint: "new Dataset(fields, { classNames })",
+    });
   const confusion = options.confusion ? new ConfusionMatrix(data.classNames as readonly string[]) : undefined;
   const board = new Scoreboard<M[number]["name"]>(metrics);
   const pacer = new Pacer();
@@ -65,7 +67,8 @@ export async function predict(
   const inputs = "fields" in x ? x.fields.x : { shape: x.shape, data: x.data as NdArray["data"] };
   const { batchSize = 256 } = options;
   const [count, ...rest] = inputs.shape;
-  if (count === undefined || count === 0) throw new ShapeError(`predict: expected at least one sample, got shape [${inputs.shape.join(", ")}]`);
+  if (count === undefined || count === 0)
+    throw new ShapeError(`predict: expected at least one sample, got shape [${inputs.shape.join(", ")}]`);
   const width = rest.reduce((product, extent) => product * extent, 1);
   const pacer = new Pacer();
   model.eval();

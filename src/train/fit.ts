@@ -1,8 +1,8 @@
 // The training loop: batches, steps, validation, early stopping, and a state from which it goes on with the same numbers.
 
-import { DataLoader } from "../data/index.ts";
 import type { Dataset } from "../data/index.ts";
-import { compile, type CompiledFunction, randomState, setRandomState, type Tensor } from "../tensor/index.ts";
+import { DataLoader } from "../data/index.ts";
+import { type CompiledFunction, compile, randomState, setRandomState, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { BestKeeper } from "./best.ts";
 import { checkOptions } from "./check.ts";
@@ -65,7 +65,8 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     this.#metrics = options.metrics ?? [];
     this.#seed = resume?.seed ?? options.seed ?? randomState().seed;
     const { validation } = options;
-    [this.#train, this.#validation] = typeof validation === "number" ? data.split(1 - validation, { seed: this.#seed }) : [data, validation];
+    [this.#train, this.#validation] =
+      typeof validation === "number" ? data.split(1 - validation, { seed: this.#seed }) : [data, validation];
     const { batchSize = 32, shuffle = true, dropLast = false } = options;
     this.#loader = new DataLoader(this.#train, { batchSize, shuffle, dropLast, seed: this.#seed });
     this.#best = new BestKeeper(options.earlyStopping, this.#metrics, this.#validation !== undefined, resume);
@@ -166,7 +167,8 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     const [x, target] = [toTensor(batch.x), toTensor(batch.y)];
     const { loss, prediction } = this.#compiled === undefined ? this.#eagerStep(x, target) : this.#compiledStep(x, target);
     const value = loss.item();
-    if (!Number.isFinite(value)) throw new TrainingError(value, { epoch, batch: this.#batches + 1, learningRate: this.optimizer.learningRate });
+    if (!Number.isFinite(value))
+      throw new TrainingError(value, { epoch, batch: this.#batches + 1, learningRate: this.optimizer.learningRate });
     this.#board.add(value, prediction, target);
     return value;
   }
@@ -197,7 +199,9 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     const prediction = this.model(x);
     const loss = this.#options.loss(prediction, target);
     if (loss.size !== 1)
-      throw new InputError(`fit: the loss must be one number, got shape [${loss.shape.join(", ")}]`, { hint: "take its mean over the batch" });
+      throw new InputError(`fit: the loss must be one number, got shape [${loss.shape.join(", ")}]`, {
+        hint: "take its mean over the batch",
+      });
     return { loss, prediction };
   }
 
@@ -263,7 +267,11 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   /** Calls one hook of every callback; waits only for those that return a promise, which a tiny step would feel. */
   async #each(hook: "onEpochBegin" | "onBatchEnd" | "onValidationBegin" | "onEpochEnd", report: unknown): Promise<void> {
     for (const callback of this.#options.callbacks ?? []) {
-      const result = (callback[hook] as ((report: unknown, training: Training) => void | Promise<void>) | undefined)?.call(callback, report, this);
+      const result = (callback[hook] as ((report: unknown, training: Training) => void | Promise<void>) | undefined)?.call(
+        callback,
+        report,
+        this,
+      );
       if (result instanceof Promise) await result;
     }
   }

@@ -18,7 +18,9 @@ export class Scoreboard<Name extends string = string> {
     this.#metrics = metrics;
     const lengths = [2, ...metrics.map((metric) => metric.sums)];
     if (state !== undefined && state.length > 0 && (state.length !== lengths.length || state.some((sums, n) => sums.length !== lengths[n])))
-      throw new InputError(`resume: the saved state has other metrics than ${names.join(", ")}`, { hint: "give the same metrics in the same order" });
+      throw new InputError(`resume: the saved state has other metrics than ${names.join(", ")}`, {
+        hint: "give the same metrics in the same order",
+      });
     this.#sums = lengths.map((length, n) => Float64Array.from({ length }, (_, place) => state?.[n]?.[place] ?? 0));
   }
 

@@ -1,10 +1,10 @@
 // A training state as named tensors and one text, for files.
 
-import { FileError } from "../util/errors.ts";
-import { tensor } from "../tensor/index.ts";
-import type { HostArray, Tensor } from "../tensor/index.ts";
 import type { StoredNumbers } from "../nn/index.ts";
 import type { OptimizerState } from "../optim/index.ts";
+import type { HostArray, Tensor } from "../tensor/index.ts";
+import { tensor } from "../tensor/index.ts";
+import { FileError } from "../util/errors.ts";
 import type { TrainingState } from "./types.ts";
 
 const parts = ["model", "optimizer", "best"] as const;
@@ -16,12 +16,18 @@ export function packState(state: TrainingState): { readonly tensors: ReadonlyMap
   const named = { model, optimizer: moments, best: bestModel ?? new Map<string, Tensor>() };
   const tensors = new Map(parts.flatMap((part) => [...named[part]].map(([name, value]) => [`${part}/${name}`, value] as const)));
   // JSON has no NaN and no infinity; a metric may be either.
-  const text = JSON.stringify({ ...rest, optimizer: settings }, (_, value: unknown) => (typeof value === "number" && !Number.isFinite(value) ? { number: String(value) } : value));
+  const text = JSON.stringify({ ...rest, optimizer: settings }, (_, value: unknown) =>
+    typeof value === "number" && !Number.isFinite(value) ? { number: String(value) } : value,
+  );
   return { tensors, text };
 }
 
 /** @throws FileError when something is missing */
-export function unpackState(stored: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: HostArray; readonly dtype: string }>, text: string | undefined, where: string): TrainingState {
+export function unpackState(
+  stored: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: HostArray; readonly dtype: string }>,
+  text: string | undefined,
+  where: string,
+): TrainingState {
   const numbers = readText(text, where);
   const found: Record<(typeof parts)[number], Map<string, Tensor>> = { model: new Map(), optimizer: new Map(), best: new Map() };
   for (const [path, { shape, data, dtype }] of stored) {
@@ -30,10 +36,18 @@ export function unpackState(stored: ReadonlyMap<string, { readonly shape: readon
     if (part === undefined) throw damaged(where, `the tensor "${path}" belongs to no part of a checkpoint`);
     found[part].set(path.slice(slash + 1), tensor(data, shape, dtype === "BOOL" ? { dtype: "bool" } : {}));
   }
-  return { ...numbers, model: found.model, optimizer: { ...numbers.optimizer, tensors: found.optimizer }, ...(found.best.size > 0 ? { bestModel: found.best } : {}) };
+  return {
+    ...numbers,
+    model: found.model,
+    optimizer: { ...numbers.optimizer, tensors: found.optimizer },
+    ...(found.best.size > 0 ? { bestModel: found.best } : {}),
+  };
 }
 
-function readText(text: string | undefined, where: string): Omit<TrainingState, "model" | "optimizer"> & { optimizer: Omit<OptimizerState, "tensors"> } {
+function readText(
+  text: string | undefined,
+  where: string,
+): Omit<TrainingState, "model" | "optimizer"> & { optimizer: Omit<OptimizerState, "tensors"> } {
   let state: Partial<TrainingState> | null;
   try {
     state = JSON.parse(text ?? "null", (_, value: unknown) => {
@@ -44,11 +58,19 @@ function readText(text: string | undefined, where: string): Omit<TrainingState, 
     throw damaged(where, "its notes are not JSON", error);
   }
   const counts = [state?.epochs, state?.batches, state?.seed, state?.epochSeconds, state?.random?.seed, state?.random?.stream];
-  if (!counts.every((count) => typeof count === "number") || !Array.isArray(state?.history) || !Array.isArray(state?.sums) || state?.optimizer === undefined)
+  if (
+    !counts.every((count) => typeof count === "number") ||
+    !Array.isArray(state?.history) ||
+    !Array.isArray(state?.sums) ||
+    state?.optimizer === undefined
+  )
     throw damaged(where, "its notes lack the place in the training");
   return state as TrainingState;
 }
 
 function damaged(where: string, reason: string, cause?: unknown): FileError {
-  return new FileError(`${where}: not a checkpoint of a training: ${reason}`, { hint: "train anew, or use a run whose files are whole", cause });
+  return new FileError(`${where}: not a checkpoint of a training: ${reason}`, {
+    hint: "train anew, or use a run whose files are whole",
+    cause,
+  });
 }

@@ -23,7 +23,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(cwd, { recursive: true }));
 
-async function kasane(line: string | readonly string[], more: { terminal?: boolean; env?: Host["env"]; interrupt?: (send: Interrupt, text: string) => void } = {}): Promise<Outcome> {
+async function kasane(
+  line: string | readonly string[],
+  more: { terminal?: boolean; env?: Host["env"]; interrupt?: (send: Interrupt, text: string) => void } = {},
+): Promise<Outcome> {
   let out = "";
   let err = "";
   const exits: number[] = [];
@@ -67,7 +70,14 @@ describe("kasane train", () => {
     expect(first.out).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
     expect(Math.max(...lines(first.out).map((line) => stringWidth(line)))).toBeLessThanOrEqual(80);
     const second = await kasane("train moons --samples 200 --epochs 30 --seed 4 --json");
-    expect((await readdir(join(cwd, "runs", "moons-1"))).sort()).toEqual(["checkpoint.safetensors", "config.json", "metrics.jsonl", "model.safetensors", "summary.json", "summary.txt"]);
+    expect((await readdir(join(cwd, "runs", "moons-1"))).sort()).toEqual([
+      "checkpoint.safetensors",
+      "config.json",
+      "metrics.jsonl",
+      "model.safetensors",
+      "summary.json",
+      "summary.txt",
+    ]);
     expect(lines(second.out)).toHaveLength(1);
     const result = JSON.parse(second.out);
     expect(result).toMatchObject({ run: "runs/moons-2", epochs: 30, train: { samples: 160 }, validation: { samples: 40 } });
@@ -132,8 +142,14 @@ describe("kasane train", () => {
 
   it("learns tables: classes and numbers, with text in quotes and Japanese names", async () => {
     const rows = Array.from({ length: 210 }, (_, n) => [n % 7, (n * 3) % 5]);
-    await writeFile(join(cwd, "class.csv"), `大きさ;"colour; depth";kind\n${rows.map(([a = 0, b = 0]) => `${a};${b};${a > 3 ? "赤" : "白"}`).join("\n")}\n`);
-    await writeFile(join(cwd, "number.csv"), `a,b,price\n${rows.map(([a = 0, b = 0]) => `${a},${b},${(1000 + 50 * a - 20.5 * b).toFixed(1)}`).join("\n")}\n`);
+    await writeFile(
+      join(cwd, "class.csv"),
+      `大きさ;"colour; depth";kind\n${rows.map(([a = 0, b = 0]) => `${a};${b};${a > 3 ? "赤" : "白"}`).join("\n")}\n`,
+    );
+    await writeFile(
+      join(cwd, "number.csv"),
+      `a,b,price\n${rows.map(([a = 0, b = 0]) => `${a},${b},${(1000 + 50 * a - 20.5 * b).toFixed(1)}`).join("\n")}\n`,
+    );
     const classes = await kasane("train --csv class.csv --target kind --epochs 60 --json");
     expect(JSON.parse(classes.out)).toMatchObject({ validation: { accuracy: 1 }, classNames: ["白", "赤"] });
     const numbers = JSON.parse((await kasane("train --csv number.csv --target price --epochs 60 --json")).out);
@@ -158,7 +174,11 @@ describe("kasane predict, summary, explain, doctor", () => {
     const summary = await kasane("summary shown");
     expect(summary.out).toMatch(/conv2d.*\[1, 16, 28, 28\]/);
     expect(summary.out).toContain("206,922");
-    expect(JSON.parse((await kasane("summary shown --json")).out)).toMatchObject({ run: "shown", finished: true, layers: { parameters: 206922 } });
+    expect(JSON.parse((await kasane("summary shown --json")).out)).toMatchObject({
+      run: "shown",
+      finished: true,
+      layers: { parameters: 206922 },
+    });
   });
 
   it("explain ops with numbers", async () => {
@@ -177,7 +197,10 @@ describe("kasane predict, summary, explain, doctor", () => {
   });
 
   it("say what was chosen", async () => {
-    expect(JSON.parse((await kasane("doctor --machine --json")).out)).toMatchObject({ node: process.versions.node, backend: { name: expect.any(String), description: expect.any(String) } });
+    expect(JSON.parse((await kasane("doctor --machine --json")).out)).toMatchObject({
+      node: process.versions.node,
+      backend: { name: expect.any(String), description: expect.any(String) },
+    });
   });
 
   it("help", async () => {
@@ -204,9 +227,9 @@ describe("bad input is one sentence", () => {
   });
 
   it.each([
-    ["train", 2, /expected a data set[^]*digits/],
-    ["train digit", 2, /expected one of digits[^]*Did you mean digits/],
-    ["train digits --epoch 3", 2, /unknown option '--epoch'[^]*--epochs/],
+    ["train", 2, /expected a data set[\s\S]*digits/],
+    ["train digit", 2, /expected one of digits[\s\S]*Did you mean digits/],
+    ["train digits --epoch 3", 2, /unknown option '--epoch'[\s\S]*--epochs/],
     ["train digits --epochs 0", 2, /--epochs 0: expected a whole number of at least 1/],
     ["train digits --batch many", 2, /--batch many/],
     ["train digits --lr -1", 2, /lr/],
@@ -214,18 +237,22 @@ describe("bad input is one sentence", () => {
     ["train moons --target a", 2, /--target belongs to --csv/],
     ["train --csv text.csv", 2, /--target COLUMN/],
     ["train --csv missing.csv --target a", 1, /missing\.csv: there is no such file/],
-    ["train --csv text.csv --target knd", 1, /no column "knd"[^]*"kind"/],
+    ["train --csv text.csv --target knd", 1, /no column "knd"[\s\S]*"kind"/],
     ["train --csv text.csv --target kind", 1, /line 3, column "b": expected a number, got "oops"/],
     ["train --csv nan.csv --target kind", 1, /line 3, column "a": expected a finite number, got NaN/],
     ["train --csv ragged.csv --target kind", 1, /line 3: expected 3 cells as in the header, got 2/],
     ["train --csv empty.csv --target kind", 1, /empty/],
-    ["train xor --out kept", 2, /already holds a run[^]*--force/],
+    ["train xor --out kept", 2, /already holds a run[\s\S]*--force/],
     ["train xor --out text.csv", 1, /there is a file of that name/],
     ["train xor --out /proc/none/run", 1, /cannot make the folder/],
     ["train --resume text.csv", 1, /a folder was expected|cannot read the folder/],
     ["train --resume kept --batch 3", 2, /--batch cannot change/],
     ["train --resume cut --epochs 2", 1, /checkpoint\.safetensors: not a valid safetensors file/],
-    ["train xor --samples 50 --lr 1e30 --optimizer sgd --out diverged", 1, /expected a finite loss, got (NaN|Infinity) in epoch 1, batch \d[^]*smaller learning rate/],
+    [
+      "train xor --samples 50 --lr 1e30 --optimizer sgd --out diverged",
+      1,
+      /expected a finite loss, got (NaN|Infinity) in epoch 1, batch \d[\s\S]*smaller learning rate/,
+    ],
     ["predict cut --input 1,2", 1, /model\.safetensors: not a valid safetensors file/],
     ["predict kept", 2, /expected one of a file, --input and --sample/],
     ["predict kept --input 1,2,3", 2, /expected 2 numbers \(x, y\), got 3/],

@@ -4,6 +4,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TensorToStore } from "../../src/io/index.ts";
 import { parseSafetensors, serializeSafetensors } from "../../src/io/index.ts";
+import { linear } from "../../src/nn/index.ts";
+import { tensor } from "../../src/tensor/index.ts";
 import { FileError, InputError, KasaneError } from "../../src/util/errors.ts";
 
 /** A file with this header (text, or a value to write as JSON) and this much data. */
@@ -74,6 +76,21 @@ describe("serializeSafetensors", () => {
   ] as [string, Record<string, TensorToStore>, RegExp][])("refuses %s", (_, tensors, message) => {
     expect(() => serializeSafetensors(tensors)).toThrow(InputError);
     expect(() => serializeSafetensors(tensors)).toThrow(message);
+  });
+
+  it("takes tensors as they are, and a layer takes back what was read", () => {
+    const made = { float: tensor([[1, -2.5]]), integer: tensor([7], { dtype: "int32" }), bool: tensor([true, false]) };
+    const { tensors } = parseSafetensors(serializeSafetensors(made));
+    expect(Object.fromEntries([...tensors].map(([name, { dtype }]) => [name, dtype]))).toEqual({
+      float: "F32",
+      integer: "I32",
+      bool: "BOOL",
+    });
+    expect(tensors.get("float")?.data).toEqual(Float32Array.of(1, -2.5));
+
+    const [saved, fresh] = [linear(3, 2), linear(3, 2)];
+    fresh.loadStateDict(parseSafetensors(serializeSafetensors(saved.stateDict())).tensors);
+    expect(fresh.namedParameters().get("weight")?.data).toEqual(saved.namedParameters().get("weight")?.data);
   });
 
   it("refuses two tensors of one name", () => {

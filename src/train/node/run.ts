@@ -2,8 +2,8 @@
 
 import { appendFile, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
 import type { StoredTensor, TensorToStore } from "../../io/index.ts";
+import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
 import type { StoredNumbers } from "../../nn/index.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { packState, unpackState } from "../state-file.ts";
@@ -43,8 +43,12 @@ export class RunFolder {
     const isRun = names.includes(files.config);
     if (names.length > 0 && !replace) {
       throw isRun
-        ? new InputError(`${path} already holds a run`, { hint: `another folder, --resume to go on with that run, or --force to replace it` })
-        : new InputError(`${path} is not empty: it holds ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`, { hint: "a folder of its own for the run, or --force" });
+        ? new InputError(`${path} already holds a run`, {
+            hint: `another folder, --resume to go on with that run, or --force to replace it`,
+          })
+        : new InputError(`${path} is not empty: it holds ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`, {
+            hint: "a folder of its own for the run, or --force",
+          });
     }
     const folder = new RunFolder(path);
     await folder.#checkWritable();
@@ -104,12 +108,16 @@ export class RunFolder {
 
   /** @param architecture JSON that says how to build the model */
   async saveModel(tensors: Tensors, architecture: unknown): Promise<void> {
-    await saveSafetensors(join(this.path, files.model), tensorsToStore(tensors), { format: "kasane", architecture: JSON.stringify(architecture) });
+    await saveSafetensors(join(this.path, files.model), tensorsToStore(tensors), {
+      format: "kasane",
+      architecture: JSON.stringify(architecture),
+    });
   }
 
   async loadModel(): Promise<RunModel> {
     const path = join(this.path, files.model);
-    if (!(await this.has("model"))) throw new FileError(`${this.path} has no weights yet: ${files.model} is missing`, { hint: "let it train for at least one epoch" });
+    if (!(await this.has("model")))
+      throw new FileError(`${this.path} has no weights yet: ${files.model} is missing`, { hint: "let it train for at least one epoch" });
     const { tensors, metadata } = await loadSafetensors(path);
     const text = metadata.get("architecture");
     return { tensors, architecture: text === undefined ? undefined : parseJson(text, `${path}: architecture`) };
@@ -123,7 +131,8 @@ export class RunFolder {
   /** @throws FileError when there is none or it is damaged */
   async loadCheckpoint(): Promise<TrainingState> {
     const path = join(this.path, files.checkpoint);
-    if (!(await this.has("checkpoint"))) throw new FileError(`${this.path} cannot be resumed: ${files.checkpoint} is missing`, { hint: "train anew" });
+    if (!(await this.has("checkpoint")))
+      throw new FileError(`${this.path} cannot be resumed: ${files.checkpoint} is missing`, { hint: "train anew" });
     const { tensors, metadata } = await loadSafetensors(path);
     return unpackState(tensors, metadata.get("state"), path);
   }
