@@ -27,7 +27,7 @@ import {
 import { type Spec, table } from "./table.ts";
 
 /** Every backend this package has; one that cannot run here is an error in continuous integration and a loud line elsewhere. */
-const REQUIRED = ["reference", "wasm"] as const;
+const REQUIRED = ["reference", "wasm", "x64"] as const;
 const available = REQUIRED.filter((name) => availableBackends().includes(name));
 const missing = REQUIRED.filter((name) => !available.includes(name));
 

@@ -109,7 +109,7 @@ export function tensorsOf(given: Case, numbers: Numbers, precision: Precision, r
   });
 }
 
-export function on<Result>(backend: "reference" | "wasm", run: () => Result): Result {
+export function on<Result>(backend: "reference" | "wasm" | "x64", run: () => Result): Result {
   setBackend(backend);
   try {
     return run();
