@@ -16,25 +16,28 @@ const mostPerBuffer = 2 ** 31;
 export class Layout {
   #top = firstAddress;
   readonly #program: string;
-  readonly #memory: { readonly name: string; readonly most: number };
+  readonly #memory: { readonly name: string; readonly most: number; readonly limit: string };
 
-  /** @param memory what it is called in errors, and its bytes */
-  constructor(program: string, memory = { name: "wasm", most }) {
+  /** @param memory what it is called in errors, its bytes, and those in words */
+  constructor(program: string, memory = { name: "wasm", most, limit: "WebAssembly memory holds 4 GiB" }) {
     this.#program = program;
     this.#memory = memory;
   }
 
   place(bytes: number, what: string): number {
     if (bytes >= mostPerBuffer) {
-      throw new BackendError(`${this.#memory.name}: ${what} of "${this.#program}" is ${gibibytes(bytes)} GiB; one tensor may have up to 2 GiB`, {
-        hint: "use smaller batches, or split the tensor",
-      });
+      throw new BackendError(
+        `${this.#memory.name}: ${what} of "${this.#program}" is ${gibibytes(bytes)} GiB; one tensor may have up to 2 GiB`,
+        {
+          hint: "use smaller batches, or split the tensor",
+        },
+      );
     }
     const address = this.#top;
     this.#top = Math.ceil((address + bytes + slack) / alignment) * alignment;
     if (this.#top > this.#memory.most) {
-      const { name, most: limit } = this.#memory;
-      throw new BackendError(`${name}: "${this.#program}" needs ${gibibytes(this.#top)} GiB at once; its memory holds ${gibibytes(limit)} GiB`, {
+      const { name, limit } = this.#memory;
+      throw new BackendError(`${name}: "${this.#program}" needs ${gibibytes(this.#top)} GiB at once; ${limit}`, {
         hint: "use smaller batches",
       });
     }

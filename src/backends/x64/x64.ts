@@ -53,7 +53,8 @@ class Engine {
     this.heap = new Heap(system);
     const { address, most } = this.heap;
     this.#memory = {
-      layout: (program) => new Layout(program, { name: "x64", most }),
+      layout: (program) =>
+        new Layout(program, { name: "x64", most, limit: `${(most / 2 ** 30).toFixed(0)} GiB of addresses are reserved` }),
       // The heap never moves.
       pointer: (place): Value => ({ op: "constant", type: "pointer", value: address + place }),
       manyCalls: false,
