@@ -1,7 +1,7 @@
 // Which backend runs an op: chosen once (KASANE_BACKEND, else the fastest that works here); float64 always runs on the reference.
 
-import { BackendError } from "../util/errors.ts";
 import type { DType } from "../formula/nest.ts";
+import { BackendError } from "../util/errors.ts";
 import type { Backend } from "./backend.ts";
 import { referenceBackend } from "./reference/reference.ts";
 import { features } from "./wasm/features.ts";
@@ -41,7 +41,10 @@ export function backendFor(operands: readonly { readonly dtype: DType }[]): Back
 }
 
 function makeBackend(name: BackendName): Backend {
-  if (!names().includes(name)) throw new BackendError(`expected a backend among ${names().join(", ")}, got '${name}'`, { hint: "see KASANE_BACKEND and setBackend()" });
+  if (!names().includes(name))
+    throw new BackendError(`expected a backend among ${names().join(", ")}, got '${name}'`, {
+      hint: "see KASANE_BACKEND and setBackend()",
+    });
   let backend = made.get(name);
   if (backend === undefined) {
     backend = backends[name].make();
