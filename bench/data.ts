@@ -19,9 +19,15 @@ export function hash(seed: number, count: number): Uint32Array {
 /** Numbers in offset ± bound. */
 export function uniform<const S extends Shape>(seed: number, shape: S, bound = 1, offset = 0): Tensor<S> {
   const count = shape.reduce((total, extent) => total * extent, 1);
-  return tensor(Float32Array.from(hash(seed, count), (h) => ((h >>> 8) / 8388608 - 1) * bound + offset), shape);
+  return tensor(
+    Float32Array.from(hash(seed, count), (h) => ((h >>> 8) / 8388608 - 1) * bound + offset),
+    shape,
+  );
 }
 
 export function labels(seed: number, count: number, classes: number): Tensor {
-  return tensor(Int32Array.from(hash(seed, count), (h) => h % classes), [count]);
+  return tensor(
+    Int32Array.from(hash(seed, count), (h) => h % classes),
+    [count],
+  );
 }

@@ -1,9 +1,11 @@
-// What a workload is: prepared once, run many times, with its work counted.
+// What a workload is: prepared once, run many times, with its work counted and its first numbers kept.
+
+import type { Outcome } from "./agreement.ts";
 
 export interface Prepared {
   readonly run: () => unknown;
-  /** Losses of the first steps, to compare with other frameworks. */
-  readonly losses?: readonly number[];
+  /** The first losses or outputs, to compare with PyTorch's. */
+  readonly outcome?: Outcome;
 }
 
 export interface Workload {

@@ -1,8 +1,8 @@
 // The machine's own limits, measured: multiply-add peak and memory bandwidth that WebAssembly reaches here on one thread.
 
 import { ModuleBuilder } from "../kernels/builder.ts";
-import { at, f32, fma, loadVector, splat } from "../kernels/values.ts";
 import type { Value, Variable } from "../kernels/language.ts";
+import { at, f32, fma, loadVector, splat } from "../kernels/values.ts";
 import { features, wasmMachine } from "./wasm/features.ts";
 import { compileModule } from "./wasm/module.ts";
 
@@ -47,20 +47,34 @@ type Entry = (pointer: number, count: number) => void;
 
 function kernels(): { peak: Entry; copy: Entry; triad: Entry } {
   const module = new ModuleBuilder("limits", wasmMachine());
-  module.define("peak", { p: "pointer", n: "i32" }, (k, { p, n }) => {
-    const step = k.let(splat(f32(0.999)));
-    const sums: Variable[] = Array.from({ length: CHAINS }, (_, chain) => k.let(splat(f32(chain))));
-    k.loop(0, n, 1, () => {
-      for (const sum of sums) k.set(sum, fma(sum, step, step));
-    });
-    sums.forEach((sum, chain) => k.store(at(p, undefined, chain * 16), sum));
-  }, true);
-  const stream = (name: string, write: (target: (value: Value) => void, source: (array: number) => Value) => void): void => {
-    module.define(name, { p: "pointer", n: "i32" }, (k, { p, n }) => {
-      k.loop(0, n, 64, (byte) => {
-        for (let part = 0; part < 4; part++) write((value) => k.store(at(p, byte, part * 16), value), (array) => loadVector(at(p, byte, array * ARRAY + part * 16)));
+  module.define(
+    "peak",
+    { p: "pointer", n: "i32" },
+    (k, { p, n }) => {
+      const step = k.let(splat(f32(0.999)));
+      const sums: Variable[] = Array.from({ length: CHAINS }, (_, chain) => k.let(splat(f32(chain))));
+      k.loop(0, n, 1, () => {
+        for (const sum of sums) k.set(sum, fma(sum, step, step));
       });
-    }, true);
+      sums.forEach((sum, chain) => k.store(at(p, undefined, chain * 16), sum));
+    },
+    true,
+  );
+  const stream = (name: string, write: (target: (value: Value) => void, source: (array: number) => Value) => void): void => {
+    module.define(
+      name,
+      { p: "pointer", n: "i32" },
+      (k, { p, n }) => {
+        k.loop(0, n, 64, (byte) => {
+          for (let part = 0; part < 4; part++)
+            write(
+              (value) => k.store(at(p, byte, part * 16), value),
+              (array) => loadVector(at(p, byte, array * ARRAY + part * 16)),
+            );
+        });
+      },
+      true,
+    );
   };
   stream("copy", (store, load) => store(load(1)));
   stream("triad", (store, load) => store(fma(load(1), splat(f32(3)), load(2))));

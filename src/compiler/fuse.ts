@@ -1,11 +1,31 @@
 // Fusion is substitution: a pointwise producer's formula is put in place of its loads, a pointwise consumer becomes its producer's epilogue.
 
 import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
-import { dropUnreadOperands, expressionsOf, mapExpressions, type Pass, scalarsOf, type StepGraph, transformScalar } from "./graph.ts";
+import { dropUnreadOperands, expressionsOf, mapExpressions, type Pass, type StepGraph, scalarsOf, transformScalar } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
 /** Calls whose repetition costs more than a pass through memory. */
-const COSTLY = new Set(["exp", "expm1", "log", "log1p", "pow", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf", "uniform", "div", "sqrt", "mod"]);
+const COSTLY = new Set([
+  "exp",
+  "expm1",
+  "log",
+  "log1p",
+  "pow",
+  "sin",
+  "cos",
+  "tan",
+  "asin",
+  "acos",
+  "atan",
+  "sinh",
+  "cosh",
+  "tanh",
+  "erf",
+  "uniform",
+  "div",
+  "sqrt",
+  "mod",
+]);
 /** A body with more loads than this is not grown further: registers are few. */
 const MOST_LOADS = 12;
 /** Substitution copies a formula to every place where its value is used: x·x of x·x of … would grow without end. */
@@ -22,10 +42,17 @@ export const fuseIntoConsumers: Pass = (graph) => {
     let current = step;
     for (const buffer of new Set(step.reads)) {
       const producer = producers.get(buffer);
-      if (producer !== undefined && worthwhile(producer, current, uses.get(buffer) ?? 0, kept.has(buffer))) current = inline(producer, current, buffer) ?? current;
+      if (producer !== undefined && worthwhile(producer, current, uses.get(buffer) ?? 0, kept.has(buffer)))
+        current = inline(producer, current, buffer) ?? current;
     }
     const whole = writers.get(step.writes) === 1 && !step.clear && !current.nest.output.accumulate;
-    if (whole && current.nest.reducer === undefined && identityOutput(current.nest) && !current.reads.some((buffer) => volatile.has(buffer) && writers.has(buffer))) producers.set(step.writes, current);
+    if (
+      whole &&
+      current.nest.reducer === undefined &&
+      identityOutput(current.nest) &&
+      !current.reads.some((buffer) => volatile.has(buffer) && writers.has(buffer))
+    )
+      producers.set(step.writes, current);
     return current;
   });
   return { ...graph, steps };
@@ -43,11 +70,26 @@ export const fuseEpilogues: Pass = (graph) => {
   });
   for (let position = 0; position < steps.length; position++) {
     const consumer = steps[position];
-    if (consumer === undefined || consumer.nest.reducer !== undefined || consumer.nest.output.accumulate || consumer.clear || writers.get(consumer.writes) !== 1) continue;
+    if (
+      consumer === undefined ||
+      consumer.nest.reducer !== undefined ||
+      consumer.nest.output.accumulate ||
+      consumer.clear ||
+      writers.get(consumer.writes) !== 1
+    )
+      continue;
     for (const buffer of consumer.reads) {
       const from = writerOf.get(buffer);
       const producer = from === undefined ? undefined : steps[from];
-      if (from === undefined || producer === undefined || producer.nest.reducer === undefined || producer.clear || kept.has(buffer) || (uses.get(buffer) ?? 0) !== 1) continue;
+      if (
+        from === undefined ||
+        producer === undefined ||
+        producer.nest.reducer === undefined ||
+        producer.clear ||
+        kept.has(buffer) ||
+        (uses.get(buffer) ?? 0) !== 1
+      )
+        continue;
       if (producer.nest.reducer.startsWith("arg")) continue;
       // The merged step runs where the consumer stood: what the producer read must still be there (buffers are written once, cells at the end).
       const merged = asEpilogue(producer, consumer, buffer);
@@ -73,7 +115,8 @@ function worthwhile(producer: Step, consumer: Step, uses: number, isKept: boolea
   const isMove = producer.nest.body.kind === "load";
   const costly = body.some((node) => node.kind === "call" && COSTLY.has(node.fn));
   const loads = loadCount(consumer.nest) + body.filter((node) => node.kind === "load").length;
-  if (isProductSum(consumer.nest)) return isMove && !(producer.nest.body as Load).index.some((index) => index.kind === "indirect" || index.checked);
+  if (isProductSum(consumer.nest))
+    return isMove && !(producer.nest.body as Load).index.some((index) => index.kind === "indirect" || index.checked);
   if (loads > MOST_LOADS) return false;
   if (isMove) return true;
   const elements = consumer.nest.axes.reduce((total, axis) => total * axis.extent, 1);
@@ -83,7 +126,9 @@ function worthwhile(producer: Step, consumer: Step, uses: number, isKept: boolea
 }
 
 function loadCount(nest: Nest): number {
-  return expressionsOf(nest).flatMap(scalarsOf).filter((node) => node.kind === "load").length;
+  return expressionsOf(nest)
+    .flatMap(scalarsOf)
+    .filter((node) => node.kind === "load").length;
 }
 
 /** A sum of products, which the contraction engine packs: its loads stay plain. */
@@ -123,7 +168,9 @@ function inline(producer: Step, consumer: Step, buffer: number): Step | undefine
       if (replaced === undefined) possible = false;
       return replaced ?? node;
     });
-  const shapes = consumer.reads.every((read, operand) => read !== buffer || sameShape(consumer.nest.operands[operand] as Operand, producer.nest.output));
+  const shapes = consumer.reads.every(
+    (read, operand) => read !== buffer || sameShape(consumer.nest.operands[operand] as Operand, producer.nest.output),
+  );
   if (!shapes) return undefined;
   if (grown(consumer, buffer, producer.nest.body) > MOST_NODES) return undefined;
   const nest = mapExpressions(consumer.nest, change);
@@ -190,7 +237,9 @@ function asStored(body: Scalar, dtype: Operand["dtype"]): Scalar | undefined {
 function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | undefined {
   const output = identityOutput(producer.nest);
   if (output === undefined) return undefined;
-  const loads = expressionsOf(consumer.nest).flatMap(scalarsOf).filter((node): node is Load => node.kind === "load" && consumer.reads[node.operand] === buffer);
+  const loads = expressionsOf(consumer.nest)
+    .flatMap(scalarsOf)
+    .filter((node): node is Load => node.kind === "load" && consumer.reads[node.operand] === buffer);
   const [first] = loads;
   if (first === undefined || !loads.every((load) => JSON.stringify(load.index) === JSON.stringify(first.index))) return undefined;
   if (!sameShape(consumer.nest.operands[first.operand] as Operand, producer.nest.output)) return undefined;
@@ -202,7 +251,12 @@ function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | unde
     const target = output[d];
     if (index.terms.length > 1 || (term === undefined) !== (target === undefined)) return undefined;
     if (term === undefined || target === undefined) continue;
-    if (term.coefficient !== 1 || axisMap.has(term.axis) || (consumer.nest.axes[term.axis] as Axis).extent !== (producer.nest.axes[target] as Axis).extent) return undefined;
+    if (
+      term.coefficient !== 1 ||
+      axisMap.has(term.axis) ||
+      (consumer.nest.axes[term.axis] as Axis).extent !== (producer.nest.axes[target] as Axis).extent
+    )
+      return undefined;
     axisMap.set(term.axis, target);
   }
   if (consumer.nest.axes.some((axis, number) => axis.extent !== 1 && !axisMap.has(number))) return undefined;
@@ -213,7 +267,9 @@ function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | unde
   const base = producer.nest.operands.length;
   const rename = (index: AffineIndex): AffineIndex => ({
     ...index,
-    terms: index.terms.flatMap((term) => (axisMap.has(term.axis) ? [{ ...term, axis: axisMap.get(term.axis) as number }] : [])).sort((a, b) => a.axis - b.axis),
+    terms: index.terms
+      .flatMap((term) => (axisMap.has(term.axis) ? [{ ...term, axis: axisMap.get(term.axis) as number }] : []))
+      .sort((a, b) => a.axis - b.axis),
   });
   const renameIndex = (index: Index): Index => (index.kind === "affine" ? rename(index) : index);
   const epilogue = transformScalar(consumer.nest.body, (node) => {

@@ -35,7 +35,10 @@ export function transformScalar(scalar: Scalar, replace: (scalar: Scalar) => Sca
       return replace({ ...scalar, args: scalar.args.map(deep) });
     case "load":
     case "inside":
-      return replace({ ...scalar, index: scalar.index.map((index) => (index.kind === "indirect" ? { ...index, value: deep(index.value) } : index)) });
+      return replace({
+        ...scalar,
+        index: scalar.index.map((index) => (index.kind === "indirect" ? { ...index, value: deep(index.value) } : index)),
+      });
     default:
       return replace(scalar);
   }
@@ -63,7 +66,10 @@ export function mapExpressions(nest: Nest, change: (scalar: Scalar) => Scalar): 
     ...nest,
     body: change(nest.body),
     epilogue: nest.epilogue === undefined ? undefined : change(nest.epilogue),
-    output: { ...nest.output, index: nest.output.index.map((index) => (index.kind === "indirect" ? { ...index, value: change(index.value) } : index)) },
+    output: {
+      ...nest.output,
+      index: nest.output.index.map((index) => (index.kind === "indirect" ? { ...index, value: change(index.value) } : index)),
+    },
   };
 }
 
@@ -75,13 +81,18 @@ export function dropUnreadOperands(nest: Nest, reads: readonly number[]): { nest
   const kept: number[] = [];
   const place = new Map<number, number>();
   for (const operand of [...used].sort((a, b) => a - b)) {
-    const twin = kept.findIndex((other) => reads[other] === reads[operand] && String(nest.operands[other]?.shape) === String(nest.operands[operand]?.shape));
+    const twin = kept.findIndex(
+      (other) => reads[other] === reads[operand] && String(nest.operands[other]?.shape) === String(nest.operands[operand]?.shape),
+    );
     place.set(operand, twin >= 0 ? twin : kept.push(operand) - 1);
   }
   const renumbered = mapExpressions(nest, (expression) =>
     transformScalar(expression, (node) => (node.kind === "load" ? { ...node, operand: place.get(node.operand) as number } : node)),
   );
-  return { nest: { ...renumbered, operands: kept.map((operand) => nest.operands[operand] as Operand) }, reads: kept.map((operand) => reads[operand] as number) };
+  return {
+    nest: { ...renumbered, operands: kept.map((operand) => nest.operands[operand] as Operand) },
+    reads: kept.map((operand) => reads[operand] as number),
+  };
 }
 
 /** A key equal for nests that compute the same, whatever they are called. */

@@ -1,7 +1,7 @@
 // Lets an update write straight into its cell where the new numbers only need the old ones at the same position.
 
 import type { Index, Nest, Step } from "../formula/nest.ts";
-import { expressionsOf, type Pass, scalarsOf, type StepGraph } from "./graph.ts";
+import { expressionsOf, type Pass, type StepGraph, scalarsOf } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
 export const updateInPlace: Pass = (graph) => {
@@ -18,12 +18,19 @@ function redirect(graph: StepGraph, cell: number): StepGraph | undefined {
   const step = graph.steps[position];
   if (step === undefined || step.clear || writersPerBuffer(graph).get(from) !== 1 || !sameTypeAndSize(graph, cell, from)) return undefined;
   const later = graph.steps.slice(position + 1);
-  if (later.some((other) => other.reads.includes(cell)) || graph.results.includes(cell) || graph.updates.some((other) => other.from === cell)) return undefined;
+  if (
+    later.some((other) => other.reads.includes(cell)) ||
+    graph.results.includes(cell) ||
+    graph.updates.some((other) => other.from === cell)
+  )
+    return undefined;
   if (!readsOnlyInPlace(step, cell)) return undefined;
   const rename = (buffer: number): number => (buffer === from ? cell : buffer);
   return {
     ...graph,
-    steps: graph.steps.map((other) => (other === step ? { ...other, nest: writingInPlace(other.nest), writes: cell } : { ...other, reads: other.reads.map(rename) })),
+    steps: graph.steps.map((other) =>
+      other === step ? { ...other, nest: step.reads.includes(cell) ? writingInPlace(step.nest) : step.nest, writes: cell } : { ...other, reads: other.reads.map(rename) },
+    ),
     results: graph.results.map(rename),
     updates: graph.updates.filter((other) => other !== update),
   };
@@ -41,14 +48,23 @@ function sameTypeAndSize(graph: StepGraph, a: number, b: number): boolean {
 function readsOnlyInPlace(step: Step, cell: number): boolean {
   const { nest, reads } = step;
   if (nest.output.accumulate) return false;
-  const loads = expressionsOf(nest).flatMap(scalarsOf).filter((node) => node.kind === "load" && reads[node.operand] === cell);
+  const loads = expressionsOf(nest)
+    .flatMap(scalarsOf)
+    .filter((node) => node.kind === "load" && reads[node.operand] === cell);
   if (loads.length === 0) return true;
   // Kernels keep unfinished sums in the output: a reduction may not read there, not even in its epilogue.
   if (nest.reducer !== undefined) return false;
   const target = text(nest, nest.output.index);
-  return loads.every((load) => load.kind === "load" && nest.operands[load.operand]?.shape.join() === nest.output.shape.join() && text(nest, load.index) === target);
+  return loads.every(
+    (load) =>
+      load.kind === "load" && nest.operands[load.operand]?.shape.join() === nest.output.shape.join() && text(nest, load.index) === target,
+  );
 }
 
 function text(nest: Nest, index: readonly Index[]): string {
-  return JSON.stringify(index.map((item) => (item.kind === "affine" ? [item.terms.filter((term) => nest.axes[term.axis]?.extent !== 1), item.offset, item.divisor] : item)));
+  return JSON.stringify(
+    index.map((item) =>
+      item.kind === "affine" ? [item.terms.filter((term) => nest.axes[term.axis]?.extent !== 1), item.offset, item.divisor] : item,
+    ),
+  );
 }

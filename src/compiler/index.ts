@@ -1,7 +1,7 @@
 // The passes over a whole step, in order, each pure and each in a file of its own.
 
-import { fuseEpilogues, fuseIntoConsumers } from "./fuse.ts";
 import { foldConstants } from "./constants.ts";
+import { fuseEpilogues, fuseIntoConsumers } from "./fuse.ts";
 import type { Pass, StepGraph } from "./graph.ts";
 import { updateInPlace } from "./in-place.ts";
 import { dropUnusedSteps, shareEqualSteps } from "./simplify.ts";

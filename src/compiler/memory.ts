@@ -63,8 +63,10 @@ function lifetimes(graph: StepGraph): Life[] {
   const end = graph.steps.length;
   for (const buffer of [...graph.results, ...graph.updates.map((update) => update.from)]) touch(buffer, end);
   const cells = new Set(graph.cells);
-  return [...first].filter(([buffer]) => !cells.has(buffer)).map(([buffer, start]) => {
-    const bytes = Math.ceil((byteLength(graph.buffers[buffer] as Operand) + SLACK) / ALIGNMENT) * ALIGNMENT;
-    return { buffer, first: start, last: last.get(buffer) as number, bytes };
-  });
+  return [...first]
+    .filter(([buffer]) => !cells.has(buffer))
+    .map(([buffer, start]) => {
+      const bytes = Math.ceil((byteLength(graph.buffers[buffer] as Operand) + SLACK) / ALIGNMENT) * ALIGNMENT;
+      return { buffer, first: start, last: last.get(buffer) as number, bytes };
+    });
 }

@@ -13,7 +13,10 @@ export function printGraph(graph: StepGraph): string {
   const lines = graph.steps.map((step) => {
     const { nest } = step;
     const axes = nest.axes.map((axis, number) => `${number < nest.free ? "" : "Σ"}${axisName(nest, number)}<${axis.extent}`).join(" ");
-    const value = nest.epilogue === undefined ? reduced(nest, step.reads) : print(nest.epilogue, nest, step.reads).replace("acc", reduced(nest, step.reads));
+    const value =
+      nest.epilogue === undefined
+        ? reduced(nest, step.reads)
+        : print(nest.epilogue, nest, step.reads).replace("acc", reduced(nest, step.reads));
     return `${buffer(step.writes)} ${step.clear || nest.output.accumulate ? "+=" : "="} ${value}    for ${axes || "one step"}   (${nest.name})`;
   });
   const ends = graph.updates.map((update) => `${buffer(update.cell)} ← ${buffer(update.from)}`);
@@ -31,7 +34,8 @@ function axisName(nest: Nest, axis: number): string {
 
 function print(scalar: Scalar, nest: Nest, reads: readonly number[]): string {
   const deep = (child: Scalar): string => print(child, nest, reads);
-  const indices = (index: readonly Index[]): string => index.map((item) => (item.kind === "indirect" ? deep(item.value) : affine(item, nest))).join(", ");
+  const indices = (index: readonly Index[]): string =>
+    index.map((item) => (item.kind === "indirect" ? deep(item.value) : affine(item, nest))).join(", ");
   switch (scalar.kind) {
     case "constant":
       return String(Number(scalar.value.toPrecision(7)));
@@ -54,7 +58,9 @@ function print(scalar: Scalar, nest: Nest, reads: readonly number[]): string {
 }
 
 function affine(index: Extract<Index, { kind: "affine" }>, nest: Nest): string {
-  const terms = index.terms.map((term) => (term.coefficient === 1 ? axisName(nest, term.axis) : `${term.coefficient}*${axisName(nest, term.axis)}`));
+  const terms = index.terms.map((term) =>
+    term.coefficient === 1 ? axisName(nest, term.axis) : `${term.coefficient}*${axisName(nest, term.axis)}`,
+  );
   if (index.offset !== 0 || terms.length === 0) terms.push(String(index.offset));
   const sum = terms.join(" + ").replaceAll("+ -", "- ");
   return index.divisor === 1 ? sum : `(${sum})/${index.divisor}`;

@@ -20,17 +20,25 @@ export const shareEqualSteps: Pass = (graph) => {
     if (whole) known.set(key, step.writes);
     return [{ ...step, reads }];
   });
-  return { ...graph, steps, results: graph.results.map(resolve), updates: graph.updates.map(({ cell, from }) => ({ cell, from: resolve(from) })) };
+  return {
+    ...graph,
+    steps,
+    results: graph.results.map(resolve),
+    updates: graph.updates.map(({ cell, from }) => ({ cell, from: resolve(from) })),
+  };
 };
 
 /** Dead code: a step stays when a result, a cell, an update or a step that stays needs what it writes. */
 export const dropUnusedSteps: Pass = (graph) => {
   const needed = new Set<number>([...graph.results, ...graph.cells, ...graph.updates.map((update) => update.from)]);
-  const kept = graph.steps.slice().reverse().filter((step) => {
-    if (!needed.has(step.writes)) return false;
-    for (const buffer of step.reads) needed.add(buffer);
-    return true;
-  });
+  const kept = graph.steps
+    .slice()
+    .reverse()
+    .filter((step) => {
+      if (!needed.has(step.writes)) return false;
+      for (const buffer of step.reads) needed.add(buffer);
+      return true;
+    });
   return { ...graph, steps: kept.reverse() };
 };
 

@@ -4,18 +4,33 @@ import { composite, map } from "./op.ts";
 
 export const sigmoid = map("sigmoid", "y = 1 / (1 + exp(-x))", {
   gradient: { x: "gy * y * (1 - y)" },
-  doc: { en: "Squashes any number into (0, 1). Its derivative y(1 − y) is at most 0.25, so gradients shrink layer by layer.", ja: "どんな数も (0, 1) に押し込む。微分は最大 0.25", source: "textbook, sigmoid function" },
+  doc: {
+    en: "Squashes any number into (0, 1). Its derivative y(1 − y) is at most 0.25, so gradients shrink layer by layer.",
+    ja: "どんな数も (0, 1) に押し込む。微分は最大 0.25",
+    source: "textbook, sigmoid function",
+  },
 });
 export const tanh = map("tanh", "y = tanh(x)", { doc: { en: "Squashes any number into (−1, 1).", ja: "どんな数も (−1, 1) に押し込む" } });
 export const relu = map("relu", "y = max(x, 0)", {
   gradient: { x: "select(y > 0, gy, 0)" },
-  doc: { en: "Keeps positive numbers and sets the others to 0. Its derivative is 1 or 0 (0 at 0).", ja: "正の数はそのまま、負の数は 0", source: "Nair & Hinton 2010" },
+  doc: {
+    en: "Keeps positive numbers and sets the others to 0. Its derivative is 1 or 0 (0 at 0).",
+    ja: "正の数はそのまま、負の数は 0",
+    source: "Nair & Hinton 2010",
+  },
 });
 export const leakyRelu = map("leakyRelu", "y = select(x > 0, x, slope * x)", {
   params: { slope: 0.01 },
-  doc: { en: "Like ReLU, but negative numbers keep a small slope.", ja: "ReLU と同じだが、負の数にも小さな傾きを残す", source: "Maas et al. 2013" },
+  doc: {
+    en: "Like ReLU, but negative numbers keep a small slope.",
+    ja: "ReLU と同じだが、負の数にも小さな傾きを残す",
+    source: "Maas et al. 2013",
+  },
 });
-export const relu6 = map("relu6", "y = min(max(x, 0), 6)", { gradient: { x: "select(x > 0 && x < 6, gy, 0)" }, doc: { en: "ReLU limited to 6." } });
+export const relu6 = map("relu6", "y = min(max(x, 0), 6)", {
+  gradient: { x: "select(x > 0 && x < 6, gy, 0)" },
+  doc: { en: "ReLU limited to 6." },
+});
 export const elu = map("elu", "y = select(x > 0, x, alpha * expm1(x))", {
   params: { alpha: 1 },
   doc: { en: "Exponential linear unit: negative numbers saturate at −alpha.", source: "Clevert et al. 2015" },
@@ -38,7 +53,10 @@ export const softplus = map("softplus", "y = max(x, 0) + log1p(exp(-abs(x)))", {
   gradient: { x: "gy / (1 + exp(-x))" },
   doc: { en: "log(1 + e^x), written so that it never overflows: a smooth ReLU.", ja: "なめらかな ReLU" },
 });
-export const softsign = map("softsign", "y = x / (1 + abs(x))", { gradient: { x: "gy / (1 + abs(x)) ^ 2" }, doc: { en: "x / (1 + |x|)." } });
+export const softsign = map("softsign", "y = x / (1 + abs(x))", {
+  gradient: { x: "gy / (1 + abs(x)) ^ 2" },
+  doc: { en: "x / (1 + |x|)." },
+});
 export const logSigmoid = map("logSigmoid", "y = min(x, 0) - log1p(exp(-abs(x)))", {
   gradient: { x: "gy / (1 + exp(x))" },
   doc: { en: "Logarithm of the sigmoid, without overflow." },
@@ -59,7 +77,11 @@ export const hardSwish = map("hardSwish", "y = x * min(max(x / 6 + 0.5, 0), 1)",
 
 export const softmax = composite("softmax", "m = max[@axes](x); e = exp(x - m); s = sum[@axes](e); y = e / s", {
   gradient: { x: "gx = y * (gy - sum[@axes](gy * y))" },
-  doc: { en: "Turns numbers into probabilities that sum to 1 along the axes; subtracting the maximum changes nothing but avoids overflow.", ja: "合計が 1 になる確率に変換する", source: "textbook, softmax function" },
+  doc: {
+    en: "Turns numbers into probabilities that sum to 1 along the axes; subtracting the maximum changes nothing but avoids overflow.",
+    ja: "合計が 1 になる確率に変換する",
+    source: "textbook, softmax function",
+  },
 });
 export const logSoftmax = composite("logSoftmax", "m = max[@axes](x); s = sum[@axes](exp(x - m)); y = x - m - log(s)", {
   gradient: { x: "gx = gy - exp(y) * sum[@axes](gy)" },

@@ -14,7 +14,9 @@ export const gatherAlong = family((rank: number, axis: number): Op => {
   const axes = axisLetters(rank);
   const all = axes.join(", ");
   const source = axes.map((name, d) => (d === axis ? `ids[${all}]` : name)).join(", ");
-  return gather("gather", `y[${all}] = x[${source}]`, { doc: { en: "Picks, at every position, the element along the axis that ids says." } });
+  return gather("gather", `y[${all}] = x[${source}]`, {
+    doc: { en: "Picks, at every position, the element along the axis that ids says." },
+  });
 });
 
 /** Whole slices: y[…, i, …] = x[…, ids[i], …] along the axis. */
@@ -28,5 +30,7 @@ export const take = family((rank: number, axis: number): Op => {
 export const scatterAdd = family((rank: number, axis: number): Op => {
   const axes = axisLetters(rank);
   const target = axes.map((name, d) => (d === axis ? `ids[${name}]` : name)).join(", ");
-  return gather("scatterAdd", `y[${target}] += x[${axes.join(", ")}]`, { doc: { en: "Adds slices to the positions that ids says; the gradient of take." } });
+  return gather("scatterAdd", `y[${target}] += x[${axes.join(", ")}]`, {
+    doc: { en: "Adds slices to the positions that ids says; the gradient of take." },
+  });
 });

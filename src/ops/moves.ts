@@ -3,10 +3,14 @@
 import { axisLetters, family, makeOp, map, move, type Op } from "./op.ts";
 
 /** The same elements in another shape: nothing is copied. The caller gives the result's shape. */
-export const reshape = makeOp("view", "reshape", "y = x", { doc: { en: "The same elements in row-major order under another shape; copies nothing.", ja: "形の変更" } });
+export const reshape = makeOp("view", "reshape", "y = x", {
+  doc: { en: "The same elements in row-major order under another shape; copies nothing.", ja: "形の変更" },
+});
 
 /** Repeats dimensions of extent 1 and adds leading ones. The caller gives the result's shape. */
-export const broadcastTo = move("broadcastTo", "y = x", { doc: { en: "Repeats dimensions of extent 1 to a larger shape.", ja: "ブロードキャスト" } });
+export const broadcastTo = move("broadcastTo", "y = x", {
+  doc: { en: "Repeats dimensions of extent 1 to a larger shape.", ja: "ブロードキャスト" },
+});
 
 /** A copy, e.g. to break the sharing of memory. */
 export const copy = map("copy", "y = x", { doc: { en: "A copy.", ja: "コピー" } });
@@ -31,7 +35,10 @@ export const pad = family((rank: number): Op => {
   const axes = axisLetters(rank);
   const left = axes.map((axis, d) => `${axis} < extent${d}`).join(", ");
   const access = `x[${axes.map((axis, d) => `${axis} - low${d}`).join(", ")}]`;
-  return move("pad", `y[${left}] = select(inside(${access}), ${access}, value)`, { params: { value: 0 }, doc: { en: "Surrounds the input with a value." } });
+  return move("pad", `y[${left}] = select(inside(${access}), ${access}, value)`, {
+    params: { value: 0 },
+    doc: { en: "Surrounds the input with a value." },
+  });
 });
 
 /** Inputs x0, x1, … one after another along the axis; piece k starts at offset_k. */

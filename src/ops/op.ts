@@ -51,11 +51,23 @@ export function makeOp(kind: OpKind, name: string, source: string, options: OpOp
   const gradient: Record<string, Formula> = {};
   for (const [input, text] of Object.entries(options.gradient ?? {})) {
     const statements = /(^|[^<>=!+])=([^=]|$)/m.test(text) ? text : `g${input} = ${text}`;
-    gradient[input] = { ...parseFormula(statements, gradientOptions), params: formula.params, sizes: formula.sizes, lists: formula.lists, derived: "whole" };
+    gradient[input] = {
+      ...parseFormula(statements, gradientOptions),
+      params: formula.params,
+      sizes: formula.sizes,
+      lists: formula.lists,
+      derived: "whole",
+    };
   }
-  const numbers = [...Object.entries(params), ...Object.entries(sizes)].filter((entry): entry is [string, number] => typeof entry[1] === "number");
+  const numbers = [...Object.entries(params), ...Object.entries(sizes)].filter(
+    (entry): entry is [string, number] => typeof entry[1] === "number",
+  );
   return {
-    name, kind, source, formula, gradient,
+    name,
+    kind,
+    source,
+    formula,
+    gradient,
     params: Object.fromEntries(Object.entries(params).map(([key, value]) => [key, value === "int" ? "int" : "float"])),
     defaults: Object.fromEntries(numbers),
     axisNames: options.axisNames ?? {},
@@ -65,7 +77,10 @@ export function makeOp(kind: OpKind, name: string, source: string, options: OpOp
 
 type Row = (name: string, source: string, options?: OpOptions) => Op;
 
-const row = (kind: OpKind): Row => (name, source, options) => makeOp(kind, name, source, options);
+const row =
+  (kind: OpKind): Row =>
+  (name, source, options) =>
+    makeOp(kind, name, source, options);
 
 export const map = row("map");
 export const reduce = row("reduce");

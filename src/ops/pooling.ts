@@ -18,7 +18,11 @@ const parts = (dims: number): { out: string; taps: string; access: string; count
 export const maxPool = family((dims: number): Op => {
   const { out, taps, access } = parts(dims);
   return window(`maxPool${dims}d`, `y[n, c, ${out}] = max[${taps}](${access})`, {
-    doc: { en: "Largest value of each window; padding counts as −∞, and the first of equal values gets the gradient.", ja: "最大値プーリング", source: "textbook, pooling" },
+    doc: {
+      en: "Largest value of each window; padding counts as −∞, and the first of equal values gets the gradient.",
+      ja: "最大値プーリング",
+      source: "textbook, pooling",
+    },
   });
 });
 

@@ -11,7 +11,10 @@ export const uniform = random("randomUniform", "y[...] = low + (high - low) * un
 export const normal = random(
   "randomNormal",
   "y[...] = mean + deviation * sqrt(-2 * log(1 - uniform(seed, stream, position[...], 0))) * cos(2 * pi * uniform(seed, stream, position[...], 1))",
-  { params: { ...params, mean: 0, deviation: 1 }, doc: { en: "Normally distributed numbers.", ja: "正規乱数", source: "Box & Muller 1958" } },
+  {
+    params: { ...params, mean: 0, deviation: 1 },
+    doc: { en: "Normally distributed numbers.", ja: "正規乱数", source: "Box & Muller 1958" },
+  },
 );
 export const bernoulli = random("randomBernoulli", "y[...] = float(uniform(seed, stream, position[...], 0) < probability)", {
   params: { ...params, probability: 0.5 },
@@ -23,5 +26,9 @@ export const integers = random("randomInteger", "y[...] = int(floor(low + (high 
 });
 export const dropout = random("dropout", "y[...] = select(uniform(seed, stream, position[...], 0) < keep, x[...] / keep, 0)", {
   params: { ...params, keep: 0.5 },
-  doc: { en: "Sets each element to 0 with probability 1 − keep and divides the others by keep; the gradient uses the same mask.", ja: "ドロップアウト", source: "Srivastava et al. 2014" },
+  doc: {
+    en: "Sets each element to 0 with probability 1 − keep and divides the others by keep; the gradient uses the same mask.",
+    ja: "ドロップアウト",
+    source: "Srivastava et al. 2014",
+  },
 });

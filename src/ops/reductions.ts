@@ -4,16 +4,30 @@ import { composite, reduce } from "./op.ts";
 
 export const sum = reduce("sum", "y = sum[@axes](x)", { doc: { en: "Sum over the axes.", ja: "和" } });
 export const mean = reduce("mean", "y = mean[@axes](x)", { doc: { en: "Mean over the axes.", ja: "平均" } });
-export const prod = reduce("prod", "y = prod[@axes](x)", { doc: { en: "Product over the axes; its gradient is right with zeros among the factors.", ja: "積" } });
-export const max = reduce("max", "y = max[@axes](x)", { doc: { en: "Largest element over the axes; the first of equal ones gets the gradient.", ja: "最大値" } });
-export const min = reduce("min", "y = min[@axes](x)", { doc: { en: "Smallest element over the axes; the first of equal ones gets the gradient.", ja: "最小値" } });
-export const argmax = reduce("argmax", "y = argmax[@axes](x)", { doc: { en: "Position of the first largest element over the axes (int32).", ja: "最大の要素の位置" } });
-export const argmin = reduce("argmin", "y = argmin[@axes](x)", { doc: { en: "Position of the first smallest element over the axes (int32).", ja: "最小の要素の位置" } });
+export const prod = reduce("prod", "y = prod[@axes](x)", {
+  doc: { en: "Product over the axes; its gradient is right with zeros among the factors.", ja: "積" },
+});
+export const max = reduce("max", "y = max[@axes](x)", {
+  doc: { en: "Largest element over the axes; the first of equal ones gets the gradient.", ja: "最大値" },
+});
+export const min = reduce("min", "y = min[@axes](x)", {
+  doc: { en: "Smallest element over the axes; the first of equal ones gets the gradient.", ja: "最小値" },
+});
+export const argmax = reduce("argmax", "y = argmax[@axes](x)", {
+  doc: { en: "Position of the first largest element over the axes (int32).", ja: "最大の要素の位置" },
+});
+export const argmin = reduce("argmin", "y = argmin[@axes](x)", {
+  doc: { en: "Position of the first smallest element over the axes (int32).", ja: "最小の要素の位置" },
+});
 export const variance = composite("variance", "m = mean[@axes](x); y = sum[@axes]((x - m) ^ 2) / (count[@axes] - correction)", {
   params: { correction: 0 },
   doc: { en: "Mean squared distance from the mean; correction 1 gives the unbiased estimate.", ja: "分散" },
 });
-export const logSumExp = composite("logSumExp", "m = max[@axes](x); shift = select(isfinite(m), m, 0); y = log(sum[@axes](exp(x - shift))) + shift", {
-  gradient: { x: "gx = gy * exp(x - y)" },
-  doc: { en: "log Σ e^x over the axes, without overflow." },
-});
+export const logSumExp = composite(
+  "logSumExp",
+  "m = max[@axes](x); shift = select(isfinite(m), m, 0); y = log(sum[@axes](exp(x - shift))) + shift",
+  {
+    gradient: { x: "gx = gy * exp(x - y)" },
+    doc: { en: "log Σ e^x over the axes, without overflow." },
+  },
+);

@@ -10,7 +10,10 @@ export const sgdVelocity = update("sgdVelocity", "y = momentum * v + (1 - dampen
   params: { momentum: "float", dampening: 0, decay: 0 },
   doc: { en: "Velocity of momentum SGD.", ja: "モーメンタム SGD の速度", source: "Sutskever et al. 2013, as PyTorch defines it" },
 });
-export const sgdMomentum = update("sgdMomentum", "y = w - rate * v", { params: { rate: "float" }, doc: { en: "Step along the velocity.", ja: "速度に沿った一歩（モーメンタム）" } });
+export const sgdMomentum = update("sgdMomentum", "y = w - rate * v", {
+  params: { rate: "float" },
+  doc: { en: "Step along the velocity.", ja: "速度に沿った一歩（モーメンタム）" },
+});
 export const sgdNesterov = update("sgdNesterov", "y = w - rate * (g + decay * w + momentum * v)", {
   params: { rate: "float", momentum: "float", decay: 0 },
   doc: { en: "Step along the gradient and the new velocity.", source: "Nesterov 1983, as PyTorch defines it" },
@@ -24,7 +27,15 @@ export const adamSecond = update("adamSecond", "y = beta2 * s + fresh2 * (g + de
   params: { beta2: 0.999, fresh2: 0.001, decay: 0 },
   doc: { en: "Adam's running mean of the squared gradient.", source: "Kingma & Ba 2014" },
 });
-export const adamStep = update("adamStep", "y = w * (1 - rate * shrink) - rate / correction1 * m / (sqrt(s) / sqrt(correction2) + epsilon)", {
-  params: { rate: "float", shrink: 0, correction1: "float", correction2: "float", epsilon: 1e-8 },
-  doc: { en: "Adam's step with bias correction; shrink is AdamW's decoupled weight decay.", ja: "Adam の一歩", source: "Kingma & Ba 2014; Loshchilov & Hutter 2017" },
-});
+export const adamStep = update(
+  "adamStep",
+  "y = w * (1 - rate * shrink) - rate / correction1 * m / (sqrt(s) / sqrt(correction2) + epsilon)",
+  {
+    params: { rate: "float", shrink: 0, correction1: "float", correction2: "float", epsilon: 1e-8 },
+    doc: {
+      en: "Adam's step with bias correction; shrink is AdamW's decoupled weight decay.",
+      ja: "Adam の一歩",
+      source: "Kingma & Ba 2014; Loshchilov & Hutter 2017",
+    },
+  },
+);

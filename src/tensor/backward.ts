@@ -21,7 +21,10 @@ export function backward(root: Value, upstream: Value | undefined, options: Back
     const gradient = gradients.get(value);
     if (gradient === undefined || !value.requiresGrad || (value.node !== undefined && !value.keepsGrad)) return;
     currentTrace()?.touchGradient(value, "read");
-    value.gradient = value.gradient === undefined ? gradient : withRecording(options.createGraph === true, () => apply(arithmetic.add, [value.gradient as Value, gradient]));
+    value.gradient =
+      value.gradient === undefined
+        ? gradient
+        : withRecording(options.createGraph === true, () => apply(arithmetic.add, [value.gradient as Value, gradient]));
   };
   const seen = new Set<Value>();
   for (const value of order)
@@ -33,15 +36,29 @@ export function backward(root: Value, upstream: Value | undefined, options: Back
 }
 
 /** The gradients of `root` by each of `inputs`; undefined where it does not depend on one. Leaves are not touched. */
-export function gradientsOf(root: Value, inputs: readonly Value[], upstream: Value | undefined, options: BackwardOptions): (Value | undefined)[] {
+export function gradientsOf(
+  root: Value,
+  inputs: readonly Value[],
+  upstream: Value | undefined,
+  options: BackwardOptions,
+): (Value | undefined)[] {
   const { gradients } = propagate(root, upstream, options);
   return inputs.map((input) => gradients.get(input));
 }
 
-function propagate(root: Value, upstream: Value | undefined, options: BackwardOptions): { gradients: Map<Value, Value>; order: readonly Value[] } {
-  if (!root.requiresGrad) throw new InputError(`backward: the tensor of shape [${root.shape.join(", ")}] depends on nothing that requires a gradient`, { hint: "compute it from a parameter, or from tensor(…, { requiresGrad: true }), outside noGrad()" });
+function propagate(
+  root: Value,
+  upstream: Value | undefined,
+  options: BackwardOptions,
+): { gradients: Map<Value, Value>; order: readonly Value[] } {
+  if (!root.requiresGrad)
+    throw new InputError(`backward: the tensor of shape [${root.shape.join(", ")}] depends on nothing that requires a gradient`, {
+      hint: "compute it from a parameter, or from tensor(…, { requiresGrad: true }), outside noGrad()",
+    });
   if (upstream === undefined && root.size !== 1)
-    throw new InputError(`backward: the tensor has shape [${root.shape.join(", ")}], so it needs the gradient of its output`, { hint: "call it on a single number (loss.mean().backward()), or pass a gradient of the same shape" });
+    throw new InputError(`backward: the tensor has shape [${root.shape.join(", ")}], so it needs the gradient of its output`, {
+      hint: "call it on a single number (loss.mean().backward()), or pass a gradient of the same shape",
+    });
   if (upstream !== undefined && upstream.shape.join() !== root.shape.join())
     throw new InputError(`backward: the given gradient has shape [${upstream.shape.join(", ")}], the tensor [${root.shape.join(", ")}]`);
   return withRecording(options.createGraph === true, () => {
@@ -74,7 +91,10 @@ function step(node: TapeNode, upstream: Value, gradients: Map<Value, Value>): vo
       const input = node.inputs[number] as Value;
       if (!input.requiresGrad) return;
       for (const gradientOp of gradientOps(op, name)) {
-        const contribution = apply(gradientOp, gradientOp.formula.inputs.map(named), node.attributes, { resultShape: input.shape, like: input });
+        const contribution = apply(gradientOp, gradientOp.formula.inputs.map(named), node.attributes, {
+          resultShape: input.shape,
+          like: input,
+        });
         const sum = gradients.get(input);
         gradients.set(input, sum === undefined ? contribution : apply(arithmetic.add, [sum, contribution]));
       }

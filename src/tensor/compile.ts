@@ -1,6 +1,6 @@
 // compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
 
-import type { Backend, HostArray, StepExecutable } from "../backends/backend.ts";
+import type { Backend, StepExecutable } from "../backends/backend.ts";
 import { backendFor, getBackend } from "../backends/choose.ts";
 import { type MemoryPlan, optimise, planMemory, printGraph, type StepGraph } from "../compiler/index.ts";
 import type { Operand } from "../formula/nest.ts";
@@ -14,6 +14,7 @@ import type { Value } from "./value.ts";
 /** Tensors are inputs; numbers, strings and booleans are fixed at tracing, and another one traces anew. */
 export type CompileArgument = Tensor | number | string | boolean | undefined | null;
 
+// biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement gives void
 export type CompileResult = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | undefined | void;
 
 export interface CompileOptions {
@@ -77,7 +78,10 @@ const MOST_ENTRIES = 32;
  * makes it traced anew whenever they change
  * @example const step = compile((x, t) => { optimizer.zeroGrad(); const loss = crossEntropy(net(x), t); loss.backward(); optimizer.step(); return loss; });
  */
-export function compile<Args extends readonly CompileArgument[] = Tensor[], Result extends CompileResult = CompileResult>(fn: (...args: Args) => Result, options: CompileOptions = {}): CompiledFunction<Args, Result> {
+export function compile<Args extends readonly CompileArgument[] = Tensor[], Result extends CompileResult = CompileResult>(
+  fn: (...args: Args) => Result,
+  options: CompileOptions = {},
+): CompiledFunction<Args, Result> {
   const entries: Entry[] = [];
   const name = options.name ?? (fn.name === "" ? "step" : fn.name);
   const compiled = (...args: Args): Result => {
@@ -94,8 +98,16 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
   return Object.defineProperty(compiled, "steps", { get: () => entries.slice() }) as CompiledFunction<Args, Result>;
 }
 
-function inner<Args extends readonly CompileArgument[], Result extends CompileResult>(name: string, fn: (...args: Args) => Result, args: Args, options: CompileOptions): Result {
-  if (options.guard !== undefined) throw new InputError(`compile: "${name}", which has a guard, was called while another function is being traced`, { hint: "give the guard to the outer one, and pass it the function uncompiled" });
+function inner<Args extends readonly CompileArgument[], Result extends CompileResult>(
+  name: string,
+  fn: (...args: Args) => Result,
+  args: Args,
+  options: CompileOptions,
+): Result {
+  if (options.guard !== undefined)
+    throw new InputError(`compile: "${name}", which has a guard, was called while another function is being traced`, {
+      hint: "give the guard to the outer one, and pass it the function uncompiled",
+    });
   return fn(...args);
 }
 
@@ -111,9 +123,12 @@ function keyOf(name: string, args: readonly CompileArgument[]): string {
     else if (typeof arg === "string") key += JSON.stringify(arg);
     else if (arg === undefined || arg === null || typeof arg === "boolean") key += String(arg);
     else
-      throw new InputError(`compile: argument ${number} of "${name}" is ${Array.isArray(arg) ? "an array" : `of type ${typeof arg}`}; arguments must be tensors, numbers, strings or booleans`, {
-        hint: "pass every tensor as an argument of its own",
-      });
+      throw new InputError(
+        `compile: argument ${number} of "${name}" is ${Array.isArray(arg) ? "an array" : `of type ${typeof arg}`}; arguments must be tensors, numbers, strings or booleans`,
+        {
+          hint: "pass every tensor as an argument of its own",
+        },
+      );
   });
   return key;
 }
@@ -123,7 +138,9 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
   const trace = new Trace(name);
   let gradients: Entry["gradients"] = [];
   try {
-    const traced = args.map((arg) => (isTensor(arg) ? asTensor(trace.input(valueOf(arg), (shape, dtype) => like.make(undefined, shape, dtype))) : arg));
+    const traced = args.map((arg) =>
+      isTensor(arg) ? asTensor(trace.input(valueOf(arg), (shape, dtype) => like.make(undefined, shape, dtype))) : arg,
+    );
     let result: CompileResult;
     try {
       result = runTrace(trace, () => fn(...traced));
@@ -139,12 +156,21 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
     const written = new Set([...graph.updates.map((update) => update.cell)]);
     const frozen = trace.cells.map((value) => [value, value.requiresGrad] as const);
     return {
-      key, trace, executable, backend, gradients, rebuild,
+      key,
+      trace,
+      executable,
+      backend,
+      gradients,
+      rebuild,
       argumentGradients: argumentGradients(args, traced),
       isGuarded: options.guard !== undefined,
       graph: optimised.graph,
       memory: planMemory(optimised.graph),
-      cells: optimised.cells.map(({ value, buffer }) => ({ value, operand: graph.buffers[buffer] as Operand, written: written.has(buffer) })),
+      cells: optimised.cells.map(({ value, buffer }) => ({
+        value,
+        operand: graph.buffers[buffer] as Operand,
+        written: written.has(buffer),
+      })),
       guards: [...trace.guards, () => frozen.every(([value, flag]) => value.requiresGrad === flag)],
       compileMs: performance.now() - start,
       listing: () => `${printGraph(optimised.graph)}\n\n${executable.listing()}`,
@@ -194,9 +220,12 @@ function argumentGradients(args: readonly CompileArgument[], traced: readonly Co
     const gradient = isTensor(arg) ? valueOf(traced[position] as Tensor).gradient : undefined;
     if (gradient === undefined) return [];
     if (valueOf(arg as Tensor).node !== undefined)
-      throw new InputError(`compile: backward() reached argument ${position}, which was itself computed from tensors that require gradients; they would get none`, {
-        hint: "compute it inside the compiled function, or pass its detach()",
-      });
+      throw new InputError(
+        `compile: backward() reached argument ${position}, which was itself computed from tensors that require gradients; they would get none`,
+        {
+          hint: "compute it inside the compiled function, or pass its detach()",
+        },
+      );
     return [[position, gradient] as const];
   });
 }
@@ -215,9 +244,15 @@ function flatten(result: CompileResult): { values: Value[]; rebuild: (results: r
     const { shape } = result;
     return { values: [valueOf(result)], rebuild: ([value]) => asTensor(shaped(value as Value, shape)) };
   }
-  if (result instanceof Promise) throw new InputError("compile: the function must not be async: what it does after waiting cannot be traced", { hint: "await before calling the compiled function" });
+  if (result instanceof Promise)
+    throw new InputError("compile: the function must not be async: what it does after waiting cannot be traced", {
+      hint: "await before calling the compiled function",
+    });
   if (typeof result !== "object" || result === null)
-    throw new InputError(`compile: the function must return tensors, an array or a record of tensors, got ${result === null ? "null" : typeof result}`, { hint: "numbers come out as tensors: return the tensor, and read it with item() outside" });
+    throw new InputError(
+      `compile: the function must return tensors, an array or a record of tensors, got ${result === null ? "null" : typeof result}`,
+      { hint: "numbers come out as tensors: return the tensor, and read it with item() outside" },
+    );
   const keys = Object.keys(result);
   const list = keys.map((key) => (result as Record<string, Tensor>)[key] as Tensor);
   const wrong = list.findIndex((item) => !isTensor(item));
@@ -226,7 +261,8 @@ function flatten(result: CompileResult): { values: Value[]; rebuild: (results: r
   const wrap = (values: readonly Value[]): Tensor[] => values.map((value, n) => asTensor(shaped(value, shapes[n] as readonly number[])));
   return {
     values: list.map((item) => valueOf(item)),
-    rebuild: (values) => (Array.isArray(result) ? wrap(values) : Object.fromEntries(wrap(values).map((item, n) => [keys[n] as string, item]))),
+    rebuild: (values) =>
+      Array.isArray(result) ? wrap(values) : Object.fromEntries(wrap(values).map((item, n) => [keys[n] as string, item])),
   };
 }
 

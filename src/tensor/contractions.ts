@@ -37,7 +37,8 @@ export interface PoolingOptions {
 }
 
 export function matmul(a: Value, b: Value): Value {
-  if (a.rank === 0 || b.rank === 0) throw new ShapeError(`matmul: expected matrices or vectors, got shapes ${shapeText(a.shape)} and ${shapeText(b.shape)}`);
+  if (a.rank === 0 || b.rank === 0)
+    throw new ShapeError(`matmul: expected matrices or vectors, got shapes ${shapeText(a.shape)} and ${shapeText(b.shape)}`);
   const left = a.rank === 1 ? reshape(a, [1, ...a.shape]) : a;
   const right = b.rank === 1 ? reshape(b, [...b.shape, 1]) : b;
   const product = apply(ops.matmul, [left, right]);
@@ -69,13 +70,23 @@ export function convolution(x: Value, weight: Value, bias: Value | undefined, op
   const same = options.padding === "same";
   const counts = spatial.map((size, d) => Math.ceil(size / (stride[d] as number)));
   const padding = same
-    ? spatial.map((size, d) => Math.floor(Math.max(0, ((counts[d] as number) - 1) * (stride[d] as number) + ((kernel[d] as number) - 1) * (dilation[d] as number) + 1 - size) / 2))
+    ? spatial.map((size, d) =>
+        Math.floor(
+          Math.max(
+            0,
+            ((counts[d] as number) - 1) * (stride[d] as number) + ((kernel[d] as number) - 1) * (dilation[d] as number) + 1 - size,
+          ) / 2,
+        ),
+      )
     : perDimension(name, "padding", (options.padding as PerDimension | undefined) ?? 0, dims, 0);
   const [batch, channels] = x.shape as [number, number];
   const [out, inner] = weight.shape as [number, number];
   if (channels !== inner * groups || out % groups !== 0) {
     const divided = groups === 1 ? "" : ` with ${groups} groups`;
-    throw new ShapeError(`${name}: input channel counts ${channels} and ${inner * groups} differ${divided}: x is ${shapeText(x.shape)}, weight is ${shapeText(weight.shape)}`, { hint: "weight is [out, in / groups, …kernel]; both channel counts must be multiples of groups" });
+    throw new ShapeError(
+      `${name}: input channel counts ${channels} and ${inner * groups} differ${divided}: x is ${shapeText(x.shape)}, weight is ${shapeText(weight.shape)}`,
+      { hint: "weight is [out, in / groups, …kernel]; both channel counts must be multiples of groups" },
+    );
   }
   const attributes = { ...numbered("stride", stride), ...numbered("dilation", dilation), ...numbered("padding", padding) };
   const op = ops.convolution(dims, bias !== undefined, groups > 1);
@@ -103,30 +114,58 @@ export function convolutionTranspose(x: Value, weight: Value, bias: Value | unde
   const spatial = x.shape.slice(2);
   const [batch, channels] = x.shape as [number, number];
   const [inner, outPerGroup] = weight.shape as [number, number];
-  if (channels !== inner || channels % groups !== 0) throw new ShapeError(`${name}: input channel counts ${channels} and ${inner} differ: x is ${shapeText(x.shape)}, weight is ${shapeText(weight.shape)}`, { hint: "weight is [in, out / groups, …kernel]" });
-  const counts = spatial.map((size, d) => (size - 1) * (stride[d] as number) - 2 * (padding[d] as number) + (dilation[d] as number) * ((kernel[d] as number) - 1) + (extra[d] as number) + 1);
-  if (counts.some((count) => count < 1)) throw new ShapeError(`${name}: the padding leaves no output: x is ${shapeText(x.shape)}, the result would be ${shapeText(counts)}`);
+  if (channels !== inner || channels % groups !== 0)
+    throw new ShapeError(
+      `${name}: input channel counts ${channels} and ${inner} differ: x is ${shapeText(x.shape)}, weight is ${shapeText(weight.shape)}`,
+      { hint: "weight is [in, out / groups, …kernel]" },
+    );
+  const counts = spatial.map(
+    (size, d) =>
+      (size - 1) * (stride[d] as number) -
+      2 * (padding[d] as number) +
+      (dilation[d] as number) * ((kernel[d] as number) - 1) +
+      (extra[d] as number) +
+      1,
+  );
+  if (counts.some((count) => count < 1))
+    throw new ShapeError(`${name}: the padding leaves no output: x is ${shapeText(x.shape)}, the result would be ${shapeText(counts)}`);
   const attributes = { ...numbered("stride", stride), ...numbered("dilation", dilation), ...numbered("padding", padding) };
   const op = ops.convolutionTranspose(dims, bias !== undefined, groups > 1);
-  if (groups === 1) return apply(op, bias === undefined ? [x, weight] : [x, weight, bias], attributes, { resultShape: [batch, outPerGroup, ...counts] });
-  const grouped = [reshape(x, [batch, groups, channels / groups, ...spatial]), reshape(weight, [groups, channels / groups, outPerGroup, ...kernel])];
+  if (groups === 1)
+    return apply(op, bias === undefined ? [x, weight] : [x, weight, bias], attributes, { resultShape: [batch, outPerGroup, ...counts] });
+  const grouped = [
+    reshape(x, [batch, groups, channels / groups, ...spatial]),
+    reshape(weight, [groups, channels / groups, outPerGroup, ...kernel]),
+  ];
   if (bias !== undefined) grouped.push(reshape(bias, [groups, outPerGroup]));
   const y = apply(op, grouped, attributes, { resultShape: [batch, groups, outPerGroup, ...counts] });
   return reshape(y, [batch, groups * outPerGroup, ...counts]);
 }
 
-export function pool(kind: "max" | "average", x: Value, kernelSize: PerDimension, options: PoolingOptions & { readonly countPadding?: boolean }): Value {
+export function pool(
+  kind: "max" | "average",
+  x: Value,
+  kernelSize: PerDimension,
+  options: PoolingOptions & { readonly countPadding?: boolean },
+): Value {
   const dims = x.rank - 2;
   const name = `${kind}Pool${Math.max(1, dims)}d`;
-  if (dims < 1 || dims > 3) throw new ShapeError(`${name}: expected [batch, channels, …] with one to three spatial dimensions, got shape ${shapeText(x.shape)}`);
+  if (dims < 1 || dims > 3)
+    throw new ShapeError(`${name}: expected [batch, channels, …] with one to three spatial dimensions, got shape ${shapeText(x.shape)}`);
   const kernel = perDimension(name, "kernel size", kernelSize, dims, 1);
   const stride = perDimension(name, "stride", options.stride ?? kernel, dims, 1);
   const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims, 1);
   const padding = perDimension(name, "padding", options.padding ?? 0, dims, 0);
   padding.forEach((amount, d) => {
-    if (amount * 2 > (kernel[d] as number)) throw new ShapeError(`${name}: padding ${amount} is more than half of the kernel size ${kernel[d]}`);
+    if (amount * 2 > (kernel[d] as number))
+      throw new ShapeError(`${name}: padding ${amount} is more than half of the kernel size ${kernel[d]}`);
   });
-  const attributes = { ...numbered("kernel", kernel), ...numbered("stride", stride), ...numbered("dilation", dilation), ...numbered("padding", padding) };
+  const attributes = {
+    ...numbered("kernel", kernel),
+    ...numbered("stride", stride),
+    ...numbered("dilation", dilation),
+    ...numbered("padding", padding),
+  };
   const op = kind === "max" ? pooling.maxPool(dims) : pooling.averagePool(dims, options.countPadding ?? true);
   if (!options.ceilMode) return apply(op, [x], attributes);
   const counts = x.shape.slice(2).map((size, d) => {
@@ -136,22 +175,47 @@ export function pool(kind: "max" | "average", x: Value, kernelSize: PerDimension
     return (count - 1) * s >= size + p ? count - 1 : count;
   });
   const resultShape = [...x.shape.slice(0, 2), ...counts];
-  const overhangs = counts.some((count, d) => (count - 1) * (stride[d] as number) + (dilation[d] as number) * ((kernel[d] as number) - 1) + 1 > (x.shape[d + 2] as number) + 2 * (padding[d] as number));
+  const overhangs = counts.some(
+    (count, d) =>
+      (count - 1) * (stride[d] as number) + (dilation[d] as number) * ((kernel[d] as number) - 1) + 1 >
+      (x.shape[d + 2] as number) + 2 * (padding[d] as number),
+  );
   if (kind === "max" || !overhangs || options.countPadding === false) return apply(op, [x], attributes, { resultShape });
   // Padding counts as elements, what lies beyond it does not: as PyTorch has it.
-  const padded = pad(x, padding.map((amount) => [amount, amount] as const), 0);
-  return apply(pooling.averagePool(dims, false), [padded], { ...attributes, ...numbered("padding", padding.map(() => 0)) }, { resultShape });
+  const padded = pad(
+    x,
+    padding.map((amount) => [amount, amount] as const),
+    0,
+  );
+  return apply(
+    pooling.averagePool(dims, false),
+    [padded],
+    {
+      ...attributes,
+      ...numbered(
+        "padding",
+        padding.map(() => 0),
+      ),
+    },
+    { resultShape },
+  );
 }
 
 function checkRanks(name: string, x: Value, weight: Value, dims: number): void {
-  if (dims < 1 || dims > 3) throw new ShapeError(`${name}: expected [batch, channels, …] with one to three spatial dimensions, got shape ${shapeText(x.shape)}`);
-  if (weight.rank !== x.rank) throw new ShapeError(`${name}: weight must have ${x.rank} dimensions like x: x is ${shapeText(x.shape)}, weight is ${shapeText(weight.shape)}`);
+  if (dims < 1 || dims > 3)
+    throw new ShapeError(`${name}: expected [batch, channels, …] with one to three spatial dimensions, got shape ${shapeText(x.shape)}`);
+  if (weight.rank !== x.rank)
+    throw new ShapeError(
+      `${name}: weight must have ${x.rank} dimensions like x: x is ${shapeText(x.shape)}, weight is ${shapeText(weight.shape)}`,
+    );
 }
 
 function perDimension(name: string, what: string, value: PerDimension, dims: number, least: number): number[] {
   const values = typeof value === "number" ? Array.from({ length: dims }, () => value) : [...value];
   if (values.length !== dims || values.some((item) => !Number.isInteger(item) || item < least))
-    throw new InputError(`${name}: ${what} must be an integer of at least ${least}, or ${dims} of them, got ${typeof value === "number" ? value : shapeText(value)}`);
+    throw new InputError(
+      `${name}: ${what} must be an integer of at least ${least}, or ${dims} of them, got ${typeof value === "number" ? value : shapeText(value)}`,
+    );
   return values;
 }
 

@@ -51,7 +51,8 @@ export function tensor(data: HostArray | Nested, second?: Shape | TensorOptions,
 
 /** A tensor that requires a gradient: a weight. */
 export function parameter<const S extends Shape>(value: Tensor<S>): Tensor<S> {
-  if (!value.dtype.startsWith("float")) throw new InputError(`parameter: only floats can require a gradient, got ${value.dtype}`, { hint: 'convert it first: to("float32")' });
+  if (!value.dtype.startsWith("float"))
+    throw new InputError(`parameter: only floats can require a gradient, got ${value.dtype}`, { hint: 'convert it first: to("float32")' });
   const made = fromData(value.data.slice() as HostArray, value.shape, value.dtype);
   valueOf(made).requiresGrad = true;
   return made;
@@ -73,15 +74,24 @@ export function ones<const S extends Shape>(shape: S, options?: TensorOptions): 
 
 /** start, start + step, … below end (above it for a negative step). */
 export function arange(start: number, end: number, step = 1, options: TensorOptions = {}): Tensor<readonly [number]> {
-  if (step === 0 || !Number.isFinite((end - start) / step)) throw new InputError(`arange: expected finite numbers and a step other than 0, got ${start}, ${end}, ${step}`);
+  if (step === 0 || !Number.isFinite((end - start) / step))
+    throw new InputError(`arange: expected finite numbers and a step other than 0, got ${start}, ${end}, ${step}`);
   const count = Math.max(0, Math.ceil((end - start) / step));
-  return tensor(Array.from({ length: count }, (_, n) => start + n * step), [count], options);
+  return tensor(
+    Array.from({ length: count }, (_, n) => start + n * step),
+    [count],
+    options,
+  );
 }
 
 /** `count` numbers evenly spaced from start to end, both included. */
 export function linspace(start: number, end: number, count: number, options: TensorOptions = {}): Tensor<readonly [number]> {
   if (!Number.isInteger(count) || count < 1) throw new InputError(`linspace: the count must be a positive integer, got ${count}`);
-  return tensor(Array.from({ length: count }, (_, n) => (count === 1 ? start : start + ((end - start) * n) / (count - 1))), [count], options);
+  return tensor(
+    Array.from({ length: count }, (_, n) => (count === 1 ? start : start + ((end - start) * n) / (count - 1))),
+    [count],
+    options,
+  );
 }
 
 /** The identity matrix. */
@@ -103,20 +113,23 @@ function make(data: HostArray, shape: Shape, dtype: DType, options: TensorOption
 }
 
 function checkShape(shape: Shape): void {
-  if (shape.some((extent) => !Number.isInteger(extent) || extent < 0)) throw new ShapeError(`expected a shape of non-negative integers, got [${shape.join(", ")}]`);
+  if (shape.some((extent) => !Number.isInteger(extent) || extent < 0))
+    throw new ShapeError(`expected a shape of non-negative integers, got [${shape.join(", ")}]`);
 }
 
 /** Flattens nested arrays; true when they hold booleans. */
 function collect(data: Nested, depth: number, shape: number[], numbers: number[]): boolean {
   if (typeof data === "number" || typeof data === "boolean") {
-    if (depth !== shape.length) throw new ShapeError(`tensor: expected an array of ${shape[depth]} at depth ${depth}, got the number ${data}`);
+    if (depth !== shape.length)
+      throw new ShapeError(`tensor: expected an array of ${shape[depth]} at depth ${depth}, got the number ${data}`);
     numbers.push(Number(data));
     return typeof data === "boolean";
   }
   if (!Array.isArray(data)) throw new InputError(`tensor: expected numbers, got ${data === null ? "null" : typeof data}`);
   if (numbers.length === 0 && shape.length === depth) shape.push(data.length);
   else if (shape.length <= depth) throw new ShapeError(`tensor: expected a number at depth ${depth}, got an array of ${data.length}`);
-  else if (shape[depth] !== data.length) throw new ShapeError(`tensor: rows differ in length: expected ${shape[depth]} at depth ${depth}, got ${data.length}`);
+  else if (shape[depth] !== data.length)
+    throw new ShapeError(`tensor: rows differ in length: expected ${shape[depth]} at depth ${depth}, got ${data.length}`);
   let isBool = data.length > 0;
   for (const item of data as readonly Nested[]) isBool = collect(item, depth + 1, shape, numbers) && isBool;
   return isBool;
@@ -127,7 +140,8 @@ function fitted(value: number, dtype: DType, position: number): number {
   if (dtype === "bool") return Number(value !== 0);
   if (dtype !== "int32" && dtype !== "uint8") return value;
   const [low, high] = dtype === "int32" ? [-2147483648, 2147483647] : [0, 255];
-  if (!Number.isInteger(value) || value < low || value > high) throw new InputError(`tensor: ${dtype} holds whole numbers from ${low} to ${high}, got ${value} at position ${position}`);
+  if (!Number.isInteger(value) || value < low || value > high)
+    throw new InputError(`tensor: ${dtype} holds whole numbers from ${low} to ${high}, got ${value} at position ${position}`);
   return value;
 }
 

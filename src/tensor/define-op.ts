@@ -45,12 +45,21 @@ export function defineOp(formula: string, options: DefineOpOptions = {}): Define
   const op = makeOp("composite", name, formula, rest);
   const call = (inputs: readonly (Tensor | number)[], { attributes = {}, shape }: CallOptions): Tensor => {
     const names = op.formula.inputs;
-    if (inputs.length !== names.length) throw new InputError(`${name} takes ${names.length} tensor${names.length === 1 ? "" : "s"} (${names.join(", ")}), got ${inputs.length}`);
+    if (inputs.length !== names.length)
+      throw new InputError(
+        `${name} takes ${names.length} tensor${names.length === 1 ? "" : "s"} (${names.join(", ")}), got ${inputs.length}`,
+      );
     const first = inputs.find((input): input is Tensor => typeof input !== "number");
     const base = first === undefined ? like : valueOf(first, name);
     const values = inputs.map((input) => operand(typeof input === "number" ? input : valueOf(input, name), base));
     return asTensor(apply(op, values, attributes, { resultShape: shape, like }));
   };
   const defined = (...inputs: readonly (Tensor | number)[]): Tensor => call(inputs, {});
-  return Object.assign(defined, { with: (callOptions: CallOptions) => (...inputs: readonly (Tensor | number)[]) => call(inputs, callOptions), op });
+  return Object.assign(defined, {
+    with:
+      (callOptions: CallOptions) =>
+      (...inputs: readonly (Tensor | number)[]) =>
+        call(inputs, callOptions),
+    op,
+  });
 }

@@ -45,7 +45,8 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
       const parts = partsOf(op);
       if (parts.length > 1) return applyParts(op, parts, inputs, attributes, options);
     }
-    const output = op.kind === "view" ? view(inputs[0] as Value, options.resultShape as readonly number[]) : run(op, inputs, attributes, options);
+    const output =
+      op.kind === "view" ? view(inputs[0] as Value, options.resultShape as readonly number[]) : run(op, inputs, attributes, options);
     if (record && output.dtype.startsWith("float")) {
       output.requiresGrad = true;
       output.node = { op, inputs, attributes, output, scope: currentScope(), site: captureSite() };
@@ -78,7 +79,8 @@ function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attr
 }
 
 function view(input: Value, shape: readonly number[]): Value {
-  if (sizeOfShape(shape) !== input.size) throw new InputError(`reshape: ${input.size} elements of shape [${input.shape.join(", ")}] do not fill [${shape.join(", ")}]`);
+  if (sizeOfShape(shape) !== input.size)
+    throw new InputError(`reshape: ${input.size} elements of shape [${input.shape.join(", ")}] do not fill [${shape.join(", ")}]`);
   const trace = currentTrace();
   if (trace === undefined) return input.make(input.data, shape, input.dtype);
   return trace.view(input, input.make(undefined, shape, input.dtype));
@@ -90,7 +92,8 @@ function run(op: Op, inputs: readonly Value[], attributes: Attributes, options: 
   const params = op.formula.params.map((name): number | LiveNumber => {
     const value = attributes[name] ?? op.defaults[name];
     if (value instanceof LiveNumber) return value;
-    if (typeof value !== "number") throw new InputError(`${op.name}: ${name} must be a number, got ${value === undefined ? "nothing" : `[${value}]`}`);
+    if (typeof value !== "number")
+      throw new InputError(`${op.name}: ${name} must be a number, got ${value === undefined ? "nothing" : `[${value}]`}`);
     return op.params[name] === "int" ? value | 0 : value;
   });
   const trace = currentTrace();
@@ -98,7 +101,14 @@ function run(op: Op, inputs: readonly Value[], attributes: Attributes, options: 
   if (found.size === 0) return like.make(allocate(found.dtype, 0), found.shape, found.dtype);
   found.executable ??= found.backend.compile(found.program);
   const arrays = inputs.map((input) => input.data);
-  return like.make(found.executable.run(arrays, params.map((param) => (typeof param === "number" ? param : param.read()))), found.shape, found.dtype);
+  return like.make(
+    found.executable.run(
+      arrays,
+      params.map((param) => (typeof param === "number" ? param : param.read())),
+    ),
+    found.shape,
+    found.dtype,
+  );
 }
 
 function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resultShape: readonly number[] | undefined): Prepared {
@@ -117,7 +127,10 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resul
   if (known !== undefined) return known;
 
   const names = op.formula.inputs;
-  if (names.length !== inputs.length) throw new InputError(`${op.name} takes ${names.length} tensor${names.length === 1 ? "" : "s"} (${names.join(", ")}), got ${inputs.length}`);
+  if (names.length !== inputs.length)
+    throw new InputError(
+      `${op.name} takes ${names.length} tensor${names.length === 1 ? "" : "s"} (${names.join(", ")}), got ${inputs.length}`,
+    );
   const sizes: Record<string, number> = {};
   const lists: Record<string, readonly number[]> = {};
   for (const size of op.formula.sizes) {
@@ -129,9 +142,15 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resul
     if (Array.isArray(value)) lists[list] = value as readonly number[];
   }
   const program = bind(op.formula, {
-    name: op.name, sizes, lists, params: op.params, axisNames: op.axisNames,
+    name: op.name,
+    sizes,
+    lists,
+    params: op.params,
+    axisNames: op.axisNames,
     ...(resultShape === undefined ? {} : { resultShape }),
-    inputs: Object.fromEntries(names.map((name, number) => [name, { dtype: (inputs[number] as Value).dtype, shape: (inputs[number] as Value).shape }])),
+    inputs: Object.fromEntries(
+      names.map((name, number) => [name, { dtype: (inputs[number] as Value).dtype, shape: (inputs[number] as Value).shape }]),
+    ),
   });
   const { shape, dtype } = program.buffers[program.result] as { shape: readonly number[]; dtype: DType };
   const made: Prepared = { program, executable: undefined, backend, shape, dtype, size: sizeOfShape(shape) };

@@ -64,5 +64,6 @@ function numberFormat(values: readonly number[], dtype: DType): (value: number) 
 }
 
 function special(format: (value: number) => string): (value: number) => string {
-  return (value) => (Number.isNaN(value) ? "NaN" : value === Number.POSITIVE_INFINITY ? "∞" : value === Number.NEGATIVE_INFINITY ? "−∞" : format(value));
+  return (value) =>
+    Number.isNaN(value) ? "NaN" : value === Number.POSITIVE_INFINITY ? "∞" : value === Number.NEGATIVE_INFINITY ? "−∞" : format(value);
 }

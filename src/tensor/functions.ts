@@ -22,7 +22,8 @@ const unary = (op: Op): Unary => {
   // Summaries and printed layers call the function by its name.
   return Object.defineProperty(call, "name", { value: op.name });
 };
-const withAttributes = <S extends Shape>(op: Op, x: Tensor<S>, attributes: Attributes): Tensor<S> => asTensor(apply(op, [valueOf(x, op.name)], attributes));
+const withAttributes = <S extends Shape>(op: Op, x: Tensor<S>, attributes: Attributes): Tensor<S> =>
+  asTensor(apply(op, [valueOf(x, op.name)], attributes));
 
 export const sigmoid: Unary = unary(activations.sigmoid);
 export const tanh: Unary = unary(activations.tanh);
@@ -71,18 +72,29 @@ export function logSoftmax<S extends Shape>(x: Tensor<S>, axis: Axes = -1): Tens
 /** a where the condition holds (is not 0), else b; all broadcast. */
 export function where(condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor {
   const base = isTensor(a) ? valueOf(a) : isTensor(b) ? valueOf(b) : like;
-  const side = (value: Tensor | number): ReturnType<typeof valueOf> => operate.operand(typeof value === "number" ? value : valueOf(value, "where"), base);
+  const side = (value: Tensor | number): ReturnType<typeof valueOf> =>
+    operate.operand(typeof value === "number" ? value : valueOf(value, "where"), base);
   return asTensor(apply(arithmetic.select, [valueOf(condition, "where"), side(a), side(b)]));
 }
 
 /** Joins tensors along an existing axis. @throws ShapeError when another dimension differs */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
-  return asTensor(operate.concatenate(tensors.map((item) => valueOf(item, "concat")), axis));
+  return asTensor(
+    operate.concatenate(
+      tensors.map((item) => valueOf(item, "concat")),
+      axis,
+    ),
+  );
 }
 
 /** Joins tensors of one shape along a new axis. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
-  return asTensor(operate.stack(tensors.map((item) => valueOf(item, "stack")), axis));
+  return asTensor(
+    operate.stack(
+      tensors.map((item) => valueOf(item, "stack")),
+      axis,
+    ),
+  );
 }
 
 export function matmul(a: Tensor, b: Tensor): Tensor {
@@ -96,7 +108,12 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 
 /** Any sum of products in index notation. @example einsum("bij,bjk->bik", a, b) */
 export function einsum(subscripts: string, ...tensors: readonly Tensor[]): Tensor {
-  return asTensor(contractions.einsum(subscripts, tensors.map((item) => valueOf(item, "einsum"))));
+  return asTensor(
+    contractions.einsum(
+      subscripts,
+      tensors.map((item) => valueOf(item, "einsum")),
+    ),
+  );
 }
 
 /** x: [batch, in, …spatial], weight: [out, in / groups, …kernel], bias: [out]; one to three spatial dimensions. */
@@ -106,7 +123,14 @@ export function conv(x: Tensor, weight: Tensor, bias?: Tensor, options: contract
 
 /** x: [batch, in, …spatial], weight: [in, out / groups, …kernel], bias: [out]. */
 export function convTranspose(x: Tensor, weight: Tensor, bias?: Tensor, options: contractions.TransposedConvolutionOptions = {}): Tensor {
-  return asTensor(contractions.convolutionTranspose(valueOf(x, "convTranspose"), valueOf(weight, "convTranspose"), bias && valueOf(bias, "convTranspose"), options));
+  return asTensor(
+    contractions.convolutionTranspose(
+      valueOf(x, "convTranspose"),
+      valueOf(weight, "convTranspose"),
+      bias && valueOf(bias, "convTranspose"),
+      options,
+    ),
+  );
 }
 
 /** Largest value of each window of [batch, channels, …spatial]; padding counts as −∞. */
@@ -115,7 +139,11 @@ export function maxPool(x: Tensor, kernelSize: contractions.PerDimension, option
 }
 
 /** Mean of each window of [batch, channels, …spatial]; `countPadding: false` divides by the part inside the input. */
-export function averagePool(x: Tensor, kernelSize: contractions.PerDimension, options: contractions.PoolingOptions & { readonly countPadding?: boolean } = {}): Tensor {
+export function averagePool(
+  x: Tensor,
+  kernelSize: contractions.PerDimension,
+  options: contractions.PoolingOptions & { readonly countPadding?: boolean } = {},
+): Tensor {
   return asTensor(contractions.pool("average", valueOf(x, "averagePool"), kernelSize, options));
 }
 
@@ -138,18 +166,37 @@ export function scatterAdd(x: Tensor, ids: Tensor, extent: number, axis = 0): Te
   const value = valueOf(x, "scatterAdd");
   const along = operate.resolveAxis("scatterAdd", axis, value.rank);
   operate.checkIds("scatterAdd", valueOf(ids), extent, `axis ${axis} of the result`);
-  return asTensor(apply(gathers.scatterAdd(value.rank, along), [valueOf(ids), value], {}, { resultShape: value.shape.map((size, d) => (d === along ? extent : size)) }));
+  return asTensor(
+    apply(
+      gathers.scatterAdd(value.rank, along),
+      [valueOf(ids), value],
+      {},
+      { resultShape: value.shape.map((size, d) => (d === along ? extent : size)) },
+    ),
+  );
 }
 
 /** (x − mean) / √(variance + epsilon) · weight + bias, all broadcast. */
 export function normalise(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
-  return asTensor(apply(normalisations.normalise, [x, mean, variance, weight, bias].map((item) => valueOf(item, "normalise")), { epsilon }));
+  return asTensor(
+    apply(
+      normalisations.normalise,
+      [x, mean, variance, weight, bias].map((item) => valueOf(item, "normalise")),
+      { epsilon },
+    ),
+  );
 }
 
 /** Normalises over the last dimensions, as many as weight and bias have. */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
   const axes = Array.from({ length: weight.rank }, (_, d) => x.rank - weight.rank + d);
-  return asTensor(apply(normalisations.layerNorm, [x, weight, bias].map((item) => valueOf(item, "layerNorm")), { axes, epsilon }));
+  return asTensor(
+    apply(
+      normalisations.layerNorm,
+      [x, weight, bias].map((item) => valueOf(item, "layerNorm")),
+      { axes, epsilon },
+    ),
+  );
 }
 
 /** A copy with its own memory. */
@@ -161,5 +208,12 @@ export function copy<S extends Shape>(x: Tensor<S>): Tensor<S> {
 export function applyOp(op: Op, inputs: readonly Tensor[], attributes: Attributes = {}, resultShape?: Shape): Tensor {
   if (inputs.length !== op.formula.inputs.length)
     throw new InputError(`${op.name} takes ${op.formula.inputs.length} tensors (${op.formula.inputs.join(", ")}), got ${inputs.length}`);
-  return asTensor(apply(op, inputs.map((item) => valueOf(item, op.name)), attributes, { resultShape, like }));
+  return asTensor(
+    apply(
+      op,
+      inputs.map((item) => valueOf(item, op.name)),
+      attributes,
+      { resultShape, like },
+    ),
+  );
 }

@@ -18,7 +18,9 @@ export function shapeText(shape: readonly number[]): string {
 export function operand(other: Value | number, like: Value): Value {
   if (typeof other !== "number") {
     if (other instanceof Value) return other;
-    throw new InputError(`expected a tensor or a number, got ${other === null ? "null" : typeof other}`, { hint: "make a tensor with tensor([…])" });
+    throw new InputError(`expected a tensor or a number, got ${other === null ? "null" : typeof other}`, {
+      hint: "make a tensor with tensor([…])",
+    });
   }
   const scalar = numberLike(other, like);
   scalar.isConstant = true;
@@ -40,22 +42,31 @@ export function resolveAxes(name: string, axes: Axes | undefined, rank: number):
 export function resolveAxis(name: string, axis: number, rank: number): number {
   const resolved = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank)
-    throw new ShapeError(`${name}: axis ${axis} does not exist: the tensor has ${rank} dimension${rank === 1 ? "" : "s"}`, { hint: rank === 0 ? "a single number has no axes" : `axes go from ${-rank} to ${rank - 1}` });
+    throw new ShapeError(`${name}: axis ${axis} does not exist: the tensor has ${rank} dimension${rank === 1 ? "" : "s"}`, {
+      hint: rank === 0 ? "a single number has no axes" : `axes go from ${-rank} to ${rank - 1}`,
+    });
   return resolved;
 }
 
 export function reduceAxes(op: Op, value: Value, axes: Axes | undefined, options: ReduceOptions = {}, attributes: Attributes = {}): Value {
   const list = resolveAxes(op.name, axes, value.rank);
   const needsElement = op.name === "max" || op.name === "min" || op.name.startsWith("arg");
-  if (needsElement && list.some((d) => value.shape[d] === 0)) throw new ShapeError(`${op.name}: no elements to compare: the shape is ${shapeText(value.shape)}`);
+  if (needsElement && list.some((d) => value.shape[d] === 0))
+    throw new ShapeError(`${op.name}: no elements to compare: the shape is ${shapeText(value.shape)}`);
   const kept = apply(op, [value], { ...attributes, axes: list });
-  return options.keepDims ? kept : reshape(kept, value.shape.filter((_, d) => !list.includes(d)));
+  return options.keepDims
+    ? kept
+    : reshape(
+        kept,
+        value.shape.filter((_, d) => !list.includes(d)),
+      );
 }
 
 export function reshape(value: Value, shape: readonly number[]): Value {
   const holes = shape.filter((extent) => extent === -1).length;
   const known = sizeOfShape(shape.filter((extent) => extent !== -1));
-  if (holes > 1 || shape.some((extent) => !Number.isInteger(extent) || extent < -1)) throw new ShapeError(`reshape: expected non-negative integers and at most one −1, got ${shapeText(shape)}`);
+  if (holes > 1 || shape.some((extent) => !Number.isInteger(extent) || extent < -1))
+    throw new ShapeError(`reshape: expected non-negative integers and at most one −1, got ${shapeText(shape)}`);
   const full = holes === 0 ? shape.slice() : shape.map((extent) => (extent === -1 ? value.size / known : extent));
   if (sizeOfShape(full) !== value.size || full.some((extent) => !Number.isInteger(extent)))
     throw new ShapeError(`reshape: ${value.size} elements of shape ${shapeText(value.shape)} do not fill ${shapeText(shape)}`);
@@ -64,7 +75,8 @@ export function reshape(value: Value, shape: readonly number[]): Value {
 
 export function transpose(value: Value, permutation?: readonly number[]): Value {
   const { rank } = value;
-  if (permutation === undefined && rank < 2) throw new ShapeError(`transpose: expected at least two dimensions, got shape ${shapeText(value.shape)}`);
+  if (permutation === undefined && rank < 2)
+    throw new ShapeError(`transpose: expected at least two dimensions, got shape ${shapeText(value.shape)}`);
   const order = permutation ?? [...Array.from({ length: rank - 2 }, (_, d) => d), rank - 1, rank - 2];
   const resolved = order.map((axis) => resolveAxis("transpose", axis, rank));
   if (new Set(resolved).size !== rank || order.length !== rank)
@@ -90,12 +102,14 @@ function resolveRange(range: SliceRange, extent: number, d: number): { start: nu
   if (range === null) return { start: 0, count: extent, step: 1 };
   if (typeof range === "number") {
     const place = range < 0 ? range + extent : range;
-    if (!Number.isInteger(place) || place < 0 || place >= extent) throw new ShapeError(`slice: position ${range} is outside dimension ${d} of extent ${extent}`);
+    if (!Number.isInteger(place) || place < 0 || place >= extent)
+      throw new ShapeError(`slice: position ${range} is outside dimension ${d} of extent ${extent}`);
     return { start: place, count: 1, step: 1 };
   }
   const [from, to, step = 1] = range;
   if (!Number.isInteger(step) || step === 0) throw new ShapeError(`slice: the step must be an integer other than 0, got ${step}`);
-  const clamp = (position: number, low: number, high: number): number => Math.min(high, Math.max(low, position < 0 ? position + extent : position));
+  const clamp = (position: number, low: number, high: number): number =>
+    Math.min(high, Math.max(low, position < 0 ? position + extent : position));
   const start = from == null ? (step > 0 ? 0 : extent - 1) : clamp(from, step > 0 ? 0 : -1, step > 0 ? extent : extent - 1);
   const end = to == null ? (step > 0 ? extent : -1) : clamp(to, step > 0 ? 0 : -1, step > 0 ? extent : extent - 1);
   if (!Number.isInteger(start) || !Number.isInteger(end)) throw new ShapeError(`slice: expected integers, got [${from}, ${to}]`);
@@ -105,7 +119,10 @@ function resolveRange(range: SliceRange, extent: number, d: number): { start: nu
 
 export function flip(value: Value, axes: Axes): Value {
   const chosen = resolveAxes("flip", axes, value.rank);
-  return slice(value, value.shape.map((_, d): SliceRange => (chosen.includes(d) ? [null, null, -1] : null)));
+  return slice(
+    value,
+    value.shape.map((_, d): SliceRange => (chosen.includes(d) ? [null, null, -1] : null)),
+  );
 }
 
 export function pad(value: Value, amounts: readonly (readonly [number, number])[], fill: number): Value {
@@ -113,7 +130,8 @@ export function pad(value: Value, amounts: readonly (readonly [number, number])[
   const attributes: Record<string, number> = { value: fill };
   value.shape.forEach((extent, d) => {
     const [before, after] = amounts[d - (value.rank - amounts.length)] ?? [0, 0];
-    if (!Number.isInteger(before) || !Number.isInteger(after) || extent + before + after < 0) throw new ShapeError(`pad: [${before}, ${after}] does not fit dimension ${d} of extent ${extent}`);
+    if (!Number.isInteger(before) || !Number.isInteger(after) || extent + before + after < 0)
+      throw new ShapeError(`pad: [${before}, ${after}] does not fit dimension ${d} of extent ${extent}`);
     attributes[`low${d}`] = before;
     attributes[`extent${d}`] = extent + before + after;
   });
@@ -136,30 +154,44 @@ export function concatenate(values: readonly Value[], axis: number): Value {
   let total = 0;
   values.forEach((value, number) => {
     if (value.rank !== first.rank || value.shape.some((extent, d) => d !== along && extent !== first.shape[d]))
-      throw new ShapeError(`concatenate: all dimensions but ${along} must agree: tensor 0 is ${shapeText(first.shape)}, tensor ${number} is ${shapeText(value.shape)}`);
+      throw new ShapeError(
+        `concatenate: all dimensions but ${along} must agree: tensor 0 is ${shapeText(first.shape)}, tensor ${number} is ${shapeText(value.shape)}`,
+      );
     attributes[`offset${number}`] = total;
     total += value.shape[along] as number;
   });
   shape[along] = total;
-  return values.length === 1 ? reshape(first, shape) : apply(moves.concatenate(first.rank, along, values.length), values, attributes, { resultShape: shape });
+  return values.length === 1
+    ? reshape(first, shape)
+    : apply(moves.concatenate(first.rank, along, values.length), values, attributes, { resultShape: shape });
 }
 
 export function stack(values: readonly Value[], axis: number): Value {
   const [first] = values;
   if (first === undefined) throw new InputError("stack: expected at least one tensor, got none");
   const along = resolveAxis("stack", axis, first.rank + 1);
-  return concatenate(values.map((value) => unsqueeze(value, along)), along);
+  return concatenate(
+    values.map((value) => unsqueeze(value, along)),
+    along,
+  );
 }
 
 export function split(value: Value, sizes: number | readonly number[], axis: number): Value[] {
   const along = resolveAxis("split", axis, value.rank);
   const extent = value.shape[along] as number;
-  const parts = typeof sizes === "number" ? Array.from({ length: Math.ceil(extent / Math.max(1, sizes)) }, (_, n) => Math.min(sizes, extent - n * sizes)) : [...sizes];
+  const parts =
+    typeof sizes === "number"
+      ? Array.from({ length: Math.ceil(extent / Math.max(1, sizes)) }, (_, n) => Math.min(sizes, extent - n * sizes))
+      : [...sizes];
   const total = parts.reduce((a, b) => a + b, 0);
-  if (total !== extent || parts.some((part) => !Number.isInteger(part) || part < 0)) throw new ShapeError(`split: parts ${shapeText(parts)} do not add up to ${extent}, the extent of axis ${axis}`);
+  if (total !== extent || parts.some((part) => !Number.isInteger(part) || part < 0))
+    throw new ShapeError(`split: parts ${shapeText(parts)} do not add up to ${extent}, the extent of axis ${axis}`);
   let start = 0;
   return parts.map((part) => {
-    const piece = slice(value, value.shape.map((_, d): SliceRange => (d === along ? [start, start + part] : null)));
+    const piece = slice(
+      value,
+      value.shape.map((_, d): SliceRange => (d === along ? [start, start + part] : null)),
+    );
     start += part;
     return piece;
   });
@@ -173,8 +205,12 @@ export function unsqueeze(value: Value, axis: number): Value {
 export function squeeze(value: Value, axes: Axes | undefined): Value {
   const chosen = axes === undefined ? undefined : resolveAxes("squeeze", axes, value.rank);
   const wrong = chosen?.find((d) => value.shape[d] !== 1);
-  if (wrong !== undefined) throw new ShapeError(`squeeze: dimension ${wrong} has extent ${value.shape[wrong]}, not 1: the shape is ${shapeText(value.shape)}`);
-  return reshape(value, value.shape.filter((extent, d) => (chosen ? !chosen.includes(d) : extent !== 1)));
+  if (wrong !== undefined)
+    throw new ShapeError(`squeeze: dimension ${wrong} has extent ${value.shape[wrong]}, not 1: the shape is ${shapeText(value.shape)}`);
+  return reshape(
+    value,
+    value.shape.filter((extent, d) => (chosen ? !chosen.includes(d) : extent !== 1)),
+  );
 }
 
 export function take(value: Value, ids: Value, axis: number): Value {
@@ -187,9 +223,13 @@ export function take(value: Value, ids: Value, axis: number): Value {
 
 export function gather(value: Value, ids: Value, axis: number): Value {
   const along = resolveAxis("gather", axis, value.rank);
-  if (ids.rank !== value.rank) throw new ShapeError(`gather: ids must have as many dimensions as the tensor: ${shapeText(ids.shape)} and ${shapeText(value.shape)}`);
+  if (ids.rank !== value.rank)
+    throw new ShapeError(`gather: ids must have as many dimensions as the tensor: ${shapeText(ids.shape)} and ${shapeText(value.shape)}`);
   if (ids.shape.some((extent, d) => d !== along && extent !== value.shape[d]))
-    throw new ShapeError(`gather: ids must agree with the tensor in all dimensions but ${along}: ${shapeText(ids.shape)} and ${shapeText(value.shape)}`, { hint: "slice the tensor first where ids cover less of it" });
+    throw new ShapeError(
+      `gather: ids must agree with the tensor in all dimensions but ${along}: ${shapeText(ids.shape)} and ${shapeText(value.shape)}`,
+      { hint: "slice the tensor first where ids cover less of it" },
+    );
   checkIds("gather", ids, value.shape[along] as number, `dimension ${along} of ${shapeText(value.shape)}`);
   return apply(gathers.gatherAlong(value.rank, along), [value, ids]);
 }

@@ -16,7 +16,15 @@ export function partsOf(op: Op): readonly Op[] {
   if (found === undefined) {
     const { statements } = normalise(op.formula);
     const targets = [...new Set(statements.map((statement) => statement.target))];
-    found = targets.length === 1 ? [op] : targets.map((target) => partOp(op, statements.filter((statement) => statement.target === target)));
+    found =
+      targets.length === 1
+        ? [op]
+        : targets.map((target) =>
+            partOp(
+              op,
+              statements.filter((statement) => statement.target === target),
+            ),
+          );
     parts.set(op, found);
   }
   return found;

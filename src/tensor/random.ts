@@ -6,7 +6,7 @@ import { InputError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
 import type { Shape } from "./shapes.ts";
 import { asTensor, like, valueOf } from "./tensor.ts";
-import { live, type LiveNumber, onEachRun } from "./trace.ts";
+import { type LiveNumber, live, onEachRun } from "./trace.ts";
 import type { Tensor } from "./types.ts";
 
 let seed = 0;
@@ -20,7 +20,8 @@ export interface RandomState {
 
 /** Starts the random numbers again from a seed (0 when never called): an integer of at most 32 bits. */
 export function manualSeed(value: number): void {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) throw new InputError(`manualSeed: expected an integer from 0 to 4294967295, got ${value}`);
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+    throw new InputError(`manualSeed: expected an integer from 0 to 4294967295, got ${value}`);
   onEachRun(() => {
     seed = value;
     stream = 0;
@@ -63,7 +64,8 @@ export function bernoulli<const S extends Shape>(shape: S, probability = 0.5): T
 
 /** Integers from low to high − 1. */
 export function randomIntegers<const S extends Shape>(shape: S, low: number, high: number): Tensor<S> {
-  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low) throw new InputError(`randomIntegers: expected integers low < high, got ${low} and ${high}`);
+  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low)
+    throw new InputError(`randomIntegers: expected integers low < high, got ${low} and ${high}`);
   return asTensor<S>(apply(random.integers, [], { ...nextStream(), low, high }, { resultShape: shape, like }));
 }
 
@@ -71,7 +73,10 @@ export function randomIntegers<const S extends Shape>(shape: S, low: number, hig
 export function permutation(count: number): Int32Array {
   const order = Int32Array.from({ length: count }, (_, n) => n);
   const { seed: key, stream: own } = nextStream();
-  if (typeof key !== "number" || typeof own !== "number") throw new InputError("permutation: cannot be traced: its order is decided outside tensors", { hint: "call it before the compiled function and pass the order as a tensor" });
+  if (typeof key !== "number" || typeof own !== "number")
+    throw new InputError("permutation: cannot be traced: its order is decided outside tensors", {
+      hint: "call it before the compiled function and pass the order as a tensor",
+    });
   for (let n = count - 1; n > 0; n--) {
     const other = Math.floor((philox(key, own, n)[0] / 2 ** 32) * (n + 1));
     [order[n], order[other]] = [order[other] as number, order[n] as number];

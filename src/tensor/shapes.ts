@@ -23,7 +23,10 @@ type Dimension<A extends number, B extends number> = A extends 1
             : never
           : never;
 
-type BroadcastReversed<A extends Shape, B extends Shape, Out extends Shape = readonly []> = A extends readonly [...infer AI extends number[], infer AL extends number]
+type BroadcastReversed<A extends Shape, B extends Shape, Out extends Shape = readonly []> = A extends readonly [
+  ...infer AI extends number[],
+  infer AL extends number,
+]
   ? B extends readonly [...infer BI extends number[], infer BL extends number]
     ? [Dimension<AL, BL>] extends [never]
       ? ShapeMismatch<`cannot broadcast dimensions ${AL} and ${BL}`>
@@ -32,10 +35,18 @@ type BroadcastReversed<A extends Shape, B extends Shape, Out extends Shape = rea
   : readonly [...B, ...Out];
 
 /** The shape two tensors have together after broadcasting. */
-export type Broadcast<A extends Shape, B extends Shape> = number extends A["length"] ? Shape : number extends B["length"] ? Shape : BroadcastReversed<A, B>;
+export type Broadcast<A extends Shape, B extends Shape> = number extends A["length"]
+  ? Shape
+  : number extends B["length"]
+    ? Shape
+    : BroadcastReversed<A, B>;
 
 /** The shape of a matrix product; a mismatch of literal inner dimensions is a sentence. */
-export type MatMul<A extends Shape, B extends Shape> = A extends readonly [...infer Batch extends number[], infer M extends number, infer K extends number]
+export type MatMul<A extends Shape, B extends Shape> = A extends readonly [
+  ...infer Batch extends number[],
+  infer M extends number,
+  infer K extends number,
+]
   ? B extends readonly [infer K2 extends number, infer N extends number]
     ? number extends K
       ? readonly [...Batch, M, N]
@@ -62,13 +73,14 @@ export type ElementCount<S extends Shape, Total extends number = 1> = number ext
     : Total;
 
 /** Reshape keeps the number of elements where both are known. */
-export type Reshape<From extends Shape, To extends Shape> = number extends ElementCount<From>
-  ? To
-  : number extends ElementCount<To>
+export type Reshape<From extends Shape, To extends Shape> =
+  number extends ElementCount<From>
     ? To
-    : [ElementCount<From>] extends [ElementCount<To>]
+    : number extends ElementCount<To>
       ? To
-      : ShapeMismatch<`reshape: ${ElementCount<From>} elements do not fill ${ElementCount<To>}`>;
+      : [ElementCount<From>] extends [ElementCount<To>]
+        ? To
+        : ShapeMismatch<`reshape: ${ElementCount<From>} elements do not fill ${ElementCount<To>}`>;
 
 /** [a, b, c] → [a, b·c]. */
 export type Flatten<S extends Shape> = number extends S["length"]
@@ -78,11 +90,21 @@ export type Flatten<S extends Shape> = number extends S["length"]
     : readonly [number, number];
 
 /** The last two dimensions exchanged. */
-export type TransposeLast<S extends Shape> = S extends readonly [...infer Batch extends number[], infer M extends number, infer N extends number] ? readonly [...Batch, N, M] : Shape;
+export type TransposeLast<S extends Shape> = S extends readonly [
+  ...infer Batch extends number[],
+  infer M extends number,
+  infer N extends number,
+]
+  ? readonly [...Batch, N, M]
+  : Shape;
 
 type WholePart<N extends number> = `${N}` extends `${infer Whole extends number}.${string}` ? Whole : N;
 
 /** ⌊(size + 2·padding − kernel) / stride⌋ + 1. */
-export type WindowCount<Size extends number, Kernel extends number, Stride extends number, Padding extends number> = number extends Size | Kernel | Stride | Padding
+export type WindowCount<Size extends number, Kernel extends number, Stride extends number, Padding extends number> = number extends
+  | Size
+  | Kernel
+  | Stride
+  | Padding
   ? number
   : Add<WholePart<Divide<Subtract<Add<Size, Multiply<2, Padding>>, Kernel>, Stride>>, 1>;

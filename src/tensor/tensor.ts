@@ -44,7 +44,10 @@ class DenseTensor extends Value {
   }
 
   item(): number {
-    if (this.size !== 1) throw new InputError(`item: expected a tensor of one element, got shape ${operate.shapeText(this.shape)}`, { hint: "reduce it first (sum, mean), or read data" });
+    if (this.size !== 1)
+      throw new InputError(`item: expected a tensor of one element, got shape ${operate.shapeText(this.shape)}`, {
+        hint: "reduce it first (sum, mean), or read data",
+      });
     return this.data[0] as number;
   }
 
@@ -79,13 +82,20 @@ class DenseTensor extends Value {
   }
 
   clone(): Value {
-    return needsTape([this]) || currentTrace() !== undefined ? this.#map(moves.copy) : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
+    return needsTape([this]) || currentTrace() !== undefined
+      ? this.#map(moves.copy)
+      : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
   }
 
   assign(value: Value): void {
     if (value.signature !== this.signature)
-      throw new ShapeError(`assign: expected ${this.dtype} ${operate.shapeText(this.shape)}, got ${value.dtype} ${operate.shapeText(value.shape)}`);
-    if (this.node !== undefined) throw new InputError("assign: only leaves can be assigned; this tensor was computed", { hint: "assign to the parameter, or use detach()" });
+      throw new ShapeError(
+        `assign: expected ${this.dtype} ${operate.shapeText(this.shape)}, got ${value.dtype} ${operate.shapeText(value.shape)}`,
+      );
+    if (this.node !== undefined)
+      throw new InputError("assign: only leaves can be assigned; this tensor was computed", {
+        hint: "assign to the parameter, or use detach()",
+      });
     const trace = currentTrace();
     if (trace === undefined) this.replace(value.data);
     else trace.assign(this, value);
@@ -99,94 +109,235 @@ class DenseTensor extends Value {
     return apply(op, [this, operate.operand(other, this)]);
   }
 
-  add(other: Value | number): Value { return this.#with(arithmetic.add, other); }
-  sub(other: Value | number): Value { return this.#with(arithmetic.sub, other); }
-  mul(other: Value | number): Value { return this.#with(arithmetic.mul, other); }
-  div(other: Value | number): Value { return this.#with(arithmetic.div, other); }
-  mod(other: Value | number): Value { return this.#with(arithmetic.mod, other); }
-  pow(other: Value | number): Value { return this.#with(arithmetic.pow, other); }
-  minimum(other: Value | number): Value { return this.#with(arithmetic.minimum, other); }
-  maximum(other: Value | number): Value { return this.#with(arithmetic.maximum, other); }
-  less(other: Value | number): Value { return this.#with(arithmetic.less, other); }
-  lessEqual(other: Value | number): Value { return this.#with(arithmetic.lessEqual, other); }
-  greater(other: Value | number): Value { return this.#with(arithmetic.greater, other); }
-  greaterEqual(other: Value | number): Value { return this.#with(arithmetic.greaterEqual, other); }
-  equal(other: Value | number): Value { return this.#with(arithmetic.equal, other); }
-  notEqual(other: Value | number): Value { return this.#with(arithmetic.notEqual, other); }
-  logicalAnd(other: Value | number): Value { return this.#with(arithmetic.logicalAnd, other); }
-  logicalOr(other: Value | number): Value { return this.#with(arithmetic.logicalOr, other); }
-  logicalNot(): Value { return this.#map(arithmetic.logicalNot); }
+  add(other: Value | number): Value {
+    return this.#with(arithmetic.add, other);
+  }
+  sub(other: Value | number): Value {
+    return this.#with(arithmetic.sub, other);
+  }
+  mul(other: Value | number): Value {
+    return this.#with(arithmetic.mul, other);
+  }
+  div(other: Value | number): Value {
+    return this.#with(arithmetic.div, other);
+  }
+  mod(other: Value | number): Value {
+    return this.#with(arithmetic.mod, other);
+  }
+  pow(other: Value | number): Value {
+    return this.#with(arithmetic.pow, other);
+  }
+  minimum(other: Value | number): Value {
+    return this.#with(arithmetic.minimum, other);
+  }
+  maximum(other: Value | number): Value {
+    return this.#with(arithmetic.maximum, other);
+  }
+  less(other: Value | number): Value {
+    return this.#with(arithmetic.less, other);
+  }
+  lessEqual(other: Value | number): Value {
+    return this.#with(arithmetic.lessEqual, other);
+  }
+  greater(other: Value | number): Value {
+    return this.#with(arithmetic.greater, other);
+  }
+  greaterEqual(other: Value | number): Value {
+    return this.#with(arithmetic.greaterEqual, other);
+  }
+  equal(other: Value | number): Value {
+    return this.#with(arithmetic.equal, other);
+  }
+  notEqual(other: Value | number): Value {
+    return this.#with(arithmetic.notEqual, other);
+  }
+  logicalAnd(other: Value | number): Value {
+    return this.#with(arithmetic.logicalAnd, other);
+  }
+  logicalOr(other: Value | number): Value {
+    return this.#with(arithmetic.logicalOr, other);
+  }
+  logicalNot(): Value {
+    return this.#map(arithmetic.logicalNot);
+  }
 
-  neg(): Value { return this.#map(arithmetic.neg); }
-  abs(): Value { return this.#map(arithmetic.abs); }
-  sign(): Value { return this.#map(arithmetic.sign); }
-  square(): Value { return this.#map(arithmetic.square); }
-  sqrt(): Value { return this.#map(arithmetic.sqrt); }
-  rsqrt(): Value { return this.#map(arithmetic.rsqrt); }
-  reciprocal(): Value { return this.#map(arithmetic.reciprocal); }
-  exp(): Value { return this.#map(arithmetic.exp); }
-  expm1(): Value { return this.#map(arithmetic.expm1); }
-  log(): Value { return this.#map(arithmetic.log); }
-  log1p(): Value { return this.#map(arithmetic.log1p); }
-  log2(): Value { return this.#map(arithmetic.log2); }
-  sin(): Value { return this.#map(arithmetic.sin); }
-  cos(): Value { return this.#map(arithmetic.cos); }
-  tan(): Value { return this.#map(arithmetic.tan); }
-  asin(): Value { return this.#map(arithmetic.asin); }
-  acos(): Value { return this.#map(arithmetic.acos); }
-  atan(): Value { return this.#map(arithmetic.atan); }
-  sinh(): Value { return this.#map(arithmetic.sinh); }
-  cosh(): Value { return this.#map(arithmetic.cosh); }
-  tanh(): Value { return this.#map(activations.tanh); }
-  erf(): Value { return this.#map(arithmetic.erf); }
-  floor(): Value { return this.#map(arithmetic.floor); }
-  ceil(): Value { return this.#map(arithmetic.ceil); }
-  round(): Value { return this.#map(arithmetic.round); }
-  trunc(): Value { return this.#map(arithmetic.trunc); }
-  isNaN(): Value { return this.#map(arithmetic.isNaN_); }
-  isFinite(): Value { return this.#map(arithmetic.isFinite_); }
-  clip(low: number, high: number): Value { return this.#map(arithmetic.clip, { low, high }); }
-  sigmoid(): Value { return this.#map(activations.sigmoid); }
-  relu(): Value { return this.#map(activations.relu); }
-  softmax(axis: Axes = -1): Value { return this.#map(activations.softmax, { axes: operate.resolveAxes("softmax", axis, this.rank) }); }
-  logSoftmax(axis: Axes = -1): Value { return this.#map(activations.logSoftmax, { axes: operate.resolveAxes("logSoftmax", axis, this.rank) }); }
+  neg(): Value {
+    return this.#map(arithmetic.neg);
+  }
+  abs(): Value {
+    return this.#map(arithmetic.abs);
+  }
+  sign(): Value {
+    return this.#map(arithmetic.sign);
+  }
+  square(): Value {
+    return this.#map(arithmetic.square);
+  }
+  sqrt(): Value {
+    return this.#map(arithmetic.sqrt);
+  }
+  rsqrt(): Value {
+    return this.#map(arithmetic.rsqrt);
+  }
+  reciprocal(): Value {
+    return this.#map(arithmetic.reciprocal);
+  }
+  exp(): Value {
+    return this.#map(arithmetic.exp);
+  }
+  expm1(): Value {
+    return this.#map(arithmetic.expm1);
+  }
+  log(): Value {
+    return this.#map(arithmetic.log);
+  }
+  log1p(): Value {
+    return this.#map(arithmetic.log1p);
+  }
+  log2(): Value {
+    return this.#map(arithmetic.log2);
+  }
+  sin(): Value {
+    return this.#map(arithmetic.sin);
+  }
+  cos(): Value {
+    return this.#map(arithmetic.cos);
+  }
+  tan(): Value {
+    return this.#map(arithmetic.tan);
+  }
+  asin(): Value {
+    return this.#map(arithmetic.asin);
+  }
+  acos(): Value {
+    return this.#map(arithmetic.acos);
+  }
+  atan(): Value {
+    return this.#map(arithmetic.atan);
+  }
+  sinh(): Value {
+    return this.#map(arithmetic.sinh);
+  }
+  cosh(): Value {
+    return this.#map(arithmetic.cosh);
+  }
+  tanh(): Value {
+    return this.#map(activations.tanh);
+  }
+  erf(): Value {
+    return this.#map(arithmetic.erf);
+  }
+  floor(): Value {
+    return this.#map(arithmetic.floor);
+  }
+  ceil(): Value {
+    return this.#map(arithmetic.ceil);
+  }
+  round(): Value {
+    return this.#map(arithmetic.round);
+  }
+  trunc(): Value {
+    return this.#map(arithmetic.trunc);
+  }
+  isNaN(): Value {
+    return this.#map(arithmetic.isNaN_);
+  }
+  isFinite(): Value {
+    return this.#map(arithmetic.isFinite_);
+  }
+  clip(low: number, high: number): Value {
+    return this.#map(arithmetic.clip, { low, high });
+  }
+  sigmoid(): Value {
+    return this.#map(activations.sigmoid);
+  }
+  relu(): Value {
+    return this.#map(activations.relu);
+  }
+  softmax(axis: Axes = -1): Value {
+    return this.#map(activations.softmax, { axes: operate.resolveAxes("softmax", axis, this.rank) });
+  }
+  logSoftmax(axis: Axes = -1): Value {
+    return this.#map(activations.logSoftmax, { axes: operate.resolveAxes("logSoftmax", axis, this.rank) });
+  }
 
-  sum(axes?: Axes, options?: ReduceOptions): Value { return operate.reduceAxes(reductions.sum, this, axes, options); }
-  mean(axes?: Axes, options?: ReduceOptions): Value { return operate.reduceAxes(reductions.mean, this, axes, options); }
-  max(axes?: Axes, options?: ReduceOptions): Value { return operate.reduceAxes(reductions.max, this, axes, options); }
-  min(axes?: Axes, options?: ReduceOptions): Value { return operate.reduceAxes(reductions.min, this, axes, options); }
-  prod(axes?: Axes, options?: ReduceOptions): Value { return operate.reduceAxes(reductions.prod, this, axes, options); }
-  argmax(axes?: Axes, options?: ReduceOptions): Value { return operate.reduceAxes(reductions.argmax, this, axes, options); }
-  argmin(axes?: Axes, options?: ReduceOptions): Value { return operate.reduceAxes(reductions.argmin, this, axes, options); }
-  logSumExp(axes?: Axes, options?: ReduceOptions): Value { return operate.reduceAxes(reductions.logSumExp, this, axes, options); }
+  sum(axes?: Axes, options?: ReduceOptions): Value {
+    return operate.reduceAxes(reductions.sum, this, axes, options);
+  }
+  mean(axes?: Axes, options?: ReduceOptions): Value {
+    return operate.reduceAxes(reductions.mean, this, axes, options);
+  }
+  max(axes?: Axes, options?: ReduceOptions): Value {
+    return operate.reduceAxes(reductions.max, this, axes, options);
+  }
+  min(axes?: Axes, options?: ReduceOptions): Value {
+    return operate.reduceAxes(reductions.min, this, axes, options);
+  }
+  prod(axes?: Axes, options?: ReduceOptions): Value {
+    return operate.reduceAxes(reductions.prod, this, axes, options);
+  }
+  argmax(axes?: Axes, options?: ReduceOptions): Value {
+    return operate.reduceAxes(reductions.argmax, this, axes, options);
+  }
+  argmin(axes?: Axes, options?: ReduceOptions): Value {
+    return operate.reduceAxes(reductions.argmin, this, axes, options);
+  }
+  logSumExp(axes?: Axes, options?: ReduceOptions): Value {
+    return operate.reduceAxes(reductions.logSumExp, this, axes, options);
+  }
   variance(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Value {
     return operate.reduceAxes(reductions.variance, this, axes, options, { correction: options.correction ?? 0 });
   }
 
-  matmul(other: Value): Value { return matmul(this, other); }
+  matmul(other: Value): Value {
+    return matmul(this, other);
+  }
 
-  reshape(shape: readonly number[]): Value { return operate.reshape(this, shape); }
+  reshape(shape: readonly number[]): Value {
+    return operate.reshape(this, shape);
+  }
   flatten(): Value {
     if (this.rank === 0) throw new ShapeError("flatten: expected at least one dimension, got a single number");
     return operate.reshape(this, [this.shape[0] as number, sizeOfShape(this.shape.slice(1))]);
   }
-  transpose(permutation?: readonly number[]): Value { return operate.transpose(this, permutation); }
-  unsqueeze(axis: number): Value { return operate.unsqueeze(this, axis); }
-  squeeze(axes?: Axes): Value { return operate.squeeze(this, axes); }
-  slice(...ranges: readonly SliceRange[]): Value { return operate.slice(this, ranges); }
-  flip(axes: Axes): Value { return operate.flip(this, axes); }
-  pad(amounts: readonly (readonly [number, number])[], value = 0): Value { return operate.pad(this, amounts, value); }
-  broadcastTo(shape: readonly number[]): Value { return operate.broadcastTo(this, shape); }
-  split(sizes: number | readonly number[], axis = 0): Value[] { return operate.split(this, sizes, axis); }
-  take(ids: Value | readonly number[], axis = 0): Value { return operate.take(this, toIds(ids), axis); }
-  gather(ids: Value, axis = -1): Value { return operate.gather(this, ids, axis); }
+  transpose(permutation?: readonly number[]): Value {
+    return operate.transpose(this, permutation);
+  }
+  unsqueeze(axis: number): Value {
+    return operate.unsqueeze(this, axis);
+  }
+  squeeze(axes?: Axes): Value {
+    return operate.squeeze(this, axes);
+  }
+  slice(...ranges: readonly SliceRange[]): Value {
+    return operate.slice(this, ranges);
+  }
+  flip(axes: Axes): Value {
+    return operate.flip(this, axes);
+  }
+  pad(amounts: readonly (readonly [number, number])[], value = 0): Value {
+    return operate.pad(this, amounts, value);
+  }
+  broadcastTo(shape: readonly number[]): Value {
+    return operate.broadcastTo(this, shape);
+  }
+  split(sizes: number | readonly number[], axis = 0): Value[] {
+    return operate.split(this, sizes, axis);
+  }
+  take(ids: Value | readonly number[], axis = 0): Value {
+    return operate.take(this, toIds(ids), axis);
+  }
+  gather(ids: Value, axis = -1): Value {
+    return operate.gather(this, ids, axis);
+  }
 
   to(dtype: DType): Value {
     if (dtype === this.dtype) return this;
     if (dtype === "float32" && !this.dtype.startsWith("float")) return this.#map(arithmetic.toFloat);
     if (dtype === "int32" && this.dtype !== "float64") return this.#map(arithmetic.toInt);
     if (dtype === "bool" && this.dtype !== "float64") return this.#map(arithmetic.toBool);
-    if (currentTrace() !== undefined && !this.hasNumbers) throw new InputError(`to: ${this.dtype} to ${dtype} cannot be traced`, { hint: "convert before calling the compiled function" });
+    if (currentTrace() !== undefined && !this.hasNumbers)
+      throw new InputError(`to: ${this.dtype} to ${dtype} cannot be traced`, { hint: "convert before calling the compiled function" });
     const target = allocate(dtype, this.size);
     this.data.forEach((number, n) => {
       target[n] = dtype === "bool" ? Number(number !== 0) : number;
@@ -207,7 +358,9 @@ export function asTensor<S extends Shape = Shape>(value: Value): Tensor<S> {
 /** The value behind a tensor. @throws InputError when it is not a tensor */
 export function valueOf(tensor: Tensor, name = "this function"): Value {
   if (tensor instanceof Value) return tensor;
-  throw new InputError(`${name}: expected a tensor, got ${tensor === null ? "null" : typeof tensor}`, { hint: "make one with tensor([…])" });
+  throw new InputError(`${name}: expected a tensor, got ${tensor === null ? "null" : typeof tensor}`, {
+    hint: "make one with tensor([…])",
+  });
 }
 
 export function isTensor(candidate: unknown): candidate is Tensor {
@@ -216,7 +369,8 @@ export function isTensor(candidate: unknown): candidate is Tensor {
 
 /** A tensor around an array, which it owns from now on. */
 export function fromData<const S extends Shape>(data: HostArray, shape: S, dtype: DType): Tensor<S> {
-  if (sizeOfShape(shape) !== data.length) throw new ShapeError(`tensor: ${data.length} numbers do not fill shape ${operate.shapeText(shape)}`);
+  if (sizeOfShape(shape) !== data.length)
+    throw new ShapeError(`tensor: ${data.length} numbers do not fill shape ${operate.shapeText(shape)}`);
   return asTensor<S>(new DenseTensor(data, shape, dtype));
 }
 
@@ -227,8 +381,17 @@ export const like: Value = new DenseTensor(new Float32Array(0), [0], "float32");
  * The gradients of one result by several tensors, without touching their `grad`.
  * @throws InputError when the result depends on none of them
  */
-export function gradients(result: Tensor, inputs: readonly Tensor[], options: { readonly upstream?: Tensor; readonly createGraph?: boolean } = {}): Tensor[] {
-  const found = gradientsOf(valueOf(result), inputs.map((input) => valueOf(input)), options.upstream && valueOf(options.upstream), options);
+export function gradients(
+  result: Tensor,
+  inputs: readonly Tensor[],
+  options: { readonly upstream?: Tensor; readonly createGraph?: boolean } = {},
+): Tensor[] {
+  const found = gradientsOf(
+    valueOf(result),
+    inputs.map((input) => valueOf(input)),
+    options.upstream && valueOf(options.upstream),
+    options,
+  );
   return found.map((gradient, n) => {
     if (gradient === undefined) throw new InputError(`gradients: the result does not depend on input ${n}`);
     return asTensor(gradient);

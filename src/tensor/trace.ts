@@ -1,10 +1,10 @@
 // Tracing: while a step is traced, ops add loop nests to a graph instead of computing, and their results stand for numbers to come.
 
-import type { StepGraph, Update } from "../compiler/index.ts";
 import type { HostArray } from "../backends/backend.ts";
+import { mapExpressions, transformScalar } from "../compiler/graph.ts";
+import type { StepGraph, Update } from "../compiler/index.ts";
 import type { AffineIndex, DType, Nest, Operand, Program, Scalar, Step } from "../formula/nest.ts";
 import { typeOfDType } from "../formula/typing.ts";
-import { mapExpressions, transformScalar } from "../compiler/graph.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Value } from "./value.ts";
 
@@ -60,7 +60,10 @@ export function whenKnown(value: Value, check: (data: HostArray) => void): void 
 }
 
 export function runTrace<Result>(trace: Trace, run: () => Result): Result {
-  if (current !== undefined) throw new InputError("compile: a compiled function was called while another one is being traced", { hint: "call it outside, or pass the inner function uncompiled" });
+  if (current !== undefined)
+    throw new InputError("compile: a compiled function was called while another one is being traced", {
+      hint: "call it outside, or pass the inner function uncompiled",
+    });
   current = trace;
   try {
     return run();
@@ -151,7 +154,11 @@ export class Trace {
     const before = value.gradient;
     this.#gradients.set(value, before);
     if (how === "reset") return;
-    if (before !== undefined && !before.hasNumbers) throw new InputError(`compile: the gradient of a tensor of shape [${value.shape.join(", ")}] was made in an earlier run and did not leave it`, { hint: "call zeroGrad() in the compiled function before backward()" });
+    if (before !== undefined && !before.hasNumbers)
+      throw new InputError(
+        `compile: the gradient of a tensor of shape [${value.shape.join(", ")}] was made in an earlier run and did not leave it`,
+        { hint: "call zeroGrad() in the compiled function before backward()" },
+      );
     this.guards.push(() => value.gradient === before);
   }
 
@@ -171,11 +178,23 @@ export class Trace {
   }
 
   /** Adds a bound program; gives the tensor of its result. */
-  run(program: Program, inputs: readonly Value[], params: readonly (number | LiveNumber)[], make: (shape: readonly number[], dtype: DType) => Value): Value {
-    const numbers = program.buffers.map((operand, number) => (number < inputs.length ? this.#read(inputs[number] as Value) : this.#buffer(operand)));
+  run(
+    program: Program,
+    inputs: readonly Value[],
+    params: readonly (number | LiveNumber)[],
+    make: (shape: readonly number[], dtype: DType) => Value,
+  ): Value {
+    const numbers = program.buffers.map((operand, number) =>
+      number < inputs.length ? this.#read(inputs[number] as Value) : this.#buffer(operand),
+    );
     for (const step of program.steps) {
       const nest = this.#withParams(step.nest, params);
-      this.#steps.push({ nest, reads: step.reads.map((read) => numbers[read] as number), writes: numbers[step.writes] as number, clear: step.clear });
+      this.#steps.push({
+        nest,
+        reads: step.reads.map((read) => numbers[read] as number),
+        writes: numbers[step.writes] as number,
+        clear: step.clear,
+      });
     }
     const { shape, dtype } = program.buffers[program.result] as Operand;
     return this.#name(make(shape, dtype), numbers[program.result] as number);
@@ -189,8 +208,12 @@ export class Trace {
   /** From now on the tensor stands for other numbers; at the end of every run it holds them. */
   assign(target: Value, value: Value): void {
     this.#read(target);
-    if (!this.#captured.has(target)) throw new InputError("assign: inside compile() only tensors from outside the function can be assigned");
-    if (this.#numbersRead.has(target)) throw new InputError("assign: the compiled function reads this tensor's numbers itself, so it cannot change them too", { hint: "keep to tensor operations: where(condition, a, b) instead of if" });
+    if (!this.#captured.has(target))
+      throw new InputError("assign: inside compile() only tensors from outside the function can be assigned");
+    if (this.#numbersRead.has(target))
+      throw new InputError("assign: the compiled function reads this tensor's numbers itself, so it cannot change them too", {
+        hint: "keep to tensor operations: where(condition, a, b) instead of if",
+      });
     this.#updates.set(target, this.#read(value));
   }
 
@@ -200,17 +223,31 @@ export class Trace {
 
   /** @param guard a single number, handed back after the results: when it is not finite at a run, no tensor is updated in that run */
   finish(results: readonly Value[], guard?: Value): StepGraph {
-    const assigned = [...this.#updates].map(([value, from]): Update => ({ cell: this.#captured.get(value) as number, from })).filter(({ cell, from }) => cell !== from);
+    const assigned = [...this.#updates]
+      .map(([value, from]): Update => ({ cell: this.#captured.get(value) as number, from }))
+      .filter(({ cell, from }) => cell !== from);
     const overwritten = new Set(assigned.map(({ cell }) => cell));
     // At the end of a run all updates happen at once, then the results are taken: what is read from an overwritten cell is kept apart.
     const lasting = (buffer: number): number => (overwritten.has(buffer) || this.#constants.has(buffer) ? this.#copy(buffer) : buffer);
     const resultBuffers = results.map((value) => lasting(this.#read(value)));
     const guardBuffer = guard && this.#read(guard);
-    const updates = assigned.map(({ cell, from }): Update => ({ cell, from: guardBuffer === undefined ? lasting(from) : this.#guarded(cell, from, guardBuffer) }));
+    const updates = assigned.map(
+      ({ cell, from }): Update => ({ cell, from: guardBuffer === undefined ? lasting(from) : this.#guarded(cell, from, guardBuffer) }),
+    );
     if (guardBuffer !== undefined) resultBuffers.push(lasting(guardBuffer));
     const params = this.#params;
     const steps = this.#steps.map((step) => ({ ...step, nest: { ...step.nest, params } }));
-    return { name: this.name, buffers: this.#operands, inputs: this.#inputs, cells: this.#cellBuffers, updates, results: resultBuffers, params, constants: this.#constants, steps };
+    return {
+      name: this.name,
+      buffers: this.#operands,
+      inputs: this.#inputs,
+      cells: this.#cellBuffers,
+      updates,
+      results: resultBuffers,
+      params,
+      constants: this.#constants,
+      steps,
+    };
   }
 
   /** A buffer that is `from` where the guard is finite, else the cell's old numbers. */
@@ -231,13 +268,29 @@ export class Trace {
     const operands = reads.map((buffer) => this.#operands[buffer] as Operand);
     const axes = target.shape.map((extent, d) => ({ name: `...${d}`, extent }));
     const index = (whole: boolean, rank: number): AffineIndex[] =>
-      Array.from({ length: rank }, (_, d) => ({ kind: "affine", terms: whole ? [{ axis: d, coefficient: 1 }] : [], offset: 0, divisor: 1, checked: false }));
+      Array.from({ length: rank }, (_, d) => ({
+        kind: "affine",
+        terms: whole ? [{ axis: d, coefficient: 1 }] : [],
+        offset: 0,
+        divisor: 1,
+        checked: false,
+      }));
     const loads = operands.map((operand, number): Scalar => {
       const whole = operand.shape.join() === target.shape.join();
       return { kind: "load", operand: number, index: index(whole, operand.shape.length), fill: 0, type: typeOfDType(operand.dtype) };
     });
     const output = { ...target, index: index(true, axes.length), accumulate: false };
-    const nest: Nest = { name, operands, params: [], axes, free: axes.length, reducer: undefined, body: body(loads), epilogue: undefined, output };
+    const nest: Nest = {
+      name,
+      operands,
+      params: [],
+      axes,
+      free: axes.length,
+      reducer: undefined,
+      body: body(loads),
+      epilogue: undefined,
+      output,
+    };
     const buffer = this.#buffer(target);
     this.#steps.push({ nest, reads, writes: buffer, clear: false });
     return buffer;
@@ -254,7 +307,10 @@ export class Trace {
     if (updated !== undefined) return updated;
     const traced = buffers.get(value);
     if (traced?.trace === this) return traced.buffer;
-    if (!value.hasNumbers) throw new ShapeError("compile: a tensor from another trace is used here", { hint: "return it from the compiled function it was made in" });
+    if (!value.hasNumbers)
+      throw new ShapeError("compile: a tensor from another trace is used here", {
+        hint: "return it from the compiled function it was made in",
+      });
     let buffer = this.#captured.get(value);
     if (buffer !== undefined) return buffer;
     buffer = this.#buffer({ dtype: value.dtype, shape: value.shape });

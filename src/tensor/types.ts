@@ -4,8 +4,8 @@ import type { HostArray } from "../backends/backend.ts";
 import type { DType } from "../formula/nest.ts";
 import type { AsShape, Broadcast, Fits, Flatten, MatMul, Reshape, Shape, TransposeLast } from "./shapes.ts";
 
-export type { DType } from "../formula/nest.ts";
 export type { HostArray } from "../backends/backend.ts";
+export type { DType } from "../formula/nest.ts";
 
 /** Nested arrays of numbers, as deep as the tensor has dimensions. */
 export type NestedNumbers = number | readonly NestedNumbers[];

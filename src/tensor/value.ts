@@ -1,8 +1,8 @@
 // The untyped core of a tensor: dense numbers with a shape, and how they came to be.
 
 import type { Cell, HostArray } from "../backends/backend.ts";
-import type { DType } from "../formula/nest.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
+import type { DType } from "../formula/nest.ts";
 import type { Op } from "../ops/op.ts";
 
 /** A number read anew at every run of a compiled step. */

@@ -9,25 +9,47 @@ function products(kasane: Kasane): { backend: string; product: number[]; gradien
   kasane.manualSeed(7);
   const product = kasane.matmul(kasane.uniform([37, 65], -1, 1), kasane.uniform([65, 29], -1, 1));
   const weight = kasane.parameter(kasane.uniform([4, 3, 3, 3], -1, 1));
-  kasane.conv(kasane.uniform([2, 3, 9, 9], -1, 1), weight, undefined, { padding: 1, stride: 2 }).square().sum().backward();
+  kasane
+    .conv(kasane.uniform([2, 3, 9, 9], -1, 1), weight, undefined, { padding: 1, stride: 2 })
+    .square()
+    .sum()
+    .backward();
   return { backend: kasane.getBackend().name, product: Array.from(product.data), gradient: Array.from(weight.grad?.data ?? []) };
 }
 
 function training(kasane: Kasane): number[] {
   kasane.manualSeed(1);
-  const weights: kasaneInNode.Tensor[] = [[8, 3], [2, 8]].map((shape) => kasane.parameter(kasane.uniform(shape, -1, 1)));
+  const weights: kasaneInNode.Tensor[] = [
+    [8, 3],
+    [2, 8],
+  ].map((shape) => kasane.parameter(kasane.uniform(shape, -1, 1)));
   const [hidden, output] = weights as [kasaneInNode.Tensor, kasaneInNode.Tensor];
   const step = kasane.compile((x: kasaneInNode.Tensor, target: kasaneInNode.Tensor) => {
     for (const weight of weights) weight.zeroGrad();
-    const loss = kasane.linear(kasane.tanh(kasane.linear(x, hidden)), output).logSoftmax(-1).mul(target).sum().mul(-0.25);
+    const loss = kasane
+      .linear(kasane.tanh(kasane.linear(x, hidden)), output)
+      .logSoftmax(-1)
+      .mul(target)
+      .sum()
+      .mul(-0.25);
     loss.backward();
     kasane.noGrad(() => {
       for (const weight of weights) weight.assign(weight.sub((weight.grad as kasaneInNode.Tensor).mul(0.5)));
     });
     return loss;
   });
-  const x = kasane.tensor([[0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]]);
-  const target = kasane.tensor([[1, 0], [0, 1], [0, 1], [1, 0]]);
+  const x = kasane.tensor([
+    [0, 0, 1],
+    [0, 1, 1],
+    [1, 0, 1],
+    [1, 1, 1],
+  ]);
+  const target = kasane.tensor([
+    [1, 0],
+    [0, 1],
+    [0, 1],
+    [1, 0],
+  ]);
   return Array.from({ length: 600 }, () => step(x, target).item());
 }
 

@@ -2,7 +2,25 @@
 
 import { afterAll, describe, expect, it } from "vitest";
 import {
-  availableBackends, compile, conv, dropout, getBackend, linear, live, manualSeed, maxPool, noGrad, onEachRun, parameter, relu, setBackend, sigmoid, softmax, type Tensor, tensor, uniform,
+  availableBackends,
+  compile,
+  conv,
+  dropout,
+  getBackend,
+  linear,
+  live,
+  manualSeed,
+  maxPool,
+  noGrad,
+  onEachRun,
+  parameter,
+  relu,
+  setBackend,
+  sigmoid,
+  softmax,
+  type Tensor,
+  tensor,
+  uniform,
 } from "../../src/index.ts";
 
 const original = getBackend().name;
@@ -10,13 +28,22 @@ afterAll(() => setBackend(original));
 
 function network(): { weights: Tensor[]; step: (x: Tensor, t: Tensor) => Tensor } {
   manualSeed(3);
-  const weights: Tensor[] = [parameter(uniform([8, 4], -1, 1)), parameter(uniform([8], -1, 1)), parameter(uniform([2, 8], -1, 1)), parameter(uniform([2], -1, 1))];
+  const weights: Tensor[] = [
+    parameter(uniform([8, 4], -1, 1)),
+    parameter(uniform([8], -1, 1)),
+    parameter(uniform([2, 8], -1, 1)),
+    parameter(uniform([2], -1, 1)),
+  ];
   const velocity: Tensor[] = weights.map((weight) => uniform(weight.shape, 0, 0));
   const step = (x: Tensor, t: Tensor): Tensor => {
     for (const weight of weights) weight.zeroGrad();
     const [w1, b1, w2, b2] = weights as [Tensor, Tensor, Tensor, Tensor];
     const logits = linear(relu(linear(x, w1, b1)), w2, b2);
-    const loss = logits.logSoftmax(-1).mul(t).sum().mul(-1 / x.shape[0]!);
+    const loss = logits
+      .logSoftmax(-1)
+      .mul(t)
+      .sum()
+      .mul(-1 / x.shape[0]!);
     loss.backward();
     noGrad(() => {
       weights.forEach((weight, n) => {

@@ -1,7 +1,7 @@
 // The reference backend: interprets bound programs in plain loops; the definition of correct, and the only one with float64.
 
-import { evaluateProgram } from "../../formula/evaluate.ts";
 import { printGraph } from "../../compiler/index.ts";
+import { evaluateProgram } from "../../formula/evaluate.ts";
 import type { Backend } from "../backend.ts";
 import { HostCell, referenceStep } from "./step.ts";
 
@@ -12,7 +12,10 @@ export const referenceBackend: Backend = {
   compile(program) {
     return {
       run: (inputs, params) => evaluateProgram(program, inputs, params),
-      listing: () => program.steps.map((step) => `${step.nest.name}: ${step.nest.axes.map((axis) => `${axis.name}<${axis.extent}`).join(" ")}`).join("\n"),
+      listing: () =>
+        program.steps
+          .map((step) => `${step.nest.name}: ${step.nest.axes.map((axis) => `${axis.name}<${axis.extent}`).join(" ")}`)
+          .join("\n"),
     };
   },
   compileStep: (graph) => referenceStep(graph, () => printGraph(graph)),

@@ -30,7 +30,9 @@ export function referenceStep(graph: StepGraph, listing: () => string): StepExec
     listing,
     free: () => {},
     run: (inputs, cells, params) => {
-      const buffers: (NumberArray | undefined)[] = graph.buffers.map((operand, number) => (written.has(number) && !graph.cells.includes(number) ? allocate(operand.dtype, sizeOfShape(operand.shape)) : undefined));
+      const buffers: (NumberArray | undefined)[] = graph.buffers.map((operand, number) =>
+        written.has(number) && !graph.cells.includes(number) ? allocate(operand.dtype, sizeOfShape(operand.shape)) : undefined,
+      );
       graph.inputs.forEach((buffer, number) => {
         buffers[buffer] = inputs[number] as HostArray;
       });

@@ -1,0 +1,83 @@
+// The built program as a process: signals, pipes that close early, and being killed at any moment.
+
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ensureBuilt } from "../../scripts/lib/build.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+let cwd = "";
+beforeAll(async () => {
+  await ensureBuilt(root, "library");
+  cwd = await mkdtemp(join(tmpdir(), "kasane-process-"));
+});
+afterAll(() => rm(cwd, { recursive: true }));
+
+function start(line: string): { readonly child: ChildProcess; readonly end: Promise<{ code: number | null; out: string; err: string }> } {
+  const child = spawn(process.execPath, [join(root, "dist/cli/main.js"), ...line.split(" ")], {
+    cwd,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+  let out = "";
+  let err = "";
+  child.stdout?.on("data", (chunk) => (out += String(chunk)));
+  child.stderr?.on("data", (chunk) => (err += String(chunk)));
+  const end = new Promise<{ code: number | null; out: string; err: string }>((resolve) =>
+    child.on("close", (code) => resolve({ code, out, err })),
+  );
+  return { child, end };
+}
+
+async function until(condition: () => boolean, child: ChildProcess): Promise<void> {
+  while (!condition()) {
+    if (child.exitCode !== null) throw new Error(`ended with ${child.exitCode} before it got there`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describe("the process", () => {
+  it("stops at SIGINT with 130 and goes on", async () => {
+    const { child, end } = start("train moons --epochs 100000 --out stopped --json");
+    await until(() => existsSync(join(cwd, "stopped", "checkpoint.safetensors")), child);
+    child.kill("SIGINT");
+    const { code, out, err } = await end;
+    expect(code).toBe(130);
+    const { epochs, interrupted } = JSON.parse(out) as { epochs: number; interrupted: string };
+    expect(interrupted).toBe("SIGINT");
+    expect(err).toContain("train --resume stopped");
+    const rest = await start(`train --resume stopped --epochs ${epochs + 3} --json`).end;
+    expect(rest.code).toBe(0);
+    expect(JSON.parse(rest.out)).toMatchObject({ epochs: epochs + 3 });
+  });
+
+  it("killed without warning, loses at most what came after the last checkpoint", async () => {
+    for (const wait of [0, 130]) {
+      const name = `killed-${wait}`;
+      const { child, end } = start(`train moons --epochs 100000 --out ${name}`);
+      await until(() => existsSync(join(cwd, name, "checkpoint.safetensors")), child);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      child.kill("SIGKILL");
+      expect((await end).code).toBe(null);
+      // One epoch is saved at once, later ones every two seconds.
+      const rest = await start(`train --resume ${name} --epochs 2 --json`).end;
+      expect(rest.err).not.toMatch(/damaged|not a valid/);
+      expect(JSON.parse(rest.out)).toMatchObject({ run: name, epochs: 2 });
+    }
+    const whole = JSON.parse((await start("train moons --epochs 2 --json").end).out);
+    const resumed = JSON.parse((await start("summary killed-0 --json").end).out);
+    expect(resumed.result.validation).toEqual(whole.validation);
+  });
+
+  it("ends quietly when nobody reads on", async () => {
+    const { child, end } = start("train moons --epochs 300 --out unread");
+    child.stdout?.destroy();
+    const { code, err } = await end;
+    expect(code).toBe(0);
+    expect(err).toBe("");
+  });
+});
