@@ -29,7 +29,9 @@ function redirect(graph: StepGraph, cell: number): StepGraph | undefined {
   return {
     ...graph,
     steps: graph.steps.map((other) =>
-      other === step ? { ...other, nest: step.reads.includes(cell) ? writingInPlace(step.nest) : step.nest, writes: cell } : { ...other, reads: other.reads.map(rename) },
+      other === step
+        ? { ...other, nest: step.reads.includes(cell) ? writingInPlace(step.nest) : step.nest, writes: cell }
+        : { ...other, reads: other.reads.map(rename) },
     ),
     results: graph.results.map(rename),
     updates: graph.updates.filter((other) => other !== update),
