@@ -61,7 +61,9 @@ function runOne(workload: Workload, backend: string, budgetMs: number, limits: r
   const { run, outcome } = workload.prepare();
   const timing = measure(run, budgetMs);
   const rate = (work: number): number => round(work / timing.medianMs / 1e6);
-  const best = (unit: Limit["unit"]): number => Math.max(...limits.filter((limit) => limit.unit === unit).map((limit) => limit.value));
+  // The interpreter has no limit of its own: it is shown beside the machine's.
+  const own = limits.some((limit) => limit.backend === backend) ? limits.filter((limit) => limit.backend === backend) : limits;
+  const best = (unit: Limit["unit"]): number => Math.max(...own.filter((limit) => limit.unit === unit).map((limit) => limit.value));
   const shares = [
     ...(flops === undefined ? [] : [rate(flops) / best("GFLOP/s")]),
     ...(bytes === undefined ? [] : [rate(bytes) / best("GB/s")]),

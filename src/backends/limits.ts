@@ -1,14 +1,18 @@
-// The machine's own limits, measured: multiply-add peak and memory bandwidth that WebAssembly reaches here on one thread.
+// The machine's own limits, measured: multiply-add peak and memory bandwidth that each backend's code reaches here on one thread.
 
 import { ModuleBuilder } from "../kernels/builder.ts";
-import type { Value, Variable } from "../kernels/language.ts";
+import type { KernelModule, Machine, Value, Variable } from "../kernels/language.ts";
 import { at, f32, fma, loadVector, splat } from "../kernels/values.ts";
 import { features, wasmMachine } from "./wasm/features.ts";
 import { compileModule } from "./wasm/module.ts";
+import { chooseMachine, runnable } from "./x64/cpu.ts";
+import { emitModule } from "./x64/emit.ts";
+import { CodePages, Heap } from "./x64/memory.ts";
+import { type Native, native } from "./x64/native.ts";
 
 export interface Limit {
   readonly name: "fma-peak" | "copy" | "triad";
-  readonly backend: "wasm";
+  readonly backend: "wasm" | "x64";
   readonly threads: number;
   readonly value: number;
   readonly unit: "GFLOP/s" | "GB/s";
@@ -18,17 +22,60 @@ export interface Limit {
 const ARRAY = 32 * 1024 * 1024;
 const CHAINS = 10;
 
-/** Takes about a second. Counts a multiply-add as two operations, and every byte read and written. */
+/** Of every backend that emits code and runs here; about a second each. Counts a multiply-add as two operations, and every byte read and written. */
 export function measureLimits(): Limit[] {
-  const { peak, copy, triad } = kernels();
+  const found: Limit[] = [];
+  if (typeof runnable() !== "string") found.push(...measure("x64", chooseMachine(), loadX64));
+  if (features().simd) found.push(...measure("wasm", wasmMachine(), loadWasm));
+  return found;
+}
+
+type Entry = (count: number) => void;
+
+/** A module in memory of its own with room for three arrays; its functions take a pointer to them and a count. */
+type Load = (module: KernelModule, machine: Machine) => { readonly entry: (name: string) => Entry; readonly release: () => void };
+
+function measure(backend: Limit["backend"], machine: Machine, load: Load): Limit[] {
+  const { entry, release } = load(kernels(machine), machine);
   const iterations = 200_000;
-  const lanes = wasmMachine().lanes;
-  const one = (name: Limit["name"], unit: Limit["unit"], value: number): Limit => ({ name, unit, value, backend: "wasm", threads: 1 });
-  return [
-    one("fma-peak", "GFLOP/s", (2 * CHAINS * lanes * iterations) / fastest(() => peak(0, iterations)) / 1e6),
-    one("copy", "GB/s", (2 * ARRAY) / fastest(() => copy(0, ARRAY)) / 1e6),
-    one("triad", "GB/s", (3 * ARRAY) / fastest(() => triad(0, ARRAY)) / 1e6),
+  const one = (name: Limit["name"], unit: Limit["unit"], value: number): Limit => ({ name, unit, value, backend, threads: 1 });
+  const milliseconds = (name: string, count: number): number => fastest(() => entry(name)(count));
+  const limits = [
+    one("fma-peak", "GFLOP/s", (2 * CHAINS * machine.lanes * iterations) / milliseconds("peak", iterations) / 1e6),
+    one("copy", "GB/s", (2 * ARRAY) / milliseconds("copy", ARRAY) / 1e6),
+    one("triad", "GB/s", (3 * ARRAY) / milliseconds("triad", ARRAY) / 1e6),
   ];
+  release();
+  return limits;
+}
+
+function loadWasm(module: KernelModule): ReturnType<Load> {
+  const memory = new WebAssembly.Memory({ initial: (3 * ARRAY) / 65536 + 1 });
+  const instance = new WebAssembly.Instance(compileModule(module, features()), { env: { memory } });
+  return { entry: (name) => (count) => (instance.exports[name] as (pointer: number, count: number) => void)(0, count), release: () => {} };
+}
+
+function loadX64(module: KernelModule, machine: Machine): ReturnType<Load> {
+  const system = native() as Native;
+  const { bytes, entries } = emitModule(module, machine);
+  const pages = new CodePages(system, bytes);
+  const heap = new Heap(system, 2 ** 28);
+  heap.ensure(3 * ARRAY + 65536);
+  const place = system.map(4096, "write") as number;
+  const words = new BigInt64Array(system.view(place, 4096));
+  const release = (): void => {
+    pages.release();
+    heap.release();
+    system.unmap(place, 4096);
+  };
+  const entry = (name: string): Entry => {
+    const run = system.callable(pages.address + (entries.get(name) as number));
+    return (count) => {
+      words.set([BigInt(heap.address), BigInt(count)]);
+      run(place);
+    };
+  };
+  return { entry, release };
 }
 
 /** Milliseconds of the best of several runs, after the compiler has had time to optimise. */
@@ -43,10 +90,8 @@ function fastest(run: () => void): number {
   return best;
 }
 
-type Entry = (pointer: number, count: number) => void;
-
-function kernels(): { peak: Entry; copy: Entry; triad: Entry } {
-  const module = new ModuleBuilder("limits", wasmMachine());
+function kernels(machine: Machine): KernelModule {
+  const module = new ModuleBuilder("limits", machine);
   module.define(
     "peak",
     { p: "pointer", n: "i32" },
@@ -56,7 +101,7 @@ function kernels(): { peak: Entry; copy: Entry; triad: Entry } {
       k.loop(0, n, 1, () => {
         for (const sum of sums) k.set(sum, fma(sum, step, step));
       });
-      sums.forEach((sum, chain) => k.store(at(p, undefined, chain * 16), sum));
+      sums.forEach((sum, chain) => k.store(at(p, undefined, chain * machine.lanes * 4), sum));
     },
     true,
   );
@@ -65,11 +110,11 @@ function kernels(): { peak: Entry; copy: Entry; triad: Entry } {
       name,
       { p: "pointer", n: "i32" },
       (k, { p, n }) => {
-        k.loop(0, n, 64, (byte) => {
+        k.loop(0, n, 16 * machine.lanes, (byte) => {
           for (let part = 0; part < 4; part++)
             write(
-              (value) => k.store(at(p, byte, part * 16), value),
-              (array) => loadVector(at(p, byte, array * ARRAY + part * 16)),
+              (value) => k.store(at(p, byte, part * machine.lanes * 4), value),
+              (array) => loadVector(at(p, byte, array * ARRAY + part * machine.lanes * 4)),
             );
         });
       },
@@ -78,8 +123,5 @@ function kernels(): { peak: Entry; copy: Entry; triad: Entry } {
   };
   stream("copy", (store, load) => store(load(1)));
   stream("triad", (store, load) => store(fma(load(1), splat(f32(3)), load(2))));
-  const memory = new WebAssembly.Memory({ initial: (3 * ARRAY) / 65536 });
-  const instance = new WebAssembly.Instance(compileModule(module.build(), features()), { env: { memory } });
-  const entry = (name: string): Entry => instance.exports[name] as Entry;
-  return { peak: entry("peak"), copy: entry("copy"), triad: entry("triad") };
+  return module.build();
 }
