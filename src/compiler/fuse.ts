@@ -122,6 +122,8 @@ function worthwhile(producer: Step, consumer: Step, uses: number, isKept: boolea
   const elements = consumer.nest.axes.reduce((total, axis) => total * axis.extent, 1);
   const produced = producer.nest.axes.reduce((total, axis) => total * axis.extent, 1);
   if (costly && (uses > 1 || isKept || elements > produced)) return false;
+  // What is written anyway is read again faster than computed from several buffers; and an update read so may go into its cell.
+  if (isKept && body.filter((node) => node.kind === "load").length > 1) return false;
   return elements <= 2 * produced && (uses <= 2 || body.length <= 4);
 }
 

@@ -9,7 +9,7 @@ export interface StepGraph {
   readonly inputs: readonly number[];
   /** Buffers that keep their numbers between runs: parameters, optimizer state, running statistics. */
   readonly cells: readonly number[];
-  /** After the steps, the cell takes the numbers of a buffer. */
+  /** After the steps, all cells at once take the numbers of buffers; neither these nor the results lie in a cell that is overwritten. */
   readonly updates: readonly Update[];
   /** Buffers handed back after every run. */
   readonly results: readonly number[];

@@ -18,13 +18,7 @@ function redirect(graph: StepGraph, cell: number): StepGraph | undefined {
   const step = graph.steps[position];
   if (step === undefined || step.clear || writersPerBuffer(graph).get(from) !== 1 || !sameTypeAndSize(graph, cell, from)) return undefined;
   const later = graph.steps.slice(position + 1);
-  if (
-    later.some((other) => other.reads.includes(cell)) ||
-    graph.results.includes(cell) ||
-    graph.updates.some((other) => other.from === cell)
-  )
-    return undefined;
-  if (!readsOnlyInPlace(step, cell)) return undefined;
+  if (later.some((other) => other.reads.includes(cell)) || !readsOnlyInPlace(step, cell)) return undefined;
   const rename = (buffer: number): number => (buffer === from ? cell : buffer);
   return {
     ...graph,

@@ -258,8 +258,11 @@ export class Trace {
     });
   }
 
+  /** A copy of a cell or a known number, made first of all, so that later steps may write into the cell. */
   #copy(buffer: number): number {
-    return this.#map("copy", buffer, [buffer], ([load]) => load as Scalar);
+    const copied = this.#map("copy", buffer, [buffer], ([load]) => load as Scalar);
+    this.#steps.unshift(this.#steps.pop() as Step);
+    return copied;
   }
 
   /** Adds a pointwise nest over buffers of one shape, or of one element. */
