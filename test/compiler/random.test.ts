@@ -37,7 +37,11 @@ function outcomes(step: Step, state: State, log: string[]): Outcome[] {
 function eager(program: readonly Instruction[]): Outcome[] {
   const state = makeState();
   const log: string[] = [];
-  return outcomes((...args) => ((log.length = 0), runProgram(program, state, args, log)), state, log);
+  const run: Parameters<typeof outcomes>[0] = (...args) => {
+    log.length = 0;
+    return runProgram(program, state, args, log);
+  };
+  return outcomes(run, state, log);
 }
 
 describe.each(availableBackends())("on %s", (backend) => {
