@@ -190,6 +190,11 @@ function checkFields(fields: Fields, options: DatasetOptions): void {
 function commonLength(fields: Fields): number {
   const entries = Object.entries(fields);
   for (const [name, { shape, data }] of entries) {
+    if (!Array.isArray(shape) || !ArrayBuffer.isView(data)) {
+      throw new InputError(`dataset: field "${name}" must be numbers with their shape`, {
+        hint: `${name}: tensor([…]), or ${name}: ndArray(new Float32Array(…), [rows, columns])`,
+      });
+    }
     if (shape.length === 0) throw new InputError(`dataset: field "${name}" has shape []; expected a first axis of samples`);
     if (elementCount(shape) !== data.length) {
       throw new InputError(`dataset: field "${name}" has shape [${shape.join(", ")}] but ${data.length} values`);

@@ -55,11 +55,14 @@ export function defineOp(formula: string, options: DefineOpOptions = {}): Define
     return asTensor(apply(op, values, attributes, { resultShape: shape, like }));
   };
   const defined = (...inputs: readonly (Tensor | number)[]): Tensor => call(inputs, {});
-  return Object.assign(defined, {
+  const made = Object.assign(defined, {
     with:
       (callOptions: CallOptions) =>
       (...inputs: readonly (Tensor | number)[]) =>
         call(inputs, callOptions),
     op,
   });
+  // Printed, it is its formula.
+  const text = (): string => (name === found ? op.source : `${name}: ${op.source}`);
+  return Object.defineProperties(made, { toString: { value: text }, [Symbol.for("nodejs.util.inspect.custom")]: { value: text } });
 }

@@ -6,6 +6,8 @@ import type { NestedNumbers } from "./types.ts";
 
 const FULL_UP_TO = 1000;
 const EDGE = 3;
+/** Characters in a line, as far as one number fits. */
+const LINE = 80;
 
 export function formatTensor(data: HostArray, shape: readonly number[], dtype: DType): string {
   const shorten = data.length > FULL_UP_TO;
@@ -24,12 +26,29 @@ export function formatTensor(data: HostArray, shape: readonly number[], dtype: D
       }
       items.push(render(d + 1, offset + n * step, `${indent} `));
     }
-    const separator = d === shape.length - 1 ? ", " : `,${"\n".repeat(shape.length - 1 - d)}${indent} `;
-    return `[${items.join(separator)}]`;
+    if (d === shape.length - 1) return `[${wrapped(items, `${indent} `, shape.length)}]`;
+    return `[${items.join(`,${"\n".repeat(shape.length - 1 - d)}${indent} `)}]`;
   };
   const head = `Tensor ${dtype} [${shape.join(", ")}]`;
   if (shape.length === 0) return `${head} ${format(data[0] as number)}`;
   return data.length === 0 ? `${head} (no elements)` : `${head}\n${render(0, 0, "")}`;
+}
+
+/** @param closing brackets and a comma that may follow the last item */
+function wrapped(items: readonly string[], indent: string, closing: number): string {
+  let text = "";
+  let column = indent.length;
+  items.forEach((item, n) => {
+    const isLast = n === items.length - 1;
+    if (n > 0) {
+      const breaks = column + 2 + item.length + (isLast ? closing + 1 : 1) > LINE;
+      text += breaks ? `,\n${indent}` : ", ";
+      column = breaks ? indent.length : column + 2;
+    }
+    text += item;
+    column += item.length;
+  });
+  return text;
 }
 
 export function nest(data: HostArray, shape: readonly number[]): NestedNumbers {

@@ -1,6 +1,6 @@
 // Checks the options of fit before anything runs.
 
-import type { Dataset } from "../data/index.ts";
+import { Dataset } from "../data/index.ts";
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
 import type { FitOptions, Samples } from "./types.ts";
@@ -8,10 +8,18 @@ import type { FitOptions, Samples } from "./types.ts";
 /** @throws InputError naming the option, what was expected and what came */
 export function checkOptions(data: Dataset<Samples>, options: FitOptions): void {
   const { epochs, batchSize, validation, metrics = [], earlyStopping, resume } = options;
+  if (!(data instanceof Dataset))
+    throw new InputError("fit: expected a data set as the second argument", {
+      hint: "new Dataset({ x, y }), with tensors or ndArray(numbers, shape)",
+    });
   whole("epochs", epochs);
   if (batchSize !== undefined) whole("batchSize", batchSize);
   if (typeof validation === "number" && !(validation > 0 && validation < 1))
     throw new InputError(`fit: expected validation to be a data set or a fraction between 0 and 1, got ${validation}`);
+  metrics.forEach((metric, n) => {
+    if (typeof metric === "function")
+      throw new InputError(`fit: metrics[${n}] is a function, not what it makes`, { hint: "metrics: [accuracy()], with parentheses" });
+  });
   if (earlyStopping !== undefined) {
     whole("earlyStopping.patience", earlyStopping.patience);
     const { monitor } = earlyStopping;

@@ -84,6 +84,7 @@ describe("Dataset", () => {
   const y = { shape: [2], data: Int32Array.of(0, 1) };
   it.each([
     ["no fields", () => new Dataset({}), /expected at least one field/],
+    ["nested arrays", () => new Dataset({ x: [[1, 2]] as never }), /field "x" must be numbers with their shape[\s\S]*tensor\(\[…\]\)/],
     ["no samples", () => new Dataset({ x: { shape: [0, 3], data: new Float32Array(0) } }), /at least one sample, got none/],
     ["unequal lengths", () => new Dataset({ x, y: { shape: [3], data: new Int32Array(3) } }), /same number of samples, got x 2, y 3/],
     ["a shape that does not fit", () => new Dataset({ x: { shape: [2, 3], data: new Float32Array(4) } }), /shape \[2, 3\] but 4 values/],

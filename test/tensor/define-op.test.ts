@@ -1,5 +1,6 @@
 // Users' own ops: values, gradients, attributes, statements, errors.
 
+import { inspect } from "node:util";
 import { expect, it } from "vitest";
 import { defineOp, type Tensor, tensor } from "../../src/index.ts";
 import { messageOf, onEveryBackend } from "./support.ts";
@@ -68,6 +69,11 @@ onEveryBackend("defineOp", () => {
         .with({ shape: [4] })(tensor([7, 8]))
         .toArray(),
     ).toEqual([7, 0, 8, 0]);
+  });
+
+  it("is printed as its formula", () => {
+    expect(String(defineOp("y = x * 2"))).toBe("y = x * 2");
+    expect(inspect(defineOp("y = x * 2", { name: "twice" }))).toBe("twice: y = x * 2");
   });
 
   it("says what is wrong", () => {

@@ -172,12 +172,19 @@ describe("fit", () => {
   it.each([
     [{ epochs: 0 }, /epochs to be a whole number of at least 1, got 0/],
     [{ batchSize: 2.5 }, /batchSize/],
+    [{ metrics: [accuracy] as never }, /metrics\[0\] is a function[\s\S]*accuracy\(\)/],
     [{ validation: 1.5 }, /fraction between 0 and 1, got 1.5/],
     [{ earlyStopping: { patience: 2, monitor: "acuracy" as never } }, /"acuracy"[\s\S]*"accuracy"/],
     [{ learningRate: () => Number.NaN }, /learning rate of at least 0, got NaN/],
   ])("refuses %o", async (wrong, message) => {
     const model = network();
     await expect(fit(model, data, options(model, wrong))).rejects.toThrow(message);
+  });
+
+  it("refuses samples that are no data set", async () => {
+    const model = network();
+    const samples = { x: [[1, 2]], y: [0] } as unknown as typeof data;
+    await expect(fit(model, samples, options(model))).rejects.toThrow(/expected a data set[\s\S]*new Dataset/);
   });
 });
 
