@@ -151,7 +151,7 @@ interface Pair {
 
 interface Training {
   readonly first: Layer;
-  readonly net: Layer<(value: Tensor) => Tensor>;
+  readonly net: Layer;
   readonly optimizer: Optimizer;
   readonly step: (value: Tensor, target: Tensor) => Tensor;
 }
