@@ -396,6 +396,13 @@ describe("results", () => {
       input: [10, 20],
       inputView: [[10, 20]],
     });
+    const one = parameter(tensor([5]));
+    const seed = compile(() => {
+      one.zeroGrad();
+      one.backward();
+      return one.grad as Tensor;
+    });
+    expect(seed().toArray()).toEqual([1]);
     expect(compile(() => undefined)()).toBeUndefined();
     expect(compile((value: Tensor) => [value, value])(x).map((value) => value.toArray())).toEqual([
       [1, 2, 3],

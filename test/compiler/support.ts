@@ -108,6 +108,8 @@ export function checkGraph(graph: StepGraph): void {
     expect(graph.cells).toContain(cell);
     expect(ready.has(from) && !overwritten.has(from), `the update of cell ${cell} takes buffer ${from}`).toBe(true);
   }
+  for (const buffer of [...graph.results, ...graph.updates.map(({ from }) => from)])
+    expect(graph.constants?.has(buffer) ?? false).toBe(false);
   for (const buffer of graph.results) expect(ready.has(buffer) && !overwritten.has(buffer), `result ${buffer}`).toBe(true);
 }
 
