@@ -4,6 +4,9 @@ import type { Index, Nest, Step } from "../formula/nest.ts";
 import { expressionsOf, type Pass, type StepGraph, scalarsOf } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
+/** A longer sum is better taken in blocks, which are added up in the output, than in one go. */
+const MOST_TERMS = 256;
+
 export const updateInPlace: Pass = (graph) => {
   let current = graph;
   for (const update of graph.updates) current = redirect(current, update.cell) ?? current;
@@ -48,8 +51,11 @@ function readsOnlyInPlace(step: Step, cell: number): boolean {
     .flatMap(scalarsOf)
     .filter((node) => node.kind === "load" && reads[node.operand] === cell);
   if (loads.length === 0) return true;
-  // Kernels keep unfinished sums in the output: a reduction may not read there, not even in its epilogue.
-  if (nest.reducer !== undefined) return false;
+  if (nest.reducer !== undefined) {
+    // In a reduction only the epilogue comes after all reads of its element; for long sums kernels keep unfinished ones in the output.
+    const terms = nest.axes.slice(nest.free).reduce((total, axis) => total * axis.extent, 1);
+    if (terms > MOST_TERMS || scalarsOf(nest.body).some((node) => loads.includes(node))) return false;
+  }
   const target = text(nest, nest.output.index);
   return loads.every(
     (load) =>

@@ -109,11 +109,19 @@ describe("in place", () => {
 
 describe.each(availableBackends())("on %s", (backend) => {
   // Long sums are kept unfinished in the output, which must not be the weight the epilogue still needs.
-  it.each([64, 600, 1500])("updates weights from gradients summed over %i samples", (samples) => {
+  it.each([
+    [1, 5, 20],
+    [64, 5, 20],
+    [200, 53, 37],
+    [256, 8, 16],
+    [257, 5, 20],
+    [600, 5, 20],
+    [1500, 17, 20],
+  ])("updates weights from gradients summed over %i samples, %i × %i", (samples, outputs, inputs) => {
     setBackend(backend);
     manualSeed(1);
-    const [x, t] = [uniform([samples, 20], -1, 1), uniform([samples, 5], -1, 1)];
-    const start = uniform([5, 20], -1, 1);
+    const [x, t] = [uniform([samples, inputs], -1, 1), uniform([samples, outputs], -1, 1)];
+    const start = uniform([outputs, inputs], -1, 1);
     const learn = (w: Tensor) => (): Tensor => {
       w.zeroGrad();
       const loss = x.matmul(w.transpose()).sub(t).square().mean();
@@ -124,6 +132,7 @@ describe.each(availableBackends())("on %s", (backend) => {
     const [eager, compiled] = [parameter(start), parameter(start)];
     const [one, other] = [learn(eager), compile(learn(compiled))];
     for (let n = 0; n < 3; n++) expectArray(other().data, one().data, "loss");
+    expect(other.steps[0]?.graph.updates).toHaveLength(samples > 256 ? 1 : 0);
     expectArray(compiled.data, eager.data, "weights");
   });
 });

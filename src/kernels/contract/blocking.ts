@@ -70,14 +70,17 @@ function tileCost(rows: number, vectors: number): number {
   return Math.max((rows * vectors) / 2, (rows + vectors) / 2, 4) + 0.5;
 }
 
-/** Blocks for an m × n × k contraction (one batch index). */
-export function chooseBlocking(machine: Machine, m: number, n: number, k: number): Blocking {
+/**
+ * Blocks for an m × n × k contraction (one batch index).
+ * @param whole keeps K in one block: an output that is also read by the epilogue cannot hold unfinished sums
+ */
+export function chooseBlocking(machine: Machine, m: number, n: number, k: number, whole = false): Blocking {
   const tile = chooseTile(machine, m, n);
   const rows = splitRows(m, tile.rows);
   const width = tile.vectors * machine.lanes;
   const [first, second] = machine.caches;
   // Half of the first-level cache for a panel of each; half of the second for the block of A, a quarter for the block of B.
-  const depth = evenly(k, Math.max(32, Math.floor(first / 2 / 4 / (width + rows.height))));
+  const depth = whole ? k : evenly(k, Math.max(32, Math.floor(first / 2 / 4 / (width + rows.height))));
   const mostTiles = Math.max(1, Math.floor(second / 4 / 4 / depth / rows.height));
   const rowTilesPerBlock = evenly(rows.count, mostTiles);
   // While all rows fit one block, a block of B is used once and may be small; otherwise every block of B packs all of A again.

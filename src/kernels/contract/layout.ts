@@ -70,9 +70,12 @@ export function layoutClass(
   const segments = part.segments.filter((segment) => segment.k > 0);
   const k = Math.max(1, ...segments.map((segment) => segment.k));
   // A direct B does not compete for the first-level cache with panels: fewer, longer blocks of K.
-  const chosen = chooseBlocking(machine, part.m, part.n, k);
+  const whole = plan.nest.output.inPlace === true;
+  const chosen = chooseBlocking(machine, part.m, part.n, k, whole);
   const blocking =
-    direct === undefined ? chosen : { ...chosen, depth: evenly(k, 1024), columnsPerBlock: evenly(part.n, mostDirectColumns, chosen.width) };
+    direct === undefined
+      ? chosen
+      : { ...chosen, depth: whole ? k : evenly(k, 1024), columnsPerBlock: evenly(part.n, mostDirectColumns, chosen.width) };
   const { rows, width, depth } = blocking;
   const aVectors = Math.ceil(rows.height / lanes);
   const rowBlocks = Math.ceil(rows.count / blocking.rowTilesPerBlock);
