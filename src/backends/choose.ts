@@ -1,6 +1,7 @@
 // Which backend runs an op: chosen once (KASANE_BACKEND, else the fastest that works here); float64 always runs on the reference.
 
 import type { DType } from "../formula/nest.ts";
+import { environment } from "../util/environment.ts";
 import { BackendError } from "../util/errors.ts";
 import type { Backend } from "./backend.ts";
 import { referenceBackend } from "./reference/reference.ts";
@@ -65,9 +66,4 @@ function makeWasm(): Backend {
 
 function names(): BackendName[] {
   return Object.keys(backends) as BackendName[];
-}
-
-/** An environment variable in Node; undefined in browsers. */
-function environment(name: string): string | undefined {
-  return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[name];
 }

@@ -1,6 +1,8 @@
 // The general lowering by itself, contractions included: slices in any order, nothing written outside of the output.
 import { expect, test } from "vitest";
-import { bytesPerElement, elementsOf, Layout } from "../../src/backends/wasm/memory.ts";
+import { Layout } from "../../src/backends/emitted/memory.ts";
+import { wasmLimits } from "../../src/backends/wasm/memory.ts";
+import { byteLength } from "../../src/compiler/memory.ts";
 import { evaluateProgram } from "../../src/formula/evaluate.ts";
 import type { Nest } from "../../src/formula/nest.ts";
 import { ModuleBuilder } from "../../src/kernels/builder.ts";
@@ -17,8 +19,8 @@ function check(nest: Nest, inputs: readonly (Float32Array | Float64Array | Int32
   const program = programOfNest(nest);
   const module = new ModuleBuilder("test", machine);
   const lowered = lowerLoops(nest, module);
-  const layout = new Layout("test");
-  const addresses = program.buffers.map((buffer) => layout.place(elementsOf(buffer) * bytesPerElement[buffer.dtype], "a buffer"));
+  const layout = new Layout("test", wasmLimits);
+  const addresses = program.buffers.map((buffer) => layout.placeOperand(buffer, "a buffer"));
   const params = layout.place(64, "params");
   const { memory, base, call } = load(module.build(), layout.bytes);
   const bytes = new Uint8Array(memory).fill(canary);
@@ -26,7 +28,7 @@ function check(nest: Nest, inputs: readonly (Float32Array | Float64Array | Int32
     bytes.set(new Uint8Array(input.buffer, input.byteOffset, input.byteLength), addresses[number]!);
   });
   const target = addresses[program.result]!;
-  const size = elementsOf(nest.output) * bytesPerElement[nest.output.dtype];
+  const size = byteLength(nest.output);
   bytes.fill(0, target, target + size);
   const before = bytes.slice();
   const pointers = [...addresses, params, params].map((address) => base + address);

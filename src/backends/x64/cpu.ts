@@ -1,5 +1,6 @@
 // Which machine code this processor runs: asked of it by an emitted routine, and what kernels are told about each choice.
 import type { Machine } from "../../kernels/language.ts";
+import { environment } from "../../util/environment.ts";
 import { BackendError } from "../../util/errors.ts";
 import { Assembler } from "./assembler.ts";
 import { CodePages } from "./memory.ts";
@@ -99,7 +100,7 @@ export function chooseMachine(wanted?: MachineName): Machine {
   const found = runnable();
   if (typeof found === "string")
     throw new BackendError(`the x64 backend cannot run here: ${found}`, { hint: "the wasm backend runs everywhere: KASANE_BACKEND=wasm" });
-  const asked = wanted ?? (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.KASANE_X64;
+  const asked = wanted ?? environment("KASANE_X64");
   if (asked === undefined || asked === "") return machines[found.has("avx512") ? "avx512" : "avx2"];
   if (asked !== "avx2" && asked !== "avx512") throw new BackendError(`KASANE_X64 is avx2 or avx512, got "${asked}"`);
   if (!found.has(asked)) throw new BackendError(`KASANE_X64=${asked}: this processor runs ${[...found].join(", ")}`);

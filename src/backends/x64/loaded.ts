@@ -4,7 +4,8 @@ import { emitModule } from "./emit.ts";
 import { CodePages } from "./memory.ts";
 import type { Native } from "./native.ts";
 
-const argumentBytes = 8;
+/** Of one argument: an address. */
+export const argumentBytes = 8;
 
 /** Pages of code that nobody can call any more are given back when the collector notices. */
 const abandoned = new FinalizationRegistry<CodePages>((pages) => pages.release());
@@ -32,13 +33,11 @@ export class LoadedModule {
   }
 }
 
-/** Writes addresses as arguments, from byte `place` of an array of words on. */
-export function writeArguments(words: Int32Array, place: number, addresses: readonly number[]): void {
-  addresses.forEach((address, number) => {
-    const at = (place + number * argumentBytes) / 4;
-    words[at] = address | 0;
-    words[at + 1] = Math.floor(address / 2 ** 32);
-  });
+/** Writes an address as the `number`-th of the arguments that begin at byte `place` of an array of words. */
+export function writeArgument(words: Int32Array, place: number, number: number, address: number): void {
+  const at = (place + number * argumentBytes) / 4;
+  words[at] = address | 0;
+  words[at + 1] = Math.floor(address / 2 ** 32);
 }
 
 /** The emitted code of a module as text. */

@@ -1,7 +1,7 @@
 // Memory of machine code: pages are never writable and executable at once, data lies between guard pages, what is freed is used again.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { Arena } from "../../../src/backends/x64/arena.ts";
+import { Arena } from "../../../src/backends/emitted/arena.ts";
 import { CodePages, Heap } from "../../../src/backends/x64/memory.ts";
 import { type Native, native } from "../../../src/backends/x64/native.ts";
 import { createX64Backend } from "../../../src/backends/x64/x64.ts";

@@ -1,0 +1,68 @@
+// Blocks of a heap that come and go: cells live here as long as their tensors, arenas as long as their programs.
+import { aligned, firstPlace, slack } from "./memory.ts";
+import type { Heap } from "./target.ts";
+
+export class Arena {
+  readonly heap: Heap;
+  /** Free room below the top as [start, end), sorted, never touching each other. */
+  readonly #free: [start: number, end: number][] = [];
+  readonly #sizes = new Map<number, number>();
+  #top = firstPlace;
+
+  constructor(heap: Heap) {
+    this.heap = heap;
+  }
+
+  /** @returns the lowest free place that is large enough; the contents are undefined. Throws BackendError when there is no room. */
+  allocate(bytes: number): number {
+    const size = aligned(bytes + slack);
+    const number = this.#free.findIndex(([start, end]) => end - start >= size);
+    const place = number < 0 ? this.#extend(size) : this.#carve(number, size);
+    this.#sizes.set(place, size);
+    return place;
+  }
+
+  free(place: number): void {
+    const size = this.#sizes.get(place);
+    if (size === undefined) return;
+    this.#sizes.delete(place);
+    this.#release(place, place + size);
+  }
+
+  /** Bytes in use. */
+  get used(): number {
+    let total = 0;
+    for (const size of this.#sizes.values()) total += size;
+    return total;
+  }
+
+  #carve(number: number, size: number): number {
+    const block = this.#free[number]!;
+    const [place] = block;
+    block[0] += size;
+    if (block[0] === block[1]) this.#free.splice(number, 1);
+    return place;
+  }
+
+  /** A block that ends above the present top, begun in the free room that touches it. */
+  #extend(size: number): number {
+    const last = this.#free.at(-1);
+    const place = last?.[1] === this.#top ? last[0] : this.#top;
+    this.heap.ensure(place + size + slack);
+    if (place < this.#top) this.#free.pop();
+    this.#top = place + size;
+    return place;
+  }
+
+  #release(start: number, end: number): void {
+    const after = this.#free.findIndex(([other]) => other > start);
+    const number = after < 0 ? this.#free.length : after;
+    this.#free.splice(number, 0, [start, end]);
+    for (const left of [number, number - 1]) {
+      const [a, b] = [this.#free[left], this.#free[left + 1]];
+      if (a === undefined || b === undefined || a[1] !== b[0]) continue;
+      a[1] = b[1];
+      this.#free.splice(left + 1, 1);
+    }
+  }
+}

@@ -1,0 +1,18 @@
+// A backend for a machine that code is emitted for.
+import type { Backend } from "../backend.ts";
+import { ProgramEngine } from "./executable.ts";
+import { StepEngine } from "./step.ts";
+import type { Heap, Target } from "./target.ts";
+
+export function createEmittedBackend<Memory extends Heap>(target: Target<Memory>): Backend {
+  const programs = new ProgramEngine(target);
+  const steps = new StepEngine(target);
+  return {
+    name: target.name,
+    description: target.description,
+    dtypes: new Set(["float32", "int32", "uint8", "bool"]),
+    compile: (program) => programs.executable(program),
+    compileStep: (graph) => steps.executable(graph),
+    makeCell: (operand) => steps.makeCell(operand),
+  };
+}

@@ -1,0 +1,112 @@
+// Programs run one at a time on host arrays: inputs are copied in, the emitted main is called, the result is copied out.
+import type { Program } from "../../formula/nest.ts";
+import { printModule } from "../../kernels/print.ts";
+import type { Executable, HostArray } from "../backend.ts";
+import { paramSlot, readSlot, type Slot, slotOf, writeSlot } from "./memory.ts";
+import { keyOfProgram, type LoweredProgram, lowerProgram } from "./program.ts";
+import type { Heap, LoadedCode, Target } from "./target.ts";
+
+/** Compiled programs kept; the one unused for longest is dropped, and compiled again when it is needed. */
+const mostCompiled = 512;
+
+interface Compiled {
+  readonly lowered: LoweredProgram;
+  /** Undefined once dropped, so that executables that still point here do not keep the code alive. */
+  code: LoadedCode | undefined;
+  lastUsed: number;
+}
+
+/** All programs of one backend: they share one heap, since only one runs at a time. */
+export class ProgramEngine<Memory extends Heap> {
+  readonly heap: Memory;
+  readonly #target: Target<Memory>;
+  readonly #compiled = new Map<string, Compiled>();
+  #clock = 0;
+
+  constructor(target: Target<Memory>) {
+    this.#target = target;
+    this.heap = target.makeHeap();
+  }
+
+  tick(): number {
+    return ++this.#clock;
+  }
+
+  executable(program: Program): Executable {
+    return new EmittedExecutable(this, program);
+  }
+
+  compile(program: Program, key: string): Compiled {
+    let compiled = this.#compiled.get(key);
+    if (compiled === undefined) {
+      const lowered = lowerProgram(program, this.#target, this.heap);
+      compiled = { lowered, code: this.#target.load(lowered.module, this.heap), lastUsed: this.tick() };
+      if (this.#compiled.size >= mostCompiled) this.#dropOldest();
+      this.#compiled.set(key, compiled);
+    }
+    return compiled;
+  }
+
+  /** The loops, the kernels and, where it can be read, the machine's code. */
+  list({ module, notes }: LoweredProgram): string {
+    return [...notes, printModule(module), this.#target.listCode(module) ?? ""].join("\n").trimEnd();
+  }
+
+  #dropOldest(): void {
+    let oldest: string | undefined;
+    let used = Number.POSITIVE_INFINITY;
+    for (const [key, { lastUsed }] of this.#compiled) {
+      if (lastUsed >= used) continue;
+      used = lastUsed;
+      oldest = key;
+    }
+    if (oldest === undefined) return;
+    const dropped = this.#compiled.get(oldest)!;
+    dropped.code?.release();
+    dropped.code = undefined;
+    this.#compiled.delete(oldest);
+  }
+}
+
+class EmittedExecutable<Memory extends Heap> implements Executable {
+  readonly #engine: ProgramEngine<Memory>;
+  readonly #program: Program;
+  readonly #key: string;
+  #compiled: Compiled;
+  readonly #inputs: readonly Slot[];
+  readonly #result: Slot;
+  readonly #params: readonly Slot[];
+  readonly #bytes: number;
+
+  constructor(engine: ProgramEngine<Memory>, program: Program) {
+    this.#engine = engine;
+    this.#program = program;
+    this.#key = keyOfProgram(program);
+    this.#compiled = engine.compile(program, this.#key);
+    const { places, paramsPlace, bytes } = this.#compiled.lowered;
+    const slot = (buffer: number): Slot => slotOf(program.buffers[buffer]!, places[buffer]!);
+    this.#inputs = program.inputs.map((_, number) => slot(number));
+    this.#result = slot(program.result);
+    this.#params = program.params.map(({ type }, number) => paramSlot(type, paramsPlace, number));
+    this.#bytes = bytes;
+  }
+
+  run(inputs: readonly HostArray[], params: readonly number[]): HostArray {
+    if (this.#compiled.code === undefined) this.#compiled = this.#engine.compile(this.#program, this.#key);
+    const compiled = this.#compiled;
+    compiled.lastUsed = this.#engine.tick();
+    const { heap } = this.#engine;
+    if (this.#bytes > heap.u8.byteLength) heap.ensure(this.#bytes);
+    for (let i = 0; i < this.#inputs.length; i++) writeSlot(heap, this.#inputs[i]!, inputs[i]!);
+    for (let i = 0; i < this.#params.length; i++) {
+      const { kind, position } = this.#params[i]!;
+      heap[kind][position] = params[i]!;
+    }
+    compiled.code!.call(0);
+    return readSlot(heap, this.#result);
+  }
+
+  listing(): string {
+    return this.#engine.list(this.#engine.compile(this.#program, this.#key).lowered);
+  }
+}

@@ -1,0 +1,115 @@
+// Where the numbers of a program lie during a run, and how they get in and out.
+import { byteLength } from "../../compiler/memory.ts";
+import { sizeOfShape } from "../../formula/evaluate.ts";
+import type { Operand } from "../../formula/nest.ts";
+import { BackendError } from "../../util/errors.ts";
+import type { HostArray } from "../backend.ts";
+import type { Heap } from "./target.ts";
+
+/** How much memory there is: what it is called in errors, its bytes, and those in words. */
+export interface MemoryLimits {
+  readonly name: string;
+  readonly most: number;
+  readonly limit: string;
+}
+
+/** Kept free below the first buffer: kernels may read a vector before it. */
+export const firstPlace = 65536;
+export const alignment = 64;
+/** Readable bytes between buffers, for full-vector reads past an end. */
+export const slack = 128;
+const mostPerBuffer = 2 ** 31;
+
+/** Hands out places in order; nothing is freed, since every run starts over. */
+export class Layout {
+  #top = firstPlace;
+  readonly #program: string;
+  readonly #limits: MemoryLimits;
+
+  constructor(program: string, limits: MemoryLimits) {
+    this.#program = program;
+    this.#limits = limits;
+  }
+
+  /** Throws BackendError when it does not fit. */
+  place(bytes: number, what: string): number {
+    const { name, most, limit } = this.#limits;
+    if (bytes >= mostPerBuffer) {
+      throw new BackendError(`${name}: ${what} of "${this.#program}" is ${gibibytes(bytes)} GiB; one tensor may have up to 2 GiB`, {
+        hint: "use smaller batches, or split the tensor",
+      });
+    }
+    const place = this.#top;
+    this.#top = aligned(place + bytes + slack);
+    if (this.#top > most) {
+      throw new BackendError(`${name}: "${this.#program}" needs ${gibibytes(this.#top)} GiB at once; ${limit}`, {
+        hint: "use smaller batches",
+      });
+    }
+    return place;
+  }
+
+  placeOperand(operand: Operand, what: string): number {
+    return this.place(byteLength(operand), what);
+  }
+
+  get bytes(): number {
+    return this.#top;
+  }
+}
+
+export const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
+
+export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
+
+const arrays = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const;
+/** float64 never comes here: it runs on the reference backend. */
+const kindOf = { float32: "f32", int32: "i32", uint8: "u8", bool: "u8", float64: "f32" } as const;
+
+/** Where one host array goes: element position in the heap's view of its type. */
+export interface Slot {
+  readonly kind: keyof typeof arrays;
+  readonly position: number;
+  readonly length: number;
+}
+
+export function slotOf(operand: Operand, place: number): Slot {
+  const kind = kindOf[operand.dtype];
+  return { kind, position: place / (kind === "u8" ? 1 : 4), length: sizeOfShape(operand.shape) };
+}
+
+/** The slot of the `number`-th parameter of a list that begins at the place. */
+export function paramSlot(type: "float" | "int", place: number, number: number): Slot {
+  return { kind: type === "float" ? "f32" : "i32", position: place / 4 + number, length: 1 };
+}
+
+/** Below this many elements a plain loop copies faster than a call. */
+const few = 24;
+
+/** Copies a host array into its slot. */
+export function writeSlot(heap: Heap, { kind, position, length }: Slot, values: HostArray): void {
+  const view: HostArray = heap[kind];
+  if (length > few) {
+    view.set(values, position);
+    return;
+  }
+  for (let i = 0; i < length; i++) view[position + i] = values[i]!;
+}
+
+/** A new array with the slot's numbers. */
+export function readSlot(heap: Heap, { kind, position, length }: Slot): HostArray {
+  if (kind === "f32") return copyOut(heap.f32, arrays.f32, position, length);
+  return kind === "i32" ? copyOut(heap.i32, arrays.i32, position, length) : copyOut(heap.u8, arrays.u8, position, length);
+}
+
+function copyOut<T extends Float32Array | Int32Array | Uint8Array>(
+  view: T,
+  make: new (length: number) => T,
+  position: number,
+  length: number,
+): T {
+  if (length > few) return view.slice(position, position + length) as T;
+  const result = new make(length);
+  for (let i = 0; i < length; i++) result[i] = view[position + i]!;
+  return result;
+}

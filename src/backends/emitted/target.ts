@@ -1,0 +1,43 @@
+// What a machine adds to the shared half of backends that emit code: its memory, its code, and how addresses reach it.
+import type { FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
+import type { KernelModule, Machine, Value } from "../../kernels/language.ts";
+import type { MemoryLimits } from "./memory.ts";
+
+/** Memory that emitted code works in. A place is a byte position in it; views are replaced when it grows. */
+export interface Heap {
+  readonly f32: Float32Array;
+  readonly i32: Int32Array;
+  readonly u8: Uint8Array;
+  /** Makes at least `bytes` usable. Throws BackendError when the memory cannot grow. */
+  ensure(bytes: number): void;
+}
+
+/** Emitted code that can be called. */
+export interface LoadedCode {
+  /** Calls `main` with the arguments that lie at the place. */
+  call(argumentsAt: number): void;
+  /** Gives the code's memory back at once; it is not called afterwards. */
+  release(): void;
+}
+
+export interface Target<Memory extends Heap> {
+  readonly name: "wasm" | "x64";
+  /** One sentence: what was chosen and why. */
+  readonly description: string;
+  readonly machine: Machine;
+  /** Whether slices are run in calls of `slicesPerCall` (so that V8 can replace slow code), or all in one. */
+  readonly manyCalls: boolean;
+  makeHeap(): Memory;
+  limits(heap: Memory): MemoryLimits;
+  /** The address of a place, fixed in the code. */
+  pointer(heap: Memory, place: number): Value;
+  /** Defines the exported `main` that is called with `count` addresses. */
+  defineMain(module: ModuleBuilder, count: number, write: (k: FunctionBuilder, addresses: readonly Value[]) => void): void;
+  /** Bytes of one argument. */
+  readonly argumentBytes: number;
+  /** Makes the address of a place an argument: the `number`-th of those at `argumentsAt`. */
+  writeArgument(heap: Memory, argumentsAt: number, number: number, place: number): void;
+  load(module: KernelModule, heap: Memory): LoadedCode;
+  /** The machine's own code as lines, for listings; undefined where there is no reader for it. */
+  listCode(module: KernelModule): string | undefined;
+}
