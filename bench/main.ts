@@ -5,6 +5,7 @@ import { agreement } from "./agreement.ts";
 import { measure } from "./measure.ts";
 import { HELP, type Options, readOptions, UsageError } from "./options.ts";
 import { type Peers, readPeers } from "./peers.ts";
+import { profileOf } from "./profile.ts";
 import { footnotes, header, limitLine, line, type Result } from "./report.ts";
 import type { Workload } from "./workload.ts";
 import { inference } from "./workloads/inference.ts";
@@ -27,7 +28,7 @@ try {
   process.exitCode = error instanceof UsageError ? 2 : 1;
 }
 
-function main({ workloads, backend: wanted, budgetMs, json, list, help, peers: source }: Options): void {
+function main({ workloads, backend: wanted, budgetMs, json, profile, list, help, peers: source }: Options): void {
   const print = (text: string): void => void process.stdout.write(`${text}\n`);
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   if (help) {
@@ -42,6 +43,11 @@ function main({ workloads, backend: wanted, budgetMs, json, list, help, peers: s
   const columns = [...new Set(workloads.flatMap(({ name }) => Object.keys(peers.get(name) ?? {})))];
   if (wanted !== undefined) setBackend(wanted as Parameters<typeof setBackend>[0]);
   const backend = getBackend();
+  if (profile) {
+    print(`${backend.description}\nNode ${process.version}`);
+    for (const workload of workloads) print(profileOf(workload, budgetMs));
+    return;
+  }
   say(`${backend.description}\nNode ${process.version}; measuring the machine's limits …`);
   const limits = measureLimits().map((limit) => ({ ...limit, value: round(limit.value) }));
   const show = json ? say : print;

@@ -9,6 +9,7 @@ export interface Options {
   readonly backend: string | undefined;
   readonly budgetMs: number;
   readonly json: boolean;
+  readonly profile: boolean;
   readonly list: boolean;
   readonly help: boolean;
   /** A file of other libraries' times, and the names wanted from it. */
@@ -19,7 +20,7 @@ export interface Options {
 export class UsageError extends Error {}
 
 export const HELP = `usage: npm run bench -- [--only NAME,…] [--backend NAME] [--threads N]
-                        [--budget MS] [--peers FILE [--peer NAME,…]] [--json] [--list]
+                        [--budget MS] [--peers FILE [--peer NAME,…]] [--json] [--profile] [--list]
 
   --only      names, or beginnings of names, separated by commas (gemm-, lenet, …)
   --backend   ${availableBackends().join(" or ")}
@@ -27,6 +28,7 @@ export const HELP = `usage: npm run bench -- [--only NAME,…] [--backend NAME] 
   --budget    milliseconds of sampling per workload (1500)
   --peers     JSON with other libraries' times; adds a column of ratios for each
   --peer      only these libraries of that file
+  --profile   instead of whole runs, the time of every kernel
   --json      one JSON object on standard output: { limits, results }
   --list      names and descriptions only`;
 
@@ -47,6 +49,7 @@ export function readOptions(args: readonly string[], all: readonly Workload[]): 
     backend,
     budgetMs,
     json: values.json,
+    profile: values.profile,
     list: values.list,
     help: values.help,
     peers: file === undefined ? undefined : { file, names: values.peer === undefined ? undefined : listOf(values.peer) },
@@ -65,6 +68,7 @@ function parse(args: readonly string[]) {
         peers: { type: "string" },
         peer: { type: "string" },
         json: { type: "boolean", default: false },
+        profile: { type: "boolean", default: false },
         list: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },

@@ -17,7 +17,7 @@ export function resident(compute: () => readonly Tensor[]): Prepared {
     compute().forEach((result, number) => targets[number]?.assign(result));
   });
   run();
-  return { run, outcome: { results: targets.map(excerpt) } };
+  return { run, profile: () => run.profile().kernels, outcome: { results: targets.map(excerpt) } };
 }
 
 /** The same, eagerly: every call copies operands to the backend and results back. */

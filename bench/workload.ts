@@ -1,9 +1,12 @@
 // What a workload is: prepared once, run many times, with its work counted and its first numbers kept.
 
+import type { KernelTime } from "kasane";
 import type { Outcome } from "./agreement.ts";
 
 export interface Prepared {
   readonly run: () => unknown;
+  /** Runs it kernel by kernel, where it is compiled. */
+  readonly profile?: () => readonly KernelTime[];
   /** The first losses or outputs, to compare with PyTorch's. */
   readonly outcome?: Outcome;
 }

@@ -10,7 +10,7 @@ import { type Batch, cifarBatches, convnet, lenet, lenetBatches, mlp, mnistBatch
 function forward(model: Layer, x: Tensor): Prepared {
   model.eval();
   const run = compile((input: Tensor) => noGrad(() => model(input) as Tensor));
-  return { run: () => run(x), outcome: { results: [excerpt(run(x))] } };
+  return { run: () => run(x), profile: () => run.profile(x).kernels, outcome: { results: [excerpt(run(x))] } };
 }
 
 const first = (batches: readonly Batch[]): Tensor => (batches[0] as Batch)[0];

@@ -17,8 +17,9 @@ function training(model: Layer, optimize: (parameters: Parameters) => Optimizer,
     return loss;
   });
   let count = 0;
-  const run = (): Tensor => step(...(batches[count++ % batches.length] as Batch));
-  return { outcome: { losses: Array.from({ length: checked }, () => run().item()) }, run };
+  const next = (): Batch => batches[count++ % batches.length] as Batch;
+  const run = (): Tensor => step(...next());
+  return { outcome: { losses: Array.from({ length: checked }, () => run().item()) }, run, profile: () => step.profile(...next()).kernels };
 }
 
 const MNIST = [784, 512, 512, 10];

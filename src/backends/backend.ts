@@ -36,15 +36,19 @@ export interface Cell {
   free(): void;
 }
 
+/** @param step number in the graph */
+export type StepTimer = (step: number, milliseconds: number) => void;
+
 /** A whole step, compiled: one call runs all of it. */
 export interface StepExecutable {
   /**
    * @param inputs one array per input of the graph
    * @param cells one cell per cell of the graph, updated in place
    * @param params one number per param
+   * @param timer told how long every step of the graph took: the run is the same, a call per step instead of one
    * @returns one newly allocated array per result
    */
-  run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[]): HostArray[];
+  run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[], timer?: StepTimer): HostArray[];
   listing(): string;
   /** Gives the step's memory back; it does not run afterwards. What is collected gives it back by itself. */
   free(): void;

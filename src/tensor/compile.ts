@@ -1,9 +1,9 @@
 // compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
 
-import type { Backend, StepExecutable } from "../backends/backend.ts";
+import type { Backend, StepExecutable, StepTimer } from "../backends/backend.ts";
 import { backendFor, getBackend } from "../backends/choose.ts";
 import { type MemoryPlan, optimise, planMemory, printGraph, type StepGraph } from "../compiler/index.ts";
-import type { Operand } from "../formula/nest.ts";
+import type { Operand, Step } from "../formula/nest.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
 import { callSite, isRecording } from "./tape.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
@@ -41,6 +41,21 @@ export interface CompiledFunction<Args extends readonly CompileArgument[], Resul
   (...args: Args): Result;
   /** What was compiled so far, one for each combination of shapes and modes. */
   readonly steps: readonly CompiledStep[];
+  /** Runs like the function itself, but a call per kernel: which of them takes how long. The first one compiles them apart. */
+  profile(...args: Args): Profile<Result>;
+}
+
+export interface Profile<Result> {
+  readonly result: Result;
+  /** In the order of the program. */
+  readonly kernels: readonly KernelTime[];
+}
+
+export interface KernelTime {
+  readonly name: string;
+  readonly milliseconds: number;
+  /** Steps of all its loops: for a sum of products, half its floating-point operations. */
+  readonly iterations: number;
 }
 
 interface Entry extends CompiledStep {
@@ -84,8 +99,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
 ): CompiledFunction<Args, Result> {
   const entries: Entry[] = [];
   const name = options.name ?? (fn.name === "" ? "step" : fn.name);
-  const compiled = (...args: Args): Result => {
-    if (currentTrace() !== undefined) return inner(name, fn, args, options);
+  const entryFor = (args: Args): Entry => {
     const key = keyOf(name, args);
     let entry = entries.find((candidate) => candidate.key === key && candidate.guards.every((guard) => guard()));
     if (entry === undefined) {
@@ -93,9 +107,26 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
       entries.push(entry);
       if (entries.length > MOST_ENTRIES) entries.shift()?.executable.free();
     }
-    return runEntry(entry, args) as Result;
+    return entry;
   };
-  return Object.defineProperty(compiled, "steps", { get: () => entries.slice() }) as CompiledFunction<Args, Result>;
+  const compiled = (...args: Args): Result => {
+    if (currentTrace() !== undefined) return inner(name, fn, args, options);
+    return runEntry(entryFor(args), args) as Result;
+  };
+  const profile = (...args: Args): Profile<Result> => {
+    if (currentTrace() !== undefined) throw new InputError(`compile: "${name}" was profiled while another function is being traced`);
+    const entry = entryFor(args);
+    const kernels: KernelTime[] = [];
+    const result = runEntry(entry, args, (step, milliseconds) => {
+      const { name, axes } = (entry.graph.steps[step] as Step).nest;
+      kernels.push({ name, milliseconds, iterations: axes.reduce((product, axis) => product * axis.extent, 1) });
+    });
+    return { result: result as Result, kernels };
+  };
+  return Object.defineProperties(compiled, {
+    steps: { get: () => entries.slice() },
+    profile: { value: profile },
+  }) as CompiledFunction<Args, Result>;
 }
 
 function inner<Args extends readonly CompileArgument[], Result extends CompileResult>(
@@ -182,7 +213,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
   }
 }
 
-function runEntry(entry: Entry, args: readonly CompileArgument[]): CompileResult {
+function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTimer): CompileResult {
   const inputs = args.filter(isTensor).map((arg) => valueOf(arg).data);
   for (const check of entry.trace.checks) check(inputs);
   const params = new Array<number>(entry.graph.params.length).fill(0);
@@ -191,7 +222,7 @@ function runEntry(entry: Entry, args: readonly CompileArgument[]): CompileResult
     else params[effect.param] = effect.read();
   }
   const cells = entry.cells.map(({ value, operand }) => value.cell(entry.backend, () => entry.backend.makeCell(operand)));
-  const results = entry.executable.run(inputs, cells, params);
+  const results = entry.executable.run(inputs, cells, params, timer);
   for (const { value, written } of entry.cells) if (written) value.settle();
   if (entry.isGuarded && !Number.isFinite(results.pop()?.[0])) undo(entry.trace.effects);
   for (const [value, gradient] of entry.gradients) value.gradient = gradient;

@@ -7,6 +7,8 @@ export {
   type CompileOptions,
   type CompileResult,
   compile,
+  type KernelTime,
+  type Profile,
 } from "./compile.ts";
 export type { ConvolutionOptions, PerDimension, PoolingOptions, TransposedConvolutionOptions } from "./contractions.ts";
 export * from "./create.ts";

@@ -50,6 +50,13 @@ describe("npm run bench", () => {
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
   });
 
+  it("shows the time of every kernel", () => {
+    const { status, stdout } = bench("--profile", "--only", "mlp-small", "--budget", "1");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^mlp-small: [\d.]+ ms in \d+ kernels$/m);
+    expect(stdout).toMatch(/^ +[\d.]+ +[\d.]+ % +\d+ +[\d.]+ +\d+ linearBias/m);
+  });
+
   it("lists the workloads; a full name means that one only", () => {
     const names = (...args: string[]): string[] =>
       bench("--list", ...args)

@@ -154,6 +154,24 @@ describe("tracing", () => {
     expect(w.item()).toBe(11);
   });
 
+  it.each(availableBackends())("profiles a run that is like any other (%s)", (name) => {
+    setBackend(name);
+    const run = (profiled: boolean): number[][] => {
+      const { weights, step } = network();
+      const compiled = compile(step);
+      const [x, t] = [uniform([32, 4]), uniform([32, 2])];
+      compiled(x, t);
+      if (profiled) {
+        const { result, kernels } = compiled.profile(x, t);
+        expect(result.shape).toEqual([]);
+        expect(kernels.map((kernel) => kernel.name)).toEqual(compiled.steps[0]?.graph.steps.map(({ nest }) => nest.name));
+        for (const { iterations, milliseconds } of kernels) expect(Math.min(iterations, milliseconds)).toBeGreaterThan(0);
+      } else compiled(x, t);
+      return weights.map((weight) => [...weight.data]);
+    };
+    expect(run(true)).toEqual(run(false));
+  });
+
   it("names the line where numbers are read too early", () => {
     const f = compile((x: Tensor) => (x.sum().item() > 0 ? sigmoid(x) : x));
     expect(() => f(tensor([1]))).toThrow(/read while the function is being traced.*compile\.test\.ts:\d+/s);

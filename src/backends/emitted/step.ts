@@ -1,14 +1,14 @@
 // Compiled steps: one main that runs every nest of a graph over an arena and persistent cells.
 
 import type { StepGraph } from "../../compiler/graph.ts";
-import { byteLength, planMemory } from "../../compiler/memory.ts";
+import { byteLength, type MemoryPlan, planMemory } from "../../compiler/memory.ts";
 import type { Operand } from "../../formula/nest.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
 import type { KernelModule, Value } from "../../kernels/language.ts";
 import { printModule } from "../../kernels/print.ts";
 import * as v from "../../kernels/values.ts";
 import { BackendError } from "../../util/errors.ts";
-import type { Cell, HostArray, StepExecutable } from "../backend.ts";
+import type { Cell, HostArray, StepExecutable, StepTimer } from "../backend.ts";
 import { Arena } from "./arena.ts";
 import { aligned, paramSlot, readSlot, type Slot, slack, slotOf, writeSlot } from "./memory.ts";
 import { defineClear, exactNumbers, lowerSteps, runStep } from "./program.ts";
@@ -74,14 +74,21 @@ export class StepEngine<Memory extends Heap> {
   }
 }
 
-function compileGraph<Memory extends Heap>(graph: StepGraph, target: Target<Memory>, heap: Memory): CompiledGraph {
-  const { bytes: temporaries, offsets } = planMemory(graph);
+/** @param plan of the graph that this one is a part of, when it is */
+function compileGraph<Memory extends Heap>(
+  graph: StepGraph,
+  target: Target<Memory>,
+  heap: Memory,
+  plan: MemoryPlan = planMemory(graph),
+): CompiledGraph {
+  const { bytes: temporaries, offsets } = plan;
   const module = new ModuleBuilder(graph.name, target.machine);
   const kernels = lowerSteps(graph.steps, module, target.manyCalls);
   const clear = defineClear(graph.steps, module);
-  const scratch = aligned(temporaries) + slack;
-  const params = scratch + aligned(Math.max(0, ...kernels.map((kernel) => kernel.scratchBytes))) + slack;
+  // Scratch comes last: a part of the graph needs less of it, and has everything else where the whole graph has it.
+  const params = aligned(temporaries) + slack;
   const mainArguments = params + aligned(graph.params.length * 4) + slack;
+  const scratch = aligned(mainArguments + (1 + graph.cells.length) * target.argumentBytes) + slack;
   const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
   target.defineMain(module, 1 + graph.cells.length, (k, [base, ...cells]) => {
     const inArena = (offset: number): Value => far(k, base!, offset);
@@ -101,7 +108,7 @@ function compileGraph<Memory extends Heap>(graph: StepGraph, target: Target<Memo
     ...kernels[number]!.notes.map((note) => `  ${note}`),
   ]);
   const built = module.build();
-  const bytes = mainArguments + (1 + graph.cells.length) * target.argumentBytes;
+  const bytes = scratch + Math.max(0, ...kernels.map((kernel) => kernel.scratchBytes));
   return { module: built, code: target.load(built, heap), offsets, params, mainArguments, bytes, temporaries, notes };
 }
 
@@ -137,7 +144,10 @@ class EmittedCell implements Cell {
 class EmittedStep<Memory extends Heap> implements StepExecutable {
   readonly arenaBytes: number;
   readonly #engine: StepEngine<Memory>;
+  readonly #graph: StepGraph;
   readonly #compiled: CompiledGraph;
+  /** Code for every step alone, and for the updates: made when a run is first timed. */
+  #parts: readonly LoadedCode[] | undefined;
   readonly #arena: { readonly of: Arena; readonly base: number; isFreed: boolean };
   readonly #argumentsAt: number;
   readonly #inputs: readonly Slot[];
@@ -147,6 +157,7 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
 
   constructor(engine: StepEngine<Memory>, graph: StepGraph) {
     this.#engine = engine;
+    this.#graph = graph;
     this.#compiled = engine.compile(graph);
     const { offsets, params, mainArguments, bytes, temporaries } = this.#compiled;
     this.arenaBytes = temporaries;
@@ -166,7 +177,7 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
     this.#params = graph.params.map(({ type }, number) => paramSlot(type, base + params, number));
   }
 
-  run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[]): HostArray[] {
+  run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[], timer?: StepTimer): HostArray[] {
     const { heap, target } = this.#engine;
     for (let i = 0; i < this.#inputs.length; i++) writeSlot(heap, this.#inputs[i]!, inputs[i]!);
     for (let i = 0; i < this.#params.length; i++) {
@@ -174,8 +185,24 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
       heap[kind][position] = params[i]!;
     }
     for (let i = 0; i < cells.length; i++) target.writeArgument(heap, this.#argumentsAt, i + 1, (cells[i] as EmittedCell).place);
-    this.#compiled.code.call(this.#argumentsAt);
+    if (timer === undefined) this.#compiled.code.call(this.#argumentsAt);
+    else this.#timed(timer);
     return this.#results.map((result) => (typeof result === "number" ? cells[result]!.read() : readSlot(heap, result)));
+  }
+
+  #timed(timer: StepTimer): void {
+    const graph = this.#graph;
+    if (this.#parts === undefined) {
+      const { target, heap } = this.#engine;
+      const plan = planMemory(graph);
+      const parts = [...graph.steps.map((step) => ({ ...graph, steps: [step], updates: [] })), { ...graph, steps: [] }];
+      this.#parts = parts.map((part) => compileGraph(part, target, heap, plan).code);
+    }
+    this.#parts.forEach((part, number) => {
+      const start = performance.now();
+      part.call(this.#argumentsAt);
+      if (number < graph.steps.length) timer(number, performance.now() - start);
+    });
   }
 
   listing(): string {

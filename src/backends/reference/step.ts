@@ -29,7 +29,7 @@ export function referenceStep(graph: StepGraph, listing: () => string): StepExec
     arenaBytes: 0,
     listing,
     free: () => {},
-    run: (inputs, cells, params) => {
+    run: (inputs, cells, params, timer) => {
       const buffers: (NumberArray | undefined)[] = graph.buffers.map((operand, number) =>
         written.has(number) && !graph.cells.includes(number) ? allocate(operand.dtype, sizeOfShape(operand.shape)) : undefined,
       );
@@ -40,10 +40,12 @@ export function referenceStep(graph: StepGraph, listing: () => string): StepExec
         buffers[buffer] = (cells[number] as HostCell).data;
       });
       const array = (buffer: number): NumberArray => buffers[buffer] as NumberArray;
-      for (const step of graph.steps) {
+      graph.steps.forEach((step, number) => {
+        const start = performance.now();
         if (step.clear) array(step.writes).fill(0);
         evaluateNest(step.nest, step.reads.map(array), array(step.writes), params);
-      }
+        timer?.(number, performance.now() - start);
+      });
       for (const { cell, from } of graph.updates) array(cell).set(array(from));
       return graph.results.map((buffer) => array(buffer).slice() as HostArray);
     },
