@@ -1,5 +1,16 @@
 // Writes kernel functions statement by statement; checks types as they are written.
-import type { Address, KernelFunction, KernelModule, Machine, MemoryType, Statement, Value, ValueType, Variable } from "./language.ts";
+import type {
+  Address,
+  KernelFunction,
+  KernelModule,
+  Machine,
+  MemoryType,
+  Regions,
+  Statement,
+  Value,
+  ValueType,
+  Variable,
+} from "./language.ts";
 import type { Input } from "./values.ts";
 import { elementType, i32, isVector, shuffle } from "./values.ts";
 
@@ -12,6 +23,7 @@ export class ModuleBuilder {
   readonly #name: string;
   readonly #functions: KernelFunction[] = [];
   readonly #names = new Set<string>();
+  readonly #regions = new Map<string, Regions>();
 
   constructor(name: string, machine: Machine) {
     this.#name = name;
@@ -55,8 +67,13 @@ export class ModuleBuilder {
     return this.#functions.find((candidate) => candidate.name === callee)?.parameters.map((parameter) => parameter.type) ?? [];
   }
 
+  /** Says what the pointers of an entry point at, so that its accesses can be checked. */
+  confine(entry: string, regions: Regions): void {
+    this.#regions.set(entry, regions);
+  }
+
   build(): KernelModule {
-    return { name: this.#name, functions: [...this.#functions] };
+    return { name: this.#name, functions: [...this.#functions], regions: new Map(this.#regions) };
   }
 }
 

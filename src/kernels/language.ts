@@ -136,11 +136,23 @@ export interface KernelFunction {
   readonly exported: boolean;
 }
 
+/** What a pointer parameter points at. */
+export interface Region {
+  /** For people: the nest whose buffer it is. */
+  readonly kernel: string;
+  readonly bytes: number;
+  readonly elementBytes: number;
+}
+
 /** Functions that may call each other (no recursion); a callee stands before its callers. */
 export interface KernelModule {
   readonly name: string;
   readonly functions: readonly KernelFunction[];
+  /** What entries may touch: by entry, for each of its pointer parameters by name. */
+  readonly regions: ReadonlyMap<string, Regions>;
 }
+
+export type Regions = { readonly [parameter: string]: Region };
 
 /**
  * Which element types an operation takes, and what it gives: `same` as its first argument's type, `bool` the matching scalar

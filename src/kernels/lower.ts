@@ -3,7 +3,7 @@ import type { Nest } from "../formula/nest.ts";
 import type { ModuleBuilder } from "./builder.ts";
 import { lowerContraction, matchContraction } from "./contract/index.ts";
 import { lowerLoops } from "./loops.ts";
-import type { LoweredNest } from "./lowered.ts";
+import { entryRegions, type LoweredNest } from "./lowered.ts";
 
 /**
  * How the contraction engine plugs in (src/kernels/contract/index.ts exports exactly these two):
@@ -25,5 +25,7 @@ import type { LoweredNest } from "./lowered.ts";
  */
 export function lowerNest(nest: Nest, module: ModuleBuilder): LoweredNest {
   const contraction = matchContraction(nest, module.machine);
-  return contraction === undefined ? lowerLoops(nest, module) : lowerContraction(contraction, module);
+  const lowered = contraction === undefined ? lowerLoops(nest, module) : lowerContraction(contraction, module);
+  module.confine(lowered.entry, entryRegions(nest, lowered));
+  return lowered;
 }

@@ -1,6 +1,7 @@
 // What lowering a nest gives: the interface between kernels and the backends that run them.
-import type { Nest } from "../formula/nest.ts";
-import type { ValueType } from "./language.ts";
+import type { Nest, Operand } from "../formula/nest.ts";
+import { memoryTypeOf } from "./access.ts";
+import type { Region, Regions, ValueType } from "./language.ts";
 
 /**
  * One nest, lowered. `entry` is a function of the module with the parameters of `entryParameters(nest)`:
@@ -32,5 +33,18 @@ export interface LoweredNest {
 export function entryParameters(nest: Nest): { readonly [name: string]: ValueType } {
   const operands = nest.operands.map((_, position) => [`in${position}`, "pointer"] as const);
   const rest = { out: "pointer", params: "pointer", scratch: "pointer", begin: "i32", end: "i32" } as const;
+  return { ...Object.fromEntries(operands), ...rest };
+}
+
+/** What the pointers of an entry point at. */
+export function entryRegions(nest: Nest, { scratchBytes }: LoweredNest): Regions {
+  const region = (elements: number, elementBytes: number): Region => ({ kernel: nest.name, bytes: elements * elementBytes, elementBytes });
+  const tensor = ({ dtype, shape }: Operand) =>
+    region(
+      shape.reduce((product, extent) => product * extent, 1),
+      memoryTypeOf(dtype) === "u8" ? 1 : 4,
+    );
+  const operands = nest.operands.map((operand, position) => [`in${position}`, tensor(operand)] as const);
+  const rest = { out: tensor(nest.output), params: region(nest.params.length, 4), scratch: region(scratchBytes / 4, 4) };
   return { ...Object.fromEntries(operands), ...rest };
 }

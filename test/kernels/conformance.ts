@@ -1,6 +1,6 @@
 // Helper: runs a formula or a nest on the reference evaluator and on the machine under test and compares every element.
 
-import type { HostArray } from "../../src/backends/backend.ts";
+import type { Backend, HostArray } from "../../src/backends/backend.ts";
 import type { Formula } from "../../src/formula/ast.ts";
 import { bind } from "../../src/formula/bind.ts";
 import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
@@ -71,9 +71,15 @@ export function programOf(formula: string | Formula, inputs: Readonly<Record<str
 }
 
 /** The first difference, as a sentence, or "". `tolerance` is relative to the larger of 1 and the magnitude. */
-export function compare(program: Program, inputs: readonly HostArray[], params: readonly number[], tolerance = 2e-6): string {
+export function compare(
+  program: Program,
+  inputs: readonly HostArray[],
+  params: readonly number[],
+  tolerance = 2e-6,
+  on: Backend = backend,
+): string {
   const want = evaluateProgram(program, inputs, params);
-  const got = backend.compile(program).run(inputs, params);
+  const got = on.compile(program).run(inputs, params);
   if (got.constructor !== want.constructor || got.length !== want.length)
     return `${got.constructor.name}[${got.length}] instead of ${want.constructor.name}[${want.length}]`;
   for (let i = 0; i < want.length; i++) {
@@ -90,9 +96,10 @@ export function compareFormula(
   inputs: Readonly<Record<string, Tensor>>,
   attributes: Attributes = {},
   tolerance?: number,
+  on?: Backend,
 ): string {
   const { program, arrays: values, params } = programOf(formula, inputs, attributes);
-  return compare(program, values, params, tolerance);
+  return compare(program, values, params, tolerance, on);
 }
 
 /** Compares a formula and its derived gradients by every float input; gives the sentences of what differs. */
@@ -101,9 +108,10 @@ export function compareWithGradients(
   inputs: Readonly<Record<string, Tensor>>,
   attributes: Attributes = {},
   tolerance?: number,
+  on?: Backend,
 ): string[] {
   const { formula, program, arrays: values, params } = programOf(source, inputs, attributes);
-  const found = [compare(program, values, params, tolerance)];
+  const found = [compare(program, values, params, tolerance, on)];
   if (new Set(normalise(formula).statements.map((statement) => statement.target)).size > 1) return found.filter(Boolean);
   const { dtype, shape } = program.buffers[program.result]!;
   const target = formula.statements[0]!.target;
@@ -112,7 +120,7 @@ export function compareWithGradients(
   for (const name of formula.inputs) {
     if (inputs[name]!.dtype !== "float32" || dtype !== "float32") continue;
     for (const gradient of deriveGradient(formula, name)) {
-      const difference = compareFormula(gradient, known, { ...attributes, resultShape: inputs[name]!.shape }, tolerance);
+      const difference = compareFormula(gradient, known, { ...attributes, resultShape: inputs[name]!.shape }, tolerance, on);
       if (difference !== "") found.push(`gradient by ${name}, ${printFormula(gradient)}: ${difference}`);
     }
   }

@@ -1,10 +1,14 @@
 // A backend for a machine that code is emitted for.
+
+import { environment } from "../../util/environment.ts";
 import type { Backend } from "../backend.ts";
+import { checkedTarget } from "./checked.ts";
 import { ProgramEngine } from "./executable.ts";
 import { StepEngine } from "./step.ts";
 import type { Heap, Target } from "./target.ts";
 
-export function createEmittedBackend<Memory extends Heap>(target: Target<Memory>): Backend {
+export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>): Backend {
+  const target = environment("KASANE_CHECK") === "1" ? checkedTarget(plain) : plain;
   const programs = new ProgramEngine(target);
   const steps = new StepEngine(target);
   return {

@@ -15,6 +15,8 @@ export interface MemoryLimits {
 
 /** Kept free below the first buffer: kernels may read a vector before it. */
 export const firstPlace = 65536;
+/** Below it: where checked kernels report an access that failed. */
+export const reportsPlace = 1024;
 export const alignment = 64;
 /** Readable bytes between buffers, for full-vector reads past an end. */
 export const slack = 128;
