@@ -18,22 +18,33 @@ import type { Region, Regions, ValueType } from "./language.ts";
  * The caller runs [0, slices) in calls of about `slicesPerCall` slices: V8 has no on-stack replacement for wasm, so a function becomes
  * fast only when it is called again after tier-up; aim at 20 µs to 1 ms of work per call.
  */
-export interface LoweredNest {
-  readonly entry: string;
+export interface LoweredNest extends Phase {
+  /**
+   * Done before, one after the other: each phase begins when all slices of the one before are finished. What phases leave for later ones
+   * lies in `shared`, the same `sharedBytes` bytes for all threads (64-byte aligned, contents undefined at the start), which entries of
+   * such a nest take after `scratch`.
+   */
+  readonly before?: readonly Phase[];
+  readonly sharedBytes?: number;
   readonly scratchBytes: number;
-  readonly slices: number;
-  readonly slicesPerCall: number;
   /** Slices must run in order on one thread (scatter-add: two may add to one element). */
   readonly sequential?: boolean;
   /** Lines for listings: loop order, vector axis, tile. */
   readonly notes: readonly string[];
 }
 
-/** Parameters of an entry, by name, in order. */
-export function entryParameters(nest: Nest): { readonly [name: string]: ValueType } {
+/** Slices of work and the function that does them. */
+export interface Phase {
+  readonly entry: string;
+  readonly slices: number;
+  readonly slicesPerCall: number;
+}
+
+/** Parameters of an entry, by name, in order. @param shared of a nest with phases */
+export function entryParameters(nest: Nest, shared = false): { readonly [name: string]: ValueType } {
   const operands = nest.operands.map((_, position) => [`in${position}`, "pointer"] as const);
-  const rest = { out: "pointer", params: "pointer", scratch: "pointer", begin: "i32", end: "i32" } as const;
-  return { ...Object.fromEntries(operands), ...rest };
+  const areas = ["out", "params", "scratch", ...(shared ? ["shared"] : [])].map((name) => [name, "pointer"] as const);
+  return { ...Object.fromEntries([...operands, ...areas]), begin: "i32", end: "i32" };
 }
 
 /** What the pointers of an entry point at. */

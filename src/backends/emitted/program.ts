@@ -4,7 +4,7 @@ import type { Nest, Program, Step } from "../../formula/nest.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
 import type { KernelModule, Value } from "../../kernels/language.ts";
 import { lowerNest } from "../../kernels/lower.ts";
-import type { LoweredNest } from "../../kernels/lowered.ts";
+import type { LoweredNest, Phase } from "../../kernels/lowered.ts";
 import * as v from "../../kernels/values.ts";
 import { Layout } from "./memory.ts";
 import type { Heap, Target } from "./target.ts";
@@ -30,6 +30,7 @@ export function lowerProgram<Memory extends Heap>(program: Program, target: Targ
   const module = new ModuleBuilder(program.name, target.machine);
   const kernels = lowerSteps(program.steps, module, target.manyCalls);
   const scratch = layout.place(Math.max(0, ...kernels.map((kernel) => kernel.scratchBytes)), "scratch space");
+  const shared = layout.place(Math.max(0, ...kernels.map((kernel) => kernel.sharedBytes ?? 0)), "space for unfinished results");
   const clear = defineClear(program.steps, module);
   const pointer = (place: number): Value => target.pointer(heap, place);
   target.defineMain(module, 0, (k) => {
@@ -37,7 +38,7 @@ export function lowerProgram<Memory extends Heap>(program: Program, target: Targ
       const written = pointer(places[step.writes]!);
       if (step.clear) k.call(clear, [written, byteLength(program.buffers[step.writes]!)]);
       const read = step.reads.map((buffer) => pointer(places[buffer]!));
-      runStep(k, kernels[number]!, [...read, written, pointer(paramsPlace), pointer(scratch)]);
+      runStep(k, kernels[number]!, [...read, written, pointer(paramsPlace), pointer(scratch)], pointer(shared));
     });
   });
   const notes = program.steps.flatMap((step, number) => [
@@ -65,20 +66,23 @@ export function lowerSteps(steps: readonly Step[], module: ModuleBuilder, manyCa
     let kernel = lowered.get(key);
     if (kernel === undefined) {
       kernel = lowerNest(nest, module);
-      if (!manyCalls) kernel = { ...kernel, slicesPerCall: Math.max(1, kernel.slices) };
+      const inOneCall = <P extends Phase>(phase: P): P => ({ ...phase, slicesPerCall: Math.max(1, phase.slices) });
+      if (!manyCalls) kernel = { ...inOneCall(kernel), before: kernel.before?.map(inOneCall) ?? [] };
       lowered.set(key, kernel);
     }
     return kernel;
   });
 }
 
-/** Calls a kernel over its slices, a share at a time: see LoweredNest. `fixed`: operands, output, params, scratch. */
-export function runStep(k: FunctionBuilder, kernel: LoweredNest, fixed: readonly Value[]): void {
-  const { entry, slices, slicesPerCall } = kernel;
-  k.loop(0, slices, slicesPerCall, (begin) => {
-    const end = v.min(v.add(begin, slicesPerCall), slices);
-    k.call(entry, [...fixed, begin, end]);
-  });
+/** Calls a kernel over the slices of its phases, a share at a time: see LoweredNest. `fixed`: operands, output, params, scratch. */
+export function runStep(k: FunctionBuilder, kernel: LoweredNest, fixed: readonly Value[], shared: Value): void {
+  const areas = kernel.sharedBytes === undefined ? fixed : [...fixed, shared];
+  for (const { entry, slices, slicesPerCall } of [...(kernel.before ?? []), kernel]) {
+    k.loop(0, slices, slicesPerCall, (begin) => {
+      const end = v.min(v.add(begin, slicesPerCall), slices);
+      k.call(entry, [...areas, begin, end]);
+    });
+  }
 }
 
 /** A function that fills bytes with zeros, where a step needs one; sizes are rounded up to whole vectors, into the slack. */

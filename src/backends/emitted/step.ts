@@ -89,6 +89,7 @@ function compileGraph<Memory extends Heap>(
   const params = aligned(temporaries) + slack;
   const mainArguments = params + aligned(graph.params.length * 4) + slack;
   const scratch = aligned(mainArguments + (1 + graph.cells.length) * target.argumentBytes) + slack;
+  const shared = aligned(scratch + Math.max(0, ...kernels.map((kernel) => kernel.scratchBytes))) + slack;
   const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
   target.defineMain(module, 1 + graph.cells.length, (k, [base, ...cells]) => {
     const inArena = (offset: number): Value => far(k, base!, offset);
@@ -99,7 +100,7 @@ function compileGraph<Memory extends Heap>(
     graph.steps.forEach((step, number) => {
       if (step.clear) k.call(clear, [address(step.writes), byteLength(graph.buffers[step.writes]!)]);
       const buffers = [...step.reads, step.writes].map(address);
-      runStep(k, kernels[number]!, [...buffers, inArena(params), inArena(scratch)]);
+      runStep(k, kernels[number]!, [...buffers, inArena(params), inArena(scratch)], inArena(shared));
     });
     for (const { cell, from } of graph.updates) copyWords(k, address(from), address(cell), byteLength(graph.buffers[cell]!));
   });
@@ -108,7 +109,7 @@ function compileGraph<Memory extends Heap>(
     ...kernels[number]!.notes.map((note) => `  ${note}`),
   ]);
   const built = module.build();
-  const bytes = scratch + Math.max(0, ...kernels.map((kernel) => kernel.scratchBytes));
+  const bytes = shared + Math.max(0, ...kernels.map((kernel) => kernel.sharedBytes ?? 0));
   return { module: built, code: target.load(built, heap), offsets, params, mainArguments, bytes, temporaries, notes };
 }
 

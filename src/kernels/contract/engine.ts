@@ -1,8 +1,9 @@
 // Emits a contraction: the loops over blocks, around packing and the micro-kernel, per residue class of the free axes.
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
 import type { Value, Variable } from "../language.ts";
-import { entryParameters, type LoweredNest } from "../lowered.ts";
-import { add, advance, constant, eq, i32, max, min, mul, operation, or, select, sub } from "../values.ts";
+import { entryParameters, type LoweredNest, type Phase } from "../lowered.ts";
+import { add, advance, and, bool, constant, eq, i32, max, min, mul, operation, or, select, sub } from "../values.ts";
+import type { Blocking } from "./blocking.ts";
 import { defineStage, directColumns, type Stage, zeroArea } from "./direct.ts";
 import { finishOf } from "./epilogue.ts";
 import { type ClassLayout, layoutClass, microShape, type OperandLayout, type SegmentLayout } from "./layout.ts";
@@ -22,7 +23,16 @@ export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): 
   const scratchBytes = Math.max(64, ...parts.map((part) => part.scratchBytes));
   const slicesPerCall = Math.max(1, Math.min(slices, Math.round((flopsPerCall * slices) / Math.max(1, plan.flops))));
   const notes = parts.flatMap((part) => part.notes);
-  if (parts.length === 1) return { entry: parts[0]!.entry, scratchBytes, slices, slicesPerCall, notes };
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1)
+    return {
+      entry: only.entry,
+      scratchBytes,
+      slices,
+      slicesPerCall: only.aside === undefined ? slicesPerCall : slices,
+      notes,
+      ...only.aside,
+    };
   const parameters = entryParameters(nest);
   const entry = module.define(
     nameOf(plan, "contract"),
@@ -46,6 +56,8 @@ interface LoweredClass {
   readonly entry: string;
   readonly slices: number;
   readonly scratchBytes: number;
+  /** The phase that leaves unfinished sums in `shared`. */
+  readonly aside: { readonly before: readonly Phase[]; readonly sharedBytes: number } | undefined;
   readonly notes: readonly string[];
 }
 
@@ -57,8 +69,9 @@ function lowerClass(whole: ContractionPlan, asPlanned: ContractionClass, module:
   const direct = directColumns(whole, asPlanned, module.machine);
   const { plan, part } = direct ?? { plan: whole, part: asPlanned };
   const layout = layoutClass(plan, part, module.machine, direct);
-  const { blocking } = layout;
+  const { blocking, partition } = layout;
   const totalBlocks = layout.segments.reduce((sum, segment) => sum + segment.blocks, 0);
+  const oneBlock = totalBlocks <= 1 || partition.depth > 1;
   const scale = totalBlocks === 0 ? undefined : plan.scale;
   const finish = finishOf(
     scale,
@@ -73,20 +86,40 @@ function lowerClass(whole: ContractionPlan, asPlanned: ContractionClass, module:
     step: columnStep(plan, part),
     leaves: layout.leaves,
     finish,
-    adds: plan.nest.output.accumulate ? "always" : totalBlocks > 1 ? "sometimes" : "never",
-    finishes: finish === undefined ? "never" : totalBlocks > 1 ? "sometimes" : "always",
+    adds: plan.nest.output.accumulate ? "always" : oneBlock ? "never" : "sometimes",
+    finishes: finish === undefined ? "never" : oneBlock ? "always" : "sometimes",
   };
-  const emitter = new ClassEmitter(plan, part, layout, output, module, direct?.stage);
-  const slices = part.batch * layout.columnBlocks;
+  const emit = (stage: SumStage) => new ClassEmitter(plan, part, layout, output, module, direct?.stage, stage).define();
+  const slices = part.batch * layout.columnBlocks * partition.rows;
+  const divided = partition.depth > 1;
+  const first = divided ? emit("aside") : undefined;
+  const aside = first === undefined ? undefined : asidePhase(first, plan, part, layout);
+  const parts = [`${layout.columnBlocks} column`, `${partition.rows} row`, `${partition.depth} K`].filter((text) => !text.startsWith("1 "));
   const tile = `${blocking.rows.height}×${blocking.width}`;
   const packed = layout.segments.map(({ a, b }) => `A ${described(a)}, B ${described(b)}`);
   const k = part.segments.map((segment) => segment.k).join("+") || "0";
   const notes = [
     `contraction: batch ${part.batch} · M ${part.m} × N ${part.n} × K ${k}, tile ${tile}, ${packed[0] ?? "empty sum"}, ` +
-      `blocks of ${blocking.rowTilesPerBlock * blocking.rows.height} rows, ${blocking.columnsPerBlock} columns, ${blocking.depth} deep`,
+      `blocks of ${blocking.rowTilesPerBlock * blocking.rows.height} rows, ${blocking.columnsPerBlock} columns, ${blocking.depth} deep` +
+      (parts.length === 0 ? "" : `, parts: ${parts.join(" · ")}`),
   ];
-  return { entry: emitter.define(), slices, scratchBytes: layout.scratch.size, notes };
+  return { entry: emit(divided ? "combine" : "all"), slices, scratchBytes: layout.scratch.size, aside, notes };
 }
+
+function asidePhase(entry: string, plan: ContractionPlan, part: ContractionClass, layout: ClassLayout): LoweredClass["aside"] {
+  const { partition, columnBlocks } = layout;
+  const slices = part.batch * partition.depth * columnBlocks * partition.rows;
+  const slicesPerCall = Math.max(1, Math.min(slices, Math.round((flopsPerCall * slices) / Math.max(1, plan.flops))));
+  const sharedBytes = part.batch * partition.depth * asidePitch(part, layout);
+  return { before: [{ entry, slices, slicesPerCall }], sharedBytes };
+}
+
+/** Bytes of one part of K's unfinished sums, whole tiles one after the other. */
+function asidePitch(part: ContractionClass, { blocking }: ClassLayout): number {
+  return Math.ceil(part.n / blocking.width) * blocking.rows.count * tileBytes(blocking);
+}
+
+const tileBytes = ({ rows, width }: Blocking): number => rows.height * width * 4;
 
 function described({ packed }: OperandLayout): string {
   return packed === "direct" ? "read through tables" : packed ? "packed" : "in place";
@@ -97,6 +130,9 @@ function columnStep(plan: ContractionPlan, part: ContractionClass): number {
   const axis = plan.roles.n.findLast((candidate) => part.extents[candidate]! > 1);
   return axis === undefined ? 1 : part.output.strides[axis]!;
 }
+
+/** All of the sum at once; or parts of it set aside; or those added up. */
+type SumStage = "all" | "aside" | "combine";
 
 type EntryParameters = { readonly [name: string]: Variable };
 
@@ -119,6 +155,7 @@ class ClassEmitter {
   readonly #macros: readonly string[];
   readonly #totalBlocks: number;
   readonly #stage: { readonly plan: Stage; readonly copy: string } | undefined;
+  readonly #sums: SumStage;
 
   constructor(
     plan: ContractionPlan,
@@ -127,8 +164,11 @@ class ClassEmitter {
     output: Output,
     module: ModuleBuilder,
     stage: Stage | undefined,
+    sums: SumStage,
   ) {
-    this.#stage = stage && { plan: stage, copy: defineStage(module, nameOf(plan, "stage"), stage) };
+    this.#sums = sums;
+    const used = sums === "combine" ? [] : layout.segments;
+    this.#stage = stage && sums !== "combine" ? { plan: stage, copy: defineStage(module, nameOf(plan, "stage"), stage) } : undefined;
     this.#plan = plan;
     this.#part = part;
     this.#layout = layout;
@@ -138,43 +178,63 @@ class ClassEmitter {
     this.#tables = {
       rows: defineTable(module, nameOf(plan, "rows"), layout.rowsTable),
       columns: defineTable(module, nameOf(plan, "columns"), layout.columnsTable),
-      depth: layout.segments.map((segment) => defineTable(module, nameOf(plan, "depth"), segment.depthTable)),
+      depth: used.map((segment) => defineTable(module, nameOf(plan, "depth"), segment.depthTable)),
     };
-    this.#packs = layout.segments.map(({ a, b }) => ({
+    this.#packs = used.map(({ a, b }) => ({
       a: a.packed === true ? definePack(module, nameOf(plan, "pack_a"), a.source, layout.aVectors) : undefined,
       b: b.packed === true ? definePack(module, nameOf(plan, "pack_b"), b.source, blocking.vectors) : undefined,
     }));
-    const edge = defineEdge(module, nameOf(plan, "edge"), blocking.vectors, output);
+    const edge = sums === "aside" ? undefined : defineEdge(module, nameOf(plan, "edge"), blocking.vectors, output);
     const { height, count, tall } = blocking.rows;
-    const segments: readonly (SegmentLayout | undefined)[] = layout.segments.length > 0 ? layout.segments : [undefined];
+    const segments: readonly (SegmentLayout | undefined)[] = used.length > 0 ? used : [undefined];
     this.#macros = segments.map((segment) => {
       const micro = (h: number, tiles: number) => {
         if (tiles === 0) return undefined;
         const shape =
           segment === undefined ? { height: h, vectors: blocking.vectors, aRow: 0, aStep: 0, bStep: 0 } : microShape(layout, segment, h);
-        return defineMicro(module, nameOf(plan, `micro${h}x${blocking.width}`), shape, output, edge);
+        const name = nameOf(plan, `${sums === "combine" ? "combine" : "micro"}${h}x${blocking.width}`);
+        if (sums === "combine")
+          return defineMicro(
+            module,
+            name,
+            { ...shape, aside: { parts: layout.partition.depth, pitch: asidePitch(part, layout) } },
+            output,
+            edge,
+          );
+        return defineMicro(module, name, shape, output, edge);
       };
       const micros = [micro(height, tall), micro(height - 1, count - tall)] as const;
       const a = segment?.a;
       const b = segment?.b;
+      const bytes = tileBytes(blocking);
+      const aTile = sums === "combine" ? ([bytes, bytes] as const) : undefined;
       const shape = {
         height,
         vectors: blocking.vectors,
-        aTile: a?.packed !== false ? undefined : ([a.panelStep * height, a.panelStep * (height - 1)] as const),
+        aTile: aTile ?? (a?.packed !== false ? undefined : ([a.panelStep * height, a.panelStep * (height - 1)] as const)),
+        aPanel: sums === "combine" ? count * bytes : 0,
         bPanel: b?.packed === false ? b.panelStep * blocking.width : b?.packed === "direct" ? 0 : undefined,
+        tile: sums === "aside" ? { bytes, panel: count * bytes } : undefined,
       };
       return defineMacro(module, nameOf(plan, "macro"), shape, micros, output);
     });
   }
 
   define(): string {
-    const parameters = entryParameters(this.#plan.nest);
-    return this.#module.define(nameOf(this.#plan, "class"), parameters, (k, p) => this.#slices(k, p), true);
+    const parameters = entryParameters(this.#plan.nest, this.#sums !== "all");
+    return this.#module.define(
+      nameOf(this.#plan, this.#sums === "all" ? "class" : this.#sums),
+      parameters,
+      (k, p) => this.#slices(k, p),
+      true,
+    );
   }
 
   #slices(k: FunctionBuilder, p: EntryParameters): void {
-    const { scratch, columnBlocks, rowBlocks, blocking, segments } = this.#layout;
+    const { scratch, columnBlocks, rowBlocks, blocking, segments, partition, rowTilesPerPart, blocksPerPart } = this.#layout;
     const { batch, n } = this.#part;
+    const combines = this.#sums === "combine";
+    const parts = this.#sums === "aside" ? partition.depth : 1;
     const area = (offset: number) => k.let(advance(p.scratch!, offset), "area");
     const at: Areas = {
       rows: area(scratch.rows),
@@ -189,7 +249,12 @@ class ClassEmitter {
     // What is the same in every slice is done once per call.
     const strides = segments[0]?.segment.a.strides;
     const sameA = this.#plan.roles.batch.every((axis) => this.#part.extents[axis] === 1 || strides?.[axis] === 0);
-    const keep = { rows: rowBlocks === 1, columns: columnBlocks === 1, depth: oneDepth, a: rowBlocks === 1 && oneDepth && sameA };
+    const keep = {
+      rows: rowBlocks === 1,
+      columns: columnBlocks === 1,
+      depth: oneDepth && !combines,
+      a: rowBlocks === 1 && oneDepth && sameA && !combines,
+    };
     if (this.#stage !== undefined) zeroArea(k, at.stage, Math.ceil(this.#stage.plan.bytes / 64) * 64);
     if (keep.rows) this.#tabulateRows(k, at, i32(0), i32(this.#part.m));
     if (keep.columns) this.#tabulateColumns(k, at, i32(0), i32(n));
@@ -199,38 +264,73 @@ class ClassEmitter {
       this.#packRows(k, p, at, 0, i32(0), i32(segments[0].segment.k), tiles);
     }
     k.loop(p.begin!, p.end!, 1, (slice) => {
-      const block = columnBlocks === 1 ? i32(0) : k.let(operation("remainder", [slice, columnBlocks]), "block");
-      const index = columnBlocks === 1 ? slice : batch === 1 ? i32(0) : k.let(operation("divide", [slice, columnBlocks]), "batch");
+      let rest: Value = slice;
+      const digit = (count: number, name: string): Value => {
+        if (count === 1) return i32(0);
+        const quotient = k.let(operation("divide", [rest, count]), name);
+        const remainder = k.let(sub(rest, mul(quotient, count)), name);
+        rest = quotient;
+        return remainder;
+      };
+      const rowPart = digit(partition.rows, "rows");
+      const block = digit(columnBlocks, "block");
+      const depthPart = digit(parts, "part");
+      const index = batch === 1 ? i32(0) : rest;
       const origins = this.#origins(k, index);
       const column = k.let(mul(block, blocking.columnsPerBlock), "column");
       const columns = columnBlocks === 1 ? i32(n) : k.let(min(sub(i32(n), column), blocking.columnsPerBlock), "columns");
+      const tile = partition.rows === 1 ? i32(0) : k.let(mul(rowPart, rowTilesPerPart), "tile");
+      const lastTile =
+        partition.rows === 1 ? i32(blocking.rows.count) : k.let(min(add(tile, rowTilesPerPart), blocking.rows.count), "lastTile");
+      // Parts of the rows follow one another: the first one, or the first of a call, packs B for all.
+      const packsB = partition.rows === 1 ? bool(true) : k.let(or(eq(rowPart, 0), eq(slice, p.begin!)), "packsB");
+      const aside =
+        this.#sums === "all"
+          ? undefined
+          : this.#asidePlace(k, p, combines ? mul(index, partition.depth) : add(mul(index, parts), depthPart), column);
+      const common = { column, columns, tile, lastTile, packsB, aside, keep };
       if (!keep.columns) this.#tabulateColumns(k, at, column, columns);
       if (this.#stage !== undefined) {
         const { copy } = this.#stage;
         const stage = () => void k.call(copy, [p[`in${this.#plan.b}`]!, origins.stage, at.stage]);
-        if (columnBlocks === 1) stage();
-        else k.if(or(eq(block, 0), eq(slice, p.begin!)), stage);
+        if (columnBlocks * partition.rows * parts === 1) stage();
+        else k.if(or(and(eq(block, 0), eq(rowPart, 0)), eq(slice, p.begin!)), stage);
       }
-      if (segments.length === 0)
-        this.#rowBlocks(k, p, at, 0, origins, { column, columns, start: i32(0), depth: i32(0), flags: i32(flag.finish | flag.add), keep });
+      if (segments.length === 0 || combines) {
+        const flags = i32(flag.finish | (this.#plan.nest.output.accumulate ? flag.add : 0));
+        this.#rowBlocks(k, p, at, 0, origins, { ...common, start: i32(0), depth: i32(0), flags });
+        return;
+      }
       segments.forEach(({ blocks, segment }, position) => {
         const first = position === 0;
         const last = position === segments.length - 1;
         if (blocks === 1) {
           const flags = i32((first && !this.#plan.nest.output.accumulate ? 0 : flag.add) | (last ? flag.finish : 0));
-          this.#depthBlock(k, p, at, position, origins, { column, columns, start: i32(0), depth: i32(segment.k), flags, keep });
+          this.#depthBlock(k, p, at, position, origins, { ...common, start: i32(0), depth: i32(segment.k), flags });
           return;
         }
-        k.loop(0, blocks, 1, (step) => {
+        const from = parts === 1 ? i32(0) : k.let(mul(depthPart, blocksPerPart), "from");
+        const to = parts === 1 ? i32(blocks) : k.let(min(add(from, blocksPerPart), blocks), "to");
+        k.loop(from, to, 1, (step) => {
           const start = k.let(mul(step, this.#layout.depth), "start");
           const depth = k.let(min(sub(i32(segment.k), start), this.#layout.depth), "depth");
-          const adds: Value = first ? select(eq(step, 0), i32(0), i32(flag.add)) : i32(flag.add);
+          const isFirst = eq(step, from);
+          const adds: Value =
+            first && (parts > 1 || !this.#plan.nest.output.accumulate) ? select(isFirst, i32(0), i32(flag.add)) : i32(flag.add);
           const finishes: Value = last ? select(eq(step, blocks - 1), i32(flag.finish), i32(0)) : i32(0);
           const flags = k.let(operation("or", [adds, finishes]), "flags");
-          this.#depthBlock(k, p, at, position, origins, { column, columns, start, depth, flags, keep });
+          const packs = blocksPerPart === 1 ? common.packsB : bool(true);
+          this.#depthBlock(k, p, at, position, origins, { ...common, packsB: packs, start, depth, flags });
         });
       });
     });
+  }
+
+  /** Where the unfinished sums of a part of K begin, at a column's panel. */
+  #asidePlace(k: FunctionBuilder, p: EntryParameters, part: Value, column: Value): Variable {
+    const { blocking } = this.#layout;
+    const panel = (blocking.rows.count * tileBytes(blocking)) / blocking.width;
+    return k.let(advance(p.shared!, add(mul(part, asidePitch(this.#part, this.#layout)), mul(column, panel))), "aside");
   }
 
   /** One block of K for a block of columns: packs B, then goes through the rows. */
@@ -239,13 +339,15 @@ class ClassEmitter {
     if (!block.keep.depth) this.#tabulateDepth(k, at, position, block.start, block.depth);
     const pack = this.#packs[position]!.b;
     if (pack !== undefined && segments[position]!.b.packed) {
-      const to = k.let(at.b, "to");
-      const panel = k.let(at.columns, "panel");
-      const step = k.let(mul(block.depth, blocking.width * 4), "step");
-      k.loop(0, block.columns, blocking.width, () => {
-        k.call(pack, [p[`in${this.#plan.b}`]!, origins.b[position]!, panel, at.depth, block.depth, to, i32(blocking.width * 4)]);
-        k.set(to, advance(to, step));
-        k.set(panel, advance(panel, blocking.width * 4));
+      k.if(block.packsB, () => {
+        const to = k.let(at.b, "to");
+        const panel = k.let(at.columns, "panel");
+        const step = k.let(mul(block.depth, blocking.width * 4), "step");
+        k.loop(0, block.columns, blocking.width, () => {
+          k.call(pack, [p[`in${this.#plan.b}`]!, origins.b[position]!, panel, at.depth, block.depth, to, i32(blocking.width * 4)]);
+          k.set(to, advance(to, step));
+          k.set(panel, advance(panel, blocking.width * 4));
+        });
       });
     }
     this.#rowBlocks(k, p, at, position, origins, block);
@@ -255,23 +357,23 @@ class ClassEmitter {
     const { rowBlocks, blocking } = this.#layout;
     const { height, count, tall } = blocking.rows;
     if (rowBlocks === 1) {
-      this.#rowBlock(k, p, at, position, origins, block, { first: i32(0), tall: i32(tall), short: i32(count - tall) });
+      this.#rowBlock(k, p, at, position, origins, block, { index: i32(0), first: i32(0), tall: i32(tall), short: i32(count - tall) });
       return;
     }
-    k.loop(0, count, blocking.rowTilesPerBlock, (tile) => {
-      const tiles = k.let(min(sub(i32(count), tile), blocking.rowTilesPerBlock), "tiles");
+    k.loop(block.tile, block.lastTile, blocking.rowTilesPerBlock, (tile) => {
+      const tiles = k.let(min(sub(block.lastTile, tile), blocking.rowTilesPerBlock), "tiles");
       const tallHere = k.let(max(min(sub(i32(tall), tile), tiles), 0), "tall");
       const short = k.let(sub(tiles, tallHere), "short");
       const before = k.let(max(sub(tile, tall), 0), "before");
       const first = k.let(sub(mul(tile, height), before), "first");
       const rows = k.let(sub(mul(tiles, height), short), "rows");
       this.#tabulateRows(k, at, first, rows);
-      this.#rowBlock(k, p, at, position, origins, block, { first, tall: tallHere, short });
+      this.#rowBlock(k, p, at, position, origins, block, { index: tile, first, tall: tallHere, short });
     });
   }
 
   #rowBlock(k: FunctionBuilder, p: EntryParameters, at: Areas, position: number, origins: Origins, block: Block, tiles: Tiles): void {
-    const segment = this.#layout.segments[position];
+    const segment = this.#sums === "combine" ? undefined : this.#layout.segments[position];
     const [inA, inB] = [p[`in${this.#plan.a}`]!, p[`in${this.#plan.b}`]!];
     let a: Value = at.a;
     let b: Value = at.b;
@@ -285,6 +387,9 @@ class ClassEmitter {
       b = k.let(advance(inB, add(add(origins.b[position]!, segment.b.start), inside)), "b");
     }
     if (segment?.b.packed === "direct") b = this.#stage === undefined ? k.let(advance(inB, origins.b[position]!), "b") : at.stage;
+    const aside = block.aside && k.let(advance(block.aside, mul(tiles.index, tileBytes(this.#layout.blocking))), "aside");
+    if (aside !== undefined && this.#sums === "combine") a = aside;
+    const tile = aside !== undefined && this.#sums === "aside" ? aside : at.tile;
     const c = advance(p.out!, origins.c);
     const leaves = this.#part.leaves.map((leaf, i) =>
       leaf.operand === undefined ? origins.leaves[i]! : advance(p[`in${leaf.operand}`]!, origins.leaves[i]!),
@@ -302,7 +407,7 @@ class ClassEmitter {
       at.rows,
       columns,
       block.flags,
-      at.tile,
+      tile,
       p.params!,
       ...leaves,
     ]);
@@ -316,7 +421,7 @@ class ClassEmitter {
     position: number,
     origin: Value,
     depth: Value,
-    tiles: Omit<Tiles, "first">,
+    tiles: Pick<Tiles, "tall" | "short">,
   ): void {
     const to = k.let(at.a, "to");
     const panel = k.let(at.rows, "panel");
@@ -390,6 +495,12 @@ interface Areas {
 interface Block {
   readonly column: Value;
   readonly columns: Value;
+  /** Row tiles [tile, lastTile). */
+  readonly tile: Value;
+  readonly lastTile: Value;
+  readonly packsB: Value;
+  /** Where this block of columns' unfinished sums lie. */
+  readonly aside: Variable | undefined;
   readonly start: Value;
   readonly depth: Value;
   readonly flags: Value;
@@ -397,6 +508,8 @@ interface Block {
 }
 
 interface Tiles {
+  /** Of the first tile. */
+  readonly index: Value;
   /** First row. */
   readonly first: Value;
   /** Tiles of the full height, and of one row less. */

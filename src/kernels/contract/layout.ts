@@ -5,6 +5,7 @@ import { type Blocking, chooseBlocking, evenly } from "./blocking.ts";
 import type { DirectColumns } from "./direct.ts";
 import type { DirectB, LeafSource, MicroShape } from "./micro.ts";
 import type { PackSource } from "./pack.ts";
+import { choosePartition, type Partition } from "./partition.ts";
 import type { ContractionClass, ContractionPlan, Segment } from "./plan.ts";
 import { type Column, mergeAxes, type Table, tableBytes } from "./tables.ts";
 
@@ -38,8 +39,13 @@ export interface ClassLayout {
   readonly columnsTable: Table;
   readonly leaves: readonly LeafSource[];
   readonly segments: readonly SegmentLayout[];
+  readonly partition: Partition;
   readonly rowBlocks: number;
   readonly columnBlocks: number;
+  /** Row tiles per part of the rows. */
+  readonly rowTilesPerPart: number;
+  /** Blocks of K per part of K. */
+  readonly blocksPerPart: number;
   /** Vectors that a packed panel of A is written in. */
   readonly aVectors: number;
   /** Byte offsets in scratch. */
@@ -71,13 +77,15 @@ export function layoutClass(
   const k = Math.max(1, ...segments.map((segment) => segment.k));
   // A direct B does not compete for the first-level cache with panels: fewer, longer blocks of K.
   const whole = plan.nest.output.inPlace === true;
-  const chosen = chooseBlocking(machine, part.m, part.n, k, whole);
-  const blocking =
-    direct === undefined
-      ? chosen
-      : { ...chosen, depth: whole ? k : evenly(k, 1024), columnsPerBlock: evenly(part.n, mostDirectColumns, chosen.width) };
+  const { blocking, partition } = divide(part, k, machine, whole, direct !== undefined, plan.classes.length === 1, (width) =>
+    segments.map((segment) => {
+      const a = inPlace(segment.a, segment.extents, roles.m, roles.k);
+      return a === undefined || !readsRows(a, part, segment.k, machine, width);
+    }),
+  );
   const { rows, width, depth } = blocking;
   const aVectors = Math.ceil(rows.height / lanes);
+  const rowTilesPerPart = Math.ceil(rows.count / partition.rows);
   const rowBlocks = Math.ceil(rows.count / blocking.rowTilesPerBlock);
   const rowColumns: Column[] = [columnOf(part.output, roles.m, 4, true)];
   const columnColumns: Column[] = [columnOf(part.output, roles.n, 4, false)];
@@ -181,10 +189,57 @@ export function layoutClass(
     columnsTable,
     leaves,
     segments: layouts,
+    partition,
     rowBlocks,
     columnBlocks: Math.ceil(part.n / blocking.columnsPerBlock),
+    rowTilesPerPart,
+    blocksPerPart: Math.ceil(Math.max(0, ...layouts.map((layout) => layout.blocks)) / partition.depth),
     aVectors,
     scratch: { rows: rowsAt, columns: columnsAt, depth: depthAt, a: aAt, b: bAt, tile: tileAt, stage: stageAt, size },
+  };
+}
+
+/** Blocks that fit the caches, and parts for threads made of them. */
+function divide(
+  part: ContractionClass,
+  k: number,
+  machine: Machine,
+  whole: boolean,
+  isDirect: boolean,
+  mayDivide: boolean,
+  packsA: (width: number) => readonly boolean[],
+): { readonly blocking: Blocking; readonly partition: Partition } {
+  const sized = (oneBlock: boolean): Blocking => {
+    const chosen = chooseBlocking(machine, part.m, part.n, k, oneBlock);
+    if (!isDirect) return chosen;
+    return { ...chosen, depth: oneBlock ? k : evenly(k, 1024), columnsPerBlock: evenly(part.n, mostDirectColumns, chosen.width) };
+  };
+  const divided = sized(false);
+  const { rows, width } = divided;
+  const partition = choosePartition({
+    batch: part.batch,
+    m: part.m,
+    n: part.n,
+    k,
+    rowTiles: rows.count,
+    panels: Math.ceil(part.n / width),
+    depthBlocks: part.segments.length === 1 && mayDivide ? Math.ceil(k / divided.depth) : 1,
+    packsA: packsA(width).includes(true),
+    packsB: !isDirect,
+    leastColumns: Math.ceil(part.n / divided.columnsPerBlock),
+    // About what the first-level cache's bytes are worth: some microseconds.
+    leastFlops: machine.caches[0] / 2,
+    whole,
+  });
+  const blocking = partition.depth > 1 ? divided : sized(whole);
+  const tiles = Math.ceil(rows.count / partition.rows);
+  return {
+    partition,
+    blocking: {
+      ...blocking,
+      columnsPerBlock: Math.min(blocking.columnsPerBlock, Math.ceil(Math.ceil(part.n / width) / partition.columns) * width),
+      rowTilesPerBlock: evenly(tiles, blocking.rowTilesPerBlock),
+    },
   };
 }
 

@@ -81,6 +81,8 @@ export interface MicroShape {
   readonly bStep: number;
   /** B is read where it lies: tables' columns hold the byte offset of each vector of columns and of each step of K; bStep is 0. */
   readonly direct?: DirectB | undefined;
+  /** Nothing is multiplied: `a` points at tiles of unfinished sums, `pitch` bytes from one part to the next, that are added up. */
+  readonly aside?: { readonly parts: number; readonly pitch: number } | undefined;
 }
 
 export interface DirectB {
@@ -91,11 +93,13 @@ export interface DirectB {
 }
 
 /**
+ * Without `edge` the sums stay unfinished: they are stored to `tile`, or added to what is there with flag.add.
+ *
  * micro(a, b, steps, depth, c, rows, columns, flags, width, tile, params, leaf…): accumulates depth steps of height × vectors and writes the
  * tile. `rows` and `columns` point at the tile's first entries of the tables, `width` is the number of valid columns; `steps` at the
  * table of K (of a direct B). Without flag.direct the tile goes through `tile` (height · vectors vectors of scratch) and the edge writer.
  */
-export function defineMicro(module: ModuleBuilder, name: string, shape: MicroShape, output: Output, edge: string): string {
+export function defineMicro(module: ModuleBuilder, name: string, shape: MicroShape, output: Output, edge: string | undefined): string {
   const { height, vectors } = shape;
   const lanes = module.machine.lanes;
   const vectorBytes = lanes * 4;
@@ -108,7 +112,15 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
     ...leafParameters(output.leaves),
   } as const;
   return module.define(name, parameters, (k, p) => {
-    const sums = multiplyTile(k, shape, p);
+    const sums = shape.aside === undefined ? multiplyTile(k, shape, p) : addAside(k, shape, shape.aside, p.a);
+    const inTile = (row: number, v: number) => at(p.tile, undefined, (row * vectors + v) * vectorBytes);
+    if (edge === undefined) {
+      k.if(ne(and(p.flags, flag.add), 0), () =>
+        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, loadVector(inTile(row, v))))),
+      );
+      each(height, vectors, (row, v) => k.store(inTile(row, v), sums[row]![v]!));
+      return;
+    }
     const direct = () => {
       const rowOffset = Array.from({ length: height }, (_, row) => k.let(tableEntry(p.rows, output.rows, output.rowColumn, row), "row"));
       const place = (row: number, v: number) =>
@@ -150,7 +162,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       each(height, vectors, (row, v) => write(places[row]![v]!, sums[row]![v]!));
     };
     k.if(ne(and(p.flags, flag.direct), 0), direct, () => {
-      each(height, vectors, (row, v) => k.store(at(p.tile, undefined, (row * vectors + v) * vectorBytes), sums[row]![v]!));
+      each(height, vectors, (row, v) => k.store(inTile(row, v), sums[row]![v]!));
       const leaves = output.leaves.map((_, i) => leafVariable(p, i));
       k.call(edge, [constant("i32", height), p.c, p.rows, p.columns, p.flags, p.width, p.tile, p.params, ...leaves]);
     });
@@ -184,6 +196,20 @@ export function multiplyTile(
     if (direct === undefined) k.set(b, advance(b, bStep));
     else k.set(steps!, advance(steps!, 4));
   });
+  return sums;
+}
+
+function addAside(
+  k: FunctionBuilder,
+  { height, vectors }: MicroShape,
+  { parts, pitch }: NonNullable<MicroShape["aside"]>,
+  from: Value,
+): Variable[][] {
+  const part = (number: number, row: number, v: number) =>
+    loadVector(at(from, undefined, number * pitch + (row * vectors + v) * k.machine.lanes * 4));
+  const sums = grid(height, vectors, (row, v) => k.let(part(0, row, v), "sum"));
+  for (let number = 1; number < parts; number++)
+    each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, part(number, row, v))));
   return sums;
 }
 
@@ -286,6 +312,10 @@ export interface MacroShape {
   readonly vectors: number;
   /** Bytes from one tile of A to the next, of the full height and one less; undefined: packed, depth · height elements. */
   readonly aTile: readonly [number, number] | undefined;
+  /** Bytes from one panel's tiles of A to the next panel's: 0 for factors, which all panels share. */
+  readonly aPanel: number;
+  /** Where tiles go that are not written to the output: bytes from one to the next, and from one panel's to the next. */
+  readonly tile: { readonly bytes: number; readonly panel: number } | undefined;
   /** Bytes from one panel of B to the next; undefined: packed, depth · width elements. */
   readonly bPanel: number | undefined;
 }
@@ -322,22 +352,27 @@ export function defineMacro(
     k.loop(0, p.count, width, (column) => {
       const left = k.let(operation("sub", [p.count, column]), "left");
       const flags = k.let(p.flags, "flags");
-      k.if(ge(left, width), () =>
-        k.if(regularPanel(k, p.columns, shape.vectors, output), () => k.set(flags, operation("or", [flags, flag.direct]))),
-      );
+      if (shape.tile === undefined)
+        k.if(ge(left, width), () =>
+          k.if(regularPanel(k, p.columns, shape.vectors, output), () => k.set(flags, operation("or", [flags, flag.direct]))),
+        );
       const a = k.let(p.a, "a");
       const rows = k.let(p.rows, "rows");
+      const tile = shape.tile === undefined ? p.tile : k.let(p.tile, "tile");
       [p.tall, p.short].forEach((tiles, which) => {
         const micro = micros[which as 0 | 1];
         if (micro === undefined) return;
         const height = shape.height - which;
         const step = k.let(shape.aTile === undefined ? mul(p.depth, height * 4) : constant("i32", shape.aTile[which as 0 | 1]), "step");
         k.loop(0, tiles, 1, () => {
-          k.call(micro, [a, p.b, p.steps, p.depth, p.c, rows, p.columns, flags, left, p.tile, p.params, ...leaves]);
+          k.call(micro, [a, p.b, p.steps, p.depth, p.c, rows, p.columns, flags, left, tile, p.params, ...leaves]);
+          if (shape.tile !== undefined) k.set(tile, advance(tile, shape.tile.bytes));
           k.set(a, advance(a, step));
           k.set(rows, advance(rows, height * 4));
         });
       });
+      if (shape.aPanel !== 0) k.set(p.a, advance(p.a, shape.aPanel));
+      if (shape.tile !== undefined) k.set(p.tile, advance(p.tile, shape.tile.panel));
       k.set(p.b, advance(p.b, bPanel));
       k.set(p.columns, advance(p.columns, width * 4));
     });

@@ -33,7 +33,7 @@ export function runContraction(
   if (plan === undefined) return undefined;
   const module = new ModuleBuilder("test", target);
   const lowered = lowerContraction(plan, module);
-  const sizes = [...inputs.map((input) => input.length * 4), sizeOf(nest.output) * 4, 64, lowered.scratchBytes];
+  const sizes = [...inputs.map((input) => input.length * 4), sizeOf(nest.output) * 4, 64, lowered.scratchBytes, lowered.sharedBytes ?? 0];
   let end = 1024;
   const places = sizes.map((size) => {
     const place = end;
@@ -46,20 +46,24 @@ export function runContraction(
   inputs.forEach((input, position) => {
     floats.set(input, places[position]! / 4);
   });
-  const [out, paramsAt, scratch] = places.slice(-3) as [number, number, number];
+  const [out, paramsAt, scratch, shared] = places.slice(-4) as [number, number, number, number];
   if (before !== undefined) floats.set(before, out / 4);
   floats.set(params, paramsAt / 4);
   if (lowered.slices > 0) {
-    const pointers = [...places.slice(0, inputs.length), out, paramsAt, scratch].map((place) => base + place);
+    const areas = [out, paramsAt, scratch, ...(lowered.sharedBytes === undefined ? [] : [shared])];
+    const pointers = [...places.slice(0, inputs.length), ...areas].map((place) => base + place);
     // In several calls, as the backend does it, and not in order: slices are independent.
-    const middle = lowered.slices >> 1;
-    const call = (begin: number, stop: number) => run(lowered.entry, ...pointers, begin, stop);
-    call(middle, lowered.slices);
-    if (middle > 0) call(0, middle);
+    for (const { entry, slices } of [...(lowered.before ?? []), lowered]) {
+      const middle = slices >> 1;
+      const call = (begin: number, stop: number) => run(entry, ...pointers, begin, stop);
+      call(middle, slices);
+      if (middle > 0) call(0, middle);
+    }
   }
   const damaged: string[] = [];
   places.forEach((place, position) => {
-    const area = position < inputs.length ? `input ${position}` : (["output", "params", "scratch"][position - inputs.length] as string);
+    const area =
+      position < inputs.length ? `input ${position}` : (["output", "params", "scratch", "shared"][position - inputs.length] as string);
     const stop = place + sizes[position]!;
     for (let at = stop; at < Math.ceil(stop / 64) * 64 + guardBytes; at += 4)
       if (words[at / 4] !== guard) damaged.push(`${area} + ${at - stop}`);

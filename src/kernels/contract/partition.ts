@@ -1,0 +1,71 @@
+// Divides a contraction into slices that threads may share: parts of its columns, rows and, where those are few, of its sums.
+
+export interface Partition {
+  /** Parts of the row tiles. */
+  readonly rows: number;
+  /** Parts of the columns. */
+  readonly columns: number;
+  /** Parts of K. With more than one, every part writes its sums aside and a second phase adds them up, always in the same order. */
+  readonly depth: number;
+}
+
+export interface PartitionedWork {
+  readonly batch: number;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly rowTiles: number;
+  readonly panels: number;
+  /** Blocks of K; 1 where K may not be divided. */
+  readonly depthBlocks: number;
+  /** What each operand costs again with every part of the other side: packed, or read where it lies. */
+  readonly packsA: boolean;
+  readonly packsB: boolean;
+  /** Fewest column parts the caches ask for. */
+  readonly leastColumns: number;
+  /** Less work per slice costs more to share than it gains. */
+  readonly leastFlops: number;
+  /** Sums that stay unfinished in the output between blocks of K are not allowed: K is one block, or divided. */
+  readonly whole: boolean;
+}
+
+/** Enough for a few threads to end at about the same time. The partition never depends on how many there are. */
+const wantedSlices = 8;
+const mostDepthBytes = 16 * 2 ** 20;
+
+/** Cycles, estimated per element: packing A (transposed), packing B (copied), writing and adding one vector of unfinished sums. */
+const cost = { a: 0.3, b: 0.15, sums: 6, lanes: 16 } as const;
+
+/** The partition with enough slices that repeats the least. */
+export function choosePartition(work: PartitionedWork): Partition {
+  const { batch, m, n, k, rowTiles, panels, depthBlocks, leastColumns } = work;
+  const flops = 2 * batch * m * n * k;
+  const wanted = Math.max(1, Math.min(wantedSlices, Math.floor(flops / work.leastFlops)));
+  let best: Partition = { rows: 1, columns: leastColumns, depth: 1 };
+  let least = Number.POSITIVE_INFINITY;
+  for (const depth of partsOf(depthBlocks, wanted)) {
+    if (depth > 1 && depth * batch * m * n * 4 > mostDepthBytes) continue;
+    for (const rows of partsOf(rowTiles, wanted)) {
+      for (const columns of partsOf(panels, Math.max(wanted, leastColumns))) {
+        if (columns < leastColumns) continue;
+        const slices = batch * rows * columns * depth;
+        const repeated = (work.packsA ? columns * m * k * cost.a : 0) + (work.packsB ? rows * n * k * cost.b : 0);
+        const aside = depth > 1 ? ((depth + 1) * m * n * cost.sums) / cost.lanes : 0;
+        // One block of a long K overflows the caches.
+        const overflow = work.whole && depth === 1 && depthBlocks > 1 ? (0.3 * m * n * k) / cost.lanes : 0;
+        // Too few slices leave threads idle.
+        const idle = ((m * n * k) / cost.lanes) * Math.max(0, 1 - slices / wanted);
+        const total = repeated + aside + overflow + idle;
+        if (total < least) [best, least] = [{ rows, columns, depth }, total];
+      }
+    }
+  }
+  return best;
+}
+
+/** Numbers of parts that `count` pieces divide into, all different in the size of their parts. */
+function partsOf(count: number, most: number): number[] {
+  const parts = new Set<number>();
+  for (let wanted = 1; wanted <= Math.min(count, most); wanted++) parts.add(Math.ceil(count / Math.ceil(count / wanted)));
+  return [...parts];
+}
