@@ -3,25 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AffineIndex, Axis, DType, FunctionName, Index, Nest, Operand, Reducer, Scalar, ScalarType } from "../../src/formula/nest.ts";
 import { compare, programOfNest, tensor } from "./conformance.ts";
-
-/** Draws from a list of numbers that fast-check shrinks. */
-class Source {
-  readonly #numbers: readonly number[];
-  #next = 0;
-  constructor(numbers: readonly number[]) {
-    this.#numbers = numbers;
-  }
-  below(limit: number): number {
-    const drawn = this.#numbers[this.#next++ % this.#numbers.length]! + Math.floor(this.#next / this.#numbers.length);
-    return drawn % limit;
-  }
-  pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)]!;
-  }
-  chance(outOf: number): boolean {
-    return this.below(outOf) === outOf - 1;
-  }
-}
+import { Source } from "./source.ts";
 
 function interval(index: Pick<AffineIndex, "terms" | "offset">, axes: readonly Axis[]): [number, number] {
   let [low, high] = [index.offset, index.offset];
