@@ -14,7 +14,7 @@ const folder = mkdtempSync(join(tmpdir(), "kasane-flat-"));
 const bundle = join(folder, "loop.mjs");
 
 beforeAll(async () => {
-  const build = await rolldown({ input: fileURLToPath(new URL("./flat-loop.ts", import.meta.url)), platform: "node", external: ["koffi"] });
+  const build = await rolldown({ input: fileURLToPath(new URL("./flat-loop.ts", import.meta.url)), platform: "node" });
   await build.write({ file: bundle, format: "esm" });
   await build.close();
 });

@@ -1,5 +1,8 @@
 // The operating system through koffi (an optional package): memory pages, and calls of emitted code. Loaded when first asked for.
 
+/** Koffi's binary for Linux on x86-64 by itself: the package `koffi` around it has an install script and binaries for other systems. */
+const binary = "@koromix/koffi-linux-x64";
+
 /** The part of koffi that is used; addresses are passed as numbers (they have 47 bits). */
 interface Koffi {
   load(library: null): { func(declaration: string): (...args: number[]) => number };
@@ -49,7 +52,7 @@ function load(): Native | string {
   try {
     koffi = find(host);
   } catch (cause) {
-    return `the optional package "koffi" does not load here (${firstLine(cause)}); npm install koffi`;
+    return `the optional package "${binary}" does not load here (${firstLine(cause)}); npm install ${binary}`;
   }
   try {
     return bind(koffi);
@@ -62,10 +65,10 @@ function load(): Native | string {
 function find(host: Host): Koffi {
   const { createRequire } = host.getBuiltinModule!("node:module");
   try {
-    return createRequire(import.meta.url)("koffi") as Koffi;
+    return createRequire(import.meta.url)(binary) as Koffi;
   } catch (cause) {
     try {
-      return createRequire(`${host.cwd!()}/`)("koffi") as Koffi;
+      return createRequire(`${host.cwd!()}/`)(binary) as Koffi;
     } catch {
       throw cause;
     }
