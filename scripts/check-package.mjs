@@ -25,8 +25,10 @@ await runScript(async () => {
   try {
     const consumer = await installPacked(folder);
     await step("every file that exports and bin name is in the package", () => checkFiles(consumer));
+    await step("nothing that comes with it has an install script", () => checkInstallScripts(consumer));
     await step("every subpath imports in Node", () => importEverySubpath(consumer));
     await step("a Node program uses it", () => runFixture(consumer, "consumer.mjs"));
+    await step("the fastest backend is there, although no install script ran", () => checkBackend(consumer));
     await step("the command answers --help", () => runCommands(consumer));
     await step("a TypeScript project type-checks against it", () => typeCheck(consumer));
     await step("the programs of README.md type-check and run", () => runReadme(consumer));
@@ -71,6 +73,24 @@ function checkFiles({ installed, manifest }) {
   if (lifecycle.length > 0)
     throw new Problem(`The package has install scripts (${lifecycle.join(", ")}); many users' npm refuses to run them.`);
   return `${named.length} files`;
+}
+
+/** @param {Consumer} consumer */
+function checkInstallScripts({ folder }) {
+  const lock = JSON.parse(readFileSync(join(folder, "node_modules", ".package-lock.json"), "utf8"));
+  const packages = Object.entries(/** @type {Record<string, { hasInstallScript?: boolean }>} */ (lock.packages));
+  const having = packages.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => path);
+  if (having.length > 0)
+    throw new Problem(`These packages have install scripts, which many users' npm refuses to run: ${having.join(", ")}.`);
+  return `${packages.length} packages`;
+}
+
+/** @param {Consumer} consumer */
+async function checkBackend({ folder, manifest }) {
+  const program = `const { getBackend } = await import(${JSON.stringify(manifest.name)}); process.stdout.write(getBackend().description)`;
+  const { stdout } = await tell("getBackend", run(process.execPath, ["--input-type=module", "-e", program], { cwd: folder }));
+  if (stdout.includes("does not load")) throw new Problem(`The x64 backend misses its package: ${stdout}.`);
+  return stdout;
 }
 
 /** @param {Consumer} consumer */
@@ -156,16 +176,18 @@ async function checkNodeImports({ installed }) {
 }
 
 /**
- * The main entry must be free of Node's own modules, lazy ones included: some bundlers refuse even those.
+ * The main entry must be free of Node's own modules, lazy ones included: some bundlers refuse even those. Machine code has no place there.
  * @param {Consumer} consumer
  */
 async function bundleForBrowsers({ folder, manifest, subpaths }) {
   const said = [];
   for (const subpath of subpaths) {
-    const { size, builtin } = await bundle(folder, manifest.name + subpath.slice(1));
+    const { size, builtin, files } = await bundle(folder, manifest.name + subpath.slice(1));
     if (subpath === "." && builtin.length > 0) {
       throw new Problem(`${manifest.name} cannot run in browsers: bundled from its main entry, it still imports ${builtin.join(", ")}.`);
     }
+    const emitter = files.filter((file) => /[\\/]x64[\\/](?!absent\.js$)/.test(file));
+    if (emitter.length > 0) throw new Problem(`${manifest.name}${subpath.slice(1)}, bundled for browsers, carries ${emitter.join(", ")}.`);
     said.push(
       `${manifest.name}${subpath.slice(1)} ${(size / 1024).toFixed(1)} KiB${builtin.length > 0 ? ` (Node only: ${builtin.join(", ")})` : ""}`,
     );
@@ -197,7 +219,8 @@ async function bundle(folder, specifier) {
     const { output } = await build.generate({ format: "esm", minify: true });
     const chunks = output.flatMap((part) => (part.type === "chunk" ? [part] : []));
     const builtin = new Set(chunks.flatMap((chunk) => [...chunk.imports, ...chunk.dynamicImports]).filter(isBuiltin));
-    return { size: gzipSync(chunks.map((chunk) => chunk.code).join("\n")).length, builtin: [...builtin] };
+    const size = gzipSync(chunks.map((chunk) => chunk.code).join("\n")).length;
+    return { size, builtin: [...builtin], files: chunks.flatMap((chunk) => chunk.moduleIds) };
   } finally {
     await build.close();
   }

@@ -7,8 +7,7 @@ import type { Backend } from "./backend.ts";
 import { referenceBackend } from "./reference/reference.ts";
 import { features } from "./wasm/features.ts";
 import { createWasmBackend } from "./wasm/wasm.ts";
-import { runnable } from "./x64/cpu.ts";
-import { createX64Backend } from "./x64/x64.ts";
+import { createX64Backend, runnable } from "./x64/index.ts";
 
 type BackendName = Backend["name"];
 

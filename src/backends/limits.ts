@@ -5,10 +5,7 @@ import type { KernelModule, Machine, Value, Variable } from "../kernels/language
 import { at, f32, fma, loadVector, splat } from "../kernels/values.ts";
 import { features, wasmMachine } from "./wasm/features.ts";
 import { compileModule } from "./wasm/module.ts";
-import { chooseMachine, runnable } from "./x64/cpu.ts";
-import { emitModule } from "./x64/emit.ts";
-import { CodePages, Heap } from "./x64/memory.ts";
-import { type Native, native } from "./x64/native.ts";
+import { type Alone, chooseMachine, loadAlone, runnable } from "./x64/index.ts";
 
 export interface Limit {
   readonly name: "fma-peak" | "copy" | "triad";
@@ -25,15 +22,14 @@ const CHAINS = 10;
 /** Of every backend that emits code and runs here; about a second each. Counts a multiply-add as two operations, and every byte read and written. */
 export function measureLimits(): Limit[] {
   const found: Limit[] = [];
-  if (typeof runnable() !== "string") found.push(...measure("x64", chooseMachine(), loadX64));
+  if (typeof runnable() !== "string")
+    found.push(...measure("x64", chooseMachine(), (module, machine) => loadAlone(module, machine, 3 * ARRAY + 65536)));
   if (features().simd) found.push(...measure("wasm", wasmMachine(), loadWasm));
   return found;
 }
 
-type Entry = (count: number) => void;
-
-/** A module in memory of its own with room for three arrays; its functions take a pointer to them and a count. */
-type Load = (module: KernelModule, machine: Machine) => { readonly entry: (name: string) => Entry; readonly release: () => void };
+/** A module over memory with room for three arrays. */
+type Load = (module: KernelModule, machine: Machine) => Alone;
 
 function measure(backend: Limit["backend"], machine: Machine, load: Load): Limit[] {
   const { entry, release } = load(kernels(machine), machine);
@@ -49,33 +45,10 @@ function measure(backend: Limit["backend"], machine: Machine, load: Load): Limit
   return limits;
 }
 
-function loadWasm(module: KernelModule): ReturnType<Load> {
+function loadWasm(module: KernelModule): Alone {
   const memory = new WebAssembly.Memory({ initial: (3 * ARRAY) / 65536 + 1 });
   const instance = new WebAssembly.Instance(compileModule(module, features()), { env: { memory } });
   return { entry: (name) => (count) => (instance.exports[name] as (pointer: number, count: number) => void)(0, count), release: () => {} };
-}
-
-function loadX64(module: KernelModule, machine: Machine): ReturnType<Load> {
-  const system = native() as Native;
-  const { bytes, entries } = emitModule(module, machine);
-  const pages = new CodePages(system, bytes);
-  const heap = new Heap(system, 2 ** 28);
-  heap.ensure(3 * ARRAY + 65536);
-  const place = system.map(4096, "write") as number;
-  const words = new BigInt64Array(system.view(place, 4096));
-  const release = (): void => {
-    pages.release();
-    heap.release();
-    system.unmap(place, 4096);
-  };
-  const entry = (name: string): Entry => {
-    const run = system.callable(pages.address + (entries.get(name) as number));
-    return (count) => {
-      words.set([BigInt(heap.address), BigInt(count)]);
-      run(place);
-    };
-  };
-  return { entry, release };
 }
 
 /** Milliseconds of the best of several runs, after the compiler has had time to optimise. */
