@@ -19,6 +19,8 @@ export interface Executable {
 
 export interface Backend {
   readonly name: "reference" | "wasm" | "x64";
+  /** No other backend in this process has the same: what one compiles, another cannot run. */
+  readonly key: string;
   /** One sentence: what was chosen and why (SIMD width, relaxed FMA, tile). */
   readonly description: string;
   readonly dtypes: ReadonlySet<DType>;

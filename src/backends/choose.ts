@@ -31,6 +31,11 @@ export function setBackend(name: BackendName): void {
   current = makeBackend(name);
 }
 
+/** For tests: a backend made by hand. */
+export function useBackend(backend: Backend): void {
+  current = backend;
+}
+
 export function getBackend(): Backend {
   current ??= makeBackend((environment("KASANE_BACKEND") || availableBackends()[0]) as BackendName);
   return current;

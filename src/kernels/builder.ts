@@ -170,6 +170,19 @@ export class FunctionBuilder {
     return result;
   }
 
+  /** Adds to an i32 that other threads use too; gives the number before. */
+  atomicAdd(address: Address, value: Input): Variable {
+    const id = this.#variables++;
+    const result: Variable = { op: "variable", type: "i32", id, name: `before${id}` };
+    this.#block.push({ kind: "atomicAdd", address, value: typeof value === "number" ? i32(value) : value, result });
+    return result;
+  }
+
+  /** Waits until the i32 at the address, to which other threads add, is at least the value. */
+  await(address: Address, value: Input): void {
+    this.#block.push({ kind: "await", address, value: typeof value === "number" ? i32(value) : value });
+  }
+
   comment(text: string): void {
     this.#block.push({ kind: "comment", text });
   }

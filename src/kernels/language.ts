@@ -118,13 +118,37 @@ export interface CallStatement {
   readonly result: Variable | undefined;
 }
 
+/** Adds to the i32 at the address as one step that threads cannot interleave; `result` receives the number before. */
+export interface AtomicAddStatement {
+  readonly kind: "atomicAdd";
+  readonly address: Address;
+  readonly value: Value;
+  readonly result: Variable | undefined;
+}
+
+/** Waits until the i32 at the address is at least the value. Everything written before a thread's atomicAdd is seen after the wait for it. */
+export interface AwaitStatement {
+  readonly kind: "await";
+  readonly address: Address;
+  readonly value: Value;
+}
+
 /** Shown in listings only. */
 export interface CommentStatement {
   readonly kind: "comment";
   readonly text: string;
 }
 
-export type Statement = SetStatement | StoreStatement | LoopStatement | WhileStatement | IfStatement | CallStatement | CommentStatement;
+export type Statement =
+  | SetStatement
+  | StoreStatement
+  | LoopStatement
+  | WhileStatement
+  | IfStatement
+  | CallStatement
+  | AtomicAddStatement
+  | AwaitStatement
+  | CommentStatement;
 
 export interface KernelFunction {
   readonly name: string;

@@ -65,6 +65,8 @@ function joinParts(nest: Nest, parts: readonly LoweredNest[], module: ModuleBuil
     scratchBytes: 0,
     slices: alike ? slices : 1,
     slicesPerCall: alike ? slicesPerCall : 1,
+    work: parts.reduce((sum, part) => sum + part.work, 0),
+    setup: 0,
     sequential: nest.output.accumulate,
     notes,
   };
@@ -102,7 +104,7 @@ function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean): Lo
   const { slices, perSlice } = slicing;
   const slicesPerCall = Math.max(1, Math.min(slices, Math.floor(workPerCall / Math.max(1, perSlice))));
   const notes = describe(nest, plan, transpose !== undefined);
-  return { entry, scratchBytes: 0, slices, slicesPerCall, sequential: nest.output.accumulate, notes };
+  return { entry, scratchBytes: 0, slices, slicesPerCall, work: perSlice * slices, setup: 0, sequential: nest.output.accumulate, notes };
 }
 
 interface Range {

@@ -28,7 +28,7 @@ export interface LoweredNest extends Phase {
   readonly sharedBytes?: number;
   readonly scratchBytes: number;
   /** Slices must run in order on one thread (scatter-add: two may add to one element). */
-  readonly sequential?: boolean;
+  readonly sequential: boolean;
   /** Lines for listings: loop order, vector axis, tile. */
   readonly notes: readonly string[];
 }
@@ -38,6 +38,10 @@ export interface Phase {
   readonly entry: string;
   readonly slices: number;
   readonly slicesPerCall: number;
+  /** Of all slices, in element operations of general loops; eight floating-point operations of a contraction are about one. */
+  readonly work: number;
+  /** Of it, what every call does again, however few its slices. */
+  readonly setup: number;
 }
 
 /** Parameters of an entry, by name, in order. @param shared of a nest with phases */

@@ -31,6 +31,12 @@ function printStatement(statement: Statement, indent: string): string[] {
       const result = statement.result === undefined ? "" : `${statement.result.name} = `;
       return [`${indent}${result}${statement.callee}(${statement.args.map(printValue).join(", ")})`];
     }
+    case "atomicAdd": {
+      const result = statement.result === undefined ? "" : `${statement.result.name} = `;
+      return [`${indent}${result}atomicAdd i32${printAddress(statement.address)} ${printValue(statement.value)}`];
+    }
+    case "await":
+      return [`${indent}await i32${printAddress(statement.address)} ≥ ${printValue(statement.value)}`];
     case "loop": {
       const { variable, start, end, step } = statement;
       const head = `for ${variable.name} = ${printValue(start)} to ${printValue(end)} step ${step} {`;

@@ -144,7 +144,7 @@ function inner<Args extends readonly CompileArgument[], Result extends CompileRe
 
 /** What a trace holds for: shapes, dtypes, fixed arguments, whether ops are recorded, the backend. */
 function keyOf(name: string, args: readonly CompileArgument[]): string {
-  let key = `${getBackend().name}${isRecording()}`;
+  let key = `${getBackend().key}${isRecording()}`;
   args.forEach((arg, number) => {
     key += "|";
     if (isTensor(arg)) {

@@ -118,7 +118,7 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resul
     prepared.set(op, cache);
   }
   const backend = backendFor(inputs);
-  let key: string = backend.name;
+  let key = backend.key;
   for (const input of inputs) key += `|${input.signature}`;
   for (const size of op.formula.sizes) key += `,${attributes[size] ?? op.defaults[size]}`;
   for (const list of op.formula.lists) key += `@${attributes[list]}`;

@@ -2,11 +2,12 @@
 
 import { afterAll, describe, expect, it } from "vitest";
 import { allocate, sizeOfShape } from "../../src/formula/evaluate.ts";
-import { availableBackends, fromData, type HostArray, type Tensor } from "../../src/index.ts";
+import { compile, fromData, type HostArray, type Tensor } from "../../src/index.ts";
 import { type CatalogueEntry, catalogue } from "../../src/ops/catalogue.ts";
 import type { Op } from "../../src/ops/op.ts";
 import {
   applyCase,
+  backendOf,
   type Case,
   derivativeAtZero,
   difference,
@@ -23,15 +24,18 @@ import {
   seedOf,
   type Tolerance,
   tensorsOf,
+  variants,
 } from "./support.ts";
 import { type Spec, table } from "./table.ts";
 
 /** Every backend this package has; one that cannot run here is an error in continuous integration and a loud line elsewhere. */
-const REQUIRED = ["reference", "wasm", "x64"] as const;
-const available = REQUIRED.filter((name) => availableBackends().includes(name));
-const missing = REQUIRED.filter((name) => !available.includes(name));
+const available = variants.filter((variant) => typeof backendOf(variant) !== "string");
+const missing = variants.filter((variant) => !available.includes(variant));
 
-const counts = { forward: 0, gradient: 0, derivative: 0, second: 0, written: 0, special: 0, integers: 0, inert: 0 };
+/** Cases per op that are also compiled. */
+const COMPILED = 2;
+
+const counts = { forward: 0, compiled: 0, gradient: 0, derivative: 0, second: 0, written: 0, special: 0, integers: 0, inert: 0 };
 
 afterAll(() => {
   const total = Object.values(counts).reduce((a, b) => a + b, 0);
@@ -51,9 +55,9 @@ describe("the table", () => {
       for (const { inputs } of table[name]?.cases ?? []) expect(Object.keys(inputs), name).toEqual(op.formula.inputs);
   });
 
-  for (const name of REQUIRED)
-    it.skipIf(missing.includes(name) && !process.env.CI)(`runs on ${name}`, () => {
-      expect(availableBackends(), `the backend ${name} cannot run here`).toContain(name);
+  for (const variant of variants)
+    it.skipIf(missing.includes(variant) && !process.env.CI)(`runs on ${variant}`, () => {
+      expect(backendOf(variant)).toBeTypeOf("object");
     });
 });
 
@@ -75,6 +79,17 @@ describe.each(catalogue)("$name", (entry) => {
         if (actual.dtype !== expected.dtype.replace("64", "32")) return `dtype ${actual.dtype} instead of ${expected.dtype}`;
         if (actual.shape.join() !== expected.shape.join()) return `shape [${actual.shape}] instead of [${expected.shape}]`;
         return difference(actual.data, expected.data, allowance(spec.forward, termsOf(entry, spec, given, numbers)));
+      });
+    });
+
+    it(`${backend}: compiled values`, () => {
+      every(spec.cases.slice(0, COMPILED), (given) => {
+        counts.compiled++;
+        const numbers = drawInputs(given, entry.name);
+        const expected = valuesOf(given);
+        const run = (): Tensor =>
+          compile((...inputs: Tensor[]) => applyCase(entry.op, given, inputs))(...tensorsOf(given, numbers, "float32"));
+        return difference(on(backend, run).data, expected.data, allowance(spec.forward, termsOf(entry, spec, given, numbers)));
       });
     });
 

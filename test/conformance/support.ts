@@ -1,5 +1,11 @@
 // What the conformance loop is made of: seeded inputs, running an op on a backend, tolerances, central differences.
 
+import type { Backend } from "../../src/backends/backend.ts";
+import { useBackend } from "../../src/backends/choose.ts";
+import { type Team, teamOf } from "../../src/backends/emitted/threads.ts";
+import { referenceBackend } from "../../src/backends/reference/reference.ts";
+import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
+import { createX64Backend } from "../../src/backends/x64/x64.ts";
 import { allocate, sizeOfShape } from "../../src/formula/evaluate.ts";
 import { applyOp, type DType, fromData, type HostArray, setBackend, type Tensor } from "../../src/index.ts";
 import type { Op } from "../../src/ops/op.ts";
@@ -109,8 +115,40 @@ export function tensorsOf(given: Case, numbers: Numbers, precision: Precision, r
   });
 }
 
-export function on<Result>(backend: "reference" | "wasm" | "x64", run: () => Result): Result {
-  setBackend(backend);
+/** Thread counts and thresholds at which every piece of a program is shared, however small. */
+const sharingAll: Team = { threads: 3, leastPiece: 0, leastProgram: 0 };
+
+/** Every machine that code is emitted for, alone and shared among threads. */
+const makers = {
+  reference: () => referenceBackend,
+  wasm: () => createWasmBackend(),
+  "x64 avx512": () => createX64Backend("avx512", teamOf(1)),
+  "x64 avx2": () => createX64Backend("avx2", teamOf(1)),
+  "x64 threads": () => createX64Backend(undefined, sharingAll),
+} as const satisfies Record<string, () => Backend>;
+
+export type Variant = keyof typeof makers;
+export const variants = Object.keys(makers) as Variant[];
+const made = new Map<Variant, Backend | string>();
+
+/** The backend, or why it cannot run here. */
+export function backendOf(variant: Variant): Backend | string {
+  let backend = made.get(variant);
+  if (backend === undefined) {
+    try {
+      backend = makers[variant]();
+    } catch (error) {
+      backend = (error as Error).message;
+    }
+    made.set(variant, backend);
+  }
+  return backend;
+}
+
+export function on<Result>(variant: Variant, run: () => Result): Result {
+  const backend = backendOf(variant);
+  if (typeof backend === "string") throw new Error(backend);
+  useBackend(backend);
   try {
     return run();
   } finally {

@@ -7,12 +7,15 @@ import { ProgramEngine } from "./executable.ts";
 import { StepEngine } from "./step.ts";
 import type { Heap, Target } from "./target.ts";
 
+let made = 0;
+
 export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>): Backend {
   const target = environment("KASANE_CHECK") === "1" ? checkedTarget(plain) : plain;
   const programs = new ProgramEngine(target);
   const steps = new StepEngine(target);
   return {
     name: target.name,
+    key: `${target.name} ${++made}`,
     description: target.description,
     dtypes: new Set(["float32", "int32", "uint8", "bool"]),
     compile: (program) => programs.executable(program),

@@ -13,14 +13,21 @@ export function checkedTarget<Memory extends Heap>(target: Target<Memory>): Targ
     load(module, heap) {
       const checked = checkAccesses(module, machine, target.pointer(heap, reportsPlace));
       const code = target.load(checked.module, heap);
+      const report = (): void => {
+        const at = reportsPlace / 4;
+        if (heap.i32[at] === 0) return;
+        const [number, offset, bytes] = heap.i32.slice(at, at + reportWords) as unknown as [number, number, number];
+        heap.i32.fill(0, at, at + reportWords);
+        throw failed(target.name, checked.regions[number - 1]!, offset, bytes);
+      };
       return {
         call(argumentsAt) {
           code.call(argumentsAt);
-          const at = reportsPlace / 4;
-          if (heap.i32[at] === 0) return;
-          const [number, offset, bytes] = heap.i32.slice(at, at + reportWords) as unknown as [number, number, number];
-          heap.i32.fill(0, at, at + reportWords);
-          throw failed(target.name, checked.regions[number - 1]!, offset, bytes);
+          report();
+        },
+        callShared(argumentsAt) {
+          code.callShared(argumentsAt);
+          report();
         },
         release: () => code.release(),
       };

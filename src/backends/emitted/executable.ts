@@ -68,6 +68,15 @@ export class ProgramEngine<Memory extends Heap> {
   }
 }
 
+/** On all threads when there are counters to share the work with. */
+export function runCode(code: LoadedCode, heap: Heap, { position, length }: Slot, argumentsAt: number): void {
+  if (length === 0) code.call(argumentsAt);
+  else {
+    heap.i32.fill(0, position, position + length);
+    code.callShared(argumentsAt);
+  }
+}
+
 class EmittedExecutable<Memory extends Heap> implements Executable {
   readonly #engine: ProgramEngine<Memory>;
   readonly #program: Program;
@@ -102,7 +111,7 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
       const { kind, position } = this.#params[i]!;
       heap[kind][position] = params[i]!;
     }
-    compiled.code!.call(0);
+    runCode(compiled.code!, heap, compiled.lowered.counters, 0);
     return readSlot(heap, this.#result);
   }
 

@@ -85,6 +85,11 @@ export function paramSlot(type: "float" | "int", place: number, number: number):
   return { kind: type === "float" ? "f32" : "i32", position: place / 4 + number, length: 1 };
 }
 
+/** Words of 32 bits at the place. */
+export function wordsSlot(place: number, bytes: number): Slot {
+  return { kind: "i32", position: place / 4, length: bytes / 4 };
+}
+
 /** Below this many elements a plain loop copies faster than a call. */
 const few = 24;
 

@@ -6,7 +6,8 @@ import type { KernelModule, Value } from "../../kernels/language.ts";
 import { lowerNest } from "../../kernels/lower.ts";
 import type { LoweredNest, Phase } from "../../kernels/lowered.ts";
 import * as v from "../../kernels/values.ts";
-import { Layout } from "./memory.ts";
+import { aligned, Layout, type Slot, slack, wordsSlot } from "./memory.ts";
+import { type Piece, planSharing, type Span, writeShared } from "./share.ts";
 import type { Heap, Target } from "./target.ts";
 
 export interface LoweredProgram {
@@ -14,6 +15,8 @@ export interface LoweredProgram {
   /** Place of every buffer of the program. */
   readonly places: readonly number[];
   readonly paramsPlace: number;
+  /** Words to be zero before every run; none: one thread runs it. */
+  readonly counters: Slot;
   /** Bytes of memory that a run needs. */
   readonly bytes: number;
   readonly notes: readonly string[];
@@ -29,23 +32,31 @@ export function lowerProgram<Memory extends Heap>(program: Program, target: Targ
   const paramsPlace = layout.place(program.params.length * 4, "the parameters");
   const module = new ModuleBuilder(program.name, target.machine);
   const kernels = lowerSteps(program.steps, module, target.manyCalls);
-  const scratch = layout.place(Math.max(0, ...kernels.map((kernel) => kernel.scratchBytes)), "scratch space");
-  const shared = layout.place(Math.max(0, ...kernels.map((kernel) => kernel.sharedBytes ?? 0)), "space for unfinished results");
-  const clear = defineClear(program.steps, module);
   const pointer = (place: number): Value => target.pointer(heap, place);
-  target.defineMain(module, 0, (k) => {
-    program.steps.forEach((step, number) => {
-      const written = pointer(places[step.writes]!);
-      if (step.clear) k.call(clear, [written, byteLength(program.buffers[step.writes]!)]);
-      const read = step.reads.map((buffer) => pointer(places[buffer]!));
-      runStep(k, kernels[number]!, [...read, written, pointer(paramsPlace), pointer(scratch)], pointer(shared));
-    });
+  const { own, shared: sharedBytes } = scratchOf(kernels);
+  const shared = layout.place(sharedBytes, "space for unfinished results");
+  const pieces = piecesOf(program, kernels, module, {
+    address: (_, buffer) => pointer(places[buffer]!),
+    params: () => pointer(paramsPlace),
+    shared: () => pointer(shared),
+    span: (buffer) => ({ of: "arena", start: places[buffer]!, end: places[buffer]! + byteLength(program.buffers[buffer]!) }),
   });
+  const sharing = planSharing(pieces, target.team);
+  const counters = layout.place(sharing.counterBytes, "counters");
+  const scratch = layout.place(sharing.team.threads * own, "scratch space");
+  target.defineMain(module, 0, (k) => writeShared(k, sharing, pointer(counters), pointer(scratch), own));
   const notes = program.steps.flatMap((step, number) => [
     `step ${number}: ${step.nest.name}, buffers ${step.reads.join(", ")} → ${step.writes}, ${kernels[number]!.slices} slices`,
     ...kernels[number]!.notes.map((note) => `  ${note}`),
   ]);
-  return { module: module.build(), places, paramsPlace, bytes: layout.bytes, notes };
+  return {
+    module: module.build(),
+    places,
+    paramsPlace,
+    counters: wordsSlot(counters, sharing.counterBytes),
+    bytes: layout.bytes,
+    notes,
+  };
 }
 
 export function keyOfProgram(program: Program): string {
@@ -74,23 +85,84 @@ export function lowerSteps(steps: readonly Step[], module: ModuleBuilder, manyCa
   });
 }
 
-/** Calls a kernel over the slices of its phases, a share at a time: see LoweredNest. `fixed`: operands, output, params, scratch. */
-export function runStep(k: FunctionBuilder, kernel: LoweredNest, fixed: readonly Value[], shared: Value): void {
-  const areas = kernel.sharedBytes === undefined ? fixed : [...fixed, shared];
-  for (const { entry, slices, slicesPerCall } of [...(kernel.before ?? []), kernel]) {
-    k.loop(0, slices, slicesPerCall, (begin) => {
-      const end = v.min(v.add(begin, slicesPerCall), slices);
-      k.call(entry, [...areas, begin, end]);
-    });
-  }
+/** Bytes of scratch that any of the kernels needs, for one thread; and of what their phases share. */
+export function scratchOf(kernels: readonly LoweredNest[]): { readonly own: number; readonly shared: number } {
+  const room = (bytes: number): number => (bytes === 0 ? 0 : aligned(bytes) + slack);
+  return {
+    own: room(Math.max(0, ...kernels.map(({ scratchBytes }) => scratchBytes))),
+    shared: room(Math.max(0, ...kernels.map(({ sharedBytes }) => sharedBytes ?? 0))),
+  };
 }
 
-/** A function that fills bytes with zeros, where a step needs one; sizes are rounded up to whole vectors, into the slack. */
-export function defineClear(steps: readonly Step[], module: ModuleBuilder): string {
+/** How code reaches the buffers of a program, and which memory they are. */
+export interface Reach {
+  address(k: FunctionBuilder, buffer: number): Value;
+  params(k: FunctionBuilder): Value;
+  /** What the phases of a kernel share: all kernels use the same. */
+  shared(k: FunctionBuilder): Value;
+  span(buffer: number): Span;
+}
+
+const sharedSpan: Span = { of: "shared", start: 0, end: 1 };
+
+/** What a program does, in order: every step's kernel, and zeros before those that add up. */
+export function piecesOf(
+  { steps, buffers }: Pick<Program, "steps" | "buffers">,
+  kernels: readonly LoweredNest[],
+  module: ModuleBuilder,
+  reach: Reach,
+): Piece[] {
+  const clear = defineClear(steps, module);
+  return steps.flatMap((step, number) => {
+    const kernel = kernels[number]!;
+    const { before = [], sharedBytes, sequential } = kernel;
+    const phases = [...before, kernel].map(({ entry, slices, slicesPerCall, work, setup }, phase): Piece => {
+      const isLast = phase === before.length;
+      const unfinished = sharedBytes === undefined ? [] : [sharedSpan];
+      return {
+        slices: sequential ? 1 : slices,
+        perCall: sequential ? 1 : slicesPerCall,
+        work,
+        setup,
+        reads: [...step.reads.map(reach.span), ...(isLast ? unfinished : [])],
+        writes: isLast ? [reach.span(step.writes)] : unfinished,
+        write(k, begin, end, scratch) {
+          const fixed = [...[...step.reads, step.writes].map((buffer) => reach.address(k, buffer)), reach.params(k), scratch];
+          if (sharedBytes !== undefined) fixed.push(reach.shared(k));
+          const call = (from: Value, to: Value) => k.call(entry, [...fixed, from, to]);
+          if (sequential) k.loop(0, slices, slicesPerCall, (from) => call(from, v.min(v.add(from, slicesPerCall), slices)));
+          else call(begin, end);
+        },
+      };
+    });
+    const clears = step.clear
+      ? [clearing(clear, byteLength(buffers[step.writes]!), reach.span(step.writes), (k) => reach.address(k, step.writes))]
+      : [];
+    return [...clears, ...phases];
+  });
+}
+
+/** Fills a buffer with zeros; its size is rounded up to whole vectors, into the slack. */
+function clearing(clear: string, bytes: number, span: Span, address: (k: FunctionBuilder) => Value): Piece {
+  const block = 2 ** 16;
+  const slices = Math.max(1, Math.ceil(bytes / block));
+  return {
+    slices,
+    perCall: slices,
+    work: bytes / 4,
+    setup: 0,
+    reads: [],
+    writes: [span],
+    write: (k, begin, end) => k.call(clear, [address(k), v.mul(begin, block), v.min(v.mul(end, block), bytes)]),
+  };
+}
+
+/** A function that fills bytes [from, to) with zeros, where a step needs one. */
+function defineClear(steps: readonly Step[], module: ModuleBuilder): string {
   if (!steps.some((step) => step.clear)) return "";
   const step = module.machine.lanes * 4;
-  return module.define("clear", { start: "pointer", bytes: "i32" }, (k, { start, bytes }) => {
-    k.loop(0, bytes, step, (i) => k.store(v.at(start, i), v.constant("vf32", 0)));
+  return module.define("clear", { start: "pointer", from: "i32", to: "i32" }, (k, { start, from, to }) => {
+    k.loop(from, to, step, (i) => k.store(v.at(start, i), v.constant("vf32", 0)));
   });
 }
 

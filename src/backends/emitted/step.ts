@@ -10,8 +10,10 @@ import * as v from "../../kernels/values.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { Cell, HostArray, StepExecutable, StepTimer } from "../backend.ts";
 import { Arena } from "./arena.ts";
-import { aligned, paramSlot, readSlot, type Slot, slack, slotOf, writeSlot } from "./memory.ts";
-import { defineClear, exactNumbers, lowerSteps, runStep } from "./program.ts";
+import { runCode } from "./executable.ts";
+import { aligned, paramSlot, readSlot, type Slot, slack, slotOf, wordsSlot, writeSlot } from "./memory.ts";
+import { exactNumbers, lowerSteps, piecesOf, type Reach, scratchOf } from "./program.ts";
+import { type Piece, planSharing, writeShared } from "./share.ts";
 import type { Heap, LoadedCode, Target } from "./target.ts";
 
 /** Compiled graphs kept for further steps of the same structure. */
@@ -25,6 +27,9 @@ interface CompiledGraph {
   readonly offsets: readonly (number | undefined)[];
   readonly params: number;
   readonly mainArguments: number;
+  /** Offset of the words to be zero before every run. */
+  readonly counters: number;
+  readonly counterBytes: number;
   readonly bytes: number;
   /** Of these, what temporaries share. */
   readonly temporaries: number;
@@ -84,33 +89,53 @@ function compileGraph<Memory extends Heap>(
   const { bytes: temporaries, offsets } = plan;
   const module = new ModuleBuilder(graph.name, target.machine);
   const kernels = lowerSteps(graph.steps, module, target.manyCalls);
-  const clear = defineClear(graph.steps, module);
+  const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
   // Scratch comes last: a part of the graph needs less of it, and has everything else where the whole graph has it.
   const params = aligned(temporaries) + slack;
   const mainArguments = params + aligned(graph.params.length * 4) + slack;
-  const scratch = aligned(mainArguments + (1 + graph.cells.length) * target.argumentBytes) + slack;
-  const shared = aligned(scratch + Math.max(0, ...kernels.map((kernel) => kernel.scratchBytes))) + slack;
-  const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
-  target.defineMain(module, 1 + graph.cells.length, (k, [base, ...cells]) => {
-    const inArena = (offset: number): Value => far(k, base!, offset);
-    const address = (buffer: number): Value => {
+  const counters = aligned(mainArguments + (1 + graph.cells.length) * target.argumentBytes) + slack;
+  let given: readonly Value[] = [];
+  const inArena = (k: FunctionBuilder, offset: number): Value => far(k, given[0]!, offset);
+  const reach: Reach = {
+    address(k, buffer) {
       const cell = cellNumber.get(buffer);
-      return cell === undefined ? inArena(offsets[buffer] ?? 0) : cells[cell]!;
-    };
-    graph.steps.forEach((step, number) => {
-      if (step.clear) k.call(clear, [address(step.writes), byteLength(graph.buffers[step.writes]!)]);
-      const buffers = [...step.reads, step.writes].map(address);
-      runStep(k, kernels[number]!, [...buffers, inArena(params), inArena(scratch)], inArena(shared));
-    });
-    for (const { cell, from } of graph.updates) copyWords(k, address(from), address(cell), byteLength(graph.buffers[cell]!));
+      return cell === undefined ? inArena(k, offsets[buffer] ?? 0) : given[1 + cell]!;
+    },
+    params: (k) => inArena(k, params),
+    shared: (k) => inArena(k, shared),
+    span(buffer) {
+      const bytes = byteLength(graph.buffers[buffer]!);
+      const cell = cellNumber.get(buffer);
+      const start = cell === undefined ? (offsets[buffer] ?? 0) : 0;
+      return { of: cell ?? "arena", start, end: start + bytes };
+    },
+  };
+  const copies = graph.updates.map(({ cell, from }) => copying(from, cell, byteLength(graph.buffers[cell]!), reach));
+  const sharing = planSharing([...piecesOf(graph, kernels, module, reach), ...copies], target.team);
+  const { own, shared: sharedBytes } = scratchOf(kernels);
+  const scratch = counters + sharing.counterBytes;
+  const shared = scratch + sharing.team.threads * own;
+  target.defineMain(module, 1 + graph.cells.length, (k, addresses) => {
+    given = addresses;
+    writeShared(k, sharing, inArena(k, counters), inArena(k, scratch), own);
   });
   const notes = graph.steps.flatMap((step, number) => [
     `step ${number}: ${step.nest.name}`,
     ...kernels[number]!.notes.map((note) => `  ${note}`),
   ]);
   const built = module.build();
-  const bytes = shared + Math.max(0, ...kernels.map((kernel) => kernel.sharedBytes ?? 0));
-  return { module: built, code: target.load(built, heap), offsets, params, mainArguments, bytes, temporaries, notes };
+  return {
+    module: built,
+    code: target.load(built, heap),
+    offsets,
+    params,
+    mainArguments,
+    counters,
+    counterBytes: sharing.counterBytes,
+    bytes: shared + sharedBytes,
+    temporaries,
+    notes,
+  };
 }
 
 class EmittedCell implements Cell {
@@ -148,9 +173,10 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
   readonly #graph: StepGraph;
   readonly #compiled: CompiledGraph;
   /** Code for every step alone, and for the updates: made when a run is first timed. */
-  #parts: readonly LoadedCode[] | undefined;
+  #parts: readonly CompiledGraph[] | undefined;
   readonly #arena: { readonly of: Arena; readonly base: number; isFreed: boolean };
   readonly #argumentsAt: number;
+  readonly #counters: Slot;
   readonly #inputs: readonly Slot[];
   readonly #params: readonly Slot[];
   /** A result is a slot of the arena, or a cell by its number. */
@@ -160,12 +186,13 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
     this.#engine = engine;
     this.#graph = graph;
     this.#compiled = engine.compile(graph);
-    const { offsets, params, mainArguments, bytes, temporaries } = this.#compiled;
+    const { offsets, params, mainArguments, counters, counterBytes, bytes, temporaries } = this.#compiled;
     this.arenaBytes = temporaries;
     const base = engine.arena.allocate(bytes);
     this.#arena = { of: engine.arena, base, isFreed: false };
     freeWhenCollected.register(this, this.#arena, this);
     this.#argumentsAt = base + mainArguments;
+    this.#counters = wordsSlot(base + counters, counterBytes);
     engine.target.writeArgument(engine.heap, this.#argumentsAt, 0, base);
     const slot = (buffer: number): Slot => {
       const offset = offsets[buffer];
@@ -186,7 +213,7 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
       heap[kind][position] = params[i]!;
     }
     for (let i = 0; i < cells.length; i++) target.writeArgument(heap, this.#argumentsAt, i + 1, (cells[i] as EmittedCell).place);
-    if (timer === undefined) this.#compiled.code.call(this.#argumentsAt);
+    if (timer === undefined) runCode(this.#compiled.code, heap, this.#counters, this.#argumentsAt);
     else this.#timed(timer);
     return this.#results.map((result) => (typeof result === "number" ? cells[result]!.read() : readSlot(heap, result)));
   }
@@ -197,11 +224,12 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
       const { target, heap } = this.#engine;
       const plan = planMemory(graph);
       const parts = [...graph.steps.map((step) => ({ ...graph, steps: [step], updates: [] })), { ...graph, steps: [] }];
-      this.#parts = parts.map((part) => compileGraph(part, target, heap, plan).code);
+      this.#parts = parts.map((part) => compileGraph(part, target, heap, plan));
     }
     this.#parts.forEach((part, number) => {
       const start = performance.now();
-      part.call(this.#argumentsAt);
+      const { code, counters, counterBytes } = part;
+      runCode(code, this.#engine.heap, wordsSlot(this.#arena.base + counters, counterBytes), this.#argumentsAt);
       if (number < graph.steps.length) timer(number, performance.now() - start);
     });
   }
@@ -234,8 +262,22 @@ function far(k: FunctionBuilder, base: Value, offset: number): Value {
   return v.advance(from, rest);
 }
 
-/** Copies whole vectors, into the slack after the buffer. */
-function copyWords(k: FunctionBuilder, from: Value, to: Value, bytes: number): void {
-  const [source, target] = [k.let(from, "from"), k.let(to, "to")];
-  k.loop(0, bytes, k.machine.lanes * 4, (i) => k.store(v.at(target, i), v.loadVector(v.at(source, i))));
+/** Copies a buffer to a cell: whole vectors, into the slack after the last block. */
+function copying(from: number, cell: number, bytes: number, { address, span }: Reach): Piece {
+  const block = 2 ** 16;
+  const slices = Math.max(1, Math.ceil(bytes / block));
+  return {
+    slices,
+    perCall: slices,
+    work: bytes / 4,
+    setup: 0,
+    reads: [span(from)],
+    writes: [span(cell)],
+    write(k, begin, end) {
+      const [source, target] = [k.let(address(k, from), "from"), k.let(address(k, cell), "to")];
+      k.loop(v.mul(begin, block), v.min(v.mul(end, block), bytes), k.machine.lanes * 4, (i) =>
+        k.store(v.at(target, i), v.loadVector(v.at(source, i))),
+      );
+    },
+  };
 }

@@ -2,6 +2,7 @@
 import type { FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
 import type { KernelModule, Machine, Value } from "../../kernels/language.ts";
 import type { MemoryLimits } from "./memory.ts";
+import type { Team } from "./threads.ts";
 
 /** Memory that emitted code works in. A place is a byte position in it; views are replaced when it grows. */
 export interface Heap {
@@ -16,6 +17,8 @@ export interface Heap {
 export interface LoadedCode {
   /** Calls `main` with the arguments that lie at the place. */
   call(argumentsAt: number): void;
+  /** The same on all threads that have time; returns when all of them are done with it. */
+  callShared(argumentsAt: number): void;
   /** Gives the code's memory back at once; it is not called afterwards. */
   release(): void;
 }
@@ -25,6 +28,7 @@ export interface Target<Memory extends Heap> {
   /** One sentence: what was chosen and why. */
   readonly description: string;
   readonly machine: Machine;
+  readonly team: Team;
   /** Whether slices are run in calls of `slicesPerCall` (so that V8 can replace slow code), or all in one. */
   readonly manyCalls: boolean;
   makeHeap(): Memory;

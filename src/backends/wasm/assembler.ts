@@ -81,6 +81,13 @@ export class Assembler {
     if (lane !== undefined) this.#out.byte(lane);
   }
 
+  /** A load, addition or wait that other threads see whole: aligned to four bytes. */
+  atomic(instruction: number, offset: number): void {
+    this.op(instruction);
+    this.#out.byte(2);
+    this.#out.unsigned(offset);
+  }
+
   /** i8x16.shuffle: byte i of the result is byte bytes[i] of the 32 bytes of both operands. */
   shuffle(bytes: readonly number[]): void {
     this.op(code.shuffle);

@@ -1,5 +1,5 @@
 // Emits the body of one kernel function: its statements as WebAssembly instructions.
-import type { KernelFunction, LoopStatement, Statement, StoreStatement, Value } from "../../kernels/language.ts";
+import type { AwaitStatement, KernelFunction, LoopStatement, Statement, StoreStatement, Value } from "../../kernels/language.ts";
 import { isVector } from "../../kernels/values.ts";
 import { Assembler } from "./assembler.ts";
 import { type EmitOptions, lowBytes, ValueEmitter } from "./emit-value.ts";
@@ -14,16 +14,21 @@ export function emitFunction(fn: KernelFunction, indexOf: (callee: string) => nu
 }
 
 const lanes = 4;
+/** Looks before the first nap, some tens of microseconds. */
+const patience = 20_000;
+const napNanoseconds = 50_000;
 
 class FunctionEmitter {
   readonly #fn: KernelFunction;
   readonly #indexOf: (callee: string) => number;
   readonly #a: Assembler;
+  readonly #options: EmitOptions;
   readonly #values: ValueEmitter;
   readonly #deaths: ReturnType<typeof findDeaths>;
 
   constructor(fn: KernelFunction, indexOf: (callee: string) => number, options: EmitOptions) {
     this.#fn = fn;
+    this.#options = options;
     this.#indexOf = indexOf;
     this.#a = new Assembler(fn.name, fn.parameters);
     this.#values = new ValueEmitter(this.#a, options);
@@ -64,6 +69,17 @@ class FunctionEmitter {
         a.op(code.call, this.#indexOf(statement.callee));
         if (statement.result !== undefined) a.op(code.localSet, a.localOf(statement.result));
         return;
+      case "atomicAdd": {
+        const offset = this.#values.address(statement.address);
+        this.#values.push(statement.value);
+        a.atomic(code.atomicAdd, offset);
+        if (statement.result === undefined) a.op(code.drop);
+        else a.op(code.localSet, a.localOf(statement.result));
+        return;
+      }
+      case "await":
+        this.#await(statement);
+        return;
       case "loop":
         this.#loop(statement);
         return;
@@ -89,6 +105,42 @@ class FunctionEmitter {
         a.op(code.end);
         return;
     }
+  }
+
+  /** Looks again and again; where threads may sleep, it naps between looks after a while. Nobody wakes it. */
+  #await({ address, value }: AwaitStatement): void {
+    const a = this.#a;
+    const [place, wanted, found, looks] = [a.temporary("i32"), a.temporary("i32"), a.temporary("i32"), a.temporary("i32")];
+    const offset = this.#values.address(address);
+    a.op(code.localSet, place);
+    this.#values.push(value);
+    a.op(code.localSet, wanted);
+    a.i32(0);
+    a.op(code.localSet, looks);
+    a.open(code.block);
+    a.open(code.loop);
+    a.get(place);
+    a.atomic(code.atomicLoad, offset);
+    a.op(code.localTee, found);
+    a.get(wanted);
+    a.op(code.i32GeSigned);
+    a.op(code.branchIf, 1);
+    if (this.#options.shared?.mayBlock) {
+      a.get(looks);
+      a.i32(1);
+      a.op(code.i32Add);
+      a.op(code.localTee, looks);
+      a.i32(patience);
+      a.op(code.i32LtSigned);
+      a.op(code.branchIf, 0);
+      a.get(place, found);
+      a.i64(napNanoseconds);
+      a.atomic(code.atomicWait32, offset);
+      a.op(code.drop);
+    }
+    a.op(code.branch, 0);
+    a.op(code.end);
+    a.op(code.end);
   }
 
   /** The test stands at the end; the one before the first step is left out where it is known to hold. */

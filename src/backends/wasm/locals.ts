@@ -81,6 +81,17 @@ function walk(block: readonly Statement[], outer: readonly Place[], visit: Visit
         read(statement.end);
         walk(statement.body, path, visit);
         break;
+      case "atomicAdd":
+        read(statement.value);
+        read(statement.address.base);
+        read(statement.address.index);
+        if (statement.result !== undefined) visit(statement.result, { path, declares: true });
+        break;
+      case "await":
+        read(statement.value);
+        read(statement.address.base);
+        read(statement.address.index);
+        break;
       case "while":
         read(statement.condition);
         walk(statement.body, path, visit);

@@ -11,6 +11,8 @@ import { typeCode } from "./opcodes.ts";
 const section = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
 const functionForm = 0x60;
 const memoryKind = 2;
+const sharedMemory = 3;
+const mostPages = 65536;
 
 /** The binary imports its memory as `env.memory`. */
 export function encodeModule(module: KernelModule, options: EmitOptions): Uint8Array<ArrayBuffer> {
@@ -47,8 +49,10 @@ export function encodeModule(module: KernelModule, options: EmitOptions): Uint8A
     bytes.name("env");
     bytes.name("memory");
     bytes.byte(memoryKind);
-    bytes.byte(0);
+    // A shared memory has a most; whoever makes it says how much below this one.
+    bytes.byte(options.shared === undefined ? 0 : sharedMemory);
     bytes.unsigned(0);
+    if (options.shared !== undefined) bytes.unsigned(mostPages);
   });
   add(section.function, (bytes) => {
     bytes.unsigned(typeOf.length);

@@ -1,9 +1,11 @@
 // WebAssembly opcodes as a table: for each operation of the kernel language, its instruction by operand type.
 import type { OperationName, ValueType } from "../../kernels/language.ts";
 
-/** SIMD instructions are 0xFD followed by LEB128; written here as 0xFD00 + the number (relaxed SIMD from 0xFE00). */
+/** SIMD instructions are 0xFD followed by LEB128; written here as 0xFD00 + the number (relaxed SIMD from 0xFD0100). */
 export const simd = (number: number): number => 0xfd0000 + number;
 export const saturating = (number: number): number => 0xfc0000 + number;
+
+export const atomic = (number: number): number => 0xfe0000 + number;
 
 export const code = {
   block: 0x02,
@@ -31,6 +33,7 @@ export const code = {
   i32Eqz: 0x45,
   i32LtSigned: 0x48,
   i32GtSigned: 0x4a,
+  i32GeSigned: 0x4e,
   i32Add: 0x6a,
   i32Sub: 0x6b,
   i32And: 0x71,
@@ -72,6 +75,9 @@ export const code = {
   f32Add: 0x92,
   f32Mul: 0x94,
   relaxedMadd: simd(0x105),
+  atomicWait32: atomic(0x01),
+  atomicLoad: atomic(0x10),
+  atomicAdd: atomic(0x1e),
 } as const;
 
 /** Value types of the binary format. */

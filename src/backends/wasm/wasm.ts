@@ -5,6 +5,7 @@ import { environment } from "../../util/environment.ts";
 import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";
 import type { Target } from "../emitted/target.ts";
+import { teamOf } from "../emitted/threads.ts";
 import { features, wasmMachine } from "./features.ts";
 import { LinearMemory, wasmLimits } from "./memory.ts";
 import { compileModule } from "./module.ts";
@@ -29,6 +30,7 @@ function wasmTarget(machine: Machine): Target<LinearMemory> {
     name: "wasm",
     description: `wasm: emitted WebAssembly SIMD, ${machine.lanes} lanes, ${multiply[machine.fma]}, tile ${rows}×${vectors * machine.lanes}, one thread`,
     machine,
+    team: teamOf(1),
     manyCalls: true,
     makeHeap: () => new LinearMemory(),
     limits: () => wasmLimits,
@@ -55,7 +57,8 @@ function wasmTarget(machine: Machine): Target<LinearMemory> {
     load(module, heap) {
       const instance = new WebAssembly.Instance(compileModule(module, { relaxedFma }), { env: { memory: heap.memory } });
       const main = instance.exports.main as (table: number) => void;
-      return { call: (argumentsAt) => main(argumentsAt | 0), release: () => {} };
+      const call = (argumentsAt: number) => main(argumentsAt | 0);
+      return { call, callShared: call, release: () => {} };
     },
     listCode: () => undefined,
   };

@@ -2,6 +2,7 @@
 import type { KernelModule, Machine, ValueType } from "../../kernels/language.ts";
 import { type Assignment, allocate, type RegisterSupply, visitAccesses } from "./allocate.ts";
 import { Assembler } from "./assembler.ts";
+import { awaitParameters, writeAwait } from "./await.ts";
 import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, type Instruction, type Item, incoming, outgoing } from "./code.ts";
 import { type InstructionName, instructions } from "./instructions.ts";
 import { ConstantPool } from "./pool.ts";
@@ -21,7 +22,7 @@ import {
   rsi,
   rsp,
 } from "./registers.ts";
-import { argumentPlaces, type Callee, resultRegister, selectFunction } from "./selector.ts";
+import { argumentPlaces, awaitName, type Callee, resultRegister, selectFunction } from "./selector.ts";
 
 export interface MachineCode {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -47,6 +48,7 @@ export function emitModule(module: KernelModule, machine: Machine, listing?: str
       result: fn.result?.type,
     });
   }
+  callees.set(awaitName, { entry: assembler.label("await"), parameters: awaitParameters, result: undefined });
   const supply = supplyOf(machine);
   const entries = new Map<string, number>();
   for (const fn of module.functions) {
@@ -58,6 +60,7 @@ export function emitModule(module: KernelModule, machine: Machine, listing?: str
     entries.set(fn.name, assembler.length);
     writeEntry(assembler, fn.name, callees.get(fn.name)!, machine);
   }
+  writeAwait(assembler, callees.get(awaitName)!.entry);
   pool.write(assembler);
   return { bytes: assembler.finish(), entries };
 }

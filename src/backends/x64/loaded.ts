@@ -3,6 +3,7 @@ import type { KernelModule, Machine } from "../../kernels/language.ts";
 import { emitModule } from "./emit.ts";
 import { CodePages } from "./memory.ts";
 import type { Native } from "./native.ts";
+import type { Threads } from "./threads.ts";
 
 /** Of one argument: an address. */
 export const argumentBytes = 8;
@@ -14,17 +15,24 @@ const abandoned = new FinalizationRegistry<CodePages>((pages) => pages.release()
 export class LoadedModule {
   readonly #pages: CodePages;
   readonly #main: (argumentsAt: number) => number | bigint;
+  readonly #entry: number;
 
   constructor(native: Native, module: KernelModule, machine: Machine) {
     const { bytes, entries } = emitModule(module, machine);
     this.#pages = new CodePages(native, bytes);
-    this.#main = native.callable(this.#pages.address + entries.get("main")!);
+    this.#entry = this.#pages.address + entries.get("main")!;
+    this.#main = native.callable(this.#entry);
     abandoned.register(this, this.#pages, this);
   }
 
   /** @param argumentsAt address of the arguments, 8 bytes each */
   run(argumentsAt: number): void {
     this.#main(argumentsAt);
+  }
+
+  /** The same, on several threads. */
+  runOn(threads: Threads, argumentsAt: number): void {
+    threads.run(this.#entry, argumentsAt);
   }
 
   release(): void {

@@ -19,6 +19,8 @@ export interface Native {
   view(address: number, bytes: number): ArrayBuffer;
   /** A function at an address: int64 f(void *). */
   callable(address: number): (argument: number) => number | bigint;
+  /** A thread of the system that calls void *f(void *) at `start`, and nobody waits for. `handle`: room for 8 bytes. False when refused. */
+  startThread(start: number, argument: number, handle: number): boolean;
 }
 
 export type Access = "none" | "write" | "execute";
@@ -82,6 +84,8 @@ function bind(koffi: Koffi): Native {
   const mmap = library.func("int64_t mmap(uint64_t address, uint64_t bytes, int access, int flags, int file, int64_t offset)");
   const mprotect = library.func("int mprotect(uint64_t address, uint64_t bytes, int access)");
   const munmap = library.func("int munmap(uint64_t address, uint64_t bytes)");
+  const create = library.func("int pthread_create(uint64_t handle, uint64_t attributes, uint64_t start, uint64_t argument)");
+  const detach = library.func("int pthread_detach(uint64_t handle)");
   const entry = koffi.proto("int64_t kasane_entry(uint64_t arguments)");
   return {
     map(bytes, access) {
@@ -94,5 +98,10 @@ function bind(koffi: Koffi): Native {
     },
     view: (address, bytes) => koffi.view(BigInt(address), bytes),
     callable: (address) => koffi.decode(BigInt(address), entry),
+    startThread(start, argument, handle) {
+      if (create(handle, 0, start, argument) !== 0) return false;
+      detach(Number(new BigUint64Array(koffi.view(BigInt(handle), 8))[0]));
+      return true;
+    },
   };
 }

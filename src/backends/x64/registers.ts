@@ -36,6 +36,9 @@ export const rsp = 4;
 export const rbp = 5;
 export const rsi = 6;
 export const rdi = 7;
+export const r10 = 10;
+export const r11 = 11;
+export const r12 = 12;
 
 export const register = (kind: RegisterClass, number: number): Register => ({ kind: "register", class: kind, number });
 

@@ -8,7 +8,17 @@ import type { InstructionName } from "./instructions.ts";
 import { intOperation } from "./ints.ts";
 import { maskConstant, maskOperation, partialMask } from "./masks.ts";
 import { bitsOf, type ConstantPool } from "./pool.ts";
-import { type AssemblyOperand, type Label, type Memory, memory, type Register, type RegisterClass, rax, register } from "./registers.ts";
+import {
+  type AssemblyOperand,
+  type Label,
+  type Memory,
+  memory,
+  type Register,
+  type RegisterClass,
+  rax,
+  rdx,
+  register,
+} from "./registers.ts";
 import { branchOnInts, scalarOperation } from "./scalars.ts";
 
 export interface Callee {
@@ -16,6 +26,9 @@ export interface Callee {
   readonly parameters: readonly ValueType[];
   readonly result: ValueType | undefined;
 }
+
+/** The routine that waits for other threads: see await.ts. No function of a module has this name. */
+export const awaitName = "(await)";
 
 /** Where the arguments of a call lie: bytes from the start of their area, and its size. */
 export function argumentPlaces(types: readonly ValueType[], lanes: number): { places: readonly number[]; bytes: number } {
@@ -335,6 +348,18 @@ export class Selector {
       case "call":
         this.#call(statement);
         return;
+      case "atomicAdd": {
+        const value = this.value(statement.value);
+        const to = this.address(statement.address);
+        const sum = register("r32", rdx);
+        this.put("mov", [sum, register("r32", value.number)]);
+        this.put("lock_xadd", [to, sum]);
+        if (statement.result !== undefined) this.put("mov", [register("r32", this.#variable(statement.result).number), sum]);
+        return;
+      }
+      case "await":
+        this.#await(statement);
+        return;
       case "loop":
         this.#loop(statement);
         return;
@@ -360,6 +385,17 @@ export class Selector {
         return;
       }
     }
+  }
+
+  #await({ address, value }: Extract<Statement, { kind: "await" }>): void {
+    const place = this.temporary("r64");
+    this.put("lea", [place, this.address(address)]);
+    const { entry, parameters } = this.#callees.get(awaitName) as Callee;
+    const { places, bytes } = argumentPlaces(parameters, this.machine.lanes);
+    this.#outgoingBytes = Math.max(this.#outgoingBytes, bytes);
+    this.put("mov_store", [memory(outgoing, places[0]!), place]);
+    this.#passArgument(value, memory(outgoing, places[1]!));
+    this.#items.push({ kind: "call", callee: entry, result: undefined, type: undefined });
   }
 
   #loop({ variable, start, end, step, body }: Extract<Statement, { kind: "loop" }>): void {
@@ -560,6 +596,10 @@ function usedVariables(fn: KernelFunction): Set<number> {
           read(statement.start);
           read(statement.end);
           walk(statement.body);
+          break;
+        case "atomicAdd":
+        case "await":
+          [statement.value, statement.address.base, statement.address.index].forEach(read);
           break;
         case "while":
           read(statement.condition);

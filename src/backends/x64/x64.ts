@@ -1,27 +1,31 @@
-// The x64 backend: AVX-512 or AVX2 machine code over one region of memory for programs and one for steps, one thread.
+// The x64 backend: AVX-512 or AVX2 machine code over one region of memory for programs and one for steps, on native threads.
 import type { Machine } from "../../kernels/language.ts";
 import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";
 import type { Target } from "../emitted/target.ts";
+import { type Team, teamOf, threadsInWords, wantedThreads } from "../emitted/threads.ts";
 import { chooseMachine, type MachineName } from "./cpu.ts";
 import { argumentBytes, LoadedModule, listCode, writeArgument } from "./loaded.ts";
 import { Heap } from "./memory.ts";
 import { type Native, native } from "./native.ts";
+import { theThreads } from "./threads.ts";
 
 /**
  * @param name which machine code; undefined: KASANE_X64, else the widest this processor runs
+ * @param team default: KASANE_THREADS, else a thread per processor
  * @throws BackendError where machine code cannot run
  */
-export function createX64Backend(name?: MachineName): Backend {
-  return createEmittedBackend(x64Target(native() as Native, chooseMachine(name)));
+export function createX64Backend(name?: MachineName, team: Team = teamOf(wantedThreads())): Backend {
+  return createEmittedBackend(x64Target(native() as Native, chooseMachine(name), team));
 }
 
-function x64Target(system: Native, machine: Machine): Target<Heap> {
+function x64Target(system: Native, machine: Machine, team: Team): Target<Heap> {
   const { lanes, tile } = machine;
   return {
     name: "x64",
-    description: `x64: emitted ${lanes === 16 ? "AVX-512" : "AVX2 and FMA"} machine code, ${lanes} lanes, tile ${tile.rows}×${tile.vectors * lanes}, one thread`,
+    description: `x64: emitted ${lanes === 16 ? "AVX-512" : "AVX2 and FMA"} machine code, ${lanes} lanes, tile ${tile.rows}×${tile.vectors * lanes}, ${threadsInWords(team.threads)}`,
     machine,
+    team,
     manyCalls: false,
     makeHeap: () => new Heap(system),
     limits: ({ most }) => ({ name: "x64", most, limit: `${(most / 2 ** 30).toFixed(0)} GiB of addresses are reserved` }),
@@ -45,7 +49,11 @@ function x64Target(system: Native, machine: Machine): Target<Heap> {
     writeArgument: (heap, argumentsAt, number, place) => writeArgument(heap.i32, argumentsAt, number, heap.address + place),
     load(module, heap) {
       const loaded = new LoadedModule(system, module, machine);
-      return { call: (argumentsAt) => loaded.run(heap.address + argumentsAt), release: () => loaded.release() };
+      return {
+        call: (argumentsAt) => loaded.run(heap.address + argumentsAt),
+        callShared: (argumentsAt) => loaded.runOn(theThreads(system, team.threads - 1), heap.address + argumentsAt),
+        release: () => loaded.release(),
+      };
     },
     listCode: (module) => listCode(module, machine),
   };

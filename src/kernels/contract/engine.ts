@@ -14,6 +14,8 @@ import { defineTable } from "./tables.ts";
 
 /** Work per call that lets V8 replace a function's first, slow code soon, and keeps packed rows in use. */
 const flopsPerCall = 2e7;
+/** Floating-point operations that take as long as an element operation of general loops. */
+const flopsPerWork = 8;
 
 /** Writes the functions of a contraction into the module. */
 export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): LoweredNest {
@@ -23,16 +25,14 @@ export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): 
   const scratchBytes = Math.max(64, ...parts.map((part) => part.scratchBytes));
   const slicesPerCall = Math.max(1, Math.min(slices, Math.round((flopsPerCall * slices) / Math.max(1, plan.flops))));
   const notes = parts.flatMap((part) => part.notes);
+  const setup = parts.reduce((sum, part) => sum + part.setup, 0);
+  const lowered = { scratchBytes, slices, slicesPerCall, work: plan.flops / flopsPerWork, setup, sequential: false, notes };
   const [only] = parts;
-  if (only !== undefined && parts.length === 1)
-    return {
-      entry: only.entry,
-      scratchBytes,
-      slices,
-      slicesPerCall: only.aside === undefined ? slicesPerCall : slices,
-      notes,
-      ...only.aside,
-    };
+  if (only !== undefined && parts.length === 1) {
+    if (only.aside === undefined) return { ...lowered, entry: only.entry };
+    // What is left is to add up the parts of the sums.
+    return { ...lowered, entry: only.entry, slicesPerCall: slices, work: only.aside.sharedBytes / 4, setup: 0, ...only.aside };
+  }
   const parameters = entryParameters(nest);
   const entry = module.define(
     nameOf(plan, "contract"),
@@ -49,7 +49,7 @@ export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): 
     },
     true,
   );
-  return { entry, scratchBytes, slices, slicesPerCall, notes };
+  return { ...lowered, entry };
 }
 
 interface LoweredClass {
@@ -58,6 +58,8 @@ interface LoweredClass {
   readonly scratchBytes: number;
   /** The phase that leaves unfinished sums in `shared`. */
   readonly aside: { readonly before: readonly Phase[]; readonly sharedBytes: number } | undefined;
+  /** Element operations that every call does again: packing A. */
+  readonly setup: number;
   readonly notes: readonly string[];
 }
 
@@ -93,7 +95,6 @@ function lowerClass(whole: ContractionPlan, asPlanned: ContractionClass, module:
   const slices = part.batch * layout.columnBlocks * partition.rows;
   const divided = partition.depth > 1;
   const first = divided ? emit("aside") : undefined;
-  const aside = first === undefined ? undefined : asidePhase(first, plan, part, layout);
   const parts = [`${layout.columnBlocks} column`, `${partition.rows} row`, `${partition.depth} K`].filter((text) => !text.startsWith("1 "));
   const tile = `${blocking.rows.height}×${blocking.width}`;
   const packed = layout.segments.map(({ a, b }) => `A ${described(a)}, B ${described(b)}`);
@@ -103,15 +104,23 @@ function lowerClass(whole: ContractionPlan, asPlanned: ContractionClass, module:
       `blocks of ${blocking.rowTilesPerBlock * blocking.rows.height} rows, ${blocking.columnsPerBlock} columns, ${blocking.depth} deep` +
       (parts.length === 0 ? "" : `, parts: ${parts.join(" · ")}`),
   ];
-  return { entry: emit(divided ? "combine" : "all"), slices, scratchBytes: layout.scratch.size, aside, notes };
+  const setup = layout.rowBlocks === 1 && layout.segments[0]?.a.packed === true ? part.m * layout.segments[0].segment.k : 0;
+  const aside = first === undefined ? undefined : asidePhase(first, plan, part, layout, setup);
+  return { entry: emit(divided ? "combine" : "all"), slices, scratchBytes: layout.scratch.size, setup, aside, notes };
 }
 
-function asidePhase(entry: string, plan: ContractionPlan, part: ContractionClass, layout: ClassLayout): LoweredClass["aside"] {
+function asidePhase(
+  entry: string,
+  plan: ContractionPlan,
+  part: ContractionClass,
+  layout: ClassLayout,
+  setup: number,
+): LoweredClass["aside"] {
   const { partition, columnBlocks } = layout;
   const slices = part.batch * partition.depth * columnBlocks * partition.rows;
   const slicesPerCall = Math.max(1, Math.min(slices, Math.round((flopsPerCall * slices) / Math.max(1, plan.flops))));
   const sharedBytes = part.batch * partition.depth * asidePitch(part, layout);
-  return { before: [{ entry, slices, slicesPerCall }], sharedBytes };
+  return { before: [{ entry, slices, slicesPerCall, work: plan.flops / flopsPerWork, setup }], sharedBytes };
 }
 
 /** Bytes of one part of K's unfinished sums, whole tiles one after the other. */

@@ -1,0 +1,44 @@
+// The routine behind every `await`: spins for a while, then gives the processor to whoever needs it between looks.
+import type { Assembler } from "./assembler.ts";
+import { memory, r11, rax, rcx, rdx, register, rsp } from "./registers.ts";
+import type { Callee } from "./selector.ts";
+
+/** Looks before the first yield, some tens of microseconds, and between later ones. */
+const [patience, impatience] = [1000, 50];
+/** sched_yield of Linux on x86-64. */
+const yieldNumber = 24;
+
+export const awaitParameters: Callee["parameters"] = ["pointer", "i32"];
+
+/** await(pointer, value), called as functions of a module call each other. Loads on x86 are never taken before earlier ones. */
+export function writeAwait(assembler: Assembler, entry: Callee["entry"]): void {
+  const [eax, ecx] = [register("r32", rax), register("r32", rcx)];
+  const [again, done] = [assembler.label("await_again"), assembler.label("await_done")];
+  const r64 = (number: number) => register("r64", number);
+  const look = () => assembler.emit("cmp", [eax, memory(rdx, 0)]);
+  assembler.align(16);
+  assembler.place(entry);
+  assembler.emit("mov_load", [r64(rdx), memory(rsp, 8)]);
+  assembler.emit("mov_load", [eax, memory(rsp, 16)]);
+  assembler.emit("push", [r64(rcx)]);
+  look();
+  assembler.emit("jle", [done]);
+  assembler.emit("mov_imm", [ecx, patience]);
+  assembler.place(again);
+  assembler.emit("pause", []);
+  look();
+  assembler.emit("jle", [done]);
+  assembler.emit("sub_imm", [ecx, 1]);
+  assembler.emit("jne", [again]);
+  assembler.emit("push", [r64(r11)]);
+  assembler.emit("push", [r64(rax)]);
+  assembler.emit("mov_imm", [eax, yieldNumber]);
+  assembler.emit("syscall", []);
+  assembler.emit("pop", [r64(rax)]);
+  assembler.emit("pop", [r64(r11)]);
+  assembler.emit("mov_imm", [ecx, impatience]);
+  assembler.emit("jmp", [again]);
+  assembler.place(done);
+  assembler.emit("pop", [r64(rcx)]);
+  assembler.emit("ret", []);
+}

@@ -1,0 +1,125 @@
+// Programs on several threads: the same bits for every number of them, and waits wherever one piece needs another.
+
+import { afterAll, describe, expect, it } from "vitest";
+import type { Backend } from "../../../src/backends/backend.ts";
+import { useBackend } from "../../../src/backends/choose.ts";
+import { type Piece, planSharing, type Span } from "../../../src/backends/emitted/share.ts";
+import { type Team, wantedThreads } from "../../../src/backends/emitted/threads.ts";
+import { runnable } from "../../../src/backends/x64/cpu.ts";
+import { createX64Backend } from "../../../src/backends/x64/x64.ts";
+import { compile, manualSeed, setBackend, type Tensor, tensor, uniform } from "../../../src/index.ts";
+import { batchNorm, conv2d, crossEntropy, flatten, linear, maxPool2d, relu, sequential } from "../../../src/nn/index.ts";
+import { adam } from "../../../src/optim/index.ts";
+
+afterAll(() => setBackend("reference"));
+
+const everything = (threads: number): Team => ({ threads, leastPiece: 0, leastProgram: 0 });
+
+describe("what waits for what", () => {
+  const arena = (start: number, end: number): Span => ({ of: "arena", start, end });
+  const cell = (of: number): Span => ({ of, start: 0, end: 64 });
+  const piece = (reads: Span[], writes: Span[], slices = 8): Piece => ({
+    slices,
+    perCall: slices,
+    work: 1000,
+    setup: 0,
+    reads,
+    writes,
+    write: () => {},
+  });
+  const waits = (...pieces: Piece[]) => planSharing(pieces, everything(2)).segments.map((segment) => segment.waits);
+
+  it("is what reads or overwrites memory that another writes", () => {
+    const [a, b, c] = [arena(0, 64), arena(64, 128), arena(100, 200)];
+    expect(waits(piece([], [a]), piece([a], [b]), piece([a], [cell(0)]))).toEqual([[], [0], []]);
+    expect(waits(piece([], [b]), piece([], [c]))).toEqual([[], [0]]);
+    expect(waits(piece([b], [a]), piece([], [c]))).toEqual([[], [0]]);
+    expect(waits(piece([a], [cell(1)]), piece([a], [cell(2)]), piece([cell(1)], [cell(2)]))).toEqual([[], [], [0, 1]]);
+  });
+
+  it("is waited for once", () => {
+    const [a, b, c] = [arena(0, 64), arena(64, 128), arena(128, 192)];
+    expect(waits(piece([], [a]), piece([a], [b]), piece([a], [c]))).toEqual([[], [0], []]);
+  });
+
+  it("takes small neighbours together, and is not shared at all where there is little work", () => {
+    const [a, b] = [arena(0, 64), arena(64, 128)];
+    expect(planSharing([piece([], [a], 1), piece([a], [b], 1), piece([b], [a], 4)], everything(2)).segments).toMatchObject([
+      { isShared: false, pieces: [{}, {}] },
+      { isShared: true, ranges: 2 },
+    ]);
+    expect(planSharing([piece([], [a])], { threads: 2, leastPiece: 10, leastProgram: 2000 }).segments).toEqual([]);
+    expect(planSharing([piece([], [a])], { threads: 1, leastPiece: 0, leastProgram: 0 }).segments).toEqual([]);
+  });
+});
+
+function losses(backend: Backend, steps: number): number[] {
+  useBackend(backend);
+  manualSeed(1);
+  const net = sequential(
+    conv2d(3, 12, 3, { padding: 1 }),
+    batchNorm(12),
+    relu,
+    maxPool2d(2),
+    conv2d(12, 16, 3, { stride: 2 }),
+    relu,
+    flatten(),
+    linear(16 * 7 * 7, 33),
+    relu,
+    linear(33, 5),
+  );
+  const optimizer = adam(net.parameters(), { learningRate: 1e-3 });
+  const step = compile((x: Tensor, target: Tensor) => {
+    optimizer.zeroGrad();
+    const loss = crossEntropy(net(x) as Tensor, target);
+    loss.backward();
+    optimizer.step();
+    return loss;
+  });
+  const x = uniform([9, 3, 32, 32], -1, 1);
+  const target = tensor([0, 1, 2, 3, 4, 0, 1, 2, 3], { dtype: "int32" });
+  return Array.from({ length: steps }, () => step(x, target).item());
+}
+
+const machineCode = typeof runnable() !== "string";
+if (!machineCode) console.error("share: NOT CHECKED on x64, which cannot run here");
+
+describe.skipIf(!machineCode)("x64 threads", () => {
+  it("train to the same bits, however many there are", () => {
+    const alone = losses(createX64Backend(undefined, everything(1)), 12);
+    expect(new Set(alone).size).toBe(12);
+    for (const threads of [2, 3, 7]) expect(losses(createX64Backend(undefined, everything(threads)), 12)).toEqual(alone);
+  });
+
+  it("start again after they have slept", async () => {
+    const backend = createX64Backend(undefined, everything(3));
+    const first = losses(backend, 2);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(losses(backend, 2)).toEqual(first);
+  });
+
+  it("run eager ops too, thousands of times", () => {
+    useBackend(createX64Backend(undefined, everything(2)));
+    const x = uniform([64, 70]);
+    const sum = x.mul(2).sum([1]).data;
+    for (let n = 0; n < 3000; n++) expect(x.mul(2).sum([1]).data).toEqual(sum);
+  });
+});
+
+describe("KASANE_THREADS", () => {
+  it.each(["0", "-1", "many", "1.5", "1000"])("refuses %s", (value) => {
+    process.env.KASANE_THREADS = value;
+    try {
+      expect(wantedThreads).toThrow(`KASANE_THREADS is a whole number from 1 to 64, got "${value}"`);
+    } finally {
+      delete process.env.KASANE_THREADS;
+    }
+  });
+
+  it("is what is used", () => {
+    process.env.KASANE_THREADS = "5";
+    expect(wantedThreads()).toBe(5);
+    delete process.env.KASANE_THREADS;
+    expect(wantedThreads()).toBeGreaterThanOrEqual(1);
+  });
+});
