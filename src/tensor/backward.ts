@@ -3,9 +3,10 @@
 import { allocate } from "../formula/evaluate.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import { InputError } from "../util/errors.ts";
+import { addUp, type Contribution } from "./contributions.ts";
 import { apply } from "./engine.ts";
 import { gradientOps } from "./parts.ts";
-import { withRecording, withScope } from "./tape.ts";
+import { withRecording } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
 import type { TapeNode, Value } from "./value.ts";
 
@@ -63,10 +64,19 @@ function propagate(
     throw new InputError(`backward: the given gradient has shape [${upstream.shape.join(", ")}], the tensor [${root.shape.join(", ")}]`);
   return withRecording(options.createGraph === true, () => {
     const order = topological(root);
-    const gradients = new Map<Value, Value>([[root, upstream ?? one(root)]]);
+    const gradients = new Map<Value, Value>();
+    const contributions = new Map<Value, Contribution[]>();
     for (const value of order) {
-      const gradient = gradients.get(value);
-      if (value.node !== undefined && gradient !== undefined) step(value.node, gradient, gradients);
+      const gradient = value === root ? (upstream ?? one(root)) : addUp(value, contributions.get(value) ?? []);
+      contributions.delete(value);
+      if (gradient === undefined) continue;
+      gradients.set(value, gradient);
+      if (value.node === undefined) continue;
+      for (const [input, contribution] of contributionsOf(value.node, gradient)) {
+        const known = contributions.get(input);
+        if (known === undefined) contributions.set(input, [contribution]);
+        else known.push(contribution);
+      }
     }
     return { gradients, order };
   });
@@ -78,7 +88,7 @@ function one(root: Value): Value {
   return seed;
 }
 
-function step(node: TapeNode, upstream: Value, gradients: Map<Value, Value>): void {
+function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Value, contribution: Contribution])[] {
   const { op } = node;
   const result = op.formula.statements[op.formula.statements.length - 1]?.target ?? "y";
   const named = (name: string): Value => {
@@ -86,22 +96,13 @@ function step(node: TapeNode, upstream: Value, gradients: Map<Value, Value>): vo
     if (name === result) return node.output;
     return node.inputs[op.formula.inputs.indexOf(name)] as Value;
   };
-  const run = (): void => {
-    op.formula.inputs.forEach((name, number) => {
-      const input = node.inputs[number] as Value;
-      if (!input.requiresGrad) return;
-      for (const gradientOp of gradientOps(op, name)) {
-        const contribution = apply(gradientOp, gradientOp.formula.inputs.map(named), node.attributes, {
-          resultShape: input.shape,
-          like: input,
-        });
-        const sum = gradients.get(input);
-        gradients.set(input, sum === undefined ? contribution : apply(arithmetic.add, [sum, contribution]));
-      }
-    });
-  };
-  if (node.scope.length === 0) run();
-  else withScope(node.scope.join("."), run);
+  return op.formula.inputs.flatMap((name, number) => {
+    const input = node.inputs[number] as Value;
+    if (!input.requiresGrad) return [];
+    return gradientOps(op, name).map(
+      (gradientOp) => [input, { op: gradientOp, inputs: gradientOp.formula.inputs.map(named), node }] as const,
+    );
+  });
 }
 
 /** Every tensor on the tape behind `root`, each before the inputs it was made from. */
