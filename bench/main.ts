@@ -11,9 +11,10 @@ import type { Workload } from "./workload.ts";
 import { inference } from "./workloads/inference.ts";
 import { kernels } from "./workloads/kernels.ts";
 import { memory } from "./workloads/memory.ts";
+import { sequences } from "./workloads/sequences.ts";
 import { steps } from "./workloads/steps.ts";
 
-const all: readonly Workload[] = [...kernels, ...memory, ...steps, ...inference];
+const all: readonly Workload[] = [...kernels, ...memory, ...steps, ...sequences, ...inference];
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

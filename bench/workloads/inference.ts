@@ -1,15 +1,15 @@
 // Trained networks' forward passes: evaluation mode, no gradients, compiled; the output is read back.
 
 import { compile, noGrad, type Tensor } from "kasane";
-import type { Layer } from "kasane/nn";
+import { isLayer, type Layer } from "kasane/nn";
 import { excerpt } from "../agreement.ts";
 import { uniform } from "../data.ts";
 import type { Prepared, Workload } from "../workload.ts";
 import { type Batch, cifarBatches, convnet, lenet, lenetBatches, mlp, mnistBatches, resnet18 } from "./models.ts";
 
-function forward(model: Layer, x: Tensor): Prepared {
-  model.eval();
-  const run = compile((input: Tensor) => noGrad(() => model(input) as Tensor));
+export function forward(model: Layer | ((x: Tensor) => Tensor), x: Tensor): Prepared {
+  if (isLayer(model)) model.eval();
+  const run = compile((input: Tensor) => noGrad(() => model(input)));
   return { run: () => run(x), profile: () => run.profile(x).kernels, outcome: { results: [excerpt(run(x))] } };
 }
 

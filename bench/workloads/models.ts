@@ -101,13 +101,13 @@ function dense(inputs: number, outputs: number, seed: number): Layer {
 }
 
 /** Weight from the seed, bias from the next one, both within ± bound. */
-function seeded(made: unknown, seed: number, bound: number): Layer {
+export function seeded(made: unknown, seed: number, bound: number): Layer {
   fill(made, "weight", seed, bound);
   fill(made, "bias", seed + 1, bound);
   return made as Layer;
 }
 
-function fill(made: unknown, name: string, seed: number, bound: number, offset = 0): void {
+export function fill(made: unknown, name: string, seed: number, bound: number, offset = 0): void {
   const target = (made as Layer).namedParameters().get(name) ?? (made as Layer).namedBuffers().get(name);
   if (target === undefined) throw new Error(`the layer ${(made as Layer).kind} has no ${name}`);
   target.assign(uniform(seed, target.shape, bound, offset));

@@ -7,11 +7,17 @@ import type { Prepared, Workload } from "../workload.ts";
 import { type Batch, cifarBatches, convnet, lenet, lenetBatches, mlp, mnistBatches, smallBatches } from "./models.ts";
 
 /** @param checked how many first losses to compare */
-function training(model: Layer, optimize: (parameters: Parameters) => Optimizer, batches: readonly Batch[], checked: number): Prepared {
+export function training(
+  model: Layer,
+  optimize: (parameters: Parameters) => Optimizer,
+  batches: readonly Batch[],
+  checked: number,
+  lossOf: (output: Tensor, target: Tensor) => Tensor = crossEntropy,
+): Prepared {
   const optimizer = optimize(model.parameters());
   const step = compile((x: Tensor, target: Tensor) => {
     optimizer.zeroGrad();
-    const loss = crossEntropy(model(x) as Tensor, target);
+    const loss = lossOf(model(x), target);
     loss.backward();
     optimizer.step();
     return loss;

@@ -106,6 +106,36 @@ def resnet18():
     return nn.Sequential(*layers, *pooled(), seeded(nn.Linear(512, 1000), next(seeds)))
 
 
+class Block(nn.Module):
+    def __init__(self, width=256, heads=8, tokens=128):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        for seed, norm in [(650, self.norm1), (660, self.norm2)]:
+            fill(norm.weight, seed, 0.2, 1.0)
+            fill(norm.bias, seed + 1, 0.1)
+        self.qkv = seeded(nn.Linear(width, 3 * width), 600)
+        self.projection = seeded(nn.Linear(width, width), 610)
+        self.expand = seeded(nn.Linear(width, 4 * width), 620)
+        self.contract = seeded(nn.Linear(4 * width, width), 630)
+        self.hidden = torch.ones(tokens, tokens).triu(1).bool()
+
+    def forward(self, x):
+        batch, tokens, width = x.shape
+        query, key, value = self.qkv(self.norm1(x)).reshape(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        scores = query @ key.transpose(-2, -1) / math.sqrt(width // self.heads)
+        mixed = scores.masked_fill(self.hidden, -1e9).softmax(-1) @ value
+        attended = x + self.projection(mixed.transpose(1, 2).reshape(x.shape))
+        return attended + self.contract(F.gelu(self.expand(self.norm2(attended)), approximate="tanh"))
+
+
+def lstm():
+    model = nn.LSTM(256, 256)
+    for n, weight in enumerate([model.weight_ih_l0, model.weight_hh_l0, model.bias_ih_l0, model.bias_hh_l0]):
+        fill(weight, 500 + n, 1 / 16)
+    return model
+
+
 def batches(seed, label_seed, shape, classes, bound, offset):
     return [(uniform(seed + n, shape, bound, offset), labels(label_seed + n, shape[0], classes)) for n in range(4)]
 
@@ -126,13 +156,13 @@ def cifar():
     return batches(70, 80, (64, 3, 32, 32), 10, 1, 0)
 
 
-def train(model, optimizer, data, count):
+def train(model, optimizer, data, count, loss_of=F.cross_entropy):
     model.train()
     losses = []
     for n in range(count):
-        x, target = data[n % 4]
+        x, target = data[n % len(data)]
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(x), target)
+        loss = loss_of(model(x), target)
         loss.backward()
         optimizer.step()
         losses.append(float(f"{loss.item():.8g}"))
@@ -197,6 +227,15 @@ def workloads():
     yield "mlp-mnist-fwd", forward(mlp(sizes), mnist()[0][0])
     yield "lenet-fwd", forward(lenet(), strokes()[0][0])
     yield "convnet-cifar-fwd", forward(convnet(), cifar()[0][0])
+    model, x, upstream = lstm(), uniform(120, (64, 32, 256)), uniform(121, (64, 32, 256))
+    loss = (model(x)[0] * upstream).mean()
+    loss.backward()
+    yield "lstm", excerpts(loss, *(weight.grad for weight in model.parameters()))
+    yield "lstm-fwd", excerpts(lstm()(x)[0])
+    model, size = Block(), (8, 128, 256)
+    pairs = [(uniform(130 + n, size), uniform(140 + n, size)) for n in range(2)]
+    yield "transformer-block", train(model, torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01), pairs, 6, F.mse_loss)
+    yield "transformer-block-fwd", forward(Block(), pairs[0][0])
     for batch in (1, 8):
         yield f"resnet18-fwd-b{batch}", forward(resnet18(), uniform(90, (batch, 3, 224, 224)))
 
