@@ -207,7 +207,11 @@ class FunctionChecker {
           return [offset, bytes, region];
         });
         this.#block.push({ ...statement, callee: this.#checkedName(statement.callee), args: [...args, ...added] });
+        return;
       }
+      case "atomicAdd":
+      case "await":
+        throw new Error(`kernels: ${this.#fn.name} waits for other threads, which only what calls entries does`);
     }
   }
 

@@ -26,6 +26,7 @@ import { entryRegions, type LoweredNest } from "./lowered.ts";
 export function lowerNest(nest: Nest, module: ModuleBuilder): LoweredNest {
   const contraction = matchContraction(nest, module.machine);
   const lowered = contraction === undefined ? lowerLoops(nest, module) : lowerContraction(contraction, module);
-  module.confine(lowered.entry, entryRegions(nest, lowered));
+  const regions = entryRegions(nest, lowered);
+  for (const { entry } of [...(lowered.before ?? []), lowered]) module.confine(entry, regions);
   return lowered;
 }

@@ -51,8 +51,8 @@ export function entryParameters(nest: Nest, shared = false): { readonly [name: s
   return { ...Object.fromEntries([...operands, ...areas]), begin: "i32", end: "i32" };
 }
 
-/** What the pointers of an entry point at. */
-export function entryRegions(nest: Nest, { scratchBytes }: LoweredNest): Regions {
+/** What the pointers of a nest's entries point at. */
+export function entryRegions(nest: Nest, { scratchBytes, sharedBytes }: LoweredNest): Regions {
   const region = (elements: number, elementBytes: number): Region => ({ kernel: nest.name, bytes: elements * elementBytes, elementBytes });
   const tensor = ({ dtype, shape }: Operand) =>
     region(
@@ -61,5 +61,6 @@ export function entryRegions(nest: Nest, { scratchBytes }: LoweredNest): Regions
     );
   const operands = nest.operands.map((operand, position) => [`in${position}`, tensor(operand)] as const);
   const rest = { out: tensor(nest.output), params: region(nest.params.length, 4), scratch: region(scratchBytes / 4, 4) };
-  return { ...Object.fromEntries(operands), ...rest };
+  const shared: Regions = sharedBytes === undefined ? {} : { shared: region(sharedBytes / 4, 4) };
+  return { ...Object.fromEntries(operands), ...rest, ...shared };
 }

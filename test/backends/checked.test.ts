@@ -92,6 +92,9 @@ describe.each(Object.entries(makers))("%s", (_, make) => {
       ["y = 1 / (1 + exp(-x))", { x: tensor([7, 19]) }],
       ["y[...] = x[...] * b + 2", { x: tensor([3, 70]), b: tensor([]) }],
       ["y[i, k] = max(tanh(sum[j](a[i, j] * b[j, k]) + c[k]), 0)", { a: tensor([29, 65]), b: tensor([65, 43]), c: tensor([43]) }],
+      // Large enough to be shared among threads, the second in phases.
+      ["y = x * 2 + 1", { x: tensor([300, 500]) }],
+      ["y[i, k] = sum[j](a[i, j] * b[j, k])", { a: tensor([4, 20_000]), b: tensor([20_000, 5]) }],
       ["y[j, i] = x[i, j]", { x: tensor([37, 21]) }],
       ["y[i] = sum[j](x[i, j])", { x: tensor([5, 300]) }],
       ["y[j] = max[i](x[i, j])", { x: tensor([50, 19]) }],

@@ -84,6 +84,7 @@ export function runGuarded(engine: Engine, program: Program, inputs: readonly Ho
   const areas = program.buffers.map(({ dtype, shape }) => area(sizeOfShape(shape) * bytesOf[dtype]));
   const paramsArea = area(params.length * 4);
   const scratch = area(Math.max(0, ...kernels.map(({ scratchBytes }) => scratchBytes)));
+  const shared = area(Math.max(0, ...kernels.map(({ sharedBytes = 0 }) => sharedBytes)));
   const used = bytes.subarray(0, end + margin).fill(mark);
   used.fill(0, reportPlace, reportPlace + 4 * reportWords);
   const view = (buffer: number): HostArray => {
@@ -99,18 +100,22 @@ export function runGuarded(engine: Engine, program: Program, inputs: readonly Ho
   });
   let damage = "";
   for (const [number, step] of program.steps.entries()) {
-    const { entry, slices, sequential } = kernels[number]!;
+    const kernel = kernels[number]!;
     const [from, to] = areas[step.writes]!;
     if (step.clear) used.fill(0, from, to);
     const before = used.slice();
-    const pointers = [...step.reads.map((buffer) => areas[buffer]![0]), from, paramsArea[0], scratch[0]].map((place) => base + place);
-    const middle = slices >> 1;
-    const parts = [
-      [middle, slices],
-      [0, middle],
-    ] as const;
-    for (const [first, last] of sequential ? [...parts].reverse() : parts) if (last > first) loaded.call(entry, ...pointers, first, last);
-    damage = difference(before, used, [areas[step.writes]!, scratch]);
+    const places = [...step.reads.map((buffer) => areas[buffer]![0]), from, paramsArea[0], scratch[0]];
+    if (kernel.sharedBytes !== undefined) places.push(shared[0]);
+    for (const { entry, slices } of [...(kernel.before ?? []), kernel]) {
+      const middle = slices >> 1;
+      const parts = [
+        [middle, slices],
+        [0, middle],
+      ] as const;
+      for (const [first, last] of kernel.sequential ? [...parts].reverse() : parts)
+        if (last > first) loaded.call(entry, ...places.map((place) => base + place), first, last);
+    }
+    damage = difference(before, used, [areas[step.writes]!, scratch, shared]);
     if (damage !== "") {
       damage = `step ${number} of ${program.steps.length} (${step.nest.name}) writes ${damage} its output at ${from} … ${to}`;
       break;
