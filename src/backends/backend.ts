@@ -41,6 +41,9 @@ export interface Cell {
 /** @param step number in the graph */
 export type StepTimer = (step: number, milliseconds: number) => void;
 
+/** The kernels in the kernel language, or the machine's code emitted for them. */
+export type ListingPart = "kernels" | "code";
+
 /** A whole step, compiled: one call runs all of it. */
 export interface StepExecutable {
   /**
@@ -51,7 +54,8 @@ export interface StepExecutable {
    * @returns one newly allocated array per result
    */
   run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[], timer?: StepTimer): HostArray[];
-  listing(): string;
+  /** @param part all of them when it is left out */
+  listing(part?: ListingPart): string;
   /** Gives the step's memory back; it does not run afterwards. What is collected gives it back by itself. */
   free(): void;
   /** Bytes of the arena that temporaries share. */

@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from "commander";
 import { KasaneError, UsageError } from "../util/errors.ts";
+import { showCompiled, shownNames } from "./compile.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
 import { activationNames, modelNames } from "./models.ts";
@@ -114,6 +115,15 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
   ])
     .argument("[OP]", "the op's name; without it all are listed")
     .action((name: string | undefined) => set(explain(terminal, name)));
+
+  command("compile", "What compile() makes of a function: its graph after each pass, its kernels, its code, its memory.", [
+    "compile model.js",
+    "compile model.js --show fuse",
+    "compile runs/digits-1 --show kernels",
+  ])
+    .argument("<FILE>", "a module whose default export is made by compile(), with its arguments as `inputs`; or the folder of a run")
+    .option("--show <PASS>", `${shownNames.join(", ")}: the graph after a pass, or what is emitted`, oneOf(shownNames))
+    .action((file: string, options: { show?: string } & Common) => set(showCompiled(terminal, file, options)));
 
   command("doctor", "What this machine offers and what kasane chose.", ["doctor --machine"])
     .option("--machine", "backend, SIMD features, Node")

@@ -1,6 +1,6 @@
 // compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
 
-import type { Backend, StepExecutable, StepTimer } from "../backends/backend.ts";
+import type { Backend, ListingPart, StepExecutable, StepTimer } from "../backends/backend.ts";
 import { backendFor, getBackend } from "../backends/choose.ts";
 import { type MemoryPlan, optimise, planMemory, printGraph, type StepGraph } from "../compiler/index.ts";
 import type { Operand, Step } from "../formula/nest.ts";
@@ -30,11 +30,15 @@ export interface CompileOptions {
 }
 
 export interface CompiledStep {
+  readonly name: string;
+  /** Before any pass, and after all of them. */
+  readonly traced: StepGraph;
   readonly graph: StepGraph;
   readonly memory: MemoryPlan;
   /** Milliseconds of tracing and compiling. */
   readonly compileMs: number;
-  readonly listing: () => string;
+  /** The graph, the kernels and the emitted code, or one of the last two. */
+  readonly listing: (part?: ListingPart) => string;
 }
 
 export interface CompiledFunction<Args extends readonly CompileArgument[], Result extends CompileResult> {
@@ -187,8 +191,10 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
     const written = new Set([...graph.updates.map((update) => update.cell)]);
     const frozen = trace.cells.map((value) => [value, value.requiresGrad] as const);
     return {
+      name,
       key,
       trace,
+      traced: graph,
       executable,
       backend,
       gradients,
@@ -204,7 +210,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       })),
       guards: [...trace.guards, () => frozen.every(([value, flag]) => value.requiresGrad === flag)],
       compileMs: performance.now() - start,
-      listing: () => `${printGraph(optimised.graph)}\n\n${executable.listing()}`,
+      listing: (part) => (part === undefined ? `${printGraph(optimised.graph)}\n\n` : "") + executable.listing(part),
     };
   } catch (error) {
     if (!(error instanceof KasaneError) || error.where !== undefined) throw error;

@@ -2,7 +2,7 @@
 
 import type { Dataset } from "../data/index.ts";
 import { DataLoader } from "../data/index.ts";
-import { type CompiledFunction, compile, randomState, setRandomState, type Tensor } from "../tensor/index.ts";
+import { randomState, setRandomState, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { BestKeeper } from "./best.ts";
 import { checkOptions } from "./check.ts";
@@ -11,6 +11,7 @@ import { evaluate, toTensor } from "./evaluate.ts";
 import type { Metric } from "./metrics.ts";
 import { Pacer } from "./pause.ts";
 import { Scoreboard } from "./scoreboard.ts";
+import { type CompiledTraining, compileStep, forward, type StepResult } from "./step.ts";
 import type { EpochReport, FitOptions, FitResult, Model, Samples, StopReason, Training, TrainingState } from "./types.ts";
 
 /** Keeps the random numbers of training apart from those that made the weights from the same seed. */
@@ -33,11 +34,6 @@ export async function fit<const M extends readonly Metric[] = readonly []>(
   return new Fitting<M>(model, data, options).run();
 }
 
-interface StepResult extends Readonly<Record<string, Tensor>> {
-  readonly loss: Tensor;
-  readonly prediction: Tensor;
-}
-
 class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]> {
   readonly model: Model;
   readonly optimizer: FitOptions["optimizer"];
@@ -55,7 +51,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   #epochSeconds = 0;
   #board: Scoreboard<M[number]["name"]>;
   #stop: string | undefined;
-  #compiled: CompiledFunction<[x: Tensor, target: Tensor], StepResult> | undefined;
+  #compiled: CompiledTraining | undefined;
 
   constructor(model: Model, data: Dataset<Samples>, options: FitOptions<M>) {
     const { resume } = options;
@@ -71,16 +67,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     this.#loader = new DataLoader(this.#train, { batchSize, shuffle, dropLast, seed: this.#seed });
     this.#best = new BestKeeper(options.earlyStopping, this.#metrics, this.#validation !== undefined, resume);
     this.#board = new Scoreboard(this.#metrics, resume?.sums);
-    if (options.compile ?? true) {
-      const step = (x: Tensor, target: Tensor): StepResult => {
-        this.optimizer.zeroGrad();
-        const result = this.#forward(x, target);
-        result.loss.backward();
-        this.optimizer.step();
-        return result;
-      };
-      this.#compiled = compile(step, { name: "training step", guard: (result: StepResult) => result.loss });
-    }
+    if (options.compile ?? true) this.#compiled = compileStep(model, this.optimizer, options.loss);
     if (resume !== undefined) this.#restore(resume);
     else if (options.seed !== undefined) setRandomState({ seed: this.#seed, stream: trainingStream });
   }
@@ -174,7 +161,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   }
 
   #compiledStep(x: Tensor, target: Tensor): StepResult {
-    const compiled = this.#compiled as CompiledFunction<[x: Tensor, target: Tensor], StepResult>;
+    const compiled = this.#compiled as CompiledTraining;
     const known = compiled.steps.length;
     try {
       return compiled(x, target);
@@ -187,21 +174,11 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   }
 
   #eagerStep(x: Tensor, target: Tensor): StepResult {
-    const { loss, prediction } = this.#forward(x, target);
+    const { loss, prediction } = forward(this.model, this.#options.loss, x, target);
     if (!Number.isFinite(loss.item())) return { loss, prediction };
     this.optimizer.zeroGrad();
     loss.backward();
     this.optimizer.step();
-    return { loss, prediction };
-  }
-
-  #forward(x: Tensor, target: Tensor): StepResult {
-    const prediction = this.model(x);
-    const loss = this.#options.loss(prediction, target);
-    if (loss.size !== 1)
-      throw new InputError(`fit: the loss must be one number, got shape [${loss.shape.join(", ")}]`, {
-        hint: "take its mean over the batch",
-      });
     return { loss, prediction };
   }
 

@@ -8,7 +8,7 @@ import type { KernelModule, Value } from "../../kernels/language.ts";
 import { printModule } from "../../kernels/print.ts";
 import * as v from "../../kernels/values.ts";
 import { BackendError } from "../../util/errors.ts";
-import type { Cell, HostArray, StepExecutable, StepTimer } from "../backend.ts";
+import type { Cell, HostArray, ListingPart, StepExecutable, StepTimer } from "../backend.ts";
 import { Arena } from "./arena.ts";
 import { runCode } from "./executable.ts";
 import { aligned, paramSlot, readSlot, type Slot, slack, slotOf, wordsSlot, writeSlot } from "./memory.ts";
@@ -234,9 +234,13 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
     });
   }
 
-  listing(): string {
+  listing(part?: ListingPart): string {
     const { module, notes } = this.#compiled;
-    return [...notes, printModule(module), this.#engine.target.listCode(module) ?? ""].join("\n").trimEnd();
+    const { name, listCode } = this.#engine.target;
+    const kernels = part === "code" ? [] : [...notes, printModule(module)];
+    const code =
+      part === "kernels" ? "" : (listCode(module) ?? (part === undefined ? "" : `the ${name} backend has no listing of its code`));
+    return [...kernels, code].join("\n").trimEnd();
   }
 
   free(): void {

@@ -1,0 +1,134 @@
+// kasane compile: what a compiled function becomes, pass after pass, down to its kernels and code.
+
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { optimise, PASSES, printGraph, type StepGraph } from "../compiler/index.ts";
+import { byteLength } from "../compiler/memory.ts";
+import { type CompileArgument, type CompiledStep, zeros } from "../tensor/index.ts";
+import { RunFolder } from "../train/node.ts";
+import { compileStep } from "../train/step.ts";
+import { FileError, KasaneError } from "../util/errors.ts";
+import { readConfig } from "./config.ts";
+import { buildModel } from "./models.ts";
+import type { Terminal } from "./terminal.ts";
+import { duration, grouped, table } from "./terminal.ts";
+import { lossOf, optimizerOf } from "./training.ts";
+
+const passNames = ["trace", ...PASSES.map(({ name }) => name)];
+/** What `--show` takes. */
+export const shownNames: readonly string[] = [...passNames, "all", "kernels", "code"];
+
+/** What a file exports: a function made by compile(), and arguments to call it with. */
+interface Exports {
+  readonly default?: ((...args: readonly CompileArgument[]) => unknown) & { readonly steps?: readonly CompiledStep[] };
+  readonly inputs?: readonly CompileArgument[];
+}
+
+interface Stage {
+  readonly name: string;
+  readonly graph: StepGraph;
+}
+
+/** @returns the exit code */
+export async function showCompiled(terminal: Terminal, path: string, { show }: { readonly show?: string }): Promise<number> {
+  const place = resolve(terminal.host.cwd, path);
+  const found = await stat(place).catch(() => undefined);
+  if (found === undefined)
+    throw new FileError(`${path} is not there`, { hint: "a module whose default export is made by compile(), or the folder of a run" });
+  const steps = found.isDirectory() ? await stepsOfRun(place, path) : await stepsOfModule(place, path);
+  const results = steps.map((step) => present(terminal, step, show));
+  terminal.result({ steps: results });
+  return 0;
+}
+
+/** The training step of a run, on one full batch. */
+async function stepsOfRun(place: string, path: string): Promise<readonly CompiledStep[]> {
+  const folder = await RunFolder.open(place);
+  const config = readConfig(await folder.readConfig(), `${path}/config.json`);
+  const model = buildModel(config.architecture);
+  const step = compileStep(model, optimizerOf(config.optimizer, model, config.learningRate), lossOf(config.task));
+  const { batchSize, task, architecture } = config;
+  const target = task === "classification" ? zeros([batchSize], { dtype: "int32" }) : zeros([batchSize, architecture.outputs]);
+  step(zeros([batchSize, ...architecture.input]), target);
+  return step.steps;
+}
+
+async function stepsOfModule(place: string, path: string): Promise<readonly CompiledStep[]> {
+  const { default: compiled, inputs } = await load(place, path);
+  const example = "export default compile((x) => …); export const inputs = [x];";
+  if (typeof compiled !== "function" || !Array.isArray(compiled.steps))
+    throw new FileError(`${path}: expected a default export made by compile(), got ${compiled === undefined ? "none" : typeof compiled}`, {
+      hint: example,
+    });
+  if (inputs !== undefined) compiled(...inputs);
+  const steps = compiled.steps as readonly CompiledStep[];
+  if (steps.length === 0)
+    throw new FileError(`${path}: its compiled function was never called, so that its shapes are not known`, { hint: example });
+  return steps;
+}
+
+async function load(place: string, path: string): Promise<Exports> {
+  try {
+    return (await import(pathToFileURL(place).href)) as Exports;
+  } catch (error) {
+    if (error instanceof KasaneError) throw error;
+    if ((error as NodeJS.ErrnoException).code === "ERR_UNKNOWN_FILE_EXTENSION")
+      throw new FileError(`${path}: Node ${process.versions.node} does not read this kind of file by itself`, {
+        hint: "a .js or .mjs file; TypeScript needs Node 22.18 or newer",
+      });
+    throw new FileError(`${path} does not load: ${error instanceof Error ? error.message : String(error)}`, {
+      hint: `run it by itself: node ${path}`,
+      cause: error,
+    });
+  }
+}
+
+/** Prints one step; gives what --json tells of it. */
+function present(terminal: Terminal, step: CompiledStep, show: string | undefined): object {
+  const { name, traced, memory, compileMs, listing } = step;
+  const stages: Stage[] = [{ name: "trace", graph: traced }];
+  optimise(traced, (pass, graph) => stages.push({ name: pass, graph }));
+  const inputs = traced.inputs.map((buffer) => `${traced.buffers[buffer]?.dtype}[${traced.buffers[buffer]?.shape.join(", ")}]`);
+  const { colors } = terminal;
+  terminal.print(colors.bold(`${name}(${inputs.join(", ")})`));
+  const text = textOf(stages, show, listing);
+  if (text === undefined) {
+    const rows = stages.map(({ name: pass, graph }) => [pass, grouped(graph.steps.length), grouped(unsharedBytes(graph))]);
+    for (const line of table([{ title: "pass", side: "left" }, { title: "kernels" }, { title: "bytes written" }], rows, colors.bold))
+      terminal.print(line);
+  } else terminal.print(text);
+  const cells = step.graph.cells.reduce((total, buffer) => total + byteLength(step.graph.buffers[buffer]!), 0);
+  terminal.print();
+  terminal.print(
+    `memory: ${bytes(memory.bytes)} for temporaries at their peak, ${bytes(memory.unshared)} if none shared room; ${bytes(cells)} stay between runs`,
+  );
+  terminal.print(`compiled in ${duration(compileMs / 1000)}`);
+  return {
+    name,
+    inputs,
+    passes: stages.map(({ name: pass, graph }) => ({ name: pass, kernels: graph.steps.length })),
+    memory: { peak: memory.bytes, unshared: memory.unshared, cells },
+    compileMs,
+    ...(text === undefined ? {} : { shown: text }),
+  };
+}
+
+/** undefined: no pass was asked for. */
+function textOf(stages: readonly Stage[], show: string | undefined, listing: CompiledStep["listing"]): string | undefined {
+  if (show === undefined) return undefined;
+  if (show === "kernels" || show === "code") return listing(show);
+  const shown = stages.filter(({ name }) => show === "all" || name === show);
+  return shown.map(({ name, graph }) => `after ${name}: ${graph.steps.length} kernels\n${printGraph(graph)}`).join("\n\n");
+}
+
+/** Bytes of what the steps write. */
+function unsharedBytes(graph: StepGraph): number {
+  const written = new Set(graph.steps.map((step) => step.writes));
+  return [...written].reduce((total, buffer) => total + byteLength(graph.buffers[buffer]!), 0);
+}
+
+function bytes(count: number): string {
+  if (count < 10_000) return `${grouped(count)} bytes`;
+  return count < 10 * 2 ** 20 ? `${(count / 1024).toFixed(0)} KiB` : `${(count / 2 ** 20).toFixed(0)} MiB`;
+}
