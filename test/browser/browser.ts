@@ -41,8 +41,9 @@ const flags = [
 /**
  * `describe` for tests that need a browser. Without Chromium they are skipped with a warning; under CI=true they fail.
  * @param define gets a function that returns the page; call it inside a test
+ * @param isolated whether the page is cross-origin isolated, and so may share memory with workers
  */
-export function describeInBrowser(title: string, define: (page: () => BrowserPage) => void): void {
+export function describeInBrowser(title: string, define: (page: () => BrowserPage) => void, isolated = true): void {
   if (!existsSync(executablePath)) {
     const reason = `There is no Chromium at ${executablePath}; install it (Debian: apt-get install chromium) or set KASANE_CHROMIUM.`;
     if (process.env.CI === "true") {
@@ -56,7 +57,7 @@ export function describeInBrowser(title: string, define: (page: () => BrowserPag
   describe(title, () => {
     let opened: OpenPage | undefined;
     beforeAll(async () => {
-      opened = await openPage();
+      opened = await openPage(isolated);
     });
     afterAll(() => opened?.close());
     define(() => opened as OpenPage);
@@ -67,9 +68,9 @@ interface OpenPage extends BrowserPage {
   close(): Promise<void>;
 }
 
-async function openPage(): Promise<OpenPage> {
+async function openPage(isolated: boolean): Promise<OpenPage> {
   await ensureBuilt(root, "library");
-  const server = await serve({ dist: join(root, "dist") });
+  const server = await serve({ dist: join(root, "dist") }, isolated);
   let browser: Browser | undefined;
   try {
     browser = await chromium.launch({ executablePath, headless: true, args: flags });

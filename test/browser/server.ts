@@ -17,11 +17,14 @@ const contentTypes: Record<string, string> = {
   ".wasm": "application/wasm",
 };
 
-// The first two make SharedArrayBuffer available. The last lets WebAssembly compile and forbids eval and inline scripts:
-// the library must need nothing more.
-const headers: Record<string, string> = {
+// These make SharedArrayBuffer available.
+const isolation: Record<string, string> = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
+};
+
+// The first lets WebAssembly compile and forbids eval and inline scripts: the library must need nothing more.
+const always: Record<string, string> = {
   "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:",
   "Cache-Control": "no-store",
 };
@@ -29,8 +32,10 @@ const headers: Record<string, string> = {
 /**
  * Serves folders, each under its own first path segment, and an empty page at "/".
  * @param folders for example `{ dist: "/home/me/kasane/dist" }` serves that folder at /dist/
+ * @param isolated whether pages may share memory with their workers
  */
-export async function serve(folders: Record<string, string>): Promise<StaticServer> {
+export async function serve(folders: Record<string, string>, isolated = true): Promise<StaticServer> {
+  const headers = isolated ? { ...always, ...isolation } : always;
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
     const page = path === "/" ? "<!doctype html><title>kasane</title>" : await readInside(folders, path);

@@ -121,7 +121,8 @@ const sharingAll: Team = { threads: 3, leastPiece: 0, leastProgram: 0 };
 /** Every machine that code is emitted for, alone and shared among threads. */
 const makers = {
   reference: () => referenceBackend,
-  wasm: () => createWasmBackend(),
+  wasm: () => createWasmBackend(teamOf(1)),
+  "wasm threads": () => createWasmBackend(sharingAll),
   "x64 avx512": () => createX64Backend("avx512", teamOf(1)),
   "x64 avx2": () => createX64Backend("avx2", teamOf(1)),
   "x64 threads": () => createX64Backend(undefined, sharingAll),

@@ -9,10 +9,18 @@ const most = 2 ** 32;
 export const wasmLimits: MemoryLimits = { name: "wasm", most, limit: "WebAssembly memory holds 4 GiB" };
 
 export class LinearMemory implements Heap {
-  readonly memory = new WebAssembly.Memory({ initial: 2 });
-  f32 = new Float32Array(this.memory.buffer);
-  i32 = new Int32Array(this.memory.buffer);
-  u8 = new Uint8Array(this.memory.buffer);
+  readonly memory: WebAssembly.Memory;
+  f32: Float32Array;
+  i32: Int32Array;
+  u8: Uint8Array;
+
+  /** @param shared with worker threads */
+  constructor(shared: boolean) {
+    this.memory = shared ? sharedMemory() : new WebAssembly.Memory({ initial: 2 });
+    this.f32 = new Float32Array(this.memory.buffer);
+    this.i32 = new Int32Array(this.memory.buffer);
+    this.u8 = new Uint8Array(this.memory.buffer);
+  }
 
   /** Grows to at least `bytes`; at least half again, so that growing sizes do not grow it every time. */
   ensure(bytes: number): void {
@@ -36,4 +44,16 @@ export class LinearMemory implements Heap {
     this.i32 = new Int32Array(this.memory.buffer);
     this.u8 = new Uint8Array(this.memory.buffer);
   }
+}
+
+/** Shared memory must say how far it may grow; engines that refuse four gibibytes may allow less. */
+function sharedMemory(): WebAssembly.Memory {
+  for (let maximum = most / page; maximum > 1024; maximum /= 2) {
+    try {
+      return new WebAssembly.Memory({ initial: 2, maximum, shared: true });
+    } catch {
+      // Less, then.
+    }
+  }
+  return new WebAssembly.Memory({ initial: 2, maximum: 1024, shared: true });
 }

@@ -91,7 +91,11 @@ export function encodeModule(module: KernelModule, options: EmitOptions): Uint8A
 
 /** Throws a BackendError with the kernel's listing when the engine rejects what was emitted: a fault of kasane, not of the caller. */
 export function compileModule(module: KernelModule, options: EmitOptions): WebAssembly.Module {
-  const binary = encodeModule(module, options);
+  return compileBinary(module, encodeModule(module, options));
+}
+
+/** @param binary what `encodeModule` made of the module */
+export function compileBinary(module: KernelModule, binary: Uint8Array<ArrayBuffer>): WebAssembly.Module {
   try {
     return new WebAssembly.Module(binary);
   } catch (cause) {

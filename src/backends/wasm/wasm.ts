@@ -1,14 +1,16 @@
-// The WebAssembly backend: emitted SIMD code over one linear memory for programs and one for steps, one thread.
+// The WebAssembly backend: emitted SIMD code over one linear memory for programs and one for steps, on worker threads where memory may be shared.
 import type { Machine, Value } from "../../kernels/language.ts";
 import * as v from "../../kernels/values.ts";
 import { environment } from "../../util/environment.ts";
 import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";
 import type { Target } from "../emitted/target.ts";
-import { teamOf } from "../emitted/threads.ts";
+import { type Team, teamOf, threadsInWords, wantedThreads } from "../emitted/threads.ts";
+import { Crew, mayBlock, noSharing } from "./crew.ts";
+import type { EmitOptions } from "./emit.ts";
 import { features, wasmMachine } from "./features.ts";
 import { LinearMemory, wasmLimits } from "./memory.ts";
-import { compileModule } from "./module.ts";
+import { compileBinary, encodeModule } from "./module.ts";
 import { chooseTile } from "./tile.ts";
 
 const multiply = {
@@ -17,22 +19,40 @@ const multiply = {
   separate: "no relaxed SIMD here: multiply and add apart",
 } as const satisfies Record<Machine["fma"], string>;
 
-/** Throws BackendError where WebAssembly SIMD is missing. */
-export function createWasmBackend(): Backend {
+/**
+ * @param team default: KASANE_THREADS, else a thread per processor; one thread where memory cannot be shared
+ * @throws BackendError where WebAssembly SIMD is missing
+ */
+export function createWasmBackend(team?: Team): Backend {
   const found = wasmMachine();
-  return createEmittedBackend(wasmTarget({ ...found, tile: chooseTile(found, environment("KASANE_TILE")) }));
+  const wanted = team ?? teamOf(wantedThreads());
+  const obstacle = wanted.threads === 1 ? undefined : noSharing();
+  const machine = { ...found, tile: chooseTile(found, environment("KASANE_TILE")) };
+  return createEmittedBackend(wasmTarget(machine, obstacle === undefined ? wanted : teamOf(1), obstacle));
 }
 
-function wasmTarget(machine: Machine): Target<LinearMemory> {
+function wasmTarget(machine: Machine, team: Team, obstacle: string | undefined): Target<LinearMemory> {
   const { rows, vectors } = machine.tile;
   const relaxedFma = machine.fma !== "separate" && features().relaxedFma;
+  const isShared = team.threads > 1;
+  const options: EmitOptions = { relaxedFma, ...(isShared ? { shared: { mayBlock: mayBlock() } } : {}) };
+  const crews = new Map<LinearMemory, Crew>();
+  const crewOf = (heap: LinearMemory): Crew => {
+    let crew = crews.get(heap);
+    if (crew === undefined) {
+      crew = new Crew(heap.memory, team.threads - 1);
+      crews.set(heap, crew);
+    }
+    return crew;
+  };
+  let modules = 0;
   return {
     name: "wasm",
-    description: `wasm: emitted WebAssembly SIMD, ${machine.lanes} lanes, ${multiply[machine.fma]}, tile ${rows}×${vectors * machine.lanes}, one thread`,
+    description: `wasm: emitted WebAssembly SIMD, ${machine.lanes} lanes, ${multiply[machine.fma]}, tile ${rows}×${vectors * machine.lanes}, ${threadsInWords(team.threads)}${obstacle === undefined ? "" : `: ${obstacle}`}`,
     machine,
-    team: teamOf(1),
+    team,
     manyCalls: true,
-    makeHeap: () => new LinearMemory(),
+    makeHeap: () => new LinearMemory(isShared),
     limits: () => wasmLimits,
     pointer: (_, place) => address(place),
     // A function may have 1000 parameters and a step more cells: the addresses lie in a table.
@@ -55,10 +75,15 @@ function wasmTarget(machine: Machine): Target<LinearMemory> {
       heap.i32[argumentsAt / 4 + number] = place;
     },
     load(module, heap) {
-      const instance = new WebAssembly.Instance(compileModule(module, { relaxedFma }), { env: { memory: heap.memory } });
+      const binary = encodeModule(module, options);
+      const instance = new WebAssembly.Instance(compileBinary(module, binary), { env: { memory: heap.memory } });
       const main = instance.exports.main as (table: number) => void;
-      const call = (argumentsAt: number) => main(argumentsAt | 0);
-      return { call, callShared: call, release: () => {} };
+      const forCrew = { id: ++modules, binary, wasPosted: false };
+      return {
+        call: (argumentsAt) => main(argumentsAt | 0),
+        callShared: (argumentsAt) => crewOf(heap).run(forCrew, main, argumentsAt | 0),
+        release: () => {},
+      };
     },
     listCode: () => undefined,
   };

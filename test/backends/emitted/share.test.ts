@@ -1,13 +1,16 @@
 // Programs on several threads: the same bits for every number of them, and waits wherever one piece needs another.
 
-import { afterAll, describe, expect, it } from "vitest";
+import { availableParallelism } from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Backend } from "../../../src/backends/backend.ts";
 import { useBackend } from "../../../src/backends/choose.ts";
 import { type Piece, planSharing, type Span } from "../../../src/backends/emitted/share.ts";
-import { type Team, wantedThreads } from "../../../src/backends/emitted/threads.ts";
+import { type Team, teamOf, wantedThreads } from "../../../src/backends/emitted/threads.ts";
+import { createWasmBackend } from "../../../src/backends/wasm/wasm.ts";
 import { runnable } from "../../../src/backends/x64/cpu.ts";
 import { createX64Backend } from "../../../src/backends/x64/x64.ts";
-import { compile, manualSeed, setBackend, type Tensor, tensor, uniform } from "../../../src/index.ts";
+import { compile, manualSeed, matmul, setBackend, type Tensor, tensor, uniform } from "../../../src/index.ts";
 import { batchNorm, conv2d, crossEntropy, flatten, linear, maxPool2d, relu, sequential } from "../../../src/nn/index.ts";
 import { adam } from "../../../src/optim/index.ts";
 
@@ -81,28 +84,71 @@ function losses(backend: Backend, steps: number): number[] {
   return Array.from({ length: steps }, () => step(x, target).item());
 }
 
-const machineCode = typeof runnable() !== "string";
-if (!machineCode) console.error("share: NOT CHECKED on x64, which cannot run here");
+const makers: Record<string, (team: Team) => Backend> = {
+  wasm: createWasmBackend,
+  ...(typeof runnable() === "string" ? {} : { x64: (team: Team) => createX64Backend(undefined, team) }),
+};
+if (makers.x64 === undefined) console.error("share: NOT CHECKED on x64, which cannot run here");
 
-describe.skipIf(!machineCode)("x64 threads", () => {
-  it("train to the same bits, however many there are", () => {
-    const alone = losses(createX64Backend(undefined, everything(1)), 12);
+describe.each(Object.entries(makers))("threads of %s", (_, make) => {
+  it("train to the same bits, however many there are", async () => {
+    const alone = losses(make(everything(1)), 12);
     expect(new Set(alone).size).toBe(12);
-    for (const threads of [2, 3, 7]) expect(losses(createX64Backend(undefined, everything(threads)), 12)).toEqual(alone);
+    for (const threads of [2, 3, 7]) {
+      const backend = make(everything(threads));
+      expect(losses(backend, 12)).toEqual(alone);
+      // By now all workers have come up.
+      await pause(100);
+      expect(losses(backend, 12)).toEqual(alone);
+    }
   });
 
   it("start again after they have slept", async () => {
-    const backend = createX64Backend(undefined, everything(3));
-    const first = losses(backend, 2);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(losses(backend, 2)).toEqual(first);
+    const backend = make(everything(3));
+    const first = losses(backend, 3);
+    for (let n = 0; n < 3; n++) {
+      await pause(50);
+      expect(losses(backend, 3)).toEqual(first);
+    }
   });
 
   it("run eager ops too, thousands of times", () => {
-    useBackend(createX64Backend(undefined, everything(2)));
+    useBackend(make(everything(2)));
     const x = uniform([64, 70]);
     const sum = x.mul(2).sum([1]).data;
     for (let n = 0; n < 3000; n++) expect(x.mul(2).sum([1]).data).toEqual(sum);
+  });
+
+  it("are all at work: a run takes the time of several processors", async () => {
+    if (availableParallelism() < 2) return;
+    useBackend(make(teamOf(2)));
+    const [a, b, c] = [uniform([512, 512]), uniform([512, 512]), uniform([512, 512])];
+    const step = compile(() => {
+      c.assign(matmul(a, b));
+    });
+    // Whether another thread got a processor depends on what else runs here: it must happen at some time.
+    let most = 0;
+    for (let n = 0; n < 200 && most < 1.2; n++) {
+      const [start, before] = [performance.now(), process.cpuUsage()];
+      for (let m = 0; m < 10; m++) step();
+      const { user, system } = process.cpuUsage(before);
+      most = Math.max(most, (user + system) / 1000 / (performance.now() - start));
+      await pause(0);
+    }
+    expect(most).toBeGreaterThan(1.2);
+  });
+});
+
+describe("without shared memory", () => {
+  it("wasm runs on one thread and says why", () => {
+    vi.stubGlobal("SharedArrayBuffer", undefined);
+    try {
+      const backend = createWasmBackend(everything(2));
+      expect(backend.description).toContain("one thread: the page is not cross-origin isolated");
+      expect(losses(backend, 2)).toHaveLength(2);
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 });
 

@@ -1,0 +1,137 @@
+// Worker threads that run WebAssembly on one shared memory with the main thread: Node's, or a page's Web Workers.
+import { mailbox, type Work, work } from "./worker.ts";
+
+/** A program as workers get it. */
+export interface CrewModule {
+  readonly id: number;
+  readonly binary: Uint8Array;
+  /** So that its first run need not wait for someone to ask. */
+  wasPosted: boolean;
+}
+
+const page = 65536;
+const mostMail = 4096;
+/** Looks of the main thread at those still inside before it naps, where it may. */
+const patience = 20_000;
+const napMilliseconds = 0.05;
+
+export class Crew {
+  readonly #mail = new WebAssembly.Memory({ initial: 1, maximum: mostMail, shared: true });
+  readonly #words = new Int32Array(this.#mail.buffer);
+  readonly #count: number;
+
+  /** Starts workers; they join when they are ready. */
+  constructor(memory: WebAssembly.Memory, count: number) {
+    let started = 0;
+    while (started < count && start({ memory, mail: this.#mail, number: started, places: mailbox })) started++;
+    this.#count = started;
+  }
+
+  /** How many workers have come up so far. */
+  get ready(): number {
+    return Atomics.load(this.#words, mailbox.ready);
+  }
+
+  /** Calls main(argument) here and on every worker that has time and the module; returns when none is in it any more. */
+  run(module: CrewModule, main: (argument: number) => void, argument: number): void {
+    const words = this.#words;
+    words[mailbox.module] = module.id;
+    words[mailbox.argument] = argument;
+    words[mailbox.posted] = !module.wasPosted || this.#isWanted(module.id) ? this.#post(module.binary) : 0;
+    module.wasPosted = true;
+    Atomics.store(words, mailbox.open, 1);
+    Atomics.add(words, mailbox.generation, 1);
+    if (Atomics.load(words, mailbox.sleepers) > 0) Atomics.notify(words, mailbox.generation);
+    try {
+      main(argument);
+    } finally {
+      Atomics.store(words, mailbox.open, 0);
+      this.#untilAllAreOut();
+    }
+  }
+
+  #isWanted(id: number): boolean {
+    for (let number = 0; number < this.#count; number++) if (this.#words[mailbox.wants + number] === id) return true;
+    return false;
+  }
+
+  #post(binary: Uint8Array): number {
+    const missing = mailbox.mail + binary.length - this.#mail.buffer.byteLength;
+    if (missing > 0) {
+      try {
+        this.#mail.grow(Math.ceil(missing / page));
+      } catch {
+        return 0;
+      }
+    }
+    new Uint8Array(this.#mail.buffer).set(binary, mailbox.mail);
+    return binary.length;
+  }
+
+  #untilAllAreOut(): void {
+    const words = this.#words;
+    for (let looks = 0; ; looks++) {
+      const inside = Atomics.load(words, mailbox.inside);
+      if (inside === 0) return;
+      if (looks > patience && mayBlock()) Atomics.wait(words, mailbox.inside, inside, napMilliseconds);
+    }
+  }
+}
+
+let blocks: boolean | undefined;
+
+/** Whether this thread may sleep: a page's main thread may not. */
+export function mayBlock(): boolean {
+  if (blocks === undefined) {
+    try {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
+      blocks = true;
+    } catch {
+      blocks = false;
+    }
+  }
+  return blocks;
+}
+
+/** Why memory cannot be shared with worker threads here; undefined when it can. */
+export function noSharing(): string | undefined {
+  if (typeof SharedArrayBuffer === "undefined")
+    return "the page is not cross-origin isolated (it needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)";
+  if (nodeWorkers() === undefined && typeof Worker === "undefined") return "there are no worker threads here";
+  try {
+    new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    return undefined;
+  } catch {
+    return "this engine has no shared WebAssembly memory";
+  }
+}
+
+interface NodeWorkers {
+  readonly Worker: new (source: string, options: object) => { unref(): void; on(event: "error", listen: (error: Error) => void): void };
+}
+
+function nodeWorkers(): NodeWorkers | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: "node:worker_threads"): NodeWorkers } };
+  return process?.getBuiltinModule?.("node:worker_threads");
+}
+
+/** @returns false where none can be started: the others do its part */
+function start(given: Work): boolean {
+  try {
+    const node = nodeWorkers();
+    if (node !== undefined) {
+      const source = `(${String(work)})(require("node:worker_threads").workerData)`;
+      const worker = new node.Worker(source, { eval: true, workerData: given, execArgv: [], name: `kasane ${given.number}` });
+      // A process that only waits for its helpers is done; one that cannot start them does without.
+      worker.on("error", () => {});
+      worker.unref();
+      return true;
+    }
+    const worker = new Worker(new URL("./page-worker.js", import.meta.url), { type: "module", name: `kasane ${given.number}` });
+    worker.addEventListener("error", (event) => event.preventDefault());
+    worker.postMessage(given);
+    return true;
+  } catch {
+    return false;
+  }
+}
