@@ -69,7 +69,9 @@ function runOne(workload: Workload, backend: string, budgetMs: number, limits: r
   const timing = measure(run, budgetMs);
   const rate = (work: number): number => round(work / timing.medianMs / 1e6);
   // The interpreter has no limit of its own: it is shown beside the machine's.
-  const own = limits.some((limit) => limit.backend === backend) ? limits.filter((limit) => limit.backend === backend) : limits;
+  const own = limits.some((limit) => limit.backend === backend)
+    ? limits.filter((limit) => limit.backend === backend && limit.threads === getBackend().threads)
+    : limits;
   const best = (unit: Limit["unit"]): number => Math.max(...own.filter((limit) => limit.unit === unit).map((limit) => limit.value));
   const shares = [
     ...(flops === undefined ? [] : [rate(flops) / best("GFLOP/s")]),
@@ -80,7 +82,7 @@ function runOne(workload: Workload, backend: string, budgetMs: number, limits: r
   return {
     workload: name,
     backend,
-    threads: 1,
+    threads: getBackend().threads,
     medianMs: round(timing.medianMs),
     minMs: round(timing.minMs),
     samples: timing.samples,

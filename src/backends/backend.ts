@@ -21,6 +21,8 @@ export interface Backend {
   readonly name: "reference" | "wasm" | "x64";
   /** No other backend in this process has the same: what one compiles, another cannot run. */
   readonly key: string;
+  /** How many may run a program together. */
+  readonly threads: number;
   /** One sentence: what was chosen and why (SIMD width, relaxed FMA, tile). */
   readonly description: string;
   readonly dtypes: ReadonlySet<DType>;

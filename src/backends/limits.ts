@@ -1,11 +1,16 @@
-// The machine's own limits, measured: multiply-add peak and memory bandwidth that each backend's code reaches here on one thread.
+// The machine's own limits, measured: multiply-add peak and memory bandwidth that each backend's code reaches here, by number of threads.
 
-import { ModuleBuilder } from "../kernels/builder.ts";
-import type { KernelModule, Machine, Value, Variable } from "../kernels/language.ts";
-import { at, f32, fma, loadVector, splat } from "../kernels/values.ts";
-import { features, wasmMachine } from "./wasm/features.ts";
-import { compileModule } from "./wasm/module.ts";
-import { type Alone, chooseMachine, loadAlone, runnable } from "./x64/index.ts";
+import { type FunctionBuilder, ModuleBuilder } from "../kernels/builder.ts";
+import type { Value, Variable } from "../kernels/language.ts";
+import { at, f32, fma, loadVector, mul, splat } from "../kernels/values.ts";
+import { runCode } from "./emitted/executable.ts";
+import { aligned, firstPlace, slack, wordsSlot } from "./emitted/memory.ts";
+import { type Piece, planSharing, writeShared } from "./emitted/share.ts";
+import type { Heap, Target } from "./emitted/target.ts";
+import { type Team, wantedThreads } from "./emitted/threads.ts";
+import { features } from "./wasm/features.ts";
+import { wasmTarget } from "./wasm/wasm.ts";
+import { runnable, x64Target } from "./x64/index.ts";
 
 export interface Limit {
   readonly name: "fma-peak" | "copy" | "triad";
@@ -15,40 +20,105 @@ export interface Limit {
   readonly unit: "GFLOP/s" | "GB/s";
 }
 
-/** Bytes of each array of the bandwidth measurement: well beyond the caches. */
-const ARRAY = 32 * 1024 * 1024;
-const CHAINS = 10;
+/** Bytes of each array of the bandwidth measurement: well beyond the caches of all processors together. */
+const arrayBytes = 96 * 1024 * 1024;
+/** Of an array in one slice. */
+const blockBytes = 64 * 1024;
+/** Sums side by side, as many as it takes to keep every multiplier busy. */
+const chains = 10;
+const peakSlices = 64;
+const iterations = 4000;
 
-/** Of every backend that emits code and runs here; about a second each. Counts a multiply-add as two operations, and every byte read and written. */
-export function measureLimits(): Limit[] {
+/** Slices of something to measure, and what one run of all of them amounts to (in 10⁶ per millisecond: GFLOP or GB per second). */
+interface Measurement {
+  readonly unit: Limit["unit"];
+  readonly slices: number;
+  amount(lanes: number): number;
+  /** @param base of memory with room for three arrays */
+  write(k: FunctionBuilder, base: Value, begin: Value, end: Value): void;
+}
+
+const measurements: Readonly<Record<Limit["name"], Measurement>> = {
+  "fma-peak": {
+    unit: "GFLOP/s",
+    slices: peakSlices,
+    amount: (lanes) => (2 * chains * lanes * peakSlices * iterations) / 1e6,
+    write(k, base, begin, end) {
+      const step = k.let(splat(f32(0.999)));
+      const sums: Variable[] = Array.from({ length: chains }, (_, chain) => k.let(splat(f32(chain))));
+      k.loop(mul(begin, iterations), mul(end, iterations), 1, () => {
+        for (const sum of sums) k.set(sum, fma(sum, step, step));
+      });
+      sums.forEach((sum, chain) => k.store(at(base, mul(begin, 4096), chain * k.machine.lanes * 4), sum));
+    },
+  },
+  copy: stream(2, (load) => load(1)),
+  triad: stream(3, (load) => fma(load(1), splat(f32(3)), load(2))),
+};
+
+/** @param arrays read and written */
+function stream(arrays: number, value: (load: (array: number) => Value) => Value): Measurement {
+  return {
+    unit: "GB/s",
+    slices: arrayBytes / blockBytes,
+    amount: () => (arrays * arrayBytes) / 1e6,
+    write(k, base, begin, end) {
+      const width = k.machine.lanes * 4;
+      k.loop(mul(begin, blockBytes), mul(end, blockBytes), 4 * width, (byte) => {
+        for (let part = 0; part < 4; part++)
+          k.store(
+            at(base, byte, part * width),
+            value((array) => loadVector(at(base, byte, array * arrayBytes + part * width))),
+          );
+      });
+    },
+  };
+}
+
+/**
+ * Of every backend that emits code and runs here, about half a second per number of threads. Counts a multiply-add as two operations, and
+ * every byte read and written.
+ * @param threads how many threads to measure with, one after the other. Default: one, and as many as backends use
+ */
+export function measureLimits(threads: readonly number[] = [...new Set([1, wantedThreads()])]): Limit[] {
   const found: Limit[] = [];
-  if (typeof runnable() !== "string")
-    found.push(...measure("x64", chooseMachine(), (module, machine) => loadAlone(module, machine, 3 * ARRAY + 65536)));
-  if (features().simd) found.push(...measure("wasm", wasmMachine(), loadWasm));
+  for (const count of threads) {
+    const team: Team = { threads: count, leastPiece: 0, leastProgram: 0 };
+    if (typeof runnable() !== "string") found.push(...measure(x64Target(undefined, team)));
+    if (features().simd) found.push(...measure(wasmTarget(team)));
+  }
   return found;
 }
 
-/** A module over memory with room for three arrays. */
-type Load = (module: KernelModule, machine: Machine) => Alone;
-
-function measure(backend: Limit["backend"], machine: Machine, load: Load): Limit[] {
-  const { entry, release } = load(kernels(machine), machine);
-  const iterations = 200_000;
-  const one = (name: Limit["name"], unit: Limit["unit"], value: number): Limit => ({ name, unit, value, backend, threads: 1 });
-  const milliseconds = (name: string, count: number): number => fastest(() => entry(name)(count));
-  const limits = [
-    one("fma-peak", "GFLOP/s", (2 * CHAINS * machine.lanes * iterations) / milliseconds("peak", iterations) / 1e6),
-    one("copy", "GB/s", (2 * ARRAY) / milliseconds("copy", ARRAY) / 1e6),
-    one("triad", "GB/s", (3 * ARRAY) / milliseconds("triad", ARRAY) / 1e6),
-  ];
-  release();
+function measure<Memory extends Heap>(target: Target<Memory>): Limit[] {
+  const { machine, team, name: backend } = target;
+  const heap = target.makeHeap();
+  const countersAt = aligned(firstPlace + 3 * arrayBytes) + slack;
+  const limits = (Object.keys(measurements) as Limit["name"][]).map((name): Limit => {
+    const { unit, slices, amount, write } = measurements[name];
+    const base = target.pointer(heap, firstPlace);
+    const piece: Piece = {
+      slices,
+      perCall: Math.ceil(slices / 16),
+      work: slices,
+      setup: 0,
+      reads: [],
+      writes: [],
+      write: (k, begin, end) => k.call(kernel, [base, begin, end]),
+    };
+    const module = new ModuleBuilder(name, machine);
+    const kernel = module.define("slices", { base: "pointer", begin: "i32", end: "i32" }, (k, p) => write(k, p.base, p.begin, p.end));
+    const sharing = planSharing([piece], team);
+    heap.ensure(countersAt + sharing.counterBytes + slack);
+    const counters = target.pointer(heap, countersAt);
+    target.defineMain(module, 0, (k) => writeShared(k, sharing, counters, counters, 0));
+    const code = target.load(module.build(), heap);
+    const milliseconds = fastest(() => runCode(code, heap, wordsSlot(countersAt, sharing.counterBytes), countersAt));
+    code.release();
+    return { name, backend, threads: team.threads, value: amount(machine.lanes) / milliseconds, unit };
+  });
+  heap.release();
   return limits;
-}
-
-function loadWasm(module: KernelModule): Alone {
-  const memory = new WebAssembly.Memory({ initial: (3 * ARRAY) / 65536 + 1 });
-  const instance = new WebAssembly.Instance(compileModule(module, features()), { env: { memory } });
-  return { entry: (name) => (count) => (instance.exports[name] as (pointer: number, count: number) => void)(0, count), release: () => {} };
 }
 
 /** Milliseconds of the best of several runs, after the compiler has had time to optimise. */
@@ -61,40 +131,4 @@ function fastest(run: () => void): number {
     best = Math.min(best, performance.now() - before);
   }
   return best;
-}
-
-function kernels(machine: Machine): KernelModule {
-  const module = new ModuleBuilder("limits", machine);
-  module.define(
-    "peak",
-    { p: "pointer", n: "i32" },
-    (k, { p, n }) => {
-      const step = k.let(splat(f32(0.999)));
-      const sums: Variable[] = Array.from({ length: CHAINS }, (_, chain) => k.let(splat(f32(chain))));
-      k.loop(0, n, 1, () => {
-        for (const sum of sums) k.set(sum, fma(sum, step, step));
-      });
-      sums.forEach((sum, chain) => k.store(at(p, undefined, chain * machine.lanes * 4), sum));
-    },
-    true,
-  );
-  const stream = (name: string, write: (target: (value: Value) => void, source: (array: number) => Value) => void): void => {
-    module.define(
-      name,
-      { p: "pointer", n: "i32" },
-      (k, { p, n }) => {
-        k.loop(0, n, 16 * machine.lanes, (byte) => {
-          for (let part = 0; part < 4; part++)
-            write(
-              (value) => k.store(at(p, byte, part * machine.lanes * 4), value),
-              (array) => loadVector(at(p, byte, array * ARRAY + part * machine.lanes * 4)),
-            );
-        });
-      },
-      true,
-    );
-  };
-  stream("copy", (store, load) => store(load(1)));
-  stream("triad", (store, load) => store(fma(load(1), splat(f32(3)), load(2))));
-  return module.build();
 }

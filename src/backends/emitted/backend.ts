@@ -16,6 +16,7 @@ export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>)
   return {
     name: target.name,
     key: `${target.name} ${++made}`,
+    threads: target.team.threads,
     description: target.description,
     dtypes: new Set(["float32", "int32", "uint8", "bool"]),
     compile: (program) => programs.executable(program),

@@ -11,6 +11,8 @@ export interface Heap {
   readonly u8: Uint8Array;
   /** Makes at least `bytes` usable. Throws BackendError when the memory cannot grow. */
   ensure(bytes: number): void;
+  /** Gives everything back; nothing that uses it runs afterwards. */
+  release(): void;
 }
 
 /** Emitted code that can be called. */

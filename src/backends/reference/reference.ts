@@ -8,6 +8,7 @@ import { HostCell, referenceStep } from "./step.ts";
 export const referenceBackend: Backend = {
   name: "reference",
   key: "reference",
+  threads: 1,
   description: "reference: interprets each formula in plain loops, in double precision, rounding where values are stored",
   dtypes: new Set(["float32", "float64", "int32", "uint8", "bool"]),
   compile(program) {

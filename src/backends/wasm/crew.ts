@@ -50,6 +50,13 @@ export class Crew {
     }
   }
 
+  /** The workers leave. */
+  end(): void {
+    Atomics.store(this.#words, mailbox.ended, 1);
+    Atomics.add(this.#words, mailbox.generation, 1);
+    Atomics.notify(this.#words, mailbox.generation);
+  }
+
   #isWanted(id: number): boolean {
     for (let number = 0; number < this.#count; number++) if (this.#words[mailbox.wants + number] === id) return true;
     return false;

@@ -2,6 +2,7 @@
 import { BackendError } from "../../util/errors.ts";
 import { gibibytes, type MemoryLimits } from "../emitted/memory.ts";
 import type { Heap } from "../emitted/target.ts";
+import { Crew } from "./crew.ts";
 
 const page = 65536;
 const most = 2 ** 32;
@@ -14,12 +15,26 @@ export class LinearMemory implements Heap {
   i32: Int32Array;
   u8: Uint8Array;
 
-  /** @param shared with worker threads */
-  constructor(shared: boolean) {
-    this.memory = shared ? sharedMemory() : new WebAssembly.Memory({ initial: 2 });
+  readonly #workers: number;
+  #crew: Crew | undefined;
+
+  /** @param workers with which it may be shared */
+  constructor(workers: number) {
+    this.#workers = workers;
+    this.memory = workers > 0 ? sharedMemory() : new WebAssembly.Memory({ initial: 2 });
     this.f32 = new Float32Array(this.memory.buffer);
     this.i32 = new Int32Array(this.memory.buffer);
     this.u8 = new Uint8Array(this.memory.buffer);
+  }
+
+  /** The workers, started when first asked for. */
+  get crew(): Crew {
+    this.#crew ??= new Crew(this.memory, this.#workers);
+    return this.#crew;
+  }
+
+  release(): void {
+    this.#crew?.end();
   }
 
   /** Grows to at least `bytes`; at least half again, so that growing sizes do not grow it every time. */

@@ -6,7 +6,7 @@ import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";
 import type { Target } from "../emitted/target.ts";
 import { type Team, teamOf, threadsInWords, wantedThreads } from "../emitted/threads.ts";
-import { Crew, mayBlock, noSharing } from "./crew.ts";
+import { mayBlock, noSharing } from "./crew.ts";
 import type { EmitOptions } from "./emit.ts";
 import { features, wasmMachine } from "./features.ts";
 import { LinearMemory, wasmLimits } from "./memory.ts";
@@ -23,28 +23,19 @@ const multiply = {
  * @param team default: KASANE_THREADS, else a thread per processor; one thread where memory cannot be shared
  * @throws BackendError where WebAssembly SIMD is missing
  */
-export function createWasmBackend(team?: Team): Backend {
-  const found = wasmMachine();
-  const wanted = team ?? teamOf(wantedThreads());
-  const obstacle = wanted.threads === 1 ? undefined : noSharing();
-  const machine = { ...found, tile: chooseTile(found, environment("KASANE_TILE")) };
-  return createEmittedBackend(wasmTarget(machine, obstacle === undefined ? wanted : teamOf(1), obstacle));
+export function createWasmBackend(team: Team = teamOf(wantedThreads())): Backend {
+  return createEmittedBackend(wasmTarget(team));
 }
 
-function wasmTarget(machine: Machine, team: Team, obstacle: string | undefined): Target<LinearMemory> {
+export function wasmTarget(wanted: Team): Target<LinearMemory> {
+  const obstacle = wanted.threads === 1 ? undefined : noSharing();
+  const team = obstacle === undefined ? wanted : teamOf(1);
+  const found = wasmMachine();
+  const machine: Machine = { ...found, tile: chooseTile(found, environment("KASANE_TILE")) };
   const { rows, vectors } = machine.tile;
   const relaxedFma = machine.fma !== "separate" && features().relaxedFma;
   const isShared = team.threads > 1;
   const options: EmitOptions = { relaxedFma, ...(isShared ? { shared: { mayBlock: mayBlock() } } : {}) };
-  const crews = new Map<LinearMemory, Crew>();
-  const crewOf = (heap: LinearMemory): Crew => {
-    let crew = crews.get(heap);
-    if (crew === undefined) {
-      crew = new Crew(heap.memory, team.threads - 1);
-      crews.set(heap, crew);
-    }
-    return crew;
-  };
   let modules = 0;
   return {
     name: "wasm",
@@ -52,7 +43,7 @@ function wasmTarget(machine: Machine, team: Team, obstacle: string | undefined):
     machine,
     team,
     manyCalls: true,
-    makeHeap: () => new LinearMemory(isShared),
+    makeHeap: () => new LinearMemory(team.threads - 1),
     limits: () => wasmLimits,
     pointer: (_, place) => address(place),
     // A function may have 1000 parameters and a step more cells: the addresses lie in a table.
@@ -81,7 +72,7 @@ function wasmTarget(machine: Machine, team: Team, obstacle: string | undefined):
       const forCrew = { id: ++modules, binary, wasPosted: false };
       return {
         call: (argumentsAt) => main(argumentsAt | 0),
-        callShared: (argumentsAt) => crewOf(heap).run(forCrew, main, argumentsAt | 0),
+        callShared: (argumentsAt) => heap.crew.run(forCrew, main, argumentsAt | 0),
         release: () => {},
       };
     },

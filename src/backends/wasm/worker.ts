@@ -7,6 +7,7 @@ export const mailbox = {
   module: 17,
   argument: 18,
   posted: 19,
+  ended: 20,
   inside: 32,
   sleepers: 48,
   ready: 64,
@@ -25,7 +26,7 @@ export interface Work {
 }
 
 /**
- * For ever. A generation is joined once; one that is over before is skipped. A module that this thread does not have is asked for, and
+ * Until the crew ends. A generation is joined once; one that is over before is skipped. A module that this thread does not have is asked for, and
  * compiled outside a program, so that nobody waits for it. Refers to nothing outside itself.
  */
 export function work({ memory, mail, number, places }: Work): void {
@@ -43,6 +44,7 @@ export function work({ memory, mail, number, places }: Work): void {
       Atomics.sub(words, places.sleepers, 1);
     }
     seen = Atomics.load(words, places.generation);
+    if (Atomics.load(words, places.ended) === 1) return;
     let binary: Uint8Array<ArrayBuffer> | undefined;
     let module = 0;
     Atomics.add(words, places.inside, 1);

@@ -11,6 +11,5 @@ function refuse(): never {
 }
 
 export const runnable: Door["runnable"] = () => reason;
-export const chooseMachine: Door["chooseMachine"] = refuse;
 export const createX64Backend: Door["createX64Backend"] = refuse;
-export const loadAlone: Door["loadAlone"] = refuse;
+export const x64Target: Door["x64Target"] = refuse;

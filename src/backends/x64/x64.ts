@@ -1,5 +1,4 @@
 // The x64 backend: AVX-512 or AVX2 machine code over one region of memory for programs and one for steps, on native threads.
-import type { Machine } from "../../kernels/language.ts";
 import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";
 import type { Target } from "../emitted/target.ts";
@@ -16,10 +15,12 @@ import { theThreads } from "./threads.ts";
  * @throws BackendError where machine code cannot run
  */
 export function createX64Backend(name?: MachineName, team: Team = teamOf(wantedThreads())): Backend {
-  return createEmittedBackend(x64Target(native() as Native, chooseMachine(name), team));
+  return createEmittedBackend(x64Target(name, team));
 }
 
-function x64Target(system: Native, machine: Machine, team: Team): Target<Heap> {
+export function x64Target(name: MachineName | undefined, team: Team): Target<Heap> {
+  const machine = chooseMachine(name);
+  const system = native() as Native;
   const { lanes, tile } = machine;
   return {
     name: "x64",

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { readImports } from "../../../scripts/lib/imports.mjs";
+import { teamOf } from "../../../src/backends/emitted/threads.ts";
 import * as absent from "../../../src/backends/x64/absent.ts";
 import * as present from "../../../src/backends/x64/index.ts";
 import { BackendError } from "../../../src/util/errors.ts";
@@ -14,7 +15,7 @@ test("the stand-in has the door's functions, says why it cannot, and never runs"
   expect(Object.keys(absent).sort()).toEqual(Object.keys(present).sort());
   expect(absent.runnable()).toMatch(/^x64 machine code runs on Linux on x86-64, this was bundled for browsers$/);
   expect(() => absent.createX64Backend()).toThrow(BackendError);
-  expect(() => absent.chooseMachine("avx2")).toThrow(/cannot run here/);
+  expect(() => absent.x64Target("avx2", teamOf(1))).toThrow(/cannot run here/);
 });
 
 test("package.json puts it in place of the door, and nothing comes in beside the door", () => {
