@@ -7,7 +7,7 @@ import type { Blocking } from "./blocking.ts";
 import { defineStage, directColumns, type Stage, zeroArea } from "./direct.ts";
 import { finishOf } from "./epilogue.ts";
 import { type ClassLayout, layoutClass, microShape, type OperandLayout, type SegmentLayout } from "./layout.ts";
-import { defineEdge, defineMacro, defineMicro, flag, type Output } from "./micro.ts";
+import { defineMacro, defineMicro, defineWriters, flag, type Output } from "./micro.ts";
 import { definePack } from "./pack.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
 import { defineTable } from "./tables.ts";
@@ -193,7 +193,7 @@ class ClassEmitter {
       a: a.packed === true ? definePack(module, nameOf(plan, "pack_a"), a.source, layout.aVectors) : undefined,
       b: b.packed === true ? definePack(module, nameOf(plan, "pack_b"), b.source, blocking.vectors) : undefined,
     }));
-    const edge = sums === "aside" ? undefined : defineEdge(module, nameOf(plan, "edge"), blocking.vectors, output);
+    const writers = sums === "aside" ? undefined : defineWriters(module, (kind) => nameOf(plan, kind), blocking.vectors, output);
     const { height, count, tall } = blocking.rows;
     const segments: readonly (SegmentLayout | undefined)[] = used.length > 0 ? used : [undefined];
     this.#macros = segments.map((segment) => {
@@ -208,9 +208,9 @@ class ClassEmitter {
             name,
             { ...shape, aside: { parts: layout.partition.depth, pitch: asidePitch(part, layout) } },
             output,
-            edge,
+            writers,
           );
-        return defineMicro(module, name, shape, output, edge);
+        return defineMicro(module, name, shape, output, writers);
       };
       const micros = [micro(height, tall), micro(height - 1, count - tall)] as const;
       const a = segment?.a;

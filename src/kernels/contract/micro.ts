@@ -93,13 +93,14 @@ export interface DirectB {
 }
 
 /**
- * Without `edge` the sums stay unfinished: they are stored to `tile`, or added to what is there with flag.add.
+ * Without `writers` the sums stay unfinished: they are stored to `tile`, or added to what is there with flag.add.
  *
  * micro(a, b, steps, depth, c, rows, columns, flags, width, tile, params, leaf…): accumulates depth steps of height × vectors and writes the
  * tile. `rows` and `columns` point at the tile's first entries of the tables, `width` is the number of valid columns; `steps` at the
- * table of K (of a direct B). Without flag.direct the tile goes through `tile` (height · vectors vectors of scratch) and the edge writer.
+ * table of K (of a direct B). Without flag.direct the tile goes through `tile` (height · vectors vectors of scratch) and the edge writer, as it
+ * always does where its vectors do not lie whole in memory: lane by lane, a tile's worth of instructions would be thousands.
  */
-export function defineMicro(module: ModuleBuilder, name: string, shape: MicroShape, output: Output, edge: string | undefined): string {
+export function defineMicro(module: ModuleBuilder, name: string, shape: MicroShape, output: Output, writers: Writers | undefined): string {
   const { height, vectors } = shape;
   const lanes = module.machine.lanes;
   const vectorBytes = lanes * 4;
@@ -114,7 +115,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
   return module.define(name, parameters, (k, p) => {
     const sums = shape.aside === undefined ? multiplyTile(k, shape, p) : addAside(k, shape, shape.aside, p.a);
     const inTile = (row: number, v: number) => at(p.tile, undefined, (row * vectors + v) * vectorBytes);
-    if (edge === undefined) {
+    if (writers === undefined) {
       k.if(ne(and(p.flags, flag.add), 0), () =>
         each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, loadVector(inTile(row, v))))),
       );
@@ -126,46 +127,39 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       const place = (row: number, v: number) =>
         at(p.c, k.let(add(rowOffset[row]!, tableEntry(p.columns, output.columns, output.columnColumn, v * lanes)), "place"));
       const places = grid(height, vectors, place);
-      const spread = laneOffsets(lanes, output.step);
-      const read = (place: Address): Value => {
-        if (output.step === 1) return loadVector(place);
-        const lane = (offset: number) => load({ ...place, offset: place.offset + offset });
-        return spread.reduce<Value>(
-          (whole, offset, i) => (i === 0 ? splat(lane(offset)) : replace(whole, i, lane(offset))),
-          constant("vf32", 0),
-        );
-      };
-      const write = (place: Address, value: Variable): void => {
-        if (output.step === 1) k.store(place, value);
-        else for (const [i, offset] of spread.entries()) k.store({ ...place, offset: place.offset + offset }, extract(value, i));
-      };
       whenFlag(k, p.flags, flag.add, output.adds, () =>
-        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, read(places[row]![v]!)))),
+        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, loadVector(places[row]![v]!)))),
       );
       whenFlag(k, p.flags, flag.finish, output.finishes, () =>
         each(height, vectors, (row, v) => {
           const leaves = output.leaves.map((leaf, i) =>
-            leafVector(
-              k,
-              leaf,
-              leafVariable(p, i),
-              p,
-              output,
-              constant("i32", 4 * row),
-              v,
-              leaf.along === "constant" || (leaf.along === "output" && output.step === 1),
-            ),
+            leafVector(k, leaf, leafVariable(p, i), p, output, constant("i32", 4 * row), v, true),
           );
           k.set(sums[row]![v]!, output.finish!(k, sums[row]![v]!, leaves, p.params));
         }),
       );
-      each(height, vectors, (row, v) => write(places[row]![v]!, sums[row]![v]!));
+      each(height, vectors, (row, v) => k.store(places[row]![v]!, sums[row]![v]!));
     };
-    k.if(ne(and(p.flags, flag.direct), 0), direct, () => {
-      each(height, vectors, (row, v) => k.store(inTile(row, v), sums[row]![v]!));
+    const isDirect = ne(and(p.flags, flag.direct), 0);
+    const through = (writer: string) => {
       const leaves = output.leaves.map((_, i) => leafVariable(p, i));
-      k.call(edge, [constant("i32", height), p.c, p.rows, p.columns, p.flags, p.width, p.tile, p.params, ...leaves]);
-    });
+      k.call(writer, [constant("i32", height), p.c, p.rows, p.columns, p.flags, p.width, p.tile, p.params, ...leaves]);
+    };
+    const keep = () => each(height, vectors, (row, v) => k.store(inTile(row, v), sums[row]![v]!));
+    if (writers.spread === undefined) {
+      k.if(isDirect, direct, () => {
+        keep();
+        through(writers.edge);
+      });
+      return;
+    }
+    const { spread } = writers;
+    keep();
+    k.if(
+      isDirect,
+      () => through(spread),
+      () => through(writers.edge),
+    );
   });
 }
 
@@ -222,36 +216,62 @@ interface TilePointers {
   readonly columns?: Variable;
 }
 
-/** edge(height, c, rows, columns, flags, width, tile, params, leaf…): writes a tile lane by lane. */
-export function defineEdge(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
+/** What writes a tile that lies in scratch, row by row. */
+export interface Writers {
+  /** Of any place in the output. */
+  readonly edge: string;
+  /** Of panels that are regular, where not all vectors are whole: outputs walked in steps, leaves walked in their own way. */
+  readonly spread: string | undefined;
+}
+
+/** Defines edge(height, c, rows, columns, flags, width, tile, params, leaf…) and, where it is needed, spread with the same parameters. */
+export function defineWriters(module: ModuleBuilder, nameOf: (part: string) => string, vectors: number, output: Output): Writers {
+  const whole = output.step === 1 && output.leaves.every(({ along }) => along !== "own");
+  return {
+    edge: defineWriter(module, nameOf("edge"), vectors, output, false),
+    spread: whole ? undefined : defineWriter(module, nameOf("spread"), vectors, output, true),
+  };
+}
+
+/** @param regular lanes lie `output.step` elements apart, and all of them are valid */
+function defineWriter(module: ModuleBuilder, name: string, vectors: number, output: Output, regular: boolean): string {
   const lanes = module.machine.lanes;
   const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  const apart = laneOffsets(lanes, output.step);
   return module.define(name, parameters, (k, p) => {
     k.loop(0, shiftLeft(p.height, 2), 4, (row) => {
       const rowOffset = k.let(loadAs("i32", "i32", at(p.rows, row, columnOffset(output.rows, output.rowColumn))), "row");
       const start = k.let(advance(p.c, rowOffset), "start");
       for (let v = 0; v < vectors; v++) {
-        const offsets = k.let(
-          loadAs("vi32", "i32", at(p.columns, undefined, columnOffset(output.columns, output.columnColumn) + v * lanes * 4)),
-          "offsets",
-        );
+        const place = at(p.columns, undefined, columnOffset(output.columns, output.columnColumn) + v * lanes * 4);
+        const offsets = k.let(loadAs(regular ? "i32" : "vi32", "i32", place), "offsets");
+        const lane = (i: number): Address => (regular ? at(start, offsets, apart[i]) : at(start, extract(offsets, i)));
+        const whole = regular && output.step === 1;
         const value = k.let(loadVector(at(p.tile, undefined, v * lanes * 4)), "value");
         // The tables repeat the last valid column, so reading past the width is safe.
-        whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, gatherLanes(k, start, offsets))));
+        whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, whole ? loadVector(lane(0)) : fromLanes(lanes, lane))));
         whenFlag(k, p.flags, flag.finish, output.finishes, () => {
-          const leaves = output.leaves.map((leaf, i) =>
-            leafVector(k, leaf, leafVariable(p, i), p, output, row, v, leaf.along === "constant"),
-          );
+          const leaves = output.leaves.map((leaf, i) => leafVector(k, leaf, leafVariable(p, i), p, output, row, v, regular));
           k.set(value, output.finish!(k, value, leaves, p.params));
         });
-        // A limited table repeats a row's last column within its last vector: the lane that really belongs there is stored last.
-        k.if(gt(p.width, v * lanes), () => {
-          for (let lane = lanes - 1; lane >= 0; lane--) k.store(at(start, extract(offsets, lane)), extract(value, lane));
-        });
+        const store = () => {
+          if (whole) k.store(lane(0), value);
+          // A limited table repeats a row's last column within its last vector: the lane that really belongs there is stored last.
+          else for (let i = lanes - 1; i >= 0; i--) k.store(lane(i), extract(value, i));
+        };
+        if (regular) store();
+        else k.if(gt(p.width, v * lanes), store);
       }
       k.set(p.tile, advance(p.tile, vectors * lanes * 4));
     });
   });
+}
+
+/** A vector of elements that lie anywhere. */
+function fromLanes(lanes: number, lane: (i: number) => Address): Value {
+  let result = splat(load(lane(0)));
+  for (let i = 1; i < lanes; i++) result = replace(result, i, load(lane(i)));
+  return result;
 }
 
 /** True when every vector of the panel at `columns` lies in one run of the output. */
@@ -268,7 +288,7 @@ function regularPanel(k: FunctionBuilder, columns: Value, vectors: number, outpu
   return operation("all", [equal.reduce((a, b) => and(a, b))]);
 }
 
-/** A leaf's values for one vector of a tile; `row` in bytes of a table. `whole`: the vector is contiguous, or constant along the columns. */
+/** A leaf's values for one vector of a tile; `row` in bytes of a table. `regular`: of a regular panel. */
 function leafVector(
   k: FunctionBuilder,
   leaf: LeafSource,
@@ -277,15 +297,17 @@ function leafVector(
   output: Output,
   row: Value,
   vector: number,
-  whole: boolean,
+  regular: boolean,
 ): Value {
   const lanes = k.machine.lanes;
   const rowValue = k.let(loadAs("i32", "i32", at(p.rows, row, columnOffset(output.rows, leaf.rowColumn))), "leafRow");
   const columnPlace = at(p.columns, undefined, columnOffset(output.columns, leaf.columnColumn) + vector * lanes * 4);
   if (leaf.kind === "position") return add(loadAs("vi32", "i32", columnPlace), add(rowValue, origin));
   if (leaf.along === "constant") return loadSplat(at(origin, rowValue));
-  if (whole) return loadVector(at(origin, k.let(add(rowValue, loadAs("i32", "i32", columnPlace)), "leafPlace")));
-  return gatherLanes(k, origin, k.let(add(loadAs("vi32", "i32", columnPlace), rowValue), "leafPlaces"));
+  if (!regular || leaf.along === "own")
+    return gatherLanes(k, origin, k.let(add(loadAs("vi32", "i32", columnPlace), rowValue), "leafPlaces"));
+  const place = k.let(add(rowValue, loadAs("i32", "i32", columnPlace)), "leafPlace");
+  return output.step === 1 ? loadVector(at(origin, place)) : fromLanes(lanes, (i) => at(origin, place, 4 * output.step * i));
 }
 
 function tableEntry(pointer: Value, table: Table, column: number, entry: number): Value {
