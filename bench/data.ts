@@ -1,33 +1,13 @@
-// Inputs of the workloads: numbers from an integer hash, so that other frameworks can be given exactly the same.
+// Inputs of the workloads as tensors.
 
 import { type Shape, type Tensor, tensor } from "kasane";
-
-export function hash(seed: number, count: number): Uint32Array {
-  const numbers = new Uint32Array(count);
-  const start = Math.imul(seed, 0x85ebca6b);
-  for (let n = 0; n < count; n++) {
-    let h = (Math.imul(n, 0x9e3779b9) + start) >>> 0;
-    h ^= h >>> 16;
-    h = Math.imul(h, 0x85ebca6b);
-    h ^= h >>> 13;
-    h = Math.imul(h, 0xc2b2ae35);
-    numbers[n] = (h ^ (h >>> 16)) >>> 0;
-  }
-  return numbers;
-}
+import { labelNumbers, uniformNumbers } from "./hash.ts";
 
 /** Numbers in offset ± bound. */
 export function uniform<const S extends Shape>(seed: number, shape: S, bound = 1, offset = 0): Tensor<S> {
-  const count = shape.reduce((total, extent) => total * extent, 1);
-  return tensor(
-    Float32Array.from(hash(seed, count), (h) => ((h >>> 8) / 8388608 - 1) * bound + offset),
-    shape,
-  );
+  return tensor(uniformNumbers(seed, shape, bound, offset), shape);
 }
 
 export function labels(seed: number, count: number, classes: number): Tensor {
-  return tensor(
-    Int32Array.from(hash(seed, count), (h) => h % classes),
-    [count],
-  );
+  return tensor(labelNumbers(seed, count, classes), [count]);
 }

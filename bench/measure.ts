@@ -1,28 +1,61 @@
-// Times one workload: warm-up, then samples of at least 20 ms; the median is what is quoted.
+// Times work: after a warm-up, samples of at least 20 ms; the median is what is quoted. Libraries take turns, so that all meet the same machine.
 
 import { cpus } from "node:os";
+import type { Outcome } from "./agreement.ts";
+
+/** What can do workloads: kasane, or another library in a process of its own. */
+export interface Contestant {
+  readonly name: string;
+  /** Makes a workload ready and warm. @returns its first numbers, or why it cannot do it */
+  prepare(workload: string, warmMs: number): Promise<Ready | { readonly skip: string }>;
+  close(): void;
+}
+
+export interface Ready {
+  readonly outcome: Outcome | undefined;
+  /** Milliseconds per run, one number for every 20 ms or so. */
+  sample(ms: number): Promise<readonly number[]>;
+  /** Most bytes that weights, optimizer state and temporaries take at once, where that can be told. */
+  memory(): Promise<number | undefined>;
+}
 
 export interface Timing {
   readonly medianMs: number;
   readonly minMs: number;
   readonly samples: number;
-  /** Processors that other programs kept busy meanwhile; above a tenth or so the median is too high. */
-  readonly foreignCpus: number;
 }
 
-/** @param budgetMs about how long to sample after the warm-up */
-export function measure(run: () => unknown, budgetMs = 1500): Timing {
-  const warmUntil = performance.now() + Math.min(600, budgetMs / 2);
-  let one = Number.POSITIVE_INFINITY;
-  for (let n = 0; n < 2 || (performance.now() < warmUntil && n < 20_000); n++) one = Math.min(one, timed(run, 1));
-  const inner = Math.max(1, Math.ceil(20 / one));
+const SAMPLE_MS = 20;
+/** Turns of every contestant per workload. */
+const TURNS = 5;
+
+/** @param budgetMs of sampling, for each @returns the timing of each, in order */
+export async function inTurn(ready: readonly Ready[], budgetMs: number): Promise<Timing[]> {
+  const samples: number[][] = ready.map(() => []);
+  for (let turn = 0; turn < TURNS; turn++)
+    for (const [n, one] of ready.entries()) samples[n]?.push(...(await one.sample(budgetMs / TURNS)));
+  return samples.map((times) => {
+    const sorted = times.sort((a, b) => a - b);
+    return { medianMs: sorted[sorted.length >> 1] as number, minMs: sorted[0] as number, samples: sorted.length };
+  });
+}
+
+/** Runs until the code is fast. @returns runs per sample */
+export function warm(run: () => unknown, ms: number): number {
+  const end = performance.now() + ms;
+  let best = Number.POSITIVE_INFINITY;
+  for (let n = 0; n < 2 || (performance.now() < end && n < 20_000); n++) best = Math.min(best, timed(run, 1));
+  return Math.max(1, Math.ceil(SAMPLE_MS / best));
+}
+
+export function sample(run: () => unknown, inner: number, ms: number): number[] {
+  // Other programs ran since: the first run only fetches code and data.
+  run();
   const samples: number[] = [];
-  const meter = startMeter();
-  const start = performance.now();
-  while (samples.length < 5 || (performance.now() - start < budgetMs && samples.length < 60)) samples.push(timed(run, inner));
-  const foreignCpus = meter();
-  samples.sort((a, b) => a - b);
-  return { medianMs: samples[samples.length >> 1] as number, minMs: samples[0] as number, samples: samples.length, foreignCpus };
+  const end = performance.now() + ms;
+  do samples.push(timed(run, inner));
+  while (performance.now() < end);
+  return samples;
 }
 
 function timed(run: () => unknown, inner: number): number {
@@ -31,13 +64,23 @@ function timed(run: () => unknown, inner: number): number {
   return (performance.now() - start) / inner;
 }
 
-/** What the machine's processors did since, less what this process did. */
-function startMeter(): () => number {
-  const [start, busy, own] = [performance.now(), busyMs(), process.cpuUsage()];
-  return () => {
+/** Processors that other programs kept busy while `meanwhile` was called; above a tenth or so times are too long. */
+export class Meter {
+  #foreignMs = 0;
+  #wallMs = 0;
+
+  get foreignCpus(): number {
+    return Math.max(0, this.#foreignMs / Math.max(1, this.#wallMs));
+  }
+
+  meanwhile<Result>(work: () => Result): Result {
+    const [start, busy, own] = [performance.now(), busyMs(), process.cpuUsage()];
+    const result = work();
     const { user, system } = process.cpuUsage(own);
-    return Math.max(0, (busyMs() - busy - (user + system) / 1000) / (performance.now() - start));
-  };
+    this.#foreignMs += busyMs() - busy - (user + system) / 1000;
+    this.#wallMs += performance.now() - start;
+    return result;
+  }
 }
 
 function busyMs(): number {

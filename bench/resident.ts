@@ -1,6 +1,6 @@
 // Runs a computation compiled, with its inputs and results kept in the backend's own memory, as a larger program would.
 
-import { compile, type Tensor, zeros } from "kasane";
+import { type CompiledStep, compile, type Tensor, zeros } from "kasane";
 import { excerpt } from "./agreement.ts";
 import type { Prepared } from "./workload.ts";
 
@@ -17,7 +17,12 @@ export function resident(compute: () => readonly Tensor[]): Prepared {
     compute().forEach((result, number) => targets[number]?.assign(result));
   });
   run();
-  return { run, profile: () => run.profile().kernels, outcome: { results: targets.map(excerpt) } };
+  return { run, profile: () => run.profile().kernels, bytes: () => bytesOf(run), outcome: { results: targets.map(excerpt) } };
+}
+
+/** Of the only thing that was compiled. */
+export function bytesOf({ steps }: { readonly steps: readonly CompiledStep[] }): number {
+  return steps[0]?.bytes ?? 0;
 }
 
 /** The same, eagerly: every call copies operands to the backend and results back. */

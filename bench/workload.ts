@@ -7,6 +7,8 @@ export interface Prepared {
   readonly run: () => unknown;
   /** Runs it kernel by kernel, where it is compiled. */
   readonly profile?: () => readonly KernelTime[];
+  /** Memory it takes: see CompiledStep.bytes. */
+  readonly bytes?: () => number;
   /** The first losses or outputs, to compare with PyTorch's. */
   readonly outcome?: Outcome;
 }

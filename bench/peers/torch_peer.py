@@ -68,7 +68,7 @@ def serve(threads, tuned):
                 run = None
                 found = prepare(request["prepare"], tuned)
                 if found is None:
-                    answer = {"skip": "no such workload"}
+                    answer = {"skip": "not written for it"}
                 else:
                     run, outcome = found
                     calls = warm(run, request["warmMs"] / 1000)

@@ -3,6 +3,7 @@
 import { compile, type Tensor } from "kasane";
 import { crossEntropy, type Layer } from "kasane/nn";
 import { adam, type Optimizer, type Parameters, sgd } from "kasane/optim";
+import { bytesOf } from "../resident.ts";
 import type { Prepared, Workload } from "../workload.ts";
 import { type Batch, cifarBatches, convnet, lenet, lenetBatches, mlp, mnistBatches, smallBatches } from "./models.ts";
 
@@ -25,7 +26,12 @@ export function training(
   let count = 0;
   const next = (): Batch => batches[count++ % batches.length] as Batch;
   const run = (): Tensor => step(...next());
-  return { outcome: { losses: Array.from({ length: checked }, () => run().item()) }, run, profile: () => step.profile(...next()).kernels };
+  return {
+    outcome: { losses: Array.from({ length: checked }, () => run().item()) },
+    run,
+    profile: () => step.profile(...next()).kernels,
+    bytes: () => bytesOf(step),
+  };
 }
 
 const MNIST = [784, 512, 512, 10];

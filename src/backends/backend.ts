@@ -60,6 +60,6 @@ export interface StepExecutable {
   listing(part?: ListingPart): string;
   /** Gives the step's memory back; it does not run afterwards. What is collected gives it back by itself. */
   free(): void;
-  /** Bytes of the arena that temporaries share. */
+  /** Bytes of memory beside the cells: what temporaries share, and scratch space of the kernels. */
   readonly arenaBytes: number;
 }

@@ -7,7 +7,7 @@ import { updateInPlace } from "./in-place.ts";
 import { dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
 
 export type { Pass, StepGraph, Update } from "./graph.ts";
-export { type MemoryPlan, planMemory } from "./memory.ts";
+export { byteLength, type MemoryPlan, planMemory } from "./memory.ts";
 export { printGraph } from "./print.ts";
 
 /** Names of the passes in the order they run, for `--show`. */

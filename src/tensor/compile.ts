@@ -2,7 +2,7 @@
 
 import type { Backend, ListingPart, StepExecutable, StepTimer } from "../backends/backend.ts";
 import { backendFor, getBackend } from "../backends/choose.ts";
-import { type MemoryPlan, optimise, planMemory, printGraph, type StepGraph } from "../compiler/index.ts";
+import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph } from "../compiler/index.ts";
 import type { Operand, Step } from "../formula/nest.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
 import { callSite, isRecording } from "./tape.ts";
@@ -35,6 +35,8 @@ export interface CompiledStep {
   readonly traced: StepGraph;
   readonly graph: StepGraph;
   readonly memory: MemoryPlan;
+  /** Of the machine's memory, all in all: temporaries, scratch space, and every tensor from outside that it reads or writes. */
+  readonly bytes: number;
   /** Milliseconds of tracing and compiling. */
   readonly compileMs: number;
   /** The graph, the kernels and the emitted code, or one of the last two. */
@@ -203,6 +205,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       isGuarded: options.guard !== undefined,
       graph: optimised.graph,
       memory: planMemory(optimised.graph),
+      bytes: optimised.graph.cells.reduce((total, cell) => total + byteLength(graph.buffers[cell] as Operand), executable.arenaBytes),
       cells: optimised.cells.map(({ value, buffer }) => ({
         value,
         operand: graph.buffers[buffer] as Operand,

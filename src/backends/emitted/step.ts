@@ -31,8 +31,6 @@ interface CompiledGraph {
   readonly counters: number;
   readonly counterBytes: number;
   readonly bytes: number;
-  /** Of these, what temporaries share. */
-  readonly temporaries: number;
   readonly notes: readonly string[];
 }
 
@@ -133,7 +131,6 @@ function compileGraph<Memory extends Heap>(
     counters,
     counterBytes: sharing.counterBytes,
     bytes: shared + sharedBytes,
-    temporaries,
     notes,
   };
 }
@@ -186,8 +183,8 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
     this.#engine = engine;
     this.#graph = graph;
     this.#compiled = engine.compile(graph);
-    const { offsets, params, mainArguments, counters, counterBytes, bytes, temporaries } = this.#compiled;
-    this.arenaBytes = temporaries;
+    const { offsets, params, mainArguments, counters, counterBytes, bytes } = this.#compiled;
+    this.arenaBytes = bytes;
     const base = engine.arena.allocate(bytes);
     this.#arena = { of: engine.arena, base, isFreed: false };
     freeWhenCollected.register(this, this.#arena, this);
