@@ -63,3 +63,18 @@ export class Interner {
     return `(${terms}+${index.offset})/${index.divisor}${index.checked ? "?" : ""}`;
   }
 }
+
+/** The same expression, in which equal parts are one object. */
+export function withSharedParts(scalar: Scalar, interner = new Interner()): Scalar {
+  const made = new Map<number, Scalar>();
+  const shared = (node: Scalar): Scalar => {
+    const { id } = interner.of(node);
+    let one = made.get(id);
+    if (one === undefined) {
+      one = node.kind === "call" ? { ...node, args: node.args.map(shared) } : node;
+      made.set(id, one);
+    }
+    return one;
+  };
+  return shared(scalar);
+}

@@ -94,7 +94,8 @@ function factsOf(nest: Nest): Facts {
   return { loads: accesses, irregular: accesses.map(irregular), output, outputIrregular: irregular(output), cost };
 }
 
-function costOf(scalar: Scalar): number {
+/** Scalar operations of one node, roughly. */
+export function costOf(scalar: Scalar): number {
   if (scalar.kind === "call") return heavy[scalar.fn] ?? 1;
   if (scalar.kind === "load") return 1 + 3 * scalar.index.filter((index) => index.kind === "indirect" || index.checked).length;
   return childrenOf(scalar).length;

@@ -5,7 +5,7 @@ import { entryParameters, type LoweredNest, type Phase } from "../lowered.ts";
 import { add, advance, and, bool, constant, eq, i32, max, min, mul, operation, or, select, sub } from "../values.ts";
 import type { Blocking } from "./blocking.ts";
 import { defineStage, directColumns, type Stage, zeroArea } from "./direct.ts";
-import { finishOf } from "./epilogue.ts";
+import { finishCost, finishOf } from "./epilogue.ts";
 import { type ClassLayout, layoutClass, microShape, type OperandLayout, type SegmentLayout } from "./layout.ts";
 import { defineMacro, defineMicro, defineWriters, flag, type Output } from "./micro.ts";
 import { definePack } from "./pack.ts";
@@ -14,6 +14,8 @@ import { defineTable } from "./tables.ts";
 
 /** Work per call that lets V8 replace a function's first, slow code soon, and keeps packed rows in use. */
 const flopsPerCall = 2e7;
+/** Operations of an epilogue that are written out for every vector of a tile; more would not stay in the cache of instructions. */
+const mostInline = 400;
 /** Floating-point operations that take as long as an element operation of general loops. */
 const flopsPerWork = 8;
 
@@ -88,6 +90,7 @@ function lowerClass(whole: ContractionPlan, asPlanned: ContractionClass, module:
     step: columnStep(plan, part),
     leaves: layout.leaves,
     finish,
+    finishesInRows: finishCost(scale, plan.nest.epilogue) * blocking.rows.height * blocking.vectors > mostInline,
     adds: plan.nest.output.accumulate ? "always" : oneBlock ? "never" : "sometimes",
     finishes: finish === undefined ? "never" : oneBlock ? "always" : "sometimes",
   };

@@ -1,8 +1,10 @@
 // Writes a contraction's scale and epilogue for one vector of sums, with its loads already in registers.
 import type { Scalar } from "../../formula/nest.ts";
+import { childrenOf } from "../access.ts";
 import type { FunctionBuilder } from "../builder.ts";
 import { writeCall } from "../calls.ts";
 import type { Value } from "../language.ts";
+import { costOf } from "../plan.ts";
 import { at, bool, convertToFloat, f32, i32, isVector, loadAs, mul, splat } from "../values.ts";
 import type { Finish } from "./micro.ts";
 
@@ -19,6 +21,17 @@ export function finishOf(scale: Scalar | undefined, epilogue: Scalar | undefined
     const float = epilogue.type === "float" ? result : convertToFloat(result);
     return isVector(float.type) ? float : splat(float);
   };
+}
+
+/** Operations per sum, roughly; shared parts count once. */
+export function finishCost(scale: Scalar | undefined, epilogue: Scalar | undefined): number {
+  const counted = new Set<Scalar>();
+  const cost = (scalar: Scalar): number => {
+    if (counted.has(scalar)) return 0;
+    counted.add(scalar);
+    return childrenOf(scalar).reduce((sum, child) => sum + cost(child), costOf(scalar));
+  };
+  return (scale === undefined ? 0 : cost(scale)) + (epilogue === undefined ? 0 : cost(epilogue));
 }
 
 function evaluate(k: FunctionBuilder, scalar: Scalar, known: Map<Scalar, Value>, accumulator: Value, params: Value): Value {

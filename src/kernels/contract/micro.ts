@@ -50,6 +50,8 @@ export interface Output {
   readonly step: number;
   readonly leaves: readonly LeafSource[];
   readonly finish: Finish | undefined;
+  /** `finish` is long: written once for the vectors of a row, not for those of a tile. */
+  readonly finishesInRows: boolean;
   /** Whether tiles may be added to what is there, and whether that depends on the call. */
   readonly adds: "never" | "always" | "sometimes";
   readonly finishes: "never" | "always" | "sometimes";
@@ -220,13 +222,13 @@ interface TilePointers {
 export interface Writers {
   /** Of any place in the output. */
   readonly edge: string;
-  /** Of panels that are regular, where not all vectors are whole: outputs walked in steps, leaves walked in their own way. */
+  /** Of panels that are regular, where not all vectors are whole (outputs walked in steps, leaves walked in their own way) or a lot is applied. */
   readonly spread: string | undefined;
 }
 
 /** Defines edge(height, c, rows, columns, flags, width, tile, params, leaf…) and, where it is needed, spread with the same parameters. */
 export function defineWriters(module: ModuleBuilder, nameOf: (part: string) => string, vectors: number, output: Output): Writers {
-  const whole = output.step === 1 && output.leaves.every(({ along }) => along !== "own");
+  const whole = output.step === 1 && !output.finishesInRows && output.leaves.every(({ along }) => along !== "own");
   return {
     edge: defineWriter(module, nameOf("edge"), vectors, output, false),
     spread: whole ? undefined : defineWriter(module, nameOf("spread"), vectors, output, true),

@@ -1,5 +1,6 @@
 // What the contraction engine will do for one nest, decided without emitting anything.
 import type { Load, Nest, Position, Scalar } from "../../formula/nest.ts";
+import { withSharedParts } from "../intern.ts";
 import type { Access, Substitution } from "./access.ts";
 import { accessOf, affineIndices } from "./access.ts";
 import type { Roles } from "./classify.ts";
@@ -49,7 +50,9 @@ export interface ContractionPlan {
 }
 
 /** Recognises a nest the engine can run; undefined: the general lowering takes it. */
-export function planContraction(nest: Nest): ContractionPlan | undefined {
+export function planContraction(given: Nest): ContractionPlan | undefined {
+  // What the epilogue reads twice is one leaf.
+  const nest = given.epilogue === undefined ? given : { ...given, epilogue: withSharedParts(given.epilogue) };
   if (nest.reducer !== "sum" || nest.output.dtype !== "float32") return undefined;
   const product = productOf(nest.body);
   if (product === undefined) return undefined;
@@ -121,12 +124,12 @@ function classOf(
 
 /** Loads and positions of an epilogue; undefined when it holds what the engine does not keep per tile. */
 function leavesOf(epilogue: Scalar | undefined): readonly (Load | Position)[] | undefined {
-  const leaves: (Load | Position)[] = [];
+  const leaves = new Set<Load | Position>();
   const walk = (node: Scalar): boolean => {
     switch (node.kind) {
       case "load":
       case "position":
-        leaves.push(node);
+        leaves.add(node);
         return true;
       case "call":
         return node.args.every(walk);
@@ -136,5 +139,5 @@ function leavesOf(epilogue: Scalar | undefined): readonly (Load | Position)[] | 
         return true;
     }
   };
-  return epilogue === undefined || walk(epilogue) ? leaves : undefined;
+  return epilogue === undefined || walk(epilogue) ? [...leaves] : undefined;
 }
