@@ -95,10 +95,13 @@ export function dropUnreadOperands(nest: Nest, reads: readonly number[]): { nest
   };
 }
 
-/** A key equal for nests that compute the same, whatever they are called. */
+/** A key equal for nests that compute the same, whatever they are called. Params are those of the whole program: what a nest reads of them is in it. */
 export function keyOfNest(nest: Nest): string {
-  return JSON.stringify({ ...nest, name: "", params: [] }, (_, value: unknown) => {
-    if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
-    return Object.is(value, -0) ? "-0" : String(value);
-  });
+  return JSON.stringify({ ...nest, name: "", params: [] }, exactNumbers);
+}
+
+/** For JSON.stringify, which has no infinities, NaN or −0. */
+export function exactNumbers(_: string, value: unknown): unknown {
+  if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
+  return Object.is(value, -0) ? "-0" : String(value);
 }

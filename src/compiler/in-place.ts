@@ -8,32 +8,31 @@ import { writersPerBuffer } from "./simplify.ts";
 const MOST_TERMS = 256;
 
 export const updateInPlace: Pass = (graph) => {
-  let current = graph;
-  for (const update of graph.updates) current = redirect(current, update.cell) ?? current;
-  return current;
-};
-
-function redirect(graph: StepGraph, cell: number): StepGraph | undefined {
-  const update = graph.updates.find((candidate) => candidate.cell === cell);
-  if (update === undefined || graph.updates.filter((other) => other.from === update.from).length !== 1) return undefined;
-  const { from } = update;
-  const position = graph.steps.findIndex((step) => step.writes === from);
-  const step = graph.steps[position];
-  if (step === undefined || step.clear || writersPerBuffer(graph).get(from) !== 1 || !sameTypeAndSize(graph, cell, from)) return undefined;
-  const later = graph.steps.slice(position + 1);
-  if (later.some((other) => other.reads.includes(cell)) || !readsOnlyInPlace(step, cell)) return undefined;
-  const rename = (buffer: number): number => (buffer === from ? cell : buffer);
+  const writers = writersPerBuffer(graph);
+  const writer = new Map(graph.steps.map((step, position) => [step.writes, position]));
+  const lastRead = new Map(graph.steps.flatMap((step, position) => step.reads.map((buffer) => [buffer, position] as const)));
+  const uses = new Map<number, number>();
+  for (const { from } of graph.updates) uses.set(from, (uses.get(from) ?? 0) + 1);
+  // An update neither reads nor writes what another one is about: each is decided by itself.
+  const redirected = graph.updates.filter(({ cell, from }) => {
+    const position = writer.get(from) ?? -1;
+    const step = graph.steps[position];
+    if (step === undefined || step.clear || writers.get(from) !== 1 || uses.get(from) !== 1) return false;
+    return sameTypeAndSize(graph, cell, from) && (lastRead.get(cell) ?? -1) <= position && readsOnlyInPlace(step, cell);
+  });
+  const target = new Map(redirected.map(({ cell, from }) => [from, cell]));
+  const rename = (buffer: number): number => target.get(buffer) ?? buffer;
   return {
     ...graph,
-    steps: graph.steps.map((other) =>
-      other === step
-        ? { ...other, nest: step.reads.includes(cell) ? writingInPlace(step.nest) : step.nest, writes: cell }
-        : { ...other, reads: other.reads.map(rename) },
-    ),
+    steps: graph.steps.map((step) => {
+      const cell = rename(step.writes);
+      const nest = cell !== step.writes && step.reads.includes(cell) ? writingInPlace(step.nest) : step.nest;
+      return { ...step, nest, reads: step.reads.map(rename), writes: cell };
+    }),
     results: graph.results.map(rename),
-    updates: graph.updates.filter((other) => other !== update),
+    updates: graph.updates.filter((update) => !redirected.includes(update)),
   };
-}
+};
 
 function writingInPlace(nest: Nest): Nest {
   return { ...nest, output: { ...nest.output, inPlace: true } };

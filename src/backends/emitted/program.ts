@@ -1,6 +1,7 @@
 // A program as emitted code: every nest lowered once, and a main that runs the steps over buffers at fixed places.
+import { exactNumbers, keyOfNest } from "../../compiler/graph.ts";
 import { byteLength } from "../../compiler/memory.ts";
-import type { Nest, Program, Step } from "../../formula/nest.ts";
+import type { Program, Step } from "../../formula/nest.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
 import type { KernelModule, Value } from "../../kernels/language.ts";
 import { lowerNest } from "../../kernels/lower.ts";
@@ -61,12 +62,6 @@ export function lowerProgram<Memory extends Heap>(program: Program, target: Targ
 
 export function keyOfProgram(program: Program): string {
   return JSON.stringify({ ...program, name: "", params: program.params.map((param) => param.type) }, exactNumbers);
-}
-
-/** For JSON.stringify, which has no infinities, NaN or −0. */
-export function exactNumbers(_: string, value: unknown): unknown {
-  if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
-  return Object.is(value, -0) ? "-0" : String(value);
 }
 
 /** Every step's nest lowered into the module; equal nests once. */
@@ -164,9 +159,4 @@ function defineClear(steps: readonly Step[], module: ModuleBuilder): string {
   return module.define("clear", { start: "pointer", from: "i32", to: "i32" }, (k, { start, from, to }) => {
     k.loop(from, to, step, (i) => k.store(v.at(start, i), v.constant("vf32", 0)));
   });
-}
-
-/** Nests with the same key compute the same; names only show in listings. */
-function keyOfNest(nest: Nest): string {
-  return JSON.stringify({ ...nest, name: "" }, exactNumbers);
 }

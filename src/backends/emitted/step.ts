@@ -1,6 +1,6 @@
 // Compiled steps: one main that runs every nest of a graph over an arena and persistent cells.
 
-import type { StepGraph } from "../../compiler/graph.ts";
+import { exactNumbers, type StepGraph } from "../../compiler/graph.ts";
 import { byteLength, type MemoryPlan, planMemory } from "../../compiler/memory.ts";
 import type { Operand } from "../../formula/nest.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
@@ -12,7 +12,7 @@ import type { Cell, HostArray, ListingPart, StepExecutable, StepTimer } from "..
 import { Arena } from "./arena.ts";
 import { runCode } from "./executable.ts";
 import { aligned, paramSlot, readSlot, type Slot, slack, slotOf, wordsSlot, writeSlot } from "./memory.ts";
-import { exactNumbers, lowerSteps, piecesOf, type Reach, scratchOf } from "./program.ts";
+import { lowerSteps, piecesOf, type Reach, scratchOf } from "./program.ts";
 import { type Piece, planSharing, writeShared } from "./share.ts";
 import type { Heap, LoadedCode, Target } from "./target.ts";
 
@@ -65,7 +65,9 @@ export class StepEngine<Memory extends Heap> {
 
   /** Graphs of equal structure are compiled once. */
   compile(graph: StepGraph): CompiledGraph {
-    const key = JSON.stringify({ ...graph, name: "", constants: [...(graph.constants ?? [])] }, exactNumbers);
+    // Every nest has the params of the whole program, which would make the key of a long one quadratic.
+    const steps = graph.steps.map(({ nest, ...step }) => ({ ...step, nest: { ...nest, params: [] } }));
+    const key = JSON.stringify({ ...graph, steps, name: "", constants: [...(graph.constants ?? [])] }, exactNumbers);
     let compiled = this.#compiled.get(key);
     if (compiled === undefined) {
       compiled = compileGraph(graph, this.target, this.heap);
