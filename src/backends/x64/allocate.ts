@@ -166,12 +166,10 @@ function savedAt(
   registers: readonly (number | undefined)[],
 ): Map<Item, readonly number[]> {
   const saved = new Map<Item, readonly number[]>();
+  const overwritten = intervals.filter(({ file, virtual }) => file !== "general" && registers[virtual - firstVirtual] !== undefined);
   code.items.forEach((item, number) => {
     if (item.kind !== "call") return;
-    const live = intervals.filter(
-      ({ file, virtual, start, end }) =>
-        file !== "general" && registers[virtual - firstVirtual] !== undefined && start < 2 * number && end > 2 * number,
-    );
+    const live = overwritten.filter(({ start, end }) => start < 2 * number && end > 2 * number);
     saved.set(
       item,
       live.map(({ virtual }) => virtual),
