@@ -1,0 +1,328 @@
+// Emits a 3×3 convolution by Winograd's algorithm: transforms of what is smaller come first, then every slice multiplies and writes.
+import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
+import type { Value, Variable } from "../../language.ts";
+import { entryParameters, type LoweredNest, type Phase } from "../../lowered.ts";
+import { add, advance, at, bool, i32, loadSplat, loadVector, lt, mul, operation, sub } from "../../values.ts";
+import type { Access } from "../access.ts";
+import { evenly } from "../blocking.ts";
+import { zeroArea } from "../direct.ts";
+import { finishOf } from "../epilogue.ts";
+import type { PlainAxis, WinogradPlan } from "./plan.ts";
+import {
+  defineFilters,
+  defineInput,
+  defineMultiply,
+  defineOutput,
+  defineRows,
+  type Products,
+  productsBytes,
+  type Rows,
+  rowsBytes,
+  turnPixels,
+} from "./steps.ts";
+import { size } from "./transforms.ts";
+
+/** How the work is cut: strips are rows of tiles of one image, blocks are strips that are multiplied together. */
+interface Cut {
+  readonly tilesPerStrip: number;
+  readonly stripsPerImage: number;
+  readonly strips: number;
+  readonly stripsPerBlock: number;
+  readonly blocks: number;
+  readonly vectors: number;
+  readonly panels: number;
+}
+
+/** Rows of tiles that a block should have about, and the share of the second-level cache for its products. */
+const wantedTiles = 56;
+const wantedBlocks = 8;
+const flopsPerWork = 8;
+const flopsPerCall = 2e7;
+
+/** Pixels of a row or channels of a pixel must be neighbours in the image, pixels of a row in the output and in what its epilogue reads. */
+export function canEmit({ plan, part, image, rows, columns, inputs, outputs }: WinogradPlan): boolean {
+  const { strides } = part.output;
+  const along = (access: Access) => access.strides[columns.axis] === 1 || access.strides[columns.axis] === 0;
+  return (
+    outputs.axis !== undefined &&
+    strides[columns.axis] === 1 &&
+    (columns.pitch === 1 || (inputs.axis !== undefined && image.access.strides[inputs.axis] === 1)) &&
+    part.leaves.every((leaf) => leaf.operand !== undefined && along(leaf.access)) &&
+    plan.roles.batch.every((axis) => part.extents[axis] === 1) &&
+    rows.outputs > 0
+  );
+}
+
+/** Writes the functions of a convolution into the module. */
+export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): LoweredNest {
+  const { lanes } = module.machine;
+  const { plan, segment, image, rows, columns, images, inputs, outputs } = found;
+  const cut = cutOf(found, module);
+  const { vectors, panels, tilesPerStrip, stripsPerBlock, strips, stripsPerImage, blocks } = cut;
+  const name = (step: string) => `${plan.nest.name.replace(/[^A-Za-z0-9]+/g, "_")}_${step}`;
+  const inputVectors = Math.ceil(inputs.extent / lanes);
+  const stage: Rows = { count: size.products, columns: size.outputs * tilesPerStrip + 2, pixel: inputVectors * lanes * 4 };
+  const left: Products = { tiles: stripsPerBlock * tilesPerStrip, row: rowBytes(inputVectors * lanes * 4) };
+  const width = vectors * lanes;
+  const sums: Products = { tiles: left.tiles, row: width * 4 };
+  const pixels: Rows = { count: size.outputs, columns: size.outputs * tilesPerStrip, pixel: width * 4 };
+  const panelBytes = size.products ** 2 * inputs.extent * width * 4;
+  const stride = (access: Access, axis: PlainAxis) => (axis.axis === undefined ? 0 : access.strides[axis.axis]!);
+
+  const copy = defineRows(
+    module,
+    name("rows"),
+    {
+      channels: inputs.extent,
+      channel: stride(image.access, inputs),
+      row: rows.pitch,
+      column: columns.pitch,
+      height: rows.extent,
+      width: columns.extent,
+      first: columns.low,
+    },
+    stage,
+  );
+  const input = defineInput(module, name("input"), stage, left, tilesPerStrip, inputVectors);
+  const filterSource = {
+    inputs: inputs.extent,
+    outputs: outputs.extent,
+    input: stride(found.filter.access, inputs),
+    output: stride(found.filter.access, outputs),
+    taps: [rows.tap, columns.tap],
+  } as const;
+  const lastPanel = outputs.extent - (panels - 1) * width;
+  const filters = defineFilters(module, name("filters"), filterSource, vectors, width);
+  const lastFilters = lastPanel === width ? filters : defineFilters(module, name("filters"), filterSource, vectors, lastPanel);
+  const multiply = defineMultiply(module, name("products"), left, inputs.extent, vectors);
+  const outputStep = defineOutput(module, name("output"), sums, pixels, tilesPerStrip, vectors);
+  const write = defineWrite(module, name("write"), found, pixels, vectors);
+
+  // What is smaller is transformed once, for all: the filters, or the image.
+  const filtersFirst = panels * panelBytes <= blocks * productsBytes(left);
+  const sharedBytes = filtersFirst ? panels * panelBytes : blocks * productsBytes(left);
+  const places = allot([
+    rowsBytes(stage) + lanes * 4,
+    filtersFirst ? productsBytes(left) : panelBytes,
+    productsBytes(sums),
+    rowsBytes(pixels) + lanes * pixels.pixel,
+  ]);
+  const [stageAt, ownAt, sumsAt, pixelsAt, scratchBytes] = places as [number, number, number, number, number];
+  const parameters = entryParameters(plan.nest, true);
+  type P = { readonly [name: string]: Variable };
+  const area = (k: FunctionBuilder, p: P, offset: number) => k.let(advance(p.scratch!, offset), "area");
+
+  /** Left factors of the strips [begin, end) of a block whose factors lie at `to`. */
+  const transformStrip = (k: FunctionBuilder, p: P, stageArea: Value, strip: Value, to: Value) => {
+    const { image: number, top } = stripOf(k, strip, stripsPerImage);
+    const origin = add(mul(number, stride(image.access, images) * 4), image.base * 4);
+    k.call(copy, [advance(p[`in${image.operand}`]!, origin), add(top, rows.low), stageArea]);
+    k.call(input, [stageArea, to]);
+  };
+  const transformFilters = (k: FunctionBuilder, p: P, panel: Value, to: Value) => {
+    const from = k.let(
+      advance(p[`in${found.filter.operand}`]!, add(mul(panel, width * filterSource.output * 4), found.filter.base * 4)),
+      "from",
+    );
+    if (filters === lastFilters) k.call(filters, [from, to]);
+    else
+      k.if(
+        lt(panel, panels - 1),
+        () => k.call(filters, [from, to]),
+        () => k.call(lastFilters, [from, to]),
+      );
+  };
+  const leaves = found.part.leaves.map((leaf) => `in${leaf.operand!}`);
+  /** Multiplies a block with a panel and writes its strips. */
+  const finish = (k: FunctionBuilder, p: P, block: Value, panel: Value, factors: Value, panelFactors: Value) => {
+    const [sumsArea, pixelsArea] = [area(k, p, sumsAt), area(k, p, pixelsAt)];
+    k.call(multiply, [factors, panelFactors, sumsArea]);
+    const first = k.let(mul(block, stripsPerBlock), "first");
+    k.loop(0, stripsPerBlock, 1, (number) => {
+      const strip = k.let(add(first, number), "strip");
+      k.if(strips % stripsPerBlock === 0 ? bool(true) : lt(strip, strips), () => {
+        k.call(outputStep, [advance(sumsArea, mul(number, tilesPerStrip * sums.row)), pixelsArea]);
+        const { image: of, top } = stripOf(k, strip, stripsPerImage);
+        k.call(write, [pixelsArea, of, top, mul(panel, width), p.out!, p.params!, ...leaves.map((leaf) => p[leaf]!)]);
+      });
+    });
+  };
+  const eachStrip = (k: FunctionBuilder, block: Value, visit: (strip: Variable, place: Value) => void) => {
+    const first = k.let(mul(block, stripsPerBlock), "first");
+    k.loop(0, stripsPerBlock, 1, (number) => {
+      const strip = k.let(add(first, number), "strip");
+      k.if(strips % stripsPerBlock === 0 ? bool(true) : lt(strip, strips), () => visit(strip, mul(number, tilesPerStrip * left.row)));
+    });
+  };
+  const clearStage = (k: FunctionBuilder, stageArea: Value) => zeroArea(k, stageArea, Math.ceil(rowsBytes(stage) / 64) * 64);
+  const blockBytes = productsBytes(left);
+
+  const first = module.define(
+    name(filtersFirst ? "filters_first" : "image_first"),
+    parameters,
+    (k, p) => {
+      const stageArea = area(k, p, stageAt);
+      if (!filtersFirst) clearStage(k, stageArea);
+      k.loop(p.begin!, p.end!, 1, (slice) => {
+        if (filtersFirst) transformFilters(k, p, slice, advance(p.shared!, mul(slice, panelBytes)));
+        else {
+          const block = k.let(operation("divide", [slice, stripsPerBlock]), "block");
+          const number = sub(slice, mul(block, stripsPerBlock));
+          const to = add(mul(block, blockBytes), mul(number, tilesPerStrip * left.row));
+          transformStrip(k, p, stageArea, slice, advance(p.shared!, to));
+        }
+      });
+    },
+    true,
+  );
+  const entry = module.define(
+    name("winograd"),
+    parameters,
+    (k, p) => {
+      const [stageArea, own] = [area(k, p, stageAt), area(k, p, ownAt)];
+      if (filtersFirst) clearStage(k, stageArea);
+      k.loop(p.begin!, p.end!, 1, (slice) => {
+        if (filtersFirst) {
+          eachStrip(k, slice, (strip, place) => transformStrip(k, p, stageArea, strip, advance(own, place)));
+          k.loop(0, panels, 1, (panel) => finish(k, p, slice, panel, own, advance(p.shared!, mul(panel, panelBytes))));
+        } else {
+          transformFilters(k, p, slice, own);
+          k.loop(0, blocks, 1, (block) => finish(k, p, block, slice, advance(p.shared!, mul(block, blockBytes)), own));
+        }
+      });
+    },
+    true,
+  );
+  const flops = 2 * size.products ** 2 * strips * tilesPerStrip * inputs.extent * outputs.extent;
+  const phase = (entry: string, slices: number, work: number): Phase => ({
+    entry,
+    slices,
+    slicesPerCall: Math.max(1, Math.min(slices, Math.round((flopsPerCall * slices) / Math.max(1, work * flopsPerWork)))),
+    work,
+    setup: rowsBytes(stage) / 16,
+  });
+  const [filterWork, imageWork] = [panels * panelBytes, blocks * blockBytes].map((bytes) => bytes / 16) as [number, number];
+  const main = phase(entry, filtersFirst ? blocks : panels, flops / flopsPerWork + (filtersFirst ? imageWork : filterWork));
+  return {
+    ...main,
+    before: [phase(first, filtersFirst ? panels : strips, filtersFirst ? filterWork : imageWork)],
+    sharedBytes,
+    scratchBytes,
+    sequential: false,
+    notes: [
+      `convolution by Winograd's F(4×4, 3×3): ${strips * tilesPerStrip} tiles × ${inputs.extent} → ${outputs.extent} channels of ` +
+        `${segment.extents[rows.axis]}×${segment.extents[columns.axis]}, ${filtersFirst ? "filters" : "image"} transformed first, ` +
+        `blocks of ${left.tiles} tiles, ${width} channels`,
+    ],
+  };
+}
+
+/** Rows of factors not a power of two apart: a tile's rows would fall into few sets of the first-level cache. */
+const rowBytes = (bytes: number): number => (bytes % 512 === 0 ? bytes + 64 : bytes);
+
+function cutOf({ rows, columns, images, outputs, inputs }: WinogradPlan, module: ModuleBuilder): Cut {
+  const { lanes, tile, caches } = module.machine;
+  const tilesPerStrip = Math.ceil(columns.outputs / size.outputs);
+  const stripsPerImage = Math.ceil(rows.outputs / size.outputs);
+  const strips = stripsPerImage * images.extent;
+  const vectors = Math.min(tile.vectors, Math.ceil(outputs.extent / lanes));
+  const bytesPerTile = size.products ** 2 * (Math.ceil(inputs.extent / lanes) + vectors) * lanes * 4;
+  const mostTiles = Math.min(wantedTiles, caches[1] / 3 / bytesPerTile);
+  const most = Math.max(1, Math.min(Math.floor(mostTiles / tilesPerStrip), Math.ceil(strips / wantedBlocks)));
+  const atLeast = Math.min(strips, Math.ceil(8 / tilesPerStrip));
+  const stripsPerBlock = evenly(strips, Math.max(most, atLeast));
+  return {
+    tilesPerStrip,
+    stripsPerImage,
+    strips,
+    stripsPerBlock,
+    blocks: Math.ceil(strips / stripsPerBlock),
+    vectors,
+    panels: Math.ceil(outputs.extent / (vectors * lanes)),
+  };
+}
+
+/** A strip's image, and its first row of outputs. */
+function stripOf(k: FunctionBuilder, strip: Value, stripsPerImage: number): { readonly image: Value; readonly top: Value } {
+  const image = k.let(operation("divide", [strip, stripsPerImage]), "image");
+  return { image, top: k.let(mul(sub(strip, mul(image, stripsPerImage)), size.outputs), "top") };
+}
+
+/** write(pixels, image, top, channel, out, params, leaf…): a strip's pixels of one panel, through scale and epilogue, to the output. */
+function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, pixels: Rows, vectors: number): string {
+  const { lanes } = module.machine;
+  const { plan, part, rows, columns, images, outputs } = found;
+  const finish = finishOf(
+    plan.scale,
+    plan.nest.epilogue,
+    part.leaves.map((leaf) => leaf.node),
+  );
+  const leafTypes = Object.fromEntries(part.leaves.map((_, number) => [`leaf${number}`, "pointer"] as const));
+  const parameters = {
+    pixels: "pointer",
+    image: "i32",
+    top: "i32",
+    channel: "i32",
+    out: "pointer",
+    params: "pointer",
+    ...leafTypes,
+  } as const;
+  const stride = (access: Access, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
+  const accesses = [part.output, ...part.leaves.map((leaf) => leaf.access)];
+  // Where rows of outputs follow one another everywhere, a strip is one long row.
+  const isFlat =
+    columns.outputs % size.outputs === 0 &&
+    rows.outputs % size.outputs === 0 &&
+    accesses.every((access) => stride(access, rows.axis) === columns.outputs * stride(access, columns.axis));
+  return module.define(name, parameters, (k, p) => {
+    const origins = accesses.map((access, number) => {
+      const base = number === 0 ? p.out : (p as unknown as { readonly [name: string]: Variable })[`leaf${number - 1}`]!;
+      const moved = add(mul(p.image, stride(access, images.axis) * 4), mul(p.top, stride(access, rows.axis) * 4));
+      return k.let(advance(base, add(moved, access.base * 4)), "origin");
+    });
+    const row = (number: Value, length: number) => {
+      const from = k.let(advance(p.pixels, mul(number, pixels.columns * pixels.pixel)), "from");
+      const at0 = accesses.map((access, i) => k.let(advance(origins[i]!, mul(number, stride(access, rows.axis) * 4)), "row"));
+      k.loop(0, vectors, 1, (vector) => {
+        const first = k.let(add(p.channel, mul(vector, lanes)), "first");
+        k.if(lt(first, outputs.extent), () =>
+          turnPixels(
+            k,
+            k.let(advance(from, mul(vector, lanes * 4)), "from"),
+            pixels.pixel,
+            length,
+            { first, end: outputs.extent },
+            (channel, pixel, value, count) => {
+              const place = (i: number) => {
+                const access = accesses[i]!;
+                const along = mul(pixel, stride(access, columns.axis) * 4);
+                return k.let(advance(at0[i]!, add(mul(channel, stride(access, outputs.axis) * 4), along)), "place");
+              };
+              const leaves = part.leaves.map((leaf, i) =>
+                stride(leaf.access, columns.axis) === 0 ? loadSplat(at(place(i + 1))) : loadVector(at(place(i + 1))),
+              );
+              const result = finish === undefined ? value : finish(k, value, leaves, p.params);
+              if (count === undefined) k.store(at(place(0)), result);
+              else k.storePartial(at(place(0)), result, count);
+            },
+          ),
+        );
+      });
+    };
+    if (isFlat) {
+      row(i32(0), size.outputs * columns.outputs);
+      return;
+    }
+    k.loop(0, size.outputs, 1, (number) => {
+      const inside = rows.outputs % size.outputs === 0 ? bool(true) : lt(add(p.top, number), rows.outputs);
+      k.if(inside, () => row(number, columns.outputs));
+    });
+  });
+}
+
+/** Places of consecutive areas, each aligned to 64 bytes, and the total. */
+function allot(sizes: readonly number[]): number[] {
+  const places = [0];
+  for (const bytes of sizes) places.push(places.at(-1)! + Math.ceil(bytes / 64) * 64);
+  return places;
+}
