@@ -9,13 +9,13 @@ export interface Own extends Ready {
 
 /** @throws whatever the workload throws: kasane must be able to do them all */
 export function prepareOwn({ prepare }: Workload, warmMs: number): Own {
-  const { run, outcome, bytes } = prepare();
-  const inner = warm(run, warmMs);
+  const prepared = prepare();
+  const inner = warm(prepared, warmMs);
   const meter = new Meter();
   return {
-    outcome,
+    outcome: prepared.outcome,
     meter,
-    sample: async (ms) => meter.meanwhile(() => sample(run, inner, ms)),
-    memory: async () => bytes?.(),
+    sample: async (ms) => meter.meanwhile(() => sample(prepared, inner, ms)),
+    memory: async () => prepared.bytes?.(),
   };
 }

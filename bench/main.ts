@@ -12,13 +12,14 @@ import { profileOf } from "./profile.ts";
 import { footnotes, header, limitLine, line, type PeerResult, type Report, type Result } from "./report.ts";
 import { putTable, tableOf } from "./table.ts";
 import type { Workload } from "./workload.ts";
+import { compilations } from "./workloads/compiling.ts";
 import { inference } from "./workloads/inference.ts";
 import { kernels } from "./workloads/kernels.ts";
 import { memory } from "./workloads/memory.ts";
 import { sequences } from "./workloads/sequences.ts";
 import { steps } from "./workloads/steps.ts";
 
-const all: readonly Workload[] = [...kernels, ...memory, ...steps, ...sequences, ...inference];
+const all: readonly Workload[] = [...kernels, ...memory, ...steps, ...sequences, ...inference, ...compilations];
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

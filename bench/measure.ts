@@ -2,6 +2,7 @@
 
 import { cpus } from "node:os";
 import type { Outcome } from "./agreement.ts";
+import type { Prepared } from "./workload.ts";
 
 /** What can do workloads: kasane, or another library in a process of its own. */
 export interface Contestant {
@@ -41,27 +42,33 @@ export async function inTurn(ready: readonly Ready[], budgetMs: number): Promise
 }
 
 /** Runs until the code is fast. @returns runs per sample */
-export function warm(run: () => unknown, ms: number): number {
+export function warm(work: Timed, ms: number): number {
   const end = performance.now() + ms;
   let best = Number.POSITIVE_INFINITY;
-  for (let n = 0; n < 2 || (performance.now() < end && n < 20_000); n++) best = Math.min(best, timed(run, 1));
+  for (let n = 0; n < 2 || (performance.now() < end && n < 20_000); n++) best = Math.min(best, timed(work, 1));
   return Math.max(1, Math.ceil(SAMPLE_MS / best));
 }
 
-export function sample(run: () => unknown, inner: number, ms: number): number[] {
+export function sample(work: Timed, inner: number, ms: number): number[] {
   // Other programs ran since: the first run only fetches code and data.
-  run();
+  work.run();
   const samples: number[] = [];
   const end = performance.now() + ms;
-  do samples.push(timed(run, inner));
+  do samples.push(timed(work, inner));
   while (performance.now() < end);
   return samples;
 }
 
-function timed(run: () => unknown, inner: number): number {
+type Timed = Pick<Prepared, "run" | "lastMs">;
+
+function timed({ run, lastMs }: Timed, inner: number): number {
   const start = performance.now();
-  for (let n = 0; n < inner; n++) run();
-  return (performance.now() - start) / inner;
+  let counted = 0;
+  for (let n = 0; n < inner; n++) {
+    run();
+    if (lastMs !== undefined) counted += lastMs();
+  }
+  return (lastMs === undefined ? performance.now() - start : counted) / inner;
 }
 
 /** Processors that other programs kept busy while `meanwhile` was called; above a tenth or so times are too long. */

@@ -5,6 +5,8 @@ import type { Outcome } from "./agreement.ts";
 
 export interface Prepared {
   readonly run: () => unknown;
+  /** Milliseconds of the last run that count, where not all of them do. */
+  readonly lastMs?: () => number;
   /** Runs it kernel by kernel, where it is compiled. */
   readonly profile?: () => readonly KernelTime[];
   /** Memory it takes: see CompiledStep.bytes. */
