@@ -12,7 +12,8 @@ import { definePack } from "./pack.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
 import { defineTable } from "./tables.ts";
 import { canEmit, lowerWinograd } from "./winograd/engine.ts";
-import { findWindows, paysOff } from "./winograd/plan.ts";
+import { canEmitGradient, lowerGradient } from "./winograd/gradient.ts";
+import { findGradientWindows, findWindows, paysOff } from "./winograd/plan.ts";
 
 /** Work per call that lets V8 replace a function's first, slow code soon, and keeps packed rows in use. */
 const flopsPerCall = 2e7;
@@ -25,6 +26,8 @@ const flopsPerWork = 8;
 export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): LoweredNest {
   const windows = findWindows(plan);
   if (windows !== undefined && canEmit(windows) && paysOff(windows, module.machine)) return lowerWinograd(windows, module);
+  const gradient = findGradientWindows(plan);
+  if (gradient !== undefined && canEmitGradient(gradient) && paysOff(gradient, module.machine)) return lowerGradient(gradient, module);
   const { nest } = plan;
   const parts = plan.classes.filter((part) => part.batch * part.m * part.n > 0).map((part) => lowerClass(plan, part, module));
   const slices = parts.reduce((sum, part) => sum + part.slices, 0);

@@ -36,8 +36,8 @@ interface Cut {
 /** Rows of tiles that a block should have about, and the share of the second-level cache for its products. */
 const wantedTiles = 56;
 const wantedBlocks = 8;
-const flopsPerWork = 8;
-const flopsPerCall = 2e7;
+export const flopsPerWork = 8;
+export const flopsPerCall = 2e7;
 
 /** Pixels of a row or channels of a pixel must be neighbours in the image, pixels of a row in the output and in what its epilogue reads. */
 export function canEmit({ plan, part, image, rows, columns, inputs, outputs }: WinogradPlan): boolean {
@@ -218,7 +218,7 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
 }
 
 /** Rows of factors not a power of two apart: a tile's rows would fall into few sets of the first-level cache. */
-const rowBytes = (bytes: number): number => (bytes % 512 === 0 ? bytes + 64 : bytes);
+export const rowBytes = (bytes: number): number => (bytes % 512 === 0 ? bytes + 64 : bytes);
 
 function cutOf({ rows, columns, images, outputs, inputs }: WinogradPlan, module: ModuleBuilder): Cut {
   const { lanes, tile, caches } = module.machine;
@@ -243,7 +243,7 @@ function cutOf({ rows, columns, images, outputs, inputs }: WinogradPlan, module:
 }
 
 /** A strip's image, and its first row of outputs. */
-function stripOf(k: FunctionBuilder, strip: Value, stripsPerImage: number): { readonly image: Value; readonly top: Value } {
+export function stripOf(k: FunctionBuilder, strip: Value, stripsPerImage: number): { readonly image: Value; readonly top: Value } {
   const image = k.let(operation("divide", [strip, stripsPerImage]), "image");
   return { image, top: k.let(mul(sub(strip, mul(image, stripsPerImage)), size.outputs), "top") };
 }
@@ -321,7 +321,7 @@ function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, p
 }
 
 /** Places of consecutive areas, each aligned to 64 bytes, and the total. */
-function allot(sizes: readonly number[]): number[] {
+export function allot(sizes: readonly number[]): number[] {
   const places = [0];
   for (const bytes of sizes) places.push(places.at(-1)! + Math.ceil(bytes / 64) * 64);
   return places;

@@ -1,4 +1,4 @@
-// Recognises 3×3 convolutions of stride 1, and gradients of them by their input, that Winograd's algorithm does in fewer products.
+// Recognises 3×3 convolutions of stride 1 and gradients of them that Winograd's algorithm does in fewer products.
 import type { Machine } from "../../language.ts";
 import type { Access, AccessDimension } from "../access.ts";
 import type { ContractionClass, ContractionPlan, Segment } from "../plan.ts";
@@ -38,34 +38,38 @@ export interface WinogradPlan {
   readonly outputs: PlainAxis;
 }
 
+/** The gradient of such a convolution by its filters: what arrives at the outputs, times windows of the image, summed over both. */
+export interface WinogradGradientPlan {
+  readonly plan: ContractionPlan;
+  readonly part: ContractionClass;
+  readonly image: { readonly operand: number; readonly access: Access; readonly base: number };
+  readonly upstream: { readonly operand: number; readonly access: Access };
+  readonly rows: Omit<WindowDimension, "tap">;
+  readonly columns: Omit<WindowDimension, "tap">;
+  /** Axes of the filter's rows and columns. */
+  readonly taps: readonly [number, number];
+  readonly images: PlainAxis;
+  readonly inputs: PlainAxis;
+  readonly outputs: PlainAxis;
+}
+
 /** Smaller convolutions are not worth the transforms, nor the rounding. */
 const leastProducts = 2e6;
 
 /** What the axes mean when a contraction is such a convolution; undefined otherwise. */
 export function findWindows(plan: ContractionPlan): WinogradPlan | undefined {
-  const [part] = plan.classes;
-  if (part === undefined || plan.classes.length > 1 || part.batch > 1) return undefined;
-  const segments = part.segments.filter((segment) => segment.k > 0);
-  const [segment] = segments;
-  if (segment === undefined || segments.length > 1) return undefined;
-  if (plan.nest.output.accumulate || plan.nest.output.inPlace === true) return undefined;
-  const sides = [
-    { image: segment.b, imageAt: plan.b, filter: segment.a, filterAt: plan.a, own: plan.roles.n, others: plan.roles.m },
-    { image: segment.a, imageAt: plan.a, filter: segment.b, filterAt: plan.b, own: plan.roles.m, others: plan.roles.n },
-  ];
-  const moves = (axis: number) => segment.extents[axis]! > 1;
-  for (const { image, imageAt, filter, filterAt, own, others } of sides) {
+  const sides = sidesOf(plan);
+  if (sides === undefined || plan.nest.output.inPlace === true) return undefined;
+  const { part, segment, moves } = sides;
+  for (const { image, imageAt, other: filter, otherAt: filterAt, own, others } of sides.ways) {
     if (filter.checks.length > 0) continue;
     const [free, summed] = [own.filter(moves), plan.roles.k.filter(moves)];
     const found = image.dimensions.flatMap((dimension) => windowOf(dimension, free, summed, segment, filter) ?? []);
     const [rows, columns] = found;
     if (rows === undefined || columns === undefined || found.length > 2) continue;
-    const plain = (axes: readonly number[], without: readonly number[]): PlainAxis | undefined => {
-      const rest = axes.filter((axis) => !without.includes(axis));
-      return rest.length > 1 ? undefined : { axis: rest[0], extent: rest[0] === undefined ? 1 : segment.extents[rest[0]]! };
-    };
+    const plain = (axes: readonly number[], without: readonly number[]) => plainAxis(axes, without, segment);
     const images = plain(free, [rows.axis, columns.axis]);
-    const inputs = plain(summed, [rows.summed, columns.summed]);
+    const inputs = plain(summed, [rows.tapAxis, columns.tapAxis]);
     const outputs = plain(others.filter(moves), []);
     const windows = image.dimensions.filter(({ checked }) => checked);
     if (images === undefined || inputs === undefined || outputs === undefined || windows.some((d) => !found.some(({ of }) => of === d)))
@@ -89,7 +93,7 @@ export function findWindows(plan: ContractionPlan): WinogradPlan | undefined {
 
 interface FoundWindow extends WindowDimension {
   readonly of: AccessDimension;
-  readonly summed: number;
+  readonly tapAxis: number;
   /** The index at step 0 of both axes. */
   readonly start: number;
   /** Elements of the filter from its base to the tap of the window's first place. */
@@ -119,11 +123,64 @@ function windowOf(
     pitch,
     low: base - back,
     axis,
-    summed: tapAxis,
+    tapAxis,
     start: base,
     first: back * stride,
     tap: step * stride,
   };
+}
+
+/** What the axes mean when a contraction is the gradient of such a convolution by its filters; undefined otherwise. */
+export function findGradientWindows(plan: ContractionPlan): WinogradGradientPlan | undefined {
+  const sides = sidesOf(plan);
+  if (sides === undefined) return undefined;
+  const { part, segment, moves } = sides;
+  for (const { image, imageAt, other, otherAt, own, others } of sides.ways) {
+    if (other.checks.length > 0) continue;
+    const [free, summed] = [own.filter(moves), plan.roles.k.filter(moves)];
+    const found = image.dimensions.flatMap((dimension) => windowOf(dimension, summed, free, segment, part.output) ?? []);
+    const [rows, columns] = found;
+    if (rows === undefined || columns === undefined || found.length > 2) continue;
+    if (image.dimensions.some((dimension) => dimension.checked && !found.some(({ of }) => of === dimension))) continue;
+    const images = plainAxis(summed, [rows.axis, columns.axis], segment);
+    const inputs = plainAxis(free, [rows.tapAxis, columns.tapAxis], segment);
+    const outputs = plainAxis(others.filter(moves), [], segment);
+    // Taps in the window's order lie side by side in the filters.
+    if (images === undefined || inputs === undefined || outputs === undefined || rows.tap !== size.taps || columns.tap !== 1) continue;
+    return {
+      plan,
+      part,
+      image: { operand: imageAt, access: image, base: image.base - rows.start * rows.pitch - columns.start * columns.pitch },
+      upstream: { operand: otherAt, access: other },
+      rows,
+      columns,
+      taps: [rows.tapAxis, columns.tapAxis],
+      images,
+      inputs,
+      outputs,
+    };
+  }
+  return undefined;
+}
+
+/** Both ways to see the only segment of a contraction's only class: either operand may be the image. */
+function sidesOf(plan: ContractionPlan) {
+  const [part] = plan.classes;
+  if (part === undefined || plan.classes.length > 1 || part.batch > 1 || plan.nest.output.accumulate) return undefined;
+  const segments = part.segments.filter((segment) => segment.k > 0);
+  const [segment] = segments;
+  if (segment === undefined || segments.length > 1) return undefined;
+  const ways = [
+    { image: segment.b, imageAt: plan.b, other: segment.a, otherAt: plan.a, own: plan.roles.n, others: plan.roles.m },
+    { image: segment.a, imageAt: plan.a, other: segment.b, otherAt: plan.b, own: plan.roles.m, others: plan.roles.n },
+  ] as const;
+  return { part, segment, ways, moves: (axis: number) => segment.extents[axis]! > 1 };
+}
+
+/** The one axis that is left; undefined when there are several. */
+function plainAxis(axes: readonly number[], without: readonly number[], { extents }: Segment): PlainAxis | undefined {
+  const rest = axes.filter((axis) => !without.includes(axis));
+  return rest.length > 1 ? undefined : { axis: rest[0], extent: rest[0] === undefined ? 1 : extents[rest[0]]! };
 }
 
 /**
@@ -132,8 +189,12 @@ function windowOf(
  */
 const cost = { input: 250, output: 250, filter: 250, direct: 0.8, products: 0.85 } as const;
 
+/** Bytes that the unfinished sums of a gradient by filters may take. */
+const mostSums = 12 * 2 ** 20;
+
 /** Whether the fewer products pay for the transforms. */
-export function paysOff({ rows, columns, images, inputs, outputs }: WinogradPlan, { lanes }: Machine): boolean {
+export function paysOff(found: WinogradPlan | WinogradGradientPlan, { lanes }: Machine): boolean {
+  const { rows, columns, images, inputs, outputs } = found;
   const products = rows.outputs * columns.outputs * images.extent * inputs.extent * outputs.extent * size.taps ** 2;
   if (products < leastProducts) return false;
   const tiles = images.extent * Math.ceil(rows.outputs / size.outputs) * Math.ceil(columns.outputs / size.outputs);
@@ -141,5 +202,7 @@ export function paysOff({ rows, columns, images, inputs, outputs }: WinogradPlan
   const direct = products / lanes / cost.direct;
   const multiplied = (size.products ** 2 * tiles * inputs.extent * vectors(outputs.extent)) / cost.products;
   const transformed = tiles * (vectors(inputs.extent) * cost.input + vectors(outputs.extent) * cost.output);
+  // The gradient's sums go through memory instead of filters.
+  if ("upstream" in found && size.products ** 2 * outputs.extent * inputs.extent * 4 > mostSums) return false;
   return multiplied + transformed + vectors(outputs.extent) * inputs.extent * cost.filter < 0.85 * direct;
 }

@@ -1,10 +1,10 @@
 // Emits the steps of Winograd's algorithm: copying image rows by channels, the transforms, the products, and writing outputs.
 import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
 import type { Value, Variable } from "../../language.ts";
-import { add, advance, at, constant, i32, load, loadVector, lt, mul, operation, replace, splat } from "../../values.ts";
+import { add, advance, at, constant, i32, load, loadVector, lt, mul, ne, operation, replace, splat } from "../../values.ts";
 import { splitRows } from "../blocking.ts";
 import { multiplyTile } from "../micro.ts";
-import { filter, innerInput, outerInput, output, size } from "./transforms.ts";
+import { filter, innerInput, outerInput, output, size, upstream } from "./transforms.ts";
 
 const { products } = size;
 const positions = products * products;
@@ -128,6 +128,98 @@ export function defineInput(module: ModuleBuilder, name: string, rows: Rows, to:
           down(outer, column === 0 ? 0 : 5);
         }
       });
+    });
+  });
+}
+
+/** upstream(from, to): the left factors of a gradient by filters, of one row of tiles, from 4 rows of what arrives at the outputs. */
+export function defineUpstream(module: ModuleBuilder, name: string, rows: Rows, to: Products, tiles: number, vectors: number): string {
+  const bytes = module.machine.lanes * 4;
+  const position = to.tiles * to.row;
+  return module.define(name, { from: "pointer", to: "pointer" }, (k, p) => {
+    k.loop(0, tiles, 1, (tile) => {
+      const tileFrom = k.let(advance(p.from, mul(tile, size.outputs * rows.pixel)), "from");
+      const tileTo = k.let(advance(p.to, mul(tile, to.row)), "to");
+      k.loop(0, vectors * bytes, bytes, (channel) => {
+        const from = k.let(advance(tileFrom, channel), "from");
+        const target = k.let(advance(tileTo, channel), "to");
+        const outputs = Array.from({ length: size.outputs }, (_, number) => number);
+        const lines = outputs.map((row) =>
+          upstream(
+            k,
+            outputs.map((column) => k.let(loadVector(at(from, undefined, (row * rows.columns + column) * rows.pixel)), "y")),
+          ),
+        );
+        for (let column = 0; column < products; column++) {
+          const values = upstream(
+            k,
+            lines.map((line) => line[column]!),
+          );
+          values.forEach((value, row) => {
+            k.store(at(target, undefined, (row * products + column) * position), value);
+          });
+        }
+      });
+    });
+  });
+}
+
+/** Sums of a gradient by filters: at each of 36 positions, a row of `row` bytes per output. */
+export interface Sums {
+  readonly outputs: number;
+  readonly row: number;
+}
+
+export const sumsBytes = ({ outputs, row }: Sums): number => positions * outputs * row;
+
+/** accumulate(left, right, depth, to, adds): at each position, the transpose of left (depth × outputs) · right (depth × inputs). */
+export function defineAccumulate(
+  module: ModuleBuilder,
+  name: string,
+  [left, right]: readonly [Products, Products],
+  sums: Sums,
+  vectors: number,
+): string {
+  const { lanes, registers, tile } = module.machine;
+  const most = vectors === tile.vectors ? tile.rows : Math.min(8, Math.floor((registers - 1 - vectors) / (vectors + 1)));
+  const width = vectors * lanes * 4;
+  const { height, count, tall } = splitRows(sums.outputs, most);
+  const micro = (rows: number) =>
+    module.define(`${name}_tile`, { a: "pointer", b: "pointer", depth: "i32", to: "pointer", adds: "i32" }, (k, p) => {
+      const tile = multiplyTile(k, { height: rows, vectors, aRow: 4, aStep: left.row, bStep: right.row }, p);
+      const place = (r: number, v: number) => at(p.to, undefined, r * sums.row + v * lanes * 4);
+      const each = (visit: (sum: Variable, r: number, v: number) => void) =>
+        tile.forEach((row, r) => {
+          row.forEach((sum, v) => {
+            visit(sum, r, v);
+          });
+        });
+      k.if(ne(p.adds, 0), () => each((sum, r, v) => k.set(sum, add(sum, loadVector(place(r, v))))));
+      each((sum, r, v) => k.store(place(r, v), sum));
+    });
+  const micros = [
+    [tall, height, tall > 0 ? micro(height) : ""],
+    [count - tall, height - 1, count > tall ? micro(height - 1) : ""],
+  ] as const;
+  const parameters = { left: "pointer", right: "pointer", depth: "i32", to: "pointer", adds: "i32" } as const;
+  return module.define(name, parameters, (k, p) => {
+    k.loop(0, positions, 1, () => {
+      k.loop(0, sums.row, width, (panel) => {
+        const b = k.let(advance(p.right, panel), "b");
+        const a = k.let(p.left, "a");
+        const to = k.let(advance(p.to, panel), "to");
+        for (const [tiles, rows, micro] of micros) {
+          if (tiles === 0 || rows === 0) continue;
+          k.loop(0, tiles, 1, () => {
+            k.call(micro, [a, b, p.depth, to, p.adds]);
+            k.set(a, advance(a, rows * 4));
+            k.set(to, advance(to, rows * sums.row));
+          });
+        }
+      });
+      k.set(p.left, advance(p.left, left.tiles * left.row));
+      k.set(p.right, advance(p.right, right.tiles * right.row));
+      k.set(p.to, advance(p.to, sums.outputs * sums.row));
     });
   });
 }
