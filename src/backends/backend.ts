@@ -40,8 +40,8 @@ export interface Cell {
   free(): void;
 }
 
-/** @param step number in the graph */
-export type StepTimer = (step: number, milliseconds: number) => void;
+/** @param unit number of the step, or of the steps that run together: see unitsOf */
+export type StepTimer = (unit: number, milliseconds: number) => void;
 
 /** The kernels in the kernel language, or the machine's code emitted for them. */
 export type ListingPart = "kernels" | "code";
@@ -52,7 +52,7 @@ export interface StepExecutable {
    * @param inputs one array per input of the graph
    * @param cells one cell per cell of the graph, updated in place
    * @param params one number per param
-   * @param timer told how long every step of the graph took: the run is the same, a call per step instead of one
+   * @param timer told how long every unit of the graph took: the run is the same, a call per unit instead of one
    * @returns one newly allocated array per result
    */
   run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[], timer?: StepTimer): HostArray[];

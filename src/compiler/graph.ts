@@ -17,6 +17,21 @@ export interface StepGraph {
   /** Buffers of one element whose number is known. */
   readonly constants?: ReadonlyMap<number, number>;
   readonly steps: readonly Step[];
+  /** Which steps run together, a block of rows at a time; in order, none in two. */
+  readonly groups?: readonly RowGroup[];
+}
+
+/** Consecutive steps of which each needs of the others' numbers only those of its own row. */
+export interface RowGroup {
+  /** Number of the first step. */
+  readonly first: number;
+  /** For each step the free axis of its nest that walks the rows. */
+  readonly axes: readonly number[];
+  /** How many rows there are. */
+  readonly extent: number;
+  readonly rowsPerBlock: number;
+  /** Buffers that only these steps use, whose first dimension is the rows: one block of them is all that is needed. */
+  readonly own: readonly number[];
 }
 
 export interface Update {
@@ -104,4 +119,23 @@ export function keyOfNest(nest: Nest): string {
 export function exactNumbers(_: string, value: unknown): unknown {
   if (typeof value !== "number" || (Number.isFinite(value) && !Object.is(value, -0))) return value;
   return Object.is(value, -0) ? "-0" : String(value);
+}
+
+/** What runs as one: a group, or a step alone. */
+export interface Unit {
+  readonly first: number;
+  readonly steps: readonly Step[];
+  readonly group: RowGroup | undefined;
+}
+
+export function unitsOf({ steps, groups = [] }: StepGraph): Unit[] {
+  const starts = new Map(groups.map((group) => [group.first, group]));
+  const units: Unit[] = [];
+  for (let first = 0; first < steps.length; ) {
+    const group = starts.get(first);
+    const count = group?.axes.length ?? 1;
+    units.push({ first, steps: steps.slice(first, first + count), group });
+    first += count;
+  }
+  return units;
 }

@@ -4,9 +4,10 @@ import { foldConstants } from "./constants.ts";
 import { fuseEpilogues, fuseIntoConsumers } from "./fuse.ts";
 import type { Pass, StepGraph } from "./graph.ts";
 import { updateInPlace } from "./in-place.ts";
+import { groupingRows } from "./rows.ts";
 import { dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
 
-export type { Pass, StepGraph, Update } from "./graph.ts";
+export { type Pass, type RowGroup, type StepGraph, type Unit, type Update, unitsOf } from "./graph.ts";
 export { byteLength, type MemoryPlan, planMemory } from "./memory.ts";
 export { printGraph } from "./print.ts";
 
@@ -21,6 +22,7 @@ export const PASSES: readonly { readonly name: string; readonly pass: Pass }[] =
   { name: "drop-fused", pass: dropUnusedSteps },
   { name: "epilogues-of-fused", pass: fuseEpilogues },
   { name: "in-place", pass: updateInPlace },
+  { name: "rows", pass: groupingRows() },
 ];
 
 /** Runs the passes; `seen` is shown the graph after each. */

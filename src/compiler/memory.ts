@@ -1,10 +1,10 @@
 // Plans the memory of a step: one arena, where buffers whose lifetimes do not overlap share room.
 
 import type { DType, Operand } from "../formula/nest.ts";
-import type { StepGraph } from "./graph.ts";
+import { type StepGraph, unitsOf } from "./graph.ts";
 
 export interface MemoryPlan {
-  /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own) and unused buffers. */
+  /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs a block at a time, and unused buffers. */
   readonly offsets: readonly (number | undefined)[];
   /** Size of the arena: the peak. */
   readonly bytes: number;
@@ -56,15 +56,17 @@ function lifetimes(graph: StepGraph): Life[] {
     last.set(buffer, time);
   };
   for (const buffer of graph.inputs) touch(buffer, -1);
-  graph.steps.forEach((step, time) => {
-    for (const buffer of step.reads) touch(buffer, time);
-    touch(step.writes, time);
+  const own = new Set<number>();
+  // The steps of a group take turns: what one of them uses is in use as long as all of them.
+  unitsOf(graph).forEach(({ steps, group }, time) => {
+    for (const buffer of group?.own ?? []) own.add(buffer);
+    for (const step of steps) for (const buffer of [...step.reads, step.writes]) touch(buffer, time);
   });
   const end = graph.steps.length;
   for (const buffer of [...graph.results, ...graph.updates.map((update) => update.from)]) touch(buffer, end);
   const cells = new Set(graph.cells);
   return [...first]
-    .filter(([buffer]) => !cells.has(buffer))
+    .filter(([buffer]) => !cells.has(buffer) && !own.has(buffer))
     .map(([buffer, start]) => {
       const bytes = Math.ceil((byteLength(graph.buffers[buffer] as Operand) + SLACK) / ALIGNMENT) * ALIGNMENT;
       return { buffer, first: start, last: last.get(buffer) as number, bytes };

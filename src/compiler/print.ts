@@ -1,8 +1,8 @@
 // Prints a step's graph for people: one line per nest, with its loops, reads and formula.
 
 import { FUNCTIONS } from "../formula/functions.ts";
-import type { Index, Nest, Scalar } from "../formula/nest.ts";
-import type { StepGraph } from "./graph.ts";
+import type { Index, Nest, Scalar, Step } from "../formula/nest.ts";
+import { type StepGraph, unitsOf } from "./graph.ts";
 
 export function printGraph(graph: StepGraph): string {
   const buffer = (number: number): string => {
@@ -10,7 +10,7 @@ export function printGraph(graph: StepGraph): string {
     const role = graph.cells.includes(number) ? "cell" : graph.inputs.includes(number) ? "input" : "b";
     return `${role}${number}:${dtype}[${shape.join("x")}]`;
   };
-  const lines = graph.steps.map((step) => {
+  const line = (step: Step): string => {
     const { nest } = step;
     const axes = nest.axes.map((axis, number) => `${number < nest.free ? "" : "Σ"}${axisName(nest, number)}<${axis.extent}`).join(" ");
     const value =
@@ -18,6 +18,11 @@ export function printGraph(graph: StepGraph): string {
         ? reduced(nest, step.reads)
         : print(nest.epilogue, nest, step.reads).replace("acc", reduced(nest, step.reads));
     return `${buffer(step.writes)} ${step.clear || nest.output.accumulate ? "+=" : "="} ${value}    for ${axes || "one step"}   (${nest.name})`;
+  };
+  const lines = unitsOf(graph).flatMap(({ steps, group }) => {
+    if (group === undefined) return steps.map(line);
+    const own = group.own.length === 0 ? "" : `, one block of ${group.own.map((number) => `b${number}`).join(", ")}`;
+    return [`${group.rowsPerBlock} of ${group.extent} rows at a time${own}:`, ...steps.map((step) => `  ${line(step)}`)];
   });
   const ends = graph.updates.map((update) => `${buffer(update.cell)} ← ${buffer(update.from)}`);
   return [...lines, ...ends, `results: ${graph.results.map(buffer).join(", ")}`].join("\n");

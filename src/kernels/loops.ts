@@ -74,11 +74,23 @@ function joinParts(nest: Nest, parts: readonly LoweredNest[], module: ModuleBuil
 
 const nameOf = (nest: Nest): string => nest.name.replace(/[^A-Za-z0-9]+/g, "_") || "nest";
 
-function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean): LoweredNest {
-  const { nest, sources } = canonicalise(original);
-  const plan = planLoops(nest, module.machine);
-  const transpose = planTranspose(nest, plan, module.machine);
-  const slicing = planSlices(nest, plan, transpose, module.machine.lanes);
+/** A free axis whose steps make up the slices. */
+export interface Rows {
+  readonly axis: number;
+  readonly perSlice: number;
+}
+
+/** A nest without divided indices, in slices of so many rows. */
+export function lowerRows(nest: Nest, rows: Rows, module: ModuleBuilder): LoweredNest {
+  return lowerPart(nest, module, true, rows);
+}
+
+function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean, rows?: Rows): LoweredNest {
+  const { nest, sources, kept } = canonicalise(original, rows?.axis);
+  const plan = planLoops(nest, module.machine, kept);
+  const turned = planTranspose(nest, plan, module.machine);
+  const transpose = kept === undefined || turned?.outer[0] === kept ? turned : undefined;
+  const slicing = planSlices(nest, plan, transpose, module.machine.lanes, rows?.perSlice);
   const entry = module.define(
     nameOf(nest),
     entryParameters(original),
@@ -121,7 +133,7 @@ interface Slicing {
   readonly second: { readonly grain: number; readonly extent: number; readonly blocks: number } | undefined;
 }
 
-function planSlices(nest: Nest, plan: LoopPlan, transpose: TransposePlan | undefined, lanes: number): Slicing {
+function planSlices(nest: Nest, plan: LoopPlan, transpose: TransposePlan | undefined, lanes: number, perSlice?: number): Slicing {
   const rows = transpose?.rows;
   const order = transpose === undefined ? plan.free : [...transpose.outer, transpose.rows];
   const total = nest.axes.reduce((product, axis) => product * axis.extent, plan.cost);
@@ -133,6 +145,10 @@ function planSlices(nest: Nest, plan: LoopPlan, transpose: TransposePlan | undef
     return Math.min(Math.ceil(steps / unit) * unit, Math.ceil(extent / unit) * unit);
   };
   const extent = nest.axes[a]!.extent;
+  if (perSlice !== undefined) {
+    const slices = Math.ceil(extent / perSlice);
+    return { slices, perSlice: total / slices, first: { grain: perSlice, extent }, second: undefined };
+  }
   if (b !== undefined && rows === undefined && total / extent > workPerCall && extent < 64) {
     const inner = nest.axes[b]!.extent;
     const grain = grainOf(b, inner, total / extent);

@@ -2,7 +2,7 @@
 import type { Nest } from "../formula/nest.ts";
 import type { ModuleBuilder } from "./builder.ts";
 import { lowerContraction, matchContraction } from "./contract/index.ts";
-import { lowerLoops } from "./loops.ts";
+import { lowerLoops, lowerRows, type Rows } from "./loops.ts";
 import { entryRegions, type LoweredNest } from "./lowered.ts";
 
 /**
@@ -22,11 +22,17 @@ import { entryRegions, type LoweredNest } from "./lowered.ts";
  *   });
  *
  * Loads are bounds-checked as the nest says; hoist(scalar) evaluates early what does not depend on axes that are still unbound.
+ *
+ * @param rows cuts the nest so; for nests that are no contractions and divide nothing
  */
-export function lowerNest(nest: Nest, module: ModuleBuilder): LoweredNest {
-  const contraction = matchContraction(nest, module.machine);
-  const lowered = contraction === undefined ? lowerLoops(nest, module) : lowerContraction(contraction, module);
+export function lowerNest(nest: Nest, module: ModuleBuilder, rows?: Rows): LoweredNest {
+  const lowered = rows === undefined ? lowerWhole(nest, module) : lowerRows(nest, rows, module);
   const regions = entryRegions(nest, lowered);
   for (const { entry } of [...(lowered.before ?? []), lowered]) module.confine(entry, regions);
   return lowered;
+}
+
+function lowerWhole(nest: Nest, module: ModuleBuilder): LoweredNest {
+  const contraction = matchContraction(nest, module.machine);
+  return contraction === undefined ? lowerLoops(nest, module) : lowerContraction(contraction, module);
 }

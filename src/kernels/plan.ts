@@ -24,14 +24,18 @@ const heavy: Partial<Record<FunctionName, number>> = {
   sinh: 40, cosh: 34, tanh: 30, erf: 34, uniform: 60, div: 3, sqrt: 3,
 }; // biome-ignore format: a table
 
-export function planLoops(nest: Nest, machine: Machine): LoopPlan {
+/** @param first a free axis that is to be the outermost loop */
+export function planLoops(nest: Nest, machine: Machine, first?: number): LoopPlan {
   const facts = factsOf(nest);
-  const candidates = [undefined, ...nest.axes.keys()].map((axis) => ({ axis, cost: vectorCost(nest, facts, axis, machine) }));
+  const candidates = [undefined, ...[...nest.axes.keys()].filter((axis) => axis !== first)].map((axis) => ({
+    axis,
+    cost: vectorCost(nest, facts, axis, machine),
+  }));
   const best = candidates.reduce((a, b) => (b.cost < a.cost ? b : a));
   const vector = best.cost === Number.POSITIVE_INFINITY ? undefined : best.axis;
   const { lanes, registers } = machine;
   const free = range(0, nest.free).filter((axis) => axis !== vector);
-  free.sort((a, b) => weight(facts.output, b) - weight(facts.output, a) || a - b);
+  free.sort((a, b) => Number(b === first) - Number(a === first) || weight(facts.output, b) - weight(facts.output, a) || a - b);
   let reduced = range(nest.free, nest.axes.length).filter((axis) => axis !== vector);
   const ordered = nest.reducer === "argmax" || nest.reducer === "argmin";
   const stride = (axis: number) => Math.max(0, ...facts.loads.map((access) => weight(access, axis)));

@@ -7,13 +7,20 @@ export interface CanonicalNest {
   readonly nest: Nest;
   /** For each operand of `nest`, the operand of the original nest that it is a view of. */
   readonly sources: readonly number[];
+  /** Where the axis is that was to stay as it is. */
+  readonly kept: number | undefined;
 }
 
-/** The same computation with as few axes as possible. Pure. */
-export function canonicalise(nest: Nest): CanonicalNest {
+/**
+ * The same computation with as few axes as possible. Pure.
+ * @param kept an axis that is not merged with others; its extent is more than 1
+ */
+export function canonicalise(nest: Nest, kept?: number): CanonicalNest {
   const folded = mapNest(proveIndices(nest), foldConstants, (index) => index);
   const dropped = dropUnitAxes(folded);
-  return joinDimensions(mergeAxes(dropped));
+  const before = kept === undefined ? 0 : folded.axes.slice(0, kept).filter(({ extent }) => extent === 1).length;
+  const merged = mergeAxes(dropped, kept === undefined ? undefined : kept - before);
+  return { ...joinDimensions(merged.nest), kept: merged.kept };
 }
 
 /** Applies `scalar` bottom-up to every expression and `index` to every index (after the expressions inside it). */
@@ -121,12 +128,14 @@ function renumber(nest: Nest, kept: readonly boolean[]): Nest {
 }
 
 /** Merges axes a (outer) and b (inner) where every index moves by extent(b) times as much along a as along b. */
-function mergeAxes(nest: Nest): Nest {
+function mergeAxes(nest: Nest, fixed: number | undefined): { nest: Nest; kept: number | undefined } {
   let current = nest;
+  let kept = fixed;
   for (;;) {
-    const pair = mergeablePair(current);
-    if (pair === undefined) return current;
+    const pair = mergeablePair(current, kept);
+    if (pair === undefined) return { nest: current, kept };
     const [outer, inner] = pair;
+    if (kept !== undefined && outer < kept) kept--;
     const extent = current.axes[outer]!.extent * current.axes[inner]!.extent;
     const name = `${current.axes[outer]!.name}${current.axes[inner]!.name}`;
     const axes: Axis[] = current.axes.map((axis, number) => (number === inner ? { name, extent } : axis));
@@ -137,12 +146,12 @@ function mergeAxes(nest: Nest): Nest {
   }
 }
 
-function mergeablePair(nest: Nest): readonly [number, number] | undefined {
+function mergeablePair(nest: Nest, kept: number | undefined): readonly [number, number] | undefined {
   const lists = coefficients(nest);
   const ordered = nest.reducer === "argmax" || nest.reducer === "argmin";
   for (let outer = 0; outer < nest.axes.length; outer++) {
     for (let inner = 0; inner < nest.axes.length; inner++) {
-      if (inner === outer || outer < nest.free !== inner < nest.free) continue;
+      if (inner === outer || inner === kept || outer === kept || outer < nest.free !== inner < nest.free) continue;
       // The position that argmax gives counts the reduced axes in their order.
       if (ordered && outer >= nest.free && inner !== outer + 1) continue;
       const extent = nest.axes[inner]!.extent;
@@ -190,7 +199,7 @@ function sum(a: AffineIndex, factor: number, b: AffineIndex): AffineIndex {
 }
 
 /** Every access gets a view of its operand with the fewest dimensions; equal views are one operand. */
-function joinDimensions(nest: Nest): CanonicalNest {
+function joinDimensions(nest: Nest): Omit<CanonicalNest, "kept"> {
   const operands: Operand[] = [];
   const sources: number[] = [];
   const views = new Map<string, number>();

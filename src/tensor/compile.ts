@@ -2,8 +2,8 @@
 
 import type { Backend, ListingPart, StepExecutable, StepTimer } from "../backends/backend.ts";
 import { backendFor, getBackend } from "../backends/choose.ts";
-import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph } from "../compiler/index.ts";
-import type { Operand, Step } from "../formula/nest.ts";
+import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph, type Unit, unitsOf } from "../compiler/index.ts";
+import type { Operand } from "../formula/nest.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
 import { callSite, isRecording } from "./tape.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
@@ -123,9 +123,11 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     if (currentTrace() !== undefined) throw new InputError(`compile: "${name}" was profiled while another function is being traced`);
     const entry = entryFor(args);
     const kernels: KernelTime[] = [];
-    const result = runEntry(entry, args, (step, milliseconds) => {
-      const { name, axes } = (entry.graph.steps[step] as Step).nest;
-      kernels.push({ name, milliseconds, iterations: axes.reduce((product, axis) => product * axis.extent, 1) });
+    const units = unitsOf(entry.graph);
+    const result = runEntry(entry, args, (unit, milliseconds) => {
+      const nests = (units[unit] as Unit).steps.map(({ nest }) => nest);
+      const iterations = nests.reduce((sum, { axes }) => sum + axes.reduce((product, axis) => product * axis.extent, 1), 0);
+      kernels.push({ name: nests.map(({ name }) => name).join(" · "), milliseconds, iterations });
     });
     return { result: result as Result, kernels };
   };

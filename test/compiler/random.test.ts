@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { getBackend } from "../../src/backends/choose.ts";
 import { PASSES, type StepGraph } from "../../src/compiler/index.ts";
+import { groupingRows } from "../../src/compiler/rows.ts";
 import { availableBackends, compile, manualSeed, setBackend, type Tensor } from "../../src/index.ts";
 import { type Arguments, type Instruction, KINDS, makeArguments, makeState, runProgram, type State } from "./programs.ts";
 import { checkGraph, expectArray, expectClose, runGraph, through } from "./support.ts";
@@ -72,6 +73,28 @@ describe.each(availableBackends())("on %s", (backend) => {
     // The generator reaches what it is meant to reach.
     for (const rule of ["backward", "learn", "swap", "momentum", "move a cell", "conv", "crossEntropy"])
       expect(done.get(rule) ?? 0, rule).toBeGreaterThan(0);
+  });
+
+  it("rows together equal step after step", () => {
+    const grouping = groupingRows({ leastBytes: 0, blockBytes: 256, mostRowBytes: Number.POSITIVE_INFINITY, leastRow: 1, leastBlocks: 2 });
+    let groups = 0;
+    fc.assert(
+      fc.property(programs, (program) => {
+        let graph: StepGraph | undefined;
+        const state = makeState();
+        compile((...args: Arguments) => runProgram(program, state, args, []), {
+          onPass: (name, current) => void (name === "trace" && (graph = current)),
+        })(...makeArguments(0));
+        const alone = through(graph as StepGraph, "in-place");
+        const together = grouping(alone);
+        groups += together.groups?.length ?? 0;
+        checkGraph(together);
+        if (!together.buffers.every(({ dtype }) => getBackend().dtypes.has(dtype))) return;
+        expectClose(runGraph(together, getBackend()), runGraph(alone, getBackend()));
+      }),
+      { numRuns: RUNS, seed: SEED },
+    );
+    expect(groups).toBeGreaterThan(RUNS / 4);
   });
 
   it("every pass can be left out", () => {

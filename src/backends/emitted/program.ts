@@ -1,7 +1,9 @@
 // A program as emitted code: every nest lowered once, and a main that runs the steps over buffers at fixed places.
+
+import type { RowGroup, Unit } from "../../compiler/graph.ts";
 import { exactNumbers, keyOfNest } from "../../compiler/graph.ts";
 import { byteLength } from "../../compiler/memory.ts";
-import type { Program, Step } from "../../formula/nest.ts";
+import type { Operand, Program, Step } from "../../formula/nest.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
 import type { KernelModule, Value } from "../../kernels/language.ts";
 import { lowerNest } from "../../kernels/lower.ts";
@@ -32,11 +34,12 @@ export function lowerProgram<Memory extends Heap>(program: Program, target: Targ
   });
   const paramsPlace = layout.place(program.params.length * 4, "the parameters");
   const module = new ModuleBuilder(program.name, target.machine);
-  const kernels = lowerSteps(program.steps, module, target.manyCalls);
+  const units = program.steps.map((step, first): Unit => ({ first, steps: [step], group: undefined }));
+  const kernels = lowerUnits(units, module, target.manyCalls);
   const pointer = (place: number): Value => target.pointer(heap, place);
-  const { own, shared: sharedBytes } = scratchOf(kernels);
+  const { own, shared: sharedBytes } = scratchOf(units, kernels, program.buffers);
   const shared = layout.place(sharedBytes, "space for unfinished results");
-  const pieces = piecesOf(program, kernels, module, {
+  const pieces = piecesOf(units, program.buffers, kernels, module, {
     address: (_, buffer) => pointer(places[buffer]!),
     params: () => pointer(paramsPlace),
     shared: () => pointer(shared),
@@ -65,29 +68,53 @@ export function keyOfProgram(program: Program): string {
 }
 
 /** Every step's nest lowered into the module; equal nests once. */
-export function lowerSteps(steps: readonly Step[], module: ModuleBuilder, manyCalls: boolean): LoweredNest[] {
+export function lowerUnits(units: readonly Unit[], module: ModuleBuilder, manyCalls: boolean): LoweredNest[] {
   const lowered = new Map<string, LoweredNest>();
-  return steps.map(({ nest }) => {
-    const key = keyOfNest(nest);
-    let kernel = lowered.get(key);
-    if (kernel === undefined) {
-      kernel = lowerNest(nest, module);
-      const inOneCall = <P extends Phase>(phase: P): P => ({ ...phase, slicesPerCall: Math.max(1, phase.slices) });
-      if (!manyCalls) kernel = { ...inOneCall(kernel), before: kernel.before?.map(inOneCall) ?? [] };
-      lowered.set(key, kernel);
-    }
-    return kernel;
-  });
+  return units.flatMap(({ steps, group }) =>
+    steps.map(({ nest }, member) => {
+      const rows = group && { axis: group.axes[member]!, perSlice: group.rowsPerBlock };
+      const key = `${rows?.axis} ${rows?.perSlice} ${keyOfNest(nest)}`;
+      let kernel = lowered.get(key);
+      if (kernel === undefined) {
+        kernel = lowerNest(nest, module, rows);
+        const inOneCall = <P extends Phase>(phase: P): P => ({ ...phase, slicesPerCall: Math.max(1, phase.slices) });
+        if (!manyCalls) kernel = { ...inOneCall(kernel), before: kernel.before?.map(inOneCall) ?? [] };
+        lowered.set(key, kernel);
+      }
+      return kernel;
+    }),
+  );
 }
 
-/** Bytes of scratch that any of the kernels needs, for one thread; and of what their phases share. */
-export function scratchOf(kernels: readonly LoweredNest[]): { readonly own: number; readonly shared: number } {
-  const room = (bytes: number): number => (bytes === 0 ? 0 : aligned(bytes) + slack);
+const room = (bytes: number): number => (bytes === 0 ? 0 : aligned(bytes) + slack);
+
+/** Bytes of scratch that any unit needs, for one thread; and of what phases share. */
+export function scratchOf(
+  units: readonly Unit[],
+  kernels: readonly LoweredNest[],
+  buffers: readonly Operand[],
+): { readonly own: number; readonly shared: number } {
   return {
-    own: room(Math.max(0, ...kernels.map(({ scratchBytes }) => scratchBytes))),
+    own: Math.max(0, ...kernels.map(({ scratchBytes }) => room(scratchBytes)), ...units.map(({ group }) => blocksOf(group, buffers).bytes)),
     shared: room(Math.max(0, ...kernels.map(({ sharedBytes }) => sharedBytes ?? 0))),
   };
 }
+
+/** Where in a thread's scratch the blocks of a group's own buffers lie. */
+function blocksOf(
+  group: RowGroup | undefined,
+  buffers: readonly Operand[],
+): { readonly places: ReadonlyMap<number, number>; readonly bytes: number } {
+  const places = new Map<number, number>();
+  let bytes = 0;
+  for (const buffer of group?.own ?? []) {
+    places.set(buffer, bytes + slack);
+    bytes += slack + room(blockBytes(group!, buffers[buffer]!));
+  }
+  return { places, bytes };
+}
+
+const blockBytes = ({ extent, rowsPerBlock }: RowGroup, buffer: Operand): number => (byteLength(buffer) / extent) * rowsPerBlock;
 
 /** How code reaches the buffers of a program, and which memory they are. */
 export interface Reach {
@@ -100,41 +127,85 @@ export interface Reach {
 
 const sharedSpan: Span = { of: "shared", start: 0, end: 1 };
 
-/** What a program does, in order: every step's kernel, and zeros before those that add up. */
+/** What a program does, in order: every unit's kernels, and zeros before those that add up. @param kernels one per step */
 export function piecesOf(
-  { steps, buffers }: Pick<Program, "steps" | "buffers">,
+  units: readonly Unit[],
+  buffers: readonly Operand[],
   kernels: readonly LoweredNest[],
   module: ModuleBuilder,
   reach: Reach,
 ): Piece[] {
-  const clear = defineClear(steps, module);
-  return steps.flatMap((step, number) => {
-    const kernel = kernels[number]!;
-    const { before = [], sharedBytes, sequential } = kernel;
-    const phases = [...before, kernel].map(({ entry, slices, slicesPerCall, work, setup }, phase): Piece => {
-      const isLast = phase === before.length;
-      const unfinished = sharedBytes === undefined ? [] : [sharedSpan];
-      return {
-        slices: sequential ? 1 : slices,
-        perCall: sequential ? 1 : slicesPerCall,
-        work,
-        setup,
-        reads: [...step.reads.map(reach.span), ...(isLast ? unfinished : [])],
-        writes: isLast ? [reach.span(step.writes)] : unfinished,
-        write(k, begin, end, scratch) {
-          const fixed = [...[...step.reads, step.writes].map((buffer) => reach.address(k, buffer)), reach.params(k), scratch];
-          if (sharedBytes !== undefined) fixed.push(reach.shared(k));
-          const call = (from: Value, to: Value) => k.call(entry, [...fixed, from, to]);
-          if (sequential) k.loop(0, slices, slicesPerCall, (from) => call(from, v.min(v.add(from, slicesPerCall), slices)));
-          else call(begin, end);
-        },
-      };
-    });
+  const clear = defineClear(
+    units.flatMap(({ steps }) => steps),
+    module,
+  );
+  return units.flatMap(({ first, steps, group }) => {
+    if (group !== undefined) return [groupPiece(steps, group, kernels.slice(first, first + steps.length), buffers, reach)];
+    const step = steps[0]!;
     const clears = step.clear
       ? [clearing(clear, byteLength(buffers[step.writes]!), reach.span(step.writes), (k) => reach.address(k, step.writes))]
       : [];
-    return [...clears, ...phases];
+    return [...clears, ...stepPieces(step, kernels[first]!, reach)];
   });
+}
+
+function stepPieces(step: Step, kernel: LoweredNest, reach: Reach): Piece[] {
+  const { before = [], sharedBytes, sequential } = kernel;
+  return [...before, kernel].map(({ entry, slices, slicesPerCall, work, setup }, phase): Piece => {
+    const isLast = phase === before.length;
+    const unfinished = sharedBytes === undefined ? [] : [sharedSpan];
+    return {
+      slices: sequential ? 1 : slices,
+      perCall: sequential ? 1 : slicesPerCall,
+      work,
+      setup,
+      reads: [...step.reads.map(reach.span), ...(isLast ? unfinished : [])],
+      writes: isLast ? [reach.span(step.writes)] : unfinished,
+      write(k, begin, end, scratch) {
+        const fixed = [...[...step.reads, step.writes].map((buffer) => reach.address(k, buffer)), reach.params(k), scratch];
+        if (sharedBytes !== undefined) fixed.push(reach.shared(k));
+        const call = (from: Value, to: Value) => k.call(entry, [...fixed, from, to]);
+        if (sequential) k.loop(0, slices, slicesPerCall, (from) => call(from, v.min(v.add(from, slicesPerCall), slices)));
+        else call(begin, end);
+      },
+    };
+  });
+}
+
+/** All steps for one block of rows, then for the next. */
+function groupPiece(
+  steps: readonly Step[],
+  group: RowGroup,
+  kernels: readonly LoweredNest[],
+  buffers: readonly Operand[],
+  reach: Reach,
+): Piece {
+  const { places } = blocksOf(group, buffers);
+  const outside = (list: readonly number[]): Span[] => list.filter((buffer) => !places.has(buffer)).map(reach.span);
+  return {
+    slices: kernels[0]!.slices,
+    perCall: kernels[0]!.slices,
+    work: kernels.reduce((sum, { work }) => sum + work, 0),
+    setup: 0,
+    reads: outside(steps.flatMap(({ reads }) => reads)),
+    writes: outside(steps.map(({ writes }) => writes)),
+    write(k, begin, end, scratch) {
+      k.loop(begin, end, 1, (block) => {
+        const next = k.let(v.add(block, 1), "next");
+        // Kernels count elements from the start of the whole buffer, of which only this block is there.
+        const blocks = new Map(
+          [...places].map(([buffer, place]) => {
+            const before = v.sub(v.i32(place), v.mul(block, blockBytes(group, buffers[buffer]!)));
+            return [buffer, k.let(v.advance(scratch, before), "own")] as const;
+          }),
+        );
+        const address = (buffer: number): Value => blocks.get(buffer) ?? reach.address(k, buffer);
+        steps.forEach(({ reads, writes }, member) => {
+          k.call(kernels[member]!.entry, [...[...reads, writes].map(address), reach.params(k), scratch, block, next]);
+        });
+      });
+    },
+  };
 }
 
 /** Fills a buffer with zeros; its size is rounded up to whole vectors, into the slack. */

@@ -1,6 +1,6 @@
 // Compiled steps: one main that runs every nest of a graph over an arena and persistent cells.
 
-import { exactNumbers, type StepGraph } from "../../compiler/graph.ts";
+import { exactNumbers, type StepGraph, unitsOf } from "../../compiler/graph.ts";
 import { byteLength, type MemoryPlan, planMemory } from "../../compiler/memory.ts";
 import type { Operand } from "../../formula/nest.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
@@ -12,7 +12,7 @@ import type { Cell, HostArray, ListingPart, StepExecutable, StepTimer } from "..
 import { Arena } from "./arena.ts";
 import { runCode } from "./executable.ts";
 import { aligned, paramSlot, readSlot, type Slot, slack, slotOf, wordsSlot, writeSlot } from "./memory.ts";
-import { lowerSteps, piecesOf, type Reach, scratchOf } from "./program.ts";
+import { lowerUnits, piecesOf, type Reach, scratchOf } from "./program.ts";
 import { type Piece, planSharing, writeShared } from "./share.ts";
 import type { Heap, LoadedCode, Target } from "./target.ts";
 
@@ -88,7 +88,8 @@ function compileGraph<Memory extends Heap>(
 ): CompiledGraph {
   const { bytes: temporaries, offsets } = plan;
   const module = new ModuleBuilder(graph.name, target.machine);
-  const kernels = lowerSteps(graph.steps, module, target.manyCalls);
+  const units = unitsOf(graph);
+  const kernels = lowerUnits(units, module, target.manyCalls);
   const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
   // Scratch comes last: a part of the graph needs less of it, and has everything else where the whole graph has it.
   const params = aligned(temporaries) + slack;
@@ -111,8 +112,8 @@ function compileGraph<Memory extends Heap>(
     },
   };
   const copies = graph.updates.map(({ cell, from }) => copying(from, cell, byteLength(graph.buffers[cell]!), reach));
-  const sharing = planSharing([...piecesOf(graph, kernels, module, reach), ...copies], target.team);
-  const { own, shared: sharedBytes } = scratchOf(kernels);
+  const sharing = planSharing([...piecesOf(units, graph.buffers, kernels, module, reach), ...copies], target.team);
+  const { own, shared: sharedBytes } = scratchOf(units, kernels, graph.buffers);
   const scratch = counters + sharing.counterBytes;
   const shared = scratch + sharing.team.threads * own;
   target.defineMain(module, 1 + graph.cells.length, (k, addresses) => {
@@ -171,7 +172,7 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
   readonly #engine: StepEngine<Memory>;
   readonly #graph: StepGraph;
   readonly #compiled: CompiledGraph;
-  /** Code for every step alone, and for the updates: made when a run is first timed. */
+  /** Code for every unit alone, and for the updates: made when a run is first timed. */
   #parts: readonly CompiledGraph[] | undefined;
   readonly #arena: { readonly of: Arena; readonly base: number; isFreed: boolean };
   readonly #argumentsAt: number;
@@ -222,14 +223,20 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
     if (this.#parts === undefined) {
       const { target, heap } = this.#engine;
       const plan = planMemory(graph);
-      const parts = [...graph.steps.map((step) => ({ ...graph, steps: [step], updates: [] })), { ...graph, steps: [] }];
+      const units = unitsOf(graph).map(({ steps, group }) => ({
+        ...graph,
+        steps,
+        groups: group ? [{ ...group, first: 0 }] : [],
+        updates: [],
+      }));
+      const parts = [...units, { ...graph, steps: [], groups: [] }];
       this.#parts = parts.map((part) => compileGraph(part, target, heap, plan));
     }
     this.#parts.forEach((part, number) => {
       const start = performance.now();
       const { code, counters, counterBytes } = part;
       runCode(code, this.#engine.heap, wordsSlot(this.#arena.base + counters, counterBytes), this.#argumentsAt);
-      if (number < graph.steps.length) timer(number, performance.now() - start);
+      if (number < this.#parts!.length - 1) timer(number, performance.now() - start);
     });
   }
 

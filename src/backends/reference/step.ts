@@ -1,6 +1,6 @@
 // A compiled step on the reference backend: the nests interpreted one after another over host arrays.
 
-import type { StepGraph } from "../../compiler/graph.ts";
+import { type StepGraph, unitsOf } from "../../compiler/graph.ts";
 import { allocate, evaluateNest, type NumberArray, sizeOfShape } from "../../formula/evaluate.ts";
 import type { Operand } from "../../formula/nest.ts";
 import type { Cell, HostArray, StepExecutable } from "../backend.ts";
@@ -40,10 +40,12 @@ export function referenceStep(graph: StepGraph, listing: () => string): StepExec
         buffers[buffer] = (cells[number] as HostCell).data;
       });
       const array = (buffer: number): NumberArray => buffers[buffer] as NumberArray;
-      graph.steps.forEach((step, number) => {
+      unitsOf(graph).forEach(({ steps }, number) => {
         const start = performance.now();
-        if (step.clear) array(step.writes).fill(0);
-        evaluateNest(step.nest, step.reads.map(array), array(step.writes), params);
+        for (const step of steps) {
+          if (step.clear) array(step.writes).fill(0);
+          evaluateNest(step.nest, step.reads.map(array), array(step.writes), params);
+        }
         timer?.(number, performance.now() - start);
       });
       for (const { cell, from } of graph.updates) array(cell).set(array(from));

@@ -1,0 +1,166 @@
+// Groups steps that work row by row, so that they run block of rows by block of rows and what they hand on stays in the cache.
+
+import type { AffineIndex, Axis, Index, Nest, Step } from "../formula/nest.ts";
+import { expressionsOf, type Pass, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
+import { byteLength } from "./memory.ts";
+
+/** When groups are worth it. */
+export interface RowLimits {
+  /** What is read again within a group must be more than a core's second-level cache, or there is nothing to gain. */
+  readonly leastBytes: number;
+  /** What one block of all buffers of a group takes: a part of a second-level cache, beside what else is in it. */
+  readonly blockBytes: number;
+  readonly mostRowBytes: number;
+  /** Fewer elements per row are better worked on across rows. */
+  readonly leastRow: number;
+  /** Blocks there must be at least, for threads to share. */
+  readonly leastBlocks: number;
+}
+
+const usual: RowLimits = { leastBytes: 2 ** 20, blockBytes: 2 ** 18, mostRowBytes: 3 * 2 ** 18, leastRow: 256, leastBlocks: 16 };
+/** Blocks of buffers begin where buffers do: at multiples of this. */
+const alignment = 64;
+
+/** Softmax, normalisations, losses and their gradients: every step of them needs of the others only what belongs to its own row. */
+export function groupingRows(limits: RowLimits = usual): Pass {
+  return (graph) => {
+    const groups: RowGroup[] = [];
+    for (let first = 0; first < graph.steps.length; ) {
+      const group = groupAt(graph, first, limits);
+      if (group !== undefined) groups.push(group);
+      first += group?.axes.length ?? 1;
+    }
+    return groups.length === 0 ? graph : { ...graph, groups };
+  };
+}
+
+/** The longest group that begins with a step, if it is worth it. */
+function groupAt(graph: StepGraph, first: number, limits: RowLimits): RowGroup | undefined {
+  const { nest } = graph.steps[first] as Step;
+  let longest: Members | undefined;
+  for (let axis = 0; axis < nest.free; axis++) {
+    const members = new Members((nest.axes[axis] as Axis).extent);
+    let next = first;
+    while (next < graph.steps.length && members.add(graph.steps[next] as Step, next === first ? axis : undefined)) next++;
+    if (members.axes.length > Math.max(1, longest?.axes.length ?? 0)) longest = members;
+  }
+  return longest && measured(graph, first, longest, limits);
+}
+
+/** Steps taken into a group so far, and how they reach their buffers. */
+class Members {
+  readonly extent: number;
+  readonly axes: number[] = [];
+  /** The dimension of a buffer that the rows walk; undefined where some read is not of its own row. */
+  readonly rows = new Map<number, number | undefined>();
+  readonly written = new Set<number>();
+  readonly touched = new Map<number, number>();
+
+  constructor(extent: number) {
+    this.extent = extent;
+  }
+
+  /** @param axis of the rows; undefined: whichever fits what the others do */
+  add(step: Step, axis: number | undefined): boolean {
+    if (!isPlain(step)) return false;
+    const candidates = axis === undefined ? [...step.nest.axes.keys()].slice(0, step.nest.free) : [axis];
+    const found = candidates.find((candidate) => this.#fits(step, candidate, axis === undefined));
+    if (found === undefined) return false;
+    for (const [buffer, dimension] of readsOf(step, found)) {
+      this.rows.set(buffer, this.rows.has(buffer) && this.rows.get(buffer) !== dimension ? undefined : dimension);
+      this.touched.set(buffer, (this.touched.get(buffer) ?? 0) + 1);
+    }
+    this.rows.set(step.writes, rowDimension(step.nest.output.index, found));
+    this.written.add(step.writes);
+    this.touched.set(step.writes, (this.touched.get(step.writes) ?? 0) + 1);
+    this.axes.push(found);
+    return true;
+  }
+
+  #fits(step: Step, axis: number, mustMeet: boolean): boolean {
+    const { nest } = step;
+    if ((nest.axes[axis] as Axis).extent !== this.extent) return false;
+    const own = rowDimension(nest.output.index, axis);
+    if (own === undefined || nest.output.shape[own] !== this.extent || this.written.has(step.writes)) return false;
+    // Who has read what is now written must have read its own rows only.
+    if (this.rows.has(step.writes) && this.rows.get(step.writes) !== own) return false;
+    let meets = false;
+    for (const [buffer, dimension] of readsOf(step, axis)) {
+      const same = dimension !== undefined && this.rows.get(buffer) === dimension;
+      if (this.written.has(buffer) && !same) return false;
+      if (buffer === step.writes && dimension !== own) return false;
+      meets ||= same;
+    }
+    return meets || !mustMeet;
+  }
+}
+
+/** The buffers a step reads, each with the dimension along which it reads its own row; undefined where it reads others too. */
+function readsOf({ nest, reads }: Step, axis: number): Map<number, number | undefined> {
+  const found = new Map<number, number | undefined>();
+  for (const node of expressionsOf(nest).flatMap(scalarsOf)) {
+    if (node.kind !== "load") continue;
+    const buffer = reads[node.operand] as number;
+    const dimension = rowDimension(node.index, axis);
+    found.set(buffer, found.has(buffer) && found.get(buffer) !== dimension ? undefined : dimension);
+  }
+  return found;
+}
+
+/** The one dimension whose index is the axis itself; undefined where the axis also stands elsewhere, or nowhere. */
+function rowDimension(indices: readonly Index[], axis: number): number | undefined {
+  let found: number | undefined;
+  for (const [dimension, index] of indices.entries()) {
+    if (index.kind !== "affine" || !index.terms.some((term) => term.axis === axis)) continue;
+    if (found !== undefined || !isAxis(index)) return undefined;
+    found = dimension;
+  }
+  return found;
+}
+
+const isAxis = ({ terms, offset, divisor, checked }: AffineIndex): boolean =>
+  terms.length === 1 && terms[0]?.coefficient === 1 && offset === 0 && divisor === 1 && !checked;
+
+/** Loops that kernels can cut into rows: no scatter, nothing divided, no product of matrices. */
+function isPlain({ nest, clear }: Step): boolean {
+  if (clear || nest.output.accumulate || nest.axes.some((axis) => axis.extent === 0) || isContraction(nest)) return false;
+  const loads = expressionsOf(nest).flatMap(scalarsOf);
+  const isWhole = (index: Index): boolean => index.kind === "affine" && index.divisor === 1;
+  return nest.output.index.every(isWhole) && loads.every((node) => node.kind !== "load" || node.index.every(isWhole));
+}
+
+/** A sum of products in which some free axis moves one factor only. */
+function isContraction(nest: Nest): boolean {
+  if (nest.reducer !== "sum") return false;
+  const loads = scalarsOf(nest.body).filter((node) => node.kind === "load");
+  if (loads.length < 2) return false;
+  const moves = (index: readonly Index[], axis: number): boolean =>
+    index.some((item) => item.kind === "affine" && item.terms.some((term) => term.axis === axis));
+  return nest.axes.some(
+    ({ extent }, axis) =>
+      axis < nest.free && extent > 1 && loads.some((load) => !moves(load.index, axis)) && loads.some((load) => moves(load.index, axis)),
+  );
+}
+
+function measured(graph: StepGraph, first: number, members: Members, limits: RowLimits): RowGroup | undefined {
+  const { axes, extent, rows, written, touched } = members;
+  const bytes = (buffer: number): number => byteLength(graph.buffers[buffer] as StepGraph["buffers"][number]);
+  const inRows = [...rows].filter(([, dimension]) => dimension !== undefined).map(([buffer]) => buffer);
+  const again = inRows.filter((buffer) => (touched.get(buffer) ?? 0) > 1).reduce((sum, buffer) => sum + bytes(buffer), 0);
+  const rowBytes = inRows.reduce((sum, buffer) => sum + bytes(buffer), 0) / extent;
+  const steps = graph.steps.slice(first, first + axes.length);
+  const longest = Math.max(...steps.map(({ nest }) => nest.axes.reduce((product, axis) => product * axis.extent, 1))) / extent;
+  const { leastBytes, blockBytes, mostRowBytes, leastRow, leastBlocks } = limits;
+  if (again < leastBytes || rowBytes > mostRowBytes || longest < leastRow || extent < leastBlocks) return undefined;
+  const rowsPerBlock = Math.max(1, Math.min(Math.floor(blockBytes / rowBytes), Math.floor(extent / leastBlocks)));
+  const kept = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
+  graph.steps.forEach((step, number) => {
+    if (number < first || number >= first + axes.length) for (const buffer of step.reads) kept.add(buffer);
+  });
+  const own = [...written].filter((buffer) => {
+    const { shape } = graph.buffers[buffer] as StepGraph["buffers"][number];
+    const leads = shape.slice(0, rows.get(buffer)).every((size) => size === 1);
+    return leads && !kept.has(buffer) && ((bytes(buffer) / extent) * rowsPerBlock) % alignment === 0;
+  });
+  return { first, axes, extent, rowsPerBlock, own };
+}
