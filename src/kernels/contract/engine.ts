@@ -10,6 +10,7 @@ import { type ClassLayout, layoutClass, microShape, type OperandLayout, type Seg
 import { defineMacro, defineMicro, defineWriters, flag, type Output } from "./micro.ts";
 import { definePack } from "./pack.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
+import { canSpread, lowerSpread } from "./spread.ts";
 import { defineTable } from "./tables.ts";
 import { canEmit, lowerWinograd } from "./winograd/engine.ts";
 import { canEmitGradient, lowerGradient } from "./winograd/gradient.ts";
@@ -26,6 +27,7 @@ const flopsPerWork = 8;
 export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): LoweredNest {
   const windows = findWindows(plan);
   if (windows !== undefined && canEmit(windows) && paysOff(windows, module.machine)) return lowerWinograd(windows, module);
+  if (windows !== undefined && canSpread(windows, module.machine)) return lowerSpread(windows, module);
   const gradient = findGradientWindows(plan);
   if (gradient !== undefined && canEmitGradient(gradient) && paysOff(gradient, module.machine)) return lowerGradient(gradient, module);
   const { nest } = plan;

@@ -5,7 +5,7 @@ import { type Blocking, chooseBlocking, evenly } from "./blocking.ts";
 import type { DirectColumns } from "./direct.ts";
 import type { DirectB, LeafSource, MicroShape } from "./micro.ts";
 import type { PackSource } from "./pack.ts";
-import { choosePartition, type Partition } from "./partition.ts";
+import { choosePartition, type Partition, packing } from "./partition.ts";
 import type { ContractionClass, ContractionPlan, Segment } from "./plan.ts";
 import { type Column, mergeAxes, type Table, tableBytes } from "./tables.ts";
 
@@ -77,12 +77,18 @@ export function layoutClass(
   const k = Math.max(1, ...segments.map((segment) => segment.k));
   // A direct B does not compete for the first-level cache with panels: fewer, longer blocks of K.
   const whole = plan.nest.output.inPlace === true;
-  const { blocking, partition } = divide(part, k, machine, whole, direct !== undefined, plan.classes.length === 1, (width) =>
-    segments.map((segment) => {
-      const a = inPlace(segment.a, segment.extents, roles.m, roles.k);
-      return a === undefined || !readsRows(a, part, segment.k, machine, width);
-    }),
-  );
+  const packed = (side: "a" | "b", panel: readonly number[], width: number): number => {
+    const costs = segments.map((segment) => {
+      const place = side === "a" ? inPlace(segment.a, segment.extents, panel, roles.k) : undefined;
+      const isRead = place !== undefined && readsRows(place, part, segment.k, machine, width);
+      return isRead ? 0 : packingOf(segment[side], segment.extents, panel, roles.k, lanes);
+    });
+    return Math.max(0, ...costs);
+  };
+  const { blocking, partition } = divide(part, k, machine, whole, direct !== undefined, plan.classes.length === 1, (width) => [
+    packed("a", roles.m, width),
+    direct !== undefined ? 0 : packed("b", roles.n, width),
+  ]);
   const { rows, width, depth } = blocking;
   const aVectors = Math.ceil(rows.height / lanes);
   const rowTilesPerPart = Math.ceil(rows.count / partition.rows);
@@ -199,6 +205,18 @@ export function layoutClass(
   };
 }
 
+/** Cycles per element: whether vectors of the panel, or runs along K, are whole in memory, and how much of rows shorter than they is not. */
+function packingOf(access: Access, extents: readonly number[], panel: readonly number[], depth: readonly number[], lanes: number): number {
+  const run = (axes: readonly number[]) => {
+    const axis = axes.find((candidate) => access.strides[candidate] === 1 && extents[candidate]! >= lanes);
+    if (axis === undefined) return undefined;
+    return extents[axis]! % lanes === 0 ? 0 : Math.min(1, lanes / extents[axis]!);
+  };
+  const [columns, rows] = [run(panel), run(depth)];
+  if (columns !== undefined) return packing.copied + columns * packing.gathered;
+  return rows === undefined ? packing.gathered : packing.turned + rows * packing.gathered;
+}
+
 /** Blocks that fit the caches, and parts for threads made of them. */
 function divide(
   part: ContractionClass,
@@ -207,7 +225,7 @@ function divide(
   whole: boolean,
   isDirect: boolean,
   mayDivide: boolean,
-  packsA: (width: number) => readonly boolean[],
+  costs: (width: number) => readonly [number, number],
 ): { readonly blocking: Blocking; readonly partition: Partition } {
   const sized = (oneBlock: boolean): Blocking => {
     const chosen = chooseBlocking(machine, part.m, part.n, k, oneBlock);
@@ -216,6 +234,7 @@ function divide(
   };
   const divided = sized(false);
   const { rows, width } = divided;
+  const [costA, costB] = costs(width);
   const partition = choosePartition({
     batch: part.batch,
     m: part.m,
@@ -224,8 +243,8 @@ function divide(
     rowTiles: rows.count,
     panels: Math.ceil(part.n / width),
     depthBlocks: part.segments.length === 1 && mayDivide ? Math.ceil(k / divided.depth) : 1,
-    packsA: packsA(width).includes(true),
-    packsB: !isDirect,
+    costA,
+    costB,
     leastColumns: Math.ceil(part.n / divided.columnsPerBlock),
     // About what the first-level cache's bytes are worth: some microseconds.
     leastFlops: machine.caches[0] / 2,

@@ -18,9 +18,9 @@ export interface PartitionedWork {
   readonly panels: number;
   /** Blocks of K; 1 where K may not be divided. */
   readonly depthBlocks: number;
-  /** What each operand costs again with every part of the other side: packed, or read where it lies. */
-  readonly packsA: boolean;
-  readonly packsB: boolean;
+  /** Cycles per element that packing an operand takes, again with every part of the other side; 0: read where it lies. */
+  readonly costA: number;
+  readonly costB: number;
   /** Fewest column parts the caches ask for. */
   readonly leastColumns: number;
   /** Less work per slice costs more to share than it gains. */
@@ -33,8 +33,9 @@ export interface PartitionedWork {
 const wantedSlices = 8;
 const mostDepthBytes = 16 * 2 ** 20;
 
-/** Cycles, estimated per element: packing A (transposed), packing B (copied), writing and adding one vector of unfinished sums. */
-const cost = { a: 0.3, b: 0.15, sums: 6, lanes: 16 } as const;
+/** Cycles, estimated for 16 lanes: per element packed by copying, turning or gathering; per vector of unfinished sums, written and added. */
+export const packing = { copied: 0.15, turned: 0.3, gathered: 2 } as const;
+const cost = { sums: 6, lanes: 16 } as const;
 
 /** The partition with enough slices that repeats the least. */
 export function choosePartition(work: PartitionedWork): Partition {
@@ -49,7 +50,7 @@ export function choosePartition(work: PartitionedWork): Partition {
       for (const columns of partsOf(panels, Math.max(wanted, leastColumns))) {
         if (columns < leastColumns) continue;
         const slices = batch * rows * columns * depth;
-        const repeated = (work.packsA ? columns * m * k * cost.a : 0) + (work.packsB ? rows * n * k * cost.b : 0);
+        const repeated = columns * m * k * work.costA + rows * n * k * work.costB;
         const aside = depth > 1 ? ((depth + 1) * m * n * cost.sums) / cost.lanes : 0;
         // One block of a long K overflows the caches.
         const overflow = work.whole && depth === 1 && depthBlocks > 1 ? (0.3 * m * n * k) / cost.lanes : 0;

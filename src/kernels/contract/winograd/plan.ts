@@ -12,8 +12,10 @@ export interface WindowDimension {
   readonly extent: number;
   readonly pitch: number;
   readonly low: number;
-  /** Axis of the outputs. */
+  /** Axis of the outputs, and of the filter's taps. */
   readonly axis: number;
+  readonly tapAxis: number;
+  readonly taps: number;
   /** Elements of the filter from one tap to the next in the window's order; of the output from one to the next. */
   readonly tap: number;
 }
@@ -93,7 +95,6 @@ export function findWindows(plan: ContractionPlan): WinogradPlan | undefined {
 
 interface FoundWindow extends WindowDimension {
   readonly of: AccessDimension;
-  readonly tapAxis: number;
   /** The index at step 0 of both axes. */
   readonly start: number;
   /** Elements of the filter from its base to the tap of the window's first place. */
@@ -113,8 +114,9 @@ function windowOf(
   const [axis, tapAxis] = [axes[0], tapAxes[0]];
   if (axis === undefined || tapAxis === undefined || axes.length > 1 || tapAxes.length > 1) return undefined;
   const step = steps[tapAxis]!;
-  if (steps[axis] !== 1 || Math.abs(step) !== 1 || extents[tapAxis] !== size.taps) return undefined;
-  const back = step < 0 ? size.taps - 1 : 0;
+  if (steps[axis] !== 1 || Math.abs(step) !== 1) return undefined;
+  const taps = extents[tapAxis]!;
+  const back = step < 0 ? taps - 1 : 0;
   const stride = filter.strides[tapAxis]!;
   return {
     of: dimension,
@@ -124,6 +126,7 @@ function windowOf(
     low: base - back,
     axis,
     tapAxis,
+    taps,
     start: base,
     first: back * stride,
     tap: step * stride,
@@ -195,6 +198,7 @@ const mostSums = 12 * 2 ** 20;
 /** Whether the fewer products pay for the transforms. */
 export function paysOff(found: WinogradPlan | WinogradGradientPlan, { lanes }: Machine): boolean {
   const { rows, columns, images, inputs, outputs } = found;
+  if (rows.taps !== size.taps || columns.taps !== size.taps) return false;
   const products = rows.outputs * columns.outputs * images.extent * inputs.extent * outputs.extent * size.taps ** 2;
   if (products < leastProducts) return false;
   const tiles = images.extent * Math.ceil(rows.outputs / size.outputs) * Math.ceil(columns.outputs / size.outputs);
