@@ -36,7 +36,7 @@ export const fuseIntoConsumers: Pass = (graph) => {
   const writers = writersPerBuffer(graph);
   const producers = new Map<number, Step>();
   const uses = countUses(graph);
-  const kept = new Set([...graph.results, ...graph.updates.map((update) => update.from)]);
+  const kept = keptBuffers(graph);
   const volatile = new Set(graph.updates.map((update) => update.cell));
   const steps = graph.steps.map((step) => {
     let current = step;
@@ -62,7 +62,7 @@ export const fuseIntoConsumers: Pass = (graph) => {
 export const fuseEpilogues: Pass = (graph) => {
   const writers = writersPerBuffer(graph);
   const uses = countUses(graph);
-  const kept = new Set([...graph.results, ...graph.updates.map((update) => update.from)]);
+  const kept = keptBuffers(graph);
   const steps: (Step | undefined)[] = graph.steps.slice();
   const writerOf = new Map<number, number>();
   graph.steps.forEach((step, position) => {
@@ -102,6 +102,11 @@ export const fuseEpilogues: Pass = (graph) => {
   }
   return { ...graph, steps: steps.filter((step): step is Step => step !== undefined) };
 };
+
+/** What is written in any case: it lasts, or lies partly under another name. */
+function keptBuffers({ results, updates, views = [] }: StepGraph): Set<number> {
+  return new Set([...results, ...updates.map(({ from }) => from), ...views.map(({ of }) => of)]);
+}
 
 /** How many steps read each buffer. */
 function countUses(graph: StepGraph): Map<number, number> {

@@ -19,6 +19,8 @@ export interface StepGraph {
   readonly steps: readonly Step[];
   /** Which steps run together, a block of rows at a time; in order, none in two. */
   readonly groups?: readonly RowGroup[];
+  /** Buffers that lie inside others: what is written to one is there, too. */
+  readonly views?: readonly View[];
 }
 
 /** Consecutive steps of which each needs of the others' numbers only those of its own row. */
@@ -34,6 +36,13 @@ export interface RowGroup {
   readonly own: readonly number[];
 }
 
+/** `buffer` is the elements of `of`, which may be a view itself, from `offset` on. Neither is a cell. */
+export interface View {
+  readonly buffer: number;
+  readonly of: number;
+  readonly offset: number;
+}
+
 export interface Update {
   readonly cell: number;
   readonly from: number;
@@ -41,6 +50,25 @@ export interface Update {
 
 /** A pass: pure, from graph to graph. */
 export type Pass = (graph: StepGraph) => StepGraph;
+
+/** Where a buffer's elements are: in itself, or in the one that it is a view of in the end. */
+export function placeOf(graph: StepGraph, buffer: number): { readonly of: number; readonly offset: number } {
+  const view = viewsOf(graph).get(buffer);
+  if (view === undefined) return { of: buffer, offset: 0 };
+  const { of, offset } = placeOf(graph, view.of);
+  return { of, offset: offset + view.offset };
+}
+
+const known = new WeakMap<readonly View[], ReadonlyMap<number, View>>();
+
+function viewsOf({ views = [] }: StepGraph): ReadonlyMap<number, View> {
+  let found = known.get(views);
+  if (found === undefined) {
+    found = new Map(views.map((view) => [view.buffer, view]));
+    known.set(views, found);
+  }
+  return found;
+}
 
 /** Rebuilds an expression bottom-up; `replace` sees each node after its children. */
 export function transformScalar(scalar: Scalar, replace: (scalar: Scalar) => Scalar): Scalar {

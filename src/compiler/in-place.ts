@@ -12,12 +12,13 @@ export const updateInPlace: Pass = (graph) => {
   const writer = new Map(graph.steps.map((step, position) => [step.writes, position]));
   const lastRead = new Map(graph.steps.flatMap((step, position) => step.reads.map((buffer) => [buffer, position] as const)));
   const uses = new Map<number, number>();
+  const shared = new Set((graph.views ?? []).flatMap(({ buffer, of }) => [buffer, of]));
   for (const { from } of graph.updates) uses.set(from, (uses.get(from) ?? 0) + 1);
   // An update neither reads nor writes what another one is about: each is decided by itself.
   const redirected = graph.updates.filter(({ cell, from }) => {
     const position = writer.get(from) ?? -1;
     const step = graph.steps[position];
-    if (step === undefined || step.clear || writers.get(from) !== 1 || uses.get(from) !== 1) return false;
+    if (step === undefined || step.clear || writers.get(from) !== 1 || uses.get(from) !== 1 || shared.has(from)) return false;
     return sameTypeAndSize(graph, cell, from) && (lastRead.get(cell) ?? -1) <= position && readsOnlyInPlace(step, cell);
   });
   const target = new Map(redirected.map(({ cell, from }) => [from, cell]));

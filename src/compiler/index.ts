@@ -6,6 +6,7 @@ import type { Pass, StepGraph } from "./graph.ts";
 import { updateInPlace } from "./in-place.ts";
 import { groupingRows } from "./rows.ts";
 import { dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
+import { placePieces, viewSlices } from "./views.ts";
 
 export { type Pass, type RowGroup, type StepGraph, type Unit, type Update, unitsOf } from "./graph.ts";
 export { byteLength, type MemoryPlan, planMemory } from "./memory.ts";
@@ -16,11 +17,13 @@ export const PASSES: readonly { readonly name: string; readonly pass: Pass }[] =
   { name: "constants", pass: foldConstants },
   { name: "share", pass: shareEqualSteps },
   { name: "drop", pass: dropUnusedSteps },
+  { name: "slices", pass: viewSlices },
   // First epilogues: an activation that belongs to its contraction must not be drawn into several consumers instead.
   { name: "epilogues", pass: fuseEpilogues },
   { name: "fuse", pass: fuseIntoConsumers },
   { name: "drop-fused", pass: dropUnusedSteps },
   { name: "epilogues-of-fused", pass: fuseEpilogues },
+  { name: "pieces", pass: placePieces },
   { name: "in-place", pass: updateInPlace },
   { name: "rows", pass: groupingRows() },
 ];

@@ -1,7 +1,7 @@
 // Plans the memory of a step: one arena, where buffers whose lifetimes do not overlap share room.
 
 import type { DType, Operand } from "../formula/nest.ts";
-import { type StepGraph, unitsOf } from "./graph.ts";
+import { placeOf, type StepGraph, unitsOf } from "./graph.ts";
 
 export interface MemoryPlan {
   /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs a block at a time, and unused buffers. */
@@ -13,7 +13,7 @@ export interface MemoryPlan {
 }
 
 const BYTES = { float32: 4, float64: 8, int32: 4, uint8: 1, bool: 1 } as const satisfies Record<DType, number>;
-const ALIGNMENT = 64;
+export const ALIGNMENT = 64;
 /** Readable bytes after every buffer, for full-vector reads past an end. */
 const SLACK = 128;
 
@@ -45,13 +45,19 @@ export function planMemory(graph: StepGraph): MemoryPlan {
     offsets[life.buffer] = offset;
     bytes = Math.max(bytes, offset + life.bytes);
   }
+  for (const { buffer } of graph.views ?? []) {
+    const { of, offset } = placeOf(graph, buffer);
+    const start = offsets[of];
+    if (start !== undefined) offsets[buffer] = start + offset * BYTES[(graph.buffers[buffer] as Operand).dtype];
+  }
   return { offsets, bytes, unshared: lives.reduce((total, life) => total + life.bytes, 0) };
 }
 
 function lifetimes(graph: StepGraph): Life[] {
   const first = new Map<number, number>();
   const last = new Map<number, number>();
-  const touch = (buffer: number, time: number): void => {
+  const touch = (given: number, time: number): void => {
+    const buffer = placeOf(graph, given).of;
     if (!first.has(buffer)) first.set(buffer, time);
     last.set(buffer, time);
   };

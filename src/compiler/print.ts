@@ -24,8 +24,9 @@ export function printGraph(graph: StepGraph): string {
     const own = group.own.length === 0 ? "" : `, one block of ${group.own.map((number) => `b${number}`).join(", ")}`;
     return [`${group.rowsPerBlock} of ${group.extent} rows at a time${own}:`, ...steps.map((step) => `  ${line(step)}`)];
   });
+  const places = (graph.views ?? []).map(({ buffer: part, of, offset }) => `${buffer(part)} is ${buffer(of)} from ${offset}`);
   const ends = graph.updates.map((update) => `${buffer(update.cell)} ← ${buffer(update.from)}`);
-  return [...lines, ...ends, `results: ${graph.results.map(buffer).join(", ")}`].join("\n");
+  return [...places, ...lines, ...ends, `results: ${graph.results.map(buffer).join(", ")}`].join("\n");
 }
 
 function reduced(nest: Nest, reads: readonly number[]): string {

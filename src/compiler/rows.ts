@@ -1,7 +1,7 @@
 // Groups steps that work row by row, so that they run block of rows by block of rows and what they hand on stays in the cache.
 
 import type { AffineIndex, Axis, Index, Nest, Step } from "../formula/nest.ts";
-import { expressionsOf, type Pass, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
+import { expressionsOf, type Pass, placeOf, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
 import { byteLength } from "./memory.ts";
 
 /** When groups are worth it. */
@@ -39,7 +39,7 @@ function groupAt(graph: StepGraph, first: number, limits: RowLimits): RowGroup |
   const { nest } = graph.steps[first] as Step;
   let longest: Members | undefined;
   for (let axis = 0; axis < nest.free; axis++) {
-    const members = new Members((nest.axes[axis] as Axis).extent);
+    const members = new Members(graph, (nest.axes[axis] as Axis).extent);
     let next = first;
     while (next < graph.steps.length && members.add(graph.steps[next] as Step, next === first ? axis : undefined)) next++;
     if (members.axes.length > Math.max(1, longest?.axes.length ?? 0)) longest = members;
@@ -55,14 +55,16 @@ class Members {
   readonly rows = new Map<number, number | undefined>();
   readonly written = new Set<number>();
   readonly touched = new Map<number, number>();
+  readonly #graph: StepGraph;
 
-  constructor(extent: number) {
+  constructor(graph: StepGraph, extent: number) {
+    this.#graph = graph;
     this.extent = extent;
   }
 
   /** @param axis of the rows; undefined: whichever fits what the others do */
   add(step: Step, axis: number | undefined): boolean {
-    if (!isPlain(step)) return false;
+    if (!isPlain(step) || this.#overlaps(step)) return false;
     const candidates = axis === undefined ? [...step.nest.axes.keys()].slice(0, step.nest.free) : [axis];
     const found = candidates.find((candidate) => this.#fits(step, candidate, axis === undefined));
     if (found === undefined) return false;
@@ -75,6 +77,14 @@ class Members {
     this.touched.set(step.writes, (this.touched.get(step.writes) ?? 0) + 1);
     this.axes.push(found);
     return true;
+  }
+
+  /** Whether something is written that lies under another name in what is read or written too: its rows are not those of the other. */
+  #overlaps({ reads, writes }: Step): boolean {
+    if (this.#graph.views === undefined) return false;
+    const written = new Set([...this.written, writes]);
+    const all = [...new Set([...this.touched.keys(), ...reads, writes])].map((buffer) => ({ buffer, of: placeOf(this.#graph, buffer).of }));
+    return all.some(({ buffer, of }) => written.has(buffer) && all.some((other) => other.of === of && other.buffer !== buffer));
   }
 
   #fits(step: Step, axis: number, mustMeet: boolean): boolean {
@@ -154,6 +164,7 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
   if (again < leastBytes || rowBytes > mostRowBytes || longest < leastRow || extent < leastBlocks) return undefined;
   const rowsPerBlock = Math.max(1, Math.min(Math.floor(blockBytes / rowBytes), Math.floor(extent / leastBlocks)));
   const kept = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
+  for (const { buffer, of } of graph.views ?? []) kept.add(buffer).add(of);
   graph.steps.forEach((step, number) => {
     if (number < first || number >= first + axes.length) for (const buffer of step.reads) kept.add(buffer);
   });

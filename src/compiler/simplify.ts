@@ -1,6 +1,6 @@
 // Removes work from a step: steps that compute the same are done once, steps nothing depends on are dropped.
 
-import { keyOfNest, type Pass, type StepGraph } from "./graph.ts";
+import { keyOfNest, type Pass, placeOf, type StepGraph } from "./graph.ts";
 
 /** Common subexpressions: of several equal steps on equal buffers the first is kept. */
 export const shareEqualSteps: Pass = (graph) => {
@@ -30,13 +30,14 @@ export const shareEqualSteps: Pass = (graph) => {
 
 /** Dead code: a step stays when a result, a cell, an update or a step that stays needs what it writes. */
 export const dropUnusedSteps: Pass = (graph) => {
-  const needed = new Set<number>([...graph.results, ...graph.cells, ...graph.updates.map((update) => update.from)]);
+  const place = (buffer: number): number => placeOf(graph, buffer).of;
+  const needed = new Set<number>([...graph.results, ...graph.cells, ...graph.updates.map((update) => update.from)].map(place));
   const kept = graph.steps
     .slice()
     .reverse()
     .filter((step) => {
-      if (!needed.has(step.writes)) return false;
-      for (const buffer of step.reads) needed.add(buffer);
+      if (!needed.has(place(step.writes))) return false;
+      for (const buffer of step.reads) needed.add(place(buffer));
       return true;
     });
   return { ...graph, steps: kept.reverse() };

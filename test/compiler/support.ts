@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import type { HostArray } from "../../src/backends/backend.ts";
 import { getBackend } from "../../src/backends/choose.ts";
 import { referenceBackend } from "../../src/backends/reference/reference.ts";
-import { expressionsOf, type Pass, type StepGraph, scalarsOf } from "../../src/compiler/graph.ts";
+import { expressionsOf, type Pass, placeOf, type StepGraph, scalarsOf } from "../../src/compiler/graph.ts";
 import { PASSES } from "../../src/compiler/index.ts";
 import { allocate, sizeOfShape } from "../../src/formula/evaluate.ts";
 import type { DType, Operand } from "../../src/formula/nest.ts";
@@ -90,27 +90,35 @@ export function expectArray(found: ArrayLike<number>, expected: ArrayLike<number
 /** Every buffer is written before it is read, operands have their buffers' types, and nothing lasting lies in a cell that is overwritten. */
 export function checkGraph(graph: StepGraph): void {
   const ready = new Set([...graph.inputs, ...graph.cells, ...(graph.constants?.keys() ?? [])]);
+  const place = (buffer: number): number => placeOf(graph, buffer).of;
+  for (const { buffer, of, offset } of graph.views ?? []) {
+    const [part, whole] = [graph.buffers[buffer], graph.buffers[of]];
+    expect(part?.dtype).toBe(whole?.dtype);
+    expect(offset >= 0 && offset + size(part) <= size(whole), `view ${buffer} of ${of}`).toBe(true);
+    for (const lasting of [...graph.cells, ...graph.inputs]) expect(buffer).not.toBe(lasting);
+    for (const cell of graph.cells) expect(of).not.toBe(cell);
+  }
   graph.steps.forEach((step, number) => {
-    const place = `step ${number} (${step.nest.name})`;
+    const name = `step ${number} (${step.nest.name})`;
     step.reads.forEach((buffer, operand) => {
-      expect(ready.has(buffer), `${place} reads buffer ${buffer} before it is written`).toBe(true);
-      expect(step.nest.operands[operand]?.dtype, place).toBe(graph.buffers[buffer]?.dtype);
-      expect(size(step.nest.operands[operand]), place).toBe(size(graph.buffers[buffer]));
+      expect(ready.has(place(buffer)), `${name} reads buffer ${buffer} before it is written`).toBe(true);
+      expect(step.nest.operands[operand]?.dtype, name).toBe(graph.buffers[buffer]?.dtype);
+      expect(size(step.nest.operands[operand]), name).toBe(size(graph.buffers[buffer]));
     });
-    expect(step.nest.operands, place).toHaveLength(step.reads.length);
-    expect(size(step.nest.output), place).toBe(size(graph.buffers[step.writes]));
+    expect(step.nest.operands, name).toHaveLength(step.reads.length);
+    expect(size(step.nest.output), name).toBe(size(graph.buffers[step.writes]));
     const nodes = expressionsOf(step.nest).flatMap(scalarsOf);
-    for (const node of nodes) if (node.kind === "load") expect(node.operand, place).toBeLessThan(step.reads.length);
-    ready.add(step.writes);
+    for (const node of nodes) if (node.kind === "load") expect(node.operand, name).toBeLessThan(step.reads.length);
+    ready.add(place(step.writes));
   });
   const overwritten = new Set(graph.updates.map(({ cell }) => cell));
   for (const { cell, from } of graph.updates) {
     expect(graph.cells).toContain(cell);
-    expect(ready.has(from) && !overwritten.has(from), `the update of cell ${cell} takes buffer ${from}`).toBe(true);
+    expect(ready.has(place(from)) && !overwritten.has(from), `the update of cell ${cell} takes buffer ${from}`).toBe(true);
   }
   for (const buffer of [...graph.results, ...graph.updates.map(({ from }) => from)])
     expect(graph.constants?.has(buffer) ?? false).toBe(false);
-  for (const buffer of graph.results) expect(ready.has(buffer) && !overwritten.has(buffer), `result ${buffer}`).toBe(true);
+  for (const buffer of graph.results) expect(ready.has(place(buffer)) && !overwritten.has(buffer), `result ${buffer}`).toBe(true);
 }
 
 function size(operand: Operand | undefined): number {

@@ -1,6 +1,6 @@
 // A compiled step on the reference backend: the nests interpreted one after another over host arrays.
 
-import { type StepGraph, unitsOf } from "../../compiler/graph.ts";
+import { placeOf, type StepGraph, unitsOf } from "../../compiler/graph.ts";
 import { allocate, evaluateNest, type NumberArray, sizeOfShape } from "../../formula/evaluate.ts";
 import type { Operand } from "../../formula/nest.ts";
 import type { Cell, HostArray, StepExecutable } from "../backend.ts";
@@ -24,7 +24,7 @@ export class HostCell implements Cell {
 }
 
 export function referenceStep(graph: StepGraph, listing: () => string): StepExecutable {
-  const written = new Set(graph.steps.map((step) => step.writes));
+  const written = new Set(graph.steps.map((step) => placeOf(graph, step.writes).of));
   return {
     arenaBytes: 0,
     listing,
@@ -39,6 +39,10 @@ export function referenceStep(graph: StepGraph, listing: () => string): StepExec
       graph.cells.forEach((buffer, number) => {
         buffers[buffer] = (cells[number] as HostCell).data;
       });
+      for (const { buffer } of graph.views ?? []) {
+        const { of, offset } = placeOf(graph, buffer);
+        buffers[buffer] = buffers[of]?.subarray(offset, offset + sizeOfShape((graph.buffers[buffer] as Operand).shape));
+      }
       const array = (buffer: number): NumberArray => buffers[buffer] as NumberArray;
       unitsOf(graph).forEach(({ steps }, number) => {
         const start = performance.now();
