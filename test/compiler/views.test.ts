@@ -3,7 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { getBackend } from "../../src/backends/choose.ts";
 import { PASSES, type StepGraph } from "../../src/compiler/index.ts";
-import { gradients, linear, stack, type Tensor, tensor } from "../../src/index.ts";
+import { groupingRows } from "../../src/compiler/rows.ts";
+import { concat, gradients, linear, stack, type Tensor, tensor } from "../../src/index.ts";
 import { checkGraph, expectClose, runGraph, through, traceOf } from "./support.ts";
 
 const filled = (shape: readonly number[], seed: number, requiresGrad = false): Tensor =>
@@ -33,10 +34,32 @@ describe("views", () => {
   it("leave the numbers as they are, whatever else is left out", () => {
     const expected = runGraph(through(graph, "constants"));
     for (const { name } of [{ name: "" }, ...PASSES.slice(1)]) {
-      const optimised = through(graph, "in-place", [name]);
+      const optimised = through(graph, PASSES.at(-1)?.name as string, [name]);
       checkGraph(optimised);
       expectClose(runGraph(optimised), expected);
       expectClose(runGraph(optimised, getBackend()), expected);
+    }
+  });
+
+  it("stay apart from rows that run together", () => {
+    const eager = groupingRows({ leastBytes: 0, blockBytes: 256, mostRowBytes: 2 ** 20, leastRow: 1, leastBlocks: 1 });
+    const inRows = through(
+      traceOf(() => {
+        const halves = filled([8, 16], 1)
+          .exp()
+          .split(4)
+          .map((part) => part.sigmoid());
+        const joined = concat(halves).mul(2);
+        return [joined.flip(0).add(concat(halves)), ...joined.split(4).map((part) => part.exp())];
+      }),
+      "in-place",
+    );
+    for (const one of [through(graph, "in-place"), inRows]) {
+      expect(one.views?.length).toBeGreaterThan(0);
+      const grouped = eager(one);
+      checkGraph(grouped);
+      expectClose(runGraph(grouped), runGraph({ ...one }));
+      expectClose(runGraph(grouped, getBackend()), runGraph({ ...one }));
     }
   });
 
