@@ -13,11 +13,20 @@ export interface RowLimits {
   readonly mostRowBytes: number;
   /** Fewer elements per row are better worked on across rows. */
   readonly leastRow: number;
+  /** Rows that lie in shorter runs (columns, at worst) would be read and written in pieces. */
+  readonly leastRun: number;
   /** Blocks there must be at least, for threads to share. */
   readonly leastBlocks: number;
 }
 
-const usual: RowLimits = { leastBytes: 2 ** 20, blockBytes: 2 ** 18, mostRowBytes: 3 * 2 ** 18, leastRow: 256, leastBlocks: 16 };
+const usual: RowLimits = {
+  leastBytes: 2 ** 20,
+  blockBytes: 2 ** 18,
+  mostRowBytes: 3 * 2 ** 18,
+  leastRow: 256,
+  leastRun: 64,
+  leastBlocks: 16,
+};
 /** Blocks of buffers begin where buffers do: at multiples of this. */
 const alignment = 64;
 
@@ -34,17 +43,17 @@ export function groupingRows(limits: RowLimits = usual): Pass {
   };
 }
 
-/** The longest group that begins with a step, if it is worth it. */
+/** The longest group that begins with a step and is worth it. */
 function groupAt(graph: StepGraph, first: number, limits: RowLimits): RowGroup | undefined {
   const { nest } = graph.steps[first] as Step;
-  let longest: Members | undefined;
+  let longest: RowGroup | undefined;
   for (let axis = 0; axis < nest.free; axis++) {
     const members = new Members(graph, (nest.axes[axis] as Axis).extent);
     let next = first;
     while (next < graph.steps.length && members.add(graph.steps[next] as Step, next === first ? axis : undefined)) next++;
-    if (members.axes.length > Math.max(1, longest?.axes.length ?? 0)) longest = members;
+    if (members.axes.length > Math.max(1, longest?.axes.length ?? 0)) longest = measured(graph, first, members, limits) ?? longest;
   }
-  return longest && measured(graph, first, longest, limits);
+  return longest;
 }
 
 /** Steps taken into a group so far, and how they reach their buffers. */
@@ -160,8 +169,14 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
   const rowBytes = inRows.reduce((sum, buffer) => sum + bytes(buffer), 0) / extent;
   const steps = graph.steps.slice(first, first + axes.length);
   const longest = Math.max(...steps.map(({ nest }) => nest.axes.reduce((product, axis) => product * axis.extent, 1))) / extent;
-  const { leastBytes, blockBytes, mostRowBytes, leastRow, leastBlocks } = limits;
+  const { leastBytes, blockBytes, mostRowBytes, leastRow, leastRun, leastBlocks } = limits;
   if (again < leastBytes || rowBytes > mostRowBytes || longest < leastRow || extent < leastBlocks) return undefined;
+  const isTorn = (buffer: number): boolean => {
+    const { shape } = graph.buffers[buffer] as StepGraph["buffers"][number];
+    const run = shape.slice((rows.get(buffer) as number) + 1).reduce((product, size) => product * size, 1);
+    return run < leastRun && run * extent < shape.reduce((product, size) => product * size, 1);
+  };
+  if (inRows.some(isTorn)) return undefined;
   const rowsPerBlock = Math.max(1, Math.min(Math.floor(blockBytes / rowBytes), Math.floor(extent / leastBlocks)));
   const kept = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
   for (const { buffer, of } of graph.views ?? []) kept.add(buffer).add(of);

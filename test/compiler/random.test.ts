@@ -76,7 +76,14 @@ describe.each(availableBackends())("on %s", (backend) => {
   });
 
   it("rows together equal step after step", () => {
-    const grouping = groupingRows({ leastBytes: 0, blockBytes: 256, mostRowBytes: Number.POSITIVE_INFINITY, leastRow: 1, leastBlocks: 2 });
+    const grouping = groupingRows({
+      leastBytes: 0,
+      blockBytes: 256,
+      mostRowBytes: Number.POSITIVE_INFINITY,
+      leastRow: 1,
+      leastRun: 1,
+      leastBlocks: 2,
+    });
     let groups = 0;
     fc.assert(
       fc.property(programs, (program) => {

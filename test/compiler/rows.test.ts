@@ -25,9 +25,23 @@ const original = getBackend().name;
 afterAll(() => setBackend(original));
 
 /** Groups whatever can be grouped. */
-const eagerly = groupingRows({ leastBytes: 0, blockBytes: 4096, mostRowBytes: Number.POSITIVE_INFINITY, leastRow: 1, leastBlocks: 2 });
+const eagerly = groupingRows({
+  leastBytes: 0,
+  blockBytes: 4096,
+  mostRowBytes: Number.POSITIVE_INFINITY,
+  leastRow: 1,
+  leastRun: 1,
+  leastBlocks: 2,
+});
 /** Groups in blocks of one row. */
-const singly = groupingRows({ leastBytes: 0, blockBytes: 0, mostRowBytes: Number.POSITIVE_INFINITY, leastRow: 1, leastBlocks: 2 });
+const singly = groupingRows({
+  leastBytes: 0,
+  blockBytes: 0,
+  mostRowBytes: Number.POSITIVE_INFINITY,
+  leastRow: 1,
+  leastRun: 1,
+  leastBlocks: 2,
+});
 
 const ungrouped = (fn: (...args: Tensor[]) => CompileResult, ...args: Tensor[]): StepGraph => ({
   ...through(traceOf(fn, ...args), "in-place"),
