@@ -42,7 +42,7 @@ describe("views", () => {
   });
 
   it("stay apart from rows that run together", () => {
-    const eager = groupingRows({ leastBytes: 0, blockBytes: 256, mostRowBytes: 2 ** 20, leastRow: 1, leastBlocks: 1 });
+    const eager = groupingRows({ leastBytes: 0, blockBytes: 256, mostRowBytes: 2 ** 20, leastRow: 1, leastRun: 1, leastBlocks: 1 });
     const inRows = through(
       traceOf(() => {
         const halves = filled([8, 16], 1)
