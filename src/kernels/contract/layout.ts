@@ -4,7 +4,7 @@ import type { Access } from "./access.ts";
 import { type Blocking, chooseBlocking, evenly } from "./blocking.ts";
 import type { DirectColumns } from "./direct.ts";
 import type { DirectB, LeafSource, MicroShape } from "./micro.ts";
-import type { PackSource } from "./pack.ts";
+import { type PackSource, shortestPiece } from "./pack.ts";
 import { choosePartition, type Partition, packing } from "./partition.ts";
 import type { ContractionClass, ContractionPlan, Segment } from "./plan.ts";
 import { type Column, mergeAxes, type Table, tableBytes } from "./tables.ts";
@@ -127,6 +127,7 @@ export function layoutClass(
         depth: { table: depthTable, column: at },
         extents: access.checks.map((check) => check.extent),
         panelRuns: axes.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= lanes),
+        panelPieces: axes.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= shortestPiece(lanes)),
         depthRuns: roles.k.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= lanes),
       });
     };
@@ -207,14 +208,15 @@ export function layoutClass(
 
 /** Cycles per element: whether vectors of the panel, or runs along K, are whole in memory, and how much of rows shorter than they is not. */
 function packingOf(access: Access, extents: readonly number[], panel: readonly number[], depth: readonly number[], lanes: number): number {
-  const run = (axes: readonly number[]) => {
-    const axis = axes.find((candidate) => access.strides[candidate] === 1 && extents[candidate]! >= lanes);
-    if (axis === undefined) return undefined;
-    return extents[axis]! % lanes === 0 ? 0 : Math.min(1, lanes / extents[axis]!);
+  const run = (axes: readonly number[], shortest: number) => {
+    const axis = axes.find((candidate) => access.strides[candidate] === 1 && extents[candidate]! >= shortest);
+    return axis === undefined ? undefined : extents[axis]!;
   };
-  const [columns, rows] = [run(panel), run(depth)];
-  if (columns !== undefined) return packing.copied + columns * packing.gathered;
-  return rows === undefined ? packing.gathered : packing.turned + rows * packing.gathered;
+  const columns = run(panel, shortestPiece(lanes));
+  if (columns !== undefined) return columns % lanes === 0 ? packing.copied : packing.pieces;
+  const rows = run(depth, lanes);
+  if (rows === undefined) return packing.gathered;
+  return packing.turned + (rows % lanes === 0 ? 0 : Math.min(1, lanes / rows) * packing.gathered);
 }
 
 /** Blocks that fit the caches, and parts for threads made of them. */

@@ -18,6 +18,7 @@ import {
   max,
   neg,
   operation,
+  or,
   replace,
   select,
   shiftLeft,
@@ -36,6 +37,8 @@ export interface PackSource {
   /** Whether neighbouring steps may be neighbours in memory: of the panel's axes, of the summed axes. */
   readonly panelRuns: boolean;
   readonly depthRuns: boolean;
+  /** Whether a vector of the panel's axes may consist of a few such runs: rows shorter than it, or that it crosses the end of. */
+  readonly panelPieces: boolean;
 }
 
 /**
@@ -59,7 +62,9 @@ type Parameters = { readonly [name in keyof typeof parameters]: Variable };
 export function definePack(module: ModuleBuilder, name: string, source: PackSource, vectors: number): string {
   const gather = module.define(`${name}_gather`, parameters, (k, p) => packByLanes(k, p, source));
   const one =
-    source.panelRuns || source.depthRuns ? module.define(`${name}_vector`, parameters, (k, p) => packVector(k, p, source, gather)) : gather;
+    source.panelRuns || source.depthRuns || source.panelPieces
+      ? module.define(`${name}_vector`, parameters, (k, p) => packVector(k, p, source, gather))
+      : gather;
   if (vectors === 1) return one;
   return module.define(name, parameters, (k, p) => {
     const separately = () => {
@@ -203,12 +208,71 @@ function copyRows(k: FunctionBuilder, p: Parameters, reader: PanelReader, vector
 /** One vector of a panel: copied, transposed from runs of the summed axes, or gathered. */
 function packVector(k: FunctionBuilder, p: Parameters, source: PackSource, gather: string): void {
   const reader = new PanelReader(k, p, source, 1);
-  const otherwise = () => {
+  const last = () => {
     if (source.depthRuns) transposeRuns(k, p, reader, gather);
     else k.call(gather, [p.source, p.origin, p.panel, p.depth, p.count, p.to, p.stride]);
   };
+  const otherwise = () => {
+    if (source.panelPieces) inPieces(k, p, reader, last);
+    else last();
+  };
   if (source.panelRuns) k.if(reader.contiguous(), () => copyRows(k, p, reader, 1), otherwise);
   else otherwise();
+}
+
+/** Lanes of which every run of a vector has one, if runs (but the first and the last) have at least `(lanes − 1) / (pieces − 1)` lanes. */
+const pieceLanes = (lanes: number, pieces: number): number[] =>
+  Array.from({ length: pieces }, (_, piece) => Math.floor((piece * (lanes - 1)) / (pieces - 1)));
+
+/** The shortest rows that `inPieces` can read. */
+export const shortestPiece = (lanes: number): number => Math.max(2, Math.ceil((lanes - 1) / 3));
+
+/** A vector whose lanes are two or four runs in memory: as many loads, each of which gives its lanes. Otherwise `otherwise`. */
+function inPieces(k: FunctionBuilder, p: Parameters, reader: PanelReader, otherwise: () => void): void {
+  const { lanes } = k.machine;
+  const shifts = k.let(sub(reader.offsets[0]!, laneConstants(Array.from({ length: lanes }, (_, lane) => 4 * lane))), "shifts");
+  const attempt = (pieces: number, next: () => void) => {
+    const runs = pieceLanes(lanes, pieces).map((lane) => {
+      const shift = k.let(extract(shifts, lane), "shift");
+      return { from: k.let(advance(p.source, shift), "from"), own: k.let(eq(shifts, splat(shift)), "own") };
+    });
+    const covered = runs.map(({ own }): Value => own).reduce((a, b) => or(a, b));
+    k.if(operation("all", [covered]), () => copyPieces(k, p, reader, runs), next);
+  };
+  attempt(2, lanes > 4 ? () => attempt(4, otherwise) : otherwise);
+}
+
+function copyPieces(
+  k: FunctionBuilder,
+  p: Parameters,
+  reader: PanelReader,
+  runs: readonly { readonly from: Variable; readonly own: Variable }[],
+): void {
+  k.loop(0, shiftLeft(p.count, 2), 4, (step) => {
+    const offset = k.let(reader.depthOffset(step), "offset");
+    const whole = () => {
+      const value = runs
+        .map(({ from }): Value => loadVector(at(from, offset)))
+        .reduce((other, read, run) => select(runs[run]!.own, read, other));
+      k.store(at(p.to), value);
+    };
+    if (!reader.checked) {
+      whole();
+    } else {
+      const x = reader.steps(step, "i32");
+      k.if(reader.inside(x), whole, () => {
+        const valid = k.let(reader.validLanes(0, x), "valid");
+        const value = k.let(zero, "value");
+        for (const { from, own } of runs) {
+          const wanted = k.let(and(valid, own), "wanted");
+          // A run with a valid lane lies within a vector of the buffer; one without may lie anywhere.
+          k.if(operation("any", [wanted]), () => k.set(value, select(wanted, loadVector(at(from, offset)), value)));
+        }
+        k.store(at(p.to), value);
+      });
+    }
+    k.set(p.to, advance(p.to, p.stride));
+  });
 }
 
 /** Reads `lanes` steps of the summed axes at once for each lane of the panel and transposes them. */
