@@ -22,7 +22,9 @@ import {
   operation,
   replace,
   shiftLeft,
+  shiftRight,
   splat,
+  sub,
 } from "../values.ts";
 import { gatherLanes } from "./pack.ts";
 import { columnOffset, type Table } from "./tables.ts";
@@ -230,43 +232,92 @@ export interface Writers {
 export function defineWriters(module: ModuleBuilder, nameOf: (part: string) => string, vectors: number, output: Output): Writers {
   const whole = output.step === 1 && !output.finishesInRows && output.leaves.every(({ along }) => along !== "own");
   return {
-    edge: defineWriter(module, nameOf("edge"), vectors, output, false),
-    spread: whole ? undefined : defineWriter(module, nameOf("spread"), vectors, output, true),
+    edge: defineEdge(module, nameOf("edge"), vectors, output),
+    spread: whole ? undefined : defineSpread(module, nameOf("spread"), vectors, output),
   };
 }
 
-/** @param regular lanes lie `output.step` elements apart, and all of them are valid */
-function defineWriter(module: ModuleBuilder, name: string, vectors: number, output: Output, regular: boolean): string {
+/** Of regular panels: lanes lie `output.step` elements apart, and all of them are valid. */
+function defineSpread(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
   const lanes = module.machine.lanes;
   const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
   const apart = laneOffsets(lanes, output.step);
   return module.define(name, parameters, (k, p) => {
     k.loop(0, shiftLeft(p.height, 2), 4, (row) => {
-      const rowOffset = k.let(loadAs("i32", "i32", at(p.rows, row, columnOffset(output.rows, output.rowColumn))), "row");
-      const start = k.let(advance(p.c, rowOffset), "start");
+      const start = k.let(rowStart(p, row, output), "start");
       for (let v = 0; v < vectors; v++) {
-        const place = at(p.columns, undefined, columnOffset(output.columns, output.columnColumn) + v * lanes * 4);
-        const offsets = k.let(loadAs(regular ? "i32" : "vi32", "i32", place), "offsets");
-        const lane = (i: number): Address => (regular ? at(start, offsets, apart[i]) : at(start, extract(offsets, i)));
-        const whole = regular && output.step === 1;
+        const offset = k.let(tableEntry(p.columns, output.columns, output.columnColumn, v * lanes), "offset");
         const value = k.let(loadVector(at(p.tile, undefined, v * lanes * 4)), "value");
-        // The tables repeat the last valid column, so reading past the width is safe.
+        const lane = (i: number): Address => at(start, offset, apart[i]);
+        const whole = output.step === 1;
         whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, whole ? loadVector(lane(0)) : fromLanes(lanes, lane))));
         whenFlag(k, p.flags, flag.finish, output.finishes, () => {
-          const leaves = output.leaves.map((leaf, i) => leafVector(k, leaf, leafVariable(p, i), p, output, row, v, regular));
+          const leaves = output.leaves.map((leaf, i) => leafVector(k, leaf, leafVariable(p, i), p, output, row, v, true));
           k.set(value, output.finish!(k, value, leaves, p.params));
         });
-        const store = () => {
-          if (whole) k.store(lane(0), value);
-          // A limited table repeats a row's last column within its last vector: the lane that really belongs there is stored last.
-          else for (let i = lanes - 1; i >= 0; i--) k.store(lane(i), extract(value, i));
-        };
-        if (regular) store();
-        else k.if(gt(p.width, v * lanes), store);
+        if (whole) k.store(lane(0), value);
+        else for (let i = 0; i < lanes; i++) k.store(lane(i), extract(value, i));
       }
       k.set(p.tile, advance(p.tile, vectors * lanes * 4));
     });
   });
+}
+
+/** Of any place in the output: vectors whose valid lanes are one run of it as such, others lane by lane. */
+function defineEdge(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
+  const lanes = module.machine.lanes;
+  const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  return module.define(name, parameters, (k, p) => {
+    const columns = k.let(p.columns, "columns");
+    const left = k.let(p.width, "left");
+    k.loop(0, vectors * lanes * 4, lanes * 4, (vector) => {
+      const offsets = k.let(loadAs("vi32", "i32", at(columns, undefined, columnOffset(output.columns, output.columnColumn))), "offsets");
+      const rows = (isRun: boolean, write: (start: Variable, value: Variable) => void) => {
+        const tile = k.let(advance(p.tile, vector), "tile");
+        k.loop(0, shiftLeft(p.height, 2), 4, (row) => {
+          const start = k.let(rowStart(p, row, output), "start");
+          const value = k.let(loadVector(at(tile)), "value");
+          // The tables repeat the last valid column, so reading past the width is safe.
+          const before = () =>
+            isRun ? loadVector(at(start, extract(offsets, 0))) : fromLanes(lanes, (i) => at(start, extract(offsets, i)));
+          whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, before())));
+          whenFlag(k, p.flags, flag.finish, output.finishes, () => {
+            const places = { rows: p.rows, columns };
+            const whole = (leaf: LeafSource) => isRun && leaf.along === "output";
+            const leaves = output.leaves.map((leaf, i) => leafVector(k, leaf, leafVariable(p, i), places, output, row, 0, whole(leaf)));
+            k.set(value, output.finish!(k, value, leaves, p.params));
+          });
+          write(start, value);
+          k.set(tile, advance(tile, vectors * lanes * 4));
+        });
+      };
+      const byLanes = () =>
+        rows(false, (start, value) => {
+          // A limited table repeats a row's last column within its last vector: the lane that really belongs there is stored last.
+          for (let i = lanes - 1; i >= 0; i--) k.store(at(start, extract(offsets, i)), extract(value, i));
+        });
+      k.if(gt(left, 0), () => {
+        if (output.step !== 1) {
+          byLanes();
+          return;
+        }
+        const [first, last] = [k.let(extract(offsets, 0), "first"), k.let(extract(offsets, lanes - 1), "last")];
+        const run = operation("min", [add(splat(first), laneConstants(laneOffsets(lanes, 1))), splat(last)]);
+        const count = k.let(add(shiftRight(sub(last, first), 2), 1), "count");
+        k.if(
+          operation("all", [eq(offsets, run)]),
+          () => rows(true, (start, value) => k.storePartial(at(start, first), value, count)),
+          byLanes,
+        );
+      });
+      k.set(columns, advance(columns, lanes * 4));
+      k.set(left, sub(left, lanes));
+    });
+  });
+}
+
+function rowStart(p: { readonly c: Variable; readonly rows: Variable }, row: Value, output: Output): Value {
+  return advance(p.c, loadAs("i32", "i32", at(p.rows, row, columnOffset(output.rows, output.rowColumn))));
 }
 
 /** A vector of elements that lie anywhere. */
