@@ -1,6 +1,6 @@
 // Installs the dependencies only when package-lock.json and node_modules differ.
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { withLock } from "./lock.mjs";
 import { Problem } from "./problem.mjs";
@@ -31,6 +31,7 @@ export async function ensureInstalled(root, { npm = npmCommand() } = {}) {
     async () => {
       const reason = difference(root);
       if (reason === undefined) return "up to date";
+      refuseLink(join(root, "node_modules"), reason);
       say(`kasane: installing the dependencies (${reason})`);
       await install(root, npm);
       const rest = difference(root);
@@ -100,6 +101,17 @@ function libcName() {
     knownLibc = process.platform !== "linux" ? "none" : report.header?.glibcVersionRuntime ? "glibc" : "musl";
   }
   return knownLibc;
+}
+
+/**
+ * npm would empty the folder behind the link, under whoever else uses it.
+ * @param {string} path @param {string} reason
+ */
+function refuseLink(path, reason) {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  throw new Problem(
+    `${path} is a link to ${readlinkSync(path)} and differs from package-lock.json (${reason}); remove the link and run the command again.`,
+  );
 }
 
 /** The npm that started this process, else the one on the PATH. */

@@ -1,6 +1,6 @@
 // The bootstrap installs only when the lock file and node_modules differ, once even when several processes ask, and keeps standard output clean.
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
@@ -115,5 +115,18 @@ describe("ensureInstalled", () => {
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(/"npm ci" failed \(exit code 7\).*check the connection to the package registry and run the command again\.\n$/);
     expect((await ensure(folder)).stdout).toBe("installed\n");
+  });
+
+  it("leaves a node_modules alone that is a link: npm would empty the folder behind it", async () => {
+    const shared = temporaryFolder({ "a/package.json": "{}" });
+    const folder = temporaryFolder({ "package-lock.json": complete["package-lock.json"] });
+    symlinkSync(shared, join(folder, "node_modules"));
+    const { code, stderr } = await ensure(folder);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /node_modules is a link to .* and differs from package-lock\.json \(.*\); remove the link and run the command again\.\n$/,
+    );
+    expect(existsSync(join(folder, "calls"))).toBe(false);
+    expect(existsSync(join(shared, "a", "package.json"))).toBe(true);
   });
 });
