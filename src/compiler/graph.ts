@@ -53,9 +53,13 @@ export type Pass = (graph: StepGraph) => StepGraph;
 
 /** Where a buffer's elements are: in itself, or in the one that it is a view of in the end. */
 export function placeOf(graph: StepGraph, buffer: number): { readonly of: number; readonly offset: number } {
-  const view = viewsOf(graph).get(buffer);
+  return placeAmong(viewsOf(graph), buffer);
+}
+
+export function placeAmong(views: ReadonlyMap<number, View>, buffer: number): { readonly of: number; readonly offset: number } {
+  const view = views.get(buffer);
   if (view === undefined) return { of: buffer, offset: 0 };
-  const { of, offset } = placeOf(graph, view.of);
+  const { of, offset } = placeAmong(views, view.of);
   return { of, offset: offset + view.offset };
 }
 

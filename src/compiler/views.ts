@@ -1,7 +1,7 @@
 // Lets what is only copied in one piece lie where it is copied from or to: slices of leading axes, and parts of what is joined along them.
 
 import type { AffineIndex, Axis, Index, Operand, Step } from "../formula/nest.ts";
-import { type Pass, placeOf, type StepGraph, type View } from "./graph.ts";
+import { type Pass, placeAmong, type StepGraph, type View } from "./graph.ts";
 import { ALIGNMENT, byteLength } from "./memory.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
@@ -48,15 +48,13 @@ export const placePieces: Pass = (graph) => {
     .filter(([to]) => !graph.cells.includes(to))
     .sort(([a], [b]) => byteLength(graph.buffers[b] as Operand) - byteLength(graph.buffers[a] as Operand));
   const done = new Set<Step>();
-  let current = graph;
-  const add = (view: View): void => {
-    current = { ...current, views: [...(current.views ?? []), view] };
-  };
+  const views = new Map((graph.views ?? []).map((view) => [view.buffer, view]));
+  const place = (buffer: number): { readonly of: number; readonly offset: number } => placeAmong(views, buffer);
   for (const [to, pieces] of joins) {
-    const places = pieces.map(({ run }) => placeOf(current, run.from));
-    const [first] = places as [ReturnType<typeof placeOf>];
+    const places = pieces.map(({ run }) => place(run.from));
+    const [first] = places as [ReturnType<typeof place>];
     const start = first.offset - (pieces[0] as (typeof pieces)[0]).run.toOffset;
-    const isPlaced = placeOf(current, to).of !== to;
+    const isPlaced = place(to).of !== to;
     const isThere = pieces.every(({ run }, n) => places[n]?.of === first.of && places[n]?.offset === start + run.toOffset);
     if (
       pieces.length === writers.get(to) &&
@@ -66,20 +64,20 @@ export const placePieces: Pass = (graph) => {
       !fixed.has(to) &&
       isAligned(graph, first.of, start)
     ) {
-      add({ buffer: to, of: first.of, offset: start });
+      views.set(to, { buffer: to, of: first.of, offset: start });
       for (const { step } of pieces) done.add(step);
       continue;
     }
     for (const { run, step } of pieces) {
-      const { of: from, offset } = placeOf(current, run.from);
-      const isWhole = offset === 0 && sizeOf(graph, from) === run.count && placeOf(current, to).of !== from;
+      const { of: from, offset } = place(run.from);
+      const isWhole = offset === 0 && sizeOf(graph, from) === run.count && place(to).of !== from;
       const isOwn = isWhole && writers.has(from) && !fixed.has(from);
       if (!isOwn || !isAligned(graph, to, run.toOffset) || byteLength(graph.buffers[from] as Operand) % ALIGNMENT !== 0) continue;
-      add({ buffer: from, of: to, offset: run.toOffset });
+      views.set(from, { buffer: from, of: to, offset: run.toOffset });
       done.add(step);
     }
   }
-  return done.size === 0 ? graph : { ...current, steps: graph.steps.filter((step) => !done.has(step)) };
+  return done.size === 0 ? graph : { ...graph, steps: graph.steps.filter((step) => !done.has(step)), views: [...views.values()] };
 };
 
 /** Buffers that must have memory of their own. */
