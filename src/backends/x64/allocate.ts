@@ -134,15 +134,21 @@ function scan(
   registers: (number | undefined)[],
 ): boolean {
   let active: Interval[] = [];
+  /** Bits of the registers that active intervals have. */
+  let taken = 0;
   const placeOf = (virtual: number) => registers[virtual - firstVirtual];
   for (const { virtual } of intervals) registers[virtual - firstVirtual] = undefined;
   for (const interval of intervals) {
-    active = active.filter(({ end }) => end >= interval.start);
-    const taken = new Set(active.map(({ virtual }) => placeOf(virtual)));
+    active = active.filter(({ virtual, end }) => {
+      if (end < interval.start) taken &= ~(1 << placeOf(virtual)!);
+      return end >= interval.start;
+    });
+    const isFree = (register: number): boolean => (taken & (1 << register)) === 0;
     const hinted = interval.hint === undefined ? undefined : placeOf(interval.hint);
-    const mayTakeHint = hinted !== undefined && !taken.has(hinted) && supply.includes(hinted);
-    const free = mayTakeHint ? hinted : supply.find((candidate) => !taken.has(candidate));
+    const mayTakeHint = hinted !== undefined && isFree(hinted) && supply.includes(hinted);
+    const free = mayTakeHint ? hinted : supply.find(isFree);
     if (free !== undefined) {
+      taken |= 1 << free;
       registers[interval.virtual - firstVirtual] = free;
       active.push(interval);
       continue;
