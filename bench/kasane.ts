@@ -16,6 +16,6 @@ export function prepareOwn({ prepare }: Workload, warmMs: number): Own {
     outcome: prepared.outcome,
     meter,
     sample: async (ms) => meter.meanwhile(() => sample(prepared, inner, ms)),
-    memory: async () => prepared.bytes?.(),
+    memory: async () => prepared.memory?.(),
   };
 }

@@ -109,7 +109,7 @@ async function measured(
       ...rounded(theirs),
       ratio: round(theirs.medianMs / timing.medianMs),
       ...(compared === undefined ? {} : { difference: round(compared.relativeDifference) }),
-      ...given("bytes", await one.ready.memory().catch(() => undefined)),
+      ...(await one.ready.memory().catch(() => undefined)),
     };
   }
   const rate = (work: number): number => round(work / timing.medianMs / 1e6);
@@ -132,7 +132,7 @@ async function measured(
     ...given("gbps", bytes && rate(bytes)),
     ...given("shareOfLimit", shares.length === 0 ? undefined : round(Math.max(...shares))),
     ...given("agreement", agreement(name, own.outcome)),
-    ...given("bytes", await own.memory()),
+    ...(await own.memory()),
     ...given("peers", peers.length === 0 ? undefined : others),
   };
 }

@@ -16,8 +16,13 @@ export interface Ready {
   readonly outcome: Outcome | undefined;
   /** Milliseconds per run, one number for every 20 ms or so. */
   sample(ms: number): Promise<readonly number[]>;
-  /** Most bytes that weights, optimizer state and temporaries take at once, where that can be told. */
-  memory(): Promise<number | undefined>;
+  /** Most bytes that weights, optimizer state and temporaries take at once, where that can be told, and scratch space of kernels if it is among them. */
+  memory(): Promise<Memory | undefined>;
+}
+
+export interface Memory {
+  readonly bytes: number;
+  readonly scratchBytes?: number;
 }
 
 export interface Timing {

@@ -30,6 +30,8 @@ export interface Result {
   readonly agreement?: Agreement;
   /** Memory for weights, state and temporaries. */
   readonly bytes?: number;
+  /** Of it, what kernels use while they run; other libraries do not tell theirs. */
+  readonly scratchBytes?: number;
   readonly peers?: Readonly<Record<string, PeerResult>>;
 }
 
@@ -120,9 +122,9 @@ function memoryLines(results: readonly Result[], peers: readonly string[]): stri
   const theirs = (peer: PeerResult | undefined): number | undefined => (peer === undefined || "skipped" in peer ? undefined : peer.bytes);
   return [
     "",
-    `${"peak memory, MB".padEnd(NAME)}${["kasane", ...peers].map((name) => name.padStart(WIDTH)).join("")}`,
-    ...trained.map(({ workload, bytes, peers: others }) =>
-      [workload.padEnd(NAME), cell(bytes), ...peers.map((name) => cell(theirs(others?.[name])))].join(""),
+    `${"peak memory, MB".padEnd(NAME)}${["kasane", "without scratch", ...peers].map((name) => name.padStart(WIDTH)).join("")}`,
+    ...trained.map(({ workload, bytes = 0, scratchBytes = 0, peers: others }) =>
+      [workload.padEnd(NAME), cell(bytes), cell(bytes - scratchBytes), ...peers.map((name) => cell(theirs(others?.[name])))].join(""),
     ),
   ];
 }

@@ -2,6 +2,7 @@
 
 import { type CompiledStep, compile, type Tensor, zeros } from "kasane";
 import { excerpt } from "./agreement.ts";
+import type { Memory } from "./measure.ts";
 import type { Prepared } from "./workload.ts";
 
 /** @param compute reads tensors made outside of it; its results are written to tensors that stay where they are */
@@ -17,12 +18,12 @@ export function resident(compute: () => readonly Tensor[]): Prepared {
     compute().forEach((result, number) => targets[number]?.assign(result));
   });
   run();
-  return { run, profile: () => run.profile().kernels, bytes: () => bytesOf(run), outcome: { results: targets.map(excerpt) } };
+  return { run, profile: () => run.profile().kernels, memory: () => memoryOf(run), outcome: { results: targets.map(excerpt) } };
 }
 
 /** Of the only thing that was compiled. */
-export function bytesOf({ steps }: { readonly steps: readonly CompiledStep[] }): number {
-  return steps[0]?.bytes ?? 0;
+export function memoryOf({ steps: [step] }: { readonly steps: readonly CompiledStep[] }): Memory {
+  return { bytes: step?.bytes ?? 0, scratchBytes: step?.scratchBytes ?? 0 };
 }
 
 /** The same, eagerly: every call copies operands to the backend and results back. */

@@ -103,13 +103,16 @@ function bestOf({ peers = {} }: Result, library: string): { name: string; ms: nu
 
 function memory(rows: ReadonlyMap<string, Row>): string[] {
   const result = [...rows].filter(([key]) => key.endsWith(" convnet-cifar")).map(([, row]) => mostThreads(row));
-  return result.flatMap(({ backend, bytes, peers = {} }) => {
+  return result.flatMap(({ backend, bytes, scratchBytes = 0, peers = {} }) => {
     const others = Object.entries(peers).flatMap(([name, peer]) =>
       "bytes" in peer && peer.bytes !== undefined ? [`${name} ${megabytes(peer.bytes)}`] : [],
     );
     return bytes === undefined
       ? []
-      : ["", `Peak memory of the \`convnet-cifar\` step: ${[`${backend} ${megabytes(bytes)}`, ...others].join(", ")}.`];
+      : [
+          "",
+          `Peak memory of the \`convnet-cifar\` step: ${[`${backend} ${megabytes(bytes - scratchBytes)}`, ...others].join(", ")}; scratch space of kernels, which the others do not tell: ${megabytes(scratchBytes)}.`,
+        ];
   });
 }
 

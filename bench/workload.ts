@@ -2,6 +2,7 @@
 
 import type { KernelTime } from "kasane";
 import type { Outcome } from "./agreement.ts";
+import type { Memory } from "./measure.ts";
 
 export interface Prepared {
   readonly run: () => unknown;
@@ -9,8 +10,8 @@ export interface Prepared {
   readonly lastMs?: () => number;
   /** Runs it kernel by kernel, where it is compiled. */
   readonly profile?: () => readonly KernelTime[];
-  /** Memory it takes: see CompiledStep.bytes. */
-  readonly bytes?: () => number;
+  /** Memory it takes, where it is compiled. */
+  readonly memory?: () => Memory;
   /** The first losses or outputs, to compare with PyTorch's. */
   readonly outcome?: Outcome;
 }

@@ -57,7 +57,10 @@ export class PeerProcess implements Contestant {
       return {
         outcome,
         sample: async (ms) => (await this.#ask({ sample: ms })).samples ?? [],
-        memory: async () => (await this.#ask({ memory: true })).bytes,
+        memory: async () => {
+          const { bytes } = await this.#ask({ memory: true });
+          return bytes === undefined ? undefined : { bytes };
+        },
       };
     } catch (error) {
       return { skip: (error as Error).message };

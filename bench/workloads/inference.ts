@@ -4,14 +4,14 @@ import { compile, noGrad, type Tensor } from "kasane";
 import { isLayer, type Layer } from "kasane/nn";
 import { excerpt } from "../agreement.ts";
 import { uniform } from "../data.ts";
-import { bytesOf } from "../resident.ts";
+import { memoryOf } from "../resident.ts";
 import type { Prepared, Workload } from "../workload.ts";
 import { type Batch, cifarBatches, convnet, lenet, lenetBatches, mlp, mnistBatches, resnet18 } from "./models.ts";
 
 export function forward(model: Layer | ((x: Tensor) => Tensor), x: Tensor): Prepared {
   if (isLayer(model)) model.eval();
   const run = compile((input: Tensor) => noGrad(() => model(input)));
-  return { run: () => run(x), profile: () => run.profile(x).kernels, bytes: () => bytesOf(run), outcome: { results: [excerpt(run(x))] } };
+  return { run: () => run(x), profile: () => run.profile(x).kernels, memory: () => memoryOf(run), outcome: { results: [excerpt(run(x))] } };
 }
 
 const first = (batches: readonly Batch[]): Tensor => (batches[0] as Batch)[0];

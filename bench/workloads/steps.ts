@@ -3,7 +3,7 @@
 import { compile, type Tensor } from "kasane";
 import { crossEntropy, type Layer } from "kasane/nn";
 import { adam, type Optimizer, type Parameters, sgd } from "kasane/optim";
-import { bytesOf } from "../resident.ts";
+import { memoryOf } from "../resident.ts";
 import type { Prepared, Workload } from "../workload.ts";
 import { type Batch, cifarBatches, convnet, lenet, lenetBatches, mlp, mnistBatches, smallBatches } from "./models.ts";
 
@@ -30,7 +30,7 @@ export function training(
     outcome: { losses: Array.from({ length: checked }, () => run().item()) },
     run,
     profile: () => step.profile(...next()).kernels,
-    bytes: () => bytesOf(step),
+    memory: () => memoryOf(step),
   };
 }
 

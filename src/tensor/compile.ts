@@ -37,6 +37,8 @@ export interface CompiledStep {
   readonly memory: MemoryPlan;
   /** Of the machine's memory, all in all: temporaries, scratch space, and every tensor from outside that it reads or writes. */
   readonly bytes: number;
+  /** Of these, scratch space of kernels: packed operands, transformed windows. */
+  readonly scratchBytes: number;
   /** Milliseconds of tracing and compiling. */
   readonly compileMs: number;
   /** The graph, the kernels and the emitted code, or one of the last two. */
@@ -193,6 +195,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
     const backend = backendFor(optimised.graph.buffers);
     const executable = backend.compileStep(optimised.graph);
     const written = new Set([...graph.updates.map((update) => update.cell)]);
+    const memory = planMemory(optimised.graph);
     const frozen = trace.cells.map((value) => [value, value.requiresGrad] as const);
     return {
       name,
@@ -206,7 +209,8 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       argumentGradients: argumentGradients(args, traced),
       isGuarded: options.guard !== undefined,
       graph: optimised.graph,
-      memory: planMemory(optimised.graph),
+      memory,
+      scratchBytes: executable.arenaBytes === 0 ? 0 : executable.arenaBytes - memory.bytes,
       bytes: optimised.graph.cells.reduce((total, cell) => total + byteLength(graph.buffers[cell] as Operand), executable.arenaBytes),
       cells: optimised.cells.map(({ value, buffer }) => ({
         value,
