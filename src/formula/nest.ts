@@ -185,6 +185,14 @@ export interface Nest {
     /** One of the operands may be this very buffer, read only at the element being written: every element must be written once. */
     readonly inPlace?: true;
   };
+  /** Further elements of the output that every free step writes; made by lowering, which joins residue classes. Distinct, unchecked. */
+  readonly also?: readonly Store[];
+}
+
+/** An element of the output and the value that a free step gives it. */
+export interface Store {
+  readonly index: readonly AffineIndex[];
+  readonly value: Scalar;
 }
 
 /** One nest of a bound formula with the buffers it reads and writes. */

@@ -102,6 +102,7 @@ export function allScalars(nest: Nest): Scalar[] {
   };
   visit(nest.body);
   if (nest.epilogue !== undefined) visit(nest.epilogue);
+  for (const store of nest.also ?? []) visit(store.value);
   for (const index of nest.output.index) if (index.kind === "indirect") visit(index.value);
   return [...found];
 }

@@ -110,6 +110,12 @@ export class FunctionBuilder {
     this.#store(address, value, memory, undefined);
   }
 
+  /** Stores a full vector past the caches; the address is a multiple of a vector's size. */
+  storeStreaming(address: Address, value: Value): void {
+    if (!isVector(value.type)) throw new Error("kernel language: storeStreaming takes a vector");
+    this.#store(address, value, memoryOf(value.type), undefined, true);
+  }
+
   /** Stores the first `count` lanes (0…lanes) of a vector. */
   storePartial(address: Address, value: Value, count: Value, memory: MemoryType = memoryOf(value.type)): void {
     if (!isVector(value.type)) throw new Error("kernel language: storePartial takes a vector");
@@ -118,10 +124,10 @@ export class FunctionBuilder {
     this.#store(address, value, memory, full ? undefined : count);
   }
 
-  #store(address: Address, value: Value, memory: MemoryType, count: Value | undefined): void {
+  #store(address: Address, value: Value, memory: MemoryType, count: Value | undefined, stream = false): void {
     const fits = elementType(value.type) === (memory === "f32" ? "f32" : "i32");
     if (!fits) throw new Error(`kernel language: a ${value.type} is stored as ${memory}`);
-    this.#block.push({ kind: "store", memory, address, value, count });
+    this.#block.push({ kind: "store", memory, address, value, count, stream });
   }
 
   /** for (i = start; i < end; i += step). With constant bounds of at most one step there is no loop. */

@@ -11,6 +11,7 @@ import type { Value } from "./language.ts";
 import { LoadWriter } from "./loads.ts";
 import type { Binding, Place, Shift } from "./scope.ts";
 import { Scope } from "./scope.ts";
+import { StoreWriter, storesOf } from "./stores.ts";
 import * as v from "./values.ts";
 
 export type { Binding, Shift } from "./scope.ts";
@@ -29,11 +30,11 @@ export class Evaluator {
   readonly #interner = new Interner();
   /** By the number of the load. */
   readonly #accesses = new Map<number, Access>();
-  readonly #output: Access;
+  readonly #stores: StoreWriter;
   readonly #scope: Scope;
   readonly #indices: IndexWriter;
   readonly #loads: LoadWriter;
-  readonly #result: Scalar;
+  readonly #results: readonly Scalar[];
 
   /** Make it where the pointers are known and no axis is bound yet. */
   constructor(k: FunctionBuilder, nest: Nest, pointers: Pointers) {
@@ -41,9 +42,8 @@ export class Evaluator {
     this.#k = k;
     this.#nest = nest;
     this.#params = pointers.params;
-    this.#output = accessOf(nest.output, nest.output.index);
-    this.#result = resultOf(nest);
-    const roots = nest.reducer === undefined ? [this.#result] : [nest.body, this.#result];
+    this.#results = [resultOf(nest), ...(nest.also ?? []).map(({ value }) => value)];
+    const roots = nest.reducer === undefined ? this.#results : [nest.body, ...this.#results];
     for (const root of roots) this.#interner.of(root).uses++;
     for (const index of nest.output.index) if (index.kind === "indirect") this.#interner.of(index.value).uses++;
     const starts = new Map<Access, Place>();
@@ -54,15 +54,17 @@ export class Evaluator {
       this.#accesses.set(info.id, access);
       starts.set(access, { base: pointers.operands[scalar.operand]!, offset: access.offset * access.size });
     }
-    starts.set(this.#output, { base: pointers.out, offset: this.#output.offset * this.#output.size });
+    const stores = storesOf(nest);
+    for (const access of stores) starts.set(access, { base: pointers.out, offset: access.offset * access.size });
     this.#scope = new Scope(k, this.#interner, starts);
     this.#indices = new IndexWriter(k, this.#scope, this.#interner, (scalar) => this.evaluate(scalar));
     this.#loads = new LoadWriter(k, nest, this.#scope, this.#interner, this.#indices);
+    this.#stores = new StoreWriter(k, nest, stores, this.#scope, this.#indices, this.#loads);
   }
 
-  /** What is stored: the epilogue, else the accumulator, else the body. */
-  result(): Scalar {
-    return this.#result;
+  /** What is stored: the epilogue, else the accumulator, else the body; then the values of `also`. */
+  results(): readonly Scalar[] {
+    return this.#results;
   }
 
   /** Within `write` the given axes have the given counters; addresses that depend on them are advanced here, once. */
@@ -178,48 +180,9 @@ export class Evaluator {
     return this.#loads.write(load, access, ({ index, dimension }) => this.evaluate(insideOf(index, dimension)));
   }
 
-  /** Stores a value through the output's index map (adding, when the nest accumulates), cast to the output's type. */
-  write(value: Value): void {
-    const access = this.#output;
-    const lanes = this.#scope.vector();
-    const checked = lanes !== undefined && access.checks.some((check) => this.#loads.dependsOn(check.index, lanes.axis));
-    const stored = this.#converted(value);
-    if (lanes === undefined || (!access.terms.has(lanes.axis) && !checked)) {
-      this.#store(v.firstLane(stored), undefined);
-    } else if (access.terms.get(lanes.axis) === 1 && !checked) {
-      this.#store(v.splat(stored), lanes.count);
-    } else {
-      const kept = this.#k.let(v.splat(stored));
-      for (let lane = 0; lane < (lanes.count ?? this.#k.machine.lanes); lane++) {
-        this.#scope.inLane(lanes, lane, () => this.#store(v.extract(kept, lane), undefined));
-      }
-    }
-  }
-
-  #store(value: Value, count: number | undefined): void {
-    const k = this.#k;
-    const access = this.#output;
-    const { accumulate, dtype } = this.#nest.output;
-    const { address, valid } = this.#indices.address(access);
-    const store = () => {
-      const type = value.type as "f32" | "i32" | "vf32" | "vi32";
-      const place = access.checks.length === 0 ? address : v.at(k.let(address.base, "p"), undefined, address.offset);
-      let total = value;
-      if (accumulate) total = v.add(v.loadAs(type, access.memory, place), value);
-      if (accumulate && dtype === "bool") total = v.convertToInt(v.ne(total, 0));
-      if (count !== undefined) k.storePartial(place, total, v.i32(count), access.memory);
-      else k.store(place, total, access.memory);
-    };
-    if (valid === undefined) store();
-    else k.if(valid, store);
-  }
-
-  #converted(value: Value): Value {
-    const { dtype } = this.#nest.output;
-    const element = v.elementType(value.type);
-    if (dtype === "float32") return element === "f32" ? value : v.convertToFloat(value);
-    if (dtype !== "bool") return element === "i32" ? value : v.convertToInt(value);
-    return v.convertToInt(element === "bool" ? value : v.ne(value, 0));
+  /** Stores what the present point gives, through the output's index map (adding, when the nest accumulates), cast to the output's type. */
+  writeResults(): void {
+    this.#stores.write(this.results().map((result) => this.evaluate(result)));
   }
 }
 

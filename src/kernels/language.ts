@@ -11,6 +11,8 @@ export interface Machine {
   readonly fma: "fused" | "relaxed" | "separate";
   /** Bytes of data cache per core (first and second level): what blocks are sized for. */
   readonly caches: readonly [number, number];
+  /** Outputs of at least so many bytes are stored past the caches, which they would only clear; undefined: the machine has no such stores. */
+  readonly streamed?: number;
   /** Register tile of the contraction micro-kernel: rows × vectors of `lanes`. */
   readonly tile: { readonly rows: number; readonly vectors: number };
 }
@@ -77,13 +79,17 @@ export interface SetStatement {
   readonly value: Value;
 }
 
-/** Stores a scalar, or a vector to consecutive elements; with `count` only the first `count` lanes (0…lanes). */
+/**
+ * Stores a scalar, or a vector to consecutive elements; with `count` only the first `count` lanes (0…lanes). `stream`: a whole vector, at a
+ * multiple of its size, that nothing will read soon.
+ */
 export interface StoreStatement {
   readonly kind: "store";
   readonly memory: MemoryType;
   readonly address: Address;
   readonly value: Value;
   readonly count: Value | undefined;
+  readonly stream: boolean;
 }
 
 /** for (variable = start; variable < end; variable += step) body. Neither variable nor end is changed in the body. */

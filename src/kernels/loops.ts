@@ -25,17 +25,16 @@ const workPerSlice = 2048;
 const workPerCall = 300_000;
 
 export function lowerLoops(nest: Nest, module: ModuleBuilder): LoweredNest {
-  const parts = splitResidues(nest);
-  return parts === undefined
-    ? lowerPart(nest, module, true)
-    : joinParts(
-        nest,
-        parts.map((part) => lowerPart(part, module, false)),
-        module,
-      );
+  const parts = splitResidues(nest) ?? [nest];
+  if (parts.length === 1) return lowerPart(parts[0]!, module, true);
+  return joinParts(
+    nest,
+    parts.map((part) => lowerPart(part, module, false)),
+    module,
+  );
 }
 
-/** Several nests that write different elements of one output: slice by slice where they are cut alike, else one after the other. */
+/** Several nests that write different elements of one output: slice by slice where they are cut alike, else the slices of each in turn. */
 function joinParts(nest: Nest, parts: readonly LoweredNest[], module: ModuleBuilder): LoweredNest {
   const parameters = entryParameters(nest);
   const slices = parts[0]?.slices ?? 1;
@@ -48,7 +47,13 @@ function joinParts(nest: Nest, parts: readonly LoweredNest[], module: ModuleBuil
       const fixed = Object.keys(parameters).filter((name) => name !== "begin" && name !== "end");
       const call = (part: LoweredNest, begin: Value, end: Value) => k.call(part.entry, [...fixed.map((name) => p[name]!), begin, end]);
       if (!alike) {
-        for (const part of parts) call(part, v.i32(0), v.i32(part.slices));
+        let start = 0;
+        for (const part of parts) {
+          const from = k.let(v.max(v.sub(p.begin!, start), 0), "from");
+          const to = k.let(v.min(v.sub(p.end!, start), part.slices), "to");
+          k.if(v.lt(from, to), () => call(part, from, to));
+          start += part.slices;
+        }
         return;
       }
       k.loop(p.begin!, p.end!, 1, (slice) => {
@@ -59,12 +64,12 @@ function joinParts(nest: Nest, parts: readonly LoweredNest[], module: ModuleBuil
     true,
   );
   const notes = [`${parts.length} residue classes`, ...parts.flatMap((part) => part.notes)];
-  const slicesPerCall = Math.max(1, Math.floor(Math.min(...parts.map((part) => part.slicesPerCall), slices) / Math.max(1, parts.length)));
+  const perCall = Math.min(...parts.map((part) => part.slicesPerCall));
   return {
     entry,
     scratchBytes: 0,
-    slices: alike ? slices : 1,
-    slicesPerCall: alike ? slicesPerCall : 1,
+    slices: alike ? slices : parts.reduce((sum, part) => sum + part.slices, 0),
+    slicesPerCall: Math.max(1, alike ? Math.floor(perCall / Math.max(1, parts.length)) : perCall),
     work: parts.reduce((sum, part) => sum + part.work, 0),
     setup: 0,
     sequential: nest.output.accumulate,
@@ -184,7 +189,7 @@ function ranges(k: FunctionBuilder, slicing: Slicing, begin: Value, end: Value, 
 
 function hoistAll({ e, nest, plan }: LoopContext): void {
   if (nest.reducer !== undefined) e.hoist(nest.body, plan.vector);
-  e.hoist(e.result(), plan.vector !== undefined && plan.vector < nest.free ? plan.vector : undefined);
+  for (const result of e.results()) e.hoist(result, plan.vector !== undefined && plan.vector < nest.free ? plan.vector : undefined);
 }
 
 /** Scalar loops over `axes`, each hoisting what it fixes. */
@@ -231,8 +236,8 @@ function vectorLoop(context: LoopContext, axis: number, range: Range): void {
   const { extent } = nest.axes[axis]!;
   const overlaps = extent >= lanes && !nest.output.accumulate && nest.output.inPlace !== true;
   const full = overlaps ? range.to : minimum(range.to, extent - (extent % lanes));
-  const bind = (value: Value, unroll: number, count?: number) => {
-    e.bind([{ axis, value, vector: true, count }], () => {
+  const bind = (value: Value, unroll: number, aligned: boolean, count?: number) => {
+    e.bind([{ axis, value, vector: true, count, aligned }], () => {
       writePoints(
         context,
         Array.from({ length: unroll }, (_, u) => u * lanes),
@@ -240,13 +245,14 @@ function vectorLoop(context: LoopContext, axis: number, range: Range): void {
     });
   };
   const singles = (from: Value, to: Value) => {
-    k.loop(from, to, lanes, (i) => bind(extent % lanes === 0 || !overlaps ? i : settled(k, minimum(i, extent - lanes)), 1));
+    const even = extent % lanes === 0 || !overlaps;
+    k.loop(from, to, lanes, (i) => bind(even ? i : settled(k, minimum(i, extent - lanes)), 1, even));
   };
   /** Full vectors from `from` while they end by `to`; gives where they end. */
   const blocks = (from: Value, to: Value, unroll: number): Value => {
     const step = lanes * unroll;
     const stop = settled(k, v.add(from, v.and(v.max(v.sub(to, from), 0), -step)));
-    k.loop(from, stop, step, (i) => bind(i, unroll));
+    k.loop(from, stop, step, (i) => bind(i, unroll, true));
     return stop;
   };
   const middle = overlaps ? interiorOf(nest, axis, lanes) : undefined;
@@ -266,7 +272,7 @@ function vectorLoop(context: LoopContext, axis: number, range: Range): void {
   }
   const rest = extent % lanes;
   if (overlaps || rest === 0) return;
-  const partial = () => bind(v.i32(extent - rest), 1, rest);
+  const partial = () => bind(v.i32(extent - rest), 1, true, rest);
   if (range.to.op === "constant") partial();
   else k.if(v.eq(range.to, extent), partial);
 }
@@ -284,11 +290,11 @@ function writePoints(context: LoopContext, shifts: readonly number[]): void {
   }
   hoistAll(context);
   if (shifts.length <= 1) {
-    e.write(e.evaluate(e.result()));
+    e.writeResults();
     return;
   }
   for (const by of shifts) {
-    e.shifted([{ axis: plan.vector!, by, vector: true }], () => e.write(e.evaluate(e.result())));
+    e.shifted([{ axis: plan.vector!, by, vector: true }], () => e.writeResults());
   }
 }
 

@@ -18,7 +18,7 @@ import { entryRegions, type LoweredNest } from "./lowered.ts";
  *   const e = new Evaluator(k, nest, { operands: [in0, in1], out, params });
  *   e.bind([{ axis, value: i }, { axis: vectorAxis, value: j, vector: true }], () => {   // counters: i32; vector: lanes are j, j+1, …
  *     const x = e.evaluate(load);                            // vf32 when it depends on the vector axis, else f32 (splat() it)
- *     e.withAccumulator(acc, () => e.write(e.result(), count)); // epilogue of acc, stored through the output's index map
+ *     e.withAccumulator(acc, () => e.writeResults());         // epilogue of acc, stored through the output's index map
  *   });
  *
  * Loads are bounds-checked as the nest says; hoist(scalar) evaluates early what does not depend on axes that are still unbound.

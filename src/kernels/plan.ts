@@ -4,6 +4,7 @@ import type { Access } from "./access.ts";
 import { accessOf, allScalars, childrenOf } from "./access.ts";
 import { Interner } from "./intern.ts";
 import type { Machine } from "./language.ts";
+import { contiguous, storesOf } from "./stores.ts";
 
 export interface LoopPlan {
   /** The axis whose steps fill the lanes; undefined: everything is scalar. */
@@ -35,7 +36,8 @@ export function planLoops(nest: Nest, machine: Machine, first?: number): LoopPla
   const vector = best.cost === Number.POSITIVE_INFINITY ? undefined : best.axis;
   const { lanes, registers } = machine;
   const free = range(0, nest.free).filter((axis) => axis !== vector);
-  free.sort((a, b) => Number(b === first) - Number(a === first) || weight(facts.output, b) - weight(facts.output, a) || a - b);
+  const [output] = facts.stores;
+  free.sort((a, b) => Number(b === first) - Number(a === first) || weight(output!, b) - weight(output!, a) || a - b);
   let reduced = range(nest.free, nest.axes.length).filter((axis) => axis !== vector);
   const ordered = nest.reducer === "argmax" || nest.reducer === "argmin";
   const stride = (axis: number) => Math.max(0, ...facts.loads.map((access) => weight(access, axis)));
@@ -46,7 +48,17 @@ export function planLoops(nest: Nest, machine: Machine, first?: number): LoopPla
   const extent = vector === undefined ? 1 : nest.axes[vector]!.extent;
   let unroll = 1;
   const most =
-    nest.reducer === undefined ? (facts.cost > 12 ? 1 : 4) : ordered ? 1 : facts.cost > 12 ? 2 : vectorsFor(registers, nest, vector);
+    nest.reducer === undefined
+      ? facts.cost > 12
+        ? 1
+        : 4
+      : ordered
+        ? vector !== undefined && vector < nest.free
+          ? 4
+          : 1
+        : facts.cost > 12
+          ? 2
+          : vectorsFor(registers, nest, vector);
   const inner = [...unrolled].reduce((product, axis) => product * nest.axes[axis]!.extent, 1);
   while (unroll * 2 <= most && unroll * 2 * lanes <= extent && unroll * 2 * inner <= 32) unroll *= 2;
   return { vector, free, reduced, unrolled, unroll, cost: facts.cost };
@@ -74,7 +86,7 @@ interface Facts {
   readonly loads: readonly Access[];
   /** Per load: axes that take part in an indirect or divided coordinate. */
   readonly irregular: readonly number[];
-  readonly output: Access;
+  readonly stores: readonly Access[];
   readonly outputIrregular: number;
   /** Scalar operations of body and epilogue. */
   readonly cost: number;
@@ -93,9 +105,9 @@ function factsOf(nest: Nest): Facts {
     }
     return axes;
   };
-  const output = accessOf(nest.output, nest.output.index);
+  const stores = storesOf(nest);
   const cost = [...unique.values()].reduce((sum, scalar) => sum + costOf(scalar), 1);
-  return { loads: accesses, irregular: accesses.map(irregular), output, outputIrregular: irregular(output), cost };
+  return { loads: accesses, irregular: accesses.map(irregular), stores, outputIrregular: irregular(stores[0]!), cost };
 }
 
 /** Scalar operations of one node, roughly. */
@@ -107,8 +119,9 @@ export function costOf(scalar: Scalar): number {
 
 /** Time per step of the nest in units of one vector operation; infinite where the axis cannot fill lanes. */
 function vectorCost(nest: Nest, facts: Facts, axis: number | undefined, machine: Machine): number {
-  const { loads, irregular, output, cost } = facts;
-  if (axis === undefined) return cost + loads.length + 1;
+  const { loads, irregular, stores, cost } = facts;
+  const output = stores[0]!;
+  if (axis === undefined) return cost + loads.length + stores.length;
   const { lanes } = machine;
   const { extent } = nest.axes[axis]!;
   const bit = 1 << axis;
@@ -137,7 +150,7 @@ function vectorCost(nest: Nest, facts: Facts, axis: number | undefined, machine:
     return (total * steps) / extent / lanes + 10 / Math.max(1, extent * others);
   }
   const outputChecks = output.checks.some(({ index }) => index.kind === "affine" && index.terms.some((term) => term.axis === axis));
-  const scatters = (facts.outputIrregular & bit) !== 0 || output.terms.get(axis) !== 1 || outputChecks;
+  const scatters = (facts.outputIrregular & bit) !== 0 || outputChecks || contiguous(stores, axis) === undefined;
   const perStore =
     nest.reducer === undefined
       ? 1
@@ -145,7 +158,7 @@ function vectorCost(nest: Nest, facts: Facts, axis: number | undefined, machine:
           1,
           range(nest.free, nest.axes.length).reduce((product, other) => product * nest.axes[other]!.extent, 1),
         );
-  total += (scatters ? 3 * lanes : 1) / perStore;
+  total += ((scatters ? 3 * lanes : 1) * stores.length) / perStore;
   return (total * steps) / extent / lanes;
 }
 

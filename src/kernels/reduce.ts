@@ -33,7 +33,7 @@ export function writeReduction(context: LoopContext, shifts: readonly number[]):
   const finish = (chain: Chain) => {
     const value = chain.position ?? chain.best;
     const logical = nest.body.type === "bool" && chain.position === undefined;
-    e.withAccumulator(logical ? v.ne(value, 0) : value, () => e.write(e.evaluate(e.result())));
+    e.withAccumulator(logical ? v.ne(value, 0) : value, () => e.writeResults());
   };
   if (!alongReduced) {
     finals.forEach((chain, number) => {
@@ -252,7 +252,9 @@ function accumulate({ k, e, nest }: LoopContext, kind: Kind, { best, position, n
   }
   const kept = k.let(value);
   let take = v.operation(kind.better, [kept, best]);
-  if (v.elementType(best.type) === "f32") take = v.or(take, v.and(v.ne(kept, kept), v.eq(best, best)));
+  // The first NaN is taken and stays: whatever is not below, unless the best is NaN.
+  if (v.elementType(best.type) === "f32")
+    take = v.and(v.eq(best, best), v.not(v.operation(kind.better === "gt" ? "le" : "ge", [kept, best])));
   if (mask !== undefined) take = v.and(take, mask);
   const taken = k.let(take);
   const flat = flatPosition(nest);

@@ -21,12 +21,47 @@ export function splitResidues(nest: Nest): readonly Nest[] | undefined {
   const classes = steps.slice(0, nest.free).reduce((product, step) => product * step, 1);
   const terms = unrolled.reduce((product, axis) => product * nest.axes[axis]!.extent, 1);
   if (classes === 1 || classes > mostClasses || terms > mostTerms || terms === 0) return undefined;
-  const parts: Nest[] = [];
-  for (const residues of product(steps.slice(0, nest.free))) {
-    const part = classOf(nest, steps, residues, unrolled);
-    if (part.axes.every((axis, number) => number >= part.free || axis.extent > 0)) parts.push(part);
-  }
-  return parts;
+  const parts = [...product(steps.slice(0, nest.free))].map((residues) => classOf(nest, steps, residues, unrolled));
+  const joined = join(nest, parts) ?? parts;
+  const present = joined.filter((part) => part.axes.every((axis, number) => number >= part.free || axis.extent > 0));
+  return present.length === 0 ? parts.slice(0, 1) : present;
+}
+
+/**
+ * The classes as one nest that stores an element of each class at every step, so that what they share is computed once and their elements
+ * interleave in memory; the last steps, which only some classes have, stay nests of their own. Undefined where something is left to reduce.
+ */
+function join(nest: Nest, classes: readonly Nest[]): readonly Nest[] | undefined {
+  const maps = classes.map(withoutReduction);
+  const plain = nest.output.index.every((index) => index.kind === "affine" && !index.checked && index.divisor === 1);
+  if (!plain || nest.output.inPlace === true || maps.some((map) => map === undefined)) return undefined;
+  const whole = maps as Nest[];
+  const common = nest.axes.slice(0, nest.free).map((_, axis) => Math.min(...whole.map(({ axes }) => axes[axis]!.extent)));
+  const [first, ...others] = whole.map((map) => ({ ...map, axes: map.axes.map((axis, number) => ({ ...axis, extent: common[number]! })) }));
+  const also = others.map(({ body, output }) => ({ value: body, index: output.index as readonly AffineIndex[] }));
+  const edges = common.flatMap((start, axis) =>
+    whole.flatMap((map) => {
+      const rest = map.axes[axis]!.extent - start;
+      if (rest === 0) return [];
+      const moved = substitute(map, (number) => (number === axis ? { factor: 1, offset: start } : undefined));
+      const extents = map.axes.map(({ extent }, number) => (number < axis ? common[number]! : number === axis ? rest : extent));
+      return [{ ...moved, axes: map.axes.map((given, number) => ({ ...given, extent: extents[number]! })) }];
+    }),
+  );
+  return [{ ...first!, also }, ...edges];
+}
+
+/** A nest whose reductions have one step each as a map; undefined for others. */
+function withoutReduction(nest: Nest): Nest | undefined {
+  if (nest.reducer === undefined) return nest;
+  if (nest.body.type === "bool" || nest.axes.slice(nest.free).some((axis) => axis.extent !== 1)) return undefined;
+  const { body, epilogue, ...single } = substitute(nest, (axis) => (axis < nest.free ? undefined : { factor: 0, offset: 0 }));
+  const map: Nest = { ...single, axes: nest.axes.slice(0, nest.free), reducer: undefined, body: epilogue ?? body, epilogue: undefined };
+  return mapNest(
+    map,
+    (scalar) => (scalar.kind === "accumulator" ? body : scalar),
+    (index) => index,
+  );
 }
 
 /** The least number of steps of the axis that moves the index by a multiple of its divisor. */

@@ -52,6 +52,7 @@ export function mapNest(nest: Nest, change: (scalar: Scalar) => Scalar, changeIn
     body: visit(nest.body),
     epilogue: nest.epilogue && visit(nest.epilogue),
     output: { ...nest.output, index: nest.output.index.map(indexOf) },
+    also: nest.also?.map(({ index, value }) => ({ index: index.map(changeIndex), value: visit(value) })),
   };
 }
 
@@ -170,7 +171,8 @@ function coefficients(nest: Nest): ReadonlyMap<number, number>[] {
   const inBody = allScalars(nest).flatMap((scalar) =>
     scalar.kind === "load" ? flattened(nest.operands[scalar.operand]!, scalar.index) : affineIndicesOf(scalar).map(of),
   );
-  return [...inBody, ...flattened(nest.output, nest.output.index)];
+  const outputs = [nest.output.index, ...(nest.also ?? []).map(({ index }) => index)];
+  return [...inBody, ...outputs.flatMap((index) => flattened(nest.output, index))];
 }
 
 /** The dimensions of an access, with neighbouring unchecked ones flattened into one. */
@@ -228,5 +230,9 @@ function joinDimensions(nest: Nest): Omit<CanonicalNest, "kept"> {
   );
   const parts = runs(changed.output, changed.output.index);
   const output = { ...changed.output, shape: parts.map((part) => part.extent), index: parts.map((part) => part.index) };
-  return { nest: { ...changed, operands, output }, sources };
+  const also = changed.also?.map(({ index, value }) => ({
+    index: runs(changed.output, index).map((part) => part.index as AffineIndex),
+    value,
+  }));
+  return { nest: { ...changed, operands, output, also }, sources };
 }

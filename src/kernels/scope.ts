@@ -15,6 +15,8 @@ export interface Binding {
   readonly vector?: boolean;
   /** Of a vector binding: only so many lanes are steps of the axis; the others compute something harmless. */
   readonly count?: number;
+  /** Of a vector binding: the value is a multiple of the lanes. */
+  readonly aligned?: boolean;
 }
 
 export interface Shift {
@@ -70,6 +72,8 @@ export class Scope {
 
   bind(bindings: readonly Binding[], write: () => void): void {
     const layer = this.#layer({ bindings });
+    // Accesses that move alike share a pointer.
+    const advanced = new Map<string, Value>();
     for (const access of this.#root().places.keys()) {
       const before = this.place(access);
       let { offset } = before;
@@ -81,18 +85,23 @@ export class Scope {
         else moved = v.add(moved, v.scaled(value, bytes));
       }
       if (moved.op === "constant" && offset === before.offset) continue;
-      if (access.descends) {
-        moved = v.add(moved, offset);
-        offset = 0;
-      }
+      if (access.descends) moved = v.add(moved, offset);
       const still = moved.op === "constant" && moved.value === 0;
-      layer.places.set(access, { base: still ? before.base : this.#k.let(v.advance(before.base, moved), "p"), offset });
+      const steps = bindings.map(({ axis }) => (access.terms.get(axis) ?? 0) * access.size);
+      const key = `${before.base.op === "variable" ? before.base.id : "?"} ${access.descends ? offset : ""} ${steps.join()}`;
+      const known = before.base.op === "variable" ? advanced.get(key) : undefined;
+      const base = still ? before.base : (known ?? this.#k.let(v.advance(before.base, moved), "p"));
+      if (!still) advanced.set(key, base);
+      layer.places.set(access, { base, offset: access.descends ? 0 : offset });
     }
     this.#within(layer, write);
   }
 
   shifted(shifts: readonly Shift[], write: () => void): void {
-    const bindings = shifts.map(({ axis, by, vector, count }) => ({ axis, value: v.add(this.counter(axis), by), vector, count }));
+    const bindings = shifts.map(({ axis, by, vector, count }) => {
+      const before = this.#binding(axis);
+      return { axis, value: v.add(before.value, by), vector, count, aligned: before.aligned === true && by % this.#k.machine.lanes === 0 };
+    });
     const layer = this.#layer({ bindings });
     for (const access of this.#root().places.keys()) {
       const steps = shifts.reduce((sum, { axis, by }) => sum + by * (access.terms.get(axis) ?? 0), 0);
@@ -130,9 +139,13 @@ export class Scope {
   }
 
   counter(axis: number): Value {
+    return this.#binding(axis).value;
+  }
+
+  #binding(axis: number): Binding {
     const found = this.#layers.findLast((layer) => layer.bindings.has(axis))?.bindings.get(axis);
     if (found === undefined) throw new Error(`kernels: axis ${axis} is used before it is bound`);
-    return found.value;
+    return found;
   }
 
   /** The innermost vector binding, unless one lane of it is being evaluated. */

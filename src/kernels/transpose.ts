@@ -17,7 +17,7 @@ export interface TransposePlan {
 }
 
 export function planTranspose(nest: Nest, plan: LoopPlan, machine: Machine): TransposePlan | undefined {
-  if (nest.reducer !== undefined || nest.output.accumulate || nest.output.inPlace === true) return undefined;
+  if (nest.reducer !== undefined || nest.output.accumulate || nest.output.inPlace === true || nest.also !== undefined) return undefined;
   const output = accessOf(nest.output, nest.output.index);
   const long = (axis: number) => nest.axes[axis]!.extent >= machine.lanes;
   const columns = [...nest.axes.keys()].find((axis) => output.terms.get(axis) === 1 && long(axis));
@@ -96,7 +96,7 @@ function writeTile({ k, e }: LoopContext, { rows, columns, loads }: TransposePla
       () => {
         const given = (number: number): void => {
           const load = loads[number];
-          if (load === undefined) e.write(e.evaluate(e.result()));
+          if (load === undefined) e.writeResults();
           else e.withValue(load, turned[number]![row]!, () => given(number + 1));
         };
         given(0);

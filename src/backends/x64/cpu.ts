@@ -12,10 +12,27 @@ export type MachineName = "avx2" | "avx512";
 /**
  * Tiles and blocks by measurement (Zen 4; matrices of 512 and 1024, convolutions of 64 channels). `caches` are what blocks are sized for:
  * more than the first level really has, because panels that stream from the second cost less than more, shorter blocks of K.
+ * What is streamed is as much as would fill half of the third level.
  */
 export const machines: Readonly<Record<MachineName, Machine>> = {
-  avx512: { name: "x64 avx512", lanes: 16, registers: 32, fma: "fused", caches: [192 * 1024, 2048 * 1024], tile: { rows: 14, vectors: 2 } },
-  avx2: { name: "x64 avx2", lanes: 8, registers: 16, fma: "fused", caches: [128 * 1024, 1024 * 1024], tile: { rows: 6, vectors: 2 } },
+  avx512: {
+    name: "x64 avx512",
+    lanes: 16,
+    registers: 32,
+    fma: "fused",
+    caches: [192 * 1024, 2048 * 1024],
+    streamed: 16 * 2 ** 20,
+    tile: { rows: 14, vectors: 2 },
+  },
+  avx2: {
+    name: "x64 avx2",
+    lanes: 8,
+    registers: 16,
+    fma: "fused",
+    caches: [128 * 1024, 1024 * 1024],
+    streamed: 16 * 2 ** 20,
+    tile: { rows: 6, vectors: 2 },
+  },
 };
 
 /** Bits of CPUID leaf 1 ecx, leaf 7 ebx, and of XCR0 (register files that the system saves). */

@@ -1,6 +1,7 @@
 // Operations on single-precision numbers, scalars (lane 0 of a register) and vectors alike.
 import type { Operation, OperationName, Value } from "../../kernels/language.ts";
 import { isVector } from "../../kernels/values.ts";
+import { compareFloats } from "./compare.ts";
 import type { InstructionName } from "./instructions.ts";
 import { extractLane, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
 import { selectLanes } from "./masks.ts";
@@ -90,7 +91,7 @@ export function floatOperation(s: Selector, operation: Operation, target: Regist
     case "le":
     case "gt":
     case "ge":
-      return isVector(a.type) ? compareLanes(s, op, a, b, target) : compareScalars(s, op, a, b, target);
+      return isVector(a.type) ? compareFloats(s, op, a, b, target) : compareScalars(s, op, a, b, target);
     default:
       throw new Error(`x64: no instruction for ${op} of ${a.type}`);
   }
@@ -250,18 +251,7 @@ function selectScalar(s: Selector, condition: Value, a: Value, b: Value, target:
   return s.delivered(into, target);
 }
 
-/** Ordered comparisons are false for NaN, `ne` is true. */
-const predicates = { eq: 0, lt: 17, le: 18, ne: 4, ge: 29, gt: 30 } as const;
-
-function compareLanes(s: Selector, op: keyof typeof predicates, a: Value, b: Value, target: Register | undefined): Register {
-  const first = s.value(a);
-  const second = s.source(b);
-  const into = target ?? s.temporary(s.classOf("mask"));
-  s.put(s.wide ? "vcmpps_mask" : "vcmpps", [into, first, second, predicates[op]]);
-  return into;
-}
-
-function compareScalars(s: Selector, op: keyof typeof predicates, a: Value, b: Value, target: Register | undefined): Register {
+function compareScalars(s: Selector, op: OperationName, a: Value, b: Value, target: Register | undefined): Register {
   const into = s.temporary("r32");
   const end = s.label();
   const condition: Operation = { op, type: "bool", args: [a, b], immediate: [] };

@@ -161,6 +161,7 @@ export const instructions = {
   rdtsc: legacy("", [0x0f, 0x31]),
   pause: legacy("", [0xf3, 0x90]),
   syscall: legacy("", [0x0f, 0x05]),
+  sfence: legacy("", [0x0f, 0xae, 0xf8]),
   lock_add: legacy("mr", [0x01], { prefix: 0xf0 }),
   lock_xadd: legacy("mr", [0x0f, 0xc1], { prefix: 0xf0 }),
   xchg: legacy("mr", [0x87]),
@@ -207,6 +208,7 @@ export const instructions = {
   // Moves between memory and vectors.
   vmovups_load: vector("rm", 0, 1, 0x10),
   vmovups_store: vector("mr", 0, 1, 0x11),
+  vmovntps: vector("mr", 0, 1, 0x2b),
   vmovaps: vector("rm", 0, 1, 0x28),
   vmovss_load: vector("rm", 2, 1, 0x10, { tuple: 4, length: 0 }),
   vmovss_store: vector("mr", 2, 1, 0x11, { tuple: 4, length: 0 }),

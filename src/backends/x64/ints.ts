@@ -1,9 +1,10 @@
 // Operations on vectors of 32-bit integers.
 import type { Operation, Value } from "../../kernels/language.ts";
+import { compareInts } from "./compare.ts";
 import type { InstructionName } from "./instructions.ts";
 import { extractLane, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
 import { selectLanes } from "./masks.ts";
-import { type Register, register } from "./registers.ts";
+import type { Register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
 
 /** Two sources, the second also from memory. */
@@ -28,7 +29,6 @@ const reductions: Readonly<Record<string, InstructionName>> = {
   reduceMin: "vpminsd",
   reduceMax: "vpmaxsd",
 };
-const predicates = { eq: 0, lt: 1, le: 2, ne: 4, ge: 5, gt: 6 } as const;
 
 export function intOperation(s: Selector, operation: Operation, target: Register | undefined): Register {
   const { op, args, immediate } = operation;
@@ -127,7 +127,7 @@ export function intOperation(s: Selector, operation: Operation, target: Register
     case "ge":
     case "ltUnsigned":
     case "geUnsigned":
-      return compare(s, op, a, b, target);
+      return compareInts(s, op, a, b, target);
     default:
       throw new Error(`x64: no instruction for ${op} of ${a.type}`);
   }
@@ -151,38 +151,5 @@ function multiplyHigh(s: Selector, a: Register, b: Register, target: Register | 
   s.put("mov_imm", [bits, 0xaaaa]);
   s.put("kmovw_from", [mask, bits]);
   s.put("vblendmps", [into, low, odd], { register: mask.number, zero: false });
-  return into;
-}
-
-type Comparison = keyof typeof predicates | "ltUnsigned" | "geUnsigned";
-
-function compare(s: Selector, op: Comparison, a: Value, b: Value, target: Register | undefined): Register {
-  const first = s.value(a);
-  if (s.wide) {
-    const second = s.source(b);
-    const into = target ?? s.temporary("k");
-    if (op === "ltUnsigned" || op === "geUnsigned") s.put("vpcmpud", [into, first, second, predicates[op === "ltUnsigned" ? "lt" : "ge"]]);
-    else s.put("vpcmpd", [into, first, second, predicates[op]]);
-    return into;
-  }
-  const second = s.value(b);
-  const found = s.temporary("y");
-  let inverted = false;
-  if (op === "ltUnsigned" || op === "geUnsigned") {
-    const larger = s.temporary("y");
-    s.put("vpmaxud", [larger, first, second]);
-    s.put("vpcmpeqd", [found, larger, first]);
-    inverted = op === "ltUnsigned";
-  } else if (op === "eq" || op === "ne") {
-    s.put("vpcmpeqd", [found, first, second]);
-    inverted = op === "ne";
-  } else {
-    const swapped = op === "lt" || op === "ge";
-    s.put("vpcmpgtd", swapped ? [found, second, first] : [found, first, second]);
-    inverted = op === "le" || op === "ge";
-  }
-  if (!inverted) return s.delivered(found, target);
-  const into = target ?? s.temporary("y");
-  s.put("vxorps", [into, register("y", found.number), s.constantVector(-1)]);
   return into;
 }

@@ -1,5 +1,6 @@
 // Operations on vectors of booleans: k registers with AVX-512, lanes of all ones or zeros with AVX2.
 import type { Operation, Value } from "../../kernels/language.ts";
+import { compareLanes, comparisonOf } from "./compare.ts";
 import type { InstructionName } from "./instructions.ts";
 import { type Register, register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
@@ -14,6 +15,11 @@ export function maskOperation(s: Selector, operation: Operation, target: Registe
   const { op, args, type } = operation;
   const [a, b, c] = args as [Value, Value, Value];
   const kind = s.classOf("mask");
+  if (op === "and" && s.wide) {
+    // A comparison under a mask is one instruction.
+    const [limited, other] = comparisonOf(b) === undefined ? [comparisonOf(a), b] : [comparisonOf(b), a];
+    if (limited !== undefined) return compareLanes(s, limited, target, s.value(other));
+  }
   const two = binary[op];
   if (two !== undefined) {
     const [first, second] = [s.value(a), s.value(b)];
@@ -29,6 +35,8 @@ export function maskOperation(s: Selector, operation: Operation, target: Registe
       return into;
     }
     case "not": {
+      const compared = comparisonOf(operation);
+      if (compared !== undefined && (s.wide || a.op !== "variable")) return compareLanes(s, compared, target);
       const from = s.value(a);
       const into = target ?? s.temporary(kind);
       if (s.wide) s.put("knotw", [into, from]);

@@ -69,6 +69,7 @@ export class Selector {
   readonly #extended = new Set<number>();
   #outgoingBytes = 0;
   #labels = 0;
+  #streams = false;
 
   constructor(fn: KernelFunction, machine: Machine, pool: ConstantPool, callees: ReadonlyMap<string, Callee>) {
     this.#fn = fn;
@@ -90,6 +91,8 @@ export class Selector {
       if (used.has(parameter.id)) this.#loadArgument(this.#variable(parameter), parameter.type, memory(incoming, places[position]!));
     });
     this.#block(body);
+    // Other cores see streamed stores in order only after a fence.
+    if (this.#streams) this.put("sfence", []);
     if (result !== undefined) this.#return(this.value(result), result.type);
     const entry = this.#callees.get(name)!.entry;
     return { name, entry, items: this.#items, classes: this.#classes, outgoingBytes: this.#outgoingBytes };
@@ -422,7 +425,7 @@ export class Selector {
     this.place(past);
   }
 
-  #store({ memory: how, address, value, count }: Extract<Statement, { kind: "store" }>): void {
+  #store({ memory: how, address, value, count, stream }: Extract<Statement, { kind: "store" }>): void {
     if (!isVector(value.type)) {
       const from = this.value(value);
       const to = this.address(address);
@@ -436,7 +439,8 @@ export class Selector {
     if (count !== undefined) {
       this.#storePartial(how === "u8", to, from, count);
     } else if (how !== "u8") {
-      this.put("vmovups_store", [to, from]);
+      this.#streams ||= stream;
+      this.put(stream ? "vmovntps" : "vmovups_store", [to, from]);
     } else if (this.wide) {
       this.put("vpmovdb_store", [to, from]);
     } else {
