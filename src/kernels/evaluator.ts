@@ -21,6 +21,8 @@ export interface Pointers {
   readonly operands: readonly Value[];
   readonly out: Value;
   readonly params: Value;
+  /** The output is read again soon: it stays in the caches however large it is. */
+  readonly keepsOutput?: boolean;
 }
 
 export class Evaluator {
@@ -59,7 +61,7 @@ export class Evaluator {
     this.#scope = new Scope(k, this.#interner, starts);
     this.#indices = new IndexWriter(k, this.#scope, this.#interner, (scalar) => this.evaluate(scalar));
     this.#loads = new LoadWriter(k, nest, this.#scope, this.#interner, this.#indices);
-    this.#stores = new StoreWriter(k, nest, stores, this.#scope, this.#indices, this.#loads);
+    this.#stores = new StoreWriter(k, nest, stores, this.#scope, this.#indices, this.#loads, pointers.keepsOutput === true);
   }
 
   /** What is stored: the epilogue, else the accumulator, else the body; then the values of `also`. */

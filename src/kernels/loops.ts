@@ -83,6 +83,8 @@ const nameOf = (nest: Nest): string => nest.name.replace(/[^A-Za-z0-9]+/g, "_") 
 export interface Rows {
   readonly axis: number;
   readonly perSlice: number;
+  /** What one slice writes is read again soon. */
+  readonly keepsOutput: boolean;
 }
 
 /** A nest without divided indices, in slices of so many rows. */
@@ -102,7 +104,7 @@ function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean, row
     (k, parameters) => {
       const p = parameters as Readonly<Record<string, Variable>>;
       const operands = sources.map((source) => p[`in${source}`]!);
-      const e = new Evaluator(k, nest, { operands, out: p.out!, params: p.params! });
+      const e = new Evaluator(k, nest, { operands, out: p.out!, params: p.params!, keepsOutput: rows?.keepsOutput ?? false });
       const context: LoopContext = { k, e, nest, plan };
       if (nest.axes.some((axis, number) => number < nest.free && axis.extent === 0)) return;
       hoistAll(context);

@@ -53,7 +53,15 @@ export class StoreWriter {
   readonly #stores: readonly Access[];
   readonly #streams: boolean;
 
-  constructor(k: FunctionBuilder, nest: Nest, stores: readonly Access[], scope: Scope, indices: IndexWriter, loads: LoadWriter) {
+  constructor(
+    k: FunctionBuilder,
+    nest: Nest,
+    stores: readonly Access[],
+    scope: Scope,
+    indices: IndexWriter,
+    loads: LoadWriter,
+    keeps: boolean,
+  ) {
     this.#k = k;
     this.#nest = nest;
     this.#stores = stores;
@@ -62,7 +70,7 @@ export class StoreWriter {
     this.#loads = loads;
     const { shape, accumulate, inPlace } = nest.output;
     const bytes = shape.reduce((product, extent) => product * extent, stores[0]!.size);
-    this.#streams = !accumulate && inPlace !== true && bytes >= (k.machine.streamed ?? Number.POSITIVE_INFINITY);
+    this.#streams = !keeps && !accumulate && inPlace !== true && bytes >= (k.machine.streamed ?? Number.POSITIVE_INFINITY);
   }
 
   /** One value per store, of any type; vectors along the vector axis, or the same for all lanes. Adds when the nest accumulates. */

@@ -71,9 +71,10 @@ export function keyOfProgram(program: Program): string {
 export function lowerUnits(units: readonly Unit[], module: ModuleBuilder, manyCalls: boolean): LoweredNest[] {
   const lowered = new Map<string, LoweredNest>();
   return units.flatMap(({ steps, group }) =>
-    steps.map(({ nest }, member) => {
-      const rows = group && { axis: group.axes[member]!, perSlice: group.rowsPerBlock };
-      const key = `${rows?.axis} ${rows?.perSlice} ${keyOfNest(nest)}`;
+    steps.map(({ nest, writes }, member) => {
+      const keepsOutput = steps.slice(member).some(({ reads }) => reads.includes(writes));
+      const rows = group && { axis: group.axes[member]!, perSlice: group.rowsPerBlock, keepsOutput };
+      const key = `${rows?.axis} ${rows?.perSlice} ${keepsOutput} ${keyOfNest(nest)}`;
       let kernel = lowered.get(key);
       if (kernel === undefined) {
         kernel = lowerNest(nest, module, rows);

@@ -119,11 +119,13 @@ const onlyMemory: readonly InstructionName[] = [
   "lea",
   "vmaskmovps_store",
   "vmovups_store",
+  "vmovntps",
   "vmovss_load",
   "vmovss_store",
   "vmovq_store",
   "vpmovdb_store",
   "kmovw_store",
+  "vmovntps",
   "lock_add",
   "lock_xadd",
   "xchg",
@@ -242,7 +244,17 @@ function* maskedSamples(name: InstructionName): Generator<Sample> {
   if (
     row.kind !== "vector" ||
     row.encodings === "vex" ||
-    ["vpslld_imm", "vpextrd", "vmovd_load", "vmovd_store", "vmovq_store", "vucomiss", "vpbroadcastd_general"].includes(name)
+    [
+      "vpslld_imm",
+      "vpextrd",
+      "vmovd_load",
+      "vmovd_store",
+      "vmovq_store",
+      "vmovntps",
+      "vucomiss",
+      "vpbroadcastd_general",
+      "vmovntps",
+    ].includes(name)
   )
     return;
   let turn = 0;
