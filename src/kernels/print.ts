@@ -25,7 +25,8 @@ function printStatement(statement: Statement, indent: string): string[] {
       return [`${indent}${statement.variable.name} = ${printValue(statement.value)}`];
     case "store": {
       const count = statement.count === undefined ? "" : ` first ${printValue(statement.count)}`;
-      return [`${indent}${statement.memory}${printAddress(statement.address)}${count} = ${printValue(statement.value)}`];
+      const how = statement.stream ? " past the caches" : "";
+      return [`${indent}${statement.memory}${printAddress(statement.address)}${count}${how} = ${printValue(statement.value)}`];
     }
     case "call": {
       const result = statement.result === undefined ? "" : `${statement.result.name} = `;
