@@ -15,6 +15,7 @@ import {
   defineOutput,
   defineRows,
   type Products,
+  pitchOf,
   productsBytes,
   type Rows,
   rowsBytes,
@@ -66,7 +67,7 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
   const width = vectors * lanes;
   const sums: Products = { tiles: left.tiles, row: width * 4 };
   const pixels: Rows = { count: size.outputs, columns: size.outputs * tilesPerStrip, pixel: width * 4 };
-  const panelBytes = size.products ** 2 * inputs.extent * width * 4;
+  const panelBytes = size.products ** 2 * pitchOf(inputs.extent * width * 4);
   const stride = (access: Access, axis: PlainAxis) => (axis.axis === undefined ? 0 : access.strides[axis.axis]!);
 
   const copy = defineRows(

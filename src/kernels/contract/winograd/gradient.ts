@@ -19,6 +19,7 @@ import {
   rowsBytes,
   type Sums,
   sumsBytes,
+  sumsPitch,
 } from "./steps.ts";
 import { size, taps } from "./transforms.ts";
 
@@ -195,7 +196,7 @@ function writeCombine(
   const isSplat = accesses.map(({ strides }) =>
     plan.roles.m.concat(plan.roles.n).every((axis) => axis === inputs.axis || axis === outputs.axis || strides[axis] === 0),
   );
-  const position = sums.outputs * sums.row;
+  const position = sumsPitch(sums);
   k.loop(p.begin!, p.end!, 1, (output) => {
     const from = k.let(advance(p.shared!, mul(output, sums.row)), "from");
     const origins = accesses.map((access, number) => {

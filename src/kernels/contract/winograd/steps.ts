@@ -9,6 +9,12 @@ import { filter, innerInput, outerInput, output, size, upstream } from "./transf
 const { products } = size;
 const positions = products * products;
 
+/**
+ * Bytes from one position to the next: an odd number of cache lines, since all 36 are written side by side and would otherwise compete for
+ * few sets of the first-level cache.
+ */
+export const pitchOf = (bytes: number): number => (Math.ceil(bytes / 64) | 1) * 64;
+
 /** Rows of an image, `columns` pixels each, held with the channels of a pixel side by side. */
 export interface Rows {
   readonly count: number;
@@ -87,12 +93,13 @@ export interface Products {
   readonly row: number;
 }
 
-export const productsBytes = ({ tiles, row }: Products): number => positions * tiles * row;
+const productsPitch = ({ tiles, row }: Products): number => pitchOf(tiles * row);
+export const productsBytes = (all: Products): number => positions * productsPitch(all);
 
 /** input(from, to): the products' left factors of one row of tiles, from the rows of pixels that they need. */
 export function defineInput(module: ModuleBuilder, name: string, rows: Rows, to: Products, tiles: number, vectors: number): string {
   const bytes = module.machine.lanes * 4;
-  const position = to.tiles * to.row;
+  const position = productsPitch(to);
   return module.define(name, { from: "pointer", to: "pointer" }, (k, p) => {
     k.loop(0, tiles, 1, (tile) => {
       const tileFrom = k.let(advance(p.from, mul(tile, size.outputs * rows.pixel)), "from");
@@ -135,7 +142,7 @@ export function defineInput(module: ModuleBuilder, name: string, rows: Rows, to:
 /** upstream(from, to): the left factors of a gradient by filters, of one row of tiles, from 4 rows of what arrives at the outputs. */
 export function defineUpstream(module: ModuleBuilder, name: string, rows: Rows, to: Products, tiles: number, vectors: number): string {
   const bytes = module.machine.lanes * 4;
-  const position = to.tiles * to.row;
+  const position = productsPitch(to);
   return module.define(name, { from: "pointer", to: "pointer" }, (k, p) => {
     k.loop(0, tiles, 1, (tile) => {
       const tileFrom = k.let(advance(p.from, mul(tile, size.outputs * rows.pixel)), "from");
@@ -170,7 +177,8 @@ export interface Sums {
   readonly row: number;
 }
 
-export const sumsBytes = ({ outputs, row }: Sums): number => positions * outputs * row;
+export const sumsPitch = ({ outputs, row }: Sums): number => pitchOf(outputs * row);
+export const sumsBytes = (sums: Sums): number => positions * sumsPitch(sums);
 
 /** accumulate(left, right, depth, to, adds): at each position, the transpose of left (depth × outputs) · right (depth × inputs). */
 export function defineAccumulate(
@@ -217,9 +225,9 @@ export function defineAccumulate(
           });
         }
       });
-      k.set(p.left, advance(p.left, left.tiles * left.row));
-      k.set(p.right, advance(p.right, right.tiles * right.row));
-      k.set(p.to, advance(p.to, sums.outputs * sums.row));
+      k.set(p.left, advance(p.left, productsPitch(left)));
+      k.set(p.right, advance(p.right, productsPitch(right)));
+      k.set(p.to, advance(p.to, sumsPitch(sums)));
     });
   });
 }
@@ -237,7 +245,7 @@ export interface FilterSource {
 export function defineFilters(module: ModuleBuilder, name: string, source: FilterSource, vectors: number, count: number): string {
   const { lanes } = module.machine;
   const width = vectors * lanes * 4;
-  const position = source.inputs * width;
+  const position = pitchOf(source.inputs * width);
   const [down, along] = source.taps;
   const offsets = Array.from({ length: 9 }, (_, tap) => Math.floor(tap / 3) * down + (tap % 3) * along);
   const lowest = Math.min(...offsets);
@@ -293,15 +301,18 @@ export function defineMultiply(module: ModuleBuilder, name: string, left: Produc
   ] as const;
   return module.define(name, { left: "pointer", right: "pointer", to: "pointer" }, (k, p) => {
     k.loop(0, positions, 1, () => {
+      const [from, to] = [k.let(p.left, "from"), k.let(p.to, "to")];
       for (const [tiles, rows, micro] of micros) {
         if (tiles === 0 || rows === 0) continue;
         k.loop(0, tiles, 1, () => {
-          k.call(micro, [p.left, p.right, i32(inputs), p.to]);
-          k.set(p.left, advance(p.left, rows * left.row));
-          k.set(p.to, advance(p.to, rows * width));
+          k.call(micro, [from, p.right, i32(inputs), to]);
+          k.set(from, advance(from, rows * left.row));
+          k.set(to, advance(to, rows * width));
         });
       }
-      k.set(p.right, advance(p.right, inputs * width));
+      k.set(p.left, advance(p.left, productsPitch(left)));
+      k.set(p.right, advance(p.right, pitchOf(inputs * width)));
+      k.set(p.to, advance(p.to, pitchOf(left.tiles * width)));
     });
   });
 }
@@ -309,7 +320,7 @@ export function defineMultiply(module: ModuleBuilder, name: string, left: Produc
 /** output(from, to): the pixels of one row of tiles, from their products. */
 export function defineOutput(module: ModuleBuilder, name: string, from: Products, rows: Rows, tiles: number, vectors: number): string {
   const bytes = module.machine.lanes * 4;
-  const position = from.tiles * from.row;
+  const position = productsPitch(from);
   return module.define(name, { from: "pointer", to: "pointer" }, (k, p) => {
     k.loop(0, tiles, 1, (tile) => {
       for (let vector = 0; vector < vectors; vector++) {
