@@ -180,8 +180,9 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
   const rowsPerBlock = Math.max(1, Math.min(Math.floor(blockBytes / rowBytes), Math.floor(extent / leastBlocks)));
   const kept = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
   for (const { buffer, of } of graph.views ?? []) kept.add(buffer).add(of);
+  // Written outside too: of a joined tensor only some pieces come from these steps.
   graph.steps.forEach((step, number) => {
-    if (number < first || number >= first + axes.length) for (const buffer of step.reads) kept.add(buffer);
+    if (number < first || number >= first + axes.length) for (const buffer of [...step.reads, step.writes]) kept.add(buffer);
   });
   const own = [...written].filter((buffer) => {
     const { shape } = graph.buffers[buffer] as StepGraph["buffers"][number];

@@ -60,6 +60,9 @@ export const placePieces: Pass = (graph) => {
       pieces.length === writers.get(to) &&
       !isPlaced &&
       first.of !== to &&
+      // Cells have memory apart, and constants none.
+      !graph.cells.includes(first.of) &&
+      !graph.constants?.has(first.of) &&
       isThere &&
       !fixed.has(to) &&
       isAligned(graph, first.of, start)

@@ -7,6 +7,7 @@ import { groupingRows } from "../../src/compiler/rows.ts";
 import {
   availableBackends,
   type CompileResult,
+  concat,
   getBackend,
   gradients,
   layerNorm,
@@ -19,7 +20,7 @@ import {
   zeros,
 } from "../../src/index.ts";
 import { crossEntropy } from "../../src/nn/index.ts";
-import { expectClose, runGraph, through, traceOf } from "./support.ts";
+import { checkGraph, expectClose, runGraph, through, traceOf } from "./support.ts";
 
 const original = getBackend().name;
 afterAll(() => setBackend(original));
@@ -63,6 +64,11 @@ const functions: Record<string, { readonly fn: (...args: Tensor[]) => CompileRes
   },
   "softmax of columns": { fn: (x) => softmax(x as Tensor, 0), args: [uniform([40, 48])] },
   layerNorm: { fn: (x, w, b) => layerNorm(x as Tensor, w as Tensor, b as Tensor), args: [uniform([50, 32]), ones([32]), zeros([32])] },
+  // Of the joined tensor only the second half is written by steps of the group.
+  "softmax of joined tensors": {
+    fn: (x, y) => softmax(concat([(x as Tensor).mul(2), (y as Tensor).mul(3)], 1)),
+    args: [uniform([32, 64]), uniform([32, 64])],
+  },
   crossEntropy: {
     fn: (x, t) => crossEntropy(x as Tensor, softmax(t as Tensor)),
     args: [uniform([64, 16]), uniform([64, 16])],
@@ -77,6 +83,7 @@ describe.each(availableBackends())("on %s", (name) => {
     for (const pass of [eagerly, singly]) {
       const grouped = pass(graph);
       expect(grouped.groups?.length ?? 0).toBeGreaterThan(0);
+      checkGraph(grouped);
       // Vectors may lie along another axis than without rows: sums are taken in another order.
       expectClose(runGraph(grouped, getBackend()), runGraph(graph, getBackend()));
       expect(runGraph(grouped)).toEqual(runGraph(graph, referenceBackend));

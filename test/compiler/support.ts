@@ -111,6 +111,12 @@ export function checkGraph(graph: StepGraph): void {
     for (const node of nodes) if (node.kind === "load") expect(node.operand, name).toBeLessThan(step.reads.length);
     ready.add(place(step.writes));
   });
+  for (const { first, axes, own } of graph.groups ?? []) {
+    const outside = graph.steps.filter((_, number) => number < first || number >= first + axes.length);
+    const others = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
+    for (const { reads, writes } of outside) for (const buffer of [...reads, writes]) others.add(buffer);
+    for (const buffer of own) expect(others.has(buffer), `buffer ${buffer} is used outside the group of step ${first}`).toBe(false);
+  }
   const overwritten = new Set(graph.updates.map(({ cell }) => cell));
   for (const { cell, from } of graph.updates) {
     expect(graph.cells).toContain(cell);

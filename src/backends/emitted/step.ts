@@ -97,17 +97,18 @@ function compileGraph<Memory extends Heap>(
   const counters = aligned(mainArguments + (1 + graph.cells.length) * target.argumentBytes) + slack;
   let given: readonly Value[] = [];
   const inArena = (k: FunctionBuilder, offset: number): Value => far(k, given[0]!, offset);
+  const offsetOf = (buffer: number): number => placed(graph, offsets, buffer, target.name);
   const reach: Reach = {
     address(k, buffer) {
       const cell = cellNumber.get(buffer);
-      return cell === undefined ? inArena(k, offsets[buffer] ?? 0) : given[1 + cell]!;
+      return cell === undefined ? inArena(k, offsetOf(buffer)) : given[1 + cell]!;
     },
     params: (k) => inArena(k, params),
     shared: (k) => inArena(k, shared),
     span(buffer) {
       const bytes = byteLength(graph.buffers[buffer]!);
       const cell = cellNumber.get(buffer);
-      const start = cell === undefined ? (offsets[buffer] ?? 0) : 0;
+      const start = cell === undefined ? offsetOf(buffer) : 0;
       return { of: cell ?? "arena", start, end: start + bytes };
     },
   };
@@ -194,11 +195,7 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
     this.#argumentsAt = base + mainArguments;
     this.#counters = wordsSlot(base + counters, counterBytes);
     engine.target.writeArgument(engine.heap, this.#argumentsAt, 0, base);
-    const slot = (buffer: number): Slot => {
-      const offset = offsets[buffer];
-      if (offset === undefined) throw new BackendError(`${engine.target.name}: buffer ${buffer} of "${graph.name}" has no place`);
-      return slotOf(graph.buffers[buffer]!, base + offset);
-    };
+    const slot = (buffer: number): Slot => slotOf(graph.buffers[buffer]!, base + placed(graph, offsets, buffer, engine.target.name));
     const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
     this.#inputs = graph.inputs.map(slot);
     this.#results = graph.results.map((buffer) => cellNumber.get(buffer) ?? slot(buffer));
@@ -262,6 +259,13 @@ function release(arena: { readonly of: Arena; readonly base: number; isFreed: bo
 }
 
 const freeWhenCollected = new FinalizationRegistry(release);
+
+/** Where in the arena a buffer is. Throws BackendError for one that the memory plan left out: code must not go to another's place instead. */
+function placed(graph: StepGraph, offsets: readonly (number | undefined)[], buffer: number, backend: string): number {
+  const offset = offsets[buffer];
+  if (offset === undefined) throw new BackendError(`${backend}: buffer ${buffer} of "${graph.name}" has no place`);
+  return offset;
+}
 
 /** base + offset also where the offset does not fit an i32. */
 function far(k: FunctionBuilder, base: Value, offset: number): Value {
