@@ -1,6 +1,6 @@
 // Groups steps that work row by row, so that they run block of rows by block of rows and what they hand on stays in the cache.
 
-import type { AffineIndex, Axis, Index, Nest, Step } from "../formula/nest.ts";
+import type { AffineIndex, Axis, Index, Nest, Operand, Step } from "../formula/nest.ts";
 import { expressionsOf, type Pass, placeOf, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
 import { byteLength } from "./memory.ts";
 
@@ -60,7 +60,7 @@ function groupAt(graph: StepGraph, first: number, limits: RowLimits): RowGroup |
 class Members {
   readonly extent: number;
   readonly axes: number[] = [];
-  /** The dimension of a buffer that the rows walk; undefined where some read is not of its own row. */
+  /** How many elements the rows of a buffer lie apart; undefined where some read is not of its own row. */
   readonly rows = new Map<number, number | undefined>();
   readonly written = new Set<number>();
   readonly touched = new Map<number, number>();
@@ -77,11 +77,11 @@ class Members {
     const candidates = axis === undefined ? [...step.nest.axes.keys()].slice(0, step.nest.free) : [axis];
     const found = candidates.find((candidate) => this.#fits(step, candidate, axis === undefined));
     if (found === undefined) return false;
-    for (const [buffer, dimension] of readsOf(step, found)) {
-      this.rows.set(buffer, this.rows.has(buffer) && this.rows.get(buffer) !== dimension ? undefined : dimension);
+    for (const [buffer, stride] of readsOf(step, found)) {
+      this.rows.set(buffer, this.rows.has(buffer) && this.rows.get(buffer) !== stride ? undefined : stride);
       this.touched.set(buffer, (this.touched.get(buffer) ?? 0) + 1);
     }
-    this.rows.set(step.writes, rowDimension(step.nest.output.index, found));
+    this.rows.set(step.writes, rowStride(step.nest.output.index, step.nest.output.shape, found, this.extent));
     this.written.add(step.writes);
     this.touched.set(step.writes, (this.touched.get(step.writes) ?? 0) + 1);
     this.axes.push(found);
@@ -99,40 +99,44 @@ class Members {
   #fits(step: Step, axis: number, mustMeet: boolean): boolean {
     const { nest } = step;
     if ((nest.axes[axis] as Axis).extent !== this.extent) return false;
-    const own = rowDimension(nest.output.index, axis);
-    if (own === undefined || nest.output.shape[own] !== this.extent || this.written.has(step.writes)) return false;
+    const own = rowStride(nest.output.index, nest.output.shape, axis, this.extent);
+    if (own === undefined || this.written.has(step.writes)) return false;
     // Who has read what is now written must have read its own rows only.
     if (this.rows.has(step.writes) && this.rows.get(step.writes) !== own) return false;
     let meets = false;
-    for (const [buffer, dimension] of readsOf(step, axis)) {
-      const same = dimension !== undefined && this.rows.get(buffer) === dimension;
+    for (const [buffer, stride] of readsOf(step, axis)) {
+      const same = stride !== undefined && this.rows.get(buffer) === stride;
       if (this.written.has(buffer) && !same) return false;
-      if (buffer === step.writes && dimension !== own) return false;
+      if (buffer === step.writes && stride !== own) return false;
       meets ||= same;
     }
     return meets || !mustMeet;
   }
 }
 
-/** The buffers a step reads, each with the dimension along which it reads its own row; undefined where it reads others too. */
+/** The buffers a step reads, each with how far apart its own rows lie in it; undefined where it reads others too. */
 function readsOf({ nest, reads }: Step, axis: number): Map<number, number | undefined> {
   const found = new Map<number, number | undefined>();
   for (const node of expressionsOf(nest).flatMap(scalarsOf)) {
     if (node.kind !== "load") continue;
     const buffer = reads[node.operand] as number;
-    const dimension = rowDimension(node.index, axis);
-    found.set(buffer, found.has(buffer) && found.get(buffer) !== dimension ? undefined : dimension);
+    const stride = rowStride(node.index, (nest.operands[node.operand] as Operand).shape, axis, (nest.axes[axis] as Axis).extent);
+    found.set(buffer, found.has(buffer) && found.get(buffer) !== stride ? undefined : stride);
   }
   return found;
 }
 
-/** The one dimension whose index is the axis itself; undefined where the axis also stands elsewhere, or nowhere. */
-function rowDimension(indices: readonly Index[], axis: number): number | undefined {
+/**
+ * Elements from row to row: of the one dimension, as long as there are rows, whose index is the axis itself; undefined where the axis also
+ * stands elsewhere, or nowhere. Steps may see one buffer in different shapes, so it is not the number of the dimension that tells rows.
+ */
+function rowStride(indices: readonly Index[], shape: readonly number[], axis: number, extent: number): number | undefined {
   let found: number | undefined;
   for (const [dimension, index] of indices.entries()) {
     if (index.kind !== "affine" || !index.terms.some((term) => term.axis === axis)) continue;
     if (found !== undefined || !isAxis(index)) return undefined;
-    found = dimension;
+    if (shape[dimension] !== extent) return undefined;
+    found = sizeOf(shape.slice(dimension + 1));
   }
   return found;
 }
@@ -163,8 +167,8 @@ function isContraction(nest: Nest): boolean {
 
 function measured(graph: StepGraph, first: number, members: Members, limits: RowLimits): RowGroup | undefined {
   const { axes, extent, rows, written, touched } = members;
-  const bytes = (buffer: number): number => byteLength(graph.buffers[buffer] as StepGraph["buffers"][number]);
-  const inRows = [...rows].filter(([, dimension]) => dimension !== undefined).map(([buffer]) => buffer);
+  const bytes = (buffer: number): number => byteLength(graph.buffers[buffer] as Operand);
+  const inRows = [...rows].filter(([, stride]) => stride !== undefined).map(([buffer]) => buffer);
   const again = inRows.filter((buffer) => (touched.get(buffer) ?? 0) > 1).reduce((sum, buffer) => sum + bytes(buffer), 0);
   const rowBytes = inRows.reduce((sum, buffer) => sum + bytes(buffer), 0) / extent;
   const steps = graph.steps.slice(first, first + axes.length);
@@ -172,9 +176,8 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
   const { leastBytes, blockBytes, mostRowBytes, leastRow, leastRun, leastBlocks } = limits;
   if (again < leastBytes || rowBytes > mostRowBytes || longest < leastRow || extent < leastBlocks) return undefined;
   const isTorn = (buffer: number): boolean => {
-    const { shape } = graph.buffers[buffer] as StepGraph["buffers"][number];
-    const run = shape.slice((rows.get(buffer) as number) + 1).reduce((product, size) => product * size, 1);
-    return run < leastRun && run * extent < shape.reduce((product, size) => product * size, 1);
+    const run = rows.get(buffer) as number;
+    return run < leastRun && run * extent < sizeOf((graph.buffers[buffer] as Operand).shape);
   };
   if (inRows.some(isTorn)) return undefined;
   const rowsPerBlock = Math.max(1, Math.min(Math.floor(blockBytes / rowBytes), Math.floor(extent / leastBlocks)));
@@ -185,9 +188,10 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
     if (number < first || number >= first + axes.length) for (const buffer of [...step.reads, step.writes]) kept.add(buffer);
   });
   const own = [...written].filter((buffer) => {
-    const { shape } = graph.buffers[buffer] as StepGraph["buffers"][number];
-    const leads = shape.slice(0, rows.get(buffer)).every((size) => size === 1);
+    const leads = (rows.get(buffer) as number) * extent === sizeOf((graph.buffers[buffer] as Operand).shape);
     return leads && !kept.has(buffer) && ((bytes(buffer) / extent) * rowsPerBlock) % alignment === 0;
   });
   return { first, axes, extent, rowsPerBlock, own };
 }
+
+const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);

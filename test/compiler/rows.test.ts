@@ -8,6 +8,7 @@ import {
   availableBackends,
   type CompileResult,
   concat,
+  elu,
   getBackend,
   gradients,
   layerNorm,
@@ -68,6 +69,14 @@ const functions: Record<string, { readonly fn: (...args: Tensor[]) => CompileRes
   "softmax of joined tensors": {
     fn: (x, y) => softmax(concat([(x as Tensor).mul(2), (y as Tensor).mul(3)], 1)),
     args: [uniform([32, 64]), uniform([32, 64])],
+  },
+  // The sum is written in four dimensions and read in three.
+  "a sum in another shape": {
+    fn: (x) => {
+      const sum = (x as Tensor).sum([0]);
+      return [sum, elu(sum.sub(0.07))];
+    },
+    args: [uniform([2, 2, 32, 32])],
   },
   crossEntropy: {
     fn: (x, t) => crossEntropy(x as Tensor, softmax(t as Tensor)),
