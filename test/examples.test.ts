@@ -1,7 +1,9 @@
-// Runs every program in examples/ and compares what it prints with the textbook's numbers.
+// Runs every program in examples/, the long ones at their smallest size, and looks at what they print and save.
 
-import { readdirSync } from "node:fs";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 
 /** What each program must print, word for word or as a pattern. */
 const expected: Readonly<Record<string, readonly (string | RegExp)[]>> = {
@@ -28,19 +30,57 @@ const expected: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   wine: [/^4 measurements -> 2 classes; .*together 1\.000$/, /^accuracy on held-out bottles: (9[3-9]\.\d|100\.0) %$/],
 };
 
+/** Programs that train: what they print at their smallest size, and the files they save. */
+const trained: Readonly<Record<string, { readonly prints: readonly RegExp[]; readonly saves: readonly string[] }>> = {
+  "digits-cnn": { prints: [/^epoch 1: loss \d\.\d{4}, \d+\.\d\d %$/, /^accuracy on digits/], saves: ["digits-cnn-mistakes.png"] },
+  "denoising-autoencoder": { prints: [/^on digits it has not seen: noisy 0\.\d+, cleaned 0\.\d+$/], saves: ["denoising-autoencoder.png"] },
+  vae: { prints: [/^epoch 1: reconstruction \d+\.\d, divergence \d+\.\d nats/], saves: ["vae-drawn.png", "vae-between.png"] },
+  dcgan: { prints: [/^epoch 1: loss of the judge \d\.\d{3}, of the drawer \d\.\d{3}$/], saves: ["dcgan.png"] },
+  voxels: { prints: [/^accuracy on solids it has not seen: \d+\.\d %$/], saves: ["voxels.png"] },
+  signals: { prints: [/^accuracy on signals it has not seen: \d+\.\d %$/], saves: ["signals.txt"] },
+  "transfer-learning": { prints: [/^25 pictures, nothing known: /, /^then all of it fine-tuned: /], saves: ["transfer-learning.txt"] },
+};
+
 const folder = new URL("../examples/", import.meta.url);
+const output = mkdtempSync(join(tmpdir(), "kasane-examples-"));
+beforeAll(() => {
+  vi.stubEnv("KASANE_EXAMPLES", "small");
+  vi.stubEnv("KASANE_OUTPUT", output);
+});
 afterEach(() => vi.restoreAllMocks());
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(output, { recursive: true });
+});
+
+/** Runs the program and gives what it printed. */
+async function run(name: string): Promise<string[]> {
+  const printed: string[] = [];
+  vi.spyOn(console, "log").mockImplementation((line: unknown) => void printed.push(String(line)));
+  const given = process.argv;
+  process.argv = given.slice(0, 2);
+  try {
+    await import(new URL(`${name}.ts`, folder).href);
+  } finally {
+    process.argv = given;
+  }
+  return printed;
+}
 
 describe("examples", () => {
   it("are all listed here", () => {
     const names = readdirSync(folder).flatMap((file) => (file.endsWith(".ts") ? [file.slice(0, -3)] : []));
-    expect(names.sort()).toEqual(Object.keys(expected).sort());
+    expect(names.sort()).toEqual([...Object.keys(expected), ...Object.keys(trained)].sort());
   });
 
   it.each(Object.entries(expected))("%s prints the textbook's numbers", async (name, wanted) => {
-    const printed: string[] = [];
-    vi.spyOn(console, "log").mockImplementation((line: unknown) => void printed.push(String(line)));
-    await import(new URL(`${name}.ts`, folder).href);
+    const printed = await run(name);
     for (const line of wanted) expect(printed).toContainEqual(typeof line === "string" ? line : expect.stringMatching(line));
+  });
+
+  it.each(Object.entries(trained))("%s trains and saves what it drew or found", async (name, { prints, saves }) => {
+    const printed = await run(name);
+    for (const line of prints) expect(printed).toContainEqual(expect.stringMatching(line));
+    for (const file of saves) expect(existsSync(join(output, file)), file).toBe(true);
   });
 });
