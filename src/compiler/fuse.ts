@@ -1,7 +1,16 @@
 // Fusion is substitution: a pointwise producer's formula is put in place of its loads, a pointwise consumer becomes its producer's epilogue.
 
 import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
-import { dropUnreadOperands, expressionsOf, mapExpressions, type Pass, type StepGraph, scalarsOf, transformScalar } from "./graph.ts";
+import {
+  dropUnreadOperands,
+  expressionsOf,
+  identityOutput,
+  mapExpressions,
+  type Pass,
+  type StepGraph,
+  scalarsOf,
+  transformScalar,
+} from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
 /** Calls whose repetition costs more than a pass through memory. */
@@ -141,21 +150,6 @@ function loadCount(nest: Nest): number {
 /** A sum of products, which the contraction engine packs: its loads stay plain. */
 function isProductSum(nest: Nest): boolean {
   return nest.reducer === "sum" && scalarsOf(nest.body).filter((node) => node.kind === "load").length >= 2;
-}
-
-/** For every dimension of the output the free axis that walks it; undefined when the output is not the loop itself. */
-function identityOutput(nest: Nest): (number | undefined)[] | undefined {
-  const axes: (number | undefined)[] = [];
-  for (const [d, index] of nest.output.index.entries()) {
-    if (index.kind !== "affine" || index.divisor !== 1 || index.offset !== 0 || index.terms.length > 1) return undefined;
-    const [term] = index.terms;
-    const extent = nest.output.shape[d] as number;
-    if (term === undefined ? extent !== 1 : term.coefficient !== 1 || (nest.axes[term.axis] as Axis).extent !== extent) return undefined;
-    axes.push(term?.axis);
-  }
-  const walked = new Set(axes.filter((axis) => axis !== undefined));
-  const covered = nest.axes.slice(0, nest.free).every((axis, number) => axis.extent === 1 || walked.has(number));
-  return covered && walked.size === axes.filter((axis) => axis !== undefined).length ? axes : undefined;
 }
 
 /** The consumer with every load of the buffer replaced by the producer's body; undefined when an index cannot be composed. */

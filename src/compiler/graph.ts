@@ -1,6 +1,6 @@
 // A whole traced step as data: loop nests over numbered buffers, with inputs, cells that persist, updates and results.
 
-import type { Nest, Operand, Scalar, Step } from "../formula/nest.ts";
+import type { Axis, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
 
 export interface StepGraph {
   readonly name: string;
@@ -140,6 +140,21 @@ export function dropUnreadOperands(nest: Nest, reads: readonly number[]): { nest
     nest: { ...renumbered, operands: kept.map((operand) => nest.operands[operand] as Operand) },
     reads: kept.map((operand) => reads[operand] as number),
   };
+}
+
+/** For every dimension of the output the free axis that walks it; undefined when the output is not the loop itself. */
+export function identityOutput(nest: Nest): (number | undefined)[] | undefined {
+  const axes: (number | undefined)[] = [];
+  for (const [d, index] of nest.output.index.entries()) {
+    if (index.kind !== "affine" || index.divisor !== 1 || index.offset !== 0 || index.terms.length > 1) return undefined;
+    const [term] = index.terms;
+    const extent = nest.output.shape[d] as number;
+    if (term === undefined ? extent !== 1 : term.coefficient !== 1 || (nest.axes[term.axis] as Axis).extent !== extent) return undefined;
+    axes.push(term?.axis);
+  }
+  const walked = new Set(axes.filter((axis) => axis !== undefined));
+  const covered = nest.axes.slice(0, nest.free).every((axis, number) => axis.extent === 1 || walked.has(number));
+  return covered && walked.size === axes.filter((axis) => axis !== undefined).length ? axes : undefined;
 }
 
 /** A key equal for nests that compute the same, whatever they are called. Params are those of the whole program: what a nest reads of them is in it. */

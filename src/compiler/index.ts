@@ -5,6 +5,7 @@ import { fuseEpilogues, fuseIntoConsumers } from "./fuse.ts";
 import type { Pass, StepGraph } from "./graph.ts";
 import { updateInPlace } from "./in-place.ts";
 import { groupingRows } from "./rows.ts";
+import { shareCalls } from "./share-calls.ts";
 import { dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
 import { placePieces, viewSlices } from "./views.ts";
 
@@ -23,6 +24,7 @@ export const PASSES: readonly { readonly name: string; readonly pass: Pass }[] =
   { name: "fuse", pass: fuseIntoConsumers },
   { name: "drop-fused", pass: dropUnusedSteps },
   { name: "epilogues-of-fused", pass: fuseEpilogues },
+  { name: "calls", pass: shareCalls },
   { name: "pieces", pass: placePieces },
   { name: "in-place", pass: updateInPlace },
   { name: "rows", pass: groupingRows() },

@@ -11,6 +11,7 @@ import type {
   ValueType,
   Variable,
 } from "./language.ts";
+import { interleaved } from "./statements.ts";
 import type { Input } from "./values.ts";
 import { elementType, i32, isVector, shuffle } from "./values.ts";
 
@@ -223,6 +224,17 @@ export class FunctionBuilder {
     } finally {
       this.#block = outer;
     }
+  }
+
+  /** Writes several pieces of straight-line code in turns; none needs what another stores. */
+  interleave(pieces: readonly (() => void)[]): void {
+    const start = this.#block.length;
+    const ends = pieces.map((write) => {
+      write();
+      return this.#block.length;
+    });
+    const written = this.#block.splice(start);
+    this.#block.push(...interleaved(ends.map((end, piece) => written.slice((ends[piece - 1] ?? start) - start, end - start))));
   }
 
   /** Identity of the block being written: what is set here may be read here and in blocks inside, not outside. */

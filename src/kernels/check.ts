@@ -14,6 +14,7 @@ import type {
   ValueType,
   Variable,
 } from "./language.ts";
+import { variableSetBy, visitStatements } from "./statements.ts";
 import * as v from "./values.ts";
 
 export interface CheckedModule {
@@ -88,14 +89,6 @@ function reachable(
   return found;
 }
 
-function visitStatements(block: readonly Statement[], visit: (statement: Statement) => void): void {
-  for (const statement of block) {
-    visit(statement);
-    if (statement.kind === "loop" || statement.kind === "while" || statement.kind === "if") visitStatements(statement.body, visit);
-    if (statement.kind === "if") visitStatements(statement.otherwise, visit);
-  }
-}
-
 /** out_of_range(region, offset, bytes): keeps the first report. */
 function defineReporter(machine: Machine, report: Value, taken: (name: string) => boolean): KernelFunction {
   let name = "out_of_range";
@@ -144,9 +137,7 @@ class FunctionChecker {
     this.#checkedName = checkedName;
     this.#variables = 1 + Math.max(-1, ...fn.parameters.map(({ id }) => id));
     visitStatements(fn.body, (statement) => {
-      const set = statement.kind === "set" || statement.kind === "loop" ? statement.variable : undefined;
-      const id = (statement.kind === "call" ? statement.result : set)?.id ?? -1;
-      this.#variables = Math.max(this.#variables, id + 1);
+      this.#variables = Math.max(this.#variables, (variableSetBy(statement)?.id ?? -1) + 1);
     });
   }
 

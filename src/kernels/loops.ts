@@ -285,7 +285,7 @@ const minimum = (a: Value, b: number): Value => v.min(a, b);
 
 /** The map or reduction at the present point; with `shifts`, at several vectors of points along the vector axis. */
 function writePoints(context: LoopContext, shifts: readonly number[]): void {
-  const { e, nest, plan } = context;
+  const { k, e, nest, plan } = context;
   if (nest.reducer !== undefined) {
     writeReduction(context, shifts);
     return;
@@ -295,9 +295,10 @@ function writePoints(context: LoopContext, shifts: readonly number[]): void {
     e.writeResults();
     return;
   }
-  for (const by of shifts) {
-    e.shifted([{ axis: plan.vector!, by, vector: true }], () => e.writeResults());
-  }
+  const pieces = shifts.map((by) => () => e.shifted([{ axis: plan.vector!, by, vector: true }], () => e.writeResults()));
+  // Elements that several steps add to are added to in order.
+  if (nest.output.accumulate) for (const write of pieces) write();
+  else k.interleave(pieces);
 }
 
 function describe(nest: Nest, plan: LoopPlan, transposed: boolean): string[] {

@@ -34,7 +34,7 @@ export function planLoops(nest: Nest, machine: Machine, first?: number): LoopPla
   }));
   const best = candidates.reduce((a, b) => (b.cost < a.cost ? b : a));
   const vector = best.cost === Number.POSITIVE_INFINITY ? undefined : best.axis;
-  const { lanes, registers } = machine;
+  const { lanes } = machine;
   const free = range(0, nest.free).filter((axis) => axis !== vector);
   const [output] = facts.stores;
   free.sort((a, b) => Number(b === first) - Number(a === first) || weight(output!, b) - weight(output!, a) || a - b);
@@ -47,26 +47,21 @@ export function planLoops(nest: Nest, machine: Machine, first?: number): LoopPla
   if (vector !== undefined) (vector < nest.free ? free : reduced).push(vector);
   const extent = vector === undefined ? 1 : nest.axes[vector]!.extent;
   let unroll = 1;
-  const most =
-    nest.reducer === undefined
-      ? facts.cost > 12
-        ? 1
-        : 4
-      : ordered
-        ? vector !== undefined && vector < nest.free
-          ? 4
-          : 1
-        : facts.cost > 12
-          ? 2
-          : vectorsFor(registers, nest, vector);
+  const most = mostVectors(nest, facts.cost, vector, machine);
   const inner = [...unrolled].reduce((product, axis) => product * nest.axes[axis]!.extent, 1);
   while (unroll * 2 <= most && unroll * 2 * lanes <= extent && unroll * 2 * inner <= 32) unroll *= 2;
   return { vector, free, reduced, unrolled, unroll, cost: facts.cost };
 }
 
-/** A row of accumulators for sums over outer axes; four chains hide the latency of inner ones. */
-function vectorsFor(registers: number, nest: Nest, vector: number | undefined): number {
-  return vector !== undefined && vector < nest.free ? Math.floor(registers / 2) : 4;
+/** As many vectors side by side as hide latencies and find room in registers. */
+function mostVectors(nest: Nest, cost: number, vector: number | undefined, { registers }: Machine): number {
+  const isFree = vector !== undefined && vector < nest.free;
+  // Long chains of operations in a map take turns; each keeps a handful of registers.
+  if (nest.reducer === undefined) return cost <= 12 ? 4 : Math.min(4, registers / 8);
+  if (nest.reducer === "argmax" || nest.reducer === "argmin") return isFree ? 4 : 1;
+  if (cost > 12) return 2;
+  // A row of accumulators for sums over outer axes; four chains hide the latency of inner ones.
+  return isFree ? Math.floor(registers / 2) : 4;
 }
 
 /** Small reduced axes (the window of a pooling) become straight code. */

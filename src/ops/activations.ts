@@ -38,8 +38,8 @@ export const elu = map("elu", "y = select(x > 0, x, alpha * expm1(x))", {
 export const selu = map("selu", "y = 1.0507009873554805 * select(x > 0, x, 1.6732632423543772 * expm1(x))", {
   doc: { en: "ELU scaled so that activations keep mean 0 and variance 1.", source: "Klambauer et al. 2017" },
 });
-export const gelu = map("gelu", "y = 0.5 * x * (1 + erf(x / sqrt(2)))", {
-  gradient: { x: "gy * (0.5 * (1 + erf(x / sqrt(2))) + x * exp(-x ^ 2 / 2) / sqrt(2 * pi))" },
+export const gelu = map("gelu", "y = 0.5 * x * (1 + erf(sqrt(0.5) * x))", {
+  gradient: { x: "gy * (0.5 * (1 + erf(sqrt(0.5) * x)) + sqrt(0.5 / pi) * x * exp(-0.5 * x ^ 2))" },
   doc: { en: "x times the probability that a standard normal number is below x.", source: "Hendrycks & Gimpel 2016" },
 });
 export const geluTanh = map("geluTanh", "y = 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ^ 3)))", {

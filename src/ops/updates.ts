@@ -29,11 +29,11 @@ export const adamSecond = update("adamSecond", "y = beta2 * s + fresh2 * (g + de
 });
 export const adamStep = update(
   "adamStep",
-  "y = w * (1 - rate * shrink) - rate / correction1 * m / (sqrt(s) / sqrt(correction2) + epsilon)",
+  "y = w * (1 - rate * shrink) - rate * sqrt(correction2) / correction1 * m / (sqrt(s) + epsilon * sqrt(correction2))",
   {
     params: { rate: "float", shrink: 0, correction1: "float", correction2: "float", epsilon: 1e-8 },
     doc: {
-      en: "Adam's step with bias correction; shrink is AdamW's decoupled weight decay.",
+      en: "Adam's step with bias correction, in the order that divides once per weight (section 2 of the paper); shrink is AdamW's decoupled weight decay.",
       ja: "Adam の一歩",
       source: "Kingma & Ba 2014; Loshchilov & Hutter 2017",
     },

@@ -1,5 +1,6 @@
 // Which wasm local holds which kernel variable: lifetimes within blocks, locals of one type reused.
-import type { Statement, Value, ValueType, Variable } from "../../kernels/language.ts";
+import type { Statement, ValueType, Variable } from "../../kernels/language.ts";
+import { blocksOf, valuesOf, variableSetBy, visitVariables } from "../../kernels/statements.ts";
 import { typeCode } from "./opcodes.ts";
 
 interface Occurrence {
@@ -55,72 +56,11 @@ type Visit = (variable: Variable, occurrence: Occurrence) => void;
 function walk(block: readonly Statement[], outer: readonly Place[], visit: Visit): void {
   block.forEach((statement, position) => {
     const path = [...outer, { block, position }];
-    const read = (value: Value | undefined) => {
-      if (value !== undefined) variablesOf(value, (variable) => visit(variable, { path, declares: false }));
-    };
-    switch (statement.kind) {
-      case "comment":
-        break;
-      case "set":
-        read(statement.value);
-        visit(statement.variable, { path, declares: true });
-        break;
-      case "store":
-        read(statement.value);
-        read(statement.address.base);
-        read(statement.address.index);
-        read(statement.count);
-        break;
-      case "call":
-        statement.args.forEach(read);
-        if (statement.result !== undefined) visit(statement.result, { path, declares: true });
-        break;
-      case "loop":
-        read(statement.start);
-        visit(statement.variable, { path, declares: true });
-        read(statement.end);
-        walk(statement.body, path, visit);
-        break;
-      case "atomicAdd":
-        read(statement.value);
-        read(statement.address.base);
-        read(statement.address.index);
-        if (statement.result !== undefined) visit(statement.result, { path, declares: true });
-        break;
-      case "await":
-        read(statement.value);
-        read(statement.address.base);
-        read(statement.address.index);
-        break;
-      case "while":
-        read(statement.condition);
-        walk(statement.body, path, visit);
-        break;
-      case "if":
-        read(statement.condition);
-        walk(statement.body, path, visit);
-        walk(statement.otherwise, path, visit);
-        break;
-    }
+    for (const value of valuesOf(statement)) visitVariables(value, (variable) => visit(variable, { path, declares: false }));
+    const set = variableSetBy(statement);
+    if (set !== undefined) visit(set, { path, declares: true });
+    for (const inner of blocksOf(statement)) walk(inner, path, visit);
   });
-}
-
-function variablesOf(value: Value, visit: (variable: Variable) => void): void {
-  switch (value.op) {
-    case "variable":
-      visit(value);
-      break;
-    case "constant":
-    case "lanes":
-      break;
-    case "load":
-      variablesOf(value.address.base, visit);
-      if (value.address.index !== undefined) variablesOf(value.address.index, visit);
-      if (value.count !== undefined) variablesOf(value.count, visit);
-      break;
-    default:
-      for (const arg of value.args) variablesOf(arg, visit);
-  }
 }
 
 /** Hands out local numbers, reusing freed ones of the same wasm type. */

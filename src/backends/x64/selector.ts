@@ -1,5 +1,6 @@
 // What instruction selection of one function shares: registers for variables, addresses, sources of operands, conditions and statements.
 import type { Address, KernelFunction, Machine, Statement, Value, ValueType, Variable } from "../../kernels/language.ts";
+import { valuesOf, variableSetBy, visitStatements, visitVariables } from "../../kernels/statements.ts";
 import { isVector } from "../../kernels/values.ts";
 import type { Masking } from "./assembler.ts";
 import { type FunctionCode, firstVirtual, type Item, incoming, outgoing } from "./code.ts";
@@ -570,54 +571,15 @@ function scaled(value: Value): { value: Value; scale: Memory["scale"] } {
   return { value, scale: 1 };
 }
 
-/** Ids of the variables that a function reads. */
+/** Ids of the variables that a function reads or sets. */
 function usedVariables(fn: KernelFunction): Set<number> {
   const used = new Set<number>();
-  const read = (value: Value | undefined): void => {
-    if (value === undefined) return;
-    if (value.op === "variable") used.add(value.id);
-    else if (value.op === "load") {
-      read(value.address.base);
-      read(value.address.index);
-    } else if ("args" in value) value.args.forEach(read);
-  };
-  const walk = (block: readonly Statement[]): void => {
-    for (const statement of block) {
-      switch (statement.kind) {
-        case "comment":
-          break;
-        case "set":
-          used.add(statement.variable.id);
-          read(statement.value);
-          break;
-        case "store":
-          [statement.value, statement.address.base, statement.address.index, statement.count].forEach(read);
-          break;
-        case "call":
-          statement.args.forEach(read);
-          break;
-        case "loop":
-          read(statement.start);
-          read(statement.end);
-          walk(statement.body);
-          break;
-        case "atomicAdd":
-        case "await":
-          [statement.value, statement.address.base, statement.address.index].forEach(read);
-          break;
-        case "while":
-          read(statement.condition);
-          walk(statement.body);
-          break;
-        case "if":
-          read(statement.condition);
-          walk(statement.body);
-          walk(statement.otherwise);
-          break;
-      }
-    }
-  };
-  walk(fn.body);
-  read(fn.result);
+  const read = (value: Value): void => visitVariables(value, ({ id }) => void used.add(id));
+  visitStatements(fn.body, (statement) => {
+    valuesOf(statement).forEach(read);
+    const set = variableSetBy(statement);
+    if (set !== undefined) used.add(set.id);
+  });
+  if (fn.result !== undefined) read(fn.result);
   return used;
 }

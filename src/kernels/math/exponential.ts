@@ -25,6 +25,8 @@ function reduced(k: FunctionBuilder, x: Value): { n: Value; r: Variable; tail: V
 
 /** (eʳ − 1 − r)/r² again, for eʳ within 2⁻²⁷: one term less. */
 const shortTail = [0.49999998, 0.166665387, 0.0416672212, 0.00836718093, 0.00138823998];
+/** (1 − e⁻ʳ − r)/r². */
+const negatedTail = shortTail.map((c, n) => (n % 2 === 0 ? -c : c));
 
 /**
  * 2·eʳ · 2ⁿ⁻¹, where n falls out of the sum that rounds x/ln 2: with 2²³ + 2²² + 126 added, its low bits are n − 1 + 127, an exponent.
@@ -42,7 +44,18 @@ export const exp: MathFunction = (k, x) => {
   return v.select(v.lt(kept, -86.9), v.constant(kept.type, 0), result);
 };
 
-/** eˣ for the small x that `pow` and `erf` need, already known not to be NaN or far out. */
+/** 1 − e⁻ᵘ for 0 ≤ u ≤ 80, or NaN: with u = r − n·ln 2, 2ⁿ·(1 − e⁻ʳ) + (1 − 2ⁿ), exact where n = 0. */
+export function oneMinusExp(k: FunctionBuilder, u: Value): Value {
+  const magic = 12582912 + 127;
+  const kept = k.let(u);
+  const shifted = k.let(v.fma(kept, -log2e, magic));
+  const n = k.let(v.sub(shifted, magic));
+  const r = k.let(v.fma(n, ln2[1], v.fma(n, ln2[0], kept)));
+  const power = k.let(v.bitsToFloat(v.shiftLeft(v.bitsToInt(shifted), 23)));
+  return v.fma(power, v.fma(v.mul(r, r), polynomial(r, negatedTail), r), v.sub(1, power));
+}
+
+/** eˣ for the small x that `pow` needs, already known not to be NaN or far out. */
 export const expPlus = (k: FunctionBuilder, x: Value): { value: Value; n: Value } => {
   const { n, r, tail } = reduced(k, x);
   return { value: v.add(v.add(tail, r), 1), n };

@@ -2,24 +2,22 @@
 import type { FunctionBuilder } from "../builder.ts";
 import type { Value } from "../language.ts";
 import * as v from "../values.ts";
-import { exp } from "./exponential.ts";
+import { oneMinusExp } from "./exponential.ts";
 import type { MathFunction } from "./helpers.ts";
-import { clamp, head, polynomial, signBit, withSign } from "./helpers.ts";
+import { head, polynomial, signBit, withSign } from "./helpers.ts";
 
-/** erf(x)/x − 1 in x² for |x| ≤ 0.93: 2⁻³¹ of erf. */
-const erfSmall = [0.128379167, -0.376126332, 0.112836872, -0.0268589412, 0.00519990597, -0.000813000606, 8.31675137e-5];
-/** −log(erfc t)/t − 1 for 0.92 ≤ t ≤ 3.95: 1 − e^(−t − t·P(t)) is within 2⁻³⁰ of erf. */
-const erfcExponent = [0.128648489, 0.635151319, 0.106236874, -0.0237620605, 0.00364245831, -0.00032280379, 1.12313108e-5];
+/** −log(erfc t)/t − 1 for 0 ≤ t ≤ 3.95: 1 − e^(−t − t·P(t)) is within 2⁻²⁷ of erf. */
+const erfcExponent = [
+  0.12837916612625122, 0.6366193890571594, 0.10277783125638962, -0.01915305852890015, -0.00016040675109252334, 0.00166703958529979,
+  -0.0006328441668301821, 0.00011764349619625136, -9.256533303414471e-6,
+];
 
+/** 1 − e^−u, with which nothing cancels near 0; where |x| > 3.92 erf is 1 in float32, and the bound keeps NaN. */
 export const erf: MathFunction = (k, x) => {
   const kept = k.let(x);
-  const square = k.let(v.mul(kept, kept));
-  const small = v.fma(kept, polynomial(square, erfSmall), kept);
-  // erf is 1 in float32 from 3.92 on; the clamp keeps NaN.
-  const t = k.let(clamp(v.abs(kept), 0, 3.95));
-  const e = exp(k, v.neg(v.fma(t, polynomial(t, erfcExponent), t)));
-  const large = withSign(v.sub(1, e), signBit(kept));
-  return v.select(v.lt(v.abs(kept), 0.925), small, large);
+  const t = k.let(v.operation("pmin", [v.abs(kept), 3.95]));
+  const u = k.let(v.fma(t, polynomial(t, erfcExponent), t));
+  return withSign(oneMinusExp(k, u), signBit(kept));
 };
 
 /** x − y·⌊x/y⌋: the sign of the divisor. Exact while |x/y| < 2²³. */

@@ -1,0 +1,132 @@
+// Common subexpressions across steps: what several maps of one shape compute at length (erf in GELU and in its gradient) is computed once.
+
+import type { FunctionName, Index, Operand, Scalar, Step } from "../formula/nest.ts";
+import { dropUnreadOperands, exactNumbers, identityOutput, type Pass, type StepGraph } from "./graph.ts";
+import { writersPerBuffer } from "./simplify.ts";
+
+/** Vector instructions, about. Random numbers are not here: dropout draws its mask again in the gradient, so that it need not be kept. */
+const WEIGHTS: Partial<Record<FunctionName, number>> = {
+  ...{ erf: 27, tanh: 35, log: 25, log1p: 30, pow: 100, sin: 25, cos: 25, tan: 40, asin: 25, acos: 25, atan: 25, sinh: 40, cosh: 35 },
+  ...{ exp: 14, expm1: 18, div: 8, sqrt: 10, mod: 15 },
+};
+/** Written once and read twice, a number costs the memory of two threads about as long as this many instructions cost them. */
+const LEAST_WEIGHT = 20;
+
+/** One place of a shared expression: which step computes it. */
+interface Place {
+  readonly position: number;
+  readonly node: Scalar;
+}
+
+/** Gives expensive expressions that several maps over the same elements compute a step of their own, before the first of them. */
+export const shareCalls: Pass = (graph) => {
+  const buffers = [...graph.buffers];
+  const made = new Map<number, Step[]>();
+  const loads = graph.steps.map(() => new Map<Scalar, number>());
+  for (const found of sharedExpressions(graph)) {
+    const [first] = found as [Place, ...Place[]];
+    const step = graph.steps[first.position] as Step;
+    // What is the whole of a step lies in its output already.
+    const whole = found.find(({ position, node }) => (graph.steps[position] as Step).nest.body === node);
+    if (whole !== undefined && whole !== first) continue;
+    const buffer = whole === undefined ? buffers.push({ dtype: "float32", shape: step.nest.output.shape }) - 1 : step.writes;
+    for (const { position, node } of found.slice(whole === undefined ? 0 : 1)) loads[position]?.set(node, buffer);
+    if (whole !== undefined) continue;
+    const users = [...new Set(found.map(({ position }) => graph.steps[position]?.nest.name))];
+    const shared = { ...step, nest: { ...step.nest, name: `shared by ${users.join(", ")}`, body: first.node }, writes: buffer };
+    made.set(first.position, [...(made.get(first.position) ?? []), tidy(shared)]);
+  }
+  const steps = graph.steps.flatMap((step, position) => [
+    ...(made.get(position) ?? []),
+    withLoads(step, loads[position] as ReadonlyMap<Scalar, number>),
+  ]);
+  return { ...graph, buffers, steps };
+};
+
+/** The places of every expensive expression that several steps compute, in order; of expressions within each other the largest. */
+function sharedExpressions(graph: StepGraph): Place[][] {
+  const writers = writersPerBuffer(graph);
+  const isSettled = (buffer: number): boolean => (writers.get(buffer) ?? 0) <= 1;
+  const keys = graph.steps.map((step) => {
+    const output = isMap(step) ? identityOutput(step.nest) : undefined;
+    return output !== undefined && [...step.reads, step.writes].every(isSettled) ? expensiveIn(step, output) : new Map<Scalar, string>();
+  });
+  const users = new Map<string, number>();
+  for (const found of keys) for (const key of new Set(found.values())) users.set(key, (users.get(key) ?? 0) + 1);
+  const chosen = new Map<string, Place[]>();
+  keys.forEach((found, position) => {
+    const visit = (node: Scalar): void => {
+      const key = found.get(node);
+      if (key !== undefined && (users.get(key) ?? 0) > 1) chosen.set(key, [...(chosen.get(key) ?? []), { position, node }]);
+      else if (node.kind === "call") node.args.forEach(visit);
+    };
+    if (found.size > 0) visit((graph.steps[position] as Step).nest.body);
+  });
+  // Where all other places lie within larger shared expressions, nothing is left to share.
+  return [...chosen.values()].filter((found) => found.some(({ position }) => position !== found[0]?.position));
+}
+
+function isMap({ nest, clear }: Step): boolean {
+  const { reducer, epilogue, output } = nest;
+  return !clear && reducer === undefined && epilogue === undefined && !output.accumulate && output.dtype === "float32";
+}
+
+/** Expensive expressions of a map, each with a key that is equal for the same numbers at the same elements of outputs of one shape. */
+function expensiveIn(step: Step, output: readonly (number | undefined)[]): Map<Scalar, string> {
+  const found = new Map<Scalar, string>();
+  const visit = (node: Scalar): void => {
+    if (node.kind !== "call") return;
+    node.args.forEach(visit);
+    const key = node.type === "float" && weightOf(node) >= LEAST_WEIGHT ? keyOf(node, step, output) : undefined;
+    if (key !== undefined) found.set(node, key);
+  };
+  visit(step.nest.body);
+  return found;
+}
+
+function weightOf(node: Scalar): number {
+  return node.kind === "call" ? node.args.reduce((sum, argument) => sum + weightOf(argument), WEIGHTS[node.fn] ?? 1) : 0;
+}
+
+function keyOf(expression: Scalar, { nest, reads }: Step, output: readonly (number | undefined)[]): string | undefined {
+  let isPlain = true;
+  const named = (index: Index): Index => {
+    if (index.kind !== "affine") {
+      isPlain = false;
+      return index;
+    }
+    // Axes of extent 1 have no dimension, and stand at 0.
+    const terms = index.terms.map((term) => ({ ...term, axis: output.indexOf(term.axis) })).filter(({ axis }) => axis >= 0);
+    return { ...index, terms: terms.sort((a, b) => a.axis - b.axis) };
+  };
+  const described = (node: Scalar): unknown => {
+    if (node.kind === "call") return { ...node, args: node.args.map(described) };
+    if (node.kind === "load")
+      return { ...node, operand: reads[node.operand], shape: nest.operands[node.operand]?.shape, index: node.index.map(named) };
+    if (node.kind !== "constant" && node.kind !== "param") isPlain = false;
+    return node;
+  };
+  const key = JSON.stringify([nest.output.shape, described(expression)], exactNumbers);
+  return isPlain ? key : undefined;
+}
+
+/** The step with the replaced expressions as loads from the buffers that hold them. */
+function withLoads(step: Step, replaced: ReadonlyMap<Scalar, number>): Step {
+  if (replaced.size === 0) return step;
+  const { nest } = step;
+  const operands: Operand[] = [...nest.operands];
+  const reads = [...step.reads];
+  const change = (node: Scalar): Scalar => {
+    const buffer = replaced.get(node);
+    if (buffer === undefined) return node.kind === "call" ? { ...node, args: node.args.map(change) } : node;
+    reads.push(buffer);
+    const operand = operands.push({ dtype: "float32", shape: nest.output.shape }) - 1;
+    return { kind: "load", operand, index: nest.output.index, fill: 0, type: "float" };
+  };
+  const body = change(nest.body);
+  return tidy({ ...step, nest: { ...nest, operands, body }, reads });
+}
+
+function tidy(step: Step): Step {
+  return { ...step, ...dropUnreadOperands(step.nest, step.reads) };
+}

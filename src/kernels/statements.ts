@@ -1,0 +1,91 @@
+// What every walk over kernels needs: what a statement reads, what it sets, and the blocks inside it; and straight-line code of several kinds side by side.
+
+import type { Address, Statement, Value, Variable } from "./language.ts";
+
+/** The values a statement itself reads; those of its blocks are not among them. */
+export function valuesOf(statement: Statement): readonly Value[] {
+  switch (statement.kind) {
+    case "comment":
+      return [];
+    case "set":
+      return [statement.value];
+    case "store":
+      return [statement.value, ...valuesIn(statement.address), ...present(statement.count)];
+    case "call":
+      return statement.args;
+    case "loop":
+      return [statement.start, statement.end];
+    case "atomicAdd":
+    case "await":
+      return [statement.value, ...valuesIn(statement.address)];
+    case "while":
+    case "if":
+      return [statement.condition];
+  }
+}
+
+/** The variable that a statement gives a value. */
+export function variableSetBy(statement: Statement): Variable | undefined {
+  switch (statement.kind) {
+    case "set":
+    case "loop":
+      return statement.variable;
+    case "call":
+    case "atomicAdd":
+      return statement.result;
+    default:
+      return undefined;
+  }
+}
+
+export function blocksOf(statement: Statement): readonly (readonly Statement[])[] {
+  if (statement.kind === "loop" || statement.kind === "while") return [statement.body];
+  return statement.kind === "if" ? [statement.body, statement.otherwise] : [];
+}
+
+/** Every statement of a block and of the blocks inside, outer ones first. */
+export function visitStatements(block: readonly Statement[], visit: (statement: Statement) => void): void {
+  for (const statement of block) {
+    visit(statement);
+    for (const inner of blocksOf(statement)) visitStatements(inner, visit);
+  }
+}
+
+/** Every variable that an expression reads, each time it does. */
+export function visitVariables(value: Value, visit: (variable: Variable) => void): void {
+  if (value.op === "variable") visit(value);
+  else if (value.op === "load") for (const inner of [...valuesIn(value.address), ...present(value.count)]) visitVariables(inner, visit);
+  else if (value.op !== "constant" && value.op !== "lanes") for (const inner of value.args) visitVariables(inner, visit);
+}
+
+/**
+ * Pieces of code that do not need each other's stores, in turns of one statement each: a processor looks some sixty instructions ahead,
+ * and so finds work of the others while one waits for its own results. What a piece sets, later ones may read. Pieces with loops or calls stay in order.
+ */
+export function interleaved(pieces: readonly (readonly Statement[])[]): Statement[] {
+  const all = pieces.flat();
+  if (all.some(({ kind }) => kind !== "set" && kind !== "store")) return all;
+  const queues = pieces.map((piece) => [...piece]);
+  const pending = new Set(all.flatMap((statement) => variableSetBy(statement)?.id ?? []));
+  const order: Statement[] = [];
+  const isReady = (statement: Statement): boolean => {
+    let ready = true;
+    for (const value of valuesOf(statement)) visitVariables(value, ({ id }) => (ready &&= !pending.has(id)));
+    return ready;
+  };
+  while (order.length < all.length) {
+    for (const queue of queues) {
+      const [next] = queue;
+      if (next === undefined || !isReady(next)) continue;
+      queue.shift();
+      order.push(next);
+      const set = variableSetBy(next);
+      if (set !== undefined) pending.delete(set.id);
+    }
+  }
+  return order;
+}
+
+const valuesIn = ({ base, index }: Address): readonly Value[] => [base, ...present(index)];
+
+const present = (value: Value | undefined): readonly Value[] => (value === undefined ? [] : [value]);

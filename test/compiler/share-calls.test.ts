@@ -1,0 +1,81 @@
+// Expensive expressions of several maps: computed once where that is less work than a pass through memory, and only there.
+
+import { describe, expect, it } from "vitest";
+import type { StepGraph } from "../../src/compiler/graph.ts";
+import { shareCalls } from "../../src/compiler/share-calls.ts";
+import { compile, dropout, gelu, gradients, manualSeed, parameter, type Tensor, tensor } from "../../src/index.ts";
+import { keepsNumbers, through, traceOf } from "./support.ts";
+
+const x = parameter(
+  tensor([
+    [1, -2, 3],
+    [0.5, 0, -0.25],
+  ]),
+);
+
+const calls = (graph: StepGraph, name: string): number => JSON.stringify(graph.steps).split(`"fn":"${name}"`).length - 1;
+
+/** The graph of a function before and after the pass. */
+function sharing(fn: (value: Tensor) => Tensor[]): { before: StepGraph; after: StepGraph } {
+  const before = through(
+    traceOf(
+      fn,
+      tensor([
+        [2, 1, 0],
+        [1, 1, 1],
+      ]),
+    ),
+    "epilogues-of-fused",
+  );
+  return { before, after: keepsNumbers(before, shareCalls) };
+}
+
+describe("calls that several steps compute", () => {
+  it("are computed once: erf of GELU and of its gradient", () => {
+    const { before, after } = sharing((upstream) => {
+      const y = gelu(x);
+      return [y, ...gradients(y, [x], { upstream })];
+    });
+    expect(calls(before, "erf")).toBe(2);
+    expect(calls(after, "erf")).toBe(1);
+    expect(after.steps).toHaveLength(before.steps.length + 1);
+    expect(after.steps.some(({ nest }) => nest.name === "shared by gelu, gradient of gelu by x")).toBe(true);
+  });
+
+  it("are read from the step whose whole body they are", () => {
+    const { before, after } = sharing((value) => [value.tanh(), value.tanh().mul(3).add(value)]);
+    expect(calls(after, "tanh")).toBe(1);
+    expect(after.steps).toHaveLength(before.steps.length);
+  });
+
+  it("stay where they cost less than memory, are random, or are of other elements", () => {
+    const cheap = sharing((value) => [value.exp().add(1), value.exp().add(value)]);
+    expect(calls(cheap.after, "exp")).toBe(calls(cheap.before, "exp"));
+    const other = sharing((value) => [value.erf().add(1), value.slice([0, 1]).erf().mul(2), value.mul(2).erf().sub(1)]);
+    expect(calls(other.after, "erf")).toBe(calls(other.before, "erf"));
+    manualSeed(1);
+    const random = sharing((value) => {
+      const y = dropout(value.mul(x), 0.5);
+      return [y, ...gradients(y, [x], { upstream: value })];
+    });
+    expect(calls(random.after, "uniform")).toBe(calls(random.before, "uniform"));
+  });
+
+  it("give the same numbers as eager", () => {
+    const both = (upstream: Tensor): Tensor[] => {
+      const y = gelu(x);
+      return [y, ...gradients(y, [x], { upstream })];
+    };
+    const upstream = tensor([
+      [1, 2, 3],
+      [-1, 0.5, 2],
+    ]);
+    const [y, gx] = both(upstream) as [Tensor, Tensor];
+    const [compiledY, compiledGx] = compile(both)(upstream) as [Tensor, Tensor];
+    for (const [found, wanted] of [
+      [compiledY, y],
+      [compiledGx, gx],
+    ] as const)
+      for (let n = 0; n < wanted.size; n++) expect(found.data[n]).toBeCloseTo(wanted.data[n] as number, 6);
+  });
+});
