@@ -2,6 +2,7 @@
 
 import { located } from "../tensor/engine.ts";
 import { currentScope, withScope, withSite } from "../tensor/tape.ts";
+import { valueOf } from "../tensor/tensor.ts";
 import { dependsOn } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import type { Layer, LayerMembers } from "./layer.ts";
@@ -23,6 +24,8 @@ export interface LayerState {
   readonly forward: (state: LayerState, ...inputs: never[]) => unknown;
   /** Multiplications with an addition in one call, from the shapes; children count their own. */
   readonly multiplyAdds: (input: readonly number[], output: readonly number[]) => number;
+  /** Only before the first call of a layer whose sizes that call decides: what it is from then on. */
+  readonly decide?: ((input: readonly number[], training: boolean) => LayerState) | undefined;
   training: boolean;
 }
 
@@ -72,11 +75,11 @@ export function callPart(part: Part, inputs: readonly unknown[], given?: string)
   const state = states.get(part);
   const name = given ?? nameIn(running.at(-1), part, state);
   const compute = (): unknown => {
-    const output = attempt(() => (state === undefined ? part(...(inputs as never[])) : forward(state, inputs)));
+    const output = attempt(() => (state === undefined ? part(...(inputs as never[])) : forward(decided(part, state, inputs), inputs)));
     if (observers.length > 0)
       tell({
         path: currentScope().join("."),
-        kind: state?.kind ?? (part.name || "function"),
+        kind: states.get(part)?.kind ?? (part.name || "function"),
         layer: state && (part as Layer),
         inputs,
         output,
@@ -94,6 +97,14 @@ function attempt<Result>(run: () => Result): Result {
   } catch (error) {
     throw located(error);
   }
+}
+
+/** What a layer is once its input is there. */
+function decided(part: Part, state: LayerState, [x]: readonly unknown[]): LayerState {
+  if (state.decide === undefined) return state;
+  const made = state.decide(valueOf(x as Tensor, state.kind).shape, state.training);
+  states.set(part, made);
+  return made;
 }
 
 function forward(state: LayerState, inputs: readonly unknown[]): unknown {

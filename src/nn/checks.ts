@@ -1,7 +1,7 @@
 // Checks of arguments that several layers share, and small helpers over shapes.
 
 import type { PerDimension } from "../tensor/contractions.ts";
-import { valueOf } from "../tensor/tensor.ts";
+import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -35,6 +35,14 @@ export function perDimension(kind: string, what: string, value: PerDimension, di
     throw new InputError(`${kind}: ${what} must be one number or ${dims} of them, got ${JSON.stringify(value)}`);
   for (const item of values) checkCount(kind, what, item);
   return values;
+}
+
+/** `sequential(…, flatten, …)` and nn's `elu(x)` look right and are not: they make a layer of a tensor. */
+export function refuseTensor(kind: string, value: unknown): void {
+  if (isTensor(value))
+    throw new InputError(`${kind}: makes a layer, but got a tensor`, {
+      hint: `write ${kind}() among the layers, or import the function ${kind === "flatten" ? "x.flatten()" : kind} from "kasane"`,
+    });
 }
 
 /** The options among the keys that the caller gave. */

@@ -1,17 +1,36 @@
 // Layers, initialisers and losses.
 
-export { relu, relu6, selu, sigmoid, silu, softplus, softsign, tanh } from "../tensor/functions.ts";
+export {
+  hardSigmoid,
+  hardSwish,
+  logSigmoid,
+  mish,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  softsign,
+  tanh,
+} from "../tensor/functions.ts";
 export { isLayer, type LayerCall, observeLayers, type Part, type Settings } from "./call.ts";
+export * from "./containers.ts";
 export * from "./convolution.ts";
+export * from "./dropout.ts";
+export * from "./gated.ts";
 export type { Fans, Initialiser, Start } from "./init.ts";
 export * as init from "./init.ts";
 export { type Layer, type LayerMembers, layer, type ShapedLayer } from "./layer.ts";
 export * from "./layers.ts";
+export { lazy } from "./lazy.ts";
 export { linear, type WeightOptions } from "./linear.ts";
 export * from "./losses.ts";
 export * from "./normalisation.ts";
 export * from "./pooling.ts";
+export * from "./resampling.ts";
 export type { ShapeRule } from "./rules.ts";
+export * from "./separable.ts";
 export { type Step, sequential } from "./sequential.ts";
 export type { LoadOptions, StateSource, StoredNumbers } from "./state-dict.ts";
 export { type Summary, type SummaryRow, summary } from "./summary.ts";

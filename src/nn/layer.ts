@@ -67,6 +67,7 @@ export interface LayerDefinition<Inputs extends readonly unknown[]> {
   readonly parts?: Iterable<readonly [string, Part]>;
   readonly forward: (state: LayerState, ...inputs: Inputs) => unknown;
   readonly multiplyAdds?: LayerState["multiplyAdds"];
+  readonly decide?: LayerState["decide"];
 }
 
 /** A layer from its definition; `Made` is its type for the caller. */
@@ -81,11 +82,12 @@ export function makeLayer<Made extends LayerMembers, Inputs extends readonly unk
     parts: new Map(definition.parts ?? []),
     forward: definition.forward as unknown as LayerState["forward"],
     multiplyAdds: definition.multiplyAdds ?? (() => 0),
+    decide: definition.decide,
     training: true,
   };
   for (const name of [...state.parts.keys(), ...state.parameters.keys(), ...state.buffers.keys()]) checkName(definition.kind, name);
   const self = ((...inputs: readonly unknown[]) => callPart(self as unknown as Part, inputs)) as unknown as Made;
-  const members: LayerMembers = membersOf(state, () => self as unknown as Layer);
+  const members = membersOf(() => self as unknown as Layer);
   Object.defineProperties(self, { ...Object.getOwnPropertyDescriptors(members), name: { value: state.kind } });
   Object.defineProperty(self, Symbol.for("nodejs.util.inspect.custom"), { value: () => members.toString() });
   register(self, state);
@@ -125,16 +127,20 @@ export function layer<Forward extends { call(...inputs: Tensor[]): unknown }["ca
   });
 }
 
-function membersOf(state: LayerState, self: () => Layer): LayerMembers {
+function membersOf(self: () => Layer): LayerMembers {
+  // Not a constant: the first call of a lazy layer decides what it is.
+  const state = (): LayerState => stateOf(self()) as LayerState;
   const each = (pick: (inner: LayerState) => ReadonlyMap<string, Tensor>): Map<string, Tensor> => {
     const found = new Map<string, Tensor>();
     const seen = new Set<Tensor>();
-    for (const [path, inner] of layersIn(state))
+    for (const [path, inner] of layersIn(state())) {
+      refuseUndecided(state().kind, path, inner);
       for (const [name, value] of pick(inner)) {
         if (seen.has(value)) continue;
         seen.add(value);
         found.set(path === "" ? name : `${path}.${name}`, value);
       }
+    }
     return found;
   };
   const parameters = (): Map<string, Tensor> => each((inner) => inner.parameters);
@@ -145,20 +151,24 @@ function membersOf(state: LayerState, self: () => Layer): LayerMembers {
     return self() as Result;
   };
   return {
-    kind: state.kind,
-    settings: state.settings,
+    get kind() {
+      return state().kind;
+    },
+    get settings() {
+      return state().settings;
+    },
     get training() {
-      return state.training;
+      return state().training;
     },
     get children() {
-      return new Map([...state.parts].filter((entry): entry is [string, Layer] => isLayer(entry[1])));
+      return new Map([...state().parts].filter((entry): entry is [string, Layer] => isLayer(entry[1])));
     },
     parameters: () => [...parameters().values()],
     namedParameters: parameters,
     namedBuffers: buffers,
-    namedLayers: () => new Map(layersIn(state).map(([path, , part]) => [path, part ?? self()])),
-    train: (on = true) => chain(() => setTraining(state, on)),
-    eval: () => chain(() => setTraining(state, false)),
+    namedLayers: () => new Map(layersIn(state()).map(([path, , part]) => [path, part ?? self()])),
+    train: (on = true) => chain(() => setTraining(state(), on)),
+    eval: () => chain(() => setTraining(state(), false)),
     requiresGrad: (on) =>
       chain(() => {
         for (const value of parameters().values()) {
@@ -170,9 +180,19 @@ function membersOf(state: LayerState, self: () => Layer): LayerMembers {
       for (const value of parameters().values()) value.zeroGrad();
     },
     stateDict: () => new Map([...all()].map(([name, value]) => [name, value.detach().clone()])),
-    loadStateDict: (source, options) => loadState(state.kind, all(), source, options),
-    toString: () => describeLayer(state),
+    loadStateDict: (source, options) => loadState(state().kind, all(), source, options),
+    toString: () => describeLayer(state()),
   };
+}
+
+function refuseUndecided(kind: string, path: string, state: LayerState): void {
+  if (state.decide === undefined) return;
+  throw new InputError(
+    `${kind}: ${path === "" ? "this layer" : `layer ${path}`} has no parameters before its first input decides its sizes`,
+    {
+      hint: "call the model once with a batch, net(x), before parameters(), optimizers and state dicts",
+    },
+  );
 }
 
 /** The layers from here on by path, outer before inner, each once. */

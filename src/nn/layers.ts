@@ -1,26 +1,14 @@
-// Layers without windows or statistics: dropout, embedding, flatten, identity, and activations with options.
+// Layers without windows or statistics: embedding, flatten and other changes of shape, identity, and activations with options.
 
 import * as functions from "../tensor/functions.ts";
-import * as random from "../tensor/random.ts";
-import { isTensor } from "../tensor/tensor.ts";
+import type { Shape } from "../tensor/shapes.ts";
 import type { Axes, Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Settings } from "./call.ts";
-import { checkCount, wholeNumbers } from "./checks.ts";
+import { checkCount, product, refuseTensor, wholeNumbers } from "./checks.ts";
 import { normal, type Start, start } from "./init.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
-import type { EmbeddingRule, FlattenRule, SameRule } from "./rules.ts";
-
-/** In training, sets each element to 0 with the given probability and scales the others by 1 / (1 − probability); else changes nothing. Srivastava et al. 2014. */
-export function dropout(probability = 0.5): ShapedLayer<SameRule> {
-  refuseTensor("dropout", probability);
-  if (!(probability >= 0 && probability < 1)) throw new InputError(`dropout: the probability must be in [0, 1), got ${probability}`);
-  return makeLayer<ShapedLayer<SameRule>>({
-    kind: "dropout",
-    settings: { probability },
-    forward: (state, x: Tensor) => (state.training && probability > 0 ? random.dropout(x, probability) : x),
-  });
-}
+import type { EmbeddingRule, FlattenRule, ReshapeRule, SameRule } from "./rules.ts";
 
 /** A table of `count` rows of `size` numbers: whole numbers [...] → [..., size]. Parameter weight [count, size], from normal(0, 1) unless given. */
 export function embedding<const Size extends number>(
@@ -61,6 +49,46 @@ export function flatten(options: { readonly startAxis?: number; readonly endAxis
   });
 }
 
+/**
+ * Every sample under another shape: [batch, …] → [batch, ...shape]; one extent may be −1 (what is left).
+ * @example sequential(linear(16, 3136), reshape([64, 7, 7]), convTranspose2d(64, 32, 3))
+ * @throws ShapeError when the numbers of elements differ
+ */
+export function reshape<const To extends Shape>(shape: To): ShapedLayer<ReshapeRule<To>> {
+  refuseTensor("reshape", shape);
+  checkExtents("reshape", shape);
+  return makeLayer<ShapedLayer<ReshapeRule<To>>>({
+    kind: "reshape",
+    settings: { shape: [...shape] },
+    forward: (_state, x: Tensor) => x.reshape([x.shape[0] ?? 1, ...shape] as readonly number[]),
+  });
+}
+
+/**
+ * Divides one dimension into several: unflatten(1, [2, 3]) makes [batch, 6, …] to [batch, 2, 3, …]; one extent may be −1.
+ * @throws ShapeError when they do not multiply to the extent of the dimension
+ */
+export function unflatten(axis: number, shape: readonly number[]): Layer {
+  refuseTensor("unflatten", axis);
+  checkExtents("unflatten", shape);
+  return makeLayer<Layer>({
+    kind: "unflatten",
+    settings: { axis, shape: [...shape] },
+    forward(_state, x: Tensor) {
+      const at = axis < 0 ? axis + x.rank : axis;
+      const extent = x.shape[at];
+      if (extent === undefined) throw new ShapeError(`unflatten: axis ${axis} does not exist in shape [${x.shape.join(", ")}]`);
+      const rest = product(shape.filter((size) => size !== -1));
+      const full = shape.map((size) => (size === -1 ? extent / rest : size));
+      if (product(full) !== extent || full.some((size) => !Number.isInteger(size)))
+        throw new ShapeError(
+          `unflatten: an extent of ${extent} cannot be divided into [${shape.join(", ")}]: x is [${x.shape.join(", ")}]`,
+        );
+      return x.reshape([...x.shape.slice(0, at), ...full, ...x.shape.slice(at + 1)]);
+    },
+  });
+}
+
 /** Returns its input. */
 export function identity(): ShapedLayer<SameRule> {
   return makeLayer<ShapedLayer<SameRule>>({ kind: "identity", forward: (_state, x: Tensor) => x });
@@ -95,15 +123,12 @@ export function logSoftmax(axis: Axes = -1): ShapedLayer<SameRule> {
   return activation("logSoftmax", { axis }, (x) => functions.logSoftmax(x, axis));
 }
 
+function checkExtents(kind: string, shape: readonly number[]): void {
+  if (shape.some((size) => !Number.isInteger(size) || size < -1 || size === 0) || shape.filter((size) => size === -1).length > 1)
+    throw new InputError(`${kind}: expected positive integers and at most one −1, got [${shape.join(", ")}]`);
+}
+
 function activation(kind: string, settings: Settings, forward: (x: Tensor) => Tensor): ShapedLayer<SameRule> {
   for (const value of Object.values(settings)) refuseTensor(kind, value);
   return makeLayer<ShapedLayer<SameRule>>({ kind, settings, forward: (_state, x: Tensor) => forward(x) });
-}
-
-/** `sequential(…, flatten, …)` and nn's `elu(x)` look right and are not: they make a layer of a tensor. */
-function refuseTensor(kind: string, value: unknown): void {
-  if (isTensor(value))
-    throw new InputError(`${kind}: makes a layer, but got a tensor`, {
-      hint: `write ${kind}() among the layers, or import the function ${kind === "flatten" ? "x.flatten()" : kind} from "kasane"`,
-    });
 }

@@ -5,7 +5,7 @@ import * as functions from "../tensor/functions.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { checkRank, given, perDimension, SPATIAL } from "./checks.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
-import type { GlobalPoolingRule, PoolingRule, Windows } from "./rules.ts";
+import type { AdaptiveRule, GlobalPoolingRule, PoolingRule, Sizes, Windows } from "./rules.ts";
 
 export type AveragePoolingOptions = PoolingOptions & {
   /** Divide by the whole window, or only by the part of it inside the input. Default true: the whole. */
@@ -57,6 +57,39 @@ export function globalMaxPool(options: GlobalPoolingOptions & { readonly keepDim
 export function globalMaxPool(options?: GlobalPoolingOptions & { readonly keepDims?: false }): ShapedLayer<GlobalPoolingRule>;
 export function globalMaxPool(options: GlobalPoolingOptions = {}): unknown {
   return globalPooling("globalMaxPool", options, (x, axes) => x.max(axes, options));
+}
+
+type MakeAdaptive<Dimensions extends readonly unknown[]> = <const Size extends PerDimension>(
+  size: Size,
+) => ShapedLayer<AdaptiveRule<Sizes<Dimensions, Size>>>;
+
+/** Mean over `size` windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels, size]. Window i covers ⌊i·length/size⌋ to ⌈(i+1)·length/size⌉, as PyTorch has it. */
+export const adaptiveAveragePool1d = adaptivePooling("Average", 1) as MakeAdaptive<[0]>;
+/** Mean over windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch, channels, ...size]. */
+export const adaptiveAveragePool2d = adaptivePooling("Average", 2) as MakeAdaptive<[0, 0]>;
+/** Mean over windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] → [batch, channels, ...size]. */
+export const adaptiveAveragePool3d = adaptivePooling("Average", 3) as MakeAdaptive<[0, 0, 0]>;
+/** Largest value of windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels, size]. */
+export const adaptiveMaxPool1d = adaptivePooling("Max", 1) as MakeAdaptive<[0]>;
+/** Largest value of windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch, channels, ...size]. */
+export const adaptiveMaxPool2d = adaptivePooling("Max", 2) as MakeAdaptive<[0, 0]>;
+/** Largest value of windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] → [batch, channels, ...size]. */
+export const adaptiveMaxPool3d = adaptivePooling("Max", 3) as MakeAdaptive<[0, 0, 0]>;
+
+function adaptivePooling(of: "Average" | "Max", dims: number): (size: PerDimension) => unknown {
+  const kind = `adaptive${of}Pool${dims}d`;
+  const pool = of === "Max" ? functions.adaptiveMaxPool : functions.adaptiveAveragePool;
+  return (size) => {
+    perDimension(kind, "size", size, dims);
+    return makeLayer<Layer>({
+      kind,
+      settings: { size },
+      forward(_state, x) {
+        checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
+        return pool(x, size);
+      },
+    });
+  };
 }
 
 function globalPooling(kind: string, options: GlobalPoolingOptions, reduce: (x: Tensor, axes: number[]) => Tensor): Layer {

@@ -39,7 +39,8 @@ function write(state: LayerState, name: string | undefined, indent: string, line
   const shapes = [...state.parameters, ...state.buffers].map(([key, value]) => `${key} [${value.shape.join(", ")}]`);
   const count = parameterTotal(state);
   const counted = count === 0 ? [] : [`${grouped(count)} parameter${count === 1 ? "" : "s"}`];
-  const notes = [...shapes, ...counted];
+  const undecided = state.decide === undefined ? [] : ["sizes come from the first input"];
+  const notes = [...undecided, ...shapes, ...counted];
   lines.push(`${indent}${label}${state.kind}${settingsText(state.settings)}${notes.length === 0 ? "" : `  ${notes.join(", ")}`}`);
   for (const [key, part] of state.parts) {
     const inner = stateOf(part);

@@ -3,7 +3,7 @@
 import { zeros } from "../tensor/create.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { isTensor } from "../tensor/tensor.ts";
-import type { DType } from "../tensor/types.ts";
+import type { DType, Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { observeLayers, stateOf } from "./call.ts";
 import type { LayerMembers } from "./layer.ts";
@@ -40,8 +40,7 @@ export function summary(layer: LayerMembers, inputShape: readonly number[], opti
   const state = stateOf(layer);
   if (state === undefined) throw new InputError("summary: expected a layer", { hint: "put plain functions into sequential(…)" });
   const modes = [...layer.namedLayers().values()].map((inner) => [inner, inner.training] as const);
-  const counted = new Set<string>();
-  const names = new Map([...layer.namedParameters()].map(([name, value]) => [value, name]));
+  const counted = new Set<Tensor>();
   const rows: SummaryRow[] = [];
   layer.eval();
   try {
@@ -51,8 +50,8 @@ export function summary(layer: LayerMembers, inputShape: readonly number[], opti
         const inner = call.layer && stateOf(call.layer);
         // A container without weights of its own says nothing that its parts do not.
         if (inner !== undefined && inner.parts.size > 0 && inner.parameters.size === 0) return;
-        const fresh = [...(inner?.parameters.values() ?? [])].filter((value) => !counted.has(names.get(value) ?? ""));
-        for (const value of fresh) counted.add(names.get(value) ?? "");
+        const fresh = [...(inner?.parameters.values() ?? [])].filter((value) => !counted.has(value));
+        for (const value of fresh) counted.add(value);
         const [input] = call.inputs;
         rows.push({
           path: call.path,
@@ -71,7 +70,7 @@ export function summary(layer: LayerMembers, inputShape: readonly number[], opti
   const made = {
     inputShape,
     rows,
-    parameters: parameterTotal(state),
+    parameters: parameterTotal(stateOf(layer) ?? state),
     trainableParameters: layer.parameters().reduce((sum, value) => sum + (value.requiresGrad ? value.size : 0), 0),
     multiplyAdds: rows.reduce((sum, row) => sum + row.multiplyAdds, 0),
   };

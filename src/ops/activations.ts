@@ -74,6 +74,15 @@ export const hardSwish = map("hardSwish", "y = x * min(max(x / 6 + 0.5, 0), 1)",
   gradient: { x: "select(x <= -3, 0, select(x >= 3, gy, gy * (x / 3 + 0.5)))" },
   doc: { en: "x times its hard sigmoid.", source: "Howard et al. 2019" },
 });
+export const mish = map("mish", "y = x * tanh(max(x, 0) + log1p(exp(-abs(x))))", {
+  gradient: {
+    x: "t = tanh(max(x, 0) + log1p(exp(-abs(x)))); gx = gy * (t + x * (1 - t * t) / (1 + exp(-x)))",
+  },
+  doc: { en: "x times the tanh of its softplus: smooth, and slightly negative below 0.", source: "Misra 2019" },
+});
+export const prelu = map("prelu", "y = select(x > 0, x, slope * x)", {
+  doc: { en: "Leaky ReLU whose slope is learned, per channel or one for all.", source: "He et al. 2015" },
+});
 
 export const softmax = composite("softmax", "m = max[@axes](x); e = exp(x - m); s = sum[@axes](e); y = e / s", {
   gradient: { x: "gx = y * (gy - sum[@axes](gy * y))" },

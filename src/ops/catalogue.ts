@@ -12,6 +12,7 @@ import type { Op } from "./op.ts";
 import * as pooling from "./pooling.ts";
 import * as random from "./random.ts";
 import * as reductions from "./reductions.ts";
+import * as resampling from "./resampling.ts";
 import * as updates from "./updates.ts";
 
 /** Numbers in row-major order under a shape. */
@@ -165,6 +166,8 @@ const entries: readonly CatalogueEntry[] = [
     hardtanh: [line],
     hardSigmoid: [line],
     hardSwish: [line],
+    mish: [line],
+    prelu: [{ ...line, slope: floats([], 0.25) }],
     softmax: [scores, rows],
     logSoftmax: [scores, rows],
   }),
@@ -299,6 +302,8 @@ const entries: readonly CatalogueEntry[] = [
   ...listed("normalisations", normalisations, {
     normalise: [{ x: floats([3], 1, 4, 7), mean: floats([], 4), variance: floats([], 6), weight: floats([], 1), bias: floats([], 0) }],
     layerNorm: [{ ...matrix, weight: floats([3], 1, 1, 2), bias: floats([3], 0, 0, 1) }, rows],
+    rmsNorm: [{ ...matrix, weight: floats([3], 1, 1, 2) }, rows],
+    localResponseNorm: [{ x: counting(1, 3, 2) }, { size: 3, before: 1, channels: 3, alpha: 1 }],
   }),
   ...listed("losses", losses, {
     squaredError: [{ x: floats([3], 1, 2, 3), t: floats([3], 1, 0, 5) }],
@@ -343,12 +348,20 @@ const entries: readonly CatalogueEntry[] = [
       scatterAdd: [["scatterAdd", gathers.scatterAdd(2, 0), { x: counting(3, 2), ids: integers([3], 1, 0, 1) }, {}, [2, 2]]],
     },
   ),
+  ...listed("resampling", resampling, {
+    resample: [
+      { x: counting(1, 3, 1), ids: integers([4, 2], 0, 0, 0, 1, 1, 2, 2, 2), w: floats([4, 2], 0.5, 0.5, 0.5, 0.5, 0.25, 0.75, 1, 0) },
+    ],
+    resampleMax: [{ x: floats([1, 4, 1], 3, 1, 4, 2), ids: integers([2, 3], 0, 1, -1, 1, 2, 3) }],
+  }),
   ...listed("random", random, {
     uniform: [{}, { seed: 1, stream: 1 }, [4]],
     normal: [{}, { seed: 1, stream: 1 }, [4]],
     bernoulli: [{}, { seed: 1, stream: 1 }, [4]],
     integers: [{}, { seed: 1, stream: 1, low: 0, high: 10 }, [4]],
     dropout: [{ x: counting(4) }, { seed: 1, stream: 1, keep: 0.5 }],
+    channelDropout: [{ x: counting(1, 3, 2) }, { seed: 1, stream: 1, keep: 0.5 }],
+    alphaDropout: [{ x: counting(4) }, { seed: 1, stream: 1, keep: 0.5 }],
   }),
   ...listed("updates", updates, {
     sgd: [weights, { rate: 0.1 }],

@@ -15,6 +15,29 @@ export const layerNorm = composite(
   "m = mean[@axes](x); c = x - m; v = mean[@axes](c * c); y = c / sqrt(v + epsilon) * weight + bias",
   {
     params: { epsilon: 1e-5 },
-    doc: { en: "Normalises each sample over the axes, then scales and shifts.", ja: "層正規化", source: "Ba, Kiros & Hinton 2016" },
+    doc: {
+      en: "Normalises over the axes, then scales and shifts: layer, group and instance normalisation.",
+      ja: "層正規化",
+      source: "Ba, Kiros & Hinton 2016; Wu & He 2018; Ulyanov et al. 2016",
+    },
+  },
+);
+export const rmsNorm = composite("rmsNorm", "v = mean[@axes](x * x); y = x / sqrt(v + epsilon) * weight", {
+  params: { epsilon: 1e-6 },
+  doc: {
+    en: "Divides by the root mean square over the axes, then scales: layer normalisation without the mean.",
+    source: "Zhang & Sennrich 2019",
+  },
+});
+export const localResponseNorm = composite(
+  "localResponseNorm",
+  "t[n, c < channels, s] = sum[p < size](x[n, c + p - before, s] ^ 2); y[n, c, s] = x[n, c, s] / (bias + alpha / size * t[n, c, s]) ^ beta",
+  {
+    params: { alpha: 1e-4, beta: 0.75, bias: 1 },
+    sizes: { size: "required", before: "required", channels: "required" },
+    doc: {
+      en: "Divides by a power of the mean square of the neighbouring channels, from `before` below the own one on.",
+      source: "Krizhevsky et al. 2012, as PyTorch defines it",
+    },
   },
 );

@@ -32,3 +32,23 @@ export const dropout = random("dropout", "y[...] = select(uniform(seed, stream, 
     source: "Srivastava et al. 2014",
   },
 });
+export const channelDropout = random(
+  "channelDropout",
+  "y[n, c, ...] = select(uniform(seed, stream, position[n, c], 0) < keep, x[n, c, ...] / keep, 0)",
+  {
+    params: { ...params, keep: 0.5 },
+    doc: {
+      en: "Dropout of whole channels: all positions of a channel stay or go together.",
+      source: "Tompson et al. 2015 (spatial dropout)",
+    },
+  },
+);
+// What is dropped becomes −scale · alpha of SELU; the line after it gives back mean 0 and variance 1.
+export const alphaDropout = random(
+  "alphaDropout",
+  "y[...] = (select(uniform(seed, stream, position[...], 0) < keep, x[...], -1.7580993408473766) + 1.7580993408473766 * (1 - keep)) / sqrt(keep * (1 + 1.7580993408473766 ^ 2 * (1 - keep)))",
+  {
+    params: { ...params, keep: 0.5 },
+    doc: { en: "Dropout for SELU: keeps mean 0 and variance 1.", source: "Klambauer et al. 2017" },
+  },
+);

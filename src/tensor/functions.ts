@@ -6,10 +6,11 @@ import * as gathers from "../ops/gathers.ts";
 import * as moves from "../ops/moves.ts";
 import * as normalisations from "../ops/normalisations.ts";
 import type { Op } from "../ops/op.ts";
-import { InputError } from "../util/errors.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
 import * as contractions from "./contractions.ts";
 import { apply } from "./engine.ts";
 import * as operate from "./operate.ts";
+import * as resampling from "./resampling.ts";
 import type { Shape } from "./shapes.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
 import type { Axes, Tensor } from "./types.ts";
@@ -36,6 +37,7 @@ export const softsign: Unary = unary(activations.softsign);
 export const logSigmoid: Unary = unary(activations.logSigmoid);
 export const hardSigmoid: Unary = unary(activations.hardSigmoid);
 export const hardSwish: Unary = unary(activations.hardSwish);
+export const mish: Unary = unary(activations.mish);
 export const exp: Unary = unary(arithmetic.exp);
 export const log: Unary = unary(arithmetic.log);
 export const sqrt: Unary = unary(arithmetic.sqrt);
@@ -199,6 +201,104 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
   );
 }
 
+/** x [..., 2n, ...] → a · sigmoid(b) [..., n, ...] for the halves a and b along the axis. Dauphin et al. 2016. @throws ShapeError when the extent is odd */
+export function glu(x: Tensor, axis = -1): Tensor {
+  const [a, b] = halves("glu", x, axis);
+  return a.mul(b.sigmoid());
+}
+
+/** x where positive, else slope · x with one slope for all, or one per channel of [batch, channels, …]. */
+export function prelu<S extends Shape>(x: Tensor<S>, slope: Tensor): Tensor<S> {
+  const weights = valueOf(slope, "prelu");
+  const channels = x.rank < 2 ? 1 : (x.shape[1] as number);
+  if (weights.size !== 1 && weights.size !== channels)
+    throw new ShapeError(`prelu: expected one slope or ${channels}, got ${weights.size}: x is ${operate.shapeText(x.shape)}`);
+  const spread = weights.size === 1 ? [] : [weights.size, ...x.shape.slice(2).fill(1)];
+  return asTensor(apply(activations.prelu, [valueOf(x, "prelu"), operate.reshape(weights, spread)]));
+}
+
+/**
+ * Normalises [batch, channels, …] over the positions and channels of each group, then scales and shifts each channel.
+ * @param weight and bias [channels]
+ * @throws ShapeError when the groups do not divide the channels
+ */
+export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
+  const value = valueOf(x, "groupNorm");
+  const [batch = 0, channels = 0] = value.shape;
+  if (value.rank < 2 || !(groups > 0) || channels % groups !== 0)
+    throw new ShapeError(
+      `groupNorm: ${groups} groups do not divide the channels of [batch, channels, …]: x is ${operate.shapeText(x.shape)}`,
+    );
+  const inner = channels / groups;
+  const grouped = operate.reshape(value, [batch, groups, inner, value.shape.slice(2).reduce((a, b) => a * b, 1)]);
+  const [scale, shift] = [weight, bias].map((item) => operate.reshape(valueOf(item, "groupNorm"), [groups, inner, 1]));
+  const y = apply(normalisations.layerNorm, [grouped, scale as typeof value, shift as typeof value], { axes: [2, 3], epsilon });
+  return asTensor(operate.reshape(y, value.shape));
+}
+
+/** Divides by the root mean square over the last dimensions, as many as weight has. */
+export function rmsNorm(x: Tensor, weight: Tensor, epsilon = 1e-6): Tensor {
+  const axes = Array.from({ length: weight.rank }, (_, d) => x.rank - weight.rank + d);
+  return asTensor(apply(normalisations.rmsNorm, [valueOf(x, "rmsNorm"), valueOf(weight, "rmsNorm")], { axes, epsilon }));
+}
+
+/** x / (bias + alpha · mean of the squares of `size` neighbouring channels)^beta, for [batch, channels, …]. */
+export function localResponseNorm(
+  x: Tensor,
+  size: number,
+  options: { readonly alpha?: number; readonly beta?: number; readonly bias?: number } = {},
+): Tensor {
+  const value = valueOf(x, "localResponseNorm");
+  const [batch = 0, channels = 0, ...spatial] = value.shape;
+  if (value.rank < 2) throw new ShapeError(`localResponseNorm: expected [batch, channels, …], got shape ${operate.shapeText(x.shape)}`);
+  if (!Number.isInteger(size) || size < 1) throw new InputError(`localResponseNorm: size must be a positive integer, got ${size}`);
+  const flat = operate.reshape(value, [batch, channels, spatial.reduce((a, b) => a * b, 1)]);
+  const { alpha = 1e-4, beta = 0.75, bias = 1 } = options;
+  const attributes = { size, before: size >> 1, channels, alpha, beta, bias };
+  return asTensor(operate.reshape(apply(normalisations.localResponseNorm, [flat], attributes), value.shape));
+}
+
+/** y[…, o] = Σ x1[…, i] · weight[o, i, j] · x2[…, j] + bias[o]. */
+export function bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const [outputs = 0, left = 0, right = 0] = weight.shape;
+  if (weight.rank !== 3 || x1.shape.at(-1) !== left || x2.shape.at(-1) !== right)
+    throw new ShapeError(
+      `bilinear: weight is [out, in1, in2] for x1 [..., in1] and x2 [..., in2], got ${[weight, x1, x2].map((item) => operate.shapeText(item.shape)).join(", ")}`,
+    );
+  const y = einsum("...oj,...j->...o", einsum("...i,oij->...oj", x1, weight), x2);
+  return bias === undefined ? y : y.add(bias.reshape([outputs]));
+}
+
+/** [batch, channels, …] with other spatial extents. @throws InputError without a size or scale, or with both */
+export function upsample(x: Tensor, options: resampling.UpsampleOptions): Tensor {
+  return asTensor(resampling.upsample(valueOf(x, "upsample"), options));
+}
+
+/** Mean over `size` windows per spatial dimension that divide it as evenly as possible: output i covers ⌊i·n/size⌋ to ⌈(i+1)·n/size⌉. */
+export function adaptiveAveragePool(x: Tensor, size: contractions.PerDimension): Tensor {
+  return asTensor(resampling.adaptivePool("average", valueOf(x, "adaptiveAveragePool"), size));
+}
+
+/** Largest value over `size` windows per spatial dimension that divide it as evenly as possible. */
+export function adaptiveMaxPool(x: Tensor, size: contractions.PerDimension): Tensor {
+  return asTensor(resampling.adaptivePool("max", valueOf(x, "adaptiveMaxPool"), size));
+}
+
+/** Larger spatial dimensions. @throws ShapeError when reflect or circular padding reaches beyond the input */
+export function padding(x: Tensor, amounts: resampling.PaddingAmounts, options: resampling.PaddingOptions = {}): Tensor {
+  return asTensor(resampling.padding(valueOf(x, "padding"), amounts, options));
+}
+
+/** [batch, channels · factor², height, width] → [batch, channels, height · factor, width · factor]; in the same way for one and three dimensions. Shi et al. 2016. */
+export function pixelShuffle(x: Tensor, factor: number): Tensor {
+  return asTensor(resampling.pixelShuffle(valueOf(x, "pixelShuffle"), factor));
+}
+
+/** The inverse of pixelShuffle. */
+export function pixelUnshuffle(x: Tensor, factor: number): Tensor {
+  return asTensor(resampling.pixelUnshuffle(valueOf(x, "pixelUnshuffle"), factor));
+}
+
 /** A copy with its own memory. */
 export function copy<S extends Shape>(x: Tensor<S>): Tensor<S> {
   return asTensor(apply(moves.copy, [valueOf(x, "copy")]));
@@ -216,4 +316,12 @@ export function applyOp(op: Op, inputs: readonly Tensor[], attributes: Attribute
       { resultShape, like },
     ),
   );
+}
+
+function halves(name: string, x: Tensor, axis: number): readonly [Tensor, Tensor] {
+  const along = operate.resolveAxis(name, axis, valueOf(x, name).rank);
+  const extent = x.shape[along] as number;
+  if (extent % 2 !== 0)
+    throw new ShapeError(`${name}: expected an even extent along axis ${axis}, got ${extent}: x is ${operate.shapeText(x.shape)}`);
+  return x.split(extent / 2, along) as unknown as readonly [Tensor, Tensor];
 }

@@ -15,6 +15,7 @@ export * from "./create.ts";
 export * from "./define-op.ts";
 export * from "./functions.ts";
 export * from "./random.ts";
+export type { Interpolation, PaddingAmounts, PaddingMode, PaddingOptions, UpsampleOptions } from "./resampling.ts";
 export type * from "./shapes.ts";
 export { callSite, noGrad, withScope } from "./tape.ts";
 export { fromData, gradients, isTensor } from "./tensor.ts";

@@ -1,6 +1,7 @@
 // Seeded random tensors and permutations: one seed decides every number, whatever the backend.
 
 import { philox } from "../formula/functions.ts";
+import type { Op } from "../ops/op.ts";
 import * as random from "../ops/random.ts";
 import { InputError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
@@ -86,6 +87,40 @@ export function permutation(count: number): Int32Array {
 
 /** Sets each element to 0 with the given probability and scales the others by 1 / (1 − probability). */
 export function dropout<S extends Shape>(x: Tensor<S>, probability = 0.5): Tensor<S> {
-  if (!(probability >= 0 && probability < 1)) throw new InputError(`dropout: the probability must be in [0, 1), got ${probability}`);
-  return asTensor<S>(apply(random.dropout, [valueOf(x, "dropout")], { ...nextStream(), keep: 1 - probability }));
+  return drop(random.dropout, "dropout", x, probability);
+}
+
+/** Sets whole channels of [batch, channels, …] to 0 with the given probability and scales the others by 1 / (1 − probability). */
+export function channelDropout<S extends Shape>(x: Tensor<S>, probability = 0.5): Tensor<S> {
+  return drop(random.channelDropout, "channelDropout", x, probability);
+}
+
+/** Dropout for activations by SELU: what is dropped takes SELU's lowest value, and mean 0 and variance 1 are kept. */
+export function alphaDropout<S extends Shape>(x: Tensor<S>, probability = 0.5): Tensor<S> {
+  return drop(random.alphaDropout, "alphaDropout", x, probability);
+}
+
+function drop<S extends Shape>(op: Op, name: string, x: Tensor<S>, probability: number): Tensor<S> {
+  if (!(probability >= 0 && probability < 1)) throw new InputError(`${name}: the probability must be in [0, 1), got ${probability}`);
+  return asTensor<S>(apply(op, [valueOf(x, name)], { ...nextStream(), keep: 1 - probability }));
+}
+
+/** Runs a function with random numbers of its own (see forkRandom); those of everybody else go on as if it had not run. */
+export function withOwnRandom<Result>(own: RandomState, run: () => Result): Result {
+  const before = randomState();
+  seed = own.seed;
+  stream = own.stream;
+  try {
+    return run();
+  } finally {
+    seed = before.seed;
+    stream = before.stream;
+  }
+}
+
+/** A state for withOwnRandom that depends on the seed and on what was drawn until now, not on when it is used. Counts as one draw. */
+export function forkRandom(): RandomState {
+  const state = { seed: philox(seed, stream, 0)[0] >>> 0, stream: 0 };
+  stream = (stream + 1) >>> 0;
+  return state;
 }

@@ -59,6 +59,17 @@ export function whenKnown(value: Value, check: (data: HostArray) => void): void 
   else current.check(value, check);
 }
 
+/** Runs a function as if nothing were traced: the tensors it makes come from outside of the step. */
+export function outsideTrace<Result>(run: () => Result): Result {
+  const before = current;
+  current = undefined;
+  try {
+    return run();
+  } finally {
+    current = before;
+  }
+}
+
 export function runTrace<Result>(trace: Trace, run: () => Result): Result {
   if (current !== undefined)
     throw new InputError("compile: a compiled function was called while another one is being traced", {

@@ -42,6 +42,15 @@ const one = (label: string, inputs: Readonly<Record<string, Input>>, attributes:
 
 /** Scalar, empty, one, odd, a whole vector, loops with tails. */
 const SHAPES: readonly Shape[] = [[], [0], [2, 0, 3], [1], [7], [3, 5], [4, 16], [2, 3, 4, 5], [1031], [9, 131]];
+/** Outer, resampled and inner extent; the new extent, and how many elements each output reads. */
+const RESAMPLED = [
+  [1, 1, 1, 1, 1],
+  [2, 3, 1, 5, 2],
+  [3, 5, 4, 3, 3],
+  [1, 4, 131, 9, 2],
+  [9, 7, 1, 131, 4],
+  [0, 3, 2, 2, 2],
+] as const;
 const BROADCASTS: readonly (readonly [Shape, Shape])[] = [
   [[], []],
   [[0], [0]],
@@ -469,6 +478,8 @@ export const table: Readonly<Record<string, Spec>> = {
   hardtanh: unary(aside(-1, 0.5), { ulp: 0 }, { attributes: { low: -1, high: 0.5 } }),
   hardSigmoid: unary(between(-5, 5, -3, 3), { ulp: 2, floor: 0.5 }),
   hardSwish: unary(between(-5, 5, -3, 3), { ulp: 4, floor: 0.5 }),
+  mish: unary(any, { ulp: 8, floor: 0.5 }),
+  prelu: binary(["x", "slope"], aside(0)),
   softmax: reduction(any, { ulp: 32 }, { gradient: { ulp: 128 } }),
   logSoftmax: reduction(any, { ulp: 32, floor: 1 }, { gradient: { ulp: 128 } }),
 
@@ -583,6 +594,54 @@ export const table: Readonly<Record<string, Spec>> = {
       const like = real(x.slice(axes[0]));
       return one(`${text(x)} over ${text(axes)}`, { x: real(x), weight: like, bias: like }, { axes, epsilon: 1e-3 });
     }),
+  },
+  rmsNorm: {
+    forward: { ulp: 32, floor: 1 },
+    gradient: { ulp: 256 },
+    cases: (
+      [
+        [[7], [0]],
+        [[3, 5], [1]],
+        [
+          [2, 3, 4],
+          [1, 2],
+        ],
+        [[9, 131], [1]],
+      ] as const
+    ).map(([x, axes]) => one(`${text(x)} over ${text(axes)}`, { x: real(x), weight: real(x.slice(axes[0])) }, { axes, epsilon: 1e-3 })),
+  },
+  localResponseNorm: {
+    forward: { ulp: 32, floor: 1 },
+    gradient: { ulp: 256 },
+    cases: [
+      [1, 1, 1, 1],
+      [2, 5, 3, 3],
+      [1, 7, 4, 2],
+      [2, 3, 131, 5],
+    ].map(([n, channels, s, size]) =>
+      one(
+        `${n} ${channels} ${s} by ${size}`,
+        { x: real([n as number, channels as number, s as number]) },
+        { size: size as number, before: (size as number) >> 1, channels: channels as number, alpha: 0.5, beta: 0.75, bias: 2 },
+      ),
+    ),
+  },
+
+  resample: {
+    forward: { ulp: 8, floor: 1, terms: true },
+    cases: RESAMPLED.map(([a, extent, s, out, taps]) =>
+      one(`${a} ${extent} ${s} to ${out} by ${taps}`, {
+        x: real([a, extent, s]),
+        ids: whole([out, taps], extent),
+        w: real([out, taps]),
+      }),
+    ),
+  },
+  resampleMax: {
+    forward: { ulp: 0 },
+    cases: RESAMPLED.map(([a, extent, s, out, taps]) =>
+      one(`${a} ${extent} ${s} to ${out} by ${taps}`, { x: real([a, extent, s], distinct), ids: whole([out, taps], extent) }),
+    ),
   },
 
   squaredError: binary(xt, any, any, { ulp: 4 }),
@@ -848,6 +907,21 @@ export const table: Readonly<Record<string, Spec>> = {
   randomBernoulli: drawn({ probability: 0.3 }),
   randomInteger: drawn({ low: -4, high: 9 }),
   dropout: { forward: { ulp: 1 }, cases: SHAPES.map((shape) => one(text(shape), { x: real(shape) }, { seed: 5, stream: 3, keep: 0.7 })) },
+  channelDropout: {
+    forward: { ulp: 1 },
+    cases: [
+      [1, 1],
+      [3, 5],
+      [2, 3, 7],
+      [4, 16, 3, 5],
+      [2, 0, 3],
+      [9, 131, 2],
+    ].map((shape) => one(text(shape), { x: real(shape) }, { seed: 5, stream: 3, keep: 0.7 })),
+  },
+  alphaDropout: {
+    forward: { ulp: 8, floor: 1 },
+    cases: SHAPES.map((shape) => one(text(shape), { x: real(shape) }, { seed: 5, stream: 3, keep: 0.7 })),
+  },
 
   sgd: step(["w", any], ["g", any])({ rate: 0.1, decay: 0.01 }),
   sgdVelocity: step(["v", any], ["g", any], ["w", any])({ momentum: 0.9, dampening: 0.1, decay: 0.01 }),

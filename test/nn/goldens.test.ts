@@ -33,13 +33,15 @@ interface LossCase {
   readonly targetGradient?: Numbers;
 }
 
+/** Takes layers, not numbers, or two inputs: compared with PyTorch in layers-composed.test.ts. */
+const inComposition = ["bilinear", "lazy", "parallel", "residual"];
 const library = nn as unknown as Record<string, (...given: readonly unknown[]) => unknown>;
-const layers = readGoldens<LayerCase>("layers");
+const layers = ["layers", "layers-extended"].flatMap((name) => [...readGoldens<LayerCase>(name)]);
 const losses = readGoldens<LossCase>("losses");
 const before = getBackend().name;
 
 it("has a case for every layer and every loss", () => {
-  const others = ["init", "isLayer", "observeLayers", "layer", "sequential", "summary"];
+  const others = ["init", "isLayer", "observeLayers", "layer", "sequential", "summary", ...inComposition];
   const covered = new Set([...layers.map((item) => item.layer), ...losses.map((item) => item.loss)]);
   expect(Object.keys(nn).filter((name) => !others.includes(name) && !covered.has(name))).toEqual([]);
 });
