@@ -1,6 +1,6 @@
-// Common subexpressions across steps: what several maps of one shape compute at length (erf in GELU and in its gradient) is computed once.
+// Common subexpressions across steps: what several of them compute at length for each element (erf in GELU and in its gradient) is computed once.
 
-import type { FunctionName, Index, Operand, Scalar, Step } from "../formula/nest.ts";
+import type { FunctionName, Index, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
 import { dropUnreadOperands, exactNumbers, identityOutput, type Pass, type StepGraph } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
@@ -18,7 +18,7 @@ interface Place {
   readonly node: Scalar;
 }
 
-/** Gives expensive expressions that several maps over the same elements compute a step of their own, before the first of them. */
+/** Gives expensive expressions that several steps compute for the same elements a step of their own, before the first of them. */
 export const shareCalls: Pass = (graph) => {
   const buffers = [...graph.buffers];
   const made = new Map<number, Step[]>();
@@ -27,14 +27,16 @@ export const shareCalls: Pass = (graph) => {
     const [first] = found as [Place, ...Place[]];
     const step = graph.steps[first.position] as Step;
     // What is the whole of a step lies in its output already.
-    const whole = found.find(({ position, node }) => (graph.steps[position] as Step).nest.body === node);
+    const whole = found.find(({ position, node }) => valueOf((graph.steps[position] as Step).nest) === node);
     if (whole !== undefined && whole !== first) continue;
     const buffer = whole === undefined ? buffers.push({ dtype: "float32", shape: step.nest.output.shape }) - 1 : step.writes;
     for (const { position, node } of found.slice(whole === undefined ? 0 : 1)) loads[position]?.set(node, buffer);
     if (whole !== undefined) continue;
     const users = [...new Set(found.map(({ position }) => graph.steps[position]?.nest.name))];
-    const shared = { ...step, nest: { ...step.nest, name: `shared by ${users.join(", ")}`, body: first.node }, writes: buffer };
-    made.set(first.position, [...(made.get(first.position) ?? []), tidy(shared)]);
+    const { axes, free } = step.nest;
+    const loops = { axes: axes.slice(0, free), reducer: undefined, body: first.node, epilogue: undefined };
+    const nest = { ...step.nest, ...loops, name: `shared by ${users.join(", ")}` };
+    made.set(first.position, [...(made.get(first.position) ?? []), tidy({ ...step, nest, writes: buffer })]);
   }
   const steps = graph.steps.flatMap((step, position) => [
     ...(made.get(position) ?? []),
@@ -48,7 +50,7 @@ function sharedExpressions(graph: StepGraph): Place[][] {
   const writers = writersPerBuffer(graph);
   const isSettled = (buffer: number): boolean => (writers.get(buffer) ?? 0) <= 1;
   const keys = graph.steps.map((step) => {
-    const output = isMap(step) ? identityOutput(step.nest) : undefined;
+    const output = writesWhole(step) ? identityOutput(step.nest) : undefined;
     return output !== undefined && [...step.reads, step.writes].every(isSettled) ? expensiveIn(step, output) : new Map<Scalar, string>();
   });
   const users = new Map<string, number>();
@@ -60,18 +62,22 @@ function sharedExpressions(graph: StepGraph): Place[][] {
       if (key !== undefined && (users.get(key) ?? 0) > 1) chosen.set(key, [...(chosen.get(key) ?? []), { position, node }]);
       else if (node.kind === "call") node.args.forEach(visit);
     };
-    if (found.size > 0) visit((graph.steps[position] as Step).nest.body);
+    if (found.size > 0) visit(valueOf((graph.steps[position] as Step).nest));
   });
   // Where all other places lie within larger shared expressions, nothing is left to share.
   return [...chosen.values()].filter((found) => found.some(({ position }) => position !== found[0]?.position));
 }
 
-function isMap({ nest, clear }: Step): boolean {
-  const { reducer, epilogue, output } = nest;
-  return !clear && reducer === undefined && epilogue === undefined && !output.accumulate && output.dtype === "float32";
+function writesWhole({ nest: { output }, clear }: Step): boolean {
+  return !clear && !output.accumulate && output.dtype === "float32";
 }
 
-/** Expensive expressions of a map, each with a key that is equal for the same numbers at the same elements of outputs of one shape. */
+/** What is computed for each element: a map's body, the epilogue of a reduction. */
+function valueOf({ reducer, body, epilogue }: Nest): Scalar {
+  return epilogue ?? (reducer === undefined ? body : { kind: "accumulator", type: "float" });
+}
+
+/** Expensive expressions of a step's elements, each with a key that is equal for the same numbers at the same elements of outputs of one shape. */
 function expensiveIn(step: Step, output: readonly (number | undefined)[]): Map<Scalar, string> {
   const found = new Map<Scalar, string>();
   const visit = (node: Scalar): void => {
@@ -80,7 +86,7 @@ function expensiveIn(step: Step, output: readonly (number | undefined)[]): Map<S
     const key = node.type === "float" && weightOf(node) >= LEAST_WEIGHT ? keyOf(node, step, output) : undefined;
     if (key !== undefined) found.set(node, key);
   };
-  visit(step.nest.body);
+  visit(valueOf(step.nest));
   return found;
 }
 
@@ -123,8 +129,9 @@ function withLoads(step: Step, replaced: ReadonlyMap<Scalar, number>): Step {
     const operand = operands.push({ dtype: "float32", shape: nest.output.shape }) - 1;
     return { kind: "load", operand, index: nest.output.index, fill: 0, type: "float" };
   };
-  const body = change(nest.body);
-  return tidy({ ...step, nest: { ...nest, operands, body }, reads });
+  const value = change(valueOf(nest));
+  const changed = nest.reducer === undefined ? { body: value } : { epilogue: value };
+  return tidy({ ...step, nest: { ...nest, ...changed, operands }, reads });
 }
 
 function tidy(step: Step): Step {

@@ -84,7 +84,7 @@ export const prelu = map("prelu", "y = select(x > 0, x, slope * x)", {
   doc: { en: "Leaky ReLU whose slope is learned, per channel or one for all.", source: "He et al. 2015" },
 });
 
-export const softmax = composite("softmax", "m = max[@axes](x); e = exp(x - m); s = sum[@axes](e); y = e / s", {
+export const softmax = composite("softmax", "m = max[@axes](x); e = exp(x - m); r = 1 / sum[@axes](e); y = e * r", {
   gradient: { x: "gx = y * (gy - sum[@axes](gy * y))" },
   doc: {
     en: "Turns numbers into probabilities that sum to 1 along the axes; subtracting the maximum changes nothing but avoids overflow.",
