@@ -95,6 +95,7 @@ const windows = (dims: number): Record<string, number> => ({
   ),
 });
 const edge = floats([1, 1, 2, 2], 1, 0, -1, 2);
+const moments = { m: floats([2], 0.02, -0.04), s: floats([2], 0.01, 0.02) };
 const weights = { w: floats([2], 0.5, -1), g: floats([2], 0.2, -0.4) };
 
 const entries: readonly CatalogueEntry[] = [
@@ -377,6 +378,30 @@ const entries: readonly CatalogueEntry[] = [
       { w: weights.w, m: floats([2], 0.02, -0.04), s: floats([2], 0.01, 0.02) },
       { rate: 0.1, correction1: 0.1, correction2: 0.001 },
     ],
+    squaresSum: [{ s: moments.s, ...weights }],
+    rmsDirection: [{ ...weights, s: moments.s }],
+    rmsDirectionCentered: [{ ...weights, ...moments }],
+    adaDeltaDirection: [{ a: floats([2], 0.1, 0.2), s: moments.s, ...weights }],
+    adamaxNorm: [{ u: floats([2], 0.1, 0.5), ...weights }],
+    adamaxStep: [
+      { w: weights.w, m: moments.m, u: floats([2], 0.1, 0.5) },
+      { rate: 0.1, correction1: 0.1 },
+    ],
+    nAdamStep: [
+      { ...weights, ...moments },
+      { now: 0.05, next: 0.1, correction2: 0.001 },
+    ],
+    rAdamStep: [
+      { w: weights.w, ...moments },
+      { rectified: 0.1, plain: 0 },
+    ],
+    lionStep: [{ ...weights, m: moments.m }, { rate: 0.1 }],
+    larsVelocity: [{ v: moments.m, t: floats([], 0.5), ...weights }, { rate: 0.1 }],
+    lambDirection: [
+      { w: weights.w, ...moments },
+      { correction1: 0.1, correction2: 0.001 },
+    ],
+    scaledStep: [{ w: weights.w, t: floats([], 0.5), v: moments.m }, { rate: 0.1 }],
   }),
 ];
 

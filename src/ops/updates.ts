@@ -39,3 +39,56 @@ export const adamStep = update(
     },
   },
 );
+
+// Steps of the other optimizers. Their running means of gradients and squares are adamFirst and adamSecond, their velocities sgdVelocity.
+export const squaresSum = update("squaresSum", "y = s + (g + decay * w) ^ 2", {
+  params: { decay: 0 },
+  doc: { en: "AdaGrad's sum of all squared gradients.", source: "Duchi et al. 2011" },
+});
+export const rmsDirection = update("rmsDirection", "y = (g + decay * w) / (sqrt(s) + epsilon)", {
+  params: { decay: 0, epsilon: 1e-8 },
+  doc: {
+    en: "The gradient divided by the root of its mean (RMSprop) or sum (AdaGrad) of squares.",
+    source: "Hinton 2012; Duchi et al. 2011",
+  },
+});
+export const rmsDirectionCentered = update("rmsDirectionCentered", "y = (g + decay * w) / (sqrt(s - m ^ 2) + epsilon)", {
+  params: { decay: 0, epsilon: 1e-8 },
+  doc: { en: "RMSprop with the variance of the gradient in place of its mean square.", source: "Graves 2013" },
+});
+export const adaDeltaDirection = update("adaDeltaDirection", "y = sqrt(a + epsilon) / sqrt(s + epsilon) * (g + decay * w)", {
+  params: { decay: 0, epsilon: 1e-6 },
+  doc: { en: "The gradient scaled by the root mean squares of past steps and of gradients.", source: "Zeiler 2012" },
+});
+export const adamaxNorm = update("adamaxNorm", "y = max(beta2 * u, abs(g + decay * w) + epsilon)", {
+  params: { beta2: 0.999, decay: 0, epsilon: 1e-8 },
+  doc: { en: "Adamax's fading largest gradient.", source: "Kingma & Ba 2014, section 7" },
+});
+export const adamaxStep = update("adamaxStep", "y = w - rate / correction1 * m / u", {
+  params: { rate: "float", correction1: "float" },
+  doc: { en: "Adam's step with the largest gradient in place of the mean square.", source: "Kingma & Ba 2014, section 7" },
+});
+export const nAdamStep = update("nAdamStep", "y = w - (now * (g + decay * w) + next * m) / (sqrt(s) / sqrt(correction2) + epsilon)", {
+  params: { now: "float", next: "float", decay: 0, correction2: "float", epsilon: 1e-8 },
+  doc: { en: "Adam's step that looks ahead along the momentum.", source: "Dozat 2016" },
+});
+export const rAdamStep = update("rAdamStep", "y = w - rectified * m / (sqrt(s) + epsilon) - plain * m", {
+  params: { rectified: "float", plain: "float", epsilon: 1e-8 },
+  doc: { en: "Adam's step while the variance of its denominator is known, momentum's before.", source: "Liu et al. 2020" },
+});
+export const lionStep = update("lionStep", "y = w * (1 - rate * shrink) - rate * sign(beta1 * m + fresh1 * g)", {
+  params: { rate: "float", shrink: 0, beta1: 0.9, fresh1: 0.1 },
+  doc: { en: "A step of the same size for every weight, in the direction of the momentum.", source: "Chen et al. 2023" },
+});
+export const larsVelocity = update("larsVelocity", "y = momentum * v + rate * t * (g + decay * w)", {
+  params: { momentum: 0.9, rate: "float", decay: 0 },
+  doc: { en: "Velocity of momentum SGD with a rate for the whole tensor, t.", source: "You et al. 2017" },
+});
+export const lambDirection = update("lambDirection", "y = m / correction1 / (sqrt(s / correction2) + epsilon) + shrink * w", {
+  params: { correction1: "float", correction2: "float", epsilon: 1e-6, shrink: 0 },
+  doc: { en: "Adam's direction with weight decay, before it is scaled to the size of the weights.", source: "You et al. 2020" },
+});
+export const scaledStep = update("scaledStep", "y = w * (1 - rate * shrink) - rate * t * v", {
+  params: { rate: "float", shrink: 0 },
+  doc: { en: "A step along v with a rate for the whole tensor, t, and decoupled weight decay.", source: "You et al. 2020; Jordan 2024" },
+});

@@ -1,5 +1,9 @@
 // Optimizers.
 
-export { type AdamOptions, adam, adamW } from "./adam.ts";
-export type { Optimizer, OptimizerSettings, OptimizerState, ParameterGroup, Parameters } from "./optimizer.ts";
+export { type AdamOptions, adam, adamax, adamW, amsGrad, type NAdamOptions, nAdam, rAdam } from "./adam.ts";
+export { type LarsOptions, lamb, lars } from "./large-batch.ts";
+export { type LionOptions, lion } from "./lion.ts";
+export { type MuonOptions, muon } from "./muon.ts";
+export type { MakeOptimizer, Optimizer, OptimizerSettings, OptimizerState, ParameterGroup, Parameters } from "./optimizer.ts";
+export { type AdaDeltaOptions, type AdaGradOptions, adaDelta, adaGrad, type RmsPropOptions, rmsProp } from "./root-mean-square.ts";
 export { type SgdOptions, sgd } from "./sgd.ts";

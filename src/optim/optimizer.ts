@@ -5,7 +5,7 @@ import { tensor, zeros } from "../tensor/create.ts";
 import { applyOp } from "../tensor/functions.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { isTensor } from "../tensor/tensor.ts";
-import { dependsOn, onEachRun } from "../tensor/trace.ts";
+import { dependsOn, type LiveNumber, live, onEachRun } from "../tensor/trace.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Attributes } from "../tensor/value.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -132,6 +132,56 @@ export function makeOptimizer<Options>(definition: OptimizerDefinition<Options>)
     }),
     loadStateDict: (state) => load(definition, groups, state, check),
   };
+}
+
+/** What one step of one parameter works with. */
+export interface UpdateContext<Options> {
+  readonly weight: Tensor;
+  readonly gradient: Tensor;
+  readonly settings: Required<Options>;
+  /** The learning rate, read at every run. */
+  readonly rate: number | LiveNumber;
+  /** What is remembered under this name, zeros before the first step. */
+  state(name: string): Tensor;
+  /** A number that depends on how many steps there are with this one, read at every run. */
+  at(number: (steps: number, rate: number) => number): number | LiveNumber;
+}
+
+export interface OptimizerDeclaration<Options> {
+  readonly kind: string;
+  /** Every setting with its value where none is given; NaN where one must be. */
+  readonly defaults: { readonly learningRate: number } & { readonly [Name in Exclude<keyof Options, "learningRate">]-?: number | boolean };
+  /** Settings in [0, 1). */
+  readonly shares?: readonly (keyof Options & string)[];
+  /** Settings that must not be negative. */
+  readonly notNegative?: readonly (keyof Options & string)[];
+  readonly remembered: readonly string[];
+  readonly update: (context: UpdateContext<Options>) => void;
+}
+
+export type MakeOptimizer<Options> = (parameters: Parameters | readonly ParameterGroup<Options>[], options?: Options) => Optimizer;
+
+/** The function that makes optimizers of one kind. */
+export function declareOptimizer<Options extends object>(declaration: OptimizerDeclaration<Options>): MakeOptimizer<Options> {
+  const { kind, defaults, shares = [], notNegative = [], remembered: names, update } = declaration;
+  return (parameters, options = {} as Options) =>
+    makeOptimizer<Options>({
+      kind,
+      parameters,
+      defaults: defaults as unknown as OptimizerSettings,
+      options,
+      remembered: names,
+      check: (settings) => checkSettings(kind, settings, shares, notNegative),
+      update: (slot, gradient, settings, learningRate) =>
+        update({
+          weight: slot.parameter,
+          gradient,
+          settings: settings as unknown as Required<Options>,
+          rate: live(learningRate),
+          state: (name) => remembered(slot, name),
+          at: (number) => live(() => number(slot.steps + 1, learningRate())),
+        }),
+    });
 }
 
 /** Applies a row of src/ops/updates.ts. */
