@@ -47,7 +47,8 @@ async function stepsOfRun(place: string, path: string): Promise<readonly Compile
   const folder = await RunFolder.open(place);
   const config = readConfig(await folder.readConfig(), `${path}/config.json`);
   const model = buildModel(config.architecture);
-  const step = compileStep(model, optimizerOf(config.optimizer, model, config.learningRate), lossOf(config.task));
+  const optimizer = optimizerOf(config.optimizer, model, config.learningRate);
+  const step = compileStep(model, { optimizer, loss: lossOf(config.task) });
   const { batchSize, task, architecture } = config;
   const target = task === "classification" ? zeros([batchSize], { dtype: "int32" }) : zeros([batchSize, architecture.outputs]);
   step(zeros([batchSize, ...architecture.input]), target);

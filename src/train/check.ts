@@ -7,13 +7,18 @@ import type { FitOptions, Samples } from "./types.ts";
 
 /** @throws InputError naming the option, what was expected and what came */
 export function checkOptions(data: Dataset<Samples>, options: FitOptions): void {
-  const { epochs, batchSize, validation, metrics = [], earlyStopping, resume } = options;
+  const { epochs, batchSize, validation, metrics = [], earlyStopping, resume, accumulate, schedule, learningRate } = options;
   if (!(data instanceof Dataset))
     throw new InputError("fit: expected a data set as the second argument", {
       hint: "new Dataset({ x, y }), with tensors or ndArray(numbers, shape)",
     });
   whole("epochs", epochs);
   if (batchSize !== undefined) whole("batchSize", batchSize);
+  if (accumulate !== undefined) whole("accumulate", accumulate);
+  if (schedule !== undefined && learningRate !== undefined)
+    throw new InputError("fit: schedule and learningRate both set the learning rate", {
+      hint: "schedule counts steps, learningRate epochs: give one",
+    });
   if (typeof validation === "number" && !(validation > 0 && validation < 1))
     throw new InputError(`fit: expected validation to be a data set or a fraction between 0 and 1, got ${validation}`);
   metrics.forEach((metric, n) => {

@@ -11,7 +11,7 @@ import { evaluate, toTensor } from "./evaluate.ts";
 import type { Metric } from "./metrics.ts";
 import { Pacer } from "./pause.ts";
 import { Scoreboard } from "./scoreboard.ts";
-import { type CompiledTraining, compileStep, forward, type StepResult } from "./step.ts";
+import { type CompiledTraining, compileStep, eagerStep, type StepResult } from "./step.ts";
 import type { EpochReport, FitOptions, FitResult, Model, Samples, StopReason, Training, TrainingState } from "./types.ts";
 
 /** Keeps the random numbers of training apart from those that made the weights from the same seed. */
@@ -67,7 +67,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     this.#loader = new DataLoader(this.#train, { batchSize, shuffle, dropLast, seed: this.#seed });
     this.#best = new BestKeeper(options.earlyStopping, this.#metrics, this.#validation !== undefined, resume);
     this.#board = new Scoreboard(this.#metrics, resume?.sums);
-    if (options.compile ?? true) this.#compiled = compileStep(model, this.optimizer, options.loss);
+    if (options.compile ?? true) this.#compiled = compileStep(model, options);
     if (resume !== undefined) this.#restore(resume);
     else if (options.seed !== undefined) setRandomState({ seed: this.#seed, stream: trainingStream });
   }
@@ -90,6 +90,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       history: this.history.slice(),
       ...(best === undefined ? {} : { best }),
       ...(bestModel === undefined ? {} : { bestModel }),
+      ...(this.#options.averages === undefined ? {} : { averages: this.#options.averages.stateDict() }),
     };
   }
 
@@ -110,7 +111,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     const spend = (): void => {
       this.#epochSeconds = (performance.now() - started) / 1000;
     };
-    const rate = this.#options.learningRate?.(epoch);
+    const rate = this.#options.learningRate?.(epoch, this.history);
     if (rate !== undefined) this.optimizer.learningRate = checkRate(rate, epoch);
     if (this.#batches === 0) {
       this.#board = new Scoreboard(this.#metrics);
@@ -120,6 +121,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     for (const batch of this.#loader.batches({ epoch: this.#epochs, skip: this.#batches })) {
       const interruption = this.#interruption();
       if (interruption !== undefined) return interruption;
+      this.#setRate(epoch);
       const batchLoss = this.#step(batch, epoch);
       this.#batches += 1;
       spend();
@@ -149,10 +151,18 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     return epoch < this.#options.epochs ? this.#interruption() : undefined;
   }
 
+  /** The rate of the present step, where a schedule tells it. */
+  #setRate(epoch: number): void {
+    const step = this.#epochs * (this.#loader.length as number) + this.#batches;
+    const rate = this.#options.schedule?.(step);
+    if (rate !== undefined) this.optimizer.learningRate = checkRate(rate, epoch);
+  }
+
   /** One update of the weights, as one compiled program where the model and the loss can be traced. */
   #step(batch: Samples, epoch: number): number {
     const [x, target] = [toTensor(batch.x), toTensor(batch.y)];
-    const { loss, prediction } = this.#compiled === undefined ? this.#eagerStep(x, target) : this.#compiledStep(x, target);
+    const { loss, prediction } =
+      this.#compiled === undefined ? eagerStep(this.model, this.#options, x, target) : this.#compiledStep(x, target);
     const value = loss.item();
     if (!Number.isFinite(value))
       throw new TrainingError(value, { epoch, batch: this.#batches + 1, learningRate: this.optimizer.learningRate });
@@ -169,17 +179,8 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       // What failed at tracing is tried eagerly, which works or fails with its own message; nothing was changed by the trace.
       if (compiled.steps.length !== known || !(error instanceof InputError)) throw error;
       this.#compiled = undefined;
-      return this.#eagerStep(x, target);
+      return eagerStep(this.model, this.#options, x, target);
     }
-  }
-
-  #eagerStep(x: Tensor, target: Tensor): StepResult {
-    const { loss, prediction } = forward(this.model, this.#options.loss, x, target);
-    if (!Number.isFinite(loss.item())) return { loss, prediction };
-    this.optimizer.zeroGrad();
-    loss.backward();
-    this.optimizer.step();
-    return { loss, prediction };
   }
 
   /** Validates. Undefined when interrupted meanwhile. */
@@ -188,7 +189,8 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     const base = { epoch, learningRate: this.optimizer.learningRate, train };
     if (this.#validation === undefined) return base;
     await this.#each("onValidationBegin", epoch);
-    const { loss, signal } = this.#options;
+    const { loss, signal, averages } = this.#options;
+    averages?.swap();
     try {
       const { scores } = await evaluate(this.model, this.#validation, {
         loss,
@@ -200,6 +202,8 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     } catch (error) {
       if (signal?.aborted && error === signal.reason) return undefined;
       throw error;
+    } finally {
+      averages?.swap();
     }
   }
 
@@ -211,6 +215,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   #restore(state: TrainingState<M[number]["name"]>): void {
     this.model.loadStateDict(state.model);
     this.optimizer.loadStateDict(state.optimizer);
+    if (state.averages !== undefined) this.#options.averages?.loadStateDict(state.averages);
     setRandomState(state.random);
     this.history.push(...state.history);
     this.#epochs = state.epochs;

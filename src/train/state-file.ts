@@ -7,16 +7,17 @@ import { tensor } from "../tensor/index.ts";
 import { FileError } from "../util/errors.ts";
 import type { TrainingState } from "./types.ts";
 
-const parts = ["model", "optimizer", "best"] as const;
+const parts = ["model", "optimizer", "best", "averages"] as const;
 
-/** Tensor names begin with "model/", "optimizer/" or "best/". */
+/** Tensor names begin with "model/", "optimizer/", "best/" or "averages/". */
 export function packState(state: TrainingState): { readonly tensors: ReadonlyMap<string, StoredNumbers>; readonly text: string } {
-  const { model, optimizer, bestModel, ...rest } = state;
+  const { model, optimizer, bestModel, averages, ...rest } = state;
   const { tensors: moments, ...settings } = optimizer;
-  const named = { model, optimizer: moments, best: bestModel ?? new Map<string, Tensor>() };
+  const none = new Map<string, Tensor>();
+  const named = { model, optimizer: moments, best: bestModel ?? none, averages: averages?.tensors ?? none };
   const tensors = new Map(parts.flatMap((part) => [...named[part]].map(([name, value]) => [`${part}/${name}`, value] as const)));
   // JSON has no NaN and no infinity; a metric may be either.
-  const text = JSON.stringify({ ...rest, optimizer: settings }, (_, value: unknown) =>
+  const text = JSON.stringify({ ...rest, optimizer: settings, averageUpdates: averages?.updates }, (_, value: unknown) =>
     typeof value === "number" && !Number.isFinite(value) ? { number: String(value) } : value,
   );
   return { tensors, text };
@@ -28,8 +29,13 @@ export function unpackState(
   text: string | undefined,
   where: string,
 ): TrainingState {
-  const numbers = readText(text, where);
-  const found: Record<(typeof parts)[number], Map<string, Tensor>> = { model: new Map(), optimizer: new Map(), best: new Map() };
+  const { averageUpdates, ...numbers } = readText(text, where);
+  const found: Record<(typeof parts)[number], Map<string, Tensor>> = {
+    model: new Map(),
+    optimizer: new Map(),
+    best: new Map(),
+    averages: new Map(),
+  };
   for (const [path, { shape, data, dtype }] of stored) {
     const slash = path.indexOf("/");
     const part = parts.find((name) => name === path.slice(0, slash));
@@ -41,13 +47,14 @@ export function unpackState(
     model: found.model,
     optimizer: { ...numbers.optimizer, tensors: found.optimizer },
     ...(found.best.size > 0 ? { bestModel: found.best } : {}),
+    ...(averageUpdates === undefined ? {} : { averages: { updates: averageUpdates, tensors: found.averages } }),
   };
 }
 
 function readText(
   text: string | undefined,
   where: string,
-): Omit<TrainingState, "model" | "optimizer"> & { optimizer: Omit<OptimizerState, "tensors"> } {
+): Omit<TrainingState, "model" | "optimizer" | "averages"> & { optimizer: Omit<OptimizerState, "tensors">; averageUpdates?: number } {
   let state: Partial<TrainingState> | null;
   try {
     state = JSON.parse(text ?? "null", (_, value: unknown) => {

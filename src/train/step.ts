@@ -1,6 +1,7 @@
-// One update of the weights as one compiled program, and its forward half.
+// One update of the weights: forward and backward (in parts where memory is short), clipping, the optimizer's step; eagerly or as one compiled program.
 
-import { type CompiledFunction, compile, type Tensor } from "../tensor/index.ts";
+import { clipGradientNorm, clipGradientValue } from "../optim/index.ts";
+import { type CompiledFunction, compile, concat, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import type { FitOptions, Loss, Model } from "./types.ts";
 
@@ -9,22 +10,59 @@ export interface StepResult extends Readonly<Record<string, Tensor>> {
   readonly prediction: Tensor;
 }
 
+/** What a step needs of the options of fit. */
+export type StepOptions = Pick<FitOptions, "loss" | "optimizer" | "clip" | "accumulate" | "averages">;
+
 export type CompiledTraining = CompiledFunction<[x: Tensor, target: Tensor], StepResult>;
 
 /** In a run whose loss is not finite nothing is updated. */
-export function compileStep(model: Model, optimizer: FitOptions["optimizer"], loss: Loss): CompiledTraining {
+export function compileStep(model: Model, options: StepOptions): CompiledTraining {
   const step = (x: Tensor, target: Tensor): StepResult => {
-    optimizer.zeroGrad();
-    const result = forward(model, loss, x, target);
-    result.loss.backward();
-    optimizer.step();
+    options.optimizer.zeroGrad();
+    const result = learn(model, options, x, target);
+    update(model, options);
     return result;
   };
   return compile(step, { name: "training step", guard: (result: StepResult) => result.loss });
 }
 
+/** The same op by op. */
+export function eagerStep(model: Model, options: StepOptions, x: Tensor, target: Tensor): StepResult {
+  options.optimizer.zeroGrad();
+  const result = learn(model, options, x, target);
+  if (Number.isFinite(result.loss.item())) update(model, options);
+  return result;
+}
+
+/** Forward and backward of a batch, in `accumulate` parts: each part's loss counts by its share of the samples. */
+function learn(model: Model, { loss, accumulate = 1 }: StepOptions, x: Tensor, target: Tensor): StepResult {
+  const count = x.shape[0] ?? 0;
+  const size = Math.ceil(count / accumulate);
+  if (size >= count) {
+    const result = forward(model, loss, x, target);
+    result.loss.backward();
+    return result;
+  }
+  const parts: StepResult[] = [];
+  for (let start = 0; start < count; start += size) {
+    const end = Math.min(count, start + size);
+    const { loss: value, prediction } = forward(model, loss, x.slice([start, end]), target.slice([start, end]));
+    const share = value.mul((end - start) / count);
+    share.backward();
+    parts.push({ loss: share.detach(), prediction: prediction.detach() });
+  }
+  return { loss: parts.map((part) => part.loss).reduce((a, b) => a.add(b)), prediction: concat(parts.map((part) => part.prediction)) };
+}
+
+function update(model: Model, { optimizer, clip = {}, averages }: StepOptions): void {
+  if (clip.value !== undefined) clipGradientValue(model.parameters(), clip.value);
+  if (clip.norm !== undefined) clipGradientNorm(model.parameters(), clip.norm);
+  optimizer.step();
+  averages?.update();
+}
+
 /** @throws InputError when the loss is not one number */
-export function forward(model: Model, loss: Loss, x: Tensor, target: Tensor): StepResult {
+function forward(model: Model, loss: Loss, x: Tensor, target: Tensor): StepResult {
   const prediction = model(x);
   const value = loss(prediction, target);
   if (value.size !== 1)

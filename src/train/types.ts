@@ -2,7 +2,7 @@
 
 import type { Dataset, Fields, NdArray } from "../data/index.ts";
 import type { Layer } from "../nn/layer.ts";
-import type { Optimizer, OptimizerState } from "../optim/index.ts";
+import type { AveragesState, Optimizer, OptimizerState, Schedule, WeightAverages } from "../optim/index.ts";
 import type { RandomState, Tensor } from "../tensor/index.ts";
 import type { Metric } from "./metrics.ts";
 
@@ -97,8 +97,16 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly metrics?: M;
   readonly callbacks?: readonly Callback<NoInfer<M[number]["name"]>>[];
   readonly earlyStopping?: EarlyStopping<M[number]["name"]>;
-  /** Learning rate of each epoch (counted from 1); default the optimizer's own, unchanged. */
-  readonly learningRate?: (epoch: number) => number;
+  /** Learning rate of each epoch (counted from 1), knowing those before; default the optimizer's own, unchanged. */
+  readonly learningRate?: (epoch: number, history: readonly EpochReport<NoInfer<M[number]["name"]>>[]) => number;
+  /** Learning rate of each step, counted from 0 over the whole training: a schedule of kasane/optim. Not together with `learningRate`. */
+  readonly schedule?: Schedule;
+  /** Limits gradients before each step: every element to ±value, their norm as one vector to `norm`. */
+  readonly clip?: { readonly norm?: number; readonly value?: number };
+  /** Runs each batch in so many parts one after another and adds up their gradients: less memory, the same step up to rounding (batch statistics are those of a part). Default 1. */
+  readonly accumulate?: number;
+  /** Averages of the weights, taken after each step and measured on the validation data; swap() gives them to the model afterwards. */
+  readonly averages?: WeightAverages;
   /** Decides order, held-out part and dropout; default the seed of `manualSeed`. */
   readonly seed?: number;
   /** Runs each step as one compiled program (gradients are then not kept on the parameters). Default true; a model or loss that cannot be traced runs eagerly. */
@@ -155,4 +163,6 @@ export interface TrainingState<Name extends string = string> {
   readonly best?: BestEpoch;
   /** Weights of the best epoch, where early stopping will put them back. */
   readonly bestModel?: Tensors;
+  /** Of `averages`, where they are taken. */
+  readonly averages?: AveragesState;
 }

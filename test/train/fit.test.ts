@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Dataset, moons, tableDataset } from "../../src/data/index.ts";
 import { crossEntropy, dropout, linear, relu, sequential } from "../../src/nn/index.ts";
-import { adam, sgd } from "../../src/optim/index.ts";
+import { adam, averageWeights, cosineDecay, sgd, warmUp } from "../../src/optim/index.ts";
 import { manualSeed, normal } from "../../src/tensor/index.ts";
 import type { EpochReport, FitOptions, TrainingState } from "../../src/train/index.ts";
 import { accuracy, evaluate, fit, predict, TrainingError } from "../../src/train/index.ts";
 import { RunFolder } from "../../src/train/node.ts";
+import { packState, unpackState } from "../../src/train/state-file.ts";
 
 const data = tableDataset(moons({ count: 90, seed: 3 })) as Dataset<{ x: never; y: never }>;
 const metrics = [accuracy()] as const;
@@ -97,6 +98,70 @@ describe("fit", () => {
     expect(numbers(rest.history)).toEqual(numbers(expected.history));
   });
 
+  it("with schedule, clipping, parts and averages, 4 epochs are 2 epochs and 2 more from a file, bit for bit", async () => {
+    const more = (model: ReturnType<typeof network>): Partial<FitOptions<typeof metrics>> => ({
+      schedule: warmUp(3, cosineDecay(0.05, { steps: 20 })),
+      clip: { norm: 0.5, value: 0.2 },
+      accumulate: 3,
+      averages: averageWeights(model.namedParameters(), 0.8),
+    });
+    const whole = network();
+    const expected = await fit(whole, data, options(whole, more(whole)));
+    const first = network();
+    const half = await fit(first, data, options(first, { ...more(first), epochs: 2 }));
+    const { tensors, text } = packState(half.state);
+    const stored = new Map(
+      [...tensors].map(([name, { shape, data: held }]) => [name, { shape, data: held as Float32Array, dtype: "F32" }]),
+    );
+    const second = network();
+    const resume = unpackState(stored, text, "a file") as TrainingState<"accuracy">;
+    const rest = await fit(second, data, options(second, { ...more(second), resume }));
+    expect(numbers(rest.history)).toEqual(numbers(expected.history));
+    expect(weights(second)).toEqual(weights(whole));
+    const [a, b] = [rest.state.averages, expected.state.averages];
+    expect(a?.updates).toBe(b?.updates);
+    expect([...(a?.tensors ?? [])].map(([, value]) => [...value.data])).toEqual(
+      [...(b?.tensors ?? [])].map(([, value]) => [...value.data]),
+    );
+    expect(rest.history.at(-1)?.learningRate).toBeCloseTo(cosineDecay(0.05, { steps: 20 })(19 - 3), 7);
+  });
+
+  it("takes a batch in parts that add up to the same step, whether they are even or not", async () => {
+    for (const compile of [true, false]) {
+      const results = [];
+      for (const accumulate of [1, 2, 5]) {
+        manualSeed(5);
+        const model = sequential(linear(2, 8), relu, linear(8, 2));
+        const optimizer = sgd(model.parameters(), { learningRate: 0.1 });
+        const { history } = await fit(model, data, {
+          loss: crossEntropy,
+          optimizer,
+          metrics,
+          epochs: 2,
+          batchSize: 16,
+          seed: 1,
+          accumulate,
+          compile,
+        });
+        results.push([...weights(model), ...history.map(({ train }) => train.accuracy)]);
+      }
+      const [all, ...parts] = results as [number[], ...number[][]];
+      for (const part of parts) expect(part).toEqual(all.map((value) => expect.closeTo(value, 4)));
+    }
+  });
+
+  it("measures averages on the validation data and leaves the weights", async () => {
+    const model = network();
+    const averages = averageWeights(model.namedParameters(), 0.5);
+    const { history } = await fit(model, data, options(model, { epochs: 1, averages, validation: data }));
+    const after = weights(model);
+    averages.swap();
+    const { scores } = await evaluate(model, data, { loss: crossEntropy, metrics });
+    expect(history[0]?.validation?.loss).toBeCloseTo(scores.loss, 6);
+    averages.swap();
+    expect(weights(model)).toEqual(after);
+  });
+
   it("stops early and puts the best weights back", async () => {
     const model = network();
     const seen: number[][] = [];
@@ -176,6 +241,10 @@ describe("fit", () => {
     [{ validation: 1.5 }, /fraction between 0 and 1, got 1.5/],
     [{ earlyStopping: { patience: 2, monitor: "acuracy" as never } }, /"acuracy"[\s\S]*"accuracy"/],
     [{ learningRate: () => Number.NaN }, /learning rate of at least 0, got NaN/],
+    [{ schedule: () => -1 }, /learning rate of at least 0, got -1/],
+    [{ schedule: () => 1, learningRate: () => 1 }, /schedule and learningRate both set the learning rate/],
+    [{ accumulate: 0 }, /accumulate to be a whole number of at least 1, got 0/],
+    [{ clip: { norm: -1 } }, /the norm must be positive, got -1/],
   ])("refuses %o", async (wrong, message) => {
     const model = network();
     await expect(fit(model, data, options(model, wrong))).rejects.toThrow(message);

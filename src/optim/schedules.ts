@@ -1,0 +1,162 @@
+// Learning-rate schedules: pure functions from the number of a step (or epoch), counted from 0, to a learning rate.
+
+import { InputError } from "../util/errors.ts";
+
+/** The learning rate of step 0, 1, 2, …: steps or epochs, whichever it is asked by. */
+export type Schedule = (step: number) => number;
+
+/** rate · factor^⌊step / every⌋. @throws InputError when an argument is out of range */
+export function stepDecay(rate: number, { every, factor = 0.1 }: { readonly every: number; readonly factor?: number }): Schedule {
+  positive("stepDecay", { rate, every, factor });
+  return (step) => rate * factor ** Math.floor(step / every);
+}
+
+/** rate · factor^(how many of the milestones are reached). @throws InputError when an argument is out of range */
+export function multiStepDecay(
+  rate: number,
+  { milestones, factor = 0.1 }: { readonly milestones: readonly number[]; readonly factor?: number },
+): Schedule {
+  positive("multiStepDecay", { rate, factor });
+  return (step) => rate * factor ** milestones.filter((milestone) => step >= milestone).length;
+}
+
+/** rate · factor^step. @throws InputError when an argument is out of range */
+export function exponentialDecay(rate: number, factor: number): Schedule {
+  positive("exponentialDecay", { rate, factor });
+  return (step) => rate * factor ** step;
+}
+
+/** From rate to least along half a cosine in so many steps, then least. Loshchilov & Hutter 2017. @throws InputError when an argument is out of range */
+export function cosineDecay(rate: number, { steps, least = 0 }: { readonly steps: number; readonly least?: number }): Schedule {
+  positive("cosineDecay", { rate, steps });
+  return (step) => halfCosine(rate, least, Math.min(1, step / steps));
+}
+
+/** Half a cosine from rate to least, again and again; every period is `growth` times as long as the one before. Loshchilov & Hutter 2017 (SGDR). @throws InputError when an argument is out of range */
+export function cosineRestarts(
+  rate: number,
+  { period, growth = 1, least = 0 }: { readonly period: number; readonly growth?: number; readonly least?: number },
+): Schedule {
+  positive("cosineRestarts", { rate, period });
+  if (!(growth >= 1)) throw new InputError(`cosineRestarts: growth must be at least 1, got ${growth}`);
+  return (step) => {
+    let [start, length] = [0, period];
+    if (growth === 1) start = Math.floor(step / period) * period;
+    else
+      while (step >= start + length) {
+        start += length;
+        length *= growth;
+      }
+    return halfCosine(rate, least, (step - start) / length);
+  };
+}
+
+/** A straight line from one rate to another in so many steps, then that. @throws InputError when an argument is out of range */
+export function linearDecay(rate: number, { steps, end = 0 }: { readonly steps: number; readonly end?: number }): Schedule {
+  return polynomialDecay(rate, { steps, end, power: 1 });
+}
+
+/** end + (rate − end) · (1 − step / steps)^power, then end. @throws InputError when an argument is out of range */
+export function polynomialDecay(
+  rate: number,
+  { steps, end = 0, power = 1 }: { readonly steps: number; readonly end?: number; readonly power?: number },
+): Schedule {
+  positive("polynomialDecay", { steps, power });
+  return (step) => end + (rate - end) * (1 - Math.min(1, step / steps)) ** power;
+}
+
+/** One rise and one long fall along half cosines: from peak / startDivisor to peak, then to peak / startDivisor / endDivisor. Smith & Topin 2018. @throws InputError when an argument is out of range */
+export function oneCycle(
+  peak: number,
+  options: {
+    /** Steps of the whole training. */
+    readonly steps: number;
+    /** Share of the steps spent rising. Default 0.3. */
+    readonly rise?: number;
+    /** Default 25. */
+    readonly startDivisor?: number;
+    /** Default 10 000. */
+    readonly endDivisor?: number;
+  },
+): Schedule {
+  const { steps, rise = 0.3, startDivisor = 25, endDivisor = 1e4 } = options;
+  positive("oneCycle", { peak, steps, startDivisor, endDivisor });
+  if (!(rise >= 0 && rise <= 1)) throw new InputError(`oneCycle: rise must be in [0, 1], got ${rise}`);
+  const start = peak / startDivisor;
+  const top = rise * steps - 1;
+  return (step) => {
+    const now = Math.min(step, steps - 1);
+    if (now <= top) return halfCosine(start, peak, top === 0 ? 1 : now / top);
+    return halfCosine(peak, start / endDivisor, (now - top) / (steps - 1 - top));
+  };
+}
+
+/** Rises from `from` · rate in a straight line over so many steps to what the schedule says then; the schedule begins after them. @throws InputError when an argument is out of range */
+export function warmUp(steps: number, schedule: Schedule, { from = 0 }: { readonly from?: number } = {}): Schedule {
+  positive("warmUp", { steps });
+  const goal = schedule(0);
+  return (step) => (step < steps ? goal * (from + ((1 - from) * step) / steps) : schedule(step - steps));
+}
+
+/** One schedule after another: each but the last for so many steps, each counting from 0. @throws InputError when there is none, or one but the last has no length */
+export function inSequence(...parts: readonly { readonly schedule: Schedule; readonly steps?: number }[]): Schedule {
+  if (parts.length === 0) throw new InputError("inSequence: expected at least one schedule, got none");
+  parts.slice(0, -1).forEach(({ steps }, n) => {
+    if (steps === undefined || !(steps > 0))
+      throw new InputError(`inSequence: schedule ${n} needs a positive number of steps, got ${steps}`);
+  });
+  return (step) => {
+    let start = 0;
+    for (const { schedule, steps = Number.POSITIVE_INFINITY } of parts.slice(0, -1)) {
+      if (step < start + steps) return schedule(step - start);
+      start += steps;
+    }
+    return (parts.at(-1) as { schedule: Schedule }).schedule(step - start);
+  };
+}
+
+export interface PlateauOptions {
+  /** Share of the rate that is left when there was no improvement. Default 0.1. */
+  readonly factor?: number;
+  /** Epochs without improvement that are let pass. Default 10. */
+  readonly patience?: number;
+  /** What counts as better. Default "smaller". */
+  readonly better?: "smaller" | "larger";
+  /** An improvement is more than this share of the best value. Default 1e-4. */
+  readonly threshold?: number;
+  /** Epochs after a reduction that are not counted. Default 0. */
+  readonly cooldown?: number;
+  /** Default 0. */
+  readonly least?: number;
+}
+
+/**
+ * Reduces the rate when a measured value stops improving. A function of all values so far, so nothing has to be saved for going on later:
+ * `fit(…, { learningRate: (epoch, history) => plateau(history.map((report) => report.validation?.loss ?? report.train.loss)) })`.
+ * @throws InputError when an argument is out of range
+ */
+export function reduceOnPlateau(rate: number, options: PlateauOptions = {}): (values: readonly number[]) => number {
+  const { factor = 0.1, patience = 10, better = "smaller", threshold = 1e-4, cooldown = 0, least = 0 } = options;
+  positive("reduceOnPlateau", { rate, factor });
+  if (!(factor < 1)) throw new InputError(`reduceOnPlateau: factor must be below 1, got ${factor}`);
+  return (values) => {
+    let [now, best, bad, cooling] = [rate, better === "smaller" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY, 0, 0];
+    for (const value of values) {
+      const improved = better === "smaller" ? value < best * (1 - threshold) : value > best * (1 + threshold);
+      if (improved) [best, bad] = [value, 0];
+      else bad++;
+      if (cooling > 0) [cooling, bad] = [cooling - 1, 0];
+      if (bad > patience) [now, cooling, bad] = [Math.max(now * factor, least), cooldown, 0];
+    }
+    return now;
+  };
+}
+
+function halfCosine(from: number, to: number, share: number): number {
+  return to + ((from - to) * (1 + Math.cos(Math.PI * share))) / 2;
+}
+
+function positive(name: string, numbers: Readonly<Record<string, number>>): void {
+  for (const [key, value] of Object.entries(numbers))
+    if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InputError(`${name}: ${key} must be a positive number, got ${value}`);
+}
