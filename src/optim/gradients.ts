@@ -44,7 +44,7 @@ export type GroupOf<Rule> = { readonly parameters: ReadonlyMap<string, Tensor> }
  * @example adamW(parameterGroups(net.namedParameters(), [{ match: (_, p) => p.rank < 2, weightDecay: 0 }]), { weightDecay: 0.1 })
  * @throws InputError when a rule fits no parameter
  */
-export function parameterGroups<const Rule extends { readonly match: ParameterFilter }>(
+export function parameterGroups<const Rule extends { readonly match: ParameterFilter; readonly [setting: string]: unknown }>(
   parameters: ReadonlyMap<string, Tensor>,
   rules: readonly Rule[],
 ): GroupOf<Rule>[] {

@@ -234,7 +234,7 @@ describe("fit", () => {
     expect(result.history.map(({ learningRate }) => learningRate)).toEqual([0.1, 0.05]);
   });
 
-  it.each([
+  it.each<[Partial<FitOptions<typeof metrics>>, RegExp]>([
     [{ epochs: 0 }, /epochs to be a whole number of at least 1, got 0/],
     [{ batchSize: 2.5 }, /batchSize/],
     [{ metrics: [accuracy] as never }, /metrics\[0\] is a function[\s\S]*accuracy\(\)/],
