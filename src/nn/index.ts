@@ -24,10 +24,22 @@ export * as init from "./init.ts";
 export { type Layer, type LayerMembers, layer, type ShapedLayer } from "./layer.ts";
 export * from "./layers.ts";
 export { lazy } from "./lazy.ts";
+export type { Lengths } from "./lengths.ts";
 export { linear, type WeightOptions } from "./linear.ts";
 export * from "./losses.ts";
 export * from "./normalisation.ts";
 export * from "./pooling.ts";
+export * from "./recurrent.ts";
+export {
+  gruCell,
+  type LstmCell,
+  type LstmState,
+  lstmCell,
+  type RecurrentCell,
+  type RecurrentWeightOptions,
+  type RnnOptions,
+  rnnCell,
+} from "./recurrent-cells.ts";
 export * from "./resampling.ts";
 export type { ShapeRule } from "./rules.ts";
 export * from "./separable.ts";

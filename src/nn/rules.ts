@@ -327,4 +327,4 @@ type Count<Size extends number, W extends Window> = W[2] extends number
     : number;
 
 /** Two dimensions may be equal: they are, or one is unknown. */
-type Same<A extends number, B extends number> = number extends A | B ? true : [A] extends [B] ? true : false;
+export type Same<A extends number, B extends number> = number extends A | B ? true : [A] extends [B] ? true : false;

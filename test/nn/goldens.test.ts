@@ -38,11 +38,13 @@ const inComposition = ["bilinear", "lazy", "parallel", "residual"];
 const library = nn as unknown as Record<string, (...given: readonly unknown[]) => unknown>;
 const layers = ["layers", "layers-extended"].flatMap((name) => [...readGoldens<LayerCase>(name)]);
 const losses = readGoldens<LossCase>("losses");
+/** Compared in sequences.test.ts. */
+const sequences = readGoldens<{ readonly layer: string }>("sequences");
 const before = getBackend().name;
 
 it("has a case for every layer and every loss", () => {
   const others = ["init", "isLayer", "observeLayers", "layer", "sequential", "summary", ...inComposition];
-  const covered = new Set([...layers.map((item) => item.layer), ...losses.map((item) => item.loss)]);
+  const covered = new Set([...[...layers, ...sequences].map((item) => item.layer), ...losses.map((item) => item.loss)]);
   expect(Object.keys(nn).filter((name) => !others.includes(name) && !covered.has(name))).toEqual([]);
 });
 

@@ -1,0 +1,28 @@
+// Lengths of the sequences in a batch: checking them, and telling real steps from padding.
+
+import { arange, tensor } from "../tensor/create.ts";
+import { isTensor, valueOf } from "../tensor/tensor.ts";
+import { whenKnown } from "../tensor/trace.ts";
+import type { Tensor } from "../tensor/types.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
+
+/** How many steps of each sequence of a batch are real: [batch]. */
+export type Lengths = Tensor | readonly number[];
+
+/**
+ * true where a step of a sequence is real: [time, batch, 1].
+ * @throws ShapeError unless there is one length for each sequence; InputError when one is not a whole number from 1 to `time`
+ */
+export function realSteps(name: string, lengths: Lengths, batch: number, time: number): Tensor {
+  const given = isTensor(lengths) ? lengths : tensor([...lengths], [lengths.length]);
+  if (given.shape.join() !== String(batch))
+    throw new ShapeError(`${name}: expected one length for each of ${batch} sequences, got shape [${given.shape.join(", ")}]`);
+  whenKnown(valueOf(given, name), (data) => {
+    const at = data.findIndex((value: number) => !(Number.isInteger(value) && value >= 1 && value <= time));
+    if (at >= 0) throw new InputError(`${name}: expected lengths from 1 to ${time}, got ${data[at]} for sequence ${at}`);
+  });
+  const whole = given.detach();
+  return arange(0, time, 1, { dtype: whole.dtype })
+    .reshape([time, 1, 1])
+    .less(whole.reshape([1, batch, 1]));
+}
