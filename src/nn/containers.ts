@@ -63,7 +63,7 @@ export function parallel(branches: readonly Step[] | Readonly<Record<string, Ste
     parts,
     forward(_state, x: Tensor) {
       const made = parts.map(([name, part]) => result("parallel", name, callPart(part, [x], name)));
-      if (typeof join === "function") return join(...made);
+      if (typeof join === "function") return result("parallel", "join", join(...made));
       if (join === "concat") return functions.concat(made, 1);
       const different = made.findIndex((value) => value.shape.join() !== made[0]?.shape.join());
       if (different > 0)

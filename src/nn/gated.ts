@@ -2,6 +2,7 @@
 
 import { full, parameter } from "../tensor/create.ts";
 import * as functions from "../tensor/functions.ts";
+import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { callPart } from "./call.ts";
 import { checkCount, checkFeatures, product, refuseTensor } from "./checks.ts";
@@ -113,8 +114,8 @@ export function bilinear(inputs1: number, inputs2: number, outputs: number, opti
     settings: { inputs1, inputs2, outputs },
     parameters: { weight, bias },
     forward(_state, x1, x2) {
-      checkFeatures("bilinear", "features of the first input", x1, x1.rank - 1, inputs1);
-      checkFeatures("bilinear", "features of the second input", x2, x2.rank - 1, inputs2);
+      checkFeatures("bilinear", "features of the first input", x1, valueOf(x1, "bilinear").rank - 1, inputs1);
+      checkFeatures("bilinear", "features of the second input", x2, valueOf(x2, "bilinear").rank - 1, inputs2);
       return functions.bilinear(x1, x2, weight, bias);
     },
     multiplyAdds: (input) => product(input) * (inputs2 * outputs) + (product(input) / inputs1) * inputs2 * outputs,

@@ -124,8 +124,9 @@ export function logSoftmax(axis: Axes = -1): ShapedLayer<SameRule> {
 }
 
 function checkExtents(kind: string, shape: readonly number[]): void {
-  if (shape.some((size) => !Number.isInteger(size) || size < -1 || size === 0) || shape.filter((size) => size === -1).length > 1)
-    throw new InputError(`${kind}: expected positive integers and at most one −1, got [${shape.join(", ")}]`);
+  const valid = Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && (size > 0 || size === -1));
+  if (!valid || shape.filter((size) => size === -1).length > 1)
+    throw new InputError(`${kind}: expected a list of positive integers and at most one −1, got ${JSON.stringify(shape)}`);
 }
 
 function activation(kind: string, settings: Settings, forward: (x: Tensor) => Tensor): ShapedLayer<SameRule> {

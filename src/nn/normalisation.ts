@@ -89,7 +89,7 @@ function byStatistics<Made extends LayerMembers>(
       const count = product(axes.map((d) => x.shape[d] as number));
       if (count < 2 && state.training)
         throw new InputError(`${kind}: expected more than one value per channel in training, got shape [${x.shape.join(", ")}]`, {
-          hint: from === 0 ? "use a larger batch, or call eval() to use the running statistics" : "use larger images",
+          hint: from === 0 ? "use a larger batch, or call eval() to use the running statistics" : "use inputs with more than one position",
         });
       const mean = x.mean(axes, { keepDims: true });
       const variance = x.variance(axes, { keepDims: true });
@@ -113,8 +113,7 @@ function byStatistics<Made extends LayerMembers>(
  * @param shape the extents of the last dimensions; a number for one
  */
 export function layerNorm(shape: number | readonly number[], options: LayerNormOptions = {}): ShapedLayer<SameRule> {
-  const extents = typeof shape === "number" ? [shape] : [...shape];
-  for (const extent of extents) checkCount("layerNorm", "shape", extent);
+  const extents = lastExtents("layerNorm", shape);
   const { epsilon = 1e-5, affine = true } = options;
   const weight = affine ? parameter(ones(extents)) : ones(extents);
   const bias = affine ? parameter(zeros(extents)) : zeros(extents);
@@ -165,8 +164,7 @@ export function groupNorm<const Channels extends number>(
  * @param options epsilon, by default 1e-6, is added to the mean square before the root
  */
 export function rmsNorm(shape: number | readonly number[], options: LayerNormOptions = {}): ShapedLayer<SameRule> {
-  const extents = typeof shape === "number" ? [shape] : [...shape];
-  for (const extent of extents) checkCount("rmsNorm", "shape", extent);
+  const extents = lastExtents("rmsNorm", shape);
   const { epsilon = 1e-6, affine = true } = options;
   checkEpsilon("rmsNorm", epsilon);
   const weight = affine ? parameter(ones(extents)) : ones(extents);
@@ -196,6 +194,13 @@ export function localResponseNorm(
 
 function checkEpsilon(kind: string, epsilon: number): void {
   if (!(epsilon >= 0)) throw new InputError(`${kind}: epsilon must not be negative, got ${epsilon}`);
+}
+
+function lastExtents(kind: string, shape: number | readonly number[]): readonly number[] {
+  const extents = typeof shape === "number" ? [shape] : [...shape];
+  if (extents.length === 0) throw new InputError(`${kind}: expected the extents of the last dimensions, got none`);
+  for (const extent of extents) checkCount(kind, "shape", extent);
+  return extents;
 }
 
 function checkLast(kind: string, x: Tensor, extents: readonly number[]): void {

@@ -29,6 +29,11 @@ export function parameterTotal(state: LayerState, seen: Set<Tensor> = new Set())
   return total;
 }
 
+function isDecided(state: LayerState | undefined): boolean {
+  if (state === undefined) return true;
+  return state.decide === undefined && [...state.parts.values()].every((part) => isDecided(stateOf(part)));
+}
+
 function write(state: LayerState, name: string | undefined, indent: string, lines: string[], seen: Set<LayerState>): void {
   const label = name === undefined ? "" : `${name}: `;
   if (seen.has(state)) {
@@ -38,7 +43,8 @@ function write(state: LayerState, name: string | undefined, indent: string, line
   seen.add(state);
   const shapes = [...state.parameters, ...state.buffers].map(([key, value]) => `${key} [${value.shape.join(", ")}]`);
   const count = parameterTotal(state);
-  const counted = count === 0 ? [] : [`${grouped(count)} parameter${count === 1 ? "" : "s"}`];
+  const counted =
+    count === 0 ? [] : [`${grouped(count)} parameter${count === 1 ? "" : "s"}${isDecided(state) ? "" : ", others after the first input"}`];
   const undecided = state.decide === undefined ? [] : ["sizes come from the first input"];
   const notes = [...undecided, ...shapes, ...counted];
   lines.push(`${indent}${label}${state.kind}${settingsText(state.settings)}${notes.length === 0 ? "" : `  ${notes.join(", ")}`}`);

@@ -21,7 +21,9 @@ export function upsample<const Options extends UpsampleOptions>(options: Options
     throw new InputError("upsample: expected either a size or a scale", { hint: 'upsample({ scale: 2, mode: "linear" })' });
   const value = (options.size ?? options.scale) as PerDimension;
   if ((typeof value === "number" ? [value] : value).some((item) => !(item > 0)))
-    throw new InputError(`upsample: ${options.size === undefined ? "scale" : "size"} must be positive, got ${JSON.stringify(value)}`);
+    throw new InputError(
+      `upsample: ${options.size === undefined ? "scale" : "size"} must be positive, got ${typeof value === "number" ? value : JSON.stringify(value)}`,
+    );
   return makeLayer<ShapedLayer<UpsampleRule<Options>>>({
     kind: "upsample",
     settings: given(options, ["size", "scale", "mode", "alignCorners"]),
@@ -40,9 +42,10 @@ export function padding<const Amounts extends PaddingAmounts>(
   options: PaddingOptions = {},
 ): ShapedLayer<PaddingRule<Amounts>> {
   refuseTensor("padding", amounts);
-  const numbers = typeof amounts === "number" ? [amounts] : (amounts as readonly (number | readonly number[])[]).flat();
+  const numbers: readonly unknown[] = Array.isArray(amounts) ? (amounts as readonly (number | readonly number[])[]).flat() : [amounts];
   for (const amount of numbers)
-    if (!Number.isInteger(amount) || amount < 0) throw new InputError(`padding: amounts must be integers of at least 0, got ${amount}`);
+    if (!Number.isInteger(amount) || (amount as number) < 0)
+      throw new InputError(`padding: amounts must be integers of at least 0, got ${String(amount)}`);
   return makeLayer<ShapedLayer<PaddingRule<Amounts>>>({
     kind: "padding",
     settings: { amounts: typeof amounts === "number" ? amounts : JSON.stringify(amounts), ...given(options, ["mode", "value"]) },

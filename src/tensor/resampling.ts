@@ -56,8 +56,10 @@ export function upsample(x: Value, options: UpsampleOptions): Value {
     scales === undefined
       ? positive("upsample", "size", options.size as PerDimension, spatial.length, true)
       : spatial.map((extent, d) => Math.floor(extent * (scales[d] as number)));
-  if (sizes.some((size) => size < 1))
-    throw new ShapeError(`upsample: the scale leaves nothing of ${shapeText(x.shape)}: the new extents would be ${shapeText(sizes)}`);
+  if (sizes.some((size) => size < 1 || size >= 2 ** 31))
+    throw new ShapeError(`upsample: the extents of ${shapeText(x.shape)} would become ${shapeText(sizes)}`, {
+      hint: "give a scale that leaves at least one element, and fewer than 2³¹",
+    });
   return sizes.reduce((value, size, d) => {
     const extent = spatial[d] as number;
     const step = scales === undefined ? extent / size : 1 / (scales[d] as number);
@@ -264,10 +266,10 @@ function positive(name: string, what: string, value: PerDimension, dims: number,
   if (
     !Array.isArray(values) ||
     values.length !== dims ||
-    values.some((item) => !(item > 0 && item < 2 ** 31) || (whole && !Number.isInteger(item)))
+    values.some((item) => !(item > 0 && Number.isFinite(item)) || (whole && !Number.isInteger(item)))
   )
     throw new InputError(
-      `${name}: ${what} must be ${whole ? "a positive integer" : "a positive number"}, or ${dims} of them, got ${JSON.stringify(value)}`,
+      `${name}: ${what} must be ${whole ? "a positive integer" : "a positive number"}, or ${dims} of them, got ${typeof value === "number" ? value : JSON.stringify(value)}`,
     );
   return values;
 }
