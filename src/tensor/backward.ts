@@ -5,6 +5,7 @@ import * as arithmetic from "../ops/arithmetic.ts";
 import { InputError } from "../util/errors.ts";
 import { addUp, type Contribution } from "./contributions.ts";
 import { apply } from "./engine.ts";
+import { levelsOf } from "./mapping.ts";
 import { gradientOps } from "./parts.ts";
 import { withRecording } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
@@ -13,6 +14,8 @@ import type { TapeNode, Value } from "./value.ts";
 export interface BackwardOptions {
   /** Records the backward pass itself, so that gradients can be differentiated again. */
   readonly createGraph?: boolean;
+  /** Goes no further than the inputs asked for, none of which is computed from another. */
+  readonly stops?: boolean;
 }
 
 /** Adds the gradient of `root` to the `grad` of every leaf (and tensor that keeps its gradient) it depends on. */
@@ -21,6 +24,10 @@ export function backward(root: Value, upstream: Value | undefined, options: Back
   const store = (value: Value): void => {
     const gradient = gradients.get(value);
     if (gradient === undefined || !value.requiresGrad || (value.node !== undefined && !value.keepsGrad)) return;
+    if (levelsOf(gradient).some((level) => !levelsOf(value).includes(level)))
+      throw new InputError("backward: inside vmap a tensor from outside would get one gradient per example", {
+        hint: "take the gradients as values: vmap(grad(loss), { inputs: [null, 0] })(weight, x)",
+      });
     currentTrace()?.touchGradient(value, "read");
     value.gradient =
       value.gradient === undefined
@@ -43,7 +50,7 @@ export function gradientsOf(
   upstream: Value | undefined,
   options: BackwardOptions,
 ): (Value | undefined)[] {
-  const { gradients } = propagate(root, upstream, options);
+  const { gradients } = propagate(root, upstream, options, options.stops === true ? new Set(inputs) : undefined);
   return inputs.map((input) => gradients.get(input));
 }
 
@@ -51,6 +58,7 @@ function propagate(
   root: Value,
   upstream: Value | undefined,
   options: BackwardOptions,
+  stops: ReadonlySet<Value> = new Set(),
 ): { gradients: Map<Value, Value>; order: readonly Value[] } {
   if (!root.requiresGrad)
     throw new InputError(`backward: the tensor of shape [${root.shape.join(", ")}] depends on nothing that requires a gradient`, {
@@ -63,15 +71,15 @@ function propagate(
   if (upstream !== undefined && upstream.shape.join() !== root.shape.join())
     throw new InputError(`backward: the given gradient has shape [${upstream.shape.join(", ")}], the tensor [${root.shape.join(", ")}]`);
   return withRecording(options.createGraph === true, () => {
-    const order = topological(root);
+    const order = topological(root, stops);
     const gradients = new Map<Value, Value>();
-    const contributions = new Map<Value, Contribution[]>();
+    const contributions = new Map<Value, (Contribution | Value)[]>();
     for (const value of order) {
       const gradient = value === root ? (upstream ?? one(root)) : addUp(value, contributions.get(value) ?? []);
       contributions.delete(value);
       if (gradient === undefined) continue;
       gradients.set(value, gradient);
-      if (value.node === undefined) continue;
+      if (value.node === undefined || stops.has(value)) continue;
       for (const [input, contribution] of contributionsOf(value.node, gradient)) {
         const known = contributions.get(input);
         if (known === undefined) contributions.set(input, [contribution]);
@@ -88,7 +96,12 @@ function one(root: Value): Value {
   return seed;
 }
 
-function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Value, contribution: Contribution])[] {
+function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Value, contribution: Contribution | Value])[] {
+  if (node.pull !== undefined)
+    return node.pull(upstream).flatMap((gradient, number) => {
+      const input = node.inputs[number] as Value;
+      return gradient === undefined || !input.requiresGrad ? [] : [[input, gradient] as const];
+    });
   const { op } = node;
   const result = op.formula.statements[op.formula.statements.length - 1]?.target ?? "y";
   const named = (name: string): Value => {
@@ -106,14 +119,14 @@ function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Val
 }
 
 /** Every tensor on the tape behind `root`, each before the inputs it was made from. */
-function topological(root: Value): Value[] {
+export function topological(root: Value, stops: ReadonlySet<Value>): Value[] {
   const done = new Set<Value>();
   const order: Value[] = [];
   const stack: { value: Value; next: number }[] = [{ value: root, next: 0 }];
   done.add(root);
   while (stack.length > 0) {
     const top = stack[stack.length - 1] as { value: Value; next: number };
-    const inputs = top.value.node?.inputs ?? [];
+    const inputs = stops.has(top.value) ? [] : (top.value.node?.inputs ?? []);
     const input = inputs[top.next++];
     if (input === undefined) {
       order.push(top.value);

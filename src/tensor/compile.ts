@@ -5,6 +5,7 @@ import { backendFor, getBackend } from "../backends/choose.ts";
 import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph, type Unit, unitsOf } from "../compiler/index.ts";
 import type { Operand } from "../formula/nest.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
+import { runningLevels } from "./mapping.ts";
 import { callSite, isRecording } from "./tape.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
 import { currentTrace, type Effect, runTrace, Trace } from "./trace.ts";
@@ -118,7 +119,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     return entry;
   };
   const compiled = (...args: Args): Result => {
-    if (currentTrace() !== undefined) return inner(name, fn, args, options);
+    if (currentTrace() !== undefined || runningLevels().length > 0) return inner(name, fn, args, options);
     return runEntry(entryFor(args), args) as Result;
   };
   const profile = (...args: Args): Profile<Result> => {

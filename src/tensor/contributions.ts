@@ -5,9 +5,10 @@ import * as arithmetic from "../ops/arithmetic.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import { apply } from "./engine.ts";
+import { endedLevels, sumOfExamples } from "./examples.ts";
 import { concatenate } from "./operate.ts";
 import { withScope } from "./tape.ts";
-import type { TapeNode, Value } from "./value.ts";
+import { type TapeNode, Value } from "./value.ts";
 
 /** A gradient op of one use, not yet applied. */
 export interface Contribution {
@@ -17,19 +18,28 @@ export interface Contribution {
 }
 
 /** The gradient of `value` from its uses, given in the order of the backward pass; undefined without any. */
-export function addUp(value: Value, contributions: readonly Contribution[]): Value | undefined {
+export function addUp(value: Value, contributions: readonly (Contribution | Value)[]): Value | undefined {
+  const ready = contributions.filter((one) => one instanceof Value);
+  const waiting = contributions.filter((one): one is Contribution => !(one instanceof Value));
+  const terms = [...ready, ...appliedTogether(value, waiting)].map((term) => sumOfExamples(term, value));
+  return terms.reduce<Value | undefined>((sum, term) => (sum === undefined ? term : apply(arithmetic.add, [sum, term])), undefined);
+}
+
+function appliedTogether(value: Value, contributions: readonly Contribution[]): Value[] {
+  // What differs between the examples of a vmap that is over is summed by itself: joined to other things it would be summed with them.
+  if (contributions.some(({ inputs }) => inputs.some((input) => endedLevels(input, value).length > 0)))
+    return contributions.map((one) => applied(one, one.inputs, value));
   const groups = new Map<Op, Contribution[]>();
   for (const contribution of contributions) {
     const group = groups.get(contribution.op);
     if (group === undefined) groups.set(contribution.op, [contribution]);
     else group.push(contribution);
   }
-  const terms = [...groups.values()].flatMap((group) => {
+  return [...groups.values()].flatMap((group) => {
     // Joined in the order of the forward pass, as what else is made of the same tensors.
     const whole = group.length === 1 ? undefined : (sideBySide(value, group) ?? asOneSum(value, group.slice().reverse()));
     return whole === undefined ? group.map((one) => applied(one, one.inputs, value)) : [whole];
   });
-  return terms.reduce<Value | undefined>((sum, term) => (sum === undefined ? term : apply(arithmetic.add, [sum, term])), undefined);
 }
 
 function applied({ op, node }: Contribution, inputs: readonly Value[], value: Value): Value {

@@ -2,18 +2,22 @@
 
 import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
+import { batchProgram, isRandom } from "../formula/batch.ts";
 import { bind } from "../formula/bind.ts";
 import { allocate, sizeOfShape } from "../formula/evaluate.ts";
-import type { DType, Program } from "../formula/nest.ts";
+import type { DType, Operand, Program } from "../formula/nest.ts";
 import type { Op } from "../ops/op.ts";
-import { InputError, KasaneError } from "../util/errors.ts";
+import { InputError, KasaneError, ShapeError } from "../util/errors.ts";
+import { innermost, mapped, runningLevels } from "./mapping.ts";
 import { partsOf, shapeOfPart } from "./parts.ts";
-import { callSite, captureSite, currentScope, needsTape, withScope } from "./tape.ts";
+import { callSite, captureSite, currentScope, needsTape, nextOrder, withScope } from "./tape.ts";
 import { currentTrace, LiveNumber } from "./trace.ts";
-import type { Attributes, Value } from "./value.ts";
+import type { Attributes, Level, TapeNode, Value } from "./value.ts";
 
 interface Prepared {
   readonly program: Program;
+  /** The same for a batch of examples, by the inputs that are batched. */
+  readonly batched: Map<string, Prepared>;
   /** Compiled at the first run outside a trace. */
   executable: Executable | undefined;
   readonly backend: Backend;
@@ -21,6 +25,9 @@ interface Prepared {
   readonly dtype: DType;
   readonly size: number;
 }
+
+/** Elements are counted in int32. */
+const MOST_ELEMENTS = 2147483647;
 
 /** Compiled programs kept per op; beyond it the oldest go. */
 const KEPT_PER_OP = 512;
@@ -49,12 +56,23 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
       op.kind === "view" ? view(inputs[0] as Value, options.resultShape as readonly number[]) : run(op, inputs, attributes, options);
     if (record && output.dtype.startsWith("float")) {
       output.requiresGrad = true;
-      output.node = { op, inputs, attributes, output, scope: currentScope(), site: captureSite() };
+      output.node = { op, inputs, attributes, output, scope: currentScope(), site: captureSite(), order: nextOrder() };
     }
     return output;
   } catch (error) {
     throw located(error);
   }
+}
+
+/**
+ * Records that `output` was made from `inputs` in a way that its gradients follow `pull` instead of the op's formula.
+ * @returns the output
+ */
+export function recordPull(op: Op, inputs: readonly Value[], output: Value, pull: NonNullable<TapeNode["pull"]>): Value {
+  if (!needsTape(inputs)) return output;
+  output.requiresGrad = true;
+  output.node = { op, inputs, attributes: {}, output, scope: currentScope(), site: captureSite(), order: nextOrder(), pull };
+  return output;
 }
 
 function hasWrittenGradient(op: Op, inputs: readonly Value[]): boolean {
@@ -78,9 +96,12 @@ function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attr
   });
 }
 
-function view(input: Value, shape: readonly number[]): Value {
+/** The same elements under another shape, unrecorded. */
+export function view(input: Value, shape: readonly number[]): Value {
   if (sizeOfShape(shape) !== input.size)
     throw new InputError(`reshape: ${input.size} elements of shape [${input.shape.join(", ")}] do not fill [${shape.join(", ")}]`);
+  const { mapping } = input;
+  if (mapping !== undefined) return mapped(view(mapping.whole, [mapping.level.size, ...shape]), mapping.level);
   const trace = currentTrace();
   if (trace === undefined) return input.make(input.data, shape, input.dtype);
   return trace.view(input, input.make(undefined, shape, input.dtype));
@@ -96,6 +117,33 @@ function run(op: Op, inputs: readonly Value[], attributes: Attributes, options: 
       throw new InputError(`${op.name}: ${name} must be a number, got ${value === undefined ? "nothing" : `[${value}]`}`);
     return op.params[name] === "int" ? value | 0 : value;
   });
+  return execute(op.name, found, inputs, params, like);
+}
+
+function execute(
+  name: string,
+  found: Prepared,
+  inputs: readonly Value[],
+  params: readonly (number | LiveNumber)[],
+  like: Value,
+  inside: readonly Level[] = isRandom(found.program) ? runningLevels() : [],
+): Value {
+  const level = innermost(inputs, inside);
+  if (level !== undefined) {
+    const isMapped = inputs.map((input) => input.mapping?.level === level);
+    const wholes = inputs.map((input) => (input.mapping?.level === level ? input.mapping.whole : input));
+    return mapped(
+      execute(
+        name,
+        batchedOf(name, found, isMapped, level.size),
+        wholes,
+        params,
+        like,
+        inside.filter((one) => one !== level),
+      ),
+      level,
+    );
+  }
   const trace = currentTrace();
   if (trace !== undefined) return trace.run(found.program, inputs, params, (shape, dtype) => like.make(undefined, shape, dtype));
   if (found.size === 0) return like.make(allocate(found.dtype, 0), found.shape, found.dtype);
@@ -109,6 +157,22 @@ function run(op: Op, inputs: readonly Value[], attributes: Attributes, options: 
     found.shape,
     found.dtype,
   );
+}
+
+function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], size: number): Prepared {
+  const key = `${size}:${isMapped.map(Number).join("")}`;
+  let batch = found.batched.get(key);
+  if (batch === undefined) {
+    const program = batchProgram(found.program, isMapped, size);
+    const { shape, dtype } = program.buffers[program.result] as Operand;
+    if (sizeOfShape(shape) > MOST_ELEMENTS)
+      throw new ShapeError(`vmap: ${name} would make a tensor of shape [${shape.join(", ")}], more than ${MOST_ELEMENTS} elements`, {
+        hint: "map over fewer examples at a time",
+      });
+    batch = { program, batched: new Map(), executable: undefined, backend: found.backend, shape, dtype, size: sizeOfShape(shape) };
+    found.batched.set(key, batch);
+  }
+  return batch;
 }
 
 function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resultShape: readonly number[] | undefined): Prepared {
@@ -153,7 +217,7 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resul
     ),
   });
   const { shape, dtype } = program.buffers[program.result] as { shape: readonly number[]; dtype: DType };
-  const made: Prepared = { program, executable: undefined, backend, shape, dtype, size: sizeOfShape(shape) };
+  const made: Prepared = { program, batched: new Map(), executable: undefined, backend, shape, dtype, size: sizeOfShape(shape) };
   if (cache.size >= KEPT_PER_OP) cache.delete(cache.keys().next().value as string);
   cache.set(key, made);
   return made;

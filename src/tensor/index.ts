@@ -13,6 +13,7 @@ export {
 export type { ConvolutionOptions, PerDimension, PoolingOptions, TransposedConvolutionOptions } from "./contractions.ts";
 export * from "./create.ts";
 export * from "./define-op.ts";
+export * from "./differentiate.ts";
 export * from "./functions.ts";
 export * from "./random.ts";
 export type { Interpolation, PaddingAmounts, PaddingMode, PaddingOptions, UpsampleOptions } from "./resampling.ts";
@@ -20,5 +21,7 @@ export type * from "./shapes.ts";
 export { callSite, noGrad, withScope } from "./tape.ts";
 export { fromData, gradients, isTensor } from "./tensor.ts";
 export { dependsOn, live, onEachRun } from "./trace.ts";
+export type { TensorTree } from "./tree.ts";
 export type * from "./types.ts";
-export type { Attributes, TapeNode } from "./value.ts";
+export type { Attributes, Level, TapeNode } from "./value.ts";
+export * from "./vmap.ts";

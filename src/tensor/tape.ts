@@ -34,6 +34,13 @@ export function withScope<Result>(name: string, run: () => Result): Result {
   }
 }
 
+let nodes = 0;
+
+/** The number of the next tape node. */
+export function nextOrder(): number {
+  return nodes++;
+}
+
 export function currentScope(): readonly string[] {
   return scopes.slice();
 }

@@ -13,6 +13,7 @@ import { backward, gradientsOf } from "./backward.ts";
 import { matmul } from "./contractions.ts";
 import { apply } from "./engine.ts";
 import { formatTensor, nest } from "./format.ts";
+import { mapped } from "./mapping.ts";
 import * as operate from "./operate.ts";
 import type { Shape } from "./shapes.ts";
 import { needsTape, withRecording } from "./tape.ts";
@@ -26,6 +27,10 @@ class DenseTensor extends Value {
   }
 
   protected unreadable(): Error {
+    if (this.mapping !== undefined)
+      return new InputError("vmap: the numbers of a tensor were read inside vmap, where it stands for every example at once", {
+        hint: "return the tensor and read it outside; choose between values with where(condition, a, b) instead of if",
+      });
     return unreadable();
   }
 
@@ -82,7 +87,7 @@ class DenseTensor extends Value {
   }
 
   clone(): Value {
-    return needsTape([this]) || currentTrace() !== undefined
+    return needsTape([this]) || currentTrace() !== undefined || this.mapping !== undefined
       ? this.#map(moves.copy)
       : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
   }
@@ -95,6 +100,10 @@ class DenseTensor extends Value {
     if (this.node !== undefined)
       throw new InputError("assign: only leaves can be assigned; this tensor was computed", {
         hint: "assign to the parameter, or use detach()",
+      });
+    if (this.mapping !== undefined || value.mapping !== undefined)
+      throw new InputError("assign: inside vmap a tensor cannot be assigned what differs between examples", {
+        hint: "return the new numbers, or put layers that keep statistics into eval mode: net.eval()",
       });
     const trace = currentTrace();
     if (trace === undefined) this.replace(value.data);
@@ -336,6 +345,8 @@ class DenseTensor extends Value {
     if (dtype === "float32" && !this.dtype.startsWith("float")) return this.#map(arithmetic.toFloat);
     if (dtype === "int32" && this.dtype !== "float64") return this.#map(arithmetic.toInt);
     if (dtype === "bool" && this.dtype !== "float64") return this.#map(arithmetic.toBool);
+    const { mapping } = this;
+    if (mapping !== undefined) return mapped((mapping.whole as DenseTensor).to(dtype), mapping.level);
     if (currentTrace() !== undefined && !this.hasNumbers)
       throw new InputError(`to: ${this.dtype} to ${dtype} cannot be traced`, { hint: "convert before calling the compiled function" });
     const target = allocate(dtype, this.size);

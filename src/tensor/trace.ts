@@ -6,6 +6,7 @@ import type { StepGraph, Update } from "../compiler/index.ts";
 import type { AffineIndex, DType, Nest, Operand, Program, Scalar, Step } from "../formula/nest.ts";
 import { typeOfDType } from "../formula/typing.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { wholeOf } from "./mapping.ts";
 import type { Value } from "./value.ts";
 
 /** A number read anew at every run of a compiled step: learning rate, bias correction, random stream. */
@@ -54,7 +55,8 @@ export function dependsOn<T>(read: () => T): T {
  * Checks a tensor's numbers: now where they are known; in a traced step at every run that brings other numbers; never for what a step
  * computes.
  */
-export function whenKnown(value: Value, check: (data: HostArray) => void): void {
+export function whenKnown(given: Value, check: (data: HostArray) => void): void {
+  const value = wholeOf(given);
   if (current === undefined) check(value.data);
   else current.check(value, check);
 }

@@ -23,6 +23,18 @@ export interface TapeNode {
   readonly scope: readonly string[];
   /** Its stack is the place in the user's program. */
   readonly site: { readonly stack?: string };
+  /** Later nodes have larger numbers. */
+  readonly order: number;
+  /** The gradients by the inputs, where they do not follow from the op's formula (a vmap's border, a checkpoint). */
+  readonly pull?: (upstream: Value) => readonly (Value | undefined)[];
+}
+
+/** One vmap that runs, or ran. */
+export interface Level {
+  /** Inner ones have larger numbers. */
+  readonly number: number;
+  /** How many examples there are. */
+  readonly size: number;
 }
 
 export abstract class Value {
@@ -37,6 +49,8 @@ export abstract class Value {
   gradient: Value | undefined = undefined;
   /** Made from a number in the program (the 2 of x.mul(2)): never changes. */
   isConstant = false;
+  /** Inside vmap: the tensor stands for one example; `whole` holds those of all, along a first dimension more. */
+  mapping: { readonly level: Level; readonly whole: Value } | undefined = undefined;
   #data: HostArray | undefined;
   /** Machine memory that compiled steps use for this tensor; it may be newer than #data. */
   #cell: { readonly cell: Cell; readonly owner: object } | undefined = undefined;

@@ -1,0 +1,27 @@
+// Tensors by themselves, in arrays and in records: what functions of tensors take and give, leaf by leaf.
+
+import { InputError } from "../util/errors.ts";
+import { isTensor } from "./tensor.ts";
+import type { Tensor } from "./types.ts";
+
+/** A tensor, or arrays and records of them, such as parameters by name. */
+export type TensorTree = Tensor | readonly TensorTree[] | { readonly [name: string]: TensorTree };
+
+/** The tensors in order. @throws InputError when something else is among them, naming where */
+export function leavesOf(tree: unknown, name: string): Tensor[] {
+  if (isTensor(tree)) return [tree];
+  if (typeof tree !== "object" || tree === null)
+    throw new InputError(`${name}: expected a tensor, or an array or record of tensors, got ${tree === null ? "null" : typeof tree}`);
+  return Object.entries(tree).flatMap(([key, item]) => leavesOf(item, `${name}.${key}`));
+}
+
+/** The same arrays and records around other tensors, in order. */
+export function rebuild(tree: TensorTree, leaves: readonly Tensor[]): TensorTree {
+  let next = 0;
+  const build = (part: TensorTree): TensorTree => {
+    if (isTensor(part)) return leaves[next++] as Tensor;
+    if (Array.isArray(part)) return part.map(build);
+    return Object.fromEntries(Object.entries(part as Readonly<Record<string, TensorTree>>).map(([key, item]) => [key, build(item)]));
+  };
+  return build(tree);
+}
