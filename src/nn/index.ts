@@ -17,6 +17,15 @@ export {
 export { isLayer, type LayerCall, observeLayers, type Part, type Settings } from "./call.ts";
 export * from "./containers.ts";
 export * from "./convolution.ts";
+export {
+  type ClassLossOptions,
+  type CrossEntropyOptions,
+  crossEntropy,
+  type FocalOptions,
+  focalLoss,
+  negativeLogLikelihood,
+} from "./cross-entropy.ts";
+export { type CtcOptions, ctcLoss } from "./ctc.ts";
 export * from "./dropout.ts";
 export * from "./gated.ts";
 export type { Fans, Initialiser, Start } from "./init.ts";
@@ -25,8 +34,10 @@ export { type Layer, type LayerMembers, layer, type ShapedLayer } from "./layer.
 export * from "./layers.ts";
 export { lazy } from "./lazy.ts";
 export type { Lengths } from "./lengths.ts";
+export * from "./likelihood-losses.ts";
 export { linear, type WeightOptions } from "./linear.ts";
 export * from "./losses.ts";
+export * from "./margin-losses.ts";
 export * from "./normalisation.ts";
 export * from "./pooling.ts";
 export * from "./recurrent.ts";
@@ -40,6 +51,8 @@ export {
   type RnnOptions,
   rnnCell,
 } from "./recurrent-cells.ts";
+export type { LossOptions } from "./reduction.ts";
+export { elasticNet, l1, l2, type Penalised } from "./regularisers.ts";
 export * from "./resampling.ts";
 export type { ShapeRule } from "./rules.ts";
 export * from "./separable.ts";

@@ -11,7 +11,7 @@ export interface StepResult extends Readonly<Record<string, Tensor>> {
 }
 
 /** What a step needs of the options of fit. */
-export type StepOptions = Pick<FitOptions, "loss" | "optimizer" | "clip" | "accumulate" | "averages">;
+export type StepOptions = Pick<FitOptions, "loss" | "penalty" | "optimizer" | "clip" | "accumulate" | "averages">;
 
 export type CompiledTraining = CompiledFunction<[x: Tensor, target: Tensor], StepResult>;
 
@@ -35,12 +35,12 @@ export function eagerStep(model: Model, options: StepOptions, x: Tensor, target:
 }
 
 /** Forward and backward of a batch, in `accumulate` parts: each part's loss counts by its share of the samples. */
-function learn(model: Model, { loss, accumulate = 1 }: StepOptions, x: Tensor, target: Tensor): StepResult {
+function learn(model: Model, { loss, penalty, accumulate = 1 }: StepOptions, x: Tensor, target: Tensor): StepResult {
   const count = x.shape[0] ?? 0;
   const size = Math.ceil(count / accumulate);
   if (size >= count) {
     const result = forward(model, loss, x, target);
-    result.loss.backward();
+    (penalty === undefined ? result.loss : result.loss.add(penalty())).backward();
     return result;
   }
   const parts: StepResult[] = [];
@@ -51,6 +51,7 @@ function learn(model: Model, { loss, accumulate = 1 }: StepOptions, x: Tensor, t
     share.backward();
     parts.push({ loss: share.detach(), prediction: prediction.detach() });
   }
+  penalty?.().backward();
   return { loss: parts.map((part) => part.loss).reduce((a, b) => a.add(b)), prediction: concat(parts.map((part) => part.prediction)) };
 }
 

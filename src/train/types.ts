@@ -84,6 +84,8 @@ export interface EarlyStopping<Name extends string = string> {
 export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
+  /** Added to the loss that is differentiated, not to the one that is reported. @example penalty: () => l2(net, 1e-4) */
+  readonly penalty?: () => Tensor;
   /** Number of passes over the data in all, those of a resumed state included. */
   readonly epochs: number;
   /** Default 32. */

@@ -40,11 +40,14 @@ const layers = ["layers", "layers-extended"].flatMap((name) => [...readGoldens<L
 const losses = readGoldens<LossCase>("losses");
 /** Compared in sequences.test.ts. */
 const sequences = readGoldens<{ readonly layer: string }>("sequences");
+/** Of several arguments: compared with PyTorch in losses-more.test.ts. */
+const more = readGoldens<{ readonly loss: string }>("losses-more");
 const before = getBackend().name;
 
 it("has a case for every layer and every loss", () => {
   const others = ["init", "isLayer", "observeLayers", "layer", "sequential", "summary", ...inComposition];
-  const covered = new Set([...[...layers, ...sequences].map((item) => item.layer), ...losses.map((item) => item.loss)]);
+  const ofLosses = [...losses, ...more].map((item) => item.loss);
+  const covered = new Set([...[...layers, ...sequences].map((item) => item.layer), ...ofLosses]);
   expect(Object.keys(nn).filter((name) => !others.includes(name) && !covered.has(name))).toEqual([]);
 });
 

@@ -1,7 +1,7 @@
 // Losses: wrong labels, shapes and empty batches are refused, NaN shows, large logits keep their digits, and the textbook's convention.
 
 import { describe, expect, it } from "vitest";
-import { availableBackends, getBackend, parameter, setBackend, softmax, tensor, zeros } from "../../src/index.ts";
+import { availableBackends, getBackend, parameter, setBackend, softmax, type Tensor, tensor, zeros } from "../../src/index.ts";
 import * as nn from "../../src/nn/index.ts";
 
 const { absoluteError, binaryCrossEntropy, binaryCrossEntropyLogits, crossEntropy, huber, meanSquaredError, negativeLogLikelihood } = nn;
@@ -80,7 +80,14 @@ for (const backend of availableBackends())
       try {
         const bad = tensor([Number.NaN, 0.5]);
         const good = tensor([1, 0.5]);
-        for (const loss of [meanSquaredError, absoluteError, huber, binaryCrossEntropy, binaryCrossEntropyLogits]) {
+        const all: readonly ((x: Tensor, t: Tensor) => Tensor)[] = [
+          meanSquaredError,
+          absoluteError,
+          huber,
+          binaryCrossEntropy,
+          binaryCrossEntropyLogits,
+        ];
+        for (const loss of all) {
           expect(loss(bad, good).item()).toBeNaN();
           expect(loss(good, bad).item()).toBeNaN();
         }

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Dataset, moons, tableDataset } from "../../src/data/index.ts";
-import { crossEntropy, dropout, linear, relu, sequential } from "../../src/nn/index.ts";
+import { crossEntropy, dropout, l2, linear, relu, sequential } from "../../src/nn/index.ts";
 import { adam, averageWeights, cosineDecay, sgd, warmUp } from "../../src/optim/index.ts";
-import { manualSeed, normal } from "../../src/tensor/index.ts";
+import { manualSeed, normal, zeros } from "../../src/tensor/index.ts";
 import type { EpochReport, FitOptions, TrainingState } from "../../src/train/index.ts";
 import { accuracy, evaluate, fit, predict, TrainingError } from "../../src/train/index.ts";
 import { RunFolder } from "../../src/train/node.ts";
@@ -148,6 +148,33 @@ describe("fit", () => {
       const [all, ...parts] = results as [number[], ...number[][]];
       for (const part of parts) expect(part).toEqual(all.map((value) => expect.closeTo(value, 4)));
     }
+  });
+
+  it("differentiates a penalty and does not report it, in parts too", async () => {
+    const run = async (more: Partial<FitOptions>): Promise<{ weights: number[]; loss: number }> => {
+      manualSeed(5);
+      const model = sequential(linear(2, 4), relu, linear(4, 2));
+      const optimizer = sgd(model.parameters(), { learningRate: 0.1 });
+      const { history } = await fit(model, data, {
+        ...{ loss: crossEntropy, optimizer, epochs: 1, batchSize: 90, shuffle: false, seed: 1 },
+        ...more,
+        ...(more.penalty === undefined ? {} : { penalty: () => l2(model, 0.5) }),
+      });
+      return { weights: [...model.stateDict().values()].flatMap((value) => [...value.data]), loss: history[0]?.train.loss as number };
+    };
+    const [plain, penalised, inParts] = [
+      await run({}),
+      await run({ penalty: () => zeros([]) }),
+      await run({ penalty: () => zeros([]), accumulate: 4 }),
+    ];
+    expect(penalised.loss).toBe(plain.loss);
+    manualSeed(5);
+    const start = [...sequential(linear(2, 4), relu, linear(4, 2)).stateDict()].flatMap(([name, value]) =>
+      [...value.data].map((number) => (name.endsWith("weight") ? number : 0)),
+    );
+    // The gradient of 0.5 · Σw² is w: each weight moves by a tenth of itself more.
+    expect(penalised.weights).toEqual(plain.weights.map((value, n) => expect.closeTo(value - 0.1 * (start[n] as number), 5)));
+    expect(inParts.weights).toEqual(penalised.weights.map((value) => expect.closeTo(value, 5)));
   });
 
   it("measures averages on the validation data and leaves the weights", async () => {

@@ -1,0 +1,178 @@
+// Losses of classes: cross entropy with all its options, negative log-likelihood, focal loss.
+
+import * as rows from "../ops/losses.ts";
+import type { Op } from "../ops/op.ts";
+import { ones } from "../tensor/create.ts";
+import { applyOp, logSoftmax, where } from "../tensor/functions.ts";
+import { isTensor, valueOf } from "../tensor/tensor.ts";
+import { whenKnown } from "../tensor/trace.ts";
+import type { Tensor } from "../tensor/types.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
+import { wholeNumbers } from "./checks.ts";
+import { checkNotEmpty, checkPair, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
+
+export interface ClassLossOptions extends LossOptions {
+  /** One number per class by which its samples count; the mean is then over the weights. Default: all 1. */
+  readonly weights?: Tensor;
+  /** Samples of this class number do not count. A batch of nothing else has the mean NaN. Default: none. */
+  readonly ignoreIndex?: number;
+}
+
+export interface CrossEntropyOptions extends ClassLossOptions {
+  /** Share of the target that is spread evenly over all classes, in [0, 1]. Default 0. Szegedy et al. 2016. */
+  readonly labelSmoothing?: number;
+}
+
+/**
+ * Cross entropy −Σ w t log softmax(x) over the classes, by default averaged over the samples (for class numbers: over their weights).
+ *
+ * The textbook's definition for one sample of N classes, −(1/N) Σ t log y, divides by the number of classes too; frameworks (and
+ * this function) do not: multiply by 1/N to get the printed value. The minimum is the same, the gradient N times as large.
+ *
+ * @param logits [batch, classes] or [batch, classes, …positions], before softmax
+ * @param target class numbers [batch] or [batch, …positions]; or one-hot or probabilities of the logits' shape
+ * @throws InputError when a class number or an option is out of range (with its position) or the batch is empty; ShapeError when the shapes do not fit
+ */
+export function crossEntropy<const Options extends CrossEntropyOptions = Record<never, never>>(
+  logits: Tensor,
+  target: Tensor,
+  options?: Options,
+): Loss<Options> {
+  const name = "crossEntropy";
+  const { shape } = valueOf(logits, name);
+  const { labelSmoothing: smoothing = 0, weights, ignoreIndex } = options ?? {};
+  if (!(smoothing >= 0 && smoothing <= 1)) throw new InputError(`crossEntropy: labelSmoothing must be in [0, 1], got ${smoothing}`);
+  const classes = shape[1] ?? 0;
+  if (shape.length >= 2 && valueOf(target, name).shape.join() === shape.join()) {
+    checkNotEmpty(name, logits);
+    if (ignoreIndex !== undefined) throw new InputError("crossEntropy: ignoreIndex needs class numbers, the target has probabilities");
+    const scale = weights && checkWeights(name, weights, classes);
+    let wanted = classesLast(floats(target, logits));
+    if (smoothing > 0) wanted = wanted.mul(1 - smoothing).add(smoothing / classes);
+    const losses = applyOp(rows.crossEntropyProbabilities, [classesLast(logits), scale ? wanted.mul(scale) : wanted]);
+    // With weights Σ w t (z − x) is what the row computes: its z − x does not depend on Σ t.
+    return reduce(name, losses.reshape(withoutClasses(shape)), options);
+  }
+  if (smoothing === 0) return byLabel(name, rows.crossEntropy, logits, target, options);
+  const hard = byLabel(name, rows.crossEntropy, logits, target, { ...options, reduction: "none" });
+  const { counts } = labelsOf(name, logits, target, options);
+  const scale = weights && checkWeights(name, weights, classes);
+  const minusLog = logSoftmax(classesLast(logits)).neg();
+  const even = (scale ? minusLog.mul(scale) : minusLog).mean(-1).reshape(withoutClasses(shape));
+  const kept = ignoreIndex === undefined ? even : where(floats(target, logits).equal(ignoreIndex), 0, even);
+  return reduceCounted(name, hard.mul(1 - smoothing).add(kept.mul(smoothing)), counts, options);
+}
+
+/**
+ * −log-probability of the right class, by default averaged over the samples: crossEntropy after logSoftmax.
+ * @param logProbabilities [batch, classes] or [batch, classes, …positions]
+ * @param target class numbers [batch] or [batch, …positions]
+ * @throws InputError when a class number is out of range (with its position) or the batch is empty; ShapeError when the shapes do not fit
+ */
+export function negativeLogLikelihood<const Options extends ClassLossOptions = Record<never, never>>(
+  logProbabilities: Tensor,
+  target: Tensor,
+  options?: Options,
+): Loss<Options> {
+  return byLabel("negativeLogLikelihood", rows.negativeLogLikelihood, logProbabilities, target, options);
+}
+
+export interface FocalOptions extends LossOptions {
+  /** How much less samples count that are right already. Default 2. */
+  readonly gamma?: number;
+  /** Weight of target 1 against 1 − alpha of target 0; undefined: both 1. Default 0.25. */
+  readonly alpha?: number | undefined;
+}
+
+/**
+ * Binary cross entropy of sigmoid(x) times (1 − p)^γ, p the probability of the right answer: easy samples hardly count. Lin et al. 2017.
+ * @param logits and @param target [...] of one shape, targets from 0 to 1
+ * @throws ShapeError unless both have the same shape; InputError when they are empty or an option is out of range
+ */
+export function focalLoss<const Options extends FocalOptions = Record<never, never>>(
+  logits: Tensor,
+  target: Tensor,
+  options?: Options,
+): Loss<Options> {
+  const { gamma = 2 } = options ?? {};
+  const alpha = options !== undefined && "alpha" in options ? options.alpha : 0.25;
+  if (!(gamma >= 0)) throw new InputError(`focalLoss: gamma must not be negative, got ${gamma}`);
+  if (alpha !== undefined && !(alpha >= 0 && alpha <= 1)) throw new InputError(`focalLoss: alpha must be in [0, 1], got ${alpha}`);
+  checkPair("focalLoss", logits, target);
+  const wanted = floats(target, logits);
+  const probability = logits.sigmoid();
+  const wrong = probability.mul(wanted.mul(-2).add(1)).add(wanted);
+  const entropy = applyOp(rows.binaryCrossEntropyLogits, [logits, wanted]).mul(wrong.pow(gamma));
+  return reduce("focalLoss", alpha === undefined ? entropy : entropy.mul(wanted.mul(2 * alpha - 1).add(1 - alpha)), options);
+}
+
+interface Labels {
+  /** Class numbers [samples]; 0 in place of ignored ones. */
+  readonly labels: Tensor;
+  /** By how much each sample counts, of the target's shape; undefined: all by 1. */
+  readonly counts: Tensor | undefined;
+}
+
+function labelsOf(name: string, x: Tensor, target: Tensor, { weights, ignoreIndex }: ClassLossOptions = {}): Labels {
+  const { shape } = valueOf(x, name);
+  const expected = withoutClasses(shape);
+  if (shape.length < 2) throw new ShapeError(`${name}: expected [batch, classes] or [batch, classes, …], got shape [${shape.join(", ")}]`);
+  if (target.shape.join() !== expected.join())
+    throw new ShapeError(
+      `${name}: for predictions of shape [${shape.join(", ")}] expected class numbers of shape [${expected.join(", ")}]${name === "crossEntropy" ? ", or probabilities of the predictions' shape" : ""}, got [${target.shape.join(", ")}]`,
+    );
+  checkNotEmpty(name, x);
+  const given = (target.dtype === "int32" ? target : wholeNumbers(name, target)).reshape([target.size]);
+  const classes = shape[1] as number;
+  whenKnown(valueOf(target), (data) => {
+    const at = data.findIndex((label: number) => (label < 0 || label >= classes) && label !== ignoreIndex);
+    if (at >= 0)
+      throw new InputError(
+        `${name}: class ${data[at]} at position ${at} is out of range: expected 0 to ${classes - 1}, because the predictions have ${classes} classes`,
+        { hint: "classes are numbered from 0" },
+      );
+  });
+  if (weights === undefined && ignoreIndex === undefined) return { labels: given, counts: undefined };
+  const ignored = ignoreIndex === undefined ? undefined : given.equal(ignoreIndex);
+  const labels = ignored === undefined ? given : where(ignored, 0, given);
+  const byClass = weights === undefined ? ones([target.size], { dtype: x.dtype }) : checkWeights(name, weights, classes).take(labels);
+  const counts = ignored === undefined ? byClass : where(ignored, 0, byClass);
+  return { labels, counts: counts.reshape(expected) };
+}
+
+function byLabel<Options extends ClassLossOptions>(name: string, op: Op, x: Tensor, target: Tensor, options?: Options): Loss<Options> {
+  const { labels, counts } = labelsOf(name, x, target, options);
+  const losses = applyOp(op, [classesLast(x), labels]).reshape(withoutClasses(x.shape));
+  return reduceCounted(name, counts === undefined ? losses : losses.mul(counts), counts, options);
+}
+
+/** The mean over samples that count differently divides by what they count together. */
+function reduceCounted<Options extends LossOptions>(
+  name: string,
+  losses: Tensor,
+  counts: Tensor | undefined,
+  options: Options | undefined,
+): Loss<Options> {
+  const isMean = (options?.reduction ?? "mean") === "mean";
+  return counts !== undefined && isMean ? (losses.sum().div(counts.sum()) as Loss<Options>) : reduce(name, losses, options);
+}
+
+function checkWeights(name: string, weights: Tensor, classes: number): Tensor {
+  if (!isTensor(weights) || weights.shape.join() !== String(classes))
+    throw new ShapeError(
+      `${name}: expected weights of shape [${classes}], one for each class, got ${isTensor(weights) ? `[${weights.shape.join(", ")}]` : typeof weights}`,
+    );
+  return weights;
+}
+
+/** [batch, classes, …positions] → [batch · positions, classes]. */
+function classesLast(x: Tensor): Tensor {
+  const { rank, shape } = x;
+  if (rank === 2) return x;
+  const order = [0, ...Array.from({ length: rank - 2 }, (_, d) => d + 2), 1];
+  return x.transpose(order).reshape([-1, shape[1] as number]);
+}
+
+function withoutClasses(shape: readonly number[]): readonly number[] {
+  return shape.filter((_, d) => d !== 1);
+}

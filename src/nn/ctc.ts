@@ -1,0 +1,126 @@
+// Connectionist temporal classification: the likelihood of a short sequence of labels under a long sequence of predictions.
+
+import { full, tensor } from "../tensor/create.ts";
+import { concat, stack, where } from "../tensor/functions.ts";
+import { isTensor, valueOf } from "../tensor/tensor.ts";
+import { whenKnown } from "../tensor/trace.ts";
+import type { Tensor } from "../tensor/types.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
+import { type Loss, type LossOptions, reduce } from "./reduction.ts";
+
+export interface CtcOptions extends LossOptions {
+  /** The class that stands for "no label". Default 0. */
+  readonly blank?: number;
+  /** A sample whose labels do not fit into its time has loss 0 and no gradient, in place of infinity. Default false. */
+  readonly zeroInfinity?: boolean;
+}
+
+/** log 0 that stays finite in sums; anything beyond half of it is "impossible". */
+const NEVER = -1e30;
+
+/**
+ * −log of the summed probability of all ways to spread the labels over time, with blanks between. The mean divides each sample by its number
+ * of labels first, as PyTorch does. Forward variables in log space; the gradient is that of the recurrence. Graves et al. 2006.
+ * @param logProbabilities [batch, time, classes], after logSoftmax
+ * @param targets labels [batch, most labels], what is beyond a sample's length is not read
+ * @param lengths of each sample: how many steps of time, how many labels [batch]
+ * @throws ShapeError when the shapes do not fit; InputError when a length or label is out of range or a label is the blank
+ */
+export function ctcLoss<const Options extends CtcOptions = Record<never, never>>(
+  logProbabilities: Tensor,
+  targets: Tensor,
+  lengths: { readonly time: Tensor | readonly number[]; readonly labels: Tensor | readonly number[] },
+  options?: Options,
+): Loss<Options> {
+  const { blank = 0, zeroInfinity = false, reduction = "mean" } = options ?? {};
+  const [batch, time, classes] = checkShapes(logProbabilities, targets);
+  const most = targets.shape[1] as number;
+  const steps = lengthsOf("time", lengths.time, batch, time, 1);
+  const counts = lengthsOf("labels", lengths.labels, batch, most, 0);
+  checkLabels(targets, lengths.labels, classes, blank);
+  // Labels with blanks between and around: [batch, 2·most + 1].
+  const blanks = full([batch, most], blank, { dtype: "int32" });
+  const spread = concat(
+    [stack([blanks, targets.to("int32")], 2).reshape([batch, 2 * most]), full([batch, 1], blank, { dtype: "int32" })],
+    1,
+  );
+  const size = 2 * most + 1;
+  // From s − 2 only to another label, not to a blank.
+  const skips = spread
+    .notEqual(blank)
+    .logicalAnd(
+      concat([full([batch, Math.min(2, size)], blank, { dtype: "int32" }), spread.slice(null, [0, Math.max(0, size - 2)])], 1).notEqual(
+        spread,
+      ),
+    );
+  const ids = where(spread.less(0).logicalOr(spread.greaterEqual(classes)), blank, spread);
+  const emitted = logProbabilities.gather(ids.reshape([batch, 1, size]).broadcastTo([batch, time, size]), 2);
+  const at = tensor(
+    Int32Array.from({ length: size }, (_, s) => s),
+    [1, size],
+  );
+  const later = (log: Tensor, by: number): Tensor => log.pad([[by, 0]], NEVER).slice(null, [0, size]);
+  const start = emitted.slice(null, 0);
+  let reached = where(at.less(2).broadcastTo([batch, size]), start, NEVER);
+  for (let t = 1; t < time; t++) {
+    const ways = [reached, later(reached, 1), where(skips, later(reached, 2), NEVER)];
+    const next = logSumOf(ways).add(emitted.slice(null, t));
+    reached = where(steps.greater(t).reshape([batch, 1]), next, reached);
+  }
+  const last = counts.mul(2).reshape([batch, 1]);
+  const ends = at.equal(last).logicalOr(at.equal(last.sub(1)));
+  const likelihood = logSumOf(Array.from({ length: size }, (_, s) => where(ends.slice(null, s), reached.slice(null, s), NEVER)));
+  const possible = likelihood.greater(NEVER / 2);
+  const losses = where(possible, where(possible, likelihood, 0).neg(), zeroInfinity ? 0 : Number.POSITIVE_INFINITY);
+  if (reduction !== "mean") return reduce("ctcLoss", losses, options);
+  return losses.div(counts.maximum(1).to("float32")).mean() as Loss<Options>;
+}
+
+/** log Σ e^x of tensors of one shape, finite where all are NEVER. */
+function logSumOf(parts: readonly Tensor[]): Tensor {
+  const largest = parts.reduce((a, b) => a.maximum(b)).detach();
+  return parts
+    .map((part) => part.sub(largest).exp())
+    .reduce((a, b) => a.add(b))
+    .log()
+    .add(largest);
+}
+
+function checkShapes(logProbabilities: Tensor, targets: Tensor): [batch: number, time: number, classes: number] {
+  const { shape } = valueOf(logProbabilities, "ctcLoss");
+  const [batch = 0, time = 0, classes = 0] = shape;
+  if (shape.length !== 3 || targets.rank !== 2 || targets.shape[0] !== batch)
+    throw new ShapeError(
+      `ctcLoss: expected log-probabilities [batch, time, classes] and labels [batch, most labels], got [${shape.join(", ")}] and [${targets.shape.join(", ")}]`,
+    );
+  if (logProbabilities.size === 0) throw new InputError(`ctcLoss: the batch is empty: log-probabilities have shape [${shape.join(", ")}]`);
+  return [batch, time, classes];
+}
+
+function lengthsOf(what: string, lengths: Tensor | readonly number[], batch: number, most: number, least: number): Tensor {
+  const value = isTensor(lengths) ? lengths : tensor(Int32Array.from(lengths), [lengths.length]);
+  if (value.shape.join() !== String(batch))
+    throw new ShapeError(`ctcLoss: expected lengths.${what} of shape [${batch}], one for each sample, got [${value.shape.join(", ")}]`);
+  whenKnown(valueOf(value), (data) => {
+    const n = data.findIndex((length: number) => !Number.isInteger(length) || length < least || length > most);
+    if (n >= 0) throw new InputError(`ctcLoss: lengths.${what}[${n}] is ${data[n]}, expected a whole number from ${least} to ${most}`);
+  });
+  return value.to("int32");
+}
+
+function checkLabels(targets: Tensor, counts: Tensor | readonly number[], classes: number, blank: number): void {
+  if (!Number.isInteger(blank) || blank < 0 || blank >= classes)
+    throw new InputError(`ctcLoss: blank must be a class from 0 to ${classes - 1}, got ${blank}`);
+  const most = targets.shape[1] as number;
+  whenKnown(valueOf(targets), (data) => {
+    const lengths = isTensor(counts) ? (valueOf(counts).hasNumbers ? counts.data : undefined) : counts;
+    for (let n = 0; n < data.length; n++) {
+      const label = data[n] as number;
+      if (lengths === undefined || n % most >= (lengths[Math.floor(n / most)] ?? 0)) continue;
+      if (!Number.isInteger(label) || label < 0 || label >= classes || label === blank)
+        throw new InputError(
+          `ctcLoss: label ${label} of sample ${Math.floor(n / most)} ${label === blank ? "is the blank" : `is out of range: expected 0 to ${classes - 1}`}`,
+        );
+    }
+  });
+}

@@ -1,0 +1,71 @@
+// Losses of distributions: Kullback–Leibler divergence, and likelihoods of counts and of numbers with a spread.
+
+import { where } from "../tensor/functions.ts";
+import type { Tensor } from "../tensor/types.ts";
+import { InputError } from "../util/errors.ts";
+import { checkPair, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
+
+export interface DivergenceOptions {
+  /** "batchMean": the sum over the batch size, the divergence per sample (default); "mean" over all elements, "sum", or "none". */
+  readonly reduction?: "batchMean" | "mean" | "sum" | "none";
+  /** The target holds logarithms. Default false. */
+  readonly logTarget?: boolean;
+}
+
+/**
+ * t · (log t − x) of log-probabilities x and probabilities t, 0 where t is 0: the bits (in nats) lost by taking x for t. Kullback & Leibler 1951.
+ * @param logProbabilities and @param target [batch, …] of one shape
+ * @throws ShapeError unless both have the same shape; InputError when they are empty
+ */
+export function klDivergence(logProbabilities: Tensor, target: Tensor, options: DivergenceOptions = {}): Tensor {
+  const name = "klDivergence";
+  checkPair(name, logProbabilities, target);
+  const { reduction = "batchMean", logTarget = false } = options;
+  const wanted = floats(target, logProbabilities);
+  const certain = wanted.greater(0);
+  const logarithm = logTarget ? wanted : where(certain, wanted, 1).log();
+  const losses = (logTarget ? wanted.exp() : wanted).mul(logarithm.sub(logProbabilities));
+  if (reduction === "batchMean") return losses.sum().div(logProbabilities.shape[0] ?? 1);
+  return reduce(name, losses, { reduction });
+}
+
+/**
+ * e^x − t·x for a log-rate x and a count t, without the term log t! that does not depend on x.
+ * @param logRate and @param target [...] of one shape
+ * @throws ShapeError unless both have the same shape; InputError when they are empty
+ */
+export function poissonNegativeLogLikelihood<const Options extends LossOptions = Record<never, never>>(
+  logRate: Tensor,
+  target: Tensor,
+  options?: Options,
+): Loss<Options> {
+  checkPair("poissonNegativeLogLikelihood", logRate, target);
+  return reduce("poissonNegativeLogLikelihood", logRate.exp().sub(floats(target, logRate).mul(logRate)), options);
+}
+
+/**
+ * ½(log v + (x − t)² / v) for a mean x and a variance v (at least epsilon), without the constant ½ log 2π. Nix & Weigend 1994.
+ * @param mean , @param target and @param variance [...] of one shape
+ * @throws ShapeError unless all have the same shape; InputError when they are empty
+ */
+export function gaussianNegativeLogLikelihood<const Options extends LossOptions & { readonly epsilon?: number } = Record<never, never>>(
+  mean: Tensor,
+  target: Tensor,
+  variance: Tensor,
+  options?: Options,
+): Loss<Options> {
+  const name = "gaussianNegativeLogLikelihood";
+  checkPair(name, mean, target);
+  checkPair(name, mean, variance);
+  const { epsilon = 1e-6 } = options ?? {};
+  if (!(epsilon > 0)) throw new InputError(`${name}: epsilon must be positive, got ${epsilon}`);
+  const bounded = variance.maximum(epsilon);
+  return reduce(
+    name,
+    bounded
+      .log()
+      .add(mean.sub(floats(target, mean)).square().div(bounded))
+      .mul(0.5),
+    options,
+  );
+}

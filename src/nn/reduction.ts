@@ -1,0 +1,73 @@
+// What losses share: how values per element or sample become one number, and checks of predictions and targets.
+
+import type { Op } from "../ops/op.ts";
+import { applyOp } from "../tensor/functions.ts";
+import { valueOf } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/types.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
+
+export interface LossOptions {
+  /** "mean" over the elements or samples (default), their "sum", or "none": every one. */
+  readonly reduction?: "mean" | "sum" | "none";
+}
+
+/** The loss as a single number unless the reduction is "none". */
+export type Loss<Options> = Options extends { readonly reduction: infer Reduction }
+  ? "none" extends Reduction
+    ? Tensor
+    : Tensor<readonly []>
+  : Tensor<readonly []>;
+
+export type PairLoss = <const Options extends LossOptions = Record<never, never>>(
+  prediction: Tensor,
+  target: Tensor,
+  options?: Options,
+) => Loss<Options>;
+
+export function pairLoss(name: string, op: Op): PairLoss {
+  return (prediction, target, options) => pair(name, op, prediction, target, options);
+}
+
+export function pair<Options extends LossOptions>(
+  name: string,
+  op: Op,
+  prediction: Tensor,
+  target: Tensor,
+  options?: Options,
+  attributes: Record<string, number> = {},
+): Loss<Options> {
+  checkPair(name, prediction, target);
+  return reduce(name, applyOp(op, [floats(prediction, prediction), floats(target, prediction)], attributes), options);
+}
+
+/** No broadcasting: [N, 1] against [N] would silently compare every prediction with every target. */
+export function checkPair(name: string, prediction: Tensor, target: Tensor): void {
+  const [x, t] = [valueOf(prediction, name).shape, valueOf(target, name).shape];
+  if (x.join() !== t.join())
+    throw new ShapeError(
+      `${name}: prediction [${x.join(", ")}] and target [${t.join(", ")}] must have the same shape`,
+      prediction.size === target.size ? { hint: `reshape one of them: target.reshape([${x.join(", ")}])` } : {},
+    );
+  checkNotEmpty(name, prediction);
+}
+
+export function reduce<Options extends LossOptions>(name: string, losses: Tensor, options?: Options): Loss<Options> {
+  const { reduction = "mean" } = options ?? {};
+  const result = reduction === "none" ? losses : reduction === "sum" ? losses.sum() : reduction === "mean" ? losses.mean() : undefined;
+  if (result === undefined)
+    throw new InputError(`${name}: unknown reduction "${reduction}"`, { hint: 'reductions: "mean", "sum", "none"' });
+  return result as Loss<Options>;
+}
+
+/** Whole numbers as floats of the prediction's kind. */
+export function floats(value: Tensor, like: Tensor): Tensor {
+  const dtype = like.dtype.startsWith("float") ? like.dtype : "float32";
+  return value.dtype === dtype ? value : value.to(dtype);
+}
+
+export function checkNotEmpty(name: string, prediction: Tensor): void {
+  if (prediction.size === 0)
+    throw new InputError(`${name}: the batch is empty: predictions have shape [${prediction.shape.join(", ")}]`, {
+      hint: "check the data set's size and the batch size",
+    });
+}

@@ -1,0 +1,132 @@
+// Losses of several arguments and options against PyTorch, eagerly and compiled; and what they refuse.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { availableBackends, compile, getBackend, logSoftmax, setBackend, type Tensor, tensor, zeros } from "../../src/index.ts";
+import * as nn from "../../src/nn/index.ts";
+import { expectClose, type Numbers, readGoldens, toParameter, toTensor } from "../goldens/goldens.ts";
+
+type Typed = Numbers & { readonly dtype: "float32" | "int32" };
+
+interface Case {
+  readonly name: string;
+  readonly loss: string;
+  readonly arguments: readonly Typed[];
+  readonly options: Record<string, unknown>;
+  readonly tensors: Record<string, Typed>;
+  readonly lengths?: { readonly time: readonly number[]; readonly labels: readonly number[] };
+  readonly output: Numbers;
+  readonly upstream: Numbers;
+  readonly gradients: readonly (Numbers | null)[];
+}
+
+const library = nn as unknown as Record<string, (...given: readonly unknown[]) => Tensor>;
+const goldens = readGoldens<Case>("losses-more");
+const before = getBackend().name;
+const made = (value: Typed): Tensor => toTensor(value).to(value.dtype === "int32" ? "int32" : toTensor(value).dtype);
+
+function apply({ loss, options, tensors, lengths }: Case, given: readonly Tensor[]): Tensor {
+  const all = { ...options, ...Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, made(value)])) };
+  const call = library[loss] as (...given: readonly unknown[]) => Tensor;
+  const { strength, share } = options;
+  if (strength !== undefined) return call(given, strength, ...(share === undefined ? [] : [share]));
+  if (lengths !== undefined) return call(logSoftmax(given[0] as Tensor), given[1], lengths, all);
+  return Object.keys(all).length === 0 ? call(...given) : call(...given, all);
+}
+
+for (const backend of availableBackends())
+  describe(`on ${backend}`, () => {
+    beforeAll(() => setBackend(backend));
+    afterAll(() => setBackend(before));
+
+    it.each(goldens.map((golden) => [golden.name, golden] as const))("%s", (_name, golden) => {
+      const given = golden.arguments.map((value, n) => (golden.gradients[n] ? toParameter(value) : made(value)));
+      const y = apply(golden, given);
+      expectClose("loss", y, golden.output);
+      y.backward(toTensor(golden.upstream));
+      golden.gradients.forEach((wanted, n) => {
+        if (wanted) expectClose(`gradient by argument ${n}`, given[n]?.grad, wanted);
+      });
+    });
+
+    it.each(["crossEntropy with everything, mean", "ctcLoss of uneven times, mean", "tripletLoss, sum", "klDivergence, batchMean"])(
+      "%s, compiled",
+      (name) => {
+        const golden = goldens.find((item) => item.name === name) as Case;
+        const given = golden.arguments.map(made);
+        const expected = apply(golden, given).item();
+        expect(compile((...inputs: Tensor[]) => apply(golden, inputs))(...given).item()).toBeCloseTo(expected, 4);
+      },
+    );
+  });
+
+describe("refuses", () => {
+  const labels = tensor([0, 1]);
+  it.each<[string, () => unknown, string]>([
+    [
+      "smoothing beyond 1",
+      () => nn.crossEntropy(zeros([2, 3]), labels, { labelSmoothing: 1.5 }),
+      "labelSmoothing must be in [0, 1], got 1.5",
+    ],
+    [
+      "weights of other classes",
+      () => nn.crossEntropy(zeros([2, 3]), labels, { weights: zeros([4]) }),
+      "expected weights of shape [3], one for each class, got [4]",
+    ],
+    [
+      "an ignored class among probabilities",
+      () => nn.crossEntropy(zeros([2, 3]), zeros([2, 3]), { ignoreIndex: 1 }),
+      "ignoreIndex needs class numbers",
+    ],
+    [
+      "a class that is not the ignored one",
+      () => nn.crossEntropy(zeros([2, 3]), tensor([0, -1]), { ignoreIndex: -7 }),
+      "class -1 at position 1 is out of range",
+    ],
+    [
+      "targets of another shape",
+      () => nn.hingeLoss(zeros([2, 1]), zeros([2])),
+      "prediction [2, 1] and target [2] must have the same shape",
+    ],
+    [
+      "pairs with too few targets",
+      () => nn.contrastiveLoss(zeros([3, 2]), zeros([3, 2]), zeros([2])),
+      "targets [batch], got [3, 2] and [2]",
+    ],
+    ["a negative gamma", () => nn.focalLoss(zeros([2]), zeros([2]), { gamma: -1 }), "gamma must not be negative, got -1"],
+    [
+      "more labels than there is room",
+      () => nn.ctcLoss(zeros([1, 3, 4]), tensor([[1, 2]]), { time: [3], labels: [3] }),
+      "lengths.labels[0] is 3, expected a whole number from 0 to 2",
+    ],
+    [
+      "more time than there is",
+      () => nn.ctcLoss(zeros([1, 3, 4]), tensor([[1, 2]]), { time: [4], labels: [2] }),
+      "lengths.time[0] is 4, expected a whole number from 1 to 3",
+    ],
+    [
+      "the blank as a label",
+      () => nn.ctcLoss(zeros([1, 3, 4]), tensor([[1, 0]]), { time: [3], labels: [2] }),
+      "label 0 of sample 0 is the blank",
+    ],
+    [
+      "a label that is no class",
+      () => nn.ctcLoss(zeros([1, 3, 4]), tensor([[1, 9]]), { time: [3], labels: [2] }),
+      "label 9 of sample 0 is out of range: expected 0 to 3",
+    ],
+    ["a negative strength", () => nn.l2([zeros([2])], -1), "l2: the strength must not be negative, got -1"],
+    ["nothing to penalise", () => nn.l1([], 1), "l1: expected at least one weight, got none"],
+  ])("%s", (_name, run, message) => {
+    expect(run).toThrow(message);
+  });
+
+  it("nothing beyond a sample's labels, and gives NaN where all are ignored, infinity where labels do not fit", () => {
+    expect(nn.ctcLoss(logSoftmax(zeros([1, 3, 4])), tensor([[1, 99]]), { time: [3], labels: [1] }).item()).toBeGreaterThan(0);
+    expect(nn.crossEntropy(zeros([2, 3]), tensor([7, 7]), { ignoreIndex: 7 }).item()).toBeNaN();
+    expect(nn.ctcLoss(logSoftmax(zeros([1, 2, 4])), tensor([[1, 1]]), { time: [2], labels: [2] }).item()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+it("penalises weights, not biases and norms", () => {
+  const net = nn.sequential(nn.linear(2, 2, { init: nn.init.ones(), biasInit: nn.init.constant(5) }), nn.batchNorm(2));
+  expect(nn.l1(net, 0.5).item()).toBe(2);
+});
