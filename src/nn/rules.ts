@@ -127,7 +127,7 @@ export interface UpsampleRule<Options> extends ShapeRule {
   readonly out: this["in"] extends readonly [infer Batch extends number, infer Channels extends number, ...infer Spatial extends number[]]
     ? number extends Spatial["length"]
       ? Shape
-      : readonly [Batch, Channels, ...{ readonly [D in keyof Spatial]: Upsampled<Spatial[D], Options, Position<D>> }]
+      : readonly [Batch, Channels, ...{ readonly [D in keyof Spatial]: Upsampled<Spatial[D], Options, D> }]
     : Shape;
 }
 
@@ -146,9 +146,6 @@ type Scaled<Extent, Scale> = Extent extends number
         : Multiply<Extent, Scale>
     : number
   : number;
-
-/** Inside a mapped tuple an index is text such as "0". */
-type Position<D> = D;
 
 /** [N, C · factor², H, W] → [N, C, H · factor, W · factor]. */
 export interface ShuffleRule<Factor extends number> extends ShapeRule {

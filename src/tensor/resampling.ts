@@ -45,7 +45,7 @@ interface Table {
 export function upsample(x: Value, options: UpsampleOptions): Value {
   const { mode = "nearest", alignCorners = false } = options;
   checkSpatial("upsample", x);
-  if (!(mode in INTERPOLATIONS))
+  if (!Object.hasOwn(INTERPOLATIONS, mode))
     throw new InputError(`upsample: mode must be one of ${Object.keys(INTERPOLATIONS).join(", ")}, got ${JSON.stringify(mode)}`);
   if ((options.size === undefined) === (options.scale === undefined))
     throw new InputError(`upsample: expected either size or scale, got ${options.size === undefined ? "neither" : "both"}`);
@@ -109,7 +109,7 @@ export function padding(x: Value, amounts: PaddingAmounts, options: PaddingOptio
     if (pair.length !== 2 || pair.some((amount) => !Number.isInteger(amount) || amount < 0))
       throw new InputError(`padding: amounts must be integers of at least 0, got ${JSON.stringify(pair)}`);
   if (mode === "constant") return pad(x, pairs, value);
-  if (!(mode in SOURCES))
+  if (!Object.hasOwn(SOURCES, mode))
     throw new InputError(`padding: mode must be one of constant, ${Object.keys(SOURCES).join(", ")}, got ${JSON.stringify(mode)}`);
   const { reach, source } = SOURCES[mode];
   return pairs.reduce((padded, [before, after], n) => {

@@ -1,7 +1,7 @@
 // Every layer and every loss against PyTorch: outputs, gradients by input and weights, running statistics.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { availableBackends, getBackend, setBackend, type Tensor } from "../../src/index.ts";
+import { availableBackends, compile, getBackend, setBackend, type Tensor } from "../../src/index.ts";
 import * as nn from "../../src/nn/index.ts";
 import { expectClose, type Numbers, readGoldens, toParameter, toTensor } from "../goldens/goldens.ts";
 
@@ -36,7 +36,8 @@ interface LossCase {
 /** Takes layers, not numbers, or two inputs: compared with PyTorch in layers-composed.test.ts. */
 const inComposition = ["bilinear", "lazy", "parallel", "residual"];
 const library = nn as unknown as Record<string, (...given: readonly unknown[]) => unknown>;
-const layers = ["layers", "layers-extended"].flatMap((name) => [...readGoldens<LayerCase>(name)]);
+const extended = readGoldens<LayerCase>("layers-extended");
+const layers = [...readGoldens<LayerCase>("layers"), ...extended];
 const losses = readGoldens<LossCase>("losses");
 /** Compared in sequences.test.ts. */
 const sequences = readGoldens<{ readonly layer: string }>("sequences");
@@ -74,6 +75,30 @@ for (const backend of availableBackends())
       for (const [name, value] of call.namedParameters()) expectClose(`gradient by ${name}`, value.grad, golden.gradients[name] as Numbers);
       expect([...call.namedBuffers().keys()]).toEqual(Object.keys(golden.buffersAfter));
       for (const [name, value] of call.namedBuffers()) expectClose(name, value, golden.buffersAfter[name] as Numbers);
+    });
+
+    it.each(extended.map((item) => [item.name, item] as const))("%s, as one compiled step", (_name, golden) => {
+      const make = library[golden.layer] as (...given: readonly unknown[]) => unknown;
+      const call = (golden.arguments === null ? make : make(...golden.arguments)) as nn.Layer;
+      const weights = golden.arguments === null ? [] : call.parameters();
+      if (golden.arguments !== null) {
+        call.loadStateDict(
+          Object.fromEntries(Object.entries({ ...golden.parameters, ...golden.buffers }).map(([name, value]) => [name, toTensor(value)])),
+        );
+        call.train(golden.train);
+      }
+      const upstream = toTensor(golden.upstream);
+      const x = toParameter(golden.input);
+      const step = compile(() => {
+        for (const value of [x, ...weights]) value.zeroGrad();
+        const made = call(x);
+        made.backward(upstream);
+        return [made, ...[x, ...weights].map((value) => value.grad as Tensor)];
+      });
+      const [y, inputGradient, ...gradients] = step() as Tensor[];
+      expectClose("output", y, golden.output);
+      expectClose("gradient by the input", inputGradient, golden.inputGradient as Numbers);
+      Object.entries(golden.gradients).forEach(([name, expected], n) => expectClose(`gradient by ${name}`, gradients[n], expected));
     });
 
     it.each(losses.map((item) => [item.name, item] as const))("%s", (_name, golden) => {
