@@ -154,6 +154,9 @@ for kind, module in (
 ):
     case(kind, kind, None, module, 2, 5)
 
+case("adaptiveMaxPool2d that divides", "adaptiveMaxPool2d", [[2, 3]], nn.AdaptiveMaxPool2d((2, 3)), 2, 2, 4, 6)
+case("adaptiveAveragePool3d that divides", "adaptiveAveragePool3d", [[1, 2, 2]], nn.AdaptiveAvgPool3d((1, 2, 2)), 1, 2, 3, 4, 2)
+
 write("layers-extended", cases)
 cases.clear()
 

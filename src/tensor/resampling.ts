@@ -1,11 +1,12 @@
 // Resampling of untyped values along their last dimensions: interpolation, adaptive pooling, padding, and shuffling between channels and space.
 
 import * as moves from "../ops/moves.ts";
+import * as reductions from "../ops/reductions.ts";
 import * as ops from "../ops/resampling.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
-import { type PerDimension, pool } from "./contractions.ts";
+import type { PerDimension } from "./contractions.ts";
 import { apply } from "./engine.ts";
-import { pad, reshape, shapeText, take, transpose } from "./operate.ts";
+import { pad, reduceAxes, reshape, shapeText, take, transpose } from "./operate.ts";
 import type { Value } from "./value.ts";
 
 export type Interpolation = "nearest" | "linear" | "cubic";
@@ -81,14 +82,16 @@ export function adaptivePool(kind: "max" | "average", x: Value, size: PerDimensi
   checkSpatial(name, x);
   const spatial = x.shape.slice(2);
   const sizes = positive(name, "size", size, spatial.length, true);
-  // Windows of one length are those of ordinary pooling.
-  if (sizes.every((count, d) => (spatial[d] as number) % count === 0))
-    return pool(
-      kind,
-      x,
-      sizes.map((count, d) => (spatial[d] as number) / count),
-      {},
+  // Windows of one length that do not overlap are dimensions of their own.
+  if (sizes.every((count, d) => (spatial[d] as number) % count === 0)) {
+    const parts = sizes.flatMap((count, d) => [count, (spatial[d] as number) / count]);
+    const divided = reshape(x, [...x.shape.slice(0, 2), ...parts]);
+    return reduceAxes(
+      kind === "max" ? reductions.max : reductions.mean,
+      divided,
+      sizes.map((_, d) => 3 + 2 * d),
     );
+  }
   // The last dimension first: of equal elements, the first in row-major order gets the gradient, as in ordinary pooling.
   return sizes.reduceRight((value, count, d) => {
     const table = windows(spatial[d] as number, count);
