@@ -2,7 +2,7 @@
 
 import { keyOfNest, type Pass, placeOf, type StepGraph } from "./graph.ts";
 
-/** Common subexpressions: of several equal steps on equal buffers the first is kept. */
+/** Common subexpressions: of several equal steps on equal buffers the first is kept, except of what a checkpoint computes again. */
 export const shareEqualSteps: Pass = (graph) => {
   const pieces = writersPerBuffer(graph);
   const replaced = new Map<number, number>();
@@ -11,7 +11,7 @@ export const shareEqualSteps: Pass = (graph) => {
   const steps = graph.steps.flatMap((step) => {
     const reads = step.reads.map(resolve);
     const whole = pieces.get(step.writes) === 1 && !step.clear;
-    const key = whole ? `${reads}|${keyOfNest(step.nest)}` : "";
+    const key = whole ? `${step.again ?? ""}|${reads}|${keyOfNest(step.nest)}` : "";
     const twin = whole ? known.get(key) : undefined;
     if (twin !== undefined) {
       replaced.set(step.writes, twin);

@@ -203,6 +203,8 @@ export interface Step {
   readonly writes: number;
   /** True when the buffer must be zeroed before this step (scatter-add, or the nests of one output do not cover it). */
   readonly clear: boolean;
+  /** Of what is computed again to save memory: which repetition; it is not replaced by what was computed before. */
+  readonly again?: number;
 }
 
 /** A formula bound to shapes: steps in order over numbered dense buffers. */

@@ -1,5 +1,6 @@
 // Tensors: creation, functions, random numbers, differentiation.
 
+export * from "./checkpoint.ts";
 export {
   type CompileArgument,
   type CompiledFunction,

@@ -5,10 +5,12 @@ import type { Op } from "../ops/op.ts";
 import * as random from "../ops/random.ts";
 import { InputError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
+import { draw, type Stream } from "./repeat.ts";
 import type { Shape } from "./shapes.ts";
 import { asTensor, like, valueOf } from "./tensor.ts";
-import { type LiveNumber, live, onEachRun } from "./trace.ts";
+import { live, onEachRun } from "./trace.ts";
 import type { Tensor } from "./types.ts";
+import type { Attributes } from "./value.ts";
 
 let seed = 0;
 let stream = 0;
@@ -41,7 +43,11 @@ export function setRandomState(state: RandomState): void {
 }
 
 /** Attributes of the next independent stream of numbers; inside a compiled step a new one at every run. */
-export function nextStream(): { readonly seed: number | LiveNumber; readonly stream: number | LiveNumber } {
+export function nextStream(): Attributes & Stream {
+  return { ...draw(freshStream) };
+}
+
+function freshStream(): Stream {
   onEachRun(() => {
     stream = (stream + 1) >>> 0;
   });

@@ -15,6 +15,7 @@ import { apply } from "./engine.ts";
 import { formatTensor, nest } from "./format.ts";
 import { mapped } from "./mapping.ts";
 import * as operate from "./operate.ts";
+import { isRepeating } from "./repeat.ts";
 import type { Shape } from "./shapes.ts";
 import { needsTape, withRecording } from "./tape.ts";
 import { currentTrace, unreadable } from "./trace.ts";
@@ -93,6 +94,7 @@ class DenseTensor extends Value {
   }
 
   assign(value: Value): void {
+    if (isRepeating()) return;
     if (value.signature !== this.signature)
       throw new ShapeError(
         `assign: expected ${this.dtype} ${operate.shapeText(this.shape)}, got ${value.dtype} ${operate.shapeText(value.shape)}`,

@@ -7,6 +7,7 @@ import type { AffineIndex, DType, Nest, Operand, Program, Scalar, Step } from ".
 import { typeOfDType } from "../formula/typing.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { wholeOf } from "./mapping.ts";
+import { isRepeating } from "./repeat.ts";
 import type { Value } from "./value.ts";
 
 /** A number read anew at every run of a compiled step: learning rate, bias correction, random stream. */
@@ -40,6 +41,7 @@ export function live(read: () => number): number | LiveNumber {
  * @param undo called when the run's guard refused to update the tensors
  */
 export function onEachRun(effect: () => void, undo?: () => void): void {
+  if (isRepeating()) return;
   if (current === undefined) effect();
   else current.effects.push({ kind: "effect", effect, undo });
 }
@@ -207,10 +209,25 @@ export class Trace {
         reads: step.reads.map((read) => numbers[read] as number),
         writes: numbers[step.writes] as number,
         clear: step.clear,
+        ...(this.#repetition === 0 ? {} : { again: this.#repetition }),
       });
     }
     const { shape, dtype } = program.buffers[program.result] as Operand;
     return this.#name(make(shape, dtype), numbers[program.result] as number);
+  }
+
+  #repetition = 0;
+  #repetitions = 0;
+
+  /** What the function adds to the graph is computed in its place, although it was computed before. */
+  again<Result>(run: () => Result): Result {
+    const before = this.#repetition;
+    this.#repetition = ++this.#repetitions;
+    try {
+      return run();
+    } finally {
+      this.#repetition = before;
+    }
   }
 
   /** The same buffer under another shape. */

@@ -1,0 +1,53 @@
+// Doing again what was done before: the same random numbers, and nothing that lasts.
+
+import type { LiveNumber } from "./trace.ts";
+
+/** Where a random op takes its numbers from. */
+export interface Stream {
+  readonly seed: number | LiveNumber;
+  readonly stream: number | LiveNumber;
+}
+
+/** What a run drew, and how far a repetition is. */
+interface Draws {
+  readonly drawn: Stream[];
+  /** The next of them to draw again; undefined while they are noted. */
+  next: number | undefined;
+}
+
+let open: readonly Draws[] = [];
+
+/** Runs a function, noting what it draws in `drawn`. */
+export function noteDraws<Result>(drawn: Stream[], run: () => Result): Result {
+  return withDraws({ drawn, next: undefined }, run);
+}
+
+/** Runs it again with the same draws; lasting effects (moved statistics, counted steps) are left out. */
+export function repeatDraws<Result>(drawn: Stream[], run: () => Result): Result {
+  return withDraws({ drawn, next: 0 }, run);
+}
+
+/** Whether something is done again, and has had its lasting effects. */
+export function isRepeating(): boolean {
+  return open.some(({ next }) => next !== undefined);
+}
+
+/** The next stream of random numbers: that of the run which is repeated, else a new one. */
+export function draw(fresh: () => Stream): Stream {
+  let place = open.length - 1;
+  while (place >= 0 && open[place]?.next === undefined) place--;
+  const repeated = open[place];
+  const found = repeated?.next === undefined ? fresh() : (repeated.drawn[repeated.next++] ?? fresh());
+  for (const { drawn } of open.slice(place + 1)) drawn.push(found);
+  return found;
+}
+
+function withDraws<Result>(draws: Draws, run: () => Result): Result {
+  const before = open;
+  open = [...open, draws];
+  try {
+    return run();
+  } finally {
+    open = before;
+  }
+}
