@@ -1,5 +1,6 @@
 // Training, for Node and browsers: re-exports only.
 
+export { type AverageOptions, f1Score, precision, type RocAucOptions, recall, rocAuc, topK } from "./class-metrics.ts";
 export type { ClassReport } from "./confusion.ts";
 export { ConfusionMatrix } from "./confusion.ts";
 export type { TrainingPlace } from "./errors.ts";
@@ -9,6 +10,7 @@ export { evaluate, predict } from "./evaluate.ts";
 export { fit } from "./fit.ts";
 export type { Metric } from "./metrics.ts";
 export { accuracy, binaryAccuracy, meanAbsoluteError, meanSquaredError, predictedClasses, rSquared } from "./metrics.ts";
+export { peakSignalToNoise, perplexity, structuralSimilarity } from "./signal-metrics.ts";
 export type {
   BatchReport,
   BestEpoch,
