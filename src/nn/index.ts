@@ -14,6 +14,7 @@ export {
   softsign,
   tanh,
 } from "../tensor/functions.ts";
+export * from "./attention.ts";
 export { isLayer, type LayerCall, observeLayers, type Part, type Settings } from "./call.ts";
 export * from "./containers.ts";
 export * from "./convolution.ts";
@@ -40,6 +41,7 @@ export * from "./losses.ts";
 export * from "./margin-losses.ts";
 export * from "./normalisation.ts";
 export * from "./pooling.ts";
+export * from "./positions.ts";
 export * from "./recurrent.ts";
 export {
   gruCell,
@@ -59,3 +61,4 @@ export * from "./separable.ts";
 export { type Step, sequential } from "./sequential.ts";
 export type { LoadOptions, StateSource, StoredNumbers } from "./state-dict.ts";
 export { type Summary, type SummaryRow, summary } from "./summary.ts";
+export * from "./transformer.ts";

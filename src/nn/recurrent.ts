@@ -19,9 +19,9 @@ import {
   type RnnOptions,
   recurrentWeights,
 } from "./recurrent-cells.ts";
-import type { RecurrentRule } from "./recurrent-rule.ts";
 import { elman, gated, longShortTerm, type RecurrentKind, type RecurrentWeights, type StateName } from "./recurrent-steps.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
+import type { RecurrentRule } from "./sequence-rules.ts";
 
 export interface RecurrentOptions extends RecurrentWeightOptions {
   /** Layers on top of each other, each reading the one below. Default 1. */

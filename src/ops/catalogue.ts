@@ -3,6 +3,7 @@
 import type { DType } from "../formula/nest.ts";
 import * as activations from "./activations.ts";
 import * as arithmetic from "./arithmetic.ts";
+import * as attention from "./attention.ts";
 import * as contractions from "./contractions.ts";
 import * as gathers from "./gathers.ts";
 import * as losses from "./losses.ts";
@@ -149,6 +150,10 @@ const entries: readonly CatalogueEntry[] = [
     toFloat: [{ x: integers([3], 1, -2, 3) }],
     toInt: [{ x: floats([4], 1.9, -1.9, 0.5, 3) }],
     toBool: [{ x: floats([3], 0, 2, -0.5) }],
+  }),
+  ...listed("attention", attention, {
+    causalMask: [{}, { extent: 3 }],
+    maskedSoftmax: [{ ...scores, mask: booleans([2, 3], 1, 1, 0, 1, 0, 1) }, rows],
   }),
   ...listed("activations", activations, {
     sigmoid: [line],

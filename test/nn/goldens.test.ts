@@ -39,6 +39,8 @@ const library = nn as unknown as Record<string, (...given: readonly unknown[]) =
 const extended = readGoldens<LayerCase>("layers-extended");
 const layers = [...readGoldens<LayerCase>("layers"), ...extended];
 const losses = readGoldens<LossCase>("losses");
+/** PyTorch has none of them: compared with their definitions in attention.test.ts. */
+const positions = ["sinusoidalPositions", "learnedPositions", "rotary"];
 /** Compared in sequences.test.ts. */
 const sequences = readGoldens<{ readonly layer: string }>("sequences");
 /** Of several arguments: compared with PyTorch in losses-more.test.ts. */
@@ -46,7 +48,7 @@ const more = readGoldens<{ readonly loss: string }>("losses-more");
 const before = getBackend().name;
 
 it("has a case for every layer and every loss", () => {
-  const others = ["init", "isLayer", "observeLayers", "layer", "sequential", "summary", ...inComposition];
+  const others = ["init", "isLayer", "observeLayers", "layer", "sequential", "summary", ...inComposition, ...positions];
   const ofLosses = [...losses, ...more].map((item) => item.loss);
   const covered = new Set([...[...layers, ...sequences].map((item) => item.layer), ...ofLosses]);
   expect(Object.keys(nn).filter((name) => !others.includes(name) && !covered.has(name))).toEqual([]);

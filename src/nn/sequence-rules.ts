@@ -1,4 +1,4 @@
-// The shape rule of recurrent layers as a type.
+// Shape rules of layers over sequences as types.
 
 import type { Multiply } from "ts-arithmetic";
 import type { Shape, ShapeMismatch } from "../tensor/shapes.ts";
@@ -32,3 +32,14 @@ type Product<A extends number, B extends number> = number extends A | B ? number
 /** Whether the number of dimensions is known. */
 type Ranked<S> = S extends Shape ? (number extends S["length"] ? false : true) : false;
 type Rank<S> = S extends Shape ? S["length"] : number;
+
+/** [batch, tokens, Size] stays. */
+export interface TokensRule<Kind extends string, Size extends number> extends ShapeRule {
+  readonly out: this["in"] extends readonly [infer _Batch extends number, infer _Tokens extends number, infer Features extends number]
+    ? Same<Features, Size> extends true
+      ? this["in"]
+      : ShapeMismatch<`${Kind}: expected ${Size} features, got ${Features}`>
+    : Ranked<this["in"]> extends true
+      ? ShapeMismatch<`${Kind}: expected [batch, tokens, features], got ${Rank<this["in"]>} dimensions`>
+      : readonly [number, number, Size];
+}

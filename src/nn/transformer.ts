@@ -1,0 +1,202 @@
+// Transformer layers: attention and a feed-forward network with shortcuts around both, and stacks of them. Vaswani et al. 2017.
+
+import { relu } from "../tensor/functions.ts";
+import * as random from "../tensor/random.ts";
+import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
+import type { Tensor } from "../tensor/types.ts";
+import { InputError } from "../util/errors.ts";
+import { type AttentionOptions, multiHeadAttention } from "./attention.ts";
+import { callPart, type LayerState, type Part } from "./call.ts";
+import { checkCount, given } from "./checks.ts";
+import { glorotUniform } from "./init.ts";
+import { type LayerMembers, makeLayer } from "./layer.ts";
+import { linear } from "./linear.ts";
+import { layerNorm } from "./normalisation.ts";
+import type { RotaryOptions } from "./positions.ts";
+import type { ApplyRule, ShapeRule } from "./rules.ts";
+import type { TokensRule } from "./sequence-rules.ts";
+
+export interface TransformerOptions {
+  /** Features within the feed-forward network. Default 4 · size. */
+  readonly feedForward?: number;
+  /** Of the attention weights, within the feed-forward network, and of what is added to a shortcut, in training. Default 0.1. */
+  readonly dropout?: number;
+  /** Between the two products of the feed-forward network: a layer or a function. Default relu. */
+  readonly activation?: (x: Tensor) => Tensor;
+  /** "post": normalise each sum, as in the paper; "pre": normalise what enters each part, which trains more easily (Xiong et al. 2020). Default "post". */
+  readonly norm?: "pre" | "post";
+  /** Each token sees itself and what is before it. Default: false in an encoder, true in a decoder. */
+  readonly causal?: boolean;
+  /** See multiHeadAttention; of self-attention only. */
+  readonly rotary?: boolean | RotaryOptions;
+  /** Default true. */
+  readonly bias?: boolean;
+  /** Of the normalisations. Default 1e-5. */
+  readonly epsilon?: number;
+}
+
+export interface StackOptions extends TransformerOptions {
+  /** Default 6. */
+  readonly layers?: number;
+}
+
+/** Which tokens may be seen; in every mask, true means: may be attended to. */
+export type EncoderOptions = Pick<AttentionOptions, "mask" | "keyMask">;
+
+export interface DecoderOptions extends EncoderOptions {
+  /** [tokens, memory tokens] or as in AttentionOptions: what of the memory a token may attend to. */
+  readonly memoryMask?: Tensor;
+  /** [batch, memory tokens]: true where the memory is real, not padding. */
+  readonly memoryKeyMask?: Tensor;
+}
+
+export interface EncoderLayer<Rule extends ShapeRule> extends LayerMembers {
+  <S extends Shape>(x: Tensor<S> & Fits<ApplyRule<Rule, S>>, options?: EncoderOptions): Tensor<AsShape<ApplyRule<Rule, S>>>;
+  /** For the compiler only; undefined when the program runs. */
+  readonly shapes: Rule;
+}
+
+export interface DecoderLayer<Rule extends ShapeRule> extends LayerMembers {
+  /** @param memory what an encoder made: [batch, memory tokens, size] */
+  <S extends Shape>(x: Tensor<S> & Fits<ApplyRule<Rule, S>>, memory: Tensor, options?: DecoderOptions): Tensor<AsShape<ApplyRule<Rule, S>>>;
+}
+
+type Call = (...inputs: unknown[]) => Tensor;
+
+/**
+ * Self-attention and a feed-forward network over [batch, tokens, size]. Layers selfAttention, linear1, linear2, norm1, norm2, as in PyTorch.
+ * With `causal` and `norm: "pre"` it is the block of a GPT.
+ * @example const gpt = sequential(embedding(vocabulary, 64), learnedPositions(128, 64), transformerEncoder(64, 4, { layers: 2, causal: true, norm: "pre" }), linear(64, vocabulary))
+ * @throws InputError when an option is out of range; when called, ShapeError and InputError as multiHeadAttention
+ */
+export function transformerEncoderLayer<const Size extends number>(
+  size: Size,
+  heads: number,
+  options: TransformerOptions = {},
+): EncoderLayer<TokensRule<"transformerEncoderLayer", Size>> {
+  return transformerLayer("transformerEncoderLayer", size, heads, options, false);
+}
+
+/**
+ * Self-attention, attention to a memory, and a feed-forward network over [batch, tokens, size]; causal unless told otherwise. Layers
+ * selfAttention, crossAttention (PyTorch's multihead_attn), linear1, linear2, norm1, norm2, norm3.
+ * @throws InputError when an option is out of range; when called, ShapeError and InputError as multiHeadAttention
+ */
+export function transformerDecoderLayer<const Size extends number>(
+  size: Size,
+  heads: number,
+  options: TransformerOptions = {},
+): DecoderLayer<TokensRule<"transformerDecoderLayer", Size>> {
+  return transformerLayer("transformerDecoderLayer", size, heads, options, true);
+}
+
+/**
+ * Encoder layers one after another, named "0", "1", …; with pre-norm, a last normalisation `norm` behind them.
+ * @throws as transformerEncoderLayer
+ */
+export function transformerEncoder<const Size extends number>(
+  size: Size,
+  heads: number,
+  options: StackOptions = {},
+): EncoderLayer<TokensRule<"transformerEncoder", Size>> {
+  return stack("transformerEncoder", transformerEncoderLayer, size, heads, options);
+}
+
+/**
+ * Decoder layers one after another, named "0", "1", …; with pre-norm, a last normalisation `norm` behind them.
+ * @throws as transformerDecoderLayer
+ */
+export function transformerDecoder<const Size extends number>(
+  size: Size,
+  heads: number,
+  options: StackOptions = {},
+): DecoderLayer<TokensRule<"transformerDecoder", Size>> {
+  return stack("transformerDecoder", transformerDecoderLayer, size, heads, options);
+}
+
+function transformerLayer<Made extends LayerMembers>(
+  kind: string,
+  size: number,
+  heads: number,
+  options: TransformerOptions,
+  decodes: boolean,
+): Made {
+  checkCount(kind, "size", size);
+  const {
+    feedForward = 4 * size,
+    dropout = 0.1,
+    activation = relu,
+    norm = "post",
+    causal = decodes,
+    bias = true,
+    epsilon = 1e-5,
+  } = options;
+  checkCount(kind, "feedForward", feedForward);
+  if (!(dropout >= 0 && dropout < 1)) throw new InputError(`${kind}: the dropout must be in [0, 1), got ${dropout}`);
+  if (norm !== "pre" && norm !== "post") throw new InputError(`${kind}: norm must be "pre" or "post", got ${JSON.stringify(norm)}`);
+  if (typeof activation !== "function") throw new InputError(`${kind}: activation must be a layer or a function, got ${typeof activation}`);
+  const dense = (inputs: number, outputs: number): Call => linear(inputs, outputs, { bias, init: glorotUniform() }) as unknown as Call;
+  const normalise = (): Call => layerNorm(size, { epsilon }) as unknown as Call;
+  const turn = options.rotary === undefined ? {} : { rotary: options.rotary };
+  const selfAttention = multiHeadAttention(size, heads, { bias, dropout, causal, ...turn }) as unknown as Call;
+  const crossAttention = decodes ? (multiHeadAttention(size, heads, { bias, dropout }) as unknown as Call) : undefined;
+  const [linear1, linear2] = [dense(size, feedForward), dense(feedForward, size)];
+  const norms = Array.from({ length: decodes ? 3 : 2 }, normalise);
+
+  function forward(state: LayerState, x: Tensor, ...more: readonly unknown[]): Tensor {
+    const [memory, given] = (decodes ? more : [undefined, more[0]]) as readonly [Tensor | undefined, DecoderOptions | undefined];
+    const { mask, keyMask, memoryMask, memoryKeyMask } = given ?? {};
+    const drop = (value: Tensor): Tensor => (state.training && dropout > 0 ? random.dropout(value, dropout) : value);
+    const around = (value: Tensor, number: number, part: (value: Tensor) => Tensor): Tensor => {
+      const normalised = norms[number] as Call;
+      return norm === "pre" ? value.add(drop(part(normalised(value)))) : normalised(value.add(drop(part(value))));
+    };
+    let value = around(x, 0, (inner) => selfAttention(inner, present({ mask, keyMask })));
+    if (crossAttention !== undefined) {
+      if (memory === undefined) throw new InputError(`${kind}: expected the encoder's output as the second argument`);
+      value = around(value, 1, (inner) => crossAttention(inner, { key: memory, ...present({ mask: memoryMask, keyMask: memoryKeyMask }) }));
+    }
+    return around(value, norms.length - 1, (inner) => linear2(drop(callPart(activation as Part, [linear1(inner)]) as Tensor)));
+  }
+
+  const parts = {
+    selfAttention,
+    ...(crossAttention === undefined ? {} : { crossAttention }),
+    linear1,
+    activation,
+    linear2,
+    ...Object.fromEntries(norms.map((one, n) => [`norm${n + 1}`, one])),
+  };
+  return makeLayer<Made, readonly [Tensor, ...unknown[]]>({
+    kind,
+    settings: { size, heads, ...given(options, ["feedForward", "dropout", "norm", "causal", "bias", "epsilon"]) },
+    parts: Object.entries(parts) as unknown as [string, Part][],
+    forward,
+  });
+}
+
+function stack<Made extends LayerMembers>(
+  kind: string,
+  make: (size: number, heads: number, options: TransformerOptions) => LayerMembers,
+  size: number,
+  heads: number,
+  { layers = 6, ...options }: StackOptions,
+): Made {
+  checkCount(kind, "layers", layers);
+  const made = Array.from({ length: layers }, () => make(size, heads, options) as unknown as Call);
+  const norm = options.norm === "pre" ? (layerNorm(size, { epsilon: options.epsilon ?? 1e-5 }) as unknown as Call) : undefined;
+  const named = [...made.entries()].map(([n, one]): [string, Part] => [String(n), one as Part]);
+  return makeLayer<Made, readonly [Tensor, ...unknown[]]>({
+    kind,
+    settings: { size, heads, layers },
+    parts: norm === undefined ? named : [...named, ["norm", norm as Part]],
+    forward(_state, x, ...more) {
+      const value = made.reduce((inner, one) => one(inner, ...more), x);
+      return norm === undefined ? value : norm(value);
+    },
+  });
+}
+
+function present<Of extends object>(values: Of): Partial<Of> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<Of>;
+}
