@@ -483,6 +483,35 @@ export const table: Readonly<Record<string, Spec>> = {
   softmax: reduction(any, { ulp: 32 }, { gradient: { ulp: 128 } }),
   logSoftmax: reduction(any, { ulp: 32, floor: 1 }, { gradient: { ulp: 128 } }),
 
+  causalMask: { forward: { ulp: 0 }, constant: true, cases: [0, 1, 5, 33].map((extent) => one(String(extent), {}, { extent })) },
+  maskedSoftmax: {
+    forward: { ulp: 32 },
+    gradient: { ulp: 128 },
+    cases: (
+      [
+        [[7], [7]],
+        [
+          [3, 5],
+          [3, 5],
+        ],
+        [[4, 33], [33]],
+        [
+          [2, 3, 4, 17],
+          [4, 17],
+        ],
+        [
+          [2, 3, 131],
+          [2, 1, 131],
+        ],
+        [
+          [9, 1],
+          [9, 1],
+        ],
+        [[0, 4], [4]],
+      ] as const
+    ).map(([shape, mask]) => one(`${text(shape)} by ${text(mask)}`, { mask: truth(mask), x: real(shape) }, { axes: [-1] })),
+  },
+
   sum: reduction(any, { ulp: 8, terms: true }, { integers: true }),
   mean: reduction(any, { ulp: 8, terms: true }, { integers: true }),
   prod: reduction(between(0.8, 1.2), { ulp: 2048 }, { gradient: { ulp: 4096 }, integers: true }),
