@@ -29,6 +29,9 @@ interface Prepared {
 /** Elements are counted in int32. */
 const MOST_ELEMENTS = 2147483647;
 
+/** Numbers of examples, and choices of what differs between them, kept per program. */
+const BATCHES_KEPT = 32;
+
 /** Compiled programs kept per op; beyond it the oldest go. */
 const KEPT_PER_OP = 512;
 
@@ -170,6 +173,7 @@ function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], 
         hint: "map over fewer examples at a time",
       });
     batch = { program, batched: new Map(), executable: undefined, backend: found.backend, shape, dtype, size: sizeOfShape(shape) };
+    if (found.batched.size >= BATCHES_KEPT) found.batched.delete(found.batched.keys().next().value as string);
     found.batched.set(key, batch);
   }
   return batch;
