@@ -1,0 +1,59 @@
+// A character RNN: an LSTM reads kasane's own handbook letter by letter and then writes in its manner (Graves 2013). Another text: npm run example -- character-rnn FILE.
+
+import { compile, manualSeed, noGrad, type Tensor, tensor } from "kasane";
+import { crossEntropy, embedding, layer, linear, lstm } from "kasane/nn";
+import { adam, clipGradientNorm, cosineDecay } from "kasane/optim";
+import { Dice } from "./support/dice.ts";
+import { saveText, small } from "./support/output.ts";
+import { bigramEntropy, Letters, readText } from "./support/text.ts";
+
+const text = await readText(process.argv[2], small ? 3000 : 60_000);
+const letters = new Letters(text);
+const [length, batchSize, hidden] = small ? [16, 4, 16] : [64, 32, 192];
+const steps = small ? 3 : 500;
+
+manualSeed(1);
+const read = embedding(letters.count, 32);
+const remember = lstm(32, hidden);
+const guess = linear(hidden, letters.count);
+const net = layer({ read, remember, guess }, (ids: Tensor) => guess(remember(read(ids)))); // [n, time] → [n, time, letters]
+const optimizer = adam(net.parameters());
+const rate = cosineDecay(0.006, { steps, least: 0.0005 });
+
+const ids = letters.encode(text);
+const dice = new Dice(1);
+const step = compile((x: Tensor, next: Tensor) => {
+  optimizer.zeroGrad();
+  const loss = crossEntropy(net(x).transpose([0, 2, 1]), next);
+  loss.backward();
+  clipGradientNorm(net.parameters(), 1);
+  optimizer.step();
+  return loss;
+});
+
+let recent = 0;
+for (let n = 0; n < steps; n++) {
+  const starts = Array.from({ length: batchSize }, () => dice.whole(ids.length - length - 1));
+  const batch = (shift: number): Tensor =>
+    tensor(Int32Array.from(starts.flatMap((start) => [...ids.subarray(start + shift, start + shift + length)])), [batchSize, length]);
+  optimizer.learningRate = rate(n);
+  recent = n === 0 ? step(batch(0), batch(1)).item() : 0.95 * recent + 0.05 * step(batch(0), batch(1)).item();
+  if ((n + 1) % (small ? 1 : 100) === 0) console.log(`step ${n + 1}: ${recent.toFixed(3)} nats per letter`);
+}
+console.log(`a table of pairs of letters would need ${bigramEntropy(text).toFixed(3)}`);
+
+// Letter by letter, the state carried along.
+const written = noGrad(() => {
+  let state: { readonly hidden: Tensor; readonly cell: Tensor } | undefined;
+  let written = "The ";
+  for (let n = 0; n < (small ? 20 : 600); n++) {
+    const fresh = state === undefined ? written : written.slice(-1);
+    const { output, ...after } = remember.run(read(tensor(letters.encode(fresh), [1, fresh.length])), state && { state });
+    state = after;
+    const probabilities = guess(output.slice(null, -1)).div(0.7).softmax().data;
+    written += letters.pick(probabilities, dice.between(0, 1));
+  }
+  return written;
+});
+console.log(written.split("\n").slice(0, 6).join("\n"));
+await saveText("character-rnn", `${written}\n`);
