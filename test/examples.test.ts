@@ -36,6 +36,18 @@ const trained: Readonly<Record<string, { readonly prints: readonly RegExp[]; rea
   "denoising-autoencoder": { prints: [/^on digits it has not seen: noisy 0\.\d+, cleaned 0\.\d+$/], saves: ["denoising-autoencoder.png"] },
   vae: { prints: [/^epoch 1: reconstruction \d+\.\d, divergence \d+\.\d nats/], saves: ["vae-drawn.png", "vae-between.png"] },
   dcgan: { prints: [/^epoch 1: loss of the judge \d\.\d{3}, of the drawer \d\.\d{3}$/], saves: ["dcgan.png"] },
+  "super-resolution": {
+    prints: [/^bicubic interpolation: \d+\.\d\d dB, similarity 0\.\d{3}$/, /^network: -?\d+\.\d\d dB, similarity -?0\.\d{3}$/],
+    saves: ["super-resolution.png"],
+  },
+  "image-to-image": { prints: [/^epoch 1: mean error 0\.\d{4}, of outlines it has not seen 0\.\d{4}$/], saves: ["image-to-image.png"] },
+  "time-series": { prints: [/^mean error of the next 6 hours: \d+\.\d\d degrees; "as yesterday" \d+\.\d\d$/], saves: ["time-series.txt"] },
+  "wine-regression": { prints: [/^2 epochs: mean error \d+\.\d\d years, R² -?\d+\.\d\d on wines/], saves: ["wine-regression.txt"] },
+  "character-rnn": {
+    prints: [/^step 3: \d\.\d{3} nats per letter$/, /^a table of pairs of letters would need \d\.\d{3}$/, /^The /],
+    saves: ["character-rnn.txt"],
+  },
+  "small-gpt": { prints: [/^step 3: \d\.\d{3} nats per letter$/, /^The formula of a layer is /], saves: ["small-gpt.txt"] },
   voxels: { prints: [/^accuracy on solids it has not seen: \d+\.\d %$/], saves: ["voxels.png"] },
   signals: { prints: [/^accuracy on signals it has not seen: \d+\.\d %$/], saves: ["signals.txt"] },
   "transfer-learning": { prints: [/^25 pictures, nothing known: /, /^then all of it fine-tuned: /], saves: ["transfer-learning.txt"] },

@@ -1,0 +1,68 @@
+// A small GPT: causal transformer blocks learn kasane's own handbook and continue a sentence (Radford et al. 2018). Another text: npm run example -- small-gpt FILE.
+
+import { compile, gelu, manualSeed, noGrad, type Tensor, tensor } from "kasane";
+import { crossEntropy, embedding, learnedPositions, linear, sequential, transformerEncoder } from "kasane/nn";
+import { adamW, clipGradientNorm, cosineDecay, parameterGroups, warmUp } from "kasane/optim";
+import { Dice } from "./support/dice.ts";
+import { saveText, small } from "./support/output.ts";
+import { bigramEntropy, Letters, readText } from "./support/text.ts";
+
+const text = await readText(process.argv[2], small ? 3000 : 60_000);
+const letters = new Letters(text);
+const [context, batchSize, width] = small ? [16, 4, 16] : [96, 24, 128];
+const steps = small ? 3 : 800;
+
+manualSeed(1);
+const net = sequential(
+  embedding(letters.count, width), // [n, time] → [n, time, width]
+  learnedPositions(context, width),
+  transformerEncoder(width, 4, { layers: small ? 1 : 3, causal: true, norm: "pre", activation: gelu, dropout: 0 }),
+  linear(width, letters.count), // → [n, time, letters]
+);
+// Matrices decay, biases and norms do not.
+const optimizer = adamW(parameterGroups(net.namedParameters(), [{ match: (_, weight) => weight.rank < 2, weightDecay: 0 }]), {
+  weightDecay: 0.1,
+});
+const rate = warmUp(Math.ceil(steps / 20), cosineDecay(0.003, { steps, least: 0.0002 }));
+
+const ids = letters.encode(text);
+const dice = new Dice(1);
+const step = compile((x: Tensor, next: Tensor) => {
+  optimizer.zeroGrad();
+  const loss = crossEntropy(net(x).transpose([0, 2, 1]), next);
+  loss.backward();
+  clipGradientNorm(net.parameters(), 1);
+  optimizer.step();
+  return loss;
+});
+
+let recent = 0;
+for (let n = 0; n < steps; n++) {
+  const starts = Array.from({ length: batchSize }, () => dice.whole(ids.length - context - 1));
+  const batch = (shift: number): Tensor =>
+    tensor(Int32Array.from(starts.flatMap((start) => [...ids.subarray(start + shift, start + shift + context)])), [batchSize, context]);
+  optimizer.learningRate = rate(n);
+  const loss = step(batch(0), batch(1)).item();
+  recent = n === 0 ? loss : 0.95 * recent + 0.05 * loss;
+  if ((n + 1) % (small ? 1 : 100) === 0) console.log(`step ${n + 1}: ${recent.toFixed(3)} nats per letter`);
+}
+console.log(`a table of pairs of letters would need ${bigramEntropy(text).toFixed(3)}`);
+
+net.eval();
+// Always as many letters as the context holds: what is beyond the last one, later ones do not see.
+const next = compile((x: Tensor) => net(x));
+let written = "The formula of a layer is ";
+for (let n = 0; n < (small ? 10 : 500); n++) {
+  const seen = written.slice(-context);
+  const padded = new Int32Array(context);
+  padded.set(letters.encode(seen));
+  const probabilities = noGrad(() =>
+    next(tensor(padded, [1, context]))
+      .slice(0, seen.length - 1)
+      .div(0.7)
+      .softmax(),
+  ).data;
+  written += letters.pick(probabilities, dice.between(0, 1));
+}
+console.log(written.split("\n").slice(0, 6).join("\n"));
+await saveText("small-gpt", `${written}\n`);
