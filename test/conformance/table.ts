@@ -390,12 +390,13 @@ const weightsOf = (x: Shape, out: number): Record<string, Input> => ({ x: real(x
 
 const step =
   (...inputs: readonly (readonly [name: string, domain: Domain])[]) =>
-  (attributes: Attributes): Spec => ({
+  (attributes: Attributes, more: Partial<Spec> = {}): Spec => ({
     cases: SHAPES.map((shape) =>
       one(text(shape), Object.fromEntries(inputs.map(([name, domain]) => [name, real(shape, domain)])), attributes),
     ),
     forward: { ulp: 4, floor: 1 },
     special: true,
+    ...more,
   });
 
 const compared = (): Spec => binary(ab, { low: -3, high: 3, grid: 0 }, { low: -3, high: 3, grid: 0 }, { ulp: 0 }, { constant: true });
@@ -965,9 +966,14 @@ export const table: Readonly<Record<string, Spec>> = {
   )({ rate: 0.1, shrink: 0.01, correction1: 0.5, correction2: 0.3, epsilon: 1e-8 }),
   squaresSum: step(["s", between(0.1, 1)], ["g", any], ["w", any])({ decay: 0.01 }),
   rmsDirection: step(["g", any], ["w", any], ["s", between(0.1, 1)])({ decay: 0.01, epsilon: 1e-8 }),
-  rmsDirectionCentered: step(["g", any], ["w", any], ["s", between(1.5, 2)], ["m", between(-1, 1)])({ decay: 0.01, epsilon: 1e-8 }),
+  rmsDirectionCentered: step(
+    ["g", any],
+    ["w", any],
+    ["s", between(1.5, 2)],
+    ["m", between(-1, 1)],
+  )({ decay: 0.01, epsilon: 1e-8 }, { largest: 1e4 }),
   adaDeltaDirection: step(["a", between(0.1, 1)], ["s", between(0.1, 1)], ["g", any], ["w", any])({ decay: 0.01, epsilon: 1e-6 }),
-  adamaxNorm: step(["u", between(0.1, 1)], ["g", any], ["w", any])({ beta2: 0.99, decay: 0.01, epsilon: 1e-8 }),
+  adamaxNorm: step(["u", between(0.1, 1)], ["g", any], ["w", any])({ beta2: 0.9, decay: 0.013, epsilon: 1e-8 }),
   adamaxStep: step(["w", any], ["m", any], ["u", between(0.1, 1)])({ rate: 0.1, correction1: 0.5 }),
   nAdamStep: step(
     ["w", any],
@@ -978,6 +984,10 @@ export const table: Readonly<Record<string, Spec>> = {
   rAdamStep: step(["w", any], ["m", any], ["s", between(0.1, 1)])({ rectified: 0.1, plain: 0.05, epsilon: 1e-8 }),
   lionStep: step(["w", any], ["m", between(0.5, 1)], ["g", between(0.5, 1)])({ rate: 0.1, shrink: 0.01, beta1: 0.9, fresh1: 0.1 }),
   larsVelocity: step(["v", any], ["t", any], ["g", any], ["w", any])({ momentum: 0.9, rate: 0.1, decay: 0.01 }),
-  lambDirection: step(["m", any], ["s", between(0.1, 1)], ["w", any])({ correction1: 0.5, correction2: 0.3, epsilon: 1e-6, shrink: 0.01 }),
+  lambDirection: step(
+    ["m", any],
+    ["s", between(0.1, 1)],
+    ["w", any],
+  )({ correction1: 0.5, correction2: 0.3, epsilon: 1e-6, shrink: 0.01 }, { largest: 1e10 }),
   scaledStep: step(["w", any], ["t", any], ["v", any])({ rate: 0.1, shrink: 0.01 }),
 };
