@@ -1,8 +1,9 @@
 // Groups steps that work row by row, so that they run block of rows by block of rows and what they hand on stays in the cache.
 
+import { sizeOfShape } from "../formula/evaluate.ts";
 import type { AffineIndex, Axis, Index, Nest, Operand, Step } from "../formula/nest.ts";
 import { expressionsOf, type Pass, placeOf, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
-import { byteLength } from "./memory.ts";
+import { ALIGNMENT, byteLength } from "./memory.ts";
 
 /** When groups are worth it. */
 export interface RowLimits {
@@ -27,8 +28,6 @@ const usual: RowLimits = {
   leastRun: 64,
   leastBlocks: 16,
 };
-/** Blocks of buffers begin where buffers do: at multiples of this. */
-const alignment = 64;
 
 /** Softmax, normalisations, losses and their gradients: every step of them needs of the others only what belongs to its own row. */
 export function groupingRows(limits: RowLimits = usual): Pass {
@@ -136,7 +135,7 @@ function rowStride(indices: readonly Index[], shape: readonly number[], axis: nu
     if (index.kind !== "affine" || !index.terms.some((term) => term.axis === axis)) continue;
     if (found !== undefined || !isAxis(index)) return undefined;
     if (shape[dimension] !== extent) return undefined;
-    found = sizeOf(shape.slice(dimension + 1));
+    found = sizeOfShape(shape.slice(dimension + 1));
   }
   return found;
 }
@@ -177,7 +176,7 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
   if (again < leastBytes || rowBytes > mostRowBytes || longest < leastRow || extent < leastBlocks) return undefined;
   const isTorn = (buffer: number): boolean => {
     const run = rows.get(buffer) as number;
-    return run < leastRun && run * extent < sizeOf((graph.buffers[buffer] as Operand).shape);
+    return run < leastRun && run * extent < sizeOfShape((graph.buffers[buffer] as Operand).shape);
   };
   if (inRows.some(isTorn)) return undefined;
   const rowsPerBlock = Math.max(1, Math.min(Math.floor(blockBytes / rowBytes), Math.floor(extent / leastBlocks)));
@@ -188,10 +187,9 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
     if (number < first || number >= first + axes.length) for (const buffer of [...step.reads, step.writes]) kept.add(buffer);
   });
   const own = [...written].filter((buffer) => {
-    const leads = (rows.get(buffer) as number) * extent === sizeOf((graph.buffers[buffer] as Operand).shape);
-    return leads && !kept.has(buffer) && ((bytes(buffer) / extent) * rowsPerBlock) % alignment === 0;
+    const leads = (rows.get(buffer) as number) * extent === sizeOfShape((graph.buffers[buffer] as Operand).shape);
+    // Blocks of buffers begin where buffers do.
+    return leads && !kept.has(buffer) && ((bytes(buffer) / extent) * rowsPerBlock) % ALIGNMENT === 0;
   });
   return { first, axes, extent, rowsPerBlock, own };
 }
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);

@@ -1,5 +1,6 @@
 // Lets what is only copied in one piece lie where it is copied from or to: slices of leading axes, and parts of what is joined along them.
 
+import { sizeOfShape } from "../formula/evaluate.ts";
 import type { AffineIndex, Axis, Index, Operand, Step } from "../formula/nest.ts";
 import { type Pass, placeAmong, type StepGraph, type View } from "./graph.ts";
 import { ALIGNMENT, byteLength } from "./memory.ts";
@@ -88,8 +89,7 @@ function fixedBuffers(graph: StepGraph): Set<number> {
   return new Set([...graph.results, ...graph.updates.map(({ from }) => from), ...graph.inputs, ...graph.cells]);
 }
 
-const sizeOf = (graph: StepGraph, buffer: number): number =>
-  (graph.buffers[buffer] as Operand).shape.reduce((total, extent) => total * extent, 1);
+const sizeOf = (graph: StepGraph, buffer: number): number => sizeOfShape((graph.buffers[buffer] as Operand).shape);
 
 function isAligned(graph: StepGraph, buffer: number, offset: number): boolean {
   const size = sizeOf(graph, buffer);

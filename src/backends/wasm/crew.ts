@@ -27,11 +27,6 @@ export class Crew {
     this.#count = started;
   }
 
-  /** How many workers have come up so far. */
-  get ready(): number {
-    return Atomics.load(this.#words, mailbox.ready);
-  }
-
   /** Calls main(argument) here and on every worker that has time and the module; returns when none is in it any more. */
   run(module: CrewModule, main: (argument: number) => void, argument: number): void {
     const words = this.#words;

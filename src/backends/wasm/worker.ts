@@ -10,7 +10,6 @@ export const mailbox = {
   ended: 20,
   inside: 32,
   sleepers: 48,
-  ready: 64,
   wants: 80,
   mail: 4096,
 } as const;
@@ -35,7 +34,6 @@ export function work({ memory, mail, number, places }: Work): void {
   const most = 600;
   const patience = 3000;
   let seen = 0;
-  Atomics.add(words, places.ready, 1);
   for (;;) {
     for (let looks = 0; Atomics.load(words, places.generation) === seen; looks++) {
       if (looks < patience) continue;
