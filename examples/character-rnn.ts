@@ -1,11 +1,11 @@
 // A character RNN: an LSTM reads kasane's own handbook letter by letter and then writes in its manner (Graves 2013). Another text: npm run example -- character-rnn FILE.
 
-import { compile, manualSeed, noGrad, type Tensor, tensor } from "kasane";
-import { crossEntropy, embedding, layer, linear, lstm } from "kasane/nn";
-import { adam, clipGradientNorm, cosineDecay } from "kasane/optim";
+import { manualSeed, noGrad, type Tensor, tensor } from "kasane";
+import { embedding, layer, linear, lstm } from "kasane/nn";
+import { adam, cosineDecay } from "kasane/optim";
 import { Dice } from "./support/dice.ts";
 import { saveText, small } from "./support/output.ts";
-import { bigramEntropy, Letters, readText } from "./support/text.ts";
+import { bigramEntropy, Letters, learn, readText } from "./support/text.ts";
 
 const text = await readText(process.argv[2], small ? 3000 : 60_000);
 const letters = new Letters(text);
@@ -20,26 +20,8 @@ const net = layer({ read, remember, guess }, (ids: Tensor) => guess(remember(rea
 const optimizer = adam(net.parameters());
 const rate = cosineDecay(0.006, { steps, least: 0.0005 });
 
-const ids = letters.encode(text);
 const dice = new Dice(1);
-const step = compile((x: Tensor, next: Tensor) => {
-  optimizer.zeroGrad();
-  const loss = crossEntropy(net(x).transpose([0, 2, 1]), next);
-  loss.backward();
-  clipGradientNorm(net.parameters(), 1);
-  optimizer.step();
-  return loss;
-});
-
-let recent = 0;
-for (let n = 0; n < steps; n++) {
-  const starts = Array.from({ length: batchSize }, () => dice.whole(ids.length - length - 1));
-  const batch = (shift: number): Tensor =>
-    tensor(Int32Array.from(starts.flatMap((start) => [...ids.subarray(start + shift, start + shift + length)])), [batchSize, length]);
-  optimizer.learningRate = rate(n);
-  recent = n === 0 ? step(batch(0), batch(1)).item() : 0.95 * recent + 0.05 * step(batch(0), batch(1)).item();
-  if ((n + 1) % (small ? 1 : 100) === 0) console.log(`step ${n + 1}: ${recent.toFixed(3)} nats per letter`);
-}
+learn(net, letters.encode(text), { optimizer, rate, steps, batchSize, length, dice });
 console.log(`a table of pairs of letters would need ${bigramEntropy(text).toFixed(3)}`);
 
 // Letter by letter, the state carried along.

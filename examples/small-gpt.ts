@@ -1,11 +1,11 @@
 // A small GPT: causal transformer blocks learn kasane's own handbook and continue a sentence (Radford et al. 2018). Another text: npm run example -- small-gpt FILE.
 
 import { compile, gelu, manualSeed, noGrad, type Tensor, tensor } from "kasane";
-import { crossEntropy, embedding, learnedPositions, linear, sequential, transformerEncoder } from "kasane/nn";
-import { adamW, clipGradientNorm, cosineDecay, parameterGroups, warmUp } from "kasane/optim";
+import { embedding, learnedPositions, linear, sequential, transformerEncoder } from "kasane/nn";
+import { adamW, cosineDecay, parameterGroups, warmUp } from "kasane/optim";
 import { Dice } from "./support/dice.ts";
 import { saveText, small } from "./support/output.ts";
-import { bigramEntropy, Letters, readText } from "./support/text.ts";
+import { bigramEntropy, Letters, learn, readText } from "./support/text.ts";
 
 const text = await readText(process.argv[2], small ? 3000 : 60_000);
 const letters = new Letters(text);
@@ -25,27 +25,8 @@ const optimizer = adamW(parameterGroups(net.namedParameters(), [{ match: (_, wei
 });
 const rate = warmUp(Math.ceil(steps / 20), cosineDecay(0.003, { steps, least: 0.0002 }));
 
-const ids = letters.encode(text);
 const dice = new Dice(1);
-const step = compile((x: Tensor, next: Tensor) => {
-  optimizer.zeroGrad();
-  const loss = crossEntropy(net(x).transpose([0, 2, 1]), next);
-  loss.backward();
-  clipGradientNorm(net.parameters(), 1);
-  optimizer.step();
-  return loss;
-});
-
-let recent = 0;
-for (let n = 0; n < steps; n++) {
-  const starts = Array.from({ length: batchSize }, () => dice.whole(ids.length - context - 1));
-  const batch = (shift: number): Tensor =>
-    tensor(Int32Array.from(starts.flatMap((start) => [...ids.subarray(start + shift, start + shift + context)])), [batchSize, context]);
-  optimizer.learningRate = rate(n);
-  const loss = step(batch(0), batch(1)).item();
-  recent = n === 0 ? loss : 0.95 * recent + 0.05 * loss;
-  if ((n + 1) % (small ? 1 : 100) === 0) console.log(`step ${n + 1}: ${recent.toFixed(3)} nats per letter`);
-}
+learn(net, letters.encode(text), { optimizer, rate, steps, batchSize, length: context, dice });
 console.log(`a table of pairs of letters would need ${bigramEntropy(text).toFixed(3)}`);
 
 net.eval();

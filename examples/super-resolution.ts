@@ -6,7 +6,6 @@ import { absoluteError, averagePool2d, conv2d, layer, pixelShuffle, sequential, 
 import { adam } from "kasane/optim";
 import { evaluate, fit, peakSignalToNoise, predict, structuralSimilarity } from "kasane/train";
 import { asTensor } from "./support/batches.ts";
-import { bicubic } from "./support/bicubic.ts";
 import { rowsOf, savePicture, small } from "./support/output.ts";
 
 manualSeed(1);
@@ -40,7 +39,7 @@ const report = async (name: string, model: Parameters<typeof evaluate>[0]): Prom
   const { scores } = await evaluate(model, test, measure);
   console.log(`${name}: ${scores.psnr.toFixed(2)} dB, similarity ${scores.ssim.toFixed(3)}`);
 };
-const cubic = layer({}, bicubic);
+const cubic = upsample({ scale: 2, mode: "cubic" });
 await report("bicubic interpolation", cubic);
 await report("network", net);
 const first = test.slice(0, Math.min(10, test.size)).fields;

@@ -1,6 +1,7 @@
 // Fusion is substitution: a pointwise producer's formula is put in place of its loads, a pointwise consumer becomes its producer's epilogue.
 
 import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
+import { isCostly } from "./costs.ts";
 import {
   dropUnreadOperands,
   expressionsOf,
@@ -13,28 +14,6 @@ import {
 } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
-/** Calls whose repetition costs more than a pass through memory. */
-const COSTLY = new Set([
-  "exp",
-  "expm1",
-  "log",
-  "log1p",
-  "pow",
-  "sin",
-  "cos",
-  "tan",
-  "asin",
-  "acos",
-  "atan",
-  "sinh",
-  "cosh",
-  "tanh",
-  "erf",
-  "uniform",
-  "div",
-  "sqrt",
-  "mod",
-]);
 /** A body with more loads than this is not grown further: registers are few. */
 const MOST_LOADS = 12;
 /** Substitution copies a formula to every place where its value is used: x·x of x·x of … would grow without end. */
@@ -127,7 +106,7 @@ function countUses(graph: StepGraph): Map<number, number> {
 function worthwhile(producer: Step, consumer: Step, uses: number, isKept: boolean): boolean {
   const body = scalarsOf(producer.nest.body);
   const isMove = producer.nest.body.kind === "load";
-  const costly = body.some((node) => node.kind === "call" && COSTLY.has(node.fn));
+  const costly = body.some((node) => node.kind === "call" && isCostly(node.fn));
   const loads = loadCount(consumer.nest) + body.filter((node) => node.kind === "load").length;
   if (isProductSum(consumer.nest))
     return isMove && !(producer.nest.body as Load).index.some((index) => index.kind === "indirect" || index.checked);

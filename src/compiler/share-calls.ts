@@ -1,14 +1,10 @@
 // Common subexpressions across steps: what several of them compute at length for each element (erf in GELU and in its gradient) is computed once.
 
-import type { FunctionName, Index, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
+import type { Index, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
+import { CALL_WEIGHTS } from "./costs.ts";
 import { dropUnreadOperands, exactNumbers, identityOutput, type Pass, type StepGraph } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
-/** Vector instructions, about. Random numbers are not here: dropout draws its mask again in the gradient, so that it need not be kept. */
-const WEIGHTS: Partial<Record<FunctionName, number>> = {
-  ...{ erf: 27, tanh: 35, log: 25, log1p: 30, pow: 100, sin: 25, cos: 25, tan: 40, asin: 25, acos: 25, atan: 25, sinh: 40, cosh: 35 },
-  ...{ exp: 14, expm1: 18, div: 8, sqrt: 10, mod: 15 },
-};
 /** Written once and read twice, a number costs the memory of two threads about as long as this many instructions cost them. */
 const LEAST_WEIGHT = 20;
 
@@ -91,7 +87,7 @@ function expensiveIn(step: Step, output: readonly (number | undefined)[]): Map<S
 }
 
 function weightOf(node: Scalar): number {
-  return node.kind === "call" ? node.args.reduce((sum, argument) => sum + weightOf(argument), WEIGHTS[node.fn] ?? 1) : 0;
+  return node.kind === "call" ? node.args.reduce((sum, argument) => sum + weightOf(argument), CALL_WEIGHTS[node.fn] ?? 1) : 0;
 }
 
 function keyOf(expression: Scalar, { nest, reads }: Step, output: readonly (number | undefined)[]): string | undefined {

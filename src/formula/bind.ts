@@ -28,7 +28,7 @@ export interface Binding {
 }
 
 /** Elements are counted in int32. */
-const MOST_ELEMENTS = 2147483647;
+export const MOST_ELEMENTS = 2147483647;
 
 /**
  * @throws ShapeError when shapes disagree, naming the tensors, their shapes and the axis

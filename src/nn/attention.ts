@@ -7,7 +7,7 @@ import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
-import { callPart, type LayerState, type Part } from "./call.ts";
+import { type LayerState, type Part, withRun } from "./call.ts";
 import { checkCount, checkFeatures, checkRank, product as countOf, given } from "./checks.ts";
 import { glorotUniform, start, zeros } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
@@ -173,8 +173,7 @@ export function multiHeadAttention<const Size extends number>(
     // Of self-attention: the products of the sources, scores and mixtures.
     multiplyAdds: (input) => countOf(input) * (rows + 2 * (input[1] ?? 0)),
   });
-  const run = (x: Tensor, more?: AttentionOptions): unknown => callPart(made as unknown as Part, [x, more, true]);
-  return Object.defineProperty(made, "run", { value: run });
+  return withRun(made);
 }
 
 function attend(
@@ -226,9 +225,7 @@ function headMask(
   const [batch, heads, queries, keys] = shape;
   const found: Tensor[] = [];
   if (mask !== undefined)
-    found.push(
-      mask.rank === 4 ? checkMask(name, mask, shape).transpose([1, 0, 2, 3]) : checkMask(name, mask, [batch, queries, keys].slice(0, 3)),
-    );
+    found.push(mask.rank === 4 ? checkMask(name, mask, shape).transpose([1, 0, 2, 3]) : checkMask(name, mask, [batch, queries, keys]));
   if (keyMask !== undefined) {
     if (valueOf(keyMask, name).shape.join() !== [batch, keys].join())
       throw new ShapeError(`${name}: expected keyMask to have shape [${batch}, ${keys}], got [${keyMask.shape.join(", ")}]`);

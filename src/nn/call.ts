@@ -90,6 +90,12 @@ export function callPart(part: Part, inputs: readonly unknown[], given?: string)
   return running.length === 0 ? withSite(named) : named();
 }
 
+/** The layer with a method `run`: a call that asks its forward, as the last of three inputs, for all it computed. */
+export function withRun<Made extends LayerMembers>(made: Made): Made {
+  const run = (x: Tensor, options?: unknown): unknown => callPart(made as unknown as Part, [x, options, true]);
+  return Object.defineProperty(made, "run", { value: run });
+}
+
 /** Runs a function; what a layer itself finds wrong is told with the layer's path too. */
 function attempt<Result>(run: () => Result): Result {
   try {

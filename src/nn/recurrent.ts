@@ -7,7 +7,7 @@ import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
 import { isTensor } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { callPart, type LayerState, type Part } from "./call.ts";
+import { type LayerState, withRun } from "./call.ts";
 import { checkCount, checkFeatures, checkRank, given } from "./checks.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { type Lengths, realSteps } from "./lengths.ts";
@@ -171,8 +171,7 @@ function recurrent<Made extends LayerMembers>(
     multiplyAdds: ([batch = 0, time = 0]) =>
       stacked.reduce((sum, _, level) => sum + batch * time * gates * width * (hidden + (level === 0 ? inputs : width)), 0),
   });
-  const run = (x: Tensor, more?: SequenceOptions<State>): unknown => callPart(made as unknown as Part, [x, more, true]);
-  return Object.defineProperty(made, "run", { value: run });
+  return withRun(made);
 }
 
 /** One layer in one direction over a sequence that has its steps first: [time, batch, inputs] → [time, batch, hidden]. */

@@ -14,7 +14,8 @@ export type DepthwiseOptions = Omit<ConvolutionOptions, "groups"> &
     readonly multiplier?: number;
   };
 
-export type SeparableOptions = Omit<ConvolutionOptions, "groups"> & WeightOptions & { readonly multiplier?: number };
+/** Those of the depthwise part; `bias` is of the other. */
+export type SeparableOptions = DepthwiseOptions;
 
 /**
  * Every channel convolved by kernels of its own: [batch, channels, height, width] → [batch, channels · multiplier, height′, width′];

@@ -4,7 +4,6 @@ import { noGrad } from "../tensor/tape.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { norm } from "./large-batch.ts";
 
 /**
  * Scales all gradients together so that their norm as one vector is at most `most`; gives the norm they had, a single number.
@@ -16,8 +15,8 @@ export function clipGradientNorm(parameters: Iterable<Tensor>, most: number): Te
   return noGrad(() => {
     const found = withGradients(parameters);
     if (found.length === 0) return undefined;
-    const norms = found.map(([, gradient]) => gradient.square().sum());
-    const total = norms.length === 1 ? norm((found[0] as [Tensor, Tensor])[1]) : norms.reduce((a, b) => a.add(b)).sqrt();
+    const squares = found.map(([, gradient]) => gradient.square().sum());
+    const total = squares.reduce((a, b) => a.add(b)).sqrt();
     // As PyTorch: a little more than the norm, so that a gradient of exactly that norm is not rounded above it.
     const scale = total.add(1e-6).reciprocal().mul(most).minimum(1);
     for (const [parameter, gradient] of found) setGradient(parameter, gradient.mul(scale));

@@ -1,7 +1,7 @@
 // Muon: the momentum of a matrix made orthogonal, so that every direction takes a step of the same size.
 
 import * as updates from "../ops/updates.ts";
-import { ones } from "../tensor/create.ts";
+import { full } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { ShapeError } from "../util/errors.ts";
 import { norm } from "./large-batch.ts";
@@ -47,7 +47,7 @@ export const muon: MakeOptimizer<MuonOptions> = declareOptimizer({
     const [rows = 1] = weight.shape;
     const columns = weight.size / rows;
     const orthogonal = orthogonalised(direction.reshape([rows, columns]), iterations).reshape(weight.shape);
-    const scale = ones([], { dtype: weight.dtype }).mul(Math.sqrt(Math.max(1, rows / columns)));
+    const scale = full([], Math.sqrt(Math.max(1, rows / columns)), { dtype: weight.dtype });
     weight.assign(rule(updates.scaledStep, [weight, scale, orthogonal], { rate, shrink }));
   },
 });

@@ -8,9 +8,9 @@ import { runningLevels, withLevels } from "./mapping.ts";
 import { concatenate, reshape, slice } from "./operate.ts";
 import { noteDraws, repeatDraws, type Stream } from "./repeat.ts";
 import { isRecording, nextOrder, withRecording } from "./tape.ts";
-import { asTensor, valueOf } from "./tensor.ts";
+import { asTensor } from "./tensor.ts";
 import { currentTrace } from "./trace.ts";
-import { leavesOf, rebuild, type TensorTree } from "./tree.ts";
+import { rebuild, type TensorTree, valuesOf } from "./tree.ts";
 import type { Value } from "./value.ts";
 
 const again = makeOp("move", "checkpoint", "y = x", { doc: { en: "Computed again where the backward pass needs what is inside." } });
@@ -32,7 +32,7 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
     const drawn: Stream[] = [];
     const levels = runningLevels();
     const result = noteDraws(drawn, () => fn(...args));
-    const results = leavesOf(result, "checkpoint: the function's result").map((leaf) => valueOf(leaf));
+    const results = valuesOf(result, "checkpoint: the function's result");
     const places = [...results.keys()].filter((place) => isInside(results[place] as Value, start));
     const made = places.map((place) => results[place] as Value);
     if (made.length === 0) return result;
@@ -45,7 +45,7 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
         const createGraph = isRecording();
         const repeated = withRecording(true, () => {
           const second = withLevels(levels, () => computedAgain(() => repeatDraws(drawn, () => fn(...args))));
-          const tensors = leavesOf(second, "checkpoint").map((leaf) => valueOf(leaf));
+          const tensors = valuesOf(second, "checkpoint");
           return joined(places.map((place) => tensors[place] as Value));
         });
         return gradientsOf(repeated, outside, upstream, { createGraph, stops: true });

@@ -10,7 +10,7 @@ import { reduceAxes, reshape, shapeText } from "./operate.ts";
 import type { Shape } from "./shapes.ts";
 import { isRecording, withRecording } from "./tape.ts";
 import { asTensor, valueOf } from "./tensor.ts";
-import { leavesOf, rebuild, type TensorTree } from "./tree.ts";
+import { rebuild, type TensorTree, valuesOf } from "./tree.ts";
 import type { Tensor } from "./types.ts";
 import type { Value } from "./value.ts";
 import { vmap } from "./vmap.ts";
@@ -68,7 +68,7 @@ export function valueAndGrad<Args extends readonly unknown[], const Choice exten
     for (const place of places)
       if (!Number.isInteger(place) || place < 0 || place >= args.length)
         throw new InputError(`grad: there is no argument ${place} among the ${args.length} given`, { hint: "arguments count from 0" });
-    const run = trackedRun("grad", places, args, fn as (...args: readonly unknown[]) => unknown);
+    const run = trackedRun("grad", places, args, fn);
     const [y] = run.results as [Value];
     if (run.results.length !== 1 || y.size !== 1)
       throw new InputError(
@@ -89,7 +89,7 @@ export function valueAndGrad<Args extends readonly unknown[], const Choice exten
  */
 export function vectorJacobianProduct<X extends TensorTree, Y extends TensorTree>(fn: (x: X) => Y): (x: X, v: Y) => X {
   return (x, v) => {
-    const run = trackedRun("vectorJacobianProduct", [0], [x], fn as (...args: readonly unknown[]) => unknown);
+    const run = trackedRun("vectorJacobianProduct", [0], [x], fn);
     const vectors = vectorsLike("vectorJacobianProduct", v, run.results);
     return rebuild(x, run.pull(vectors)[0] as Tensor[]) as X;
   };
@@ -103,21 +103,17 @@ export function vectorJacobianProduct<X extends TensorTree, Y extends TensorTree
  */
 export function jacobianVectorProduct<X extends TensorTree, Y extends TensorTree>(fn: (x: X) => Y): (x: X, v: X) => Y {
   return (x, v) => {
-    const run = trackedRun("jacobianVectorProduct", [0], [x], fn as (...args: readonly unknown[]) => unknown);
-    const vectors = vectorsLike(
-      "jacobianVectorProduct",
-      v,
-      leavesOf(x, "jacobianVectorProduct").map((leaf) => valueOf(leaf)),
-    );
+    const run = trackedRun("jacobianVectorProduct", [0], [x], fn);
+    const vectors = vectorsLike("jacobianVectorProduct", v, valuesOf(x, "jacobianVectorProduct"));
     const product = withRecording(true, () => {
       const weights = run.results.map((y) => {
-        const weight = valueOf(zeros(y.shape, { dtype: y.dtype }));
+        const weight = zerosLike(y);
         weight.requiresGrad = true;
         return weight;
       });
       const along = dot(run.pullOpen(weights), vectors);
       const found = along.requiresGrad ? gradientsOf(along, weights, undefined, { createGraph: run.isOpen, stops: true }) : [];
-      return weights.map((weight, n) => asTensor(found[n] ?? valueOf(zeros(weight.shape, { dtype: weight.dtype }))));
+      return weights.map((weight, n) => asTensor(found[n] ?? zerosLike(weight)));
     });
     return rebuild(run.result, product) as Y;
   };
@@ -132,7 +128,7 @@ export function hessianVectorProduct<X extends TensorTree>(fn: (x: X) => Tensor)
   return (x, v) => {
     const first: (at: X) => unknown = grad(fn);
     const along = (at: X): Tensor => {
-      const gradients = leavesOf(first(at), "hessianVectorProduct").map((leaf) => valueOf(leaf));
+      const gradients = valuesOf(first(at), "hessianVectorProduct");
       return asTensor(dot(gradients, vectorsLike("hessianVectorProduct", v, gradients)));
     };
     return grad(along)(x) as unknown as X;
@@ -146,7 +142,7 @@ export function hessianVectorProduct<X extends TensorTree>(fn: (x: X) => Tensor)
  */
 export function jacobian(fn: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
   return (x) => {
-    const run = trackedRun("jacobian", [0], [x], fn as (...args: readonly unknown[]) => unknown);
+    const run = trackedRun("jacobian", [0], [x], fn);
     const [y] = run.results as [Value];
     const hot = eye(y.size, { dtype: y.dtype }).reshape([y.size, ...y.shape]);
     if (y.size === 0) return zeros([...y.shape, ...x.shape], { dtype: x.dtype });
@@ -177,25 +173,20 @@ interface TrackedRun {
   readonly settled: (result: Value) => Value;
 }
 
-function trackedRun(
-  name: string,
-  places: readonly number[],
-  args: readonly unknown[],
-  fn: (...args: readonly unknown[]) => unknown,
-): TrackedRun {
+function trackedRun(name: string, places: readonly number[], args: readonly unknown[], fn: (...args: never[]) => unknown): TrackedRun {
   const wasRecording = isRecording();
   const copies = new Map<number, Value[]>();
   const copied = args.map((arg, place) => {
     if (!places.includes(place)) return arg;
-    const leaves = leavesOf(arg, `${name}: argument ${place}`).map((leaf) => tracked(name, place, valueOf(leaf), wasRecording));
+    const leaves = valuesOf(arg, `${name}: argument ${place}`).map((value) => tracked(name, place, value, wasRecording));
     copies.set(place, leaves);
     return rebuild(
       arg as TensorTree,
       leaves.map((leaf) => asTensor(leaf)),
     );
   });
-  const result = withRecording(true, () => fn(...copied)) as TensorTree;
-  const results = leavesOf(result, `${name}: the function's result`).map((leaf) => valueOf(leaf));
+  const result = withRecording(true, () => fn(...(copied as never[]))) as TensorTree;
+  const results = valuesOf(result, `${name}: the function's result`);
   const inputs = places.map((place) => copies.get(place) as Value[]);
   const flat = [...new Set(inputs.flat())];
   const stops = new Set(flat);
@@ -219,7 +210,7 @@ function trackedRun(
           sums.set(leaf, known === undefined ? gradient : withRecording(createGraph, () => apply(arithmetic.add, [known, gradient])));
       });
     });
-    return flat.map((leaf) => sums.get(leaf) ?? valueOf(zeros(leaf.shape, { dtype: leaf.dtype })));
+    return flat.map((leaf) => sums.get(leaf) ?? zerosLike(leaf));
   };
   return {
     result,
@@ -245,8 +236,12 @@ function tracked(name: string, place: number, value: Value, record: boolean): Va
   return copy;
 }
 
+function zerosLike({ shape, dtype }: Value): Value {
+  return valueOf(zeros(shape, { dtype }));
+}
+
 function vectorsLike(name: string, vectors: unknown, wanted: readonly Value[]): Value[] {
-  const found = leavesOf(vectors, `${name}: the vector`).map((leaf) => valueOf(leaf));
+  const found = valuesOf(vectors, `${name}: the vector`);
   const texts = [found, wanted].map((list) => list.map(({ shape }) => shapeText(shape)).join(", "));
   if (texts[0] !== texts[1]) throw new ShapeError(`${name}: the vector must have shape ${texts[1]}, got ${texts[0]}`);
   return found;

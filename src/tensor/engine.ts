@@ -3,7 +3,7 @@
 import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
 import { batchProgram, isRandom } from "../formula/batch.ts";
-import { bind } from "../formula/bind.ts";
+import { bind, MOST_ELEMENTS } from "../formula/bind.ts";
 import { allocate, sizeOfShape } from "../formula/evaluate.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
 import type { Op } from "../ops/op.ts";
@@ -25,9 +25,6 @@ interface Prepared {
   readonly dtype: DType;
   readonly size: number;
 }
-
-/** Elements are counted in int32. */
-const MOST_ELEMENTS = 2147483647;
 
 /** Numbers of examples, and choices of what differs between them, kept per program. */
 const BATCHES_KEPT = 32;
@@ -129,7 +126,7 @@ function execute(
   inputs: readonly Value[],
   params: readonly (number | LiveNumber)[],
   like: Value,
-  inside: readonly Level[] = isRandom(found.program) ? runningLevels() : [],
+  inside: readonly Level[] = levelsOfRandom(found.program),
 ): Value {
   const level = innermost(inputs, inside);
   if (level !== undefined) {
@@ -160,6 +157,12 @@ function execute(
     found.shape,
     found.dtype,
   );
+}
+
+/** The vmaps that run, for a program that draws random numbers: each example gets its own. */
+function levelsOfRandom(program: Program): readonly Level[] {
+  const running = runningLevels();
+  return running.length > 0 && isRandom(program) ? running : [];
 }
 
 function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], size: number): Prepared {

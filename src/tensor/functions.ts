@@ -1,5 +1,6 @@
 // Functions of tensors beyond the methods: activations, joining, products, convolutions, pooling, choosing, and users' own ops.
 
+import { sizeOfShape } from "../formula/evaluate.ts";
 import * as activations from "../ops/activations.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import * as gathers from "../ops/gathers.ts";
@@ -230,7 +231,7 @@ export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tenso
       `groupNorm: ${groups} groups do not divide the channels of [batch, channels, …]: x is ${operate.shapeText(x.shape)}`,
     );
   const inner = channels / groups;
-  const grouped = operate.reshape(value, [batch, groups, inner, value.shape.slice(2).reduce((a, b) => a * b, 1)]);
+  const grouped = operate.reshape(value, [batch, groups, inner, sizeOfShape(value.shape.slice(2))]);
   const [scale, shift] = [weight, bias].map((item) => operate.reshape(valueOf(item, "groupNorm"), [groups, inner, 1]));
   const y = apply(normalisations.layerNorm, [grouped, scale as typeof value, shift as typeof value], { axes: [2, 3], epsilon });
   return asTensor(operate.reshape(y, value.shape));
@@ -252,7 +253,7 @@ export function localResponseNorm(
   const [batch = 0, channels = 0, ...spatial] = value.shape;
   if (value.rank < 2) throw new ShapeError(`localResponseNorm: expected [batch, channels, …], got shape ${operate.shapeText(x.shape)}`);
   if (!Number.isInteger(size) || size < 1) throw new InputError(`localResponseNorm: size must be a positive integer, got ${size}`);
-  const flat = operate.reshape(value, [batch, channels, spatial.reduce((a, b) => a * b, 1)]);
+  const flat = operate.reshape(value, [batch, channels, sizeOfShape(spatial)]);
   const { alpha = 1e-4, beta = 0.75, bias = 1 } = options;
   const attributes = { size, before: size >> 1, channels, alpha, beta, bias };
   return asTensor(operate.reshape(apply(normalisations.localResponseNorm, [flat], attributes), value.shape));

@@ -1,5 +1,6 @@
 // Resampling of untyped values along their last dimensions: interpolation, adaptive pooling, padding, and shuffling between channels and space.
 
+import { sizeOfShape } from "../formula/evaluate.ts";
 import * as moves from "../ops/moves.ts";
 import * as reductions from "../ops/reductions.ts";
 import * as ops from "../ops/resampling.ts";
@@ -153,7 +154,7 @@ export function pixelUnshuffle(x: Value, factor: number): Value {
   const smaller = spatial.map((extent) => extent / factor);
   const parts = reshape(x, [batch, channels, ...smaller.flatMap((extent) => [extent, factor])]);
   const order = [0, 1, ...smaller.map((_, d) => 3 + 2 * d), ...smaller.map((_, d) => 2 + 2 * d)];
-  return reshape(transpose(parts, order), [batch, channels * blocks.reduce((a, b) => a * b, 1), ...smaller]);
+  return reshape(transpose(parts, order), [batch, channels * sizeOfShape(blocks), ...smaller]);
 }
 
 const INTERPOLATIONS = {
@@ -244,7 +245,7 @@ function pick(x: Value, d: number, ids: readonly number[]): Value {
 
 /** Runs a row over [outer, extent, inner] along dimension d. */
 function along(x: Value, d: number, run: (flat: Value) => Value): Value {
-  const size = (from: number, to: number): number => x.shape.slice(from, to).reduce((a, b) => a * b, 1);
+  const size = (from: number, to: number): number => sizeOfShape(x.shape.slice(from, to));
   const flat = reshape(x, [size(0, d), x.shape[d] as number, size(d + 1, x.rank)]);
   const y = run(flat);
   return reshape(y, [...x.shape.slice(0, d), y.shape[1] as number, ...x.shape.slice(d + 1)]);

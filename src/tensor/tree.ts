@@ -1,8 +1,9 @@
 // Tensors by themselves, in arrays and in records: what functions of tensors take and give, leaf by leaf.
 
 import { InputError } from "../util/errors.ts";
-import { isTensor } from "./tensor.ts";
+import { isTensor, valueOf } from "./tensor.ts";
 import type { Tensor } from "./types.ts";
+import type { Value } from "./value.ts";
 
 /** A tensor, or arrays and records of them, such as parameters by name. */
 export type TensorTree = Tensor | readonly TensorTree[] | { readonly [name: string]: TensorTree };
@@ -13,6 +14,11 @@ export function leavesOf(tree: unknown, name: string): Tensor[] {
   if (typeof tree !== "object" || tree === null)
     throw new InputError(`${name}: expected a tensor, or an array or record of tensors, got ${tree === null ? "null" : typeof tree}`);
   return Object.entries(tree).flatMap(([key, item]) => leavesOf(item, `${name}.${key}`));
+}
+
+/** The values behind the tensors, in order. @throws as leavesOf */
+export function valuesOf(tree: unknown, name: string): Value[] {
+  return leavesOf(tree, name).map((leaf) => valueOf(leaf));
 }
 
 /** The same arrays and records around other tensors, in order. */

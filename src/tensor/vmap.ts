@@ -5,8 +5,8 @@ import { enterLevel, leaveLevel } from "./examples.ts";
 import { newLevel, runningLevels, withLevels } from "./mapping.ts";
 import { resolveAxis, shapeText, transpose } from "./operate.ts";
 import type { Shape } from "./shapes.ts";
-import { asTensor, valueOf } from "./tensor.ts";
-import { leavesOf, rebuild, type TensorTree } from "./tree.ts";
+import { asTensor } from "./tensor.ts";
+import { rebuild, type TensorTree, valuesOf } from "./tree.ts";
 import type { Tensor } from "./types.ts";
 import type { Value } from "./value.ts";
 
@@ -50,7 +50,7 @@ export function vmap<Args extends readonly unknown[], Result>(
       throw new InputError(`vmap: inputs names ${options.inputs.length} arguments, the call gives ${args.length}`);
     const moved = args.map((arg, place) => {
       const axis = axes[place] as number | null;
-      return axis === null ? undefined : leavesOf(arg, `vmap: argument ${place}`).map((leaf) => toFront(valueOf(leaf), axis, place));
+      return axis === null ? undefined : valuesOf(arg, `vmap: argument ${place}`).map((value) => toFront(value, axis, place));
     });
     const level = newLevel(sizeOf(moved));
     const inside = args.map((arg, place) =>
@@ -62,7 +62,7 @@ export function vmap<Args extends readonly unknown[], Result>(
           ),
     );
     const result = withLevels([...runningLevels(), level], () => fn(...(inside as unknown as Args))) as TensorTree;
-    const all = leavesOf(result, "vmap: the function's result").map((leaf) => asTensor(leaveLevel(valueOf(leaf), level)));
+    const all = valuesOf(result, "vmap: the function's result").map((value) => asTensor(leaveLevel(value, level)));
     return rebuild(result, all) as AllOf<Result>;
   };
 }

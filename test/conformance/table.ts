@@ -32,6 +32,18 @@ const real = (shape: Shape, domain: Domain = any): Input => ({ shape, dtype: "fl
 const whole = (shape: Shape, count: number): Input => ({ shape, dtype: "int32", domain: ids(count) });
 const truth = (shape: Shape): Input => ({ shape, dtype: "bool", domain: ids(2) });
 
+/** Shapes, and the axes that are normalised over. */
+const NORMALISED = [
+  [[7], [0]],
+  [[3, 5], [1]],
+  [
+    [2, 3, 4],
+    [1, 2],
+  ],
+  [[9, 131], [1]],
+  [[2, 64], [1]],
+] as const;
+
 const text = (shape: Shape): string => `[${shape.join(",")}]`;
 const one = (label: string, inputs: Readonly<Record<string, Input>>, attributes: Attributes = {}, resultShape?: Shape): Case => ({
   label,
@@ -609,18 +621,7 @@ export const table: Readonly<Record<string, Spec>> = {
   layerNorm: {
     forward: { ulp: 64, floor: 1 },
     gradient: { ulp: 512 },
-    cases: (
-      [
-        [[7], [0]],
-        [[3, 5], [1]],
-        [
-          [2, 3, 4],
-          [1, 2],
-        ],
-        [[9, 131], [1]],
-        [[2, 64], [1]],
-      ] as const
-    ).map(([x, axes]) => {
+    cases: NORMALISED.map(([x, axes]) => {
       const like = real(x.slice(axes[0]));
       return one(`${text(x)} over ${text(axes)}`, { x: real(x), weight: like, bias: like }, { axes, epsilon: 1e-3 });
     }),
@@ -628,17 +629,9 @@ export const table: Readonly<Record<string, Spec>> = {
   rmsNorm: {
     forward: { ulp: 32, floor: 1 },
     gradient: { ulp: 256 },
-    cases: (
-      [
-        [[7], [0]],
-        [[3, 5], [1]],
-        [
-          [2, 3, 4],
-          [1, 2],
-        ],
-        [[9, 131], [1]],
-      ] as const
-    ).map(([x, axes]) => one(`${text(x)} over ${text(axes)}`, { x: real(x), weight: real(x.slice(axes[0])) }, { axes, epsilon: 1e-3 })),
+    cases: NORMALISED.map(([x, axes]) =>
+      one(`${text(x)} over ${text(axes)}`, { x: real(x), weight: real(x.slice(axes[0])) }, { axes, epsilon: 1e-3 }),
+    ),
   },
   localResponseNorm: {
     forward: { ulp: 32, floor: 1 },

@@ -5,7 +5,6 @@ import {
   arange,
   compile,
   upsample as enlarge,
-  KasaneError,
   manualSeed,
   normal,
   ones,
@@ -16,16 +15,7 @@ import {
   zeros,
 } from "../../src/index.ts";
 import * as nn from "../../src/nn/index.ts";
-
-function messageOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof KasaneError) return error.message;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
+import { messageOf } from "../tensor/support.ts";
 
 const image: Tensor = zeros([2, 4, 5, 6]);
 

@@ -1,20 +1,11 @@
 // How layers behave: names, modes, freezing, state, sharing, printing, errors with the layer's path.
 
 import { describe, expect, it } from "vitest";
-import { callSite, KasaneError, manualSeed, parameter, type TapeNode, type Tensor, tensor, uniform, zeros } from "../../src/index.ts";
+import { callSite, manualSeed, parameter, type TapeNode, type Tensor, tensor, uniform, zeros } from "../../src/index.ts";
 import * as nn from "../../src/nn/index.ts";
+import { messageOf } from "../tensor/support.ts";
 
 const { batchNorm, conv2d, dropout, embedding, flatten, layer, layerNorm, linear, maxPool2d, relu, sequential, summary } = nn;
-
-function messageOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof KasaneError) return error.message;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("names", () => {
   it("come from the keys of a custom layer and the places in a sequential", () => {

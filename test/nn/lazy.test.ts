@@ -1,7 +1,7 @@
 // Layers whose sizes the first input decides: before it, after it, inside of other layers and compiled steps, with seeds, modes and state.
 
 import { describe, expect, it } from "vitest";
-import { compile, KasaneError, manualSeed, noGrad, type Tensor, uniform, zeros } from "../../src/index.ts";
+import { compile, manualSeed, noGrad, type Tensor, uniform, zeros } from "../../src/index.ts";
 import {
   batchNorm,
   conv2d,
@@ -16,6 +16,7 @@ import {
   summary,
 } from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
+import { messageOf } from "../tensor/support.ts";
 
 const last = (shape: readonly number[]): number => shape.at(-1) ?? 0;
 const make = (): Layer =>
@@ -25,16 +26,6 @@ const make = (): Layer =>
     flat: flatten(),
     head: lazy((shape) => sequential(linear(last(shape), 4), batchNorm(4))),
   });
-
-function messageOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof KasaneError) return error.message;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}
 
 describe("before its first input a lazy layer", () => {
   it.each([

@@ -1,7 +1,7 @@
 // Shared by the tensor tests: runs a suite on every backend, reads messages of errors.
 
 import { afterAll, beforeAll, describe } from "vitest";
-import { availableBackends, getBackend, setBackend } from "../../src/index.ts";
+import { availableBackends, getBackend, KasaneError, setBackend } from "../../src/index.ts";
 
 export function onEveryBackend(name: string, suite: () => void): void {
   for (const backend of availableBackends())
@@ -16,12 +16,13 @@ export function onEveryBackend(name: string, suite: () => void): void {
     });
 }
 
-/** The message of what a function throws. */
+/** The message of the error that a function throws, which must be one meant for users. */
 export function messageOf(run: () => unknown): string {
   try {
     run();
   } catch (error) {
-    return (error as Error).message;
+    if (error instanceof KasaneError) return error.message;
+    throw error;
   }
   throw new Error("expected an error, got none");
 }
