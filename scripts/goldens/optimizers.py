@@ -8,6 +8,7 @@ from common import numbers, write, written
 torch.manual_seed(13)
 starts = [numbers(3, 2), numbers(3)]
 gradients = [[numbers(3, 2), numbers(3)] for _ in range(10)]
+wide = {"start": [numbers(2, 4)], "gradients": [[numbers(2, 4)] for _ in range(10)]}
 state_names = {
     "momentum_buffer": "velocity",
     "exp_avg": "firstMoment",
@@ -22,11 +23,12 @@ state_names = {
 cases = [{"name": "start and gradients", "start": [written(value) for value in starts], "gradients": [[written(value) for value in step] for step in gradients]}]
 
 
-def case(name, kind, options, make, count=2):
-    parameters = [value.clone().requires_grad_() for value in starts[:count]]
+def case(name, kind, options, make, count=2, given=None):
+    """`given`: a start and gradients other than those of all cases."""
+    parameters = [value.clone().requires_grad_() for value in (given["start"] if given else starts[:count])]
     optimizer = make(parameters)
     after = {}
-    for number, step in enumerate(gradients, 1):
+    for number, step in enumerate(given["gradients"] if given else gradients, 1):
         for parameter, gradient in zip(parameters, step):
             parameter.grad = gradient.clone()
         optimizer.step()
@@ -38,6 +40,15 @@ def case(name, kind, options, make, count=2):
                         state[f"{index}.{state_names[key]}"] = written(value)
             after[number] = {"parameters": [written(value) for value in parameters], "state": state}
     cases.append({"name": name, "optimizer": kind, "options": options, "after": after})
+    if given:
+        cases[-1]["start"] = [written(value) for value in given["start"]]
+        cases[-1]["gradients"] = [[written(value) for value in step] for step in given["gradients"]]
+
+
+def in_groups(name, kind, make, options, groups, torch_options, torch_groups):
+    """Each parameter in a group of its own."""
+    case(name, kind, options, lambda p: make([{"params": [q], **g} for q, g in zip(p, torch_groups)], **torch_options))
+    cases[-1]["groups"] = groups
 
 
 def sgd(name, **options):
@@ -127,7 +138,7 @@ def lion(w, g, state, o):  # Chen et al. 2023, algorithm 2
 
 def lars(w, g, state, o):  # You et al. 2017, algorithm 1
     v = remembered(state, "momentum_buffer", w)
-    local = o["trust"] * w.norm() / (g.norm() + o["weightDecay"] * w.norm())
+    local = o["trust"] * w.norm() / (g.norm() + o["weightDecay"] * w.norm()) if w.norm() > 0 and g.norm() > 0 else 1
     v.copy_(o["momentum"] * v + o["learningRate"] * local * (g + o["weightDecay"] * w))
     w -= v
 
@@ -138,7 +149,7 @@ def lamb(w, g, state, o):  # You et al. 2020, algorithm 2, with the identity as 
     m.copy_(o["beta1"] * m + (1 - o["beta1"]) * g)
     s.copy_(o["beta2"] * s + (1 - o["beta2"]) * g * g)
     r = m / (1 - o["beta1"] ** state["count"]) / ((s / (1 - o["beta2"] ** state["count"])).sqrt() + o["epsilon"]) + o["weightDecay"] * w
-    w -= o["learningRate"] * w.norm() / r.norm() * r
+    w -= o["learningRate"] * (w.norm() / r.norm() if w.norm() > 0 and r.norm() > 0 else 1) * r
 
 
 def nadam(w, g, state, o):  # Dozat 2016, as PyTorch 2 defines it: PyTorch 1.13 multiplies the next product by one momentum too many
@@ -167,8 +178,8 @@ def muon(w, g, state, o):  # Jordan 2024, as torch.optim.Muon defines it
     w -= o["learningRate"] * max(1, w.shape[0] / w.shape[1]) ** 0.5 * x
 
 
-def own(name, kind, rule, count=2, **options):
-    case(name, kind, options, lambda p: Rule(p, rule, **options), count)
+def own(name, kind, rule, count=2, given=None, **options):
+    case(name, kind, options, lambda p: Rule(p, rule, **options), count, given)
 
 
 own("lion", "lion", lion, learningRate=0.01, beta1=0.9, beta2=0.99, weightDecay=0.1)
@@ -178,5 +189,20 @@ own("nAdam", "nAdam", nadam, learningRate=0.002, beta1=0.9, beta2=0.999, epsilon
 own("nAdam with other numbers", "nAdam", nadam, learningRate=0.05, beta1=0.8, beta2=0.95, epsilon=1e-6, weightDecay=0.1, momentumDecay=0.02)
 own("muon", "muon", muon, 1, learningRate=0.02, momentum=0.95, nesterov=True, weightDecay=0.1, iterations=5)
 own("muon without look ahead", "muon", muon, 1, learningRate=0.02, momentum=0.8, nesterov=False, weightDecay=0, iterations=3)
+own("muon of a wide matrix", "muon", muon, given=wide, learningRate=0.02, momentum=0.95, nesterov=True, weightDecay=0.1, iterations=5)
+zero = {"start": [torch.zeros(2, 4)], "gradients": [[torch.zeros(2, 4)]] + wide["gradients"][1:]}
+own("lars from zero", "lars", lars, given=zero, learningRate=0.05, momentum=0.9, weightDecay=0.05, trust=0.02)
+own("lamb from zero", "lamb", lamb, given=zero, learningRate=0.02, beta1=0.9, beta2=0.99, epsilon=1e-6, weightDecay=0.1)
+own("lion without weight decay", "lion", lion, learningRate=1e-4, beta1=0.9, beta2=0.99, weightDecay=0)
+named("amsGrad as it comes", "amsGrad", lambda p, **options: optim.Adam(p, amsgrad=True, **options))
+named("rmsProp, centered", "rmsProp", optim.RMSprop, centered=True)
+in_groups(
+    "sgd in groups", "sgd", optim.SGD, {"learningRate": 0.1, "momentum": 0.9}, [{"weightDecay": 0.1}, {"learningRate": 0.01, "momentum": 0.5}],
+    {"lr": 0.1, "momentum": 0.9}, [{"weight_decay": 0.1}, {"lr": 0.01, "momentum": 0.5}],
+)
+in_groups(
+    "adamW in groups", "adamW", optim.AdamW, {"weightDecay": 0.2}, [{}, {"weightDecay": 0, "learningRate": 0.02}],
+    {"weight_decay": 0.2}, [{}, {"weight_decay": 0, "lr": 0.02}],
+)
 
 write("optimizers", cases)

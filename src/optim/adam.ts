@@ -143,12 +143,12 @@ function adamStep({ weight, rate, at, settings }: UpdateContext<AdamOptions>, { 
   weight.assign(rule(updates.adamStep, [weight, first, second], { rate, shrink, correction1, correction2, epsilon }));
 }
 
-/** Products of NAdam's momenta over the steps so far, by its settings: every step asks for the next one. */
+/** Products of NAdam's momenta over the steps so far, by its settings: every step asks for the next one. They end where they are 0 to every digit. */
 const products = new Map<string, number[]>();
 
 function productOf(momentum: (step: number) => number, settings: string, count: number): number {
   const known = products.get(settings) ?? [1];
   products.set(settings, known);
-  while (known.length <= count) known.push((known.at(-1) as number) * momentum(known.length));
-  return known[count] as number;
+  while (known.length <= count && (known.at(-1) as number) > 0) known.push((known.at(-1) as number) * momentum(known.length));
+  return known[count] ?? 0;
 }

@@ -3,10 +3,11 @@
 export { type AdamOptions, adam, adamax, adamW, amsGrad, type NAdamOptions, nAdam, rAdam } from "./adam.ts";
 export { type AveragesState, averageWeights, type WeightAverages } from "./averages.ts";
 export { clipGradientNorm, clipGradientValue, type GroupOf, type ParameterFilter, parameterGroups } from "./gradients.ts";
+export type { OptimizerSettings, ParameterGroup, Parameters } from "./groups.ts";
 export { type LarsOptions, lamb, lars } from "./large-batch.ts";
 export { type LionOptions, lion } from "./lion.ts";
 export { type MuonOptions, muon } from "./muon.ts";
-export type { MakeOptimizer, Optimizer, OptimizerSettings, OptimizerState, ParameterGroup, Parameters } from "./optimizer.ts";
+export { combineOptimizers, type MakeOptimizer, type Optimizer, type OptimizerState } from "./optimizer.ts";
 export { type AdaDeltaOptions, type AdaGradOptions, adaDelta, adaGrad, type RmsPropOptions, rmsProp } from "./root-mean-square.ts";
 export {
   cosineDecay,

@@ -1,24 +1,23 @@
-// What all optimizers share: groups of parameters, their state by name, and checks.
+// What all optimizers share: how one is declared, its steps, its state, and several of them as one.
 
 import type { Op } from "../ops/op.ts";
 import { tensor, zeros } from "../tensor/create.ts";
 import { applyOp } from "../tensor/functions.ts";
 import { noGrad } from "../tensor/tape.ts";
-import { isTensor } from "../tensor/tensor.ts";
 import { dependsOn, type LiveNumber, live, onEachRun } from "../tensor/trace.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Attributes } from "../tensor/value.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
-import { nearestName } from "../util/nearest.ts";
-
-/** What an optimizer can be set to. */
-export type OptimizerSettings = Readonly<Record<string, number | boolean>> & { readonly learningRate: number };
-
-/** Tensors, or tensors by name: `net.parameters()`, `net.namedParameters()`. Names appear in saved state and errors. */
-export type Parameters = Iterable<Tensor> | ReadonlyMap<string, Tensor>;
-
-/** Parameters with settings of their own. */
-export type ParameterGroup<Options> = { readonly parameters: Parameters } & Partial<Options>;
+import {
+  checkDistinct,
+  checkSettings,
+  type Group,
+  makeGroups,
+  type OptimizerSettings,
+  type ParameterGroup,
+  type Parameters,
+  type Slot,
+} from "./groups.ts";
 
 /** Everything an optimizer needs to go on where it stopped: tensors by name, and plain numbers. */
 export interface OptimizerState {
@@ -33,7 +32,7 @@ export interface OptimizerState {
 
 export interface Optimizer {
   readonly kind: string;
-  /** The learning rate of the first group; setting it sets all groups, keeping their ratios to the first. 0 is allowed, as the end of a schedule. */
+  /** The learning rate of the first group; setting it sets all groups, keeping their ratios to the first. 0 is allowed, as a beginning or end of a schedule. */
   learningRate: number;
   /** The settings of every group. */
   readonly groups: readonly OptimizerSettings[];
@@ -47,54 +46,100 @@ export interface Optimizer {
   loadStateDict(state: OptimizerState): void;
 }
 
-/** One parameter and what is remembered about it. */
-export interface Slot {
-  readonly name: string;
-  readonly parameter: Tensor;
-  /** Steps made before this one. */
-  steps: number;
-  /** Velocity or moments by name, made at the first step. */
-  readonly state: Map<string, Tensor>;
+/** What one step of one parameter works with. */
+export interface UpdateContext<Options> {
+  readonly weight: Tensor;
+  readonly gradient: Tensor;
+  readonly settings: Required<Options>;
+  /** The learning rate, read at every run. */
+  readonly rate: number | LiveNumber;
+  /** What is remembered under this name, zeros before the first step; it is updated with assign. */
+  state(name: string): Tensor;
+  /** A number that depends on how many steps there are with this one, read at every run. */
+  at(number: (steps: number, rate: number) => number): number | LiveNumber;
 }
 
-export interface OptimizerDefinition<Options> {
+export interface OptimizerDeclaration<Options> {
   readonly kind: string;
-  readonly parameters: Parameters | readonly ParameterGroup<Options>[];
   /** Every setting with its value where none is given; NaN where one must be. */
-  readonly defaults: OptimizerSettings;
-  /** Options for all groups. */
-  readonly options: object;
-  /** Names of what is remembered per parameter. */
+  readonly defaults: { readonly learningRate: number } & { readonly [Name in Exclude<keyof Options, "learningRate">]-?: number | boolean };
+  /** Settings in [0, 1). */
+  readonly shares?: readonly (keyof Options & string)[];
+  /** Settings that must not be negative. */
+  readonly notNegative?: readonly (keyof Options & string)[];
+  /** What else settings must be, together. */
+  readonly check?: (settings: Required<Options>) => void;
   readonly remembered: readonly string[];
-  readonly check: (settings: OptimizerSettings) => void;
-  /** One step of one parameter, outside the tape. The rate is asked for at every run of a compiled step. */
-  readonly update: (slot: Slot, gradient: Tensor, settings: OptimizerSettings, rate: () => number) => void;
+  readonly update: (context: UpdateContext<Options>) => void;
 }
 
-interface Group {
-  settings: OptimizerSettings;
-  /** How often a loaded state brought other settings than the learning rate, which compiled steps hold as constants. */
-  changes: number;
-  readonly slots: readonly Slot[];
+export type MakeOptimizer<Options> = (parameters: Parameters | readonly ParameterGroup<Options>[], options?: Options) => Optimizer;
+
+/** The function that makes optimizers of one kind. */
+export function declareOptimizer<Options extends object>(declaration: OptimizerDeclaration<Options>): MakeOptimizer<Options> {
+  const { kind, defaults, shares = [], notNegative = [], check, remembered, update } = declaration;
+  const rule = {
+    kind,
+    defaults: defaults as unknown as OptimizerSettings,
+    remembered,
+    check(settings: OptimizerSettings) {
+      checkSettings(kind, settings, shares, notNegative);
+      check?.(settings as unknown as Required<Options>);
+    },
+    update: (slot: Slot, gradient: Tensor, settings: OptimizerSettings, learningRate: () => number) =>
+      update({
+        weight: slot.parameter,
+        gradient,
+        settings: settings as unknown as Required<Options>,
+        rate: live(learningRate),
+        state: (name) => rememberedOf(slot, name),
+        at: (number) => live(() => number(slot.steps + 1, learningRate())),
+      }),
+  };
+  return (parameters, options = {} as Options) => optimizerOf(kind, makeGroups(rule, parameters, options));
 }
 
-export function makeOptimizer<Options>(definition: OptimizerDefinition<Options>): Optimizer {
-  const { kind, check, update } = definition;
-  const groups = makeGroups(definition);
+/**
+ * Several optimizers as one, for `fit` and checkpoints: each goes on moving its own parameters. Setting the learning rate sets that of the
+ * first and keeps the ratios of the others to it. Use only the whole from then on.
+ * @example combineOptimizers(muon(matrices, { learningRate: 0.02 }), adamW(others, { learningRate: 0.001 }))
+ * @throws InputError when there is none, or two have a parameter of the same name: give them parameters by name
+ */
+export function combineOptimizers(...optimizers: readonly Optimizer[]): Optimizer {
+  if (optimizers.length === 0) throw new InputError("combineOptimizers: expected at least one optimizer, got none");
+  const groups = optimizers.flatMap((optimizer, n) => {
+    const own = groupsOf.get(optimizer);
+    if (own === undefined) throw new InputError(`combineOptimizers: expected an optimizer of kasane/optim as argument ${n}`);
+    return own.map((group) => ({ ...group }));
+  });
+  checkDistinct("combineOptimizers", groups);
+  return optimizerOf(optimizers.map(({ kind }) => kind).join("+"), groups);
+}
+
+/** Applies a row of src/ops/updates.ts. */
+export function rule(op: Op, inputs: readonly Tensor[], attributes: Attributes): Tensor {
+  return applyOp(op, inputs, attributes);
+}
+
+const groupsOf = new WeakMap<Optimizer, readonly Group[]>();
+
+function optimizerOf(kind: string, groups: readonly Group[]): Optimizer {
+  const [first] = groups as readonly [Group];
   const slots = groups.flatMap((group) => group.slots);
-  return {
+  const ratiosNow = (): number[] => groups.map(({ settings }) => settings.learningRate / first.settings.learningRate);
+  // Kept apart from the rates, which a schedule may bring to 0.
+  let ratios = ratiosNow();
+  const optimizer: Optimizer = {
     kind,
     get learningRate() {
-      return (groups[0] as Group).settings.learningRate;
+      return first.settings.learningRate;
     },
     set learningRate(rate: number) {
       if (!(rate >= 0 && rate < Number.POSITIVE_INFINITY))
-        throw new InputError(`${kind}: the learning rate must be a positive number, got ${rate}`);
-      const before = (groups[0] as Group).settings.learningRate;
-      for (const group of groups) {
-        const ratio = before === 0 ? 1 : group.settings.learningRate / before;
-        group.settings = { ...group.settings, learningRate: rate * ratio };
-      }
+        throw new InputError(`${kind}: the learning rate must be a positive number or 0, got ${rate}`);
+      groups.forEach((group, n) => {
+        group.settings = { ...group.settings, learningRate: rate * (ratios[n] as number) };
+      });
     },
     get groups() {
       return groups.map((group) => group.settings);
@@ -106,7 +151,7 @@ export function makeOptimizer<Options>(definition: OptimizerDefinition<Options>)
           for (const slot of group.slots) {
             const gradient = slot.parameter.grad;
             if (gradient === undefined || !slot.parameter.requiresGrad) continue;
-            update(slot, gradient, group.settings, () => group.settings.learningRate);
+            group.rule.update(slot, gradient, group.settings, () => group.settings.learningRate);
             onEachRun(
               () => {
                 slot.steps++;
@@ -130,67 +175,17 @@ export function makeOptimizer<Options>(definition: OptimizerDefinition<Options>)
         slots.flatMap((slot) => [...slot.state].map(([name, value]) => [`${slot.name}.${name}`, value.detach().clone()] as const)),
       ),
     }),
-    loadStateDict: (state) => load(definition, groups, state, check),
+    loadStateDict(state) {
+      load(kind, groups, state);
+      // Rates of 0 tell no ratios: those of the options stay.
+      if (first.settings.learningRate > 0) ratios = ratiosNow();
+    },
   };
+  groupsOf.set(optimizer, groups);
+  return optimizer;
 }
 
-/** What one step of one parameter works with. */
-export interface UpdateContext<Options> {
-  readonly weight: Tensor;
-  readonly gradient: Tensor;
-  readonly settings: Required<Options>;
-  /** The learning rate, read at every run. */
-  readonly rate: number | LiveNumber;
-  /** What is remembered under this name, zeros before the first step. */
-  state(name: string): Tensor;
-  /** A number that depends on how many steps there are with this one, read at every run. */
-  at(number: (steps: number, rate: number) => number): number | LiveNumber;
-}
-
-export interface OptimizerDeclaration<Options> {
-  readonly kind: string;
-  /** Every setting with its value where none is given; NaN where one must be. */
-  readonly defaults: { readonly learningRate: number } & { readonly [Name in Exclude<keyof Options, "learningRate">]-?: number | boolean };
-  /** Settings in [0, 1). */
-  readonly shares?: readonly (keyof Options & string)[];
-  /** Settings that must not be negative. */
-  readonly notNegative?: readonly (keyof Options & string)[];
-  readonly remembered: readonly string[];
-  readonly update: (context: UpdateContext<Options>) => void;
-}
-
-export type MakeOptimizer<Options> = (parameters: Parameters | readonly ParameterGroup<Options>[], options?: Options) => Optimizer;
-
-/** The function that makes optimizers of one kind. */
-export function declareOptimizer<Options extends object>(declaration: OptimizerDeclaration<Options>): MakeOptimizer<Options> {
-  const { kind, defaults, shares = [], notNegative = [], remembered: names, update } = declaration;
-  return (parameters, options = {} as Options) =>
-    makeOptimizer<Options>({
-      kind,
-      parameters,
-      defaults: defaults as unknown as OptimizerSettings,
-      options,
-      remembered: names,
-      check: (settings) => checkSettings(kind, settings, shares, notNegative),
-      update: (slot, gradient, settings, learningRate) =>
-        update({
-          weight: slot.parameter,
-          gradient,
-          settings: settings as unknown as Required<Options>,
-          rate: live(learningRate),
-          state: (name) => remembered(slot, name),
-          at: (number) => live(() => number(slot.steps + 1, learningRate())),
-        }),
-    });
-}
-
-/** Applies a row of src/ops/updates.ts. */
-export function rule(op: Op, inputs: readonly Tensor[], attributes: Attributes): Tensor {
-  return applyOp(op, inputs, attributes);
-}
-
-/** What is remembered, from zeros before the first step; it is updated with assign. */
-export function remembered(slot: Slot, name: string): Tensor {
+function rememberedOf(slot: Slot, name: string): Tensor {
   let tensor = slot.state.get(name);
   if (tensor === undefined) {
     tensor = zeros(slot.parameter.shape, { dtype: slot.parameter.dtype });
@@ -199,95 +194,13 @@ export function remembered(slot: Slot, name: string): Tensor {
   return tensor;
 }
 
-export function checkSettings(kind: string, settings: OptimizerSettings, shares: readonly string[], notNegative: readonly string[]): void {
-  const { learningRate } = settings;
-  if (!(learningRate > 0 && learningRate < Number.POSITIVE_INFINITY))
-    throw new InputError(`${kind}: the learning rate must be a positive number, got ${learningRate}`);
-  for (const name of shares) {
-    const value = settings[name] as number;
-    if (!(value >= 0 && value < 1)) throw new InputError(`${kind}: ${name} must be in [0, 1), got ${value}`);
-  }
-  for (const name of notNegative) {
-    const value = settings[name] as number;
-    if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) throw new InputError(`${kind}: ${name} must not be negative, got ${value}`);
-  }
-}
-
-function makeGroups<Options>({ kind, parameters, defaults, options: common, check }: OptimizerDefinition<Options>): Group[] {
-  const settings = withOptions(kind, defaults, common);
-  const given = isIterable(parameters) ? parameters : undefined;
-  if (given === undefined)
-    throw new InputError(`${kind}: expected parameters, got ${parameters === null ? "null" : typeof parameters}`, {
-      hint: `${kind}(net.parameters(), { learningRate: 0.01 })`,
-    });
-  const items: unknown[] = given instanceof Map ? [] : [...given];
-  const isGrouped =
-    items.length > 0 && items.every((item) => typeof item === "object" && item !== null && "parameters" in item && !isTensor(item));
-  const groups = (isGrouped ? items : [{ parameters: given }]) as readonly ({
-    readonly parameters: Parameters;
-  } & Partial<OptimizerSettings>)[];
-  const names = new Set<string>();
-  const seen = new Set<Tensor>();
-  let number = 0;
-  const made = groups.map((group): Group => {
-    const { parameters: own, ...options } = group;
-    const entries = own instanceof Map ? [...own] : [...(own as Iterable<Tensor>)].map((value) => [undefined, value] as const);
-    const slots = entries.map(([key, value]): Slot => {
-      if (!isTensor(value))
-        throw new InputError(`${kind}: expected parameters to be tensors, got ${value === null ? "null" : typeof value}`, {
-          hint: `${kind}(net.parameters(), { learningRate: 0.01 })`,
-        });
-      const name = key ?? String(number);
-      number++;
-      if (names.has(name) || seen.has(value)) throw new InputError(`${kind}: parameter "${name}" is given twice`);
-      if (value.requiresGrad && !value.dtype.startsWith("float"))
-        throw new InputError(`${kind}: parameter "${name}" is ${value.dtype}; only floats can be trained`);
-      names.add(name);
-      seen.add(value);
-      return { name, parameter: value, steps: 0, state: new Map() };
-    });
-    const merged = withOptions(kind, settings, options);
-    check(merged);
-    return { settings: merged, changes: 0, slots };
-  });
-  if (number === 0)
-    throw new InputError(`${kind}: expected at least one parameter, got none`, {
-      hint: "pass net.parameters() of a layer that has weights",
-    });
-  return made;
-}
-
-/** @throws InputError when an option is unknown */
-function withOptions(kind: string, settings: OptimizerSettings, options: object): OptimizerSettings {
-  const known = Object.keys(settings);
-  const chosen = Object.entries(options).filter(([, value]) => value !== undefined);
-  for (const [name] of chosen) {
-    if (known.includes(name)) continue;
-    const similar = nearestName(name, known);
-    throw new InputError(`${kind}: unknown option "${name}"`, {
-      hint: similar === undefined ? `options: ${known.join(", ")}` : `did you mean ${similar}?`,
-    });
-  }
-  return { ...settings, ...Object.fromEntries(chosen) } as OptimizerSettings;
-}
-
-function isIterable(candidate: unknown): candidate is Iterable<unknown> {
-  return typeof candidate === "object" && candidate !== null && Symbol.iterator in candidate;
-}
-
-function load<Options>(
-  definition: OptimizerDefinition<Options>,
-  groups: readonly Group[],
-  state: OptimizerState,
-  check: (settings: OptimizerSettings) => void,
-): void {
-  const { kind } = definition;
-  const slots = groups.flatMap((group) => group.slots);
+function load(kind: string, groups: readonly Group[], state: OptimizerState): void {
+  const slots = groups.flatMap((group) => group.slots.map((slot) => ({ slot, remembered: group.rule.remembered })));
   if (state.kind !== kind) throw new InputError(`${kind}: the state belongs to another optimizer, ${state.kind}`);
   if (state.groups.length !== groups.length)
     throw new InputError(`${kind}: the state has ${state.groups.length} parameter groups, expected ${groups.length}`);
-  const missing = slots.filter((slot) => state.steps[slot.name] === undefined).map((slot) => slot.name);
-  const known = new Set(slots.map((slot) => slot.name));
+  const missing = slots.filter(({ slot }) => state.steps[slot.name] === undefined).map(({ slot }) => slot.name);
+  const known = new Set(slots.map(({ slot }) => slot.name));
   const unexpected = Object.keys(state.steps).filter((name) => !known.has(name));
   if (missing.length > 0 || unexpected.length > 0)
     throw new InputError(
@@ -296,9 +209,14 @@ function load<Options>(
         hint: "pass the parameters of the same model, named the same way",
       },
     );
-  for (const settings of state.groups) if (settings.learningRate !== 0) check(settings);
-  const values = slots.map((slot) =>
-    definition.remembered.flatMap((name) => {
+  groups.forEach(({ rule, settings: own }, n) => {
+    const settings = { ...own, ...(state.groups[n] as OptimizerSettings) };
+    rule.check(settings.learningRate === 0 ? { ...settings, learningRate: own.learningRate || 1 } : settings);
+  });
+  const values = slots.map(({ slot, remembered }) => {
+    const steps = state.steps[slot.name] as number;
+    if (!Number.isInteger(steps) || steps < 0) throw new InputError(`${kind}: the state has ${steps} steps of "${slot.name}"`);
+    return remembered.flatMap((name) => {
       const stored = state.tensors.get(`${slot.name}.${name}`);
       if (stored === undefined) return [];
       if (stored.shape.join() !== slot.parameter.shape.join())
@@ -306,12 +224,12 @@ function load<Options>(
           `${kind}: ${slot.name}.${name} has shape [${stored.shape.join(", ")}] in the state, the parameter [${slot.parameter.shape.join(", ")}]`,
         );
       return [[name, tensor(stored.data.slice() as HostArray, stored.shape, { dtype: slot.parameter.dtype })] as const];
-    }),
-  );
-  slots.forEach((slot, n) => {
+    });
+  });
+  slots.forEach(({ slot, remembered }, n) => {
     slot.steps = state.steps[slot.name] as number;
     const loaded = new Map(values[n] as (readonly [string, Tensor])[]);
-    for (const name of definition.remembered) {
+    for (const name of remembered) {
       // Compiled steps know the tensors that are there: they take the loaded numbers.
       const known = slot.state.get(name);
       const value = loaded.get(name) ?? (known && zeros(known.shape, { dtype: known.dtype }));

@@ -17,6 +17,7 @@ export function multiStepDecay(
   { milestones, factor = 0.1 }: { readonly milestones: readonly number[]; readonly factor?: number },
 ): Schedule {
   positive("multiStepDecay", { rate, factor });
+  notNegative("multiStepDecay", Object.fromEntries(milestones.map((milestone, n) => [`milestone ${n}`, milestone])));
   return (step) => rate * factor ** milestones.filter((milestone) => step >= milestone).length;
 }
 
@@ -29,6 +30,7 @@ export function exponentialDecay(rate: number, factor: number): Schedule {
 /** From rate to least along half a cosine in so many steps, then least. Loshchilov & Hutter 2017. @throws InputError when an argument is out of range */
 export function cosineDecay(rate: number, { steps, least = 0 }: { readonly steps: number; readonly least?: number }): Schedule {
   positive("cosineDecay", { rate, steps });
+  notNegative("cosineDecay", { least });
   return (step) => halfCosine(rate, least, Math.min(1, step / steps));
 }
 
@@ -38,6 +40,7 @@ export function cosineRestarts(
   { period, growth = 1, least = 0 }: { readonly period: number; readonly growth?: number; readonly least?: number },
 ): Schedule {
   positive("cosineRestarts", { rate, period });
+  notNegative("cosineRestarts", { least });
   if (!(growth >= 1)) throw new InputError(`cosineRestarts: growth must be at least 1, got ${growth}`);
   return (step) => {
     let [start, length] = [0, period];
@@ -53,6 +56,8 @@ export function cosineRestarts(
 
 /** A straight line from one rate to another in so many steps, then that. @throws InputError when an argument is out of range */
 export function linearDecay(rate: number, { steps, end = 0 }: { readonly steps: number; readonly end?: number }): Schedule {
+  positive("linearDecay", { steps });
+  notNegative("linearDecay", { rate, end });
   return polynomialDecay(rate, { steps, end, power: 1 });
 }
 
@@ -62,6 +67,7 @@ export function polynomialDecay(
   { steps, end = 0, power = 1 }: { readonly steps: number; readonly end?: number; readonly power?: number },
 ): Schedule {
   positive("polynomialDecay", { steps, power });
+  notNegative("polynomialDecay", { rate, end });
   return (step) => end + (rate - end) * (1 - Math.min(1, step / steps)) ** power;
 }
 
@@ -94,6 +100,7 @@ export function oneCycle(
 /** Rises from `from` · rate in a straight line over so many steps to what the schedule says then; the schedule begins after them. @throws InputError when an argument is out of range */
 export function warmUp(steps: number, schedule: Schedule, { from = 0 }: { readonly from?: number } = {}): Schedule {
   positive("warmUp", { steps });
+  notNegative("warmUp", { from });
   const goal = schedule(0);
   return (step) => (step < steps ? goal * (from + ((1 - from) * step) / steps) : schedule(step - steps));
 }
@@ -138,6 +145,7 @@ export interface PlateauOptions {
 export function reduceOnPlateau(rate: number, options: PlateauOptions = {}): (values: readonly number[]) => number {
   const { factor = 0.1, patience = 10, better = "smaller", threshold = 1e-4, cooldown = 0, least = 0 } = options;
   positive("reduceOnPlateau", { rate, factor });
+  notNegative("reduceOnPlateau", { patience, threshold, cooldown, least });
   if (!(factor < 1)) throw new InputError(`reduceOnPlateau: factor must be below 1, got ${factor}`);
   return (values) => {
     let [now, best, bad, cooling] = [rate, better === "smaller" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY, 0, 0];
@@ -159,4 +167,9 @@ function halfCosine(from: number, to: number, share: number): number {
 function positive(name: string, numbers: Readonly<Record<string, number>>): void {
   for (const [key, value] of Object.entries(numbers))
     if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InputError(`${name}: ${key} must be a positive number, got ${value}`);
+}
+
+function notNegative(name: string, numbers: Readonly<Record<string, number>>): void {
+  for (const [key, value] of Object.entries(numbers))
+    if (!(value >= 0 && value < Number.POSITIVE_INFINITY)) throw new InputError(`${name}: ${key} must not be negative, got ${value}`);
 }

@@ -1,18 +1,9 @@
 // Stochastic gradient descent, with momentum if wanted.
 
 import * as updates from "../ops/updates.ts";
-import { live } from "../tensor/trace.ts";
 import { InputError } from "../util/errors.ts";
-import {
-  checkSettings,
-  makeOptimizer,
-  type Optimizer,
-  type OptimizerSettings,
-  type ParameterGroup,
-  type Parameters,
-  remembered,
-  rule,
-} from "./optimizer.ts";
+import type { ParameterGroup, Parameters } from "./groups.ts";
+import { declareOptimizer, type Optimizer, rule } from "./optimizer.ts";
 
 export interface SgdOptions {
   readonly learningRate: number;
@@ -31,30 +22,25 @@ export interface SgdOptions {
  * The rules are rows of the catalogue (sgd, sgdVelocity, sgdMomentum, sgdNesterov), as PyTorch defines them; Sutskever et al. 2013.
  * @throws InputError when an option is out of range
  */
-export function sgd(parameters: Parameters | readonly ParameterGroup<SgdOptions>[], options: SgdOptions): Optimizer {
-  return makeOptimizer<SgdOptions>({
+export const sgd: (parameters: Parameters | readonly ParameterGroup<SgdOptions>[], options: SgdOptions) => Optimizer =
+  declareOptimizer<SgdOptions>({
     kind: "sgd",
-    parameters,
     defaults: { learningRate: Number.NaN, momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 },
-    options,
-    remembered: ["velocity"],
-    check(settings) {
-      checkSettings("sgd", settings, ["momentum"], ["weightDecay"]);
-      const { momentum, dampening, nesterov } = settings as Required<SgdOptions> & OptimizerSettings;
+    shares: ["momentum"],
+    notNegative: ["weightDecay"],
+    check({ momentum, dampening, nesterov }) {
       if (!(dampening >= 0 && dampening <= 1)) throw new InputError(`sgd: dampening must be in [0, 1], got ${dampening}`);
       if (nesterov && (momentum === 0 || dampening !== 0))
         throw new InputError(`sgd: nesterov needs a momentum and no dampening, got momentum ${momentum} and dampening ${dampening}`);
     },
-    update(slot, gradient, settings, learningRate) {
-      const { momentum, dampening, nesterov, weightDecay: decay } = settings as Required<SgdOptions> & OptimizerSettings;
-      const weight = slot.parameter;
-      const rate = live(learningRate);
+    remembered: ["velocity"],
+    update({ weight, gradient, rate, state, at, settings: { momentum, dampening, nesterov, weightDecay: decay } }) {
       if (momentum === 0) {
         weight.assign(rule(updates.sgd, [weight, gradient], { rate, decay }));
         return;
       }
-      const velocity = remembered(slot, "velocity");
-      const damped = dampening === 0 ? 0 : live(() => (slot.steps === 0 ? 0 : dampening));
+      const velocity = state("velocity");
+      const damped = dampening === 0 ? 0 : at((steps) => (steps === 1 ? 0 : dampening));
       velocity.assign(rule(updates.sgdVelocity, [velocity, gradient, weight], { momentum, dampening: damped, decay }));
       weight.assign(
         nesterov
@@ -63,4 +49,3 @@ export function sgd(parameters: Parameters | readonly ParameterGroup<SgdOptions>
       );
     },
   });
-}

@@ -41,6 +41,10 @@ export function checkOptions(data: Dataset<Samples>, options: FitOptions): void 
     throw new InputError(`fit: the resumed state has ${resume.epochs} epochs already, more than the ${epochs} asked for`, {
       hint: "epochs counts those of the resumed state too",
     });
+  if (resume !== undefined && resume.averages === undefined && options.averages !== undefined)
+    throw new InputError("fit: the resumed state has no averages of weights to go on with", {
+      hint: "leave averages out, or resume a training that took them",
+    });
   for (const part of [data, ...(typeof validation === "object" ? [validation] : [])]) {
     const fields = part.fields as Partial<Samples>;
     if (fields.x === undefined || fields.y === undefined)

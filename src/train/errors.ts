@@ -1,4 +1,4 @@
-// The error of a training whose loss is no longer a number.
+// The error of a training whose loss or gradient is no longer a number.
 
 import type { ErrorDetails } from "../util/errors.ts";
 import { KasaneError } from "../util/errors.ts";
@@ -15,13 +15,13 @@ export interface TrainingPlace {
 export class TrainingError extends KasaneError {
   readonly place: TrainingPlace | undefined;
 
-  constructor(loss: number | string, place: TrainingPlace | ErrorDetails) {
+  constructor(value: number | string, place: TrainingPlace | ErrorDetails, what = "loss") {
     if (!("epoch" in place)) {
-      super(String(loss), place);
+      super(String(value), place);
       return;
     }
     const { epoch, batch, learningRate } = place;
-    super(`training stopped: expected a finite loss, got ${loss} in epoch ${epoch}, batch ${batch}`, {
+    super(`training stopped: expected a finite ${what}, got ${value} in epoch ${epoch}, batch ${batch}`, {
       hint:
         epoch === 1 && batch === 1
           ? "check the data for extreme values and the model's first layers; scale the inputs to about −1…1"

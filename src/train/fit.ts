@@ -22,8 +22,8 @@ const trainingStream = 2 ** 31;
  *
  * @example
  * const result = await fit(net, train, { loss: crossEntropy, optimizer: adam(net.parameters()), epochs: 5, metrics: [accuracy()], validation: 0.1 });
- * @throws InputError for options that make no sense; TrainingError when the loss is no longer a finite number: the model then holds the
- * weights from before the failing step. Whatever a callback throws.
+ * @throws InputError for options that make no sense; TrainingError when the loss, or the norm of a gradient to clip, is no longer a
+ * finite number: the model then holds the weights from before the failing step. Whatever a callback throws.
  */
 export async function fit<const M extends readonly Metric[] = readonly []>(
   model: Model,
@@ -146,7 +146,9 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     this.#epochs = epoch;
     this.#batches = 0;
     this.#epochSeconds = 0;
+    this.#measured?.swap();
     this.#best.consider(this.history.at(-1) as EpochReport, this.model);
+    this.#measured?.swap();
     await this.#each("onEpochEnd", this.history.at(-1) as EpochReport);
     return epoch < this.#options.epochs ? this.#interruption() : undefined;
   }
@@ -161,11 +163,13 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   /** One update of the weights, as one compiled program where the model and the loss can be traced. */
   #step(batch: Samples, epoch: number): number {
     const [x, target] = [toTensor(batch.x), toTensor(batch.y)];
-    const { loss, prediction } =
+    const { loss, prediction, guard } =
       this.#compiled === undefined ? eagerStep(this.model, this.#options, x, target) : this.#compiledStep(x, target);
     const value = loss.item();
-    if (!Number.isFinite(value))
-      throw new TrainingError(value, { epoch, batch: this.#batches + 1, learningRate: this.optimizer.learningRate });
+    const place = { epoch, batch: this.#batches + 1, learningRate: this.optimizer.learningRate };
+    if (!Number.isFinite(value)) throw new TrainingError(value, place);
+    const whole = guard.item();
+    if (!Number.isFinite(whole)) throw new TrainingError(whole, place, "norm of the gradient");
     this.#board.add(value, prediction, target);
     return value;
   }
@@ -189,8 +193,8 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     const base = { epoch, learningRate: this.optimizer.learningRate, train };
     if (this.#validation === undefined) return base;
     await this.#each("onValidationBegin", epoch);
-    const { loss, signal, averages } = this.#options;
-    averages?.swap();
+    const { loss, signal } = this.#options;
+    this.#measured?.swap();
     try {
       const { scores } = await evaluate(this.model, this.#validation, {
         loss,
@@ -203,7 +207,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       if (signal?.aborted && error === signal.reason) return undefined;
       throw error;
     } finally {
-      averages?.swap();
+      this.#measured?.swap();
     }
   }
 
@@ -226,7 +230,10 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   #finish(reason: StopReason): FitResult<M[number]["name"]> {
     const state = this.checkpoint();
     const { best, bestModel } = this.#best;
-    const restoredBest = (reason === "finished" || reason === "no improvement") && bestModel !== undefined && best?.epoch !== this.#epochs;
+    const restoredBest =
+      (reason === "finished" || reason === "no improvement") &&
+      bestModel !== undefined &&
+      (best?.epoch !== this.#epochs || this.#measured !== undefined);
     if (restoredBest) this.model.loadStateDict(bestModel as NonNullable<typeof bestModel>);
     this.model.eval();
     return {
@@ -240,6 +247,11 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       restoredBest,
       state,
     };
+  }
+
+  /** The averages, where validation measures them and not the weights. */
+  get #measured(): FitOptions["averages"] {
+    return this.#validation === undefined ? undefined : this.#options.averages;
   }
 
   get #hasBatchCallback(): boolean {

@@ -5,9 +5,14 @@ import { type CompiledFunction, compile, concat, type Tensor } from "../tensor/i
 import { InputError } from "../util/errors.ts";
 import type { FitOptions, Loss, Model } from "./types.ts";
 
-export interface StepResult extends Readonly<Record<string, Tensor>> {
+export interface Forward extends Readonly<Record<string, Tensor>> {
   readonly loss: Tensor;
   readonly prediction: Tensor;
+}
+
+export interface StepResult extends Forward {
+  /** The loss, plus the norm of the gradient where that is clipped: where it is not finite, the step is not made. */
+  readonly guard: Tensor;
 }
 
 /** What a step needs of the options of fit. */
@@ -15,27 +20,41 @@ export type StepOptions = Pick<FitOptions, "loss" | "penalty" | "optimizer" | "c
 
 export type CompiledTraining = CompiledFunction<[x: Tensor, target: Tensor], StepResult>;
 
-/** In a run whose loss is not finite nothing is updated. */
+/** In a run whose loss, or norm to clip, is not finite nothing is updated. */
 export function compileStep(model: Model, options: StepOptions): CompiledTraining {
   const step = (x: Tensor, target: Tensor): StepResult => {
-    options.optimizer.zeroGrad();
-    const result = learn(model, options, x, target);
-    update(model, options);
+    const result = guarded(model, options, x, target);
+    update(options);
     return result;
   };
-  return compile(step, { name: "training step", guard: (result: StepResult) => result.loss });
+  return compile(step, { name: "training step", guard: (result: StepResult) => result.guard });
 }
 
 /** The same op by op. */
 export function eagerStep(model: Model, options: StepOptions, x: Tensor, target: Tensor): StepResult {
-  options.optimizer.zeroGrad();
-  const result = learn(model, options, x, target);
-  if (Number.isFinite(result.loss.item())) update(model, options);
+  const result = guarded(model, options, x, target);
+  if (Number.isFinite(result.guard.item())) update(options);
   return result;
 }
 
+/** Gradients, clipped, and whether they may be used. */
+function guarded(model: Model, options: StepOptions, x: Tensor, target: Tensor): StepResult {
+  const { optimizer, clip = {} } = options;
+  optimizer.zeroGrad();
+  const result = learn(model, options, x, target);
+  const loss = result.loss.detach();
+  if (clip.value !== undefined) clipGradientValue(model.parameters(), clip.value);
+  const norm = clip.norm === undefined ? undefined : clipGradientNorm(model.parameters(), clip.norm);
+  return { ...result, guard: norm === undefined ? loss : loss.add(norm) };
+}
+
+function update({ optimizer, averages }: StepOptions): void {
+  optimizer.step();
+  averages?.update();
+}
+
 /** Forward and backward of a batch, in `accumulate` parts: each part's loss counts by its share of the samples. */
-function learn(model: Model, { loss, penalty, accumulate = 1 }: StepOptions, x: Tensor, target: Tensor): StepResult {
+function learn(model: Model, { loss, penalty, accumulate = 1 }: StepOptions, x: Tensor, target: Tensor): Forward {
   const count = x.shape[0] ?? 0;
   const size = Math.ceil(count / accumulate);
   if (size >= count) {
@@ -43,7 +62,7 @@ function learn(model: Model, { loss, penalty, accumulate = 1 }: StepOptions, x: 
     (penalty === undefined ? result.loss : result.loss.add(penalty())).backward();
     return result;
   }
-  const parts: StepResult[] = [];
+  const parts: Forward[] = [];
   for (let start = 0; start < count; start += size) {
     const end = Math.min(count, start + size);
     const { loss: value, prediction } = forward(model, loss, x.slice([start, end]), target.slice([start, end]));
@@ -55,15 +74,8 @@ function learn(model: Model, { loss, penalty, accumulate = 1 }: StepOptions, x: 
   return { loss: parts.map((part) => part.loss).reduce((a, b) => a.add(b)), prediction: concat(parts.map((part) => part.prediction)) };
 }
 
-function update(model: Model, { optimizer, clip = {}, averages }: StepOptions): void {
-  if (clip.value !== undefined) clipGradientValue(model.parameters(), clip.value);
-  if (clip.norm !== undefined) clipGradientNorm(model.parameters(), clip.norm);
-  optimizer.step();
-  averages?.update();
-}
-
 /** @throws InputError when the loss is not one number */
-function forward(model: Model, loss: Loss, x: Tensor, target: Tensor): StepResult {
+function forward(model: Model, loss: Loss, x: Tensor, target: Tensor): Forward {
   const prediction = model(x);
   const value = loss(prediction, target);
   if (value.size !== 1)

@@ -107,7 +107,7 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly clip?: { readonly norm?: number; readonly value?: number };
   /** Runs each batch in so many parts one after another and adds up their gradients: less memory, the same step up to rounding (batch statistics are those of a part). Default 1. */
   readonly accumulate?: number;
-  /** Averages of the weights, taken after each step and measured on the validation data; swap() gives them to the model afterwards. */
+  /** Averages of the weights, taken after each step and measured on the validation data; swap() gives them to the model afterwards. Early stopping then restores the best averages. */
   readonly averages?: WeightAverages;
   /** Decides order, held-out part and dropout; default the seed of `manualSeed`. */
   readonly seed?: number;
@@ -134,7 +134,7 @@ export interface FitResult<Name extends string = string> {
   readonly seconds: number;
   /** The best epoch by what early stopping monitors; by validation loss (training loss without validation) otherwise. */
   readonly best?: BestEpoch;
-  /** The model holds the weights of the best epoch, not of the last. */
+  /** The model holds the weights (where averages were measured, those) of the best epoch, not the last weights. */
   readonly restoredBest: boolean;
   /** Give it to another `fit` to go on. Undefined weights of the best epoch were not asked for. */
   readonly state: TrainingState<Name>;

@@ -1,10 +1,56 @@
 // Optimizers: settings, groups, skipping, resuming; and small networks trained to convergence.
 
 import { describe, expect, it } from "vitest";
-import { linspace, manualSeed, parameter, type Tensor, tensor } from "../../src/index.ts";
+import { compile, linspace, manualSeed, parameter, type Tensor, tensor } from "../../src/index.ts";
 import * as nn from "../../src/nn/index.ts";
-import { adam, adamW, type Optimizer, sgd } from "../../src/optim/index.ts";
+import {
+  adaDelta,
+  adaGrad,
+  adam,
+  adamax,
+  adamW,
+  amsGrad,
+  combineOptimizers,
+  cosineDecay,
+  lamb,
+  lars,
+  lion,
+  muon,
+  nAdam,
+  type Optimizer,
+  type Parameters,
+  rAdam,
+  rmsProp,
+  sgd,
+  warmUp,
+} from "../../src/optim/index.ts";
 import { setGradient } from "../goldens/goldens.ts";
+
+/** All with a rate at which the third digit moves in each step. */
+const everyOptimizer: Record<string, (parameters: Parameters) => Optimizer> = {
+  sgd: (p) => sgd(p, { learningRate: 0.1, momentum: 0.9, dampening: 0.1 }),
+  adaDelta: (p) => adaDelta(p),
+  adaGrad: (p) => adaGrad(p, { learningRate: 0.1, learningRateDecay: 0.1 }),
+  adam: (p) => adam(p, { learningRate: 0.1 }),
+  adamax: (p) => adamax(p, { learningRate: 0.1 }),
+  adamW: (p) => adamW(p, { learningRate: 0.1 }),
+  amsGrad: (p) => amsGrad(p, { learningRate: 0.1 }),
+  lamb: (p) => lamb(p, { learningRate: 0.1 }),
+  lars: (p) => lars(p, { learningRate: 0.5, trust: 0.1 }),
+  lion: (p) => lion(p, { learningRate: 0.01 }),
+  muon: (p) => muon(p, { learningRate: 0.1 }),
+  nAdam: (p) => nAdam(p, { learningRate: 0.1 }),
+  rAdam: (p) => rAdam(p, { learningRate: 0.1 }),
+  rmsProp: (p) => rmsProp(p, { learningRate: 0.1, momentum: 0.5, centered: true }),
+};
+const rows = Object.entries(everyOptimizer);
+const matrix = (): Tensor =>
+  parameter(
+    tensor([
+      [1, 2],
+      [3, 4],
+    ]),
+  );
 
 const weight = (...values: number[]): Tensor => parameter(tensor(values));
 
@@ -29,6 +75,20 @@ describe("refuses", () => {
       () => sgd(p, { learningrate: 1 } as never),
       'sgd: unknown option "learningrate"\n  try: did you mean learningRate?',
     ],
+    ["a learning rate as text", () => adam(p, { learningRate: "0.1" as never }), 'adam: expected learningRate to be a number, got "0.1"'],
+    ["null", () => lion(p, { beta1: null as never }), "lion: expected beta1 to be a number, got null"],
+    ["a number for yes or no", () => rmsProp(p, { centered: 1 as never }), "rmsProp: expected centered to be a boolean, got 1"],
+    ["an unknown option of the others", () => nAdam(p, { momentumDcay: 1 } as never), "did you mean momentumDecay?"],
+    ["rho of 1", () => adaDelta(p, { rho: 1 }), "adaDelta: rho must be in [0, 1), got 1"],
+    ["a negative epsilon", () => adaGrad(p, { epsilon: -1 }), "adaGrad: epsilon must not be negative, got -1"],
+    ["bad settings of a group", () => lion([{ parameters: p, beta2: 1 }]), "lion: beta2 must be in [0, 1), got 1"],
+    ["nothing to combine", () => combineOptimizers(), "combineOptimizers: expected at least one optimizer, got none"],
+    ["no optimizer to combine", () => combineOptimizers({} as never), "expected an optimizer of kasane/optim as argument 0"],
+    [
+      "parameters without names to combine",
+      () => combineOptimizers(adam([weight(1)]), adam([weight(2)])),
+      'combineOptimizers: parameter "0" is given twice',
+    ],
     ["no parameters", () => sgd([], { learningRate: 1 }), "sgd: expected at least one parameter, got none"],
     [
       "a layer instead of its parameters",
@@ -45,7 +105,7 @@ describe("refuses", () => {
     const optimizer = sgd(p, { learningRate: 1 });
     expect(() => {
       optimizer.learningRate = Number.NaN;
-    }).toThrow("the learning rate must be a positive number, got NaN");
+    }).toThrow("the learning rate must be a positive number or 0, got NaN");
     expect(optimizer.learningRate).toBe(1);
   });
 });
@@ -79,19 +139,22 @@ it("skips parameters without a gradient, and frozen ones", () => {
   expect(optimizer.stateDict().steps).toEqual({ 0: 1, 1: 0, 2: 0, 3: 0 });
 });
 
-it("does not hide a NaN gradient", () => {
-  for (const make of [
-    (p: Tensor[]) => sgd(p, { learningRate: 0.1 }),
-    (p: Tensor[]) => sgd(p, { learningRate: 0.1, momentum: 0.9 }),
-    (p: Tensor[]) => adam(p),
-    (p: Tensor[]) => adamW(p),
-  ]) {
-    const w = weight(1, 2);
-    setGradient(w, tensor([Number.NaN, 1]));
-    make([w]).step();
+it.each(rows)("%s does not hide a NaN gradient, nor leaves a parameter without one", (_name, make) => {
+  const [w, idle] = [matrix(), matrix()];
+  const optimizer = make([w, idle]);
+  for (const first of [Number.NaN, 1]) {
+    setGradient(
+      w,
+      tensor([
+        [first, 1],
+        [1, 1],
+      ]),
+    );
+    optimizer.step();
     expect(w.data[0]).toBeNaN();
-    expect(w.data[1]).toBeLessThan(2);
   }
+  expect([...idle.data]).toEqual([1, 2, 3, 4]);
+  expect(optimizer.stateDict().steps).toEqual({ 0: 2, 1: 0 });
 });
 
 it("groups have settings of their own; the learning rate keeps their ratios", () => {
@@ -111,35 +174,106 @@ it("groups have settings of their own; the learning rate keeps their ratios", ()
   expect(fast.item()).toBeCloseTo(1 - 0.2, 6);
 });
 
-describe("resuming", () => {
-  const gradients = Array.from({ length: 6 }, (_, n) => tensor([Math.sin(n), Math.cos(n)]));
-  const makers: Record<string, (p: ReadonlyMap<string, Tensor>) => Optimizer> = {
-    sgd: (p) => sgd(p, { learningRate: 0.1, momentum: 0.9, dampening: 0.1 }),
-    adam: (p) => adam(p, { learningRate: 0.1 }),
-    adamW: (p) => adamW(p, { learningRate: 0.1 }),
-  };
-  const walk = (optimizer: Optimizer, w: Tensor, from: number, to: number): void => {
-    for (const gradient of gradients.slice(from, to)) {
-      setGradient(w, gradient);
+it("groups keep their ratios through a rate of 0, also from a saved state", () => {
+  const make = (): Optimizer => sgd([{ parameters: [weight(1)] }, { parameters: [weight(1)], learningRate: 0.01 }], { learningRate: 0.1 });
+  const schedule = warmUp(2, cosineDecay(0.1, { steps: 10 }));
+  const optimizer = make();
+  optimizer.learningRate = schedule(0);
+  const resumed = make();
+  resumed.loadStateDict(optimizer.stateDict());
+  for (const each of [optimizer, resumed]) {
+    expect(each.groups.map((group) => group.learningRate)).toEqual([0, 0]);
+    each.learningRate = schedule(2);
+    expect(each.groups.map((group) => group.learningRate)).toEqual([0.1, expect.closeTo(0.01, 12)]);
+  }
+});
+
+describe("several as one", () => {
+  const make = () => {
+    const [hidden, bias] = [matrix(), weight(1, 2)];
+    const parts = [
+      muon(new Map([["hidden", hidden]]), { learningRate: 0.02 }),
+      adamW(new Map([["bias", bias]]), { learningRate: 0.01 }),
+    ] as const;
+    const step = (optimizer: Pick<Optimizer, "step" | "zeroGrad">) => (x: Tensor) => {
+      optimizer.zeroGrad();
+      const loss = x.matmul(hidden).add(bias).square().sum();
+      loss.backward();
       optimizer.step();
-    }
+      return loss;
+    };
+    const values = (): number[] => [...hidden.data, ...bias.data];
+    return { parts, whole: combineOptimizers(...parts), step, values };
   };
+  const inputs = Array.from({ length: 6 }, (_, n) => tensor([[Math.sin(n), Math.cos(n)]]));
 
-  it.each(Object.entries(makers))("%s goes on bit for bit", (_name, make) => {
-    const straight = weight(1, 2);
-    walk(make(new Map([["w", straight]])), straight, 0, 6);
+  it("step as each alone, eagerly and compiled, and go on from a state bit for bit", () => {
+    const [apart, eager, compiled, resumed] = [make(), make(), make(), make()];
+    const both = {
+      step: () => apart.parts.forEach((part) => part.step()),
+      zeroGrad: () => apart.parts.forEach((part) => part.zeroGrad()),
+    };
+    inputs.forEach(apart.step(both));
+    inputs.forEach((x) => eager.step(eager.whole)(x));
+    expect(eager.values()).toEqual(apart.values());
+    const run = compile(compiled.step(compiled.whole));
+    inputs.forEach((x) => run(x));
+    expect(compiled.values()).toEqual(eager.values().map((value) => expect.closeTo(value, 5)));
 
-    const first = weight(1, 2);
-    const stopped = make(new Map([["w", first]]));
-    walk(stopped, first, 0, 3);
-    stopped.learningRate = 0.1;
-    const saved = stopped.stateDict();
-    const second = parameter(first.detach());
-    const resumed = make(new Map([["w", second]]));
-    walk(stopped, first, 3, 6);
-    resumed.loadStateDict(saved);
-    walk(resumed, second, 3, 6);
-    expect([...second.data]).toEqual([...straight.data]);
+    const half = make();
+    for (const x of inputs.slice(0, 3)) half.step(half.whole)(x);
+    expect(half.whole.stateDict()).toMatchObject({ kind: "muon+adamW", steps: { hidden: 3, bias: 3 } });
+    resumed.whole.loadStateDict(half.whole.stateDict());
+    const weights = half.values();
+    for (const x of inputs.slice(3)) half.step(half.whole)(x);
+    expect(half.values()).toEqual(eager.values());
+    expect(weights).not.toEqual(half.values());
+    expect(resumed.whole.stateDict().groups.map(({ learningRate }) => learningRate)).toEqual([0.02, 0.01]);
+  });
+
+  it("have rates in one ratio, and refuse the state of one alone", () => {
+    const { whole, parts } = make();
+    whole.learningRate = 0.04;
+    expect(whole.groups.map(({ learningRate }) => learningRate)).toEqual([0.04, expect.closeTo(0.02, 12)]);
+    expect(() => whole.loadStateDict(parts[0].stateDict())).toThrow("muon+adamW: the state belongs to another optimizer, muon");
+  });
+});
+
+describe("resuming", () => {
+  const gradients = Array.from({ length: 16 }, (_, n) =>
+    tensor([
+      [Math.sin(n), Math.cos(n)],
+      [Math.cos(2 * n), 0.5],
+    ]),
+  );
+  it.each(rows)("%s goes on bit for bit, eagerly and compiled", (_name, make) => {
+    for (const isCompiled of [false, true]) {
+      const start = (w: Tensor) => {
+        const optimizer = make(new Map([["w", w]]));
+        const step = (gradient: Tensor): Tensor => {
+          optimizer.zeroGrad();
+          const loss = w.mul(gradient).sum();
+          loss.backward();
+          optimizer.step();
+          return loss;
+        };
+        const run = isCompiled ? compile(step) : step;
+        return { optimizer, walk: (from: number, to: number) => gradients.slice(from, to).forEach((gradient) => void run(gradient)) };
+      };
+      const [straight, first] = [matrix(), matrix()];
+      start(straight).walk(0, 16);
+      const stopped = start(first);
+      stopped.walk(0, 8);
+      const saved = stopped.optimizer.stateDict();
+      const second = parameter(first.detach().clone());
+      stopped.walk(8, 16);
+      const resumed = start(second);
+      resumed.optimizer.loadStateDict(saved);
+      resumed.walk(8, 16);
+      expect([...second.data]).toEqual([...straight.data]);
+      expect(Math.abs((second.data[0] as number) - (first.data[0] as number))).toBe(0);
+      expect(Math.abs((second.data[0] as number) - 1)).toBeGreaterThan(1e-3);
+    }
   });
 
   it("restores the learning rate", () => {
@@ -151,16 +285,21 @@ describe("resuming", () => {
 
   it("refuses the state of another optimizer or other parameters, and changes nothing", () => {
     const w = weight(1, 2);
-    const optimizer = makers.sgd?.(new Map([["w", w]])) as Optimizer;
-    walk(optimizer, w, 0, 1);
+    const momentum = everyOptimizer.sgd as (parameters: Parameters) => Optimizer;
+    const optimizer = momentum(new Map([["w", w]]));
+    setGradient(w, tensor([1, 1]));
+    optimizer.step();
     const saved = optimizer.stateDict();
     expect(() => adam(new Map([["w", w]])).loadStateDict(saved)).toThrow("adam: the state belongs to another optimizer, sgd");
-    expect(() => makers.sgd?.(new Map([["v", w]])).loadStateDict(saved)).toThrow(
+    expect(() => momentum(new Map([["v", w]])).loadStateDict(saved)).toThrow(
       "sgd: the state belongs to other parameters: 1 are missing (v), 1 are unexpected (w)",
     );
-    const wide = makers.sgd?.(new Map([["w", weight(1, 2, 3)]])) as Optimizer;
+    const wide = momentum(new Map([["w", weight(1, 2, 3)]]));
     expect(() => wide.loadStateDict(saved)).toThrow("sgd: w.velocity has shape [2] in the state, the parameter [3]");
     expect(wide.stateDict().steps).toEqual({ w: 0 });
+    expect(() => optimizer.loadStateDict({ ...saved, steps: { w: Number.NaN } })).toThrow('sgd: the state has NaN steps of "w"');
+    expect(() => optimizer.loadStateDict({ ...saved, groups: [{ learningRate: 1, momentum: 2 }] })).toThrow("momentum must be in [0, 1)");
+    expect(optimizer.stateDict().steps).toEqual({ w: 1 });
   });
 });
 

@@ -67,6 +67,11 @@ it("refuses what makes no sense, naming it", () => {
   expect(() => oneCycle(1, { steps: 10, rise: 2 })).toThrow("oneCycle: rise must be in [0, 1], got 2");
   expect(() => cosineRestarts(1, { period: 2, growth: 0.5 })).toThrow("growth must be at least 1, got 0.5");
   expect(() => reduceOnPlateau(1, { factor: 1 })).toThrow("factor must be below 1, got 1");
+  expect(() => linearDecay(Number.NaN, { steps: 3 })).toThrow("linearDecay: rate must not be negative, got NaN");
+  expect(() => cosineDecay(1, { steps: 3, least: -1 })).toThrow("cosineDecay: least must not be negative, got -1");
+  expect(() => multiStepDecay(1, { milestones: [3, Number.NaN] })).toThrow("multiStepDecay: milestone 1 must not be negative, got NaN");
+  expect(() => warmUp(2, () => 1, { from: Number.NaN })).toThrow("warmUp: from must not be negative, got NaN");
+  expect(() => reduceOnPlateau(1, { patience: Number.NaN })).toThrow("reduceOnPlateau: patience must not be negative, got NaN");
   expect(() => inSequence()).toThrow("expected at least one schedule");
   expect(() => inSequence({ schedule: () => 1 }, { schedule: () => 2 })).toThrow(
     "schedule 0 needs a positive number of steps, got undefined",

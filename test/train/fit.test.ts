@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Dataset, moons, tableDataset } from "../../src/data/index.ts";
 import { crossEntropy, dropout, l2, linear, relu, sequential } from "../../src/nn/index.ts";
-import { adam, averageWeights, cosineDecay, sgd, warmUp } from "../../src/optim/index.ts";
+import { adam, adamW, averageWeights, combineOptimizers, cosineDecay, muon, parameterGroups, sgd, warmUp } from "../../src/optim/index.ts";
 import { manualSeed, normal, zeros } from "../../src/tensor/index.ts";
 import type { EpochReport, FitOptions, TrainingState } from "../../src/train/index.ts";
 import { accuracy, evaluate, fit, predict, TrainingError } from "../../src/train/index.ts";
@@ -100,6 +100,11 @@ describe("fit", () => {
 
   it("with schedule, clipping, parts and averages, 4 epochs are 2 epochs and 2 more from a file, bit for bit", async () => {
     const more = (model: ReturnType<typeof network>): Partial<FitOptions<typeof metrics>> => ({
+      optimizer: (([matrices, others]) =>
+        combineOptimizers(
+          muon([matrices as NonNullable<typeof matrices>], { learningRate: 0.05 }),
+          adamW([others as NonNullable<typeof others>], { learningRate: 0.01 }),
+        ))(parameterGroups(model.namedParameters(), [{ match: (_, p) => p.rank === 2, weightDecay: 0 }])),
       schedule: warmUp(3, cosineDecay(0.05, { steps: 20 })),
       clip: { norm: 0.5, value: 0.2 },
       accumulate: 3,
@@ -123,6 +128,13 @@ describe("fit", () => {
     expect([...(a?.tensors ?? [])].map(([, value]) => [...value.data])).toEqual(
       [...(b?.tensors ?? [])].map(([, value]) => [...value.data]),
     );
+    expect(rest.state.optimizer.groups.map(({ learningRate }) => learningRate / (rest.history.at(-1)?.learningRate as number))).toEqual([
+      1,
+      expect.closeTo(0.2, 12),
+    ]);
+    const third = network();
+    const { averages: _without, ...lost } = resume;
+    await expect(fit(third, data, options(third, { ...more(third), resume: lost }))).rejects.toThrow("has no averages of weights");
     expect(rest.history.at(-1)?.learningRate).toBeCloseTo(cosineDecay(0.05, { steps: 20 })(19 - 3), 7);
   });
 
@@ -225,6 +237,41 @@ describe("fit", () => {
     expect((error as Error).message).toMatch(/expected a finite loss, got (NaN|Infinity) in epoch 1, batch 2[\s\S]*learning rate/);
     expect((error as TrainingError).place).toMatchObject({ epoch: 1, batch: 2 });
     expect(weights(model as never)).toEqual(last);
+  });
+
+  it("stops at a gradient to clip that is not finite, compiled or not, with the weights of before", async () => {
+    for (const compile of [true, false]) {
+      const model = sequential(linear(2, 2));
+      const before = [...model.stateDict().values()].map((value) => [...value.data]);
+      const error = await fit(model, data, {
+        // √0 adds nothing to the loss, but its slope is infinite.
+        loss: (prediction, target) => crossEntropy(prediction, target).add(prediction.mul(0).sqrt().sum()),
+        ...{ optimizer: sgd(model.parameters(), { learningRate: 0.1 }), epochs: 1, clip: { norm: 1 }, compile },
+      }).catch((reason: unknown) => reason);
+      expect((error as Error).message).toMatch(/expected a finite norm of the gradient, got (NaN|Infinity) in epoch 1, batch 1/);
+      expect([...model.stateDict().values()].map((value) => [...value.data])).toEqual(before);
+    }
+  });
+
+  it("keeps the averages of the best epoch where averages were measured", async () => {
+    for (const patience of [1, 50]) {
+      const model = network();
+      const averages = averageWeights(model.namedParameters(), 0.9);
+      const result = await fit(
+        model,
+        data,
+        options(model, {
+          epochs: 6,
+          averages,
+          validation: data,
+          earlyStopping: { patience },
+          optimizer: adam(model.parameters(), { learningRate: 0.02 }),
+        }),
+      );
+      expect(result.restoredBest).toBe(true);
+      const { scores } = await evaluate(model, data, { loss: crossEntropy, metrics });
+      expect(scores.loss).toBeCloseTo(result.best?.value as number, 6);
+    }
   });
 
   it("lets timers run and reports sums over uneven batches", async () => {
