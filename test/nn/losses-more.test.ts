@@ -109,8 +109,8 @@ describe("keeps its numbers", () => {
   });
 
   it("of CTC: what has no probability at all is infinity, NaN stays NaN", () => {
-    // Only the blank can be; the labels cannot.
-    const never = tensor([Array.from({ length: 6 }, () => [0, no, no, no])]);
+    // Another class is certain, at all times.
+    const never = tensor([Array.from({ length: 6 }, () => [no, no, no, no, 0])]);
     const lengths = { time: [6], labels: [3] };
     const labels = tensor([[1, 2, 3]]);
     expect(nn.ctcLoss(never, labels, lengths).item()).toBe(up);
