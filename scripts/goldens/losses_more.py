@@ -71,7 +71,14 @@ case(
     soft,
     options={"labelSmoothing": 0.125},
     tensors={"weights": weights},
-    fixed=(1,),
+)
+case(
+    "crossEntropy of probabilities per pixel",
+    "crossEntropy",
+    lambda a, t, r: ce(a, t, weight=weights, reduction=r),
+    numbers(2, 3, 2, 2),
+    numbers(2, 3, 2, 2, low=0, high=1),
+    tensors={"weights": weights},
 )
 case(
     "negativeLogLikelihood with weights and an ignored class",
@@ -89,7 +96,6 @@ case(
     numbers(3, 2, low=-20, high=20),
     numbers(3, 2, low=0, high=1),
     options={"positiveWeight": 3},
-    fixed=(1,),
 )
 case(
     "binaryCrossEntropyLogits with a weight per class",
@@ -98,7 +104,6 @@ case(
     numbers(3, 2, low=-5, high=5),
     numbers(3, 2, low=0, high=1),
     tensors={"positiveWeight": torch.tensor([3.0, 0.5])},
-    fixed=(1,),
 )
 
 
@@ -117,6 +122,11 @@ binary = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 case("focalLoss", "focalLoss", focal, numbers(3, 2), binary, fixed=(1,))
 case("focalLoss with other numbers", "focalLoss", lambda a, t, r: focal(a, t, r, 3, 0.5), numbers(3, 2), binary, options={"gamma": 3, "alpha": 0.5}, fixed=(1,))
 signs = torch.tensor([1.0, -1.0, 1.0, -1.0])
+case("focalLoss without alpha or gamma", "focalLoss", lambda a, t, r: F.binary_cross_entropy_with_logits(a, t, reduction=r), numbers(3, 2), numbers(3, 2, low=0, high=1), options={"gamma": 0, "alpha": None})
+case("focalLoss of soft targets", "focalLoss", lambda a, t, r: focal(a, t, r, 0.5, 0.75), numbers(3, 2), numbers(3, 2, low=0, high=1), options={"gamma": 0.5, "alpha": 0.75})
+case("smoothL1", "smoothL1", lambda a, t, r: F.smooth_l1_loss(a, t, reduction=r), numbers(3, 2), numbers(3, 2))
+case("smoothL1 with beta 0.25", "smoothL1", lambda a, t, r: F.smooth_l1_loss(a, t, beta=0.25, reduction=r), numbers(3, 2), numbers(3, 2), options={"beta": 0.25})
+case("smoothL1 with beta 0", "smoothL1", lambda a, t, r: F.smooth_l1_loss(a, t, beta=0, reduction=r), numbers(3, 2), numbers(3, 2), options={"beta": 0})
 case("hingeLoss", "hingeLoss", lambda a, t, r: reduced((1 - t * a).clamp(min=0), r), numbers(4), signs, fixed=(1,))
 case("multiClassHingeLoss", "multiClassHingeLoss", lambda a, t, r: F.multi_margin_loss(a, t, reduction=r), x, labels)
 case("multiClassHingeLoss with margin 0.5", "multiClassHingeLoss", lambda a, t, r: F.multi_margin_loss(a, t, margin=0.5, reduction=r), x, labels, options={"margin": 0.5})
@@ -126,6 +136,7 @@ case("cosineEmbeddingLoss with margin 0.25", "cosineEmbeddingLoss", lambda u, v,
 case("cosineSimilarity", "cosineSimilarity", lambda u, v: F.cosine_similarity(u, v, dim=-1), a, b, reductions=(None,))
 case("tripletLoss", "tripletLoss", lambda u, v, w, r: F.triplet_margin_loss(u, v, w, reduction=r), a, b, c)
 case("tripletLoss of order 3", "tripletLoss", lambda u, v, w, r: F.triplet_margin_loss(u, v, w, margin=2, p=3, reduction=r), a, b, c, options={"margin": 2, "order": 3})
+case("tripletLoss with swap", "tripletLoss", lambda u, v, w, r: F.triplet_margin_loss(u, v, w, margin=4, swap=True, reduction=r), a, b, c, options={"margin": 4, "swap": True})
 
 
 def contrastive(u, v, t, r):  # Hadsell et al. 2006, equation 4 without the halves
@@ -136,8 +147,10 @@ def contrastive(u, v, t, r):  # Hadsell et al. 2006, equation 4 without the halv
 case("contrastiveLoss", "contrastiveLoss", contrastive, a, b, (signs + 1) / 2, options={"margin": 2}, fixed=(2,))
 logs = torch.round(F.log_softmax(x, -1) * 64) / 64
 case("klDivergence", "klDivergence", lambda u, t, r: F.kl_div(u, t, reduction={"batchMean": "batchmean"}.get(r, r)), logs, soft, reductions=("batchMean", "mean", "sum", "none"), fixed=(1,))
-case("klDivergence of logarithms", "klDivergence", lambda u, t, r: F.kl_div(u, t, log_target=True, reduction={"batchMean": "batchmean"}[r]), logs, numbers(5, 3), options={"logTarget": True}, reductions=("batchMean",), fixed=(1,))
-case("poissonNegativeLogLikelihood", "poissonNegativeLogLikelihood", lambda u, t, r: F.poisson_nll_loss(u, t, reduction=r), numbers(4), torch.tensor([0.0, 3.0, 1.0, 7.0]), fixed=(1,))
+case("klDivergence by both arguments", "klDivergence", lambda u, t, r: F.kl_div(u, t, reduction="batchmean"), logs, numbers(5, 3, low=0.125, high=1), reductions=("batchMean",))
+case("klDivergence of logarithms", "klDivergence", lambda u, t, r: F.kl_div(u, t, log_target=True, reduction={"batchMean": "batchmean"}[r]), logs, numbers(5, 3), options={"logTarget": True}, reductions=("batchMean",))
+case("poissonNegativeLogLikelihood", "poissonNegativeLogLikelihood", lambda u, t, r: F.poisson_nll_loss(u, t, reduction=r), numbers(4), torch.tensor([0.0, 3.0, 1.0, 7.0]))
+case("poissonNegativeLogLikelihood of rates", "poissonNegativeLogLikelihood", lambda u, t, r: F.poisson_nll_loss(u, t, log_input=False, reduction=r), numbers(4, low=0.25, high=6), torch.tensor([0.0, 3.0, 1.0, 7.0]), options={"logInput": False})
 case("gaussianNegativeLogLikelihood", "gaussianNegativeLogLikelihood", lambda u, t, v, r: F.gaussian_nll_loss(u, t, v, reduction=r), numbers(4, 2), numbers(4, 2), numbers(4, 2, low=0.25, high=2))
 
 w = numbers(3, 2)

@@ -53,14 +53,12 @@ export function crossEntropy<const Options extends CrossEntropyOptions = Record<
     // With weights Σ w t (z − x) is what the row computes: its z − x does not depend on Σ t.
     return reduce(name, losses.reshape(withoutClasses(shape)), options);
   }
-  if (smoothing === 0) return byLabel(name, rows.crossEntropy, logits, target, options);
-  const hard = byLabel(name, rows.crossEntropy, logits, target, { ...options, reduction: "none" });
-  const { counts } = labelsOf(name, logits, target, options);
-  const scale = weights && checkWeights(name, weights, classes);
+  const labels = labelsOf(name, logits, target, options);
+  const hard = byLabel(rows.crossEntropy, logits, labels);
+  if (smoothing === 0) return reduceCounted(name, hard, labels, options);
   const minusLog = logSoftmax(classesLast(logits)).neg();
-  const even = (scale ? minusLog.mul(scale) : minusLog).mean(-1).reshape(withoutClasses(shape));
-  const kept = ignoreIndex === undefined ? even : where(floats(target, logits).equal(ignoreIndex), 0, even);
-  return reduceCounted(name, hard.mul(1 - smoothing).add(kept.mul(smoothing)), counts, options);
+  const even = (weights ? minusLog.mul(weights) : minusLog).mean(-1).reshape(withoutClasses(shape));
+  return reduceCounted(name, hard.mul(1 - smoothing).add(withoutIgnored(even, labels).mul(smoothing)), labels, options);
 }
 
 /**
@@ -74,14 +72,16 @@ export function negativeLogLikelihood<const Options extends ClassLossOptions = R
   target: Tensor,
   options?: Options,
 ): Loss<Options> {
-  return byLabel("negativeLogLikelihood", rows.negativeLogLikelihood, logProbabilities, target, options);
+  const name = "negativeLogLikelihood";
+  const labels = labelsOf(name, logProbabilities, target, options);
+  return reduceCounted(name, byLabel(rows.negativeLogLikelihood, logProbabilities, labels), labels, options);
 }
 
 export interface FocalOptions extends LossOptions {
   /** How much less samples count that are right already. Default 2. */
   readonly gamma?: number;
-  /** Weight of target 1 against 1 − alpha of target 0; undefined: both 1. Default 0.25. */
-  readonly alpha?: number | undefined;
+  /** Weight of target 1 against 1 − alpha of target 0; null: both 1. Default 0.25. */
+  readonly alpha?: number | null;
 }
 
 /**
@@ -94,21 +94,23 @@ export function focalLoss<const Options extends FocalOptions = Record<never, nev
   target: Tensor,
   options?: Options,
 ): Loss<Options> {
-  const { gamma = 2 } = options ?? {};
-  const alpha = options !== undefined && "alpha" in options ? options.alpha : 0.25;
+  const { gamma = 2, alpha = 0.25 } = options ?? {};
   if (!(gamma >= 0)) throw new InputError(`focalLoss: gamma must not be negative, got ${gamma}`);
-  if (alpha !== undefined && !(alpha >= 0 && alpha <= 1)) throw new InputError(`focalLoss: alpha must be in [0, 1], got ${alpha}`);
+  if (alpha !== null && !(alpha >= 0 && alpha <= 1)) throw new InputError(`focalLoss: alpha must be in [0, 1], got ${alpha}`);
   checkPair("focalLoss", logits, target);
   const wanted = floats(target, logits);
-  const probability = logits.sigmoid();
-  const wrong = probability.mul(wanted.mul(-2).add(1)).add(wanted);
-  const entropy = applyOp(rows.binaryCrossEntropyLogits, [logits, wanted]).mul(wrong.pow(gamma));
-  return reduce("focalLoss", alpha === undefined ? entropy : entropy.mul(wanted.mul(2 * alpha - 1).add(1 - alpha)), options);
+  const entropy = applyOp(rows.binaryCrossEntropyLogits, [logits, wanted]);
+  // 1 − p without the lost digits of a subtraction; the bound keeps the gradient of its power finite where it would be 0.
+  const wrong = logits.sigmoid().mul(wanted.neg().add(1)).add(logits.neg().sigmoid().mul(wanted)).maximum(1e-30);
+  const losses = gamma === 0 ? entropy : entropy.mul(wrong.pow(gamma));
+  return reduce("focalLoss", alpha === null ? losses : losses.mul(wanted.mul(2 * alpha - 1).add(1 - alpha)), options);
 }
 
 interface Labels {
   /** Class numbers [samples]; 0 in place of ignored ones. */
   readonly labels: Tensor;
+  /** Which samples do not count, of the target's shape; undefined: none. */
+  readonly ignored: Tensor | undefined;
   /** By how much each sample counts, of the target's shape; undefined: all by 1. */
   readonly counts: Tensor | undefined;
 }
@@ -132,25 +134,30 @@ function labelsOf(name: string, x: Tensor, target: Tensor, { weights, ignoreInde
         { hint: "classes are numbered from 0" },
       );
   });
-  if (weights === undefined && ignoreIndex === undefined) return { labels: given, counts: undefined };
+  if (weights === undefined && ignoreIndex === undefined) return { labels: given, ignored: undefined, counts: undefined };
   const ignored = ignoreIndex === undefined ? undefined : given.equal(ignoreIndex);
   const labels = ignored === undefined ? given : where(ignored, 0, given);
   const byClass = weights === undefined ? ones([target.size], { dtype: x.dtype }) : checkWeights(name, weights, classes).take(labels);
   const counts = ignored === undefined ? byClass : where(ignored, 0, byClass);
-  return { labels, counts: counts.reshape(expected) };
+  return { labels, ignored: ignored?.reshape(expected), counts: counts.reshape(expected) };
 }
 
-function byLabel<Options extends ClassLossOptions>(name: string, op: Op, x: Tensor, target: Tensor, options?: Options): Loss<Options> {
-  const { labels, counts } = labelsOf(name, x, target, options);
-  const losses = applyOp(op, [classesLast(x), labels]).reshape(withoutClasses(x.shape));
-  return reduceCounted(name, counts === undefined ? losses : losses.mul(counts), counts, options);
+/** The loss of every sample by its label, times what it counts. */
+function byLabel(op: Op, x: Tensor, labels: Labels): Tensor {
+  const losses = withoutIgnored(applyOp(op, [classesLast(x), labels.labels]).reshape(withoutClasses(x.shape)), labels);
+  return labels.counts === undefined ? losses : losses.mul(labels.counts);
+}
+
+/** 0 in place of ignored losses: they may be infinite, and infinity times 0 is NaN. */
+function withoutIgnored(losses: Tensor, { ignored }: Labels): Tensor {
+  return ignored === undefined ? losses : where(ignored, 0, losses);
 }
 
 /** The mean over samples that count differently divides by what they count together. */
 function reduceCounted<Options extends LossOptions>(
   name: string,
   losses: Tensor,
-  counts: Tensor | undefined,
+  { counts }: Labels,
   options: Options | undefined,
 ): Loss<Options> {
   const isMean = (options?.reduction ?? "mean") === "mean";

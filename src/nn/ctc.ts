@@ -20,7 +20,7 @@ const NEVER = -1e30;
 
 /**
  * −log of the summed probability of all ways to spread the labels over time, with blanks between. The mean divides each sample by its number
- * of labels first, as PyTorch does. Forward variables in log space; the gradient is that of the recurrence. Graves et al. 2006.
+ * of labels first, as PyTorch does. An infinite loss has no gradient. Forward variables in log space; the gradient is that of the recurrence. Graves et al. 2006.
  * @param logProbabilities [batch, time, classes], after logSoftmax
  * @param targets labels [batch, most labels], what is beyond a sample's length is not read
  * @param lengths of each sample: how many steps of time, how many labels [batch]
@@ -54,7 +54,7 @@ export function ctcLoss<const Options extends CtcOptions = Record<never, never>>
       ),
     );
   const ids = where(spread.less(0).logicalOr(spread.greaterEqual(classes)), blank, spread);
-  const emitted = logProbabilities.gather(ids.reshape([batch, 1, size]).broadcastTo([batch, time, size]), 2);
+  const emitted = logProbabilities.gather(ids.reshape([batch, 1, size]).broadcastTo([batch, time, size]), 2).maximum(NEVER);
   const at = tensor(
     Int32Array.from({ length: size }, (_, s) => s),
     [1, size],
@@ -70,8 +70,9 @@ export function ctcLoss<const Options extends CtcOptions = Record<never, never>>
   const last = counts.mul(2).reshape([batch, 1]);
   const ends = at.equal(last).logicalOr(at.equal(last.sub(1)));
   const likelihood = logSumOf(Array.from({ length: size }, (_, s) => where(ends.slice(null, s), reached.slice(null, s), NEVER)));
-  const possible = likelihood.greater(NEVER / 2);
-  const losses = where(possible, where(possible, likelihood, 0).neg(), zeroInfinity ? 0 : Number.POSITIVE_INFINITY);
+  // Not the other way round: a NaN is no impossible sample.
+  const impossible = likelihood.lessEqual(NEVER / 2);
+  const losses = where(impossible, zeroInfinity ? 0 : Number.POSITIVE_INFINITY, where(impossible, 0, likelihood).neg());
   if (reduction !== "mean") return reduce("ctcLoss", losses, options);
   return losses.div(counts.maximum(1).to("float32")).mean() as Loss<Options>;
 }

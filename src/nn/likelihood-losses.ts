@@ -1,6 +1,8 @@
 // Losses of distributions: Kullback–Leibler divergence, and likelihoods of counts and of numbers with a spread.
 
 import { where } from "../tensor/functions.ts";
+import { valueOf } from "../tensor/tensor.ts";
+import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkPair, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
@@ -15,12 +17,14 @@ export interface DivergenceOptions {
 /**
  * t · (log t − x) of log-probabilities x and probabilities t, 0 where t is 0: the bits (in nats) lost by taking x for t. Kullback & Leibler 1951.
  * @param logProbabilities and @param target [batch, …] of one shape
- * @throws ShapeError unless both have the same shape; InputError when they are empty
+ * @throws ShapeError unless both have the same shape; InputError when they are empty or the reduction is unknown
  */
 export function klDivergence(logProbabilities: Tensor, target: Tensor, options: DivergenceOptions = {}): Tensor {
   const name = "klDivergence";
   checkPair(name, logProbabilities, target);
   const { reduction = "batchMean", logTarget = false } = options;
+  if (!["batchMean", "mean", "sum", "none"].includes(reduction))
+    throw new InputError(`klDivergence: unknown reduction "${reduction}"`, { hint: 'reductions: "batchMean", "mean", "sum", "none"' });
   const wanted = floats(target, logProbabilities);
   const certain = wanted.greater(0);
   const logarithm = logTarget ? wanted : where(certain, wanted, 1).log();
@@ -29,24 +33,33 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options: 
   return reduce(name, losses, { reduction });
 }
 
+export interface PoissonOptions extends LossOptions {
+  /** The prediction is the logarithm of the rate (default), or the rate itself, to which 10⁻⁸ is added before its logarithm is taken. */
+  readonly logInput?: boolean;
+}
+
 /**
- * e^x − t·x for a log-rate x and a count t, without the term log t! that does not depend on x.
- * @param logRate and @param target [...] of one shape
+ * e^x − t·x for a log-rate x and a count t (or x − t·log x for a rate x), without the term log t! that does not depend on x.
+ * @param prediction and @param target [...] of one shape
  * @throws ShapeError unless both have the same shape; InputError when they are empty
  */
-export function poissonNegativeLogLikelihood<const Options extends LossOptions = Record<never, never>>(
-  logRate: Tensor,
+export function poissonNegativeLogLikelihood<const Options extends PoissonOptions = Record<never, never>>(
+  prediction: Tensor,
   target: Tensor,
   options?: Options,
 ): Loss<Options> {
-  checkPair("poissonNegativeLogLikelihood", logRate, target);
-  return reduce("poissonNegativeLogLikelihood", logRate.exp().sub(floats(target, logRate).mul(logRate)), options);
+  const name = "poissonNegativeLogLikelihood";
+  checkPair(name, prediction, target);
+  const { logInput = true } = options ?? {};
+  const rate = logInput ? prediction.exp() : prediction;
+  const logarithm = logInput ? prediction : prediction.add(1e-8).log();
+  return reduce(name, rate.sub(floats(target, prediction).mul(logarithm)), options);
 }
 
 /**
  * ½(log v + (x − t)² / v) for a mean x and a variance v (at least epsilon), without the constant ½ log 2π. Nix & Weigend 1994.
  * @param mean , @param target and @param variance [...] of one shape
- * @throws ShapeError unless all have the same shape; InputError when they are empty
+ * @throws ShapeError unless all have the same shape; InputError when they are empty or a variance is negative
  */
 export function gaussianNegativeLogLikelihood<const Options extends LossOptions & { readonly epsilon?: number } = Record<never, never>>(
   mean: Tensor,
@@ -59,6 +72,13 @@ export function gaussianNegativeLogLikelihood<const Options extends LossOptions 
   checkPair(name, mean, variance);
   const { epsilon = 1e-6 } = options ?? {};
   if (!(epsilon > 0)) throw new InputError(`${name}: epsilon must be positive, got ${epsilon}`);
+  whenKnown(valueOf(variance, name), (data) => {
+    const at = data.findIndex((value: number) => value < 0);
+    if (at >= 0)
+      throw new InputError(`${name}: expected variances of at least 0, got ${data[at]} at position ${at}`, {
+        hint: "let the model give the logarithm and take exp, or use softplus",
+      });
+  });
   const bounded = variance.maximum(epsilon);
   return reduce(
     name,

@@ -14,7 +14,10 @@ export const meanSquaredError: PairLoss = pairLoss("meanSquaredError", rows.squa
 /** |x − t|, by default its mean over all elements. @throws ShapeError unless both have the same shape; InputError when they are empty */
 export const absoluteError: PairLoss = pairLoss("absoluteError", rows.absoluteError);
 
-/** ½(x − t)² up to a distance of delta (default 1), beyond it delta·(|x − t| − ½delta). Huber 1964. */
+/**
+ * ½(x − t)² up to a distance of delta (default 1), beyond it delta·(|x − t| − ½delta). Huber 1964.
+ * @throws ShapeError unless both have the same shape; InputError when they are empty or delta is not positive
+ */
 export function huber<const Options extends LossOptions & { readonly delta?: number } = Record<never, never>>(
   prediction: Tensor,
   target: Tensor,
@@ -23,6 +26,21 @@ export function huber<const Options extends LossOptions & { readonly delta?: num
   const delta = options?.delta ?? 1;
   if (!(delta > 0)) throw new InputError(`huber: delta must be positive, got ${delta}`);
   return pair("huber", rows.huber, prediction, target, options, { delta });
+}
+
+/**
+ * (x − t)² / 2beta up to a distance of beta (default 1), beyond it |x − t| − ½beta: huber over beta; absoluteError where beta is 0. Girshick 2015.
+ * @throws ShapeError unless both have the same shape; InputError when they are empty or beta is negative
+ */
+export function smoothL1<const Options extends LossOptions & { readonly beta?: number } = Record<never, never>>(
+  prediction: Tensor,
+  target: Tensor,
+  options?: Options,
+): Loss<Options> {
+  const beta = options?.beta ?? 1;
+  if (!(beta >= 0)) throw new InputError(`smoothL1: beta must not be negative, got ${beta}`);
+  if (beta === 0) return pair("smoothL1", rows.absoluteError, prediction, target, options);
+  return pair("smoothL1", rows.huber, prediction, target, options, { delta: beta }).div(beta) as Loss<Options>;
 }
 
 /**

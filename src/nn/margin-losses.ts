@@ -5,7 +5,7 @@ import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { wholeNumbers } from "./checks.ts";
-import { checkNotEmpty, checkPair, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
+import { checkNotEmpty, checkPair, checkTargets, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
 
 export interface MarginOptions extends LossOptions {
   /** The distance asked for. Default 1 (cosineEmbeddingLoss: 0). */
@@ -15,7 +15,7 @@ export interface MarginOptions extends LossOptions {
 /**
  * max(0, margin − t · x) for targets −1 and 1. Cortes & Vapnik 1995.
  * @param prediction and @param target [...] of one shape
- * @throws ShapeError unless both have the same shape; InputError when they are empty
+ * @throws ShapeError unless both have the same shape; InputError when they are empty or a target is neither −1 nor 1
  */
 export function hingeLoss<const Options extends MarginOptions = Record<never, never>>(
   prediction: Tensor,
@@ -23,6 +23,7 @@ export function hingeLoss<const Options extends MarginOptions = Record<never, ne
   options?: Options,
 ): Loss<Options> {
   checkPair("hingeLoss", prediction, target);
+  checkTargets("hingeLoss", target, "-1 and 1", isSign);
   const { margin = 1 } = options ?? {};
   return reduce("hingeLoss", prediction.mul(floats(target, prediction)).neg().add(margin).maximum(0), options);
 }
@@ -47,6 +48,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
   checkNotEmpty(name, scores);
   const { margin = 1 } = options ?? {};
   const classes = shape[1] as number;
+  checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, (label) => label >= 0 && label < classes);
   const right = floats(oneHot(target.dtype === "int32" ? target : wholeNumbers(name, target), classes), scores);
   const own = scores.mul(right).sum(1, { keepDims: true });
   const violations = scores.sub(own).add(margin).maximum(0).mul(right.neg().add(1));
@@ -57,7 +59,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
  * 1 − cos(a, b) for pairs of target 1, max(0, cos(a, b) − margin) for pairs of target −1.
  * @param a and @param b [batch, size]
  * @param target 1 or −1 [batch]
- * @throws ShapeError when the shapes do not fit; InputError when they are empty
+ * @throws ShapeError when the shapes do not fit; InputError when they are empty or a target is neither −1 nor 1
  */
 export function cosineEmbeddingLoss<const Options extends MarginOptions = Record<never, never>>(
   a: Tensor,
@@ -68,6 +70,7 @@ export function cosineEmbeddingLoss<const Options extends MarginOptions = Record
   const name = "cosineEmbeddingLoss";
   checkPair(name, a, b);
   checkPerRow(name, a, target);
+  checkTargets(name, target, "-1 and 1", isSign);
   const { margin = 0 } = options ?? {};
   const cosine = cosineSimilarity(a, b);
   const same = floats(target, a).add(1).mul(0.5);
@@ -91,12 +94,14 @@ export function cosineSimilarity(a: Tensor, b: Tensor, epsilon = 1e-12): Tensor 
 export interface TripletOptions extends MarginOptions {
   /** Order of the distance. Default 2: Euclidean. */
   readonly order?: number;
+  /** Takes the distance of positive and negative where it is smaller than that of anchor and negative. Default false. Balntas et al. 2016. */
+  readonly swap?: boolean;
 }
 
 /**
  * max(0, ‖anchor − positive‖ − ‖anchor − negative‖ + margin). Schroff et al. 2015, as PyTorch defines it (10⁻⁶ is added to differences).
  * @param anchor , @param positive and @param negative [batch, size]
- * @throws ShapeError unless all have the same shape; InputError when they are empty
+ * @throws ShapeError unless all have the same shape; InputError when they are empty or the order is below 1
  */
 export function tripletLoss<const Options extends TripletOptions = Record<never, never>>(
   anchor: Tensor,
@@ -106,23 +111,18 @@ export function tripletLoss<const Options extends TripletOptions = Record<never,
 ): Loss<Options> {
   checkPair("tripletLoss", positive, anchor);
   checkPair("tripletLoss", negative, anchor);
-  const { margin = 1, order = 2 } = options ?? {};
+  const { margin = 1, order = 2, swap = false } = options ?? {};
   const near = distance(anchor, positive, order);
-  return reduce(
-    "tripletLoss",
-    near
-      .sub(distance(anchor, negative, order))
-      .add(margin)
-      .maximum(0),
-    options,
-  );
+  const far = distance(anchor, negative, order);
+  const taken = swap ? far.minimum(distance(positive, negative, order)) : far;
+  return reduce("tripletLoss", near.sub(taken).add(margin).maximum(0), options);
 }
 
 /**
  * d² for pairs of target 1, max(0, margin − d)² for pairs of target 0, d = ‖a − b‖. Hadsell et al. 2006 (there halved).
  * @param a and @param b [batch, size]
  * @param target 1: belong together, 0: do not [batch]
- * @throws ShapeError when the shapes do not fit; InputError when they are empty
+ * @throws ShapeError when the shapes do not fit; InputError when they are empty or a target is outside [0, 1]
  */
 export function contrastiveLoss<const Options extends MarginOptions = Record<never, never>>(
   a: Tensor,
@@ -133,6 +133,7 @@ export function contrastiveLoss<const Options extends MarginOptions = Record<nev
   const name = "contrastiveLoss";
   checkPair(name, a, b);
   checkPerRow(name, a, target);
+  checkTargets(name, target, "from 0 to 1", (value) => value >= 0 && value <= 1);
   const { margin = 1 } = options ?? {};
   const together = floats(target, a);
   const apart = distance(a, b, 2);
@@ -153,6 +154,10 @@ function distance(a: Tensor, b: Tensor, order: number): Tensor {
     .pow(order)
     .sum(-1)
     .pow(1 / order);
+}
+
+function isSign(value: number): boolean {
+  return value === 1 || value === -1;
 }
 
 function checkPerRow(name: string, rows: Tensor, target: Tensor): void {

@@ -3,6 +3,7 @@
 import type { Op } from "../ops/op.ts";
 import { applyOp } from "../tensor/functions.ts";
 import { valueOf } from "../tensor/tensor.ts";
+import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 
@@ -49,6 +50,14 @@ export function checkPair(name: string, prediction: Tensor, target: Tensor): voi
       prediction.size === target.size ? { hint: `reshape one of them: target.reshape([${x.join(", ")}])` } : {},
     );
   checkNotEmpty(name, prediction);
+}
+
+/** The numbers that a loss understands as targets; others would give a loss that means nothing. @throws InputError at the first other one */
+export function checkTargets(name: string, target: Tensor, expected: string, isFine: (value: number) => boolean): void {
+  whenKnown(valueOf(target, name), (data) => {
+    const at = data.findIndex((value: number) => !isFine(value) && !Number.isNaN(value));
+    if (at >= 0) throw new InputError(`${name}: expected targets ${expected}, got ${data[at]} at position ${at}`);
+  });
 }
 
 export function reduce<Options extends LossOptions>(name: string, losses: Tensor, options?: Options): Loss<Options> {

@@ -2,7 +2,7 @@
 
 import type { Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
-import { predictedClasses, targetClasses } from "./metrics.ts";
+import { type ClassCountOptions, eachClass } from "./classes.ts";
 
 export interface ClassReport {
   readonly className: string;
@@ -25,18 +25,18 @@ export class ConfusionMatrix {
     this.counts = classNames.map(() => new Array<number>(classNames.length).fill(0));
   }
 
-  /** prediction: [n, classes], target: [n] or [n, classes]. @throws InputError when a class has no name */
-  add(prediction: Tensor, target: Tensor): void {
-    const found = predictedClasses(prediction);
-    const wanted = targetClasses(target, prediction);
-    for (let n = 0; n < found.length; n++) {
-      const row = this.counts[wanted[n]!];
-      if (row?.[found[n]!] === undefined)
-        throw new InputError(
-          `confusion matrix: class ${row === undefined ? wanted[n] : found[n]} has no name: there are ${this.classNames.length} names`,
-        );
-      row[found[n]!]! += 1;
-    }
+  /**
+   * prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of the same shape.
+   * @throws ShapeError when the shapes do not fit; InputError for a class out of range or without a name, and for NaN
+   */
+  add(prediction: Tensor, target: Tensor, options: ClassCountOptions = {}): void {
+    eachClass("confusion matrix", prediction, target, options, (found, wanted) => {
+      if (found < 0) throw new InputError("confusion matrix: a prediction is NaN, which is no class");
+      const unnamed = Math.max(found, wanted);
+      if (unnamed >= this.classNames.length)
+        throw new InputError(`confusion matrix: class ${unnamed} has no name: there are ${this.classNames.length} names`);
+      this.counts[wanted]![found]! += 1;
+    });
   }
 
   get total(): number {

@@ -1,7 +1,8 @@
 // Metrics that add up over batches of any size: accuracy, errors of regression, and what a metric has to be.
 
 import type { Tensor } from "../tensor/index.ts";
-import { InputError, ShapeError } from "../util/errors.ts";
+import { InputError } from "../util/errors.ts";
+import { type ClassCountOptions, eachClass } from "./classes.ts";
 
 /**
  * A number computed from running sums, so that uneven batches weigh as many samples as they hold.
@@ -18,23 +19,27 @@ export interface Metric<Name extends string = string> {
   value(sums: Float64Array): number;
 }
 
-/** Share of samples whose largest logit (or probability) is that of the right class. prediction: [n, classes], target: [n] class indices or [n, classes]. */
-export function accuracy(): Metric<"accuracy"> {
+/**
+ * Share of samples whose largest logit (or probability) is that of the right class; NaN is never right.
+ * prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of the same shape.
+ * @throws when added to: ShapeError when the shapes do not fit, InputError for a class out of range
+ */
+export function accuracy(options: ClassCountOptions = {}): Metric<"accuracy"> {
   return {
     name: "accuracy",
     better: "larger",
     sums: 2,
     add(sums, prediction, target) {
-      const found = predictedClasses(prediction);
-      const wanted = targetClasses(target, prediction);
-      for (let n = 0; n < found.length; n++) if (found[n] === wanted[n]) sums[0]! += 1;
-      sums[1]! += found.length;
+      eachClass("accuracy", prediction, target, options, (found, wanted) => {
+        if (found === wanted) sums[0]! += 1;
+        sums[1]! += 1;
+      });
     },
     value: ratio,
   };
 }
 
-/** Share of elements on the right side of a threshold: 0 for logits (the default), 0.5 for probabilities. Targets are 0 and 1. */
+/** Share of elements on the right side of a threshold: 0 for logits (the default), 0.5 for probabilities; NaN is on neither. Targets are 0 and 1. */
 export function binaryAccuracy(threshold = 0): Metric<"accuracy"> {
   return {
     name: "accuracy",
@@ -42,7 +47,7 @@ export function binaryAccuracy(threshold = 0): Metric<"accuracy"> {
     sums: 2,
     add(sums, prediction, target) {
       eachPair("binaryAccuracy", prediction, target, (value, wanted) => {
-        if (Number(value > threshold) === Number(wanted > 0.5)) sums[0]! += 1;
+        if (value > threshold === wanted > 0.5 && !Number.isNaN(value)) sums[0]! += 1;
         sums[1]! += 1;
       });
     },
@@ -82,7 +87,10 @@ export function meanSquaredError(): Metric<"meanSquaredError"> {
   };
 }
 
-/** Coefficient of determination: 1 is perfect, 0 no better than always answering the mean of the targets. */
+/**
+ * Coefficient of determination over all elements, at most 1: 1 is perfect, 0 no better than always answering the mean of the targets.
+ * Where all targets are equal it is NaN for a perfect prediction, else −∞.
+ */
 export function rSquared(): Metric<"rSquared"> {
   return {
     name: "rSquared",
@@ -102,41 +110,17 @@ export function rSquared(): Metric<"rSquared"> {
   };
 }
 
-/** The position of the largest of each row of [n, classes]. @throws ShapeError for another rank */
-export function predictedClasses(prediction: Tensor): Int32Array {
-  const [count, classes] = prediction.shape;
-  if (prediction.rank !== 2 || count === undefined || classes === undefined || classes === 0)
-    throw new ShapeError(`metrics: expected predictions of shape [samples, classes], got [${prediction.shape.join(", ")}]`, {
-      hint: "end the model with a layer that gives one number per class",
-    });
-  const { data } = prediction;
-  const found = new Int32Array(count);
-  for (let n = 0; n < count; n++) {
-    let best = 0;
-    for (let c = 1; c < classes; c++) if (data[n * classes + c]! > data[n * classes + best]!) best = c;
-    found[n] = best;
-  }
-  return found;
-}
-
-/** Class indices as they are, or the largest of each row of one-hot or probability targets. */
-export function targetClasses(target: Tensor, prediction: Tensor): Int32Array {
-  const [count, classes] = prediction.shape;
-  if (target.rank === 1 && target.shape[0] === count) return Int32Array.from(target.data);
-  if (target.rank === 2 && target.shape[0] === count && target.shape[1] === classes) return predictedClasses(target);
-  throw new ShapeError(
-    `metrics: expected targets of shape [${count}] (class indices) or [${count}, ${classes}], got [${target.shape.join(", ")}]`,
-  );
-}
-
-function ratio(sums: Float64Array): number {
+/** The first sum over the second. */
+export function ratio(sums: Float64Array): number {
   return sums[1] === 0 ? Number.NaN : sums[0]! / sums[1]!;
 }
 
-function eachPair(name: string, prediction: Tensor, target: Tensor, visit: (value: number, wanted: number) => void): void {
+/** @throws InputError unless both hold as many numbers */
+export function eachPair(name: string, prediction: Tensor, target: Tensor, visit: (value: number, wanted: number) => void): void {
   if (prediction.size !== target.size)
     throw new InputError(
       `${name}: expected as many targets as predictions, got shapes [${target.shape.join(", ")}] and [${prediction.shape.join(", ")}]`,
     );
-  for (let n = 0; n < prediction.size; n++) visit(prediction.data[n]!, target.data[n]!);
+  const [values, wanted] = [prediction.data, target.data];
+  for (let n = 0; n < values.length; n++) visit(values[n]!, wanted[n]!);
 }

@@ -1,7 +1,18 @@
 // Losses of several arguments and options against PyTorch, eagerly and compiled; and what they refuse.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { availableBackends, compile, getBackend, logSoftmax, setBackend, type Tensor, tensor, zeros } from "../../src/index.ts";
+import {
+  availableBackends,
+  compile,
+  full,
+  getBackend,
+  logSoftmax,
+  parameter,
+  setBackend,
+  type Tensor,
+  tensor,
+  zeros,
+} from "../../src/index.ts";
 import * as nn from "../../src/nn/index.ts";
 import { expectClose, type Numbers, readGoldens, toParameter, toTensor } from "../goldens/goldens.ts";
 
@@ -48,16 +59,86 @@ for (const backend of availableBackends())
       });
     });
 
-    it.each(["crossEntropy with everything, mean", "ctcLoss of uneven times, mean", "tripletLoss, sum", "klDivergence, batchMean"])(
-      "%s, compiled",
-      (name) => {
-        const golden = goldens.find((item) => item.name === name) as Case;
-        const given = golden.arguments.map(made);
-        const expected = apply(golden, given).item();
-        expect(compile((...inputs: Tensor[]) => apply(golden, inputs))(...given).item()).toBeCloseTo(expected, 4);
+    it.each(goldens.filter(({ output }) => output.shape.length === 0).map((golden) => [golden.name, golden] as const))(
+      "%s, compiled with its gradients",
+      (_name, golden) => {
+        const given = golden.arguments.map((value, n) => (golden.gradients[n] ? toParameter(value) : made(value)));
+        const learned = given.filter((_, n) => golden.gradients[n]);
+        const upstream = toTensor(golden.upstream);
+        const step = compile((): Tensor[] => {
+          for (const item of learned) item.zeroGrad();
+          const y = apply(golden, given);
+          y.backward(upstream);
+          return [y, ...learned.map((item) => item.grad as Tensor)];
+        });
+        const [y, ...gradients] = step();
+        expectClose("loss", y, golden.output);
+        const expected = golden.gradients.filter((wanted) => wanted !== null);
+        for (const [n, wanted] of expected.entries()) expectClose(`gradient ${n}`, gradients[n], wanted);
       },
     );
   });
+
+describe("keeps its numbers", () => {
+  const [up, no] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  const gradients = (x: Tensor, loss: (x: Tensor) => Tensor): number[] => {
+    const given = parameter(x);
+    loss(given).backward();
+    return [...(given.grad as Tensor).data];
+  };
+
+  it("of ignored samples whose class is impossible", () => {
+    const x = tensor([
+      [no, 1, 2],
+      [0, 0, 0],
+    ]);
+    for (const labelSmoothing of [0, 0.25]) {
+      expect(nn.crossEntropy(x, tensor([-1, 1]), { ignoreIndex: -1, labelSmoothing }).item()).toBeCloseTo(Math.log(3), 5);
+      expect(gradients(x, (given) => nn.crossEntropy(given, tensor([-1, 1]), { ignoreIndex: -1, labelSmoothing })).slice(0, 3)).toEqual([
+        expect.closeTo(0),
+        expect.closeTo(0),
+        expect.closeTo(0),
+      ]);
+    }
+  });
+
+  it.each([0, 0.5, 1, 2])("of focal loss with gamma %d where the answer is as sure as floats are", (gamma) => {
+    for (const far of [20, 80, 200])
+      for (const value of gradients(tensor([far, -far]), (x) => nn.focalLoss(x, tensor([1, 0]), { gamma })))
+        expect(value).toBeCloseTo(0, 6);
+  });
+
+  it("of CTC: what has no probability at all is infinity, NaN stays NaN", () => {
+    // Another class is certain, at all times.
+    const never = tensor([Array.from({ length: 6 }, () => [no, no, no, no, 0])]);
+    const lengths = { time: [6], labels: [3] };
+    const labels = tensor([[1, 2, 3]]);
+    expect(nn.ctcLoss(never, labels, lengths).item()).toBe(up);
+    expect(nn.ctcLoss(never, labels, lengths, { zeroInfinity: true }).item()).toBe(0);
+    expect(gradients(never, (x) => nn.ctcLoss(x, labels, lengths)).every((value) => value === 0)).toBe(true);
+    for (const zeroInfinity of [false, true])
+      expect(nn.ctcLoss(full([1, 6, 4], Number.NaN), labels, lengths, { zeroInfinity }).item()).toBeNaN();
+    // Two labels, each certain at its time.
+    const certain = tensor([
+      [
+        [no, 0, no],
+        [no, no, 0],
+      ],
+    ]);
+    expect(nn.ctcLoss(certain, tensor([[1, 2]]), { time: [2], labels: [2] }).item()).toBeCloseTo(0, 6);
+  });
+
+  it("of CTC without any labels: the blank all the time", () => {
+    const x = logSoftmax(zeros([1, 3, 4]));
+    expect(nn.ctcLoss(x, zeros([1, 0], { dtype: "int32" }), { time: [3], labels: [0] }).item()).toBeCloseTo(3 * Math.log(4), 5);
+  });
+
+  it("checks class numbers at every run of a compiled step", () => {
+    const step = compile((labels: Tensor) => nn.crossEntropy(zeros([2, 3]), labels));
+    expect(step(tensor([0, 2])).item()).toBeCloseTo(Math.log(3), 5);
+    expect(() => step(tensor([0, 3]))).toThrow("class 3 at position 1 is out of range");
+  });
+});
 
 describe("refuses", () => {
   const labels = tensor([0, 1]);
@@ -92,6 +173,33 @@ describe("refuses", () => {
       () => nn.contrastiveLoss(zeros([3, 2]), zeros([3, 2]), zeros([2])),
       "targets [batch], got [3, 2] and [2]",
     ],
+    [
+      "a class too large for a hinge",
+      () => nn.multiClassHingeLoss(zeros([2, 3]), tensor([0, 3])),
+      "multiClassHingeLoss: expected targets from 0 to 2, because there are 3 classes, got 3 at position 1",
+    ],
+    ["0 and 1 for a hinge", () => nn.hingeLoss(zeros([2]), tensor([1, 0])), "expected targets -1 and 1, got 0 at position 1"],
+    [
+      "a pair that is neither",
+      () => nn.cosineEmbeddingLoss(zeros([1, 2]), zeros([1, 2]), tensor([0])),
+      "cosineEmbeddingLoss: expected targets -1 and 1, got 0 at position 0",
+    ],
+    [
+      "a pair marked as -1",
+      () => nn.contrastiveLoss(zeros([1, 2]), zeros([1, 2]), tensor([-1])),
+      "contrastiveLoss: expected targets from 0 to 1, got -1 at position 0",
+    ],
+    [
+      "a negative variance",
+      () => nn.gaussianNegativeLogLikelihood(zeros([2]), zeros([2]), tensor([1, -1])),
+      "expected variances of at least 0, got -1 at position 1",
+    ],
+    [
+      "another spelling of batchMean",
+      () => nn.klDivergence(zeros([1]), zeros([1]), { reduction: "batchmean" as "mean" }),
+      'klDivergence: unknown reduction "batchmean"',
+    ],
+    ["a negative beta", () => nn.smoothL1(zeros([1]), zeros([1]), { beta: -1 }), "beta must not be negative, got -1"],
     ["a negative gamma", () => nn.focalLoss(zeros([2]), zeros([2]), { gamma: -1 }), "gamma must not be negative, got -1"],
     [
       "more labels than there is room",

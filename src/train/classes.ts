@@ -1,0 +1,102 @@
+// Classes of predictions and of targets, sample by sample, for the metrics that count them.
+
+import type { Tensor } from "../tensor/index.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
+
+export interface ClassCountOptions {
+  /** Samples of this class number do not count; targets are then class numbers. Default: none. */
+  readonly ignoreIndex?: number;
+}
+
+/** How the numbers of a prediction [n, classes, …positions] lie. */
+export interface ClassLayout {
+  /** n · positions. */
+  readonly samples: number;
+  readonly classes: number;
+  /** Numbers between one class and the next. */
+  readonly step: number;
+}
+
+/** @throws ShapeError unless the shape is [n, classes] or [n, classes, …positions] */
+export function classLayout(name: string, { shape }: Tensor): ClassLayout {
+  const [count, classes, ...positions] = shape;
+  if (count === undefined || classes === undefined || classes === 0)
+    throw new ShapeError(`${name}: expected predictions of shape [samples, classes] or [samples, classes, …], got [${shape.join(", ")}]`, {
+      hint: "end the model with a layer that gives one number per class",
+    });
+  const step = positions.reduce((product, extent) => product * extent, 1);
+  return { samples: count * step, classes, step };
+}
+
+/** Where the number of class 0 of a sample lies. */
+export function startOf(sample: number, { classes, step }: ClassLayout): number {
+  return Math.floor(sample / step) * classes * step + (sample % step);
+}
+
+/**
+ * The class with the largest number for each sample (the first of equal ones), −1 where one of the numbers is NaN.
+ * @param prediction [n, classes], or [n, classes, …positions]: then each position is a sample
+ * @throws ShapeError for another shape
+ */
+export function predictedClasses(prediction: Tensor): Int32Array {
+  return largest("predictedClasses", prediction);
+}
+
+/**
+ * Class numbers as they are, or the largest of each sample of one-hot or probability targets.
+ * @throws ShapeError when the shapes do not fit; InputError for a class that the prediction does not have
+ */
+export function targetClasses(name: string, prediction: Tensor, target: Tensor, { ignoreIndex }: ClassCountOptions = {}): Int32Array {
+  const { classes } = classLayout(name, prediction);
+  const { shape } = prediction;
+  if (target.shape.join() === shape.join()) {
+    if (ignoreIndex !== undefined) throw new InputError(`${name}: ignoreIndex needs class numbers, the target has probabilities`);
+    return largest(name, target);
+  }
+  const expected = shape.filter((_, d) => d !== 1);
+  if (target.shape.join() !== expected.join())
+    throw new ShapeError(
+      `${name}: expected targets of shape [${expected.join(", ")}] (class numbers) or [${shape.join(", ")}], got [${target.shape.join(", ")}]`,
+    );
+  const { data } = target;
+  for (let n = 0; n < data.length; n++) {
+    const label = data[n] as number;
+    if (!(Number.isInteger(label) && label >= 0 && label < classes) && label !== ignoreIndex)
+      throw new InputError(`${name}: class ${label} at position ${n} is out of range: expected 0 to ${classes - 1}`, {
+        hint: "classes are numbered from 0",
+      });
+  }
+  return Int32Array.from(data);
+}
+
+/** Calls visit with the predicted (−1: NaN) and the right class of every sample that is not ignored. */
+export function eachClass(
+  name: string,
+  prediction: Tensor,
+  target: Tensor,
+  options: ClassCountOptions,
+  visit: (found: number, wanted: number) => void,
+): void {
+  const wanted = targetClasses(name, prediction, target, options);
+  const found = largest(name, prediction);
+  for (let n = 0; n < found.length; n++) if (wanted[n] !== options.ignoreIndex) visit(found[n] as number, wanted[n] as number);
+}
+
+function largest(name: string, prediction: Tensor): Int32Array {
+  const layout = classLayout(name, prediction);
+  const { classes, step } = layout;
+  const { data } = prediction;
+  const found = new Int32Array(layout.samples);
+  for (let n = 0; n < found.length; n++) {
+    const start = startOf(n, layout);
+    let best = 0;
+    let isNumber = true;
+    for (let c = 0; c < classes; c++) {
+      const value = data[start + c * step]!;
+      if (value > data[start + best * step]!) best = c;
+      isNumber &&= !Number.isNaN(value);
+    }
+    found[n] = isNumber ? best : -1;
+  }
+  return found;
+}
