@@ -1,6 +1,6 @@
 // What training takes and gives: models, optimizers, losses, reports, callbacks.
 
-import type { Dataset, Fields, NdArray } from "../data/index.ts";
+import type { Dataset, Fields, NdArray, Transform } from "../data/index.ts";
 import type { Layer } from "../nn/layer.ts";
 import type { AveragesState, Optimizer, OptimizerState, Schedule, WeightAverages } from "../optim/index.ts";
 import type { RandomState, Tensor } from "../tensor/index.ts";
@@ -94,6 +94,11 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly shuffle?: boolean;
   /** Leave out a last batch that is smaller than the others (default false). */
   readonly dropLast?: boolean;
+  /**
+   * Changes each training batch, such as `compose(randomCrop(…), randomFlip())`; a resumed training sees the same numbers. Validation data stay
+   * as they are: what they need too belongs in `data.map(…)` before.
+   */
+  readonly transform?: Transform<Samples>;
   /** A data set of its own, or the fraction of the data to hold out, chosen by the seed. */
   readonly validation?: Dataset<Samples> | number;
   readonly metrics?: M;
