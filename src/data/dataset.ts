@@ -9,6 +9,7 @@ import { Draws, type Transform } from "./transforms/transform.ts";
 /** Arrays by name, all with the same length along the first axis. */
 export type Fields = Readonly<Record<string, NdArray>>;
 
+/** Names of classes and columns, and what values may be. */
 export interface DatasetOptions {
   /** Names of the classes; the field `y` must then hold indices into them. */
   readonly classNames?: readonly string[];
@@ -18,6 +19,7 @@ export interface DatasetOptions {
   readonly allowNonFinite?: boolean;
 }
 
+/** How samples are shared out. */
 export interface SplitOptions {
   /** Default 0. */
   readonly seed?: number;

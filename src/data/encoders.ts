@@ -85,6 +85,7 @@ export class CategoryEncoder {
     return new CategoryEncoder({ categories, ...(unknown === undefined ? {} : { unknown }) });
   }
 
+  /** What `fromJSON` reads. */
   toJSON(): Required<CategoryEncoderState> {
     return { categories: this.categories, unknown: this.unknown };
   }
@@ -180,6 +181,7 @@ export class Imputer {
     return new Imputer({ values });
   }
 
+  /** What `fromJSON` reads. */
   toJSON(): ImputerState {
     return { values: this.values };
   }

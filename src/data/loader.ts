@@ -8,6 +8,7 @@ import { Dataset } from "./dataset.ts";
 import { checkCount, checkSeed, permutation, Random } from "./generators/random.ts";
 import { Draws, type Transform } from "./transforms/transform.ts";
 
+/** How a data set is cut into batches. */
 export interface LoaderOptions<F extends Fields = Fields, G extends Fields = F> {
   /** Samples per batch; the last batch of an epoch may be smaller. */
   readonly batchSize: number;
@@ -25,6 +26,7 @@ export interface LoaderOptions<F extends Fields = Fields, G extends Fields = F> 
   readonly transform?: Transform<F, G>;
 }
 
+/** Which batches of which epoch. */
 export interface EpochOptions {
   /** Which epoch's order to follow; default the loader's `epoch`, which is left as it is. */
   readonly epoch?: number;
@@ -88,12 +90,14 @@ export class DataLoader<F extends Fields = Fields, G extends Fields = F> impleme
     return this.dropLast ? Math.floor(batches) : Math.ceil(batches);
   }
 
+  /** One epoch of a data set. @throws InputError for a stream */
   [Symbol.iterator](): Generator<G> {
     // Checked before the epoch moves on.
     this.#dataset();
     return this.batches({ epoch: this.epoch++ });
   }
 
+  /** One epoch of a data set or a stream. @throws InputError when samples of a batch differ in fields or shapes */
   [Symbol.asyncIterator](): AsyncGenerator<G> {
     return this.#asyncBatches(this.epoch++);
   }

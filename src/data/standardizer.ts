@@ -4,11 +4,13 @@ import { InputError } from "../util/errors.ts";
 import { elementCount, type NdArray, type Storage } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
 
+/** What counts as a column. */
 export interface StandardizerOptions {
   /** The axis that counts columns or channels: 1 for images [batch, channels, height, width]. Default the last one. */
   readonly axis?: number;
 }
 
+/** Column statistics as JSON. */
 export interface StandardizerState extends StandardizerOptions {
   /** One mean per column. */
   readonly mean: readonly number[];
@@ -84,6 +86,7 @@ export class Standardizer {
     return new Standardizer({ mean, deviation, ...(axis === undefined ? {} : { axis }) });
   }
 
+  /** What `fromJSON` reads. */
   toJSON(): StandardizerState {
     return { mean: this.mean, deviation: this.deviation, ...(this.axis === undefined ? {} : { axis: this.axis }) };
   }

@@ -8,12 +8,14 @@ import { type ConvolutionLayer, type ConvolutionLayerOptions, conv2d } from "./c
 import { type Layer, makeLayer } from "./layer.ts";
 import type { WeightOptions } from "./linear.ts";
 
+/** Windows of each channel's own kernels, and how weight and bias begin. */
 export type DepthwiseOptions = Omit<ConvolutionOptions, "groups"> &
   WeightOptions & {
     /** Outputs per channel. Default 1. */
     readonly multiplier?: number;
   };
 
+/** Those of the depthwise part; weight and bias of both parts begin alike. */
 export type SeparableOptions = Omit<ConvolutionOptions, "groups"> & WeightOptions & { readonly multiplier?: number };
 
 /**

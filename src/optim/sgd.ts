@@ -14,6 +14,7 @@ import {
   rule,
 } from "./optimizer.ts";
 
+/** Settings of stochastic gradient descent. */
 export interface SgdOptions {
   readonly learningRate: number;
   /** Share of the velocity that stays from step to step. Default 0. */

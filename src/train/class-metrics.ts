@@ -29,6 +29,7 @@ export function topK<const K extends number>(k: K): Metric<`top${K}`> {
   };
 }
 
+/** How the classes make one number. */
 export interface AverageOptions {
   /**
    * "macro": the mean over the classes that occur or were predicted (default); "micro": all samples together, which is the accuracy;
@@ -96,6 +97,7 @@ function perClass<Name extends string>(
   };
 }
 
+/** How predictions are read and sorted. */
 export interface RocAucOptions {
   /** Into how many equal parts probabilities are sorted. Default 4096. */
   readonly bins?: number;

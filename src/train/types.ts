@@ -63,13 +63,17 @@ export interface Training<Name extends string = string> {
 
 /** What to run while training; a promise is waited for. */
 export interface Callback<Name extends string = string> {
+  /** Before the first batch of an epoch (from 1); not when a training goes on inside one. */
   onEpochBegin?(epoch: number, training: Training<Name>): void | Promise<void>;
+  /** After each update of the weights. */
   onBatchEnd?(report: BatchReport, training: Training<Name>): void | Promise<void>;
   /** All batches of the epoch are done; validation begins. */
   onValidationBegin?(epoch: number, training: Training<Name>): void | Promise<void>;
+  /** After each epoch, its validation included. */
   onEpochEnd?(report: EpochReport<Name>, training: Training<Name>): void | Promise<void>;
 }
 
+/** When to stop for lack of improvement. */
 export interface EarlyStopping<Name extends string = string> {
   /** Epochs without improvement before training stops. */
   readonly patience: number;
@@ -81,6 +85,7 @@ export interface EarlyStopping<Name extends string = string> {
   readonly restoreBest?: boolean;
 }
 
+/** How to train. */
 export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
@@ -127,6 +132,7 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
 /** Why a training ended: all epochs done, no more improvement, the signal or a callback. */
 export type StopReason = "finished" | "no improvement" | "aborted" | "stopped";
 
+/** What came of a training. */
 export interface FitResult<Name extends string = string> {
   readonly history: readonly EpochReport<Name>[];
   readonly reason: StopReason;
@@ -145,6 +151,7 @@ export interface FitResult<Name extends string = string> {
   readonly state: TrainingState<Name>;
 }
 
+/** The best epoch so far, and by what. */
 export interface BestEpoch {
   readonly epoch: number;
   readonly monitor: string;
