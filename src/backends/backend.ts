@@ -3,6 +3,7 @@
 import type { StepGraph } from "../compiler/graph.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
 
+/** Numbers in the memory of JavaScript; bool is kept as bytes 0 and 1. */
 export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** A compiled program. Inputs are dense row-major arrays of the program's input dtypes; the result is freshly allocated. */

@@ -36,6 +36,10 @@ export function useBackend(backend: Backend): void {
   current = backend;
 }
 
+/**
+ * The backend that computes; without a choice before, the one that KASANE_BACKEND names or the fastest available.
+ * @throws BackendError when that one cannot run here
+ */
 export function getBackend(): Backend {
   current ??= makeBackend((environment("KASANE_BACKEND") || availableBackends()[0]) as BackendName);
   return current;

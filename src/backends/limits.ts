@@ -12,6 +12,7 @@ import { features } from "./wasm/features.ts";
 import { wasmTarget } from "./wasm/wasm.ts";
 import { runnable, x64Target } from "./x64/index.ts";
 
+/** One measured limit of this machine. */
 export interface Limit {
   readonly name: "fma-peak" | "copy" | "triad";
   readonly backend: "wasm" | "x64";

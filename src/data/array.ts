@@ -2,6 +2,7 @@
 
 import { InputError } from "../util/errors.ts";
 
+/** The kinds of typed array that hold data. */
 export type Storage = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** Row-major values: the last axis is contiguous; `data.length` is the product of `shape` (1 for `[]`). */

@@ -4,10 +4,12 @@ import { InputError } from "../util/errors.ts";
 import type { NdArray, Storage } from "./array.ts";
 import { elementCount, gatherRows } from "./array.ts";
 import { checkCount, permutation } from "./generators/random.ts";
+import { Draws, type Transform } from "./transforms/transform.ts";
 
 /** Arrays by name, all with the same length along the first axis. */
 export type Fields = Readonly<Record<string, NdArray>>;
 
+/** Names of classes and columns, and what values may be. */
 export interface DatasetOptions {
   /** Names of the classes; the field `y` must then hold indices into them. */
   readonly classNames?: readonly string[];
@@ -17,6 +19,7 @@ export interface DatasetOptions {
   readonly allowNonFinite?: boolean;
 }
 
+/** How samples are shared out. */
 export interface SplitOptions {
   /** Default 0. */
   readonly seed?: number;
@@ -24,6 +27,12 @@ export interface SplitOptions {
   readonly stratify?: boolean;
   /** Take the parts in order instead of at random (default false). */
   readonly inOrder?: boolean;
+}
+
+/** How to apply a transform once to all samples. */
+export interface MapOptions extends Pick<DatasetOptions, "allowNonFinite"> {
+  /** Decides what is random in the transform. Default 0. */
+  readonly seed?: number;
 }
 
 // A view hands its rows to the constructor under a key that only this file knows: they are checked already.
@@ -100,6 +109,24 @@ export class Dataset<F extends Fields = Fields> {
     const firstCount = Math.min(this.size - 1, Math.max(1, Math.round(this.size * fraction)));
     const inFirst = stratify ? this.#stratified(order, fraction, firstCount) : order.map((_, index) => (index < firstCount ? 1 : 0));
     return [this.subset(order.filter((_, index) => inFirst[index] === 1)), this.subset(order.filter((_, index) => inFirst[index] === 0))];
+  }
+
+  /**
+   * A data set of what the transform makes of all samples, as one batch: for changes that are the same in each epoch (`fit` and `DataLoader`
+   * take a transform that is applied anew to each batch). Class names stay while y holds class numbers, column names while x has as many columns.
+   *
+   * @throws InputError when the result is no data set, and what the transform throws.
+   */
+  map<G extends Fields>(transform: Transform<F, G>, { seed = 0, ...options }: MapOptions = {}): Dataset<G> {
+    const samples = Int32Array.from({ length: this.size }, (_, index) => index);
+    const fields = transform(this.fields, new Draws({ seed, samples }));
+    const { x, y } = fields as Fields;
+    const { classNames, columnNames } = this;
+    return new Dataset(fields, {
+      ...options,
+      ...(classNames !== undefined && (y === undefined || isClassIndices(y)) ? { classNames } : {}),
+      ...(columnNames !== undefined && (x === undefined || x.shape[1] === columnNames.length) ? { columnNames } : {}),
+    });
   }
 
   /** Marks `firstCount` entries of `order` so that every class gets its share; rounding goes to the largest remainders. */

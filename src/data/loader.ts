@@ -6,8 +6,10 @@ import { allocateLike, elementCount } from "./array.ts";
 import type { Fields } from "./dataset.ts";
 import { Dataset } from "./dataset.ts";
 import { checkCount, checkSeed, permutation, Random } from "./generators/random.ts";
+import { Draws, type Transform } from "./transforms/transform.ts";
 
-export interface LoaderOptions {
+/** How a data set is cut into batches. */
+export interface LoaderOptions<F extends Fields = Fields, G extends Fields = F> {
   /** Samples per batch; the last batch of an epoch may be smaller. */
   readonly batchSize: number;
   /** A new random order each epoch (default false). A stream is shuffled within a window of `shuffleWindow` samples. */
@@ -20,8 +22,11 @@ export interface LoaderOptions {
   readonly epoch?: number;
   /** How many samples of a stream are held back to be shuffled (default 1024). */
   readonly shuffleWindow?: number;
+  /** Makes each batch into what is given out; its random numbers depend on seed, epoch and each sample's position in the source. */
+  readonly transform?: Transform<F, G>;
 }
 
+/** Which batches of which epoch. */
 export interface EpochOptions {
   /** Which epoch's order to follow; default the loader's `epoch`, which is left as it is. */
   readonly epoch?: number;
@@ -37,7 +42,7 @@ export interface EpochOptions {
  * const loader = new DataLoader(train, { batchSize: 64, shuffle: true });
  * for (const { x, y } of loader) …
  */
-export class DataLoader<F extends Fields = Fields> implements Iterable<F>, AsyncIterable<F> {
+export class DataLoader<F extends Fields = Fields, G extends Fields = F> implements Iterable<G>, AsyncIterable<G> {
   /** The epoch that the next loop will follow. */
   epoch: number;
   readonly batchSize: number;
@@ -46,13 +51,14 @@ export class DataLoader<F extends Fields = Fields> implements Iterable<F>, Async
   readonly dropLast: boolean;
   readonly #source: Dataset<F> | AsyncIterable<F>;
   readonly #shuffleWindow: number;
+  readonly #transform: Transform<F, G> | undefined;
 
   /**
    * @param source a dataset, or an async iterable of single samples: fields without the axis of samples.
    * @throws InputError when `batchSize` is not a whole number of at least 1, or `dropLast` would leave no batch.
    */
-  constructor(source: Dataset<F> | AsyncIterable<F>, options: LoaderOptions) {
-    const { batchSize, shuffle = false, seed = 0, dropLast = false, epoch = 0, shuffleWindow = 1024 } = options;
+  constructor(source: Dataset<F> | AsyncIterable<F>, options: LoaderOptions<F, G>) {
+    const { batchSize, shuffle = false, seed = 0, dropLast = false, epoch = 0, shuffleWindow = 1024, transform } = options;
     checkCount(batchSize, "loader: batchSize");
     checkCount(shuffleWindow, "loader: shuffleWindow");
     checkCount(epoch, "loader: epoch", 0);
@@ -74,6 +80,7 @@ export class DataLoader<F extends Fields = Fields> implements Iterable<F>, Async
     this.epoch = epoch;
     this.#source = source;
     this.#shuffleWindow = shuffleWindow;
+    this.#transform = transform;
   }
 
   /** Batches per epoch, or undefined for a stream, whose end is not known. */
@@ -83,18 +90,20 @@ export class DataLoader<F extends Fields = Fields> implements Iterable<F>, Async
     return this.dropLast ? Math.floor(batches) : Math.ceil(batches);
   }
 
-  [Symbol.iterator](): Generator<F> {
+  /** One epoch of a data set. @throws InputError for a stream */
+  [Symbol.iterator](): Generator<G> {
     // Checked before the epoch moves on.
     this.#dataset();
     return this.batches({ epoch: this.epoch++ });
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<F> {
+  /** One epoch of a data set or a stream. @throws InputError when samples of a batch differ in fields or shapes */
+  [Symbol.asyncIterator](): AsyncGenerator<G> {
     return this.#asyncBatches(this.epoch++);
   }
 
   /** The batches of one epoch; does not move `epoch` on. Continues inside an epoch with `skip`. */
-  *batches({ epoch = this.epoch, skip = 0 }: EpochOptions = {}): Generator<F> {
+  *batches({ epoch = this.epoch, skip = 0 }: EpochOptions = {}): Generator<G> {
     checkCount(epoch, "loader: epoch", 0);
     checkCount(skip, "loader: skip", 0);
     const dataset = this.#dataset();
@@ -103,25 +112,41 @@ export class DataLoader<F extends Fields = Fields> implements Iterable<F>, Async
       : Int32Array.from({ length: dataset.size }, (_, index) => index);
     const end = this.dropLast ? dataset.size - (dataset.size % this.batchSize) : dataset.size;
     for (let start = skip * this.batchSize; start < end; start += this.batchSize) {
-      yield dataset.gather(order.subarray(start, Math.min(end, start + this.batchSize)));
+      const samples = order.subarray(start, Math.min(end, start + this.batchSize));
+      yield this.#transformed(dataset.gather(samples), samples, epoch);
     }
   }
 
-  async *#asyncBatches(epoch: number): AsyncGenerator<F> {
+  async *#asyncBatches(epoch: number): AsyncGenerator<G> {
     if (this.#source instanceof Dataset) {
       yield* this.batches({ epoch });
       return;
     }
-    const samples = this.shuffle ? shuffleWithin(this.#source, this.#shuffleWindow, new Random(this.seed, epoch + 1)) : this.#source;
-    let waiting: F[] = [];
+    const numbered = enumerate(this.#source);
+    const samples = this.shuffle ? shuffleWithin(numbered, this.#shuffleWindow, new Random(this.seed, epoch + 1)) : numbered;
+    let waiting: Numbered<F>[] = [];
     for await (const sample of samples) {
       waiting.push(sample);
       if (waiting.length === this.batchSize) {
-        yield stack(waiting);
+        yield this.#stacked(waiting, epoch);
         waiting = [];
       }
     }
-    if (waiting.length > 0 && !this.dropLast) yield stack(waiting);
+    if (waiting.length > 0 && !this.dropLast) yield this.#stacked(waiting, epoch);
+  }
+
+  #stacked(samples: readonly Numbered<F>[], epoch: number): G {
+    return this.#transformed(
+      stack(samples.map(({ sample }) => sample)),
+      samples.map(({ position }) => position),
+      epoch,
+    );
+  }
+
+  #transformed(batch: F, samples: ArrayLike<number>, epoch: number): G {
+    // Without a transform G is F, which the compiler cannot know.
+    if (this.#transform === undefined) return batch as Fields as G;
+    return this.#transform(batch, new Draws({ seed: this.seed, epoch, samples }));
   }
 
   #dataset(): Dataset<F> {
@@ -130,6 +155,17 @@ export class DataLoader<F extends Fields = Fields> implements Iterable<F>, Async
       hint: "for await (const batch of loader)",
     });
   }
+}
+
+/** A sample of a stream and how many came before it. */
+interface Numbered<F> {
+  readonly sample: F;
+  readonly position: number;
+}
+
+async function* enumerate<F>(source: AsyncIterable<F>): AsyncGenerator<Numbered<F>> {
+  let position = 0;
+  for await (const sample of source) yield { sample, position: position++ };
 }
 
 /** Holds `window` samples back and gives out a random one of them for each new one that comes. */

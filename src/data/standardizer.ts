@@ -1,9 +1,17 @@
-// Brings every column of a table to mean 0 and standard deviation 1, with numbers taken from the training part only.
+// Brings every column of a table, or channel of images, to mean 0 and standard deviation 1, with numbers taken from the training part only.
 
 import { InputError } from "../util/errors.ts";
-import type { NdArray, Storage } from "./array.ts";
+import { elementCount, type NdArray, type Storage } from "./array.ts";
+import { checkCount } from "./generators/random.ts";
 
-export interface StandardizerState {
+/** What counts as a column. */
+export interface StandardizerOptions {
+  /** The axis that counts columns or channels: 1 for images [batch, channels, height, width]. Default the last one. */
+  readonly axis?: number;
+}
+
+/** Column statistics as JSON. */
+export interface StandardizerState extends StandardizerOptions {
   /** One mean per column. */
   readonly mean: readonly number[];
   /** One standard deviation per column (divided by the number of rows); 1 where a column never changes. */
@@ -11,18 +19,24 @@ export interface StandardizerState {
 }
 
 /**
- * Column statistics that can be applied to other rows and kept as JSON. Columns are the last axis; an array of one axis is one column.
+ * Column statistics that can be applied to other rows and kept as JSON. Columns are the last axis or the one that `axis` names; an array
+ * of one axis is one column.
  *
  * @example
  * const scale = Standardizer.fit(train.x);
  * const validation = scale.apply(rest.x);
+ * @example
+ * const pixels = new Standardizer({ mean: [0.1307], deviation: [0.3081], axis: 1 });
+ * await fit(net, images, { …, transform: mapField("x", (x) => pixels.apply(x)) });
  */
 export class Standardizer {
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
+  readonly axis: number | undefined;
 
-  /** @throws InputError when the two lists differ in length, are empty, or hold a value that is not finite or not positive. */
-  constructor({ mean, deviation }: StandardizerState) {
+  /** @throws InputError when the two lists differ in length, are empty, or hold a value that is not finite or not positive; for an axis below 1. */
+  constructor({ mean, deviation, axis }: StandardizerState) {
+    if (axis !== undefined) checkCount(axis, "standardizer: axis");
     if (mean.length !== deviation.length || mean.length === 0) {
       throw new InputError(`standardizer: expected as many deviations as means, at least one, got ${mean.length} and ${deviation.length}`);
     }
@@ -31,47 +45,50 @@ export class Standardizer {
     }
     this.mean = [...mean];
     this.deviation = [...deviation];
+    this.axis = axis;
   }
 
-  /** @throws InputError when there is no row or a value is not finite. */
-  static fit(values: NdArray): Standardizer {
-    const columns = columnCount(values);
+  /** @throws InputError when there is no row, no such axis, or a value is not finite. */
+  static fit(values: NdArray, options: StandardizerOptions = {}): Standardizer {
+    const { columns, inner } = layout(values, options.axis);
     const rows = columns === 0 ? 0 : values.data.length / columns;
     if (rows === 0) throw new InputError(`standardizer: expected at least one row and one column, got shape [${values.shape.join(", ")}]`);
+    const columnOf = (index: number): number => Math.floor(index / inner) % columns;
     const mean = new Array<number>(columns).fill(0);
     const square = new Array<number>(columns).fill(0);
     // Two passes in double precision: the one-pass formula loses all digits when the mean is large beside the spread.
     values.data.forEach((value: number, index: number) => {
       if (!Number.isFinite(value)) {
         throw new InputError(
-          `standardizer: row ${Math.floor(index / columns)}, column ${index % columns}: expected a finite number, got ${value}`,
+          `standardizer: row ${Math.floor(index / (columns * inner))}, column ${columnOf(index)}: expected a finite number, got ${value}`,
         );
       }
-      mean[index % columns] = (mean[index % columns] as number) + value / rows;
+      mean[columnOf(index)]! += value / rows;
     });
     values.data.forEach((value: number, index: number) => {
-      const offset = value - (mean[index % columns] as number);
-      square[index % columns] = (square[index % columns] as number) + (offset * offset) / rows;
+      const offset = value - (mean[columnOf(index)] as number);
+      square[columnOf(index)]! += (offset * offset) / rows;
     });
     const deviation = square.map((variance, column) => {
       const spread = Math.sqrt(variance);
       // A constant column may still show rounding noise; dividing by that would blow it up.
       return spread > 1e-12 * Math.max(1, Math.abs(mean[column] as number)) ? spread : 1;
     });
-    return new Standardizer({ mean, deviation });
+    return new Standardizer({ mean, deviation, ...options });
   }
 
   /** @throws InputError when `state` is not what `toJSON` gives. */
   static fromJSON(state: unknown): Standardizer {
-    const { mean, deviation } = (state ?? {}) as Partial<StandardizerState>;
-    if (!isNumbers(mean) || !isNumbers(deviation)) {
+    const { mean, deviation, axis } = (state ?? {}) as Partial<StandardizerState>;
+    if (!isNumbers(mean) || !isNumbers(deviation) || !(axis === undefined || typeof axis === "number")) {
       throw new InputError('standardizer: expected {"mean": […], "deviation": […]} with numbers');
     }
-    return new Standardizer({ mean, deviation });
+    return new Standardizer({ mean, deviation, ...(axis === undefined ? {} : { axis }) });
   }
 
+  /** What `fromJSON` reads. */
   toJSON(): StandardizerState {
-    return { mean: this.mean, deviation: this.deviation };
+    return { mean: this.mean, deviation: this.deviation, ...(this.axis === undefined ? {} : { axis: this.axis }) };
   }
 
   /** (value - mean) / deviation per column, same shape. */
@@ -85,7 +102,7 @@ export class Standardizer {
   }
 
   #map(values: NdArray, change: (value: number, mean: number, deviation: number) => number): NdArray<Float32Array> {
-    const columns = columnCount(values);
+    const { columns, inner } = layout(values, this.axis);
     if (columns !== this.mean.length) {
       throw new InputError(`standardizer: fitted on ${this.mean.length} columns, got shape [${values.shape.join(", ")}]`, {
         hint: "give the same columns in the same order as for fit",
@@ -94,15 +111,19 @@ export class Standardizer {
     const source: Storage = values.data;
     const data = new Float32Array(source.length);
     for (let index = 0; index < data.length; index++) {
-      const column = index % columns;
+      const column = Math.floor(index / inner) % columns;
       data[index] = change(source[index] as number, this.mean[column] as number, this.deviation[column] as number);
     }
     return { shape: values.shape, data };
   }
 }
 
-function columnCount(values: NdArray): number {
-  return values.shape.length < 2 ? 1 : (values.shape[values.shape.length - 1] as number);
+/** How many columns there are, and how many neighbouring values belong to the same one. */
+function layout({ shape }: NdArray, axis = Math.max(0, shape.length - 1)): { readonly columns: number; readonly inner: number } {
+  if (axis > 0 && axis >= shape.length) {
+    throw new InputError(`standardizer: expected an axis ${axis}, got shape [${shape.join(", ")}]`);
+  }
+  return { columns: axis === 0 ? 1 : (shape[axis] as number), inner: elementCount(shape.slice(axis + 1)) };
 }
 
 function isNumbers(value: unknown): value is number[] {

@@ -26,6 +26,7 @@ export interface RegressionTable {
   readonly targetName: string;
 }
 
+/** A table of either task. */
 export type Table = ClassificationTable | RegressionTable;
 
 /** The rows of a table as samples with fields x and y. */

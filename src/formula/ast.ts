@@ -54,6 +54,7 @@ export interface InsideNode {
   readonly access: AccessNode;
 }
 
+/** A node of a formula that has a value. */
 export type Expression = NumberNode | NameNode | AccessNode | CallNode | ReduceNode | CountNode | PositionNode | InsideNode;
 
 /** `...` or `...name`: zero or more axes, broadcast between the accesses that share the group. */
@@ -63,6 +64,7 @@ export interface EllipsisNode {
   readonly group: string;
 }
 
+/** What may stand in one place of an index. */
 export type IndexNode = Expression | EllipsisNode;
 
 /** An axis a reduction (or the left side) introduces. */
@@ -76,6 +78,7 @@ export type BoundAxis =
   /** `@axes`: those axes of the plain ellipsis group that the attribute lists; the result keeps them with extent 1. */
   | { readonly kind: "list"; readonly attribute: string };
 
+/** One line of a formula: a target, its index, and the expression that defines it. */
 export interface Statement {
   readonly target: string;
   /** Index of the left side; plain axes may carry an extent (`y[i < n]`). */
@@ -108,20 +111,25 @@ export interface Formula {
   readonly derived?: "whole" | "partial";
 }
 
+/** The plain `...`. */
 export const ELLIPSIS: EllipsisNode = { kind: "ellipsis", group: "" };
 
+/** The node of a number. */
 export function number(value: number): NumberNode {
   return { kind: "number", value };
 }
 
+/** The node of a name that stands without an index. */
 export function name(text: string): NameNode {
   return { kind: "name", name: text };
 }
 
+/** The node of a function with its arguments. */
 export function call(fn: FunctionName, ...args: readonly Expression[]): CallNode {
   return { kind: "call", fn, args };
 }
 
+/** Whether an access reads the whole tensor as `x[...]` does: one plain ellipsis as its index. */
 export function isPlain(access: AccessNode): boolean {
   return access.indices.length === 1 && access.indices[0]?.kind === "ellipsis" && access.indices[0].group === "";
 }
@@ -169,6 +177,7 @@ export function visit(node: Expression, see: (node: Expression) => void): void {
   for (const child of childrenOf(node)) visit(child, see);
 }
 
+/** The expressions directly inside a node, in the order of the text. */
 export function childrenOf(node: Expression): readonly Expression[] {
   switch (node.kind) {
     case "number":

@@ -11,6 +11,7 @@ export interface BindInput {
   readonly shape: readonly number[];
 }
 
+/** What a formula is bound to: shapes and dtypes of its inputs, and its attributes. */
 export interface Binding {
   /** Name of the op, for errors and listings. */
   readonly name: string;

@@ -8,6 +8,7 @@ import { Explainer } from "./explain-element.ts";
 import type { Filled, FilledTerm } from "./filled.ts";
 import type { ScalarType } from "./nest.ts";
 
+/** How much of a computation to write out, and how exactly. */
 export interface ExplainOptions {
   /** Significant digits of printed numbers (default 4). */
   readonly digits?: number;
@@ -38,6 +39,7 @@ export interface ExplanationLine {
   readonly terms: readonly FilledTerm[];
 }
 
+/** How one element came to be, line by line. */
 export interface Explanation {
   readonly name: string;
   /** In the order of computing; the last is the element asked for. */
@@ -85,6 +87,7 @@ export function explanationText(explanation: Explanation): string {
   return text.join("\n");
 }
 
+/** The element a line is about, as a formula writes it: `y[0, 2]`. */
 export function elementName(line: ExplanationLine): string {
   return line.position.length === 0 ? line.target : `${line.target}[${line.position.join(", ")}]`;
 }

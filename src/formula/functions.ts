@@ -15,6 +15,7 @@ export interface FunctionRow {
   readonly operator?: { readonly symbol: string; readonly precedence: number };
 }
 
+/** Every function a formula may call: parameters, value, derivatives and how it is written. */
 export const FUNCTIONS: Readonly<Record<FunctionName, FunctionRow>> = {
   add: {
     parameters: ["a", "b"],

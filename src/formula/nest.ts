@@ -6,6 +6,7 @@ export type DType = "float32" | "float64" | "int32" | "uint8" | "bool";
 /** Types inside an expression. `float` is f32 on fast backends and f64 where a float64 operand takes part (reference backend). */
 export type ScalarType = "float" | "int" | "bool";
 
+/** One loop of a nest. */
 export interface Axis {
   readonly name: string;
   /** Number of steps, ≥ 0. */
@@ -33,6 +34,7 @@ export interface IndirectIndex {
   readonly value: Scalar;
 }
 
+/** Where an element is read along one dimension. */
 export type Index = AffineIndex | IndirectIndex;
 
 /** Every function a backend must know, by name. Comparisons and logic give bool. */
@@ -99,6 +101,7 @@ export interface Call {
   readonly type: ScalarType;
 }
 
+/** A number known when the nest is made. */
 export interface Constant {
   readonly kind: "constant";
   /** Number; for bool 0 or 1. May be ±Infinity or NaN for float. */
@@ -121,6 +124,7 @@ export interface Position {
   readonly type: "int";
 }
 
+/** Reads one element of an operand. */
 export interface Load {
   readonly kind: "load";
   /** Position in Nest.operands. */
@@ -146,11 +150,13 @@ export interface Accumulator {
   readonly type: ScalarType;
 }
 
+/** A node of the expression that a nest computes for each element. */
 export type Scalar = Call | Constant | Param | Position | Load | Inside | Accumulator;
 
 /** argmax/argmin give the flat position (row-major over the reduced axes, int) of the first extremum; NaN counts as extremum. */
 export type Reducer = "sum" | "prod" | "max" | "min" | "argmax" | "argmin";
 
+/** A tensor that a nest reads. */
 export interface Operand {
   readonly dtype: DType;
   /** Dense row-major. */

@@ -30,6 +30,7 @@ import { type Place, resolve } from "./resolve.ts";
 
 export { expressionsOf } from "./ast.ts";
 
+/** Names that are no tensors. */
 export interface ParseOptions {
   /** Names of attributes read as values at run time (learning rate, slope). All other bare names are tensors. */
   readonly params?: readonly string[];

@@ -15,11 +15,13 @@ export function mathmlOf(formula: Formula, options?: LayoutOptions): string {
   return math(table(lines.map(({ left, relation, right }) => [draw(left), mo(relation), draw(right)])));
 }
 
+/** A statement as a MathML element. */
 export function mathmlOfStatement(statement: Statement, options?: LayoutOptions): string {
   const { left, relation, right } = layoutStatement(statement, options);
   return math(row([draw(left), mo(relation), draw(right)]));
 }
 
+/** An expression as a MathML element. */
 export function mathmlOfExpression(expression: Expression, options?: LayoutOptions): string {
   return math(draw(layoutExpression(expression, options)));
 }

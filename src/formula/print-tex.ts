@@ -46,11 +46,13 @@ export function texOf(formula: Formula, options?: LayoutOptions): string {
   return aligned(lines.map(({ left, relation, right }) => [tex(left), `${symbol(relation)} ${tex(right)}`]));
 }
 
+/** A statement as TeX in math mode. */
 export function texOfStatement(statement: Statement, options?: LayoutOptions): string {
   const { left, relation, right } = layoutStatement(statement, options);
   return `${tex(left)} ${symbol(relation)} ${tex(right)}`;
 }
 
+/** An expression as TeX in math mode. */
 export function texOfExpression(expression: Expression, options?: LayoutOptions): string {
   return tex(layoutExpression(expression, options));
 }

@@ -46,15 +46,20 @@ const PRODUCT = 5;
 const UNARY = 6;
 const ATOM = 8;
 
+/** A formula as text, one statement per line. */
 export function printFormula(formula: Formula): string {
   return formula.statements.map(printStatement).join("\n");
 }
 
+/** A statement as text. */
 export function printStatement(statement: Statement): string {
   return `${printTarget(statement)} ${statement.accumulate ? "+=" : "="} ${printExpression(statement.value)}`;
 }
 
-/** @param level operators of a lower precedence are put in parentheses */
+/**
+ * An expression as text.
+ * @param level operators of a lower precedence are put in parentheses
+ */
 export function printExpression(node: Expression, level = 0): string {
   return new TextPrinter(undefined).at(node, level);
 }

@@ -24,6 +24,7 @@ export const elementTypes = {
   I64: { bytes: 8, read: readLongs },
 } as const satisfies Record<string, ElementType>;
 
+/** The element types that can be read, as safetensors names them. */
 export type ElementTypeName = keyof typeof elementTypes;
 
 /** The value of an IEEE 754 half-precision number given as its 16 bits. */

@@ -6,6 +6,7 @@ import type { ElementType, ElementTypeName } from "./bytes.ts";
 import { elementTypes } from "./bytes.ts";
 import { findDuplicateKey } from "./json-keys.ts";
 
+/** Numbers as they are read. */
 export type StoredData = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** The element types that are written; a Uint8Array is U8 unless `dtype` says BOOL. */
@@ -19,6 +20,7 @@ export interface TensorToStore {
   readonly dtype?: WritableDtype | DType;
 }
 
+/** One tensor of a file. */
 export interface StoredTensor {
   readonly shape: readonly number[];
   /** F16 and BF16 arrive as Float32Array, I64 as Int32Array, BOOL as Uint8Array of 0 and 1. */
@@ -27,6 +29,7 @@ export interface StoredTensor {
   readonly dtype: ElementTypeName;
 }
 
+/** What a safetensors file holds. */
 export interface SafetensorsFile {
   /** In the order of the data in the file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;

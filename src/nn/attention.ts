@@ -16,6 +16,7 @@ import { type RotaryOptions, rotary } from "./positions.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
 import type { TokensRule } from "./sequence-rules.ts";
 
+/** What attention may see, and how it is weighted. */
 export interface ScaledDotProductOptions {
   /** Bool or whole numbers that broadcast to [..., queries, keys]: true where the query may attend to the key. */
   readonly mask?: Tensor;
@@ -27,6 +28,7 @@ export interface ScaledDotProductOptions {
   readonly scale?: number;
 }
 
+/** Sizes of the parts of a multi-head attention. */
 export interface MultiHeadAttentionOptions {
   /** Features of the keys' and of the values' source. Default: those of the queries. */
   readonly keySize?: number;
@@ -51,7 +53,7 @@ export interface AttentionOptions {
   readonly value?: Tensor;
   /** [queries, keys], [batch, queries, keys] or [batch, heads, queries, keys]: true where a query may attend to a key. */
   readonly mask?: Tensor;
-  /** [batch, keys]: true where a key is real, not padding (the opposite of PyTorch's key_padding_mask). */
+  /** `[batch, keys]`, true where a key is real, not padding (the opposite of PyTorch's key_padding_mask). */
   readonly keyMask?: Tensor;
 }
 

@@ -52,6 +52,7 @@ export function stateOf(part: object): LayerState | undefined {
   return states.get(part);
 }
 
+/** Whether a value is a layer of this library. */
 export function isLayer(candidate: unknown): candidate is Layer {
   return typeof candidate === "function" && states.has(candidate);
 }

@@ -10,7 +10,9 @@ import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { WeightOptions } from "./linear.ts";
 import type { ConvolutionRule, Windows } from "./rules.ts";
 
+/** Windows, and how weight and bias begin. */
 export type ConvolutionLayerOptions = ConvolutionOptions & WeightOptions;
+/** Windows, and how weight and bias begin. */
 export type TransposedConvolutionLayerOptions = TransposedConvolutionOptions & WeightOptions;
 
 type Option<Options, Key extends string, Default> = Options extends { readonly [K in Key]: infer Value } ? Value : Default;

@@ -11,6 +11,7 @@ import { InputError, ShapeError } from "../util/errors.ts";
 import { wholeNumbers } from "./checks.ts";
 import { checkNotEmpty, checkPair, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
 
+/** Which samples count, and how much. */
 export interface ClassLossOptions extends LossOptions {
   /** One number per class by which its samples count; the mean is then over the weights. Default: all 1. */
   readonly weights?: Tensor;
@@ -18,6 +19,7 @@ export interface ClassLossOptions extends LossOptions {
   readonly ignoreIndex?: number;
 }
 
+/** Which samples count, how much, and how certain their targets are. */
 export interface CrossEntropyOptions extends ClassLossOptions {
   /** Share of the target that is spread evenly over all classes, in [0, 1]. Default 0. Szegedy et al. 2016. */
   readonly labelSmoothing?: number;
@@ -77,6 +79,7 @@ export function negativeLogLikelihood<const Options extends ClassLossOptions = R
   return reduceCounted(name, byLabel(rows.negativeLogLikelihood, logProbabilities, labels), labels, options);
 }
 
+/** Reduction and weights of the focal loss. */
 export interface FocalOptions extends LossOptions {
   /** How much less samples count that are right already. Default 2. */
   readonly gamma?: number;

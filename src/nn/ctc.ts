@@ -8,6 +8,7 @@ import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { type Loss, type LossOptions, reduce } from "./reduction.ts";
 
+/** Reduction and special cases of CTC. */
 export interface CtcOptions extends LossOptions {
   /** The class that stands for "no label". Default 0. */
   readonly blank?: number;

@@ -14,7 +14,7 @@ import type { HalfRule, LinearRule, SameRule } from "./rules.ts";
 /**
  * x where positive, else slope · x with learned slopes: one per channel of [batch, channels, …], or one for all. Parameter weight [channels].
  * He et al. 2015.
- * @param init where the slopes start
+ * @param options `init`: where the slopes start (default 0.25)
  */
 export function prelu(channels = 1, options: { readonly init?: number } = {}): ShapedLayer<SameRule> {
   refuseTensor("prelu", channels);

@@ -30,6 +30,7 @@ export function lecunNormal(): Initialiser {
   return byNormal((fans) => 1 / fans.in);
 }
 
+/** The variance of `lecunNormal`, drawn evenly between ± its limit. LeCun et al. 1998. */
 export function lecunUniform(): Initialiser {
   return byUniform((fans) => 1 / fans.in);
 }
@@ -39,6 +40,7 @@ export function glorotNormal(): Initialiser {
   return byNormal((fans) => 2 / (fans.in + fans.out));
 }
 
+/** The variance of `glorotNormal`, drawn evenly between ± its limit. Glorot & Bengio 2010 (Xavier). */
 export function glorotUniform(): Initialiser {
   return byUniform((fans) => 2 / (fans.in + fans.out));
 }
@@ -48,28 +50,34 @@ export function heNormal(): Initialiser {
   return byNormal((fans) => 2 / fans.in);
 }
 
+/** The variance of `heNormal`, drawn evenly between ± its limit. He et al. 2015 (Kaiming). */
 export function heUniform(): Initialiser {
   return byUniform((fans) => 2 / fans.in);
 }
 
+/** Gaussian numbers. @throws InputError when the deviation is negative */
 export function normal(mean = 0, deviation = 1): Initialiser {
   if (!(deviation >= 0)) throw new InputError(`normal: the deviation must not be negative, got ${deviation}`);
   return (shape) => random.normal(shape, mean, deviation);
 }
 
+/** Numbers drawn evenly from [low, high). @throws InputError unless low ≤ high */
 export function uniform(low = 0, high = 1): Initialiser {
   if (!(low <= high)) throw new InputError(`uniform: expected low ≤ high, got ${low} and ${high}`);
   return (shape) => random.uniform(shape, low, high);
 }
 
+/** The same number everywhere. */
 export function constant(value: number): Initialiser {
   return (shape) => full(shape, value);
 }
 
+/** 0 everywhere. */
 export function zeros(): Initialiser {
   return constant(0);
 }
 
+/** 1 everywhere. */
 export function ones(): Initialiser {
   return constant(1);
 }

@@ -119,6 +119,7 @@ export function softmax(axis: Axes = -1): ShapedLayer<SameRule> {
   return activation("softmax", { axis }, (x) => functions.softmax(x, axis));
 }
 
+/** log softmax along an axis (default the last one) as a layer; the same shape. */
 export function logSoftmax(axis: Axes = -1): ShapedLayer<SameRule> {
   return activation("logSoftmax", { axis }, (x) => functions.logSoftmax(x, axis));
 }

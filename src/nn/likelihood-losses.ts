@@ -7,6 +7,7 @@ import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkPair, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
 
+/** How a divergence is reduced, and what the target holds. */
 export interface DivergenceOptions {
   /** "batchMean": the sum over the batch size, the divergence per sample (default); "mean" over all elements, "sum", or "none". */
   readonly reduction?: "batchMean" | "mean" | "sum" | "none";

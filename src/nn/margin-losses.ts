@@ -7,6 +7,7 @@ import { InputError, ShapeError } from "../util/errors.ts";
 import { wholeNumbers } from "./checks.ts";
 import { checkNotEmpty, checkPair, checkTargets, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
 
+/** Reduction and margin. */
 export interface MarginOptions extends LossOptions {
   /** The distance asked for. Default 1 (cosineEmbeddingLoss: 0). */
   readonly margin?: number;
@@ -91,6 +92,7 @@ export function cosineSimilarity(a: Tensor, b: Tensor, epsilon = 1e-12): Tensor 
   return a.mul(b).sum(-1).div(squares.sqrt());
 }
 
+/** Reduction, margin and distance. */
 export interface TripletOptions extends MarginOptions {
   /** Order of the distance. Default 2: Euclidean. */
   readonly order?: number;

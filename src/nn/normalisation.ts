@@ -9,6 +9,7 @@ import { checkCount, checkFeatures, checkRank, given, product } from "./checks.t
 import { type LayerMembers, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { ChannelsRule, SameRule } from "./rules.ts";
 
+/** Settings of a batch normalisation. */
 export interface BatchNormOptions {
   /** Added to the variance before the root. Default 1e-5. */
   readonly epsilon?: number;
@@ -20,6 +21,7 @@ export interface BatchNormOptions {
   readonly trackRunningStatistics?: boolean;
 }
 
+/** Settings of a layer normalisation. */
 export interface LayerNormOptions {
   readonly epsilon?: number;
   /** Learned weight and bias per element. Default true. */

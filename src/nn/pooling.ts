@@ -7,11 +7,13 @@ import { checkRank, given, perDimension, SPATIAL } from "./checks.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { AdaptiveRule, GlobalPoolingRule, PoolingRule, Sizes, Windows } from "./rules.ts";
 
+/** Where the windows lie, and by what to divide. */
 export type AveragePoolingOptions = PoolingOptions & {
   /** Divide by the whole window, or only by the part of it inside the input. Default true: the whole. */
   readonly countPadding?: boolean;
 };
 
+/** The shape of what a global pooling gives. */
 export interface GlobalPoolingOptions {
   /** Keeps the spatial dimensions with extent 1. Default false. */
   readonly keepDims?: boolean;

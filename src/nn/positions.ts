@@ -10,6 +10,7 @@ import { normal, type Start, start } from "./init.ts";
 import { makeLayer, type ShapedLayer } from "./layer.ts";
 import type { TokensRule } from "./sequence-rules.ts";
 
+/** Wavelengths and layout of a rotary position encoding. */
 export interface RotaryOptions {
   /** The slowest wave has about this wavelength over 2π. Default 10000. */
   readonly base?: number;

@@ -20,6 +20,7 @@ export interface RecurrentWeightOptions {
   readonly biasInit?: Initialiser;
 }
 
+/** The activation of a plain recurrent network. */
 export interface RnnOptions {
   /** Default "tanh". */
   readonly activation?: "tanh" | "relu";

@@ -7,6 +7,7 @@ import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 
+/** How the losses of elements or samples become one number. */
 export interface LossOptions {
   /** "mean" over the elements or samples (default), their "sum", or "none": every one. */
   readonly reduction?: "mean" | "sum" | "none";

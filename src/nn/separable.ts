@@ -8,6 +8,7 @@ import { type ConvolutionLayer, type ConvolutionLayerOptions, conv2d } from "./c
 import { type Layer, makeLayer } from "./layer.ts";
 import type { WeightOptions } from "./linear.ts";
 
+/** Windows of each channel's own kernels, and how weight and bias begin. */
 export type DepthwiseOptions = Omit<ConvolutionOptions, "groups"> &
   WeightOptions & {
     /** Outputs per channel. Default 1. */

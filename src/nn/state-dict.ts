@@ -15,6 +15,7 @@ export interface StoredNumbers {
 /** Tensors by name. */
 export type StateSource = ReadonlyMap<string, StoredNumbers> | Readonly<Record<string, StoredNumbers>>;
 
+/** How exactly names must agree. */
 export interface LoadOptions {
   /** Whether missing and unexpected names are errors. Default true. Differing shapes always are. */
   readonly strict?: boolean;

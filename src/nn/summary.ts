@@ -9,6 +9,7 @@ import { observeLayers, stateOf } from "./call.ts";
 import type { LayerMembers } from "./layer.ts";
 import { grouped, parameterTotal } from "./print.ts";
 
+/** One layer of a model. */
 export interface SummaryRow {
   /** Where the layer stands ("0.conv1"). */
   readonly path: string;
@@ -21,6 +22,7 @@ export interface SummaryRow {
   readonly multiplyAdds: number;
 }
 
+/** A model as a table of its layers. */
 export interface Summary {
   readonly inputShape: readonly number[];
   readonly rows: readonly SummaryRow[];

@@ -16,6 +16,7 @@ import type { RotaryOptions } from "./positions.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
 import type { TokensRule } from "./sequence-rules.ts";
 
+/** Settings of a transformer layer. */
 export interface TransformerOptions {
   /** Features within the feed-forward network. Default 4 · size. */
   readonly feedForward?: number;
@@ -35,6 +36,7 @@ export interface TransformerOptions {
   readonly epsilon?: number;
 }
 
+/** Settings of a stack of transformer layers. */
 export interface StackOptions extends TransformerOptions {
   /** Default 6. */
   readonly layers?: number;
@@ -46,7 +48,7 @@ export type EncoderOptions = Pick<AttentionOptions, "mask" | "keyMask">;
 export interface DecoderOptions extends EncoderOptions {
   /** [tokens, memory tokens] or as in AttentionOptions: what of the memory a token may attend to. */
   readonly memoryMask?: Tensor;
-  /** [batch, memory tokens]: true where the memory is real, not padding. */
+  /** `[batch, memory tokens]`, true where the memory is real, not padding. */
   readonly memoryKeyMask?: Tensor;
 }
 

@@ -32,6 +32,7 @@ export interface OpExample {
   readonly resultShape?: readonly number[];
 }
 
+/** One row of the catalogue, with inputs to try it on. */
 export interface CatalogueEntry {
   /** Unique: the op's name, with a suffix for further members of a family ("conv2dGrouped"). */
   readonly name: string;

@@ -6,6 +6,7 @@ import { parseFormula } from "../formula/parse.ts";
 /** How the op is scheduled and explained. `view` ops copy nothing. */
 export type OpKind = "map" | "reduce" | "contract" | "window" | "move" | "gather" | "random" | "composite" | "view" | "update";
 
+/** What an op is, in words. */
 export interface OpDoc {
   readonly en: string;
   readonly ja?: string;
@@ -13,6 +14,7 @@ export interface OpDoc {
   readonly source?: string;
 }
 
+/** An op of the catalogue: a formula with its gradients and attributes. */
 export interface Op {
   readonly name: string;
   readonly kind: OpKind;
@@ -30,6 +32,7 @@ export interface Op {
   readonly doc: OpDoc;
 }
 
+/** What a formula does not say by itself. */
 export interface OpOptions {
   /** For each input its gradient, as an expression over gy, the inputs and y, or as statements whose last defines g‹input›. */
   readonly gradient?: Readonly<Record<string, string>>;

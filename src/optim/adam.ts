@@ -4,6 +4,7 @@ import * as updates from "../ops/updates.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { declareOptimizer, type MakeOptimizer, rule, type UpdateContext } from "./optimizer.ts";
 
+/** Settings of Adam and its relatives. */
 export interface AdamOptions {
   /** Default 0.001 (Adamax and NAdam: 0.002). */
   readonly learningRate?: number;
@@ -69,6 +70,7 @@ export const adamax: MakeOptimizer<AdamOptions> = declareOptimizer({
   },
 });
 
+/** Settings of NAdam. */
 export interface NAdamOptions extends AdamOptions {
   /** How fast the momentum grows to β₁. Default 0.004. */
   readonly momentumDecay?: number;

@@ -8,6 +8,7 @@ import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { rule } from "./optimizer.ts";
 
+/** Averages of a model's weights over its training. */
 export interface WeightAverages {
   /** How many updates are in the averages. */
   readonly updates: number;
@@ -21,6 +22,7 @@ export interface WeightAverages {
   loadStateDict(state: AveragesState): void;
 }
 
+/** Averages of weights with their count, for a checkpoint. */
 export interface AveragesState {
   readonly updates: number;
   readonly tensors: ReadonlyMap<string, Tensor>;

@@ -6,6 +6,7 @@ import type { Tensor } from "../tensor/types.ts";
 import { type AdamOptions, moments } from "./adam.ts";
 import { declareOptimizer, type MakeOptimizer, rule } from "./optimizer.ts";
 
+/** Settings of LARS. */
 export interface LarsOptions {
   /** Default 0.1. */
   readonly learningRate?: number;

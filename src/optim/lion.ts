@@ -3,6 +3,7 @@
 import * as updates from "../ops/updates.ts";
 import { declareOptimizer, type MakeOptimizer, rule } from "./optimizer.ts";
 
+/** Settings of Lion. */
 export interface LionOptions {
   /** Default 0.0001: a tenth to a third of what Adam would take. */
   readonly learningRate?: number;

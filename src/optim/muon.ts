@@ -7,6 +7,7 @@ import { ShapeError } from "../util/errors.ts";
 import { norm } from "./large-batch.ts";
 import { declareOptimizer, type MakeOptimizer, rule } from "./optimizer.ts";
 
+/** Settings of Muon. */
 export interface MuonOptions {
   /** Default 0.001. */
   readonly learningRate?: number;

@@ -30,6 +30,7 @@ export interface OptimizerState {
   readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: HostArray }>;
 }
 
+/** Moves parameters by their gradients, with settings for each group and a state that can be kept. */
 export interface Optimizer {
   readonly kind: string;
   /** The learning rate of the first group; setting it sets all groups, keeping their ratios to the first. 0 is allowed, as a beginning or end of a schedule. */
@@ -73,6 +74,7 @@ export interface OptimizerDeclaration<Options> {
   readonly update: (context: UpdateContext<Options>) => void;
 }
 
+/** Makes an optimizer for parameters, or for groups of them with settings of their own. @throws InputError for settings out of range */
 export type MakeOptimizer<Options> = (parameters: Parameters | readonly ParameterGroup<Options>[], options?: Options) => Optimizer;
 
 /** The function that makes optimizers of one kind. */

@@ -3,6 +3,7 @@
 import * as updates from "../ops/updates.ts";
 import { declareOptimizer, type MakeOptimizer, rule } from "./optimizer.ts";
 
+/** Settings of RMSprop. */
 export interface RmsPropOptions {
   /** Default 0.01. */
   readonly learningRate?: number;
@@ -47,6 +48,7 @@ export const rmsProp: MakeOptimizer<RmsPropOptions> = declareOptimizer({
   },
 });
 
+/** Settings of AdaGrad. */
 export interface AdaGradOptions {
   /** Default 0.01. */
   readonly learningRate?: number;
@@ -76,6 +78,7 @@ export const adaGrad: MakeOptimizer<AdaGradOptions> = declareOptimizer({
   },
 });
 
+/** Settings of AdaDelta. */
 export interface AdaDeltaOptions {
   /** Default 1: the rule finds its own size. */
   readonly learningRate?: number;

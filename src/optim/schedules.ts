@@ -122,6 +122,7 @@ export function inSequence(...parts: readonly { readonly schedule: Schedule; rea
   };
 }
 
+/** When and how far the rate falls on a plateau. */
 export interface PlateauOptions {
   /** Share of the rate that is left when there was no improvement. Default 0.1. */
   readonly factor?: number;

@@ -5,6 +5,7 @@ import { InputError } from "../util/errors.ts";
 import type { ParameterGroup, Parameters } from "./groups.ts";
 import { declareOptimizer, type Optimizer, rule } from "./optimizer.ts";
 
+/** Settings of stochastic gradient descent. */
 export interface SgdOptions {
   readonly learningRate: number;
   /** Share of the velocity that stays from step to step. Default 0. */

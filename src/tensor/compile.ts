@@ -15,9 +15,11 @@ import type { Value } from "./value.ts";
 /** Tensors are inputs; numbers, strings and booleans are fixed at tracing, and another one traces anew. */
 export type CompileArgument = Tensor | number | string | boolean | undefined | null;
 
+/** What a compiled function may give: tensors, alone, in a list or by name, or nothing. */
 // biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement gives void
 export type CompileResult = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | undefined | void;
 
+/** Name and safeguard of a compiled function. */
 export interface CompileOptions {
   /** For listings and errors. Default: the function's name. */
   readonly name?: string;
@@ -30,6 +32,7 @@ export interface CompileOptions {
   readonly onPass?: (name: string, graph: StepGraph) => void;
 }
 
+/** One compiled program, to look into. */
 export interface CompiledStep {
   readonly name: string;
   /** Before any pass, and after all of them. */
@@ -46,7 +49,12 @@ export interface CompiledStep {
   readonly listing: (part?: ListingPart) => string;
 }
 
+/** A function that was compiled: the same arguments and results, run as one program for each combination of shapes. */
 export interface CompiledFunction<Args extends readonly CompileArgument[], Result extends CompileResult> {
+  /**
+   * Runs the program for arguments of these shapes; the first time it traces and compiles it.
+   * @throws what tracing the function throws
+   */
   (...args: Args): Result;
   /** What was compiled so far, one for each combination of shapes and modes. */
   readonly steps: readonly CompiledStep[];
@@ -54,12 +62,14 @@ export interface CompiledFunction<Args extends readonly CompileArgument[], Resul
   profile(...args: Args): Profile<Result>;
 }
 
+/** One run, kernel by kernel. */
 export interface Profile<Result> {
   readonly result: Result;
   /** In the order of the program. */
   readonly kernels: readonly KernelTime[];
 }
 
+/** How long one kernel took. */
 export interface KernelTime {
   readonly name: string;
   readonly milliseconds: number;

@@ -10,6 +10,7 @@ import type { Value } from "./value.ts";
 /** One number for all spatial dimensions, or one each. */
 export type PerDimension = number | readonly number[];
 
+/** Where the windows of a convolution lie; one number stands for every spatial dimension. */
 export interface ConvolutionOptions {
   /** Steps between windows. Default 1. */
   readonly stride?: PerDimension;
@@ -21,12 +22,14 @@ export interface ConvolutionOptions {
   readonly groups?: number;
 }
 
+/** The convolution whose transpose is meant; one number stands for every spatial dimension. */
 export interface TransposedConvolutionOptions extends Omit<ConvolutionOptions, "padding"> {
   readonly padding?: PerDimension;
   /** Extra rows at the end of the output, to choose among the sizes a strided convolution maps together. Default 0. */
   readonly outputPadding?: PerDimension;
 }
 
+/** Where the windows of a pooling lie; one number stands for every spatial dimension. */
 export interface PoolingOptions {
   /** Default: the kernel size. */
   readonly stride?: PerDimension;

@@ -8,6 +8,7 @@ import type { Shape } from "./shapes.ts";
 import { fromData, valueOf } from "./tensor.ts";
 import type { NestedNumbers, Tensor } from "./types.ts";
 
+/** How a new tensor is stored, and whether gradients reach it. */
 export interface TensorOptions {
   /** Default: float32 for numbers, the array's own type for typed arrays, bool for booleans. */
   readonly dtype?: DType;
@@ -15,6 +16,7 @@ export interface TensorOptions {
   readonly requiresGrad?: boolean;
 }
 
+/** Booleans in lists of lists, all of one depth equally long. */
 export type NestedBooleans = boolean | readonly NestedBooleans[];
 
 type Nested = number | boolean | readonly Nested[];
@@ -58,16 +60,22 @@ export function parameter<const S extends Shape>(value: Tensor<S>): Tensor<S> {
   return made;
 }
 
+/**
+ * A tensor of this shape with the same number everywhere.
+ * @throws ShapeError for a shape that is none; InputError for a number that the dtype cannot hold
+ */
 export function full<const S extends Shape>(shape: S, value: number, options: TensorOptions = {}): Tensor<S> {
   const dtype = options.dtype ?? "float32";
   checkShape(shape);
   return make(allocate(dtype, sizeOfShape(shape)).fill(fitted(value, dtype, 0)), shape, dtype, options) as Tensor<S>;
 }
 
+/** A tensor of this shape with 0 everywhere; float32 unless `dtype` says otherwise. */
 export function zeros<const S extends Shape>(shape: S, options?: TensorOptions): Tensor<S> {
   return full(shape, 0, options);
 }
 
+/** A tensor of this shape with 1 everywhere; float32 unless `dtype` says otherwise. */
 export function ones<const S extends Shape>(shape: S, options?: TensorOptions): Tensor<S> {
   return full(shape, 1, options);
 }

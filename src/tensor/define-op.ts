@@ -9,6 +9,7 @@ import { asTensor, like, valueOf } from "./tensor.ts";
 import type { Tensor } from "./types.ts";
 import type { Attributes } from "./value.ts";
 
+/** What the formula of an op of one's own does not say by itself. */
 export interface DefineOpOptions {
   /** For errors, graphs and explanations. Default: the formula's result. */
   readonly name?: string;
@@ -27,7 +28,9 @@ export interface CallOptions {
   readonly shape?: Shape;
 }
 
+/** An op made by `defineOp`: called with its inputs in the order of the formula, it gives the result. */
 export interface DefinedOp {
+  /** Applies the op; inputs and result have the shapes of the formula. @throws ShapeError or InputError when inputs do not fit it */
   (...inputs: readonly (Tensor | number)[]): Tensor;
   /** The same op with attributes or a result shape. */
   with(options: CallOptions): (...inputs: readonly (Tensor | number)[]) => Tensor;

@@ -27,11 +27,13 @@ export type GradientsOf<Args extends readonly unknown[], Choice extends Argument
   ? GradientOf<Args[Choice]>
   : { readonly [Place in keyof Choice]: Choice[Place] extends number ? GradientOf<Args[Choice[Place]]> : never };
 
+/** By which arguments to differentiate. */
 export interface GradOptions<Choice extends ArgumentChoice> {
   /** Position of the argument to differentiate by, or several. Default 0. */
   readonly argument?: Choice;
 }
 
+/** A function's value and its gradient. */
 export interface ValueAndGradient<Gradient> {
   /** What the function gave: a single number. */
   readonly value: Tensor;

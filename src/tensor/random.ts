@@ -15,6 +15,7 @@ import type { Attributes } from "./value.ts";
 let seed = 0;
 let stream = 0;
 
+/** A place in the random numbers of tensors. */
 export interface RandomState {
   readonly seed: number;
   /** How many random tensors were drawn since the seed was set. */
@@ -31,10 +32,15 @@ export function manualSeed(value: number): void {
   });
 }
 
+/** Where the random numbers of tensors are now; `setRandomState` goes on from there. */
 export function randomState(): RandomState {
   return { seed, stream };
 }
 
+/**
+ * Goes on with the random numbers from a state that `randomState` gave.
+ * @throws InputError when its seed is no integer of at most 32 bits
+ */
 export function setRandomState(state: RandomState): void {
   manualSeed(state.seed);
   onEachRun(() => {

@@ -10,8 +10,10 @@ import { apply } from "./engine.ts";
 import { pad, reduceAxes, reshape, shapeText, take, transpose } from "./operate.ts";
 import type { Value } from "./value.ts";
 
+/** How values between elements are found. */
 export type Interpolation = "nearest" | "linear" | "cubic";
 
+/** The new extents and how to fill them. */
 export interface UpsampleOptions {
   /** The new extents. Either this or scale. */
   readonly size?: PerDimension;
@@ -23,8 +25,10 @@ export interface UpsampleOptions {
   readonly alignCorners?: boolean;
 }
 
+/** What added elements hold. */
 export type PaddingMode = "constant" | "reflect" | "replicate" | "circular";
 
+/** What padding adds. */
 export interface PaddingOptions {
   /** "reflect" mirrors without repeating the border, "replicate" repeats the border, "circular" goes on at the other end. Default "constant". */
   readonly mode?: PaddingMode;

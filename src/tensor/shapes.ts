@@ -2,6 +2,7 @@
 
 import type { Add, Divide, Multiply, Subtract } from "ts-arithmetic";
 
+/** Extents of the dimensions, outermost first; literal numbers where the compiler knows them. */
 export type Shape = readonly number[];
 
 /** A type no tensor has: put on an argument, it makes the compiler print the sentence there. */
@@ -61,6 +62,7 @@ export type MatMul<A extends Shape, B extends Shape> = A extends readonly [
 /** `unknown` when the result is a shape, else the sentence: intersect an argument's type with it. */
 export type Fits<Result> = Result extends ShapeMismatch<infer Sentence> ? ShapeMismatch<Sentence> : unknown;
 
+/** The type itself when it is a shape, else any shape. */
 export type AsShape<Result> = Result extends Shape ? Result : Shape;
 
 /** How many elements a shape has; `number` when a dimension is unknown. */

@@ -376,6 +376,7 @@ export function valueOf(tensor: Tensor, name = "this function"): Value {
   });
 }
 
+/** Whether a value is a tensor of this library. */
 export function isTensor(candidate: unknown): candidate is Tensor {
   return candidate instanceof Value;
 }

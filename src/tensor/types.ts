@@ -13,6 +13,7 @@ export type NestedNumbers = number | readonly NestedNumbers[];
 /** One axis or several; negative axes count from the last. Undefined: all. */
 export type Axes = number | readonly number[];
 
+/** What a reduction keeps. */
 export interface ReduceOptions {
   /** Keeps reduced axes with extent 1. Default false. */
   readonly keepDims?: boolean;
@@ -47,12 +48,14 @@ export interface Tensor<out S extends Shape = Shape> {
   item(): number;
   /** Nested arrays of the numbers. */
   toArray(): NestedNumbers;
+  /** The elements as text, in nested brackets; of more than 1000 the middle is left out. */
   toString(): string;
 
   /** Adds the gradient of this tensor to every parameter it was computed from. @throws InputError without an output gradient unless this is a single number */
   backward(gradient?: Tensor, options?: { readonly createGraph?: boolean }): void;
   /** Keeps the gradient of this intermediate tensor when backward() passes. */
   keepGrad(): this;
+  /** Forgets the gradient. */
   zeroGrad(): void;
   /** The same numbers without history. */
   detach(): Tensor<S>;
@@ -62,80 +65,146 @@ export interface Tensor<out S extends Shape = Shape> {
   assign(value: Tensor): void;
 
   // Numbers come first: of several overloads the compiler explains the last.
+  /** Sum with a number, element by element. */
   add<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
+  /** Sum element by element; shapes broadcast. @throws ShapeError when they do not fit */
   add<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
+  /** Difference with a number, element by element. */
   sub<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
+  /** Difference element by element; shapes broadcast. @throws ShapeError when they do not fit */
   sub<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
+  /** Product with a number, element by element. */
   mul<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
+  /** Product element by element; shapes broadcast. @throws ShapeError when they do not fit */
   mul<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
+  /** Quotient with a number, element by element. */
   div<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
+  /** Quotient element by element; shapes broadcast. @throws ShapeError when they do not fit */
   div<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
   /** Remainder with the sign of the divisor. */
   mod(other: Operand): Tensor;
+  /** Power with a number, element by element. */
   pow<A extends Shape>(this: Tensor<A>, other: number): Tensor<A>;
+  /** Power element by element; shapes broadcast. @throws ShapeError when they do not fit */
   pow<A extends Shape, B extends Shape>(this: Tensor<A>, other: Tensor<B> & Fits<Broadcast<A, B>>): Tensor<AsShape<Broadcast<A, B>>>;
+  /** The smaller of each two elements; shapes broadcast. */
   minimum(other: Operand): Tensor;
+  /** The larger of each two elements; shapes broadcast. */
   maximum(other: Operand): Tensor;
+  /** Bool: where this < other. */
   less(other: Operand): Tensor;
+  /** Bool: where this ≤ other. */
   lessEqual(other: Operand): Tensor;
+  /** Bool: where this > other. */
   greater(other: Operand): Tensor;
+  /** Bool: where this ≥ other. */
   greaterEqual(other: Operand): Tensor;
+  /** Bool: where the two are equal. */
   equal(other: Operand): Tensor;
+  /** Bool: where the two differ. */
   notEqual(other: Operand): Tensor;
+  /** Bool: where both are not 0. */
   logicalAnd(other: Operand): Tensor;
+  /** Bool: where one of them is not 0. */
   logicalOr(other: Operand): Tensor;
+  /** Bool: where this is 0. */
   logicalNot(): Tensor<S>;
 
+  /** −x. */
   neg(): Tensor<S>;
+  /** |x|. */
   abs(): Tensor<S>;
+  /** −1, 0 or 1. */
   sign(): Tensor<S>;
+  /** x². */
   square(): Tensor<S>;
+  /** √x; NaN below 0. */
   sqrt(): Tensor<S>;
+  /** 1 / √x. */
   rsqrt(): Tensor<S>;
+  /** 1 / x. */
   reciprocal(): Tensor<S>;
+  /** eˣ. */
   exp(): Tensor<S>;
+  /** eˣ − 1, exact near 0. */
   expm1(): Tensor<S>;
+  /** Natural logarithm. */
   log(): Tensor<S>;
+  /** log(1 + x), exact near 0. */
   log1p(): Tensor<S>;
+  /** Logarithm to base 2. */
   log2(): Tensor<S>;
+  /** Sine of x in radians. */
   sin(): Tensor<S>;
+  /** Cosine of x in radians. */
   cos(): Tensor<S>;
+  /** Tangent of x in radians. */
   tan(): Tensor<S>;
+  /** Arc sine in radians. */
   asin(): Tensor<S>;
+  /** Arc cosine in radians. */
   acos(): Tensor<S>;
+  /** Arc tangent in radians. */
   atan(): Tensor<S>;
+  /** Hyperbolic sine. */
   sinh(): Tensor<S>;
+  /** Hyperbolic cosine. */
   cosh(): Tensor<S>;
+  /** Hyperbolic tangent. */
   tanh(): Tensor<S>;
+  /** Error function. */
   erf(): Tensor<S>;
+  /** The next integer towards −∞. */
   floor(): Tensor<S>;
+  /** The next integer towards ∞. */
   ceil(): Tensor<S>;
   /** Halves go to the even neighbour. */
   round(): Tensor<S>;
+  /** The next integer towards 0. */
   trunc(): Tensor<S>;
+  /** Bool: where x is NaN. */
   isNaN(): Tensor<S>;
+  /** Bool: where x is neither NaN nor infinite. */
   isFinite(): Tensor<S>;
+  /** x kept between low and high. */
   clip(low: number, high: number): Tensor<S>;
 
+  /** 1 / (1 + exp(−x)). */
   sigmoid(): Tensor<S>;
+  /** max(x, 0). */
   relu(): Tensor<S>;
+  /** exp(x) / Σ exp(x) along an axis; default the last one. */
   softmax(axis?: Axes): Tensor<S>;
+  /** log softmax(x) along an axis, without overflow; default the last one. */
   logSoftmax(axis?: Axes): Tensor<S>;
 
+  /** Sum of all elements. */
   sum(): Tensor<readonly []>;
+  /** Sum along the axes; undefined: of all elements. */
   sum(axes: Axes | undefined, options?: ReduceOptions): Tensor;
+  /** Mean of all elements. */
   mean(): Tensor<readonly []>;
+  /** Mean along the axes; undefined: of all elements. */
   mean(axes: Axes | undefined, options?: ReduceOptions): Tensor;
+  /** Largest element of all elements. */
   max(): Tensor<readonly []>;
+  /** Largest element along the axes; undefined: of all elements. */
   max(axes: Axes | undefined, options?: ReduceOptions): Tensor;
+  /** Smallest element of all elements. */
   min(): Tensor<readonly []>;
+  /** Smallest element along the axes; undefined: of all elements. */
   min(axes: Axes | undefined, options?: ReduceOptions): Tensor;
+  /** Product of all elements. */
   prod(): Tensor<readonly []>;
+  /** Product along the axes; undefined: of all elements. */
   prod(axes: Axes | undefined, options?: ReduceOptions): Tensor;
   /** correction 0 divides by the count, 1 by the count less one. */
   variance(axes?: Axes, options?: ReduceOptions & { readonly correction?: number }): Tensor;
+  /** Position of the first largest element along the axes (row-major over several); default over all. */
   argmax(axes?: Axes, options?: ReduceOptions): Tensor;
+  /** Position of the first smallest element along the axes (row-major over several); default over all. */
   argmin(axes?: Axes, options?: ReduceOptions): Tensor;
+  /** log Σ exp(x) along the axes, without overflow; default over all. */
   logSumExp(axes?: Axes, options?: ReduceOptions): Tensor;
 
   /** Product with a matrix, batch of matrices or vector. */
@@ -153,11 +222,15 @@ export interface Tensor<out S extends Shape = Shape> {
   unsqueeze(axis: number): Tensor;
   /** Drops dimensions of extent 1: all, or the given ones. */
   squeeze(axes?: Axes): Tensor;
+  /** Part of the tensor, one range per dimension from the first on. @throws ShapeError when a range does not fit */
   slice(...ranges: readonly SliceRange[]): Tensor;
+  /** The order of the elements reversed along the axes. */
   flip(axes: Axes): Tensor;
   /** Pairs of numbers of elements to add before and after, for the last dimensions. */
   pad(amounts: readonly (readonly [before: number, after: number])[], value?: number): Tensor;
+  /** Repeated along dimensions of extent 1, and along new ones in front, up to this shape. @throws ShapeError when it does not fit */
   broadcastTo<const To extends Shape>(shape: To): Tensor<To>;
+  /** Parts along an axis (default 0): of this size each, the last one maybe smaller, or of these sizes. @throws ShapeError when sizes do not add up */
   split(sizes: number | readonly number[], axis?: number): Tensor[];
   /** Whole slices along an axis at the given positions. @throws InputError when one is out of range */
   take(ids: Tensor | readonly number[], axis?: number): Tensor;

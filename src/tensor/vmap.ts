@@ -23,6 +23,7 @@ export type MappedArgument<Example> = Example extends Tensor
     ? Example
     : { readonly [Key in keyof Example]: MappedArgument<Example[Key]> };
 
+/** Which dimension of each argument counts the examples. */
 export interface VmapOptions {
   /**
    * For every argument the dimension that counts its examples (negative ones count from the last), or null where all examples get the same.

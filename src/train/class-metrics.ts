@@ -39,6 +39,7 @@ export function topK<const K extends number>(k: K, options: ClassCountOptions = 
 /** What a number of every class becomes one number by. */
 export type Average = "macro" | "micro" | number;
 
+/** How the classes make one number, and which samples count. */
 export interface AverageOptions extends ClassCountOptions {
   /**
    * "macro": the mean over the classes that occur or were predicted (default); "micro": all samples together; a class number: that class
@@ -52,6 +53,7 @@ export interface AverageOptions extends ClassCountOptions {
   readonly threshold?: number;
 }
 
+/** What a metric is called by its average: precision, microPrecision, precision2. */
 export type AverageName<Name extends string, Options extends AverageOptions> = Options extends { readonly average: infer A extends Average }
   ? A extends number
     ? `${Name}${A}`

@@ -3,6 +3,7 @@
 import type { Tensor } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 
+/** Which targets count. */
 export interface ClassCountOptions {
   /** Samples of this class number do not count; targets are then class numbers. Default: none. */
   readonly ignoreIndex?: number;

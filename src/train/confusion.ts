@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { type ClassCountOptions, eachClass } from "./classes.ts";
 
+/** Precision, recall and F1 of one class. */
 export interface ClassReport {
   readonly className: string;
   /** Samples of this class. */
@@ -47,6 +48,7 @@ export class ConfusionMatrix {
     return this.counts.reduce((sum, row, n) => sum + row[n]!, 0) / this.total;
   }
 
+  /** One report per class, in the order of the class names. */
   classReports(): ClassReport[] {
     return this.classNames.map((className, n) => {
       const support = this.counts[n]!.reduce((a, b) => a + b, 0);

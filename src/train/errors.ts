@@ -3,6 +3,7 @@
 import type { ErrorDetails } from "../util/errors.ts";
 import { KasaneError } from "../util/errors.ts";
 
+/** Where in a training something happened. */
 export interface TrainingPlace {
   /** From 1. */
   readonly epoch: number;

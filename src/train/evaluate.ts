@@ -11,6 +11,7 @@ import { Pacer } from "./pause.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import type { Loss, Model, Samples, Scores } from "./types.ts";
 
+/** What to measure, and in which batches. */
 export interface EvaluateOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly loss: Loss;
   readonly metrics?: M;
@@ -21,6 +22,7 @@ export interface EvaluateOptions<M extends readonly Metric[] = readonly Metric[]
   readonly signal?: AbortSignal;
 }
 
+/** What was measured. */
 export interface Evaluation<Name extends string = string> {
   readonly samples: number;
   readonly scores: Scores<Name>;

@@ -64,7 +64,8 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     [this.#train, this.#validation] =
       typeof validation === "number" ? data.split(1 - validation, { seed: this.#seed }) : [data, validation];
     const { batchSize = 32, shuffle = true, dropLast = false } = options;
-    this.#loader = new DataLoader(this.#train, { batchSize, shuffle, dropLast, seed: this.#seed });
+    const transform = options.transform === undefined ? {} : { transform: options.transform };
+    this.#loader = new DataLoader(this.#train, { batchSize, shuffle, dropLast, seed: this.#seed, ...transform });
     this.#best = new BestKeeper(options.earlyStopping, this.#metrics, this.#validation !== undefined, resume);
     this.#board = new Scoreboard(this.#metrics, resume?.sums);
     if (options.compile ?? true) this.#compiled = compileStep(model, options);

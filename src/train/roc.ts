@@ -3,6 +3,7 @@
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Metric } from "./metrics.ts";
 
+/** How predictions are read and sorted. */
 export interface RocAucOptions {
   /** Into how many equal parts probabilities are sorted. Default 4096. */
   readonly bins?: number;

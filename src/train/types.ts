@@ -1,6 +1,6 @@
 // What training takes and gives: models, optimizers, losses, reports, callbacks.
 
-import type { Dataset, Fields, NdArray } from "../data/index.ts";
+import type { Dataset, Fields, NdArray, Transform } from "../data/index.ts";
 import type { Layer } from "../nn/layer.ts";
 import type { AveragesState, Optimizer, OptimizerState, Schedule, WeightAverages } from "../optim/index.ts";
 import type { RandomState, Tensor } from "../tensor/index.ts";
@@ -63,13 +63,17 @@ export interface Training<Name extends string = string> {
 
 /** What to run while training; a promise is waited for. */
 export interface Callback<Name extends string = string> {
+  /** Before the first batch of an epoch (from 1); not when a training goes on inside one. */
   onEpochBegin?(epoch: number, training: Training<Name>): void | Promise<void>;
+  /** After each update of the weights. */
   onBatchEnd?(report: BatchReport, training: Training<Name>): void | Promise<void>;
   /** All batches of the epoch are done; validation begins. */
   onValidationBegin?(epoch: number, training: Training<Name>): void | Promise<void>;
+  /** After each epoch, its validation included. */
   onEpochEnd?(report: EpochReport<Name>, training: Training<Name>): void | Promise<void>;
 }
 
+/** When to stop for lack of improvement. */
 export interface EarlyStopping<Name extends string = string> {
   /** Epochs without improvement before training stops. */
   readonly patience: number;
@@ -81,6 +85,7 @@ export interface EarlyStopping<Name extends string = string> {
   readonly restoreBest?: boolean;
 }
 
+/** How to train. */
 export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
@@ -94,6 +99,11 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly shuffle?: boolean;
   /** Leave out a last batch that is smaller than the others (default false). */
   readonly dropLast?: boolean;
+  /**
+   * Changes each training batch, such as `compose(randomCrop(…), randomFlip())`; a resumed training sees the same numbers. Validation data stay
+   * as they are: what they need too belongs in `data.map(…)` before.
+   */
+  readonly transform?: Transform<Samples>;
   /** A data set of its own, or the fraction of the data to hold out, chosen by the seed. */
   readonly validation?: Dataset<Samples> | number;
   readonly metrics?: M;
@@ -122,6 +132,7 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
 /** Why a training ended: all epochs done, no more improvement, the signal or a callback. */
 export type StopReason = "finished" | "no improvement" | "aborted" | "stopped";
 
+/** What came of a training. */
 export interface FitResult<Name extends string = string> {
   readonly history: readonly EpochReport<Name>[];
   readonly reason: StopReason;
@@ -140,6 +151,7 @@ export interface FitResult<Name extends string = string> {
   readonly state: TrainingState<Name>;
 }
 
+/** The best epoch so far, and by what. */
 export interface BestEpoch {
   readonly epoch: number;
   readonly monitor: string;

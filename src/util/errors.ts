@@ -1,5 +1,6 @@
 // Errors a user sees: one sentence saying what was expected, what arrived, where, and what to try.
 
+/** What an error says beyond its message. */
 export interface ErrorDetails {
   /** What to try; printed on its own line after the message. */
   readonly hint?: string;

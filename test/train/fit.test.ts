@@ -4,11 +4,11 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Dataset, moons, tableDataset } from "../../src/data/index.ts";
-import { crossEntropy, dropout, l2, linear, relu, sequential } from "../../src/nn/index.ts";
+import { compose, Dataset, digits, mixup, moons, randomCrop, tableDataset } from "../../src/data/index.ts";
+import { crossEntropy, dropout, flatten, l2, linear, relu, sequential } from "../../src/nn/index.ts";
 import { adam, adamW, averageWeights, combineOptimizers, cosineDecay, muon, parameterGroups, sgd, warmUp } from "../../src/optim/index.ts";
 import { manualSeed, normal, zeros } from "../../src/tensor/index.ts";
-import type { EpochReport, FitOptions, TrainingState } from "../../src/train/index.ts";
+import type { EpochReport, FitOptions, Model, TrainingState } from "../../src/train/index.ts";
 import { accuracy, evaluate, fit, predict, TrainingError } from "../../src/train/index.ts";
 import { RunFolder } from "../../src/train/node.ts";
 import { packState, unpackState } from "../../src/train/state-file.ts";
@@ -75,6 +75,30 @@ describe("fit", () => {
     const rest = await fit(second, data, options(second, { resume: half.state }));
     expect(weights(second)).toEqual(weights(whole));
     expect(numbers(rest.history)).toEqual(numbers(expected.history));
+  });
+
+  it("with a transform, 4 epochs are 2 epochs and 2 more, bit for bit, and validation data stay as they are", async () => {
+    const { images, labels, classNames } = digits({ count: 60, seed: 4 });
+    const samples = new Dataset({ x: images, y: labels }, { classNames });
+    const transform = compose(randomCrop({ size: 28, padding: 2 }), mixup({ classes: 10 }));
+    const start = () => {
+      manualSeed(5);
+      return sequential({ flat: flatten(), last: linear(784, 10) });
+    };
+    const run = (model: Model, more: Partial<FitOptions<typeof metrics>>) =>
+      fit(model, samples, { ...optionsOf(model), batchSize: 13, validation: samples, ...more });
+    const optionsOf = (model: Model) => ({ loss: crossEntropy, optimizer: adam(model.namedParameters()), metrics, epochs: 4, seed: 3 });
+    const [whole, part, plain] = [start(), start(), start()];
+    const expected = await run(whole, { transform });
+    const half = await run(part, { transform, epochs: 2 });
+    const rest = await run(part, { transform, resume: half.state });
+    expect([...part.stateDict().values()].map(({ data }) => [...data])).toEqual(
+      [...whole.stateDict().values()].map(({ data }) => [...data]),
+    );
+    expect(numbers(rest.history)).toEqual(numbers(expected.history));
+    expect((await run(plain, {})).history[0]?.train.loss).not.toBe(expected.history[0]?.train.loss);
+    const { scores } = await evaluate(whole, samples, { loss: crossEntropy, metrics });
+    expect(scores.accuracy).toBe(expected.history.at(-1)?.validation?.accuracy);
   });
 
   it("stops in the middle of an epoch at a signal and goes on from there, bit for bit", async () => {

@@ -4,6 +4,7 @@ import Papa from "papaparse";
 import { FileError, InputError } from "../../util/errors.ts";
 import { nearestName } from "../../util/nearest.ts";
 
+/** How a text table is written. */
 export interface CsvOptions {
   /** One character between cells; default whichever of `,` `;` tab `|` the header has most of. */
   readonly separator?: string;
@@ -18,6 +19,7 @@ export interface TextTable {
   readonly rows: readonly TextRow[];
 }
 
+/** One row of a text table. */
 export interface TextRow {
   /** Trimmed. */
   readonly cells: readonly string[];

@@ -12,6 +12,7 @@ import { readIdxFile } from "./idx.ts";
 /** x [n, 1, height, width] with values from 0 to 1, y [n] with class indices. */
 export type ImageFields = { readonly x: NdArray<Float32Array>; readonly y: NdArray<Int32Array> };
 
+/** How the classes are called. */
 export interface MnistOptions {
   /** Names of the classes, in the order of the labels; default the ten digits. */
   readonly classNames?: readonly string[];

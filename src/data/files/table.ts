@@ -6,6 +6,7 @@ import type { Table } from "../table.ts";
 import type { CsvOptions, TextTable } from "./csv.ts";
 import { cellNumber, findColumn, parseCsv } from "./csv.ts";
 
+/** What to predict from what. */
 export interface TableOptions extends CsvOptions {
   /** The column to predict. */
   readonly target: string;

@@ -7,6 +7,7 @@ import { checkCount, Random } from "./random.ts";
 import type { Glyph } from "./strokes.ts";
 import { glyphs } from "./strokes.ts";
 
+/** How many digits to draw. */
 export interface DigitsOptions {
   /** Number of images; the ten classes differ by at most one image. */
   readonly count: number;
@@ -14,6 +15,7 @@ export interface DigitsOptions {
   readonly seed?: number;
 }
 
+/** Images with the class of each. */
 export interface LabelledImages {
   /** [count, channels, height, width], values in [0, 1], ink is bright. */
   readonly images: NdArray<Float32Array>;

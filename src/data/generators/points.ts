@@ -3,6 +3,7 @@
 import type { ClassificationTable } from "../table.ts";
 import { checkAmount, checkCount, Random } from "./random.ts";
 
+/** How many points to draw, and how scattered. */
 export interface PointsOptions {
   /** Number of points; classes differ by at most one point. Default 400. */
   readonly count?: number;
@@ -12,6 +13,7 @@ export interface PointsOptions {
   readonly noise?: number;
 }
 
+/** Points, and the shape of the spirals. */
 export interface SpiralsOptions extends PointsOptions {
   /** Number of arms, one class each, at least 2. Default 3. */
   readonly classes?: number;

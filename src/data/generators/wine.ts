@@ -3,6 +3,7 @@
 import type { ClassificationTable } from "../table.ts";
 import { checkCount, Random } from "./random.ts";
 
+/** How many bottles to draw. */
 export interface WineOptions {
   /** Number of bottles, half white and half red. Default 600. */
   readonly count?: number;

@@ -25,6 +25,7 @@ const files = {
   text: "summary.txt",
 } as const;
 
+/** A folder with all files of one training: settings, metrics, weights, checkpoint and summary. */
 export class RunFolder {
   readonly path: string;
 
@@ -77,10 +78,12 @@ export class RunFolder {
     throw new FileError(`${path} is not a run: it has no ${files.config}`, { hint: "give the folder that kasane train named at its end" });
   }
 
+  /** Writes the settings of the run as JSON. @throws FileError when it cannot be written */
   async writeConfig(config: object): Promise<void> {
     await this.#write("config", `${JSON.stringify(config, undefined, 2)}\n`);
   }
 
+  /** The settings of the run. @throws FileError when they are missing or no JSON */
   async readConfig(): Promise<unknown> {
     return this.#readJson("config");
   }
@@ -90,6 +93,7 @@ export class RunFolder {
     await this.#write("metrics", history.map((report) => `${JSON.stringify(report)}\n`).join(""));
   }
 
+  /** Adds one line of JSON for an epoch. @throws FileError when it cannot be written */
   async appendMetrics(report: EpochReport): Promise<void> {
     const path = join(this.path, files.metrics);
     await appendFile(path, `${JSON.stringify(report)}\n`).catch((error: unknown) => {
@@ -106,7 +110,11 @@ export class RunFolder {
     return lines.map((line, n) => parseJson(line, `${path}: line ${n + 1}`) as EpochReport);
   }
 
-  /** @param architecture JSON that says how to build the model */
+  /**
+   * Writes the weights and what is needed to build the model again.
+   * @param architecture JSON that says how to build the model
+   * @throws FileError when it cannot be written
+   */
   async saveModel(tensors: Tensors, architecture: unknown): Promise<void> {
     await saveSafetensors(join(this.path, files.model), tensorsToStore(tensors), {
       format: "kasane",
@@ -114,6 +122,7 @@ export class RunFolder {
     });
   }
 
+  /** The weights and the description of the model. @throws FileError when there are none yet or the file is damaged */
   async loadModel(): Promise<RunModel> {
     const path = join(this.path, files.model);
     if (!(await this.has("model")))
@@ -123,6 +132,7 @@ export class RunFolder {
     return { tensors, architecture: text === undefined ? undefined : parseJson(text, `${path}: architecture`) };
   }
 
+  /** Writes a state to go on from. @throws FileError when it cannot be written */
   async saveCheckpoint(state: TrainingState): Promise<void> {
     const { tensors, text } = packState(state);
     await saveSafetensors(join(this.path, files.checkpoint), tensorsToStore(tensors), { format: "kasane checkpoint", state: text });
@@ -148,6 +158,7 @@ export class RunFolder {
     return (await this.has("summary")) ? this.#readJson("summary") : undefined;
   }
 
+  /** Whether the folder has that file already. */
   async has(file: keyof typeof files): Promise<boolean> {
     return (await listFolder(this.path)).includes(files[file]);
   }
