@@ -2,7 +2,7 @@
 
 import * as updates from "../ops/updates.ts";
 import { zeros } from "../tensor/create.ts";
-import { noGrad } from "../tensor/tape.ts";
+import { updating } from "../tensor/tape.ts";
 import { live, onEachRun } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -46,7 +46,7 @@ export function averageWeights(weights: ReadonlyMap<string, Tensor>, decay: numb
       return count;
     },
     update: () =>
-      noGrad(() => {
+      updating(() => {
         const kept = decay === "mean" ? live(() => count / (count + 1)) : decay;
         const fresh = decay === "mean" ? live(() => 1 / (count + 1)) : 1 - decay;
         for (const [weight, average] of pairs())
@@ -63,7 +63,7 @@ export function averageWeights(weights: ReadonlyMap<string, Tensor>, decay: numb
         );
       }),
     swap: () =>
-      noGrad(() => {
+      updating(() => {
         for (const [weight, average] of pairs()) {
           const copy = weight.detach().clone();
           weight.assign(average);

@@ -1,6 +1,6 @@
 // What is done to gradients between backward() and step(): clipping; and parameters sorted into groups.
 
-import { noGrad } from "../tensor/tape.ts";
+import { updating } from "../tensor/tape.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
@@ -12,7 +12,7 @@ import { InputError } from "../util/errors.ts";
  */
 export function clipGradientNorm(parameters: Iterable<Tensor>, most: number): Tensor | undefined {
   if (!(most > 0)) throw new InputError(`clipGradientNorm: the norm must be positive, got ${most}`);
-  return noGrad(() => {
+  return updating(() => {
     const found = withGradients(parameters);
     if (found.length === 0) return undefined;
     const squares = found.map(([, gradient]) => gradient.square().sum());
@@ -27,7 +27,7 @@ export function clipGradientNorm(parameters: Iterable<Tensor>, most: number): Te
 /** Limits every element of every gradient to [−most, most]. @throws InputError when `most` is not positive */
 export function clipGradientValue(parameters: Iterable<Tensor>, most: number): void {
   if (!(most > 0)) throw new InputError(`clipGradientValue: the limit must be positive, got ${most}`);
-  noGrad(() => {
+  updating(() => {
     for (const [parameter, gradient] of withGradients(parameters)) setGradient(parameter, gradient.clip(-most, most));
   });
 }

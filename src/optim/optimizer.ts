@@ -3,7 +3,7 @@
 import type { Op } from "../ops/op.ts";
 import { tensor, zeros } from "../tensor/create.ts";
 import { applyOp } from "../tensor/functions.ts";
-import { noGrad } from "../tensor/tape.ts";
+import { updating } from "../tensor/tape.ts";
 import { dependsOn, type LiveNumber, live, onEachRun } from "../tensor/trace.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Attributes } from "../tensor/value.ts";
@@ -147,7 +147,7 @@ function optimizerOf(kind: string, groups: readonly Group[]): Optimizer {
       return groups.map((group) => group.settings);
     },
     step() {
-      noGrad(() => {
+      updating(() => {
         for (const group of groups) {
           dependsOn(() => group.changes);
           for (const slot of group.slots) {

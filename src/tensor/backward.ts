@@ -6,8 +6,9 @@ import { InputError } from "../util/errors.ts";
 import { addUp, type Contribution } from "./contributions.ts";
 import { apply } from "./engine.ts";
 import { levelsOf } from "./mapping.ts";
+import { observer } from "./observe.ts";
 import { gradientOps } from "./parts.ts";
-import { withRecording } from "./tape.ts";
+import { withPass, withRecording } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
 import type { TapeNode, Value } from "./value.ts";
 
@@ -70,24 +71,27 @@ function propagate(
     });
   if (upstream !== undefined && upstream.shape.join() !== root.shape.join())
     throw new InputError(`backward: the given gradient has shape [${upstream.shape.join(", ")}], the tensor [${root.shape.join(", ")}]`);
-  return withRecording(options.createGraph === true, () => {
-    const order = topological(root, stops);
-    const gradients = new Map<Value, Value>();
-    const contributions = new Map<Value, (Contribution | Value)[]>();
-    for (const value of order) {
-      const gradient = value === root ? (upstream ?? one(root)) : addUp(value, contributions.get(value) ?? []);
-      contributions.delete(value);
-      if (gradient === undefined) continue;
-      gradients.set(value, gradient);
-      if (value.node === undefined || stops.has(value)) continue;
-      for (const [input, contribution] of contributionsOf(value.node, gradient)) {
-        const known = contributions.get(input);
-        if (known === undefined) contributions.set(input, [contribution]);
-        else known.push(contribution);
+  return withPass("backward", () =>
+    withRecording(options.createGraph === true, () => {
+      const order = topological(root, stops);
+      const gradients = new Map<Value, Value>();
+      const contributions = new Map<Value, (Contribution | Value)[]>();
+      for (const value of order) {
+        const gradient = value === root ? (upstream ?? one(root)) : addUp(value, contributions.get(value) ?? []);
+        contributions.delete(value);
+        if (gradient === undefined) continue;
+        gradients.set(value, gradient);
+        observer()?.differentiated?.(value, gradient);
+        if (value.node === undefined || stops.has(value)) continue;
+        for (const [input, contribution] of contributionsOf(value.node, gradient)) {
+          const known = contributions.get(input);
+          if (known === undefined) contributions.set(input, [contribution]);
+          else known.push(contribution);
+        }
       }
-    }
-    return { gradients, order };
-  });
+      return { gradients, order };
+    }),
+  );
 }
 
 function one(root: Value): Value {
@@ -98,7 +102,7 @@ function one(root: Value): Value {
 
 function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Value, contribution: Contribution | Value])[] {
   if (node.pull !== undefined)
-    return node.pull(upstream).flatMap((gradient, number) => {
+    return withPass("backward", () => (node.pull as NonNullable<TapeNode["pull"]>)(upstream), node).flatMap((gradient, number) => {
       const input = node.inputs[number] as Value;
       return gradient === undefined || !input.requiresGrad ? [] : [[input, gradient] as const];
     });

@@ -1,11 +1,12 @@
 // compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
 
-import type { Backend, ListingPart, StepExecutable, StepTimer } from "../backends/backend.ts";
+import type { Backend, HostArray, ListingPart, StepExecutable, StepTimer } from "../backends/backend.ts";
 import { backendFor, getBackend } from "../backends/choose.ts";
 import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph, type Unit, unitsOf } from "../compiler/index.ts";
 import type { Operand } from "../formula/nest.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
 import { runningLevels } from "./mapping.ts";
+import { observer } from "./observe.ts";
 import { callSite, isRecording } from "./tape.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
 import { currentTrace, type Effect, runTrace, Trace } from "./trace.ts";
@@ -165,7 +166,7 @@ function inner<Args extends readonly CompileArgument[], Result extends CompileRe
 
 /** What a trace holds for: shapes, dtypes, fixed arguments, whether ops are recorded, the backend. */
 function keyOf(name: string, args: readonly CompileArgument[]): string {
-  let key = `${getBackend().key}${isRecording()}`;
+  let key = `${getBackend().key}${isRecording()}${observer()?.key ?? ""}`;
   args.forEach((arg, number) => {
     key += "|";
     if (isTensor(arg)) {
@@ -251,13 +252,17 @@ function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTi
   const results = entry.executable.run(inputs, cells, params, timer);
   for (const { value, written } of entry.cells) if (written) value.settle();
   if (entry.isGuarded && !Number.isFinite(results.pop()?.[0])) undo(entry.trace.effects);
+  const tapped = results.splice(results.length - entry.trace.taps.length);
+  const read = entry.trace.liveOf(params);
   for (const [value, gradient] of entry.gradients) value.gradient = gradient;
   for (const [position, gradient] of entry.argumentGradients) valueOf(args[position] as Tensor).gradient = gradient;
   const made = results.map((data, number) => {
     const { shape, dtype } = entry.graph.buffers[entry.graph.results[number] as number] as Operand;
     return like.make(data, shape, dtype);
   });
-  return entry.rebuild(made);
+  const result = entry.rebuild(made);
+  entry.trace.taps.forEach(({ deliver }, number) => deliver(tapped[number] as HostArray, read));
+  return result;
 }
 
 /** No tensor was updated: what counts the updates goes back too, the last first. */

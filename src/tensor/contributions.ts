@@ -7,7 +7,7 @@ import type { Op } from "../ops/op.ts";
 import { apply } from "./engine.ts";
 import { endedLevels, sumOfExamples } from "./examples.ts";
 import { concatenate } from "./operate.ts";
-import { withScope } from "./tape.ts";
+import { withPass, withScope } from "./tape.ts";
 import { type TapeNode, Value } from "./value.ts";
 
 /** A gradient op of one use, not yet applied. */
@@ -44,7 +44,8 @@ function appliedTogether(value: Value, contributions: readonly Contribution[]): 
 
 function applied({ op, node }: Contribution, inputs: readonly Value[], value: Value): Value {
   const run = (): Value => apply(op, inputs, node.attributes, { resultShape: value.shape, like: value });
-  return node.scope.length === 0 ? run() : withScope(node.scope.join("."), run);
+  const inPass = (): Value => withPass("backward", run, node);
+  return node.scope.length === 0 ? inPass() : withScope(node.scope.join("."), inPass);
 }
 
 /** Slices that divide a tensor along one axis: their gradients are the slices of its gradient. Undefined where they do something else. */

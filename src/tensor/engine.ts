@@ -9,8 +9,9 @@ import type { DType, Operand, Program } from "../formula/nest.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, KasaneError, ShapeError } from "../util/errors.ts";
 import { innermost, mapped, runningLevels } from "./mapping.ts";
+import { observer } from "./observe.ts";
 import { partsOf, shapeOfPart } from "./parts.ts";
-import { callSite, captureSite, currentScope, needsTape, nextOrder, withScope } from "./tape.ts";
+import { callSite, captureSite, currentOrigin, currentPass, currentScope, needsTape, nextOrder, withScope } from "./tape.ts";
 import { currentTrace, LiveNumber } from "./trace.ts";
 import type { Attributes, Level, TapeNode, Value } from "./value.ts";
 
@@ -58,10 +59,16 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
       output.requiresGrad = true;
       output.node = { op, inputs, attributes, output, scope: currentScope(), site: captureSite(), order: nextOrder() };
     }
+    if (observer() !== undefined) tell(op, inputs, attributes, output);
     return output;
   } catch (error) {
     throw located(error);
   }
+}
+
+function tell(op: Op, inputs: readonly Value[], attributes: Attributes, output: Value): void {
+  const { scope, site } = output.node ?? { scope: currentScope(), site: captureSite() };
+  observer()?.applied?.({ op, inputs, attributes, output, scope, site, pass: currentPass(), of: currentOrigin() });
 }
 
 /**

@@ -1,6 +1,6 @@
 // Whether ops are recorded, under which names, and from where they were called.
 
-import type { Value } from "./value.ts";
+import type { TapeNode, Value } from "./value.ts";
 
 let recording = true;
 const scopes: string[] = [];
@@ -32,6 +32,37 @@ export function withScope<Result>(name: string, run: () => Result): Result {
   } finally {
     scopes.pop();
   }
+}
+
+/** What a step does: it computes results, then gradients, then changes parameters. */
+export type Pass = "forward" | "backward" | "update";
+
+let pass: Pass = "forward";
+let origin: TapeNode | undefined;
+
+export function currentPass(): Pass {
+  return pass;
+}
+
+/** In a backward pass: whose gradient is computed. */
+export function currentOrigin(): TapeNode | undefined {
+  return origin;
+}
+
+/** Runs a function as part of a pass, for one node of the tape where it computes its gradients. */
+export function withPass<Result>(during: Pass, run: () => Result, of?: TapeNode): Result {
+  const before = [pass, origin] as const;
+  [pass, origin] = [during, of];
+  try {
+    return run();
+  } finally {
+    [pass, origin] = before;
+  }
+}
+
+/** Runs a function that changes parameters or their gradients: nothing inside can be differentiated. */
+export function updating<Result>(run: () => Result): Result {
+  return withPass("update", () => noGrad(run));
 }
 
 let nodes = 0;

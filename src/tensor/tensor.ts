@@ -14,6 +14,7 @@ import { matmul } from "./contractions.ts";
 import { apply } from "./engine.ts";
 import { formatTensor, nest } from "./format.ts";
 import { mapped } from "./mapping.ts";
+import { observer } from "./observe.ts";
 import * as operate from "./operate.ts";
 import { isRepeating } from "./repeat.ts";
 import type { Shape } from "./shapes.ts";
@@ -108,6 +109,7 @@ class DenseTensor extends Value {
         hint: "return the new numbers, or put layers that keep statistics into eval mode: net.eval()",
       });
     const trace = currentTrace();
+    observer()?.assigned?.(this, value);
     if (trace === undefined) this.replace(value.data);
     else trace.assign(this, value);
   }

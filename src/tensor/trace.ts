@@ -8,7 +8,7 @@ import { typeOfDType } from "../formula/typing.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { wholeOf } from "./mapping.ts";
 import { isRepeating } from "./repeat.ts";
-import type { Value } from "./value.ts";
+import type { Live, Value } from "./value.ts";
 
 /** A number read anew at every run of a compiled step: learning rate, bias correction, random stream. */
 export class LiveNumber {
@@ -63,6 +63,19 @@ export function whenKnown(given: Value, check: (data: HostArray) => void): void 
   else current.check(value, check);
 }
 
+/** A live number's value in the run that is over. */
+export type ReadLive = (number: number | Live) => number;
+
+/** Takes numbers that were computed. */
+export type Deliver = (data: HostArray, read: ReadLive) => void;
+
+/** Hands over a tensor's numbers as they are here: now, or after every run of the step that is being traced. */
+export function tap(given: Value, deliver: Deliver): void {
+  const value = wholeOf(given);
+  if (current === undefined) deliver(value.data, (number) => (typeof number === "number" ? number : number.read()));
+  else current.tap(value, deliver);
+}
+
 /** Runs a function as if nothing were traced: the tensors it makes come from outside of the step. */
 export function outsideTrace<Result>(run: () => Result): Result {
   const before = current;
@@ -97,6 +110,8 @@ export class Trace {
   readonly guards: (() => boolean)[] = [];
   /** Done before every run, with the arguments' numbers: throws where they are not what the step expects. */
   readonly checks: ((inputs: readonly HostArray[]) => void)[] = [];
+  /** Who gets numbers after a run, in the order of asking. */
+  readonly taps: { readonly buffer: number; readonly deliver: Deliver }[] = [];
   /** Tensors from outside: their numbers are read, and if assigned written, at every run. */
   readonly cells: Value[] = [];
   readonly #operands: Operand[] = [];
@@ -247,11 +262,24 @@ export class Trace {
     this.#updates.set(target, this.#read(value));
   }
 
+  tap(value: Value, deliver: Deliver): void {
+    this.taps.push({ buffer: this.#read(value), deliver });
+  }
+
+  /** The live numbers of a run, given its params. */
+  liveOf(params: readonly number[]): ReadLive {
+    return (number) => {
+      if (typeof number === "number") return number;
+      const param = this.#liveParams.get(number as LiveNumber);
+      return param === undefined ? number.read() : (params[param] as number);
+    };
+  }
+
   isTraced(value: Value): boolean {
     return buffers.get(value)?.trace === this;
   }
 
-  /** @param guard a single number, handed back after the results: when it is not finite at a run, no tensor is updated in that run */
+  /** The results of the graph: those given, then what is tapped, then the guard. @param guard a single number, handed back after the results: when it is not finite at a run, no tensor is updated in that run */
   finish(results: readonly Value[], guard?: Value): StepGraph {
     const assigned = [...this.#updates]
       .map(([value, from]): Update => ({ cell: this.#captured.get(value) as number, from }))
@@ -259,7 +287,8 @@ export class Trace {
     const overwritten = new Set(assigned.map(({ cell }) => cell));
     // At the end of a run all updates happen at once, then the results are taken: what is read from an overwritten cell is kept apart.
     const lasting = (buffer: number): number => (overwritten.has(buffer) || this.#constants.has(buffer) ? this.#copy(buffer) : buffer);
-    const resultBuffers = results.map((value) => lasting(this.#read(value)));
+    const handedBack = [...results.map((value) => this.#read(value)), ...this.taps.map(({ buffer }) => buffer)];
+    const resultBuffers = handedBack.map(lasting);
     const guardBuffer = guard && this.#read(guard);
     const updates = assigned.map(
       ({ cell, from }): Update => ({ cell, from: guardBuffer === undefined ? lasting(from) : this.#guarded(cell, from, guardBuffer) }),

@@ -1,0 +1,51 @@
+// Watching what happens to tensors: ops that are applied, gradients that are complete, tensors that take other numbers.
+
+import type { Op } from "../ops/op.ts";
+import type { Pass } from "./tape.ts";
+import type { Attributes, TapeNode, Value } from "./value.ts";
+
+/** One application of an op, after it was computed or, while a step is traced, written down. */
+export interface Application {
+  readonly op: Op;
+  readonly inputs: readonly Value[];
+  readonly attributes: Attributes;
+  readonly output: Value;
+  /** Names of the layers and composites it ran in, outermost first. */
+  readonly scope: readonly string[];
+  /** Its stack is the place in the user's program. */
+  readonly site: { readonly stack?: string };
+  readonly pass: Pass;
+  /** In a backward pass: what it is the gradient of. */
+  readonly of: TapeNode | undefined;
+}
+
+/**
+ * Is told of everything while it watches. In a compiled function it is told at tracing, with tensors without numbers; `tap()` of trace.ts
+ * brings their numbers at every run.
+ */
+export interface Observer {
+  /** Compiled functions trace a step of its own for every key: another key stands for other taps. */
+  readonly key: string;
+  applied?(application: Application): void;
+  /** The gradient of a tensor is complete: of leaves and of everything between them and the result. */
+  differentiated?(value: Value, gradient: Value): void;
+  assigned?(target: Value, value: Value): void;
+}
+
+let current: Observer | undefined;
+
+/** Who watches now. */
+export function observer(): Observer | undefined {
+  return current;
+}
+
+/** Runs a function while `watching` is told of what it does to tensors, and nobody else; undefined: nobody. */
+export function observing<Result>(watching: Observer | undefined, run: () => Result): Result {
+  const before = current;
+  current = watching;
+  try {
+    return run();
+  } finally {
+    current = before;
+  }
+}
