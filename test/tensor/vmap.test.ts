@@ -130,6 +130,62 @@ onEveryBackend("vmap", () => {
     });
   });
 
+  it("puts the examples where outputs says", () => {
+    const [x, w] = [normal([3, 4, 6]), normal([6, 5])];
+    const fn = (a: Tensor, b: Tensor): { product: Tensor; both: Tensor[]; shared: Tensor } => ({
+      product: a.matmul(b),
+      both: [a.sum(0), a.exp()],
+      shared: b.tanh(),
+    });
+    const each = [0, 1, 2].map((n) => fn(x.slice(n), w));
+    const run = (a: Tensor, b: Tensor): Tensor[] => {
+      const { product, both, shared } = vmap(fn, { inputs: [0, null], outputs: { product: 2, both: -1, shared: null } })(a, b);
+      return [product, ...both, shared];
+    };
+    const expected = [
+      stack(
+        each.map(({ product }) => product),
+        2,
+      ),
+      stack(
+        each.map(({ both }) => both[0] as Tensor),
+        1,
+      ),
+      stack(
+        each.map(({ both }) => both[1] as Tensor),
+        2,
+      ),
+      w.tanh(),
+    ];
+    for (const found of [run(x, w), compile(run)(x, w)])
+      found.forEach((tensor, n) => {
+        close(tensor, expected[n] as Tensor);
+      });
+    const weights = expected.map(({ shape }) => normal(shape));
+    const weighted = (results: readonly Tensor[]): Tensor =>
+      results.map((result, n) => result.mul(weights[n] as Tensor).sum()).reduce((a, b) => a.add(b));
+    const loop = (a: Tensor, b: Tensor): Tensor[] => {
+      const made = [0, 1, 2].map((n) => fn(a.slice(n), b));
+      const along = (pick: (one: ReturnType<typeof fn>) => Tensor, axis: number): Tensor => stack(made.map(pick), axis);
+      return [
+        along(({ product }) => product, 2),
+        along(({ both }) => both[0] as Tensor, 1),
+        along(({ both }) => both[1] as Tensor, 2),
+        b.tanh(),
+      ];
+    };
+    const wanted = grad((p: readonly Tensor[]) => weighted(loop(p[0] as Tensor, p[1] as Tensor)))([x, w]) as Tensor[];
+    (grad((p: readonly Tensor[]) => weighted(run(p[0] as Tensor, p[1] as Tensor)))([x, w]) as Tensor[]).forEach((found, n) => {
+      close(found, wanted[n] as Tensor, 1e-5);
+    });
+    // Inner maps put their examples in place within one example of the outer map.
+    const [a, b] = [normal([3, 4]), normal([5, 4])];
+    const table = vmap((row: Tensor) => vmap((other: Tensor) => row.mul(other), { outputs: 1 })(b), { outputs: -1 })(a);
+    close(table, a.unsqueeze(1).mul(b.unsqueeze(0)).transpose([2, 1, 0]));
+    const [list] = vmap((row: Tensor) => [row.exp()], { outputs: [1] })(a);
+    close(list as Tensor, a.exp().transpose());
+  });
+
   it("nests", () => {
     const [a, b] = [normal([3, 4]), normal([5, 4])];
     const products = vmap((x: Tensor) => vmap((y: Tensor) => x.mul(y).sum())(b))(a);
@@ -219,6 +275,10 @@ describe("what vmap refuses", () => {
       /argument 0 has 3 examples, argument 1 has 2/,
     ],
     ["no mapped argument", () => vmap((a: Tensor) => a, { inputs: [null] })(x), /none of the arguments is mapped/],
+    ["an output axis out of range", () => vmap((a: Tensor) => a, { outputs: 2 })(x), /function's result: axis 2 does not exist/],
+    ["axes for other results", () => vmap((a: Tensor) => [a, a], { outputs: [0] })(x), /axes for 0, the function's result is 0, 1/],
+    ["axes for a single result", () => vmap((a: Tensor) => a, { outputs: { a: 0 } })(x), /axes for a, the function's result is one tensor/],
+    ["what differs as the same for all", () => vmap((a: Tensor) => a, { outputs: null })(x), /shape \[2\] differs between examples/],
     ["reading numbers", () => vmap((a: Tensor) => a.mul(a.sum().item()))(x), /numbers of a tensor were read inside vmap/],
     ["other results", () => vmap((_: Tensor) => 3 as unknown as Tensor)(x), /result: expected a tensor.* got number/],
     ["shapes that do not fit one example", () => vmap((a: Tensor) => a.matmul(ones([3, 2])))(x), /2 and 3 differ/],
