@@ -14,6 +14,7 @@ import * as pooling from "./pooling.ts";
 import * as random from "./random.ts";
 import * as reductions from "./reductions.ts";
 import * as resampling from "./resampling.ts";
+import * as statistics from "./statistics.ts";
 import * as updates from "./updates.ts";
 
 /** Numbers in row-major order under a shape. */
@@ -66,6 +67,7 @@ const logic = { a: booleans([4], 0, 0, 1, 1), b: booleans([4], 0, 1, 0, 1) };
 const matrix = { x: floats([2, 3], 1, 5, 2, -3, 0.5, 4) };
 const scores = { x: floats([2, 3], 2, 1, 0.1, 0.5, -1, 3) };
 const image = { x: floats([1, 1, 4, 4], 1, 3, 2, 0, 5, 4, 7, 1, 2, 8, 6, 3, 0, 1, 9, 4) };
+const unfinished = { x: floats([2, 3], 1, 0, 2, -3, Number.POSITIVE_INFINITY, Number.NaN) };
 const rows = { axes: [1] };
 const reduced: Row = [matrix, rows];
 /** Stride 1, dilation 1, no padding in every dimension. */
@@ -188,6 +190,17 @@ const entries: readonly CatalogueEntry[] = [
     argmin: reduced,
     variance: [matrix, { ...rows, correction: 0 }],
     logSumExp: [scores, rows],
+  }),
+  ...listed("statistics", statistics, {
+    finiteSum: [{ ...unfinished, shift: floats([], 1) }, rows],
+    finiteSquares: [{ ...unfinished, shift: floats([], 1) }, rows],
+    finiteMin: [unfinished, rows],
+    finiteMax: [unfinished, rows],
+    countZeros: [unfinished, rows],
+    countNaN: [unfinished, rows],
+    countFinite: [unfinished, rows],
+    countOutside: [unfinished, { ...rows, low: -1, high: 1 }],
+    histogram: [{ x: floats([6], 0, 0.5, 1.5, 2, 2.5, 4), low: floats([], 0), scale: floats([], 1) }, { bins: 4 }],
   }),
   ...listed(
     "contractions",

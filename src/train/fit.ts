@@ -164,10 +164,14 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   /** One update of the weights, as one compiled program where the model and the loss can be traced. */
   #step(batch: Samples, epoch: number): number {
     const [x, target] = [toTensor(batch.x), toTensor(batch.y)];
-    const { loss, prediction, guard } =
+    const { learningRate } = this.optimizer;
+    const run = (): StepResult =>
       this.#compiled === undefined ? eagerStep(this.model, this.#options, x, target) : this.#compiledStep(x, target);
+    const { recorder } = this.#options;
+    const { loss, prediction, guard } =
+      recorder === undefined ? run() : recorder.step(run, (result) => ({ epoch, loss: result.loss.item(), learningRate }));
     const value = loss.item();
-    const place = { epoch, batch: this.#batches + 1, learningRate: this.optimizer.learningRate };
+    const place = { epoch, batch: this.#batches + 1, learningRate };
     if (!Number.isFinite(value)) throw new TrainingError(value, place);
     const whole = guard.item();
     if (!Number.isFinite(whole)) throw new TrainingError(whole, place, "norm of the gradient");

@@ -36,6 +36,7 @@ export type {
   Model,
   Samples,
   Scores,
+  StepRecorder,
   StopReason,
   Tensors,
   Training,

@@ -73,6 +73,15 @@ export interface Callback<Name extends string = string> {
   onEpochEnd?(report: EpochReport<Name>, training: Training<Name>): void | Promise<void>;
 }
 
+/** Runs the steps of a training, to look into them. */
+export interface StepRecorder {
+  /** @param report what the training knows of the step, once it is over */
+  step<Result>(
+    run: () => Result,
+    report: (result: Result) => { readonly epoch: number; readonly loss: number; readonly learningRate: number },
+  ): Result;
+}
+
 /** When to stop for lack of improvement. */
 export interface EarlyStopping<Name extends string = string> {
   /** Epochs without improvement before training stops. */
@@ -123,6 +132,8 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly seed?: number;
   /** Runs each step as one compiled program (gradients are then not kept on the parameters). Default true; a model or loss that cannot be traced runs eagerly. */
   readonly compile?: boolean;
+  /** Runs every step and watches it: a Recorder of kasane/inspect. */
+  readonly recorder?: StepRecorder;
   /** Ends the training after the present batch. */
   readonly signal?: AbortSignal;
   /** Goes on where another call stopped: same numbers as if it had never stopped. */

@@ -535,6 +535,22 @@ export const table: Readonly<Record<string, Spec>> = {
   variance: reduction(any, { ulp: 64, floor: 1 }, { attributes: { correction: 1 }, atLeast: 2, empty: false }),
   logSumExp: reduction(any, { ulp: 16, floor: 1 }, { empty: false }),
 
+  finiteSum: reduction(any, { ulp: 8, terms: true }, { extra: () => ({ shift: real([]) }) }),
+  finiteSquares: reduction(any, { ulp: 16, terms: true }, { extra: () => ({ shift: real([]) }) }),
+  finiteMin: reduction(distinct, { ulp: 0 }),
+  finiteMax: reduction(distinct, { ulp: 0 }),
+  countZeros: reduction(onGrid(1), { ulp: 0 }, { constant: true }),
+  countNaN: reduction(any, { ulp: 0 }, { constant: true }),
+  countFinite: reduction(any, { ulp: 0 }, { constant: true }),
+  countOutside: reduction(onGrid(0.5), { ulp: 0 }, { constant: true, attributes: { low: -1, high: 1.5 } }),
+  histogram: {
+    forward: { ulp: 0 },
+    constant: true,
+    cases: ([[7], [3, 5], [0], [2, 3, 4, 5], [1031], [9, 131]] as const).map((shape) =>
+      one(text(shape), { x: real(shape, onGrid(0.25)), low: real([], between(-2, -2)), scale: real([], between(2, 2)) }, { bins: 9 }),
+    ),
+  },
+
   matmul: sums(MATMULS.map(([a, b]) => [`${text(a)} ${text(b)}`, { a: real(a), b: real(b) }] as const)),
   linear: sums(LINEARS.map(([x, out]) => [`${text(x)} to ${out}`, weightsOf(x, out)] as const)),
   linearBias: sums(LINEARS.map(([x, out]) => [`${text(x)} to ${out}`, { ...weightsOf(x, out), b: real([out]) }] as const)),

@@ -1,0 +1,74 @@
+// What a recorder tells of a training step: what layers gave, what gradients reached them, how parameters moved, what came of it.
+
+import type { Statistics } from "./measures.ts";
+
+/** A layer, or a plain function among the steps of a sequential, has given its output. */
+export interface ForwardEvent {
+  readonly event: "forward";
+  /** From 0. */
+  readonly step: number;
+  /** Where it stands in the model ("features.0"). */
+  readonly path: string;
+  /** "conv2d", "relu", … */
+  readonly kind: string;
+  readonly shape: readonly number[];
+  readonly output: Statistics;
+  /** For every unit of an activation that can be silent (relu and its like) how many of its outputs are not 0. */
+  readonly active?: readonly number[];
+  /** Outputs of a squashing activation (sigmoid, tanh) so near its ends that its derivative is below a tenth of the largest. */
+  readonly saturated?: number;
+}
+
+/** The gradient of the loss by a layer's output is complete. */
+export interface BackwardEvent {
+  readonly event: "backward";
+  readonly step: number;
+  readonly path: string;
+  readonly kind: string;
+  readonly shape: readonly number[];
+  readonly gradient: Statistics;
+}
+
+/** The gradient of the loss by a parameter is complete. */
+export interface GradientEvent {
+  readonly event: "gradient";
+  readonly step: number;
+  /** The parameter's name ("features.0.weight"). */
+  readonly parameter: string;
+  readonly shape: readonly number[];
+  readonly gradient: Statistics;
+}
+
+/** An optimizer has moved a parameter. */
+export interface UpdateEvent {
+  readonly event: "update";
+  readonly step: number;
+  readonly parameter: string;
+  readonly shape: readonly number[];
+  /** Euclidean norm of the parameter before. */
+  readonly norm: number;
+  /** Euclidean norm of what was added to it. */
+  readonly change: number;
+}
+
+/** A step is over. */
+export interface ReportEvent {
+  readonly event: "report";
+  readonly step: number;
+  /** What the caller of the step knows of it. */
+  readonly report: Report;
+}
+
+/** What is known of a step from outside. */
+export interface Report {
+  /** From 1. */
+  readonly epoch?: number;
+  readonly loss?: number;
+  readonly learningRate?: number;
+}
+
+/** Everything a recorder tells. */
+export type RecorderEvent = ForwardEvent | BackwardEvent | GradientEvent | UpdateEvent | ReportEvent;
+
+/** The kinds of events. */
+export type EventKind = RecorderEvent["event"];
