@@ -1,7 +1,6 @@
 // checkpoint(fn): activations are forgotten in the forward pass and computed again in the backward pass.
 
 import { makeOp } from "../ops/op.ts";
-import { InputError } from "../util/errors.ts";
 import { gradientsOf } from "./backward.ts";
 import { recordPull } from "./engine.ts";
 import { runningLevels, withLevels } from "./mapping.ts";
@@ -19,7 +18,7 @@ const again = makeOp("move", "checkpoint", "y = x", { doc: { en: "Computed again
  * The same function, but what it computes on the way is forgotten, and computed once more when a backward pass comes by: memory for time
  * (Chen et al. 2016, https://arxiv.org/abs/1604.06174). Gradients reach its arguments and every parameter it uses. The second run draws the same
  * random numbers, moves no running statistics and counts nothing; what it reads beside its arguments (numbers, a layer's mode) must still be the same.
- * Works in compile(), where the memory plan shrinks, in vmap(), and inside itself.
+ * Works in compile(), where the memory plan shrinks, in vmap(), and inside itself. Results of several dtypes are computed again once for each dtype.
  * @throws InputError when `fn` gives anything but tensors
  * @example const block = checkpoint((x: Tensor) => layers(x));
  */
@@ -33,28 +32,33 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
     const levels = runningLevels();
     const result = noteDraws(drawn, () => fn(...args));
     const results = valuesOf(result, "checkpoint: the function's result");
-    const places = [...results.keys()].filter((place) => isInside(results[place] as Value, start));
-    const made = places.map((place) => results[place] as Value);
-    if (made.length === 0) return result;
-    const outside = outsideOf(made, start);
-    const whole = recordPull(
-      again,
-      outside,
-      withRecording(false, () => joined(made)),
-      (upstream) => {
-        const createGraph = isRecording();
-        const repeated = withRecording(true, () => {
-          const second = withLevels(levels, () => computedAgain(() => repeatDraws(drawn, () => fn(...args))));
-          const tensors = valuesOf(second, "checkpoint");
-          return joined(places.map((place) => tensors[place] as Value));
-        });
-        return gradientsOf(repeated, outside, upstream, { createGraph, stops: true });
-      },
-    );
-    const parts = separated(whole, made);
+    const inside = [...results.keys()].filter((place) => isInside(results[place] as Value, start));
+    if (inside.length === 0) return result;
+    const made = new Map<number, Value>();
+    for (const places of byDType(inside, results)) {
+      const values = places.map((place) => results[place] as Value);
+      const outside = outsideOf(values, start);
+      const whole = recordPull(
+        again,
+        outside,
+        withRecording(false, () => joined(values)),
+        (upstream) => {
+          const createGraph = isRecording();
+          const repeated = withRecording(true, () => {
+            const second = withLevels(levels, () => computedAgain(() => repeatDraws(drawn, () => fn(...args))));
+            const tensors = valuesOf(second, "checkpoint");
+            return joined(places.map((place) => tensors[place] as Value));
+          });
+          return gradientsOf(repeated, outside, upstream, { createGraph, stops: true });
+        },
+      );
+      separated(whole, values).forEach((part, n) => {
+        made.set(places[n] as number, part);
+      });
+    }
     return rebuild(
       result,
-      results.map((value, place) => asTensor(places.includes(place) ? (parts[places.indexOf(place)] as Value) : value)),
+      results.map((value, place) => asTensor(made.get(place) ?? value)),
     ) as Result;
   };
 }
@@ -82,12 +86,22 @@ function outsideOf(results: readonly Value[], start: number): Value[] {
   return outside;
 }
 
-/** Several results as one, so that one second run serves them all. */
+/** Places of results in groups of one dtype each, which can be joined. */
+function byDType(places: readonly number[], results: readonly Value[]): number[][] {
+  const groups = new Map<string, number[]>();
+  for (const place of places) {
+    const { dtype } = results[place] as Value;
+    const group = groups.get(dtype);
+    if (group === undefined) groups.set(dtype, [place]);
+    else group.push(place);
+  }
+  return [...groups.values()];
+}
+
+/** Several results of one dtype as one, so that one second run serves them all. */
 function joined(values: readonly Value[]): Value {
   const [first] = values as readonly [Value];
   if (values.length === 1) return reshape(first, first.shape);
-  if (values.some(({ dtype }) => dtype !== first.dtype))
-    throw new InputError(`checkpoint: results must have one dtype, got ${values.map(({ dtype }) => dtype).join(", ")}`);
   return concatenate(
     values.map((value) => reshape(value, [value.size])),
     0,

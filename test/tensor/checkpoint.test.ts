@@ -125,6 +125,27 @@ onEveryBackend("checkpoint", () => {
     ]);
   });
 
+  it("gives results of several dtypes", () => {
+    const numbers = Array.from({ length: 40 }, (_, n) => n / 7 - 2);
+    const [single, double] = [parameter(tensor(numbers)), parameter(tensor(numbers, [40], { dtype: "float64" }))];
+    const measure = (wrap: (fn: (a: Tensor, b: Tensor) => readonly Tensor[]) => (a: Tensor, b: Tensor) => readonly Tensor[]): unknown => {
+      manualSeed(4);
+      for (const weight of [single, double]) weight.zeroGrad();
+      const run = wrap((a, b) => {
+        const [p, q] = [dropout(a.tanh()), dropout(b.square())];
+        return [p.exp(), q, p.mul(3), q.sin(), a.greater(0)];
+      });
+      const results = run(single, double);
+      const [x, y, z, w] = results as [Tensor, Tensor, Tensor, Tensor];
+      x.mul(z).sum().backward();
+      y.mul(w).sum().backward();
+      return [results.map(({ dtype }) => dtype), ...[...results, single.grad, double.grad].map((value) => value?.toArray())];
+    };
+    const found = measure(checkpoint);
+    expect(found).toEqual(measure((fn) => fn));
+    expect((found as readonly unknown[])[0]).toEqual(["float32", "float64", "float32", "float64", "bool"]);
+  });
+
   it("has second derivatives, and lies in and around other functions of functions", () => {
     const cube = checkpoint((x: Tensor) => x.mul(x).mul(x).sum());
     const second = (x: Tensor): Tensor => grad((at: Tensor) => grad(cube)(at).sum())(x);
