@@ -90,8 +90,14 @@ interface Entry extends CompiledStep {
   /** The arguments' gradients after a run, by position. */
   readonly argumentGradients: readonly (readonly [position: number, gradient: Value])[];
   readonly isGuarded: boolean;
+  /** Of the results, which may be views of their buffers. */
+  readonly shapes: readonly (readonly number[])[];
+  /** The results as they were traced, where somebody watched. */
+  readonly watched: readonly Value[];
   readonly rebuild: (results: readonly Value[]) => CompileResult;
 }
+
+const NO_NUMBERS = new Float32Array();
 
 type Traced = (...args: readonly CompileArgument[]) => CompileResult;
 
@@ -220,6 +226,8 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       rebuild,
       argumentGradients: argumentGradients(args, traced),
       isGuarded: options.guard !== undefined,
+      shapes: values.map(({ shape }) => shape),
+      watched: observer() === undefined ? [] : values,
       graph: optimised.graph,
       memory,
       scratchBytes: executable.arenaBytes === 0 ? 0 : executable.arenaBytes - memory.bytes,
@@ -252,16 +260,18 @@ function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTi
   const results = entry.executable.run(inputs, cells, params, timer);
   for (const { value, written } of entry.cells) if (written) value.settle();
   if (entry.isGuarded && !Number.isFinite(results.pop()?.[0])) undo(entry.trace.effects);
-  const tapped = results.splice(results.length - entry.trace.taps.length);
+  const tapped = results.splice(results.length - entry.trace.tapped.length);
   const read = entry.trace.liveOf(params);
   for (const [value, gradient] of entry.gradients) value.gradient = gradient;
   for (const [position, gradient] of entry.argumentGradients) valueOf(args[position] as Tensor).gradient = gradient;
   const made = results.map((data, number) => {
-    const { shape, dtype } = entry.graph.buffers[entry.graph.results[number] as number] as Operand;
-    return like.make(data, shape, dtype);
+    const { dtype } = entry.graph.buffers[entry.graph.results[number] as number] as Operand;
+    return like.make(data, entry.shapes[number] as readonly number[], dtype);
   });
   const result = entry.rebuild(made);
-  entry.trace.taps.forEach(({ deliver }, number) => deliver(tapped[number] as HostArray, read));
+  let next = 0;
+  for (const { buffer, deliver } of entry.trace.taps) deliver(buffer === undefined ? NO_NUMBERS : (tapped[next++] as HostArray), read);
+  entry.watched.forEach((inside, number) => observer()?.returned?.(inside, made[number] as Value));
   return result;
 }
 
@@ -302,10 +312,7 @@ function dropUnusedCells(graph: StepGraph, values: readonly Value[]): { graph: S
 
 function flatten(result: CompileResult): { values: Value[]; rebuild: (results: readonly Value[]) => CompileResult } {
   if (result === undefined) return { values: [], rebuild: () => undefined };
-  if (isTensor(result)) {
-    const { shape } = result;
-    return { values: [valueOf(result)], rebuild: ([value]) => asTensor(shaped(value as Value, shape)) };
-  }
+  if (isTensor(result)) return { values: [valueOf(result)], rebuild: ([value]) => asTensor(value as Value) };
   if (result instanceof Promise)
     throw new InputError("compile: the function must not be async: what it does after waiting cannot be traced", {
       hint: "await before calling the compiled function",
@@ -319,16 +326,10 @@ function flatten(result: CompileResult): { values: Value[]; rebuild: (results: r
   const list = keys.map((key) => (result as Record<string, Tensor>)[key] as Tensor);
   const wrong = list.findIndex((item) => !isTensor(item));
   if (wrong >= 0) throw new InputError(`compile: the function must return tensors; '${keys[wrong]}' is ${typeof list[wrong]}`);
-  const shapes = list.map((item) => item.shape);
-  const wrap = (values: readonly Value[]): Tensor[] => values.map((value, n) => asTensor(shaped(value, shapes[n] as readonly number[])));
+  const wrap = (values: readonly Value[]): Tensor[] => values.map((value) => asTensor(value));
   return {
     values: list.map((item) => valueOf(item)),
     rebuild: (values) =>
       Array.isArray(result) ? wrap(values) : Object.fromEntries(wrap(values).map((item, n) => [keys[n] as string, item])),
   };
-}
-
-/** Results may be views of their buffer under another shape. */
-function shaped(value: Value, shape: readonly number[]): Value {
-  return value.shape.join() === shape.join() ? value : value.make(value.data, shape, value.dtype);
 }

@@ -59,16 +59,17 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
       output.requiresGrad = true;
       output.node = { op, inputs, attributes, output, scope: currentScope(), site: captureSite(), order: nextOrder() };
     }
-    if (observer() !== undefined) tell(op, inputs, attributes, output);
+    if (observer() !== undefined) tell(op, inputs, attributes, options, output);
     return output;
   } catch (error) {
     throw located(error);
   }
 }
 
-function tell(op: Op, inputs: readonly Value[], attributes: Attributes, output: Value): void {
+function tell(op: Op, inputs: readonly Value[], attributes: Attributes, options: ApplyOptions, output: Value): void {
+  const program = op.kind === "view" ? undefined : prepare(op, inputs, attributes, options.resultShape).program;
   const { scope, site } = output.node ?? { scope: currentScope(), site: captureSite() };
-  observer()?.applied?.({ op, inputs, attributes, output, scope, site, pass: currentPass(), of: currentOrigin() });
+  observer()?.applied?.({ op, inputs, attributes, output, scope, site, pass: currentPass(), program, of: currentOrigin() });
 }
 
 /**

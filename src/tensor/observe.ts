@@ -1,5 +1,6 @@
 // Watching what happens to tensors: ops that are applied, gradients that are complete, tensors that take other numbers.
 
+import type { Program } from "../formula/nest.ts";
 import type { Op } from "../ops/op.ts";
 import type { Pass } from "./tape.ts";
 import type { Attributes, TapeNode, Value } from "./value.ts";
@@ -15,6 +16,8 @@ export interface Application {
   /** Its stack is the place in the user's program. */
   readonly site: { readonly stack?: string };
   readonly pass: Pass;
+  /** What ran for one example; undefined for another view of the same numbers. */
+  readonly program: Program | undefined;
   /** In a backward pass: what it is the gradient of. */
   readonly of: TapeNode | undefined;
 }
@@ -30,6 +33,8 @@ export interface Observer {
   /** The gradient of a tensor is complete: of leaves and of everything between them and the result. */
   differentiated?(value: Value, gradient: Value): void;
   assigned?(target: Value, value: Value): void;
+  /** After a run of a compiled function: the tensor it gave for one that stood for it at tracing. */
+  returned?(inside: Value, outside: Value): void;
 }
 
 let current: Observer | undefined;

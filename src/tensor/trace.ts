@@ -76,6 +76,12 @@ export function tap(given: Value, deliver: Deliver): void {
   else current.tap(value, deliver);
 }
 
+/** Does something in the order of taps: now, or after every run of the step that is being traced. */
+export function afterRun(effect: () => void): void {
+  if (current === undefined) effect();
+  else current.taps.push({ buffer: undefined, deliver: effect });
+}
+
 /** Runs a function as if nothing were traced: the tensors it makes come from outside of the step. */
 export function outsideTrace<Result>(run: () => Result): Result {
   const before = current;
@@ -110,8 +116,8 @@ export class Trace {
   readonly guards: (() => boolean)[] = [];
   /** Done before every run, with the arguments' numbers: throws where they are not what the step expects. */
   readonly checks: ((inputs: readonly HostArray[]) => void)[] = [];
-  /** Who gets numbers after a run, in the order of asking. */
-  readonly taps: { readonly buffer: number; readonly deliver: Deliver }[] = [];
+  /** What is done after a run, in the order of asking, each with the numbers of a buffer or none. */
+  readonly taps: { readonly buffer: number | undefined; readonly deliver: Deliver }[] = [];
   /** Tensors from outside: their numbers are read, and if assigned written, at every run. */
   readonly cells: Value[] = [];
   readonly #operands: Operand[] = [];
@@ -262,6 +268,11 @@ export class Trace {
     this.#updates.set(target, this.#read(value));
   }
 
+  /** The buffers whose numbers are handed out after a run. */
+  get tapped(): readonly number[] {
+    return this.taps.flatMap(({ buffer }) => (buffer === undefined ? [] : [buffer]));
+  }
+
   tap(value: Value, deliver: Deliver): void {
     this.taps.push({ buffer: this.#read(value), deliver });
   }
@@ -287,7 +298,7 @@ export class Trace {
     const overwritten = new Set(assigned.map(({ cell }) => cell));
     // At the end of a run all updates happen at once, then the results are taken: what is read from an overwritten cell is kept apart.
     const lasting = (buffer: number): number => (overwritten.has(buffer) || this.#constants.has(buffer) ? this.#copy(buffer) : buffer);
-    const handedBack = [...results.map((value) => this.#read(value)), ...this.taps.map(({ buffer }) => buffer)];
+    const handedBack = [...results.map((value) => this.#read(value)), ...this.tapped];
     const resultBuffers = handedBack.map(lasting);
     const guardBuffer = guard && this.#read(guard);
     const updates = assigned.map(
