@@ -1,11 +1,11 @@
 // How a number of a recorded run came to be: its formula with the numbers, what it was made from, and so on down to parameters and data.
 
-import { type ExplainOptions, type Explanation, type ExplanationLine, elementName } from "../formula/explain.ts";
+import { type ExplainOptions, type Explanation, type ExplanationLine, elementName as lineName } from "../formula/explain.ts";
 import { Explainer } from "../formula/explain-element.ts";
 import { chainOf, type Filled, type FilledRead } from "../formula/filled.ts";
 import { numberText } from "../formula/numbers.ts";
 import { typeOfDType } from "../formula/typing.ts";
-import { InputError } from "../util/errors.ts";
+import { elementName, placeOf, positionOf } from "./elements.ts";
 import { type RecordedOp, type RecordedTensor, unviewed } from "./recording.ts";
 
 /** One number of a recorded tensor, and the step that computed it. Of a tensor that only has another shape, the one it was made from. */
@@ -37,7 +37,7 @@ export function explainElement(given: RecordedTensor, at: readonly number[], opt
   const tensor = unviewed(given);
   const { shape, data, source } = tensor;
   const position = positionOf(place, shape);
-  const made = { tensor, position, value: data[place] as number, name: nameOf(tensor, position) };
+  const made = { tensor, position, value: data[place] as number, name: elementName(tensor, position) };
   if (source === undefined) return { ...made, explanation: undefined, reads: [] };
   const { op, program, inputs, params } = source;
   if (program === undefined || source.isMapped || program.buffers[program.result]?.shape.length !== shape.length)
@@ -115,7 +115,7 @@ export function elementText(element: ExplainedElement, digits = 4): string[] {
   const { tensor, name, explanation } = element;
   if (explanation !== undefined) {
     const lines = explanation.lines.map((line, n) =>
-      n === explanation.lines.length - 1 ? `${name} = ${line.sentence}` : `  ${elementName(line)} = ${line.sentence}`,
+      n === explanation.lines.length - 1 ? `${name} = ${line.sentence}` : `  ${lineName(line)} = ${line.sentence}`,
     );
     return [lines.at(-1) as string, ...lines.slice(0, -1)];
   }
@@ -159,24 +159,6 @@ function readOf(filled: Filled, tensor: string): FilledRead | undefined {
   return undefined;
 }
 
-/** What a tensor is called in explanations: "hidden.weight", "∂L/∂hidden.weight", "y of 2 (linearBias)". */
-export function tensorName(tensor: RecordedTensor): string {
-  const { source, gradientOf, updateOf, name, origin } = tensor;
-  if (updateOf !== undefined) return `new ${tensorName(updateOf)}`;
-  if (gradientOf !== undefined) return `∂L/∂${gradientOf.origin === "computed" ? `(${tensorName(gradientOf)})` : tensorName(gradientOf)}`;
-  if (source === undefined) return origin === "parameter" || origin === "data" ? name : "constant";
-  return `${name} of ${source.path === "" ? source.op.name : `${source.path} (${source.op.name})`}`;
-}
-
-function nameOf(tensor: RecordedTensor, position: readonly number[]): string {
-  const name = tensorName(tensor);
-  if (position.length === 0) return name;
-  const place = `[${position.join(", ")}]`;
-  // The place belongs to the tensor's own name, not to where it was computed.
-  const split = tensor.gradientOf === undefined && tensor.updateOf === undefined && tensor.source !== undefined ? name.indexOf(" of ") : -1;
-  return split < 0 ? name + place : name.slice(0, split) + place + name.slice(split);
-}
-
 /** What the lines of an explanation read from the op's inputs, by the size of the terms they are part of. */
 function readsOf(source: RecordedOp, explanation: Explanation): ElementRead[] {
   const found = new Map<string, ElementRead>();
@@ -204,24 +186,4 @@ function readsOf(source: RecordedOp, explanation: Explanation): ElementRead[] {
 /** What stands outside of every sum weighs more than any term. */
 function size(term: number | undefined): number {
   return term === undefined ? Number.POSITIVE_INFINITY : Math.abs(term);
-}
-
-/** @throws InputError when the tensor has no such element */
-function placeOf({ shape, ...tensor }: RecordedTensor, position: readonly number[]): number {
-  const isInside =
-    position.length === shape.length && position.every((at, d) => Number.isInteger(at) && at >= 0 && at < (shape[d] as number));
-  if (!isInside)
-    throw new InputError(`explain: there is no element [${position.join(", ")}] in ${tensor.name} of shape [${shape.join(", ")}]`, {
-      hint: "give one coordinate per dimension, counted from 0",
-    });
-  return position.reduce((place, at, d) => place * (shape[d] as number) + at, 0);
-}
-
-function positionOf(place: number, shape: readonly number[]): number[] {
-  const position = shape.map(() => 0);
-  for (let d = shape.length - 1, rest = place; d >= 0; d--) {
-    position[d] = rest % (shape[d] as number);
-    rest = Math.floor(rest / (shape[d] as number));
-  }
-  return position;
 }

@@ -1,5 +1,6 @@
 // Looking inside: what every layer does while a model trains.
 
+export { elementName, positionOf, tensorName } from "./elements.ts";
 export type * from "./events.ts";
 export {
   type ElementRead,
@@ -11,8 +12,11 @@ export {
   explanationTreeText,
   partialSums,
   type TreeOptions,
-  tensorName,
 } from "./explain.ts";
+export { type CheckedElement, checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradient-check.ts";
 export { type Histogram, percentile, type Statistics } from "./measures.ts";
+export { firstNonFinite, type NonFinite } from "./non-finite.ts";
+export { type Nudge, type NudgeOptions, nudge } from "./nudge.ts";
 export { type LayerSelector, Recorder, type RecorderOptions } from "./recorder.ts";
 export { type RecordedCall, type RecordedOp, type RecordedTensor, type RecordedUpdate, type Recording, record } from "./recording.ts";
+export { type Replayed, type ReplayOptions, replay } from "./replay.ts";

@@ -1,0 +1,46 @@
+// Single elements of recorded tensors: their places, positions and names.
+
+import { InputError } from "../util/errors.ts";
+import type { RecordedTensor } from "./recording.ts";
+
+/** The place of an element in a tensor's numbers. @throws InputError when the tensor has no such element */
+export function placeOf(tensor: RecordedTensor, position: readonly number[]): number {
+  const { shape } = tensor;
+  const isInside =
+    position.length === shape.length && position.every((at, d) => Number.isInteger(at) && at >= 0 && at < (shape[d] as number));
+  if (!isInside)
+    throw new InputError(`there is no element [${position.join(", ")}] in ${tensorName(tensor)} of shape [${shape.join(", ")}]`, {
+      hint: "give one coordinate per dimension, counted from 0",
+    });
+  return position.reduce((place, at, d) => place * (shape[d] as number) + at, 0);
+}
+
+/** The coordinates of the element at a place. */
+export function positionOf(place: number, shape: readonly number[]): number[] {
+  const position = shape.map(() => 0);
+  for (let d = shape.length - 1, rest = place; d >= 0; d--) {
+    position[d] = rest % (shape[d] as number);
+    rest = Math.floor(rest / (shape[d] as number));
+  }
+  return position;
+}
+
+/** What a tensor is called in explanations: "hidden.weight", "∂L/∂hidden.weight", "y of 2 (linearBias)". */
+export function tensorName(tensor: RecordedTensor): string {
+  const { source, gradientOf, updateOf, name, origin } = tensor;
+  if (updateOf !== undefined) return `new ${tensorName(updateOf)}`;
+  if (gradientOf !== undefined) return `∂L/∂${gradientOf.origin === "computed" ? `(${tensorName(gradientOf)})` : tensorName(gradientOf)}`;
+  if (source === undefined) return origin === "parameter" || origin === "data" ? name : "constant";
+  return `${name} of ${source.path === "" ? source.op.name : `${source.path} (${source.op.name})`}`;
+}
+
+/** "hidden.weight[0, 2]", "y[0, 1] of 2 (linearBias)". */
+export function elementName(tensor: RecordedTensor, position: readonly number[]): string {
+  const name = tensorName(tensor);
+  if (position.length === 0) return name;
+  const place = `[${position.join(", ")}]`;
+  // The place belongs to the tensor's own name, not to where it was computed.
+  const isPlain = tensor.gradientOf === undefined && tensor.updateOf === undefined && tensor.source !== undefined;
+  const split = isPlain ? name.indexOf(" of ") : -1;
+  return split < 0 ? name + place : name.slice(0, split) + place + name.slice(split);
+}

@@ -1,0 +1,58 @@
+// Finds where the first NaN or infinity of a recorded run came from.
+
+import { positionOf } from "./elements.ts";
+import { type ExplainedElement, elementText, explainElement } from "./explain.ts";
+import type { RecordedTensor, Recording } from "./recording.ts";
+
+/** The first number of a run that is not finite although everything it was computed from is; or one that came from outside. */
+export interface NonFinite {
+  readonly tensor: RecordedTensor;
+  readonly position: readonly number[];
+  readonly value: number;
+  /** How many numbers of the tensor are not finite. */
+  readonly count: number;
+  readonly explained: ExplainedElement;
+  /** What happened, with the numbers, and where. */
+  toString(): string;
+}
+
+/** Looks through a recording; undefined when every number is finite. Infinities that the program itself brings (a mask of −∞) do not count. */
+export function firstNonFinite(recording: Recording): NonFinite | undefined {
+  const isBad = new Map<RecordedTensor, number>();
+  const bad = (tensor: RecordedTensor): number => {
+    let place = isBad.get(tensor);
+    if (place === undefined) {
+      place = (tensor.data as Float32Array).findIndex((number) => !Number.isFinite(number));
+      isBad.set(tensor, place);
+    }
+    return place;
+  };
+  for (const { inputs, output } of recording.ops) {
+    const outside = inputs.find((input) => input.source === undefined && input.origin !== "constant" && bad(input) >= 0);
+    const isMasked = inputs.some((input) => bad(input) >= 0);
+    const found = outside ?? (isMasked || bad(output) < 0 ? undefined : output);
+    if (found !== undefined && !isOnlyMinusInfinity(found)) return describe(found, bad(found));
+  }
+  return undefined;
+}
+
+/** Masks are −∞ where attention must not look. */
+function isOnlyMinusInfinity({ data, origin, source }: RecordedTensor): boolean {
+  if (origin !== "data" && source?.inputs.some((input) => input.origin !== "constant") === true) return false;
+  return (data as Float32Array).every((number) => Number.isFinite(number) || number === Number.NEGATIVE_INFINITY);
+}
+
+function describe(tensor: RecordedTensor, place: number): NonFinite {
+  const position = positionOf(place, tensor.shape);
+  const explained = explainElement(tensor, position);
+  const count = (tensor.data as Float32Array).reduce((sum, number) => sum + Number(!Number.isFinite(number)), 0);
+  const made = { tensor, position, value: tensor.data[place] as number, count, explained };
+  const { source } = explained.tensor;
+  const text = (): string => {
+    const where = [source?.path, source?.site].filter((part) => part !== undefined && part !== "").join(", ");
+    const more = count > 1 ? ` and ${count - 1} more of its ${tensor.data.length} numbers` : "";
+    const head = `the first number that is not finite${where === "" ? "" : ` (${where})`}${more}:`;
+    return [head, ...elementText(explained).map((line) => `  ${line}`)].join("\n");
+  };
+  return Object.defineProperties(made, { toString: { value: text } });
+}
