@@ -72,7 +72,12 @@ export async function summarize(terminal: Terminal, name: string): Promise<numbe
     run: name,
     finished: result !== undefined,
     config,
-    layers: { rows: layers.rows, parameters: layers.parameters, multiplyAdds: layers.multiplyAdds },
+    layers: {
+      rows: layers.rows,
+      parameters: layers.parameters,
+      multiplyAdds: layers.multiplyAdds,
+      activationBytes: layers.activationBytes,
+    },
     history,
     ...(best === undefined ? {} : { bestEpoch: best.epoch }),
     ...(result === undefined ? {} : { result }),

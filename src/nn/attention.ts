@@ -8,7 +8,7 @@ import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { type LayerState, type Part, withRun } from "./call.ts";
-import { checkCount, checkFeatures, checkRank, product as countOf, given } from "./checks.ts";
+import { checkCount, checkFeatures, checkRank, given } from "./checks.ts";
 import { glorotUniform, start, zeros } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { linear } from "./linear.ts";
@@ -172,8 +172,6 @@ export function multiHeadAttention<const Size extends number>(
     parameters: { inputWeight, ...apart, inputBias },
     parts: [["output", output as unknown as Part]],
     forward,
-    // Of self-attention: the products of the sources, scores and mixtures.
-    multiplyAdds: (input) => countOf(input) * (rows + 2 * (input[1] ?? 0)),
   });
   return withRun(made);
 }

@@ -22,8 +22,6 @@ export interface LayerState {
   /** Child layers and plain functions by name, in order. */
   readonly parts: ReadonlyMap<string, Part>;
   readonly forward: (state: LayerState, ...inputs: never[]) => unknown;
-  /** Multiplications with an addition in one call, from the shapes; children count their own. */
-  readonly multiplyAdds: (input: readonly number[], output: readonly number[]) => number;
   /** Only before the first call of a layer whose sizes that call decides: what it is from then on. */
   readonly decide?: ((input: readonly number[], training: boolean) => LayerState) | undefined;
   training: boolean;

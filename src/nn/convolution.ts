@@ -4,7 +4,7 @@ import type { ConvolutionOptions, PerDimension, TransposedConvolutionOptions } f
 import * as functions from "../tensor/functions.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { checkCount, checkFeatures, checkRank, given, perDimension, product, SPATIAL } from "./checks.ts";
+import { checkCount, checkFeatures, checkRank, given, perDimension, SPATIAL } from "./checks.ts";
 import { fansOf, heNormal, start, zeros } from "./init.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { WeightOptions } from "./linear.ts";
@@ -85,7 +85,6 @@ function convolution(
         checkFeatures(kind, "input channels", x, 1, inputs);
         return functions.conv(x, weight, bias, options);
       },
-      multiplyAdds: (_input, output) => product(output) * fans.in,
     });
   };
 }
@@ -109,7 +108,6 @@ function transposed(dims: number): MakeTransposed {
         checkFeatures(kind, "input channels", x, 1, inputs);
         return functions.convTranspose(x, weight, bias, options);
       },
-      multiplyAdds: (input) => product(input) * out,
     });
   };
 }

@@ -5,7 +5,7 @@ import * as functions from "../tensor/functions.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { callPart } from "./call.ts";
-import { checkCount, checkFeatures, product, refuseTensor } from "./checks.ts";
+import { checkCount, checkFeatures, refuseTensor } from "./checks.ts";
 import { fansOf, glorotNormal, heNormal, start, zeros } from "./init.ts";
 import { type Layer, type LayerMembers, makeLayer, type ShapedLayer } from "./layer.ts";
 import { linear, type WeightOptions } from "./linear.ts";
@@ -57,7 +57,6 @@ export function maxout<const Inputs extends number, const Outputs extends number
       const y = functions.linear(x, weight, bias);
       return y.reshape([...y.shape.slice(0, -1), outputs, pieces]).max(-1);
     },
-    multiplyAdds: (_input, output) => product(output) * pieces * inputs,
   });
 }
 
@@ -118,6 +117,5 @@ export function bilinear(inputs1: number, inputs2: number, outputs: number, opti
       checkFeatures("bilinear", "features of the second input", x2, valueOf(x2, "bilinear").rank - 1, inputs2);
       return functions.bilinear(x1, x2, weight, bias);
     },
-    multiplyAdds: (input) => product(input) * (inputs2 * outputs) + (product(input) / inputs1) * inputs2 * outputs,
   });
 }

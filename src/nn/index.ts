@@ -34,6 +34,7 @@ export * as init from "./init.ts";
 export { type Layer, type LayerMembers, layer, type ShapedLayer } from "./layer.ts";
 export * from "./layers.ts";
 export { lazy } from "./lazy.ts";
+export type { ReceptiveField } from "./ledger.ts";
 export type { Lengths } from "./lengths.ts";
 export * from "./likelihood-losses.ts";
 export { linear, type WeightOptions } from "./linear.ts";

@@ -66,7 +66,6 @@ export interface LayerDefinition<Inputs extends readonly unknown[]> {
   readonly buffers?: Readonly<Record<string, Tensor | undefined>>;
   readonly parts?: Iterable<readonly [string, Part]>;
   readonly forward: (state: LayerState, ...inputs: Inputs) => unknown;
-  readonly multiplyAdds?: LayerState["multiplyAdds"];
   readonly decide?: LayerState["decide"];
 }
 
@@ -81,7 +80,6 @@ export function makeLayer<Made extends LayerMembers, Inputs extends readonly unk
     buffers: present(definition.buffers),
     parts: new Map(definition.parts ?? []),
     forward: definition.forward as unknown as LayerState["forward"],
-    multiplyAdds: definition.multiplyAdds ?? (() => 0),
     decide: definition.decide,
     training: true,
   };

@@ -1,7 +1,7 @@
 // The fully connected layer.
 
 import * as functions from "../tensor/functions.ts";
-import { checkCount, checkFeatures, product } from "./checks.ts";
+import { checkCount, checkFeatures } from "./checks.ts";
 import { fansOf, heNormal, type Start, start, zeros } from "./init.ts";
 import { makeLayer, type ShapedLayer } from "./layer.ts";
 import type { LinearRule } from "./rules.ts";
@@ -39,6 +39,5 @@ export function linear<const Inputs extends number, const Outputs extends number
       checkFeatures("linear", "input features", x, x.rank - 1, inputs);
       return functions.linear(x, weight, bias);
     },
-    multiplyAdds: (_input, output) => product(output) * inputs,
   });
 }

@@ -5,7 +5,7 @@ import * as functions from "../tensor/functions.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
-import { checkCount, checkFeatures, checkRank, product } from "./checks.ts";
+import { checkCount, checkFeatures, checkRank } from "./checks.ts";
 import { type Fans, type Initialiser, start, uniform } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { elman, gated, longShortTerm, type RecurrentKind, type RecurrentWeights } from "./recurrent-steps.ts";
@@ -139,7 +139,6 @@ function cell<Made extends LayerMembers, State>(
       const after = kind.step(sums, before, weights);
       return after.length === 1 ? after[0] : Object.fromEntries(kind.states.map((what, n) => [what, after[n]]));
     },
-    multiplyAdds: (_input, output) => product(output) * kind.gates * (inputs + hidden),
   });
 }
 

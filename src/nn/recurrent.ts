@@ -120,7 +120,7 @@ function recurrent<Made extends LayerMembers>(
   hidden: number,
   options: RecurrentOptions & RnnOptions,
 ): Made {
-  const { name, gates } = kind;
+  const { name } = kind;
   const { layers = 1, bidirectional = false, dropout = 0, returns = "sequence" } = options;
   checkCount(name, "inputs", inputs);
   checkCount(name, "hidden", hidden);
@@ -168,8 +168,6 @@ function recurrent<Made extends LayerMembers>(
     settings: { inputs, hidden, ...given(options, ["layers", "bidirectional", "dropout", "returns", "activation"]) },
     parameters,
     forward,
-    multiplyAdds: ([batch = 0, time = 0]) =>
-      stacked.reduce((sum, _, level) => sum + batch * time * gates * width * (hidden + (level === 0 ? inputs : width)), 0),
   });
   return withRun(made);
 }

@@ -1,12 +1,14 @@
-// A model at a glance: every layer's output shape, parameters and multiply-adds, as data and as a table.
+// A model at a glance: every layer's output shape, parameters, multiply-adds, activation memory and receptive field, as data and as a table.
 
 import { zeros } from "../tensor/create.ts";
+import { observing } from "../tensor/observe.ts";
 import { noGrad } from "../tensor/tape.ts";
-import { isTensor } from "../tensor/tensor.ts";
+import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { DType, Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { observeLayers, stateOf } from "./call.ts";
+import { type LayerCall, observeLayers, stateOf } from "./call.ts";
 import type { LayerMembers } from "./layer.ts";
+import { Ledger, type ReceptiveField } from "./ledger.ts";
 import { grouped, parameterTotal } from "./print.ts";
 
 /** One layer of a model. */
@@ -18,8 +20,15 @@ export interface SummaryRow {
   readonly outputShape: readonly number[];
   /** Numbers in the parameters of this layer that no row above has counted. */
   readonly parameters: number;
-  /** Multiplications with an addition in linear and convolution layers, for this input; other arithmetic is not counted. */
+  /** Multiplications with an addition in matrix products, convolutions and other contractions, for this input; other arithmetic is not counted. */
   readonly multiplyAdds: number;
+  /** Bytes of all tensors that the layer's ops make for this input, one op at a time; views make none. */
+  readonly activationBytes: number;
+  /**
+   * What an element in the middle of the output may depend on, along every dimension of the model's input, read off the formulas of all ops between
+   * them: what masks hide counts. Undefined where no ops lead from the input to the output, as when a function computes with numbers it has read.
+   */
+  readonly receptiveField: ReceptiveField | undefined;
 }
 
 /** A model as a table of its layers. */
@@ -29,6 +38,7 @@ export interface Summary {
   readonly parameters: number;
   readonly trainableParameters: number;
   readonly multiplyAdds: number;
+  readonly activationBytes: number;
   /** The table; no line is longer than 80 columns. */
   toString(): string;
 }
@@ -44,27 +54,29 @@ export function summary(layer: LayerMembers, inputShape: readonly number[], opti
   const modes = [...layer.namedLayers().values()].map((inner) => [inner, inner.training] as const);
   const counted = new Set<Tensor>();
   const rows: SummaryRow[] = [];
+  const ledger = new Ledger();
+  const input = zeros(inputShape, { dtype: options.dtype ?? "float32" });
   layer.eval();
   try {
-    observeLayers(
-      (call) => {
-        if (!isTensor(call.output)) return;
-        const inner = call.layer && stateOf(call.layer);
-        // A container without weights of its own says nothing that its parts do not.
-        if (inner !== undefined && inner.parts.size > 0 && inner.parameters.size === 0) return;
-        const fresh = [...(inner?.parameters.values() ?? [])].filter((value) => !counted.has(value));
-        for (const value of fresh) counted.add(value);
-        const [input] = call.inputs;
-        rows.push({
-          path: call.path,
-          kind: call.kind,
-          outputShape: call.output.shape,
-          parameters: fresh.reduce((sum, value) => sum + value.size, 0),
-          multiplyAdds: inner === undefined || !isTensor(input) ? 0 : inner.multiplyAdds(input.shape, call.output.shape),
-        });
-      },
-      () => noGrad(() => (layer as unknown as (x: unknown) => unknown)(zeros(inputShape, { dtype: options.dtype ?? "float32" }))),
-    );
+    const note = (call: LayerCall): void => {
+      if (!isTensor(call.output)) return;
+      const inner = call.layer && stateOf(call.layer);
+      const work = ledger.take(call.path === "" ? [] : call.path.split("."));
+      // A container that computes nothing itself says nothing that its parts do not.
+      if (inner !== undefined && inner.parts.size > 0 && inner.parameters.size === 0 && work.bytes === 0) return;
+      const fresh = [...(inner?.parameters.values() ?? [])].filter((value) => !counted.has(value));
+      for (const value of fresh) counted.add(value);
+      rows.push({
+        path: call.path,
+        kind: call.kind,
+        outputShape: call.output.shape,
+        parameters: fresh.reduce((sum, value) => sum + value.size, 0),
+        multiplyAdds: work.multiplyAdds,
+        activationBytes: work.bytes,
+        receptiveField: ledger.field(valueOf(call.output), valueOf(input)),
+      });
+    };
+    observing(ledger, () => observeLayers(note, () => noGrad(() => (layer as unknown as (x: unknown) => unknown)(input))));
   } finally {
     // Outer layers come first: train() also sets the inner ones, which then get their own mode back.
     for (const [inner, on] of modes) inner.train(on);
@@ -75,6 +87,7 @@ export function summary(layer: LayerMembers, inputShape: readonly number[], opti
     parameters: parameterTotal(stateOf(layer) ?? state),
     trainableParameters: layer.parameters().reduce((sum, value) => sum + (value.requiresGrad ? value.size : 0), 0),
     multiplyAdds: rows.reduce((sum, row) => sum + row.multiplyAdds, 0),
+    activationBytes: rows.reduce((sum, row) => sum + row.activationBytes, 0),
   };
   const text = (): string => table(made);
   return Object.defineProperties(
@@ -84,9 +97,9 @@ export function summary(layer: LayerMembers, inputShape: readonly number[], opti
 }
 
 const WIDTH = 80;
-const HEAD = ["layer", "kind", "output shape", "parameters", "multiply-adds"];
+const HEAD = ["layer", "kind", "output shape", "parameters", "mult-adds", "memory", "field"];
 /** Numbers stand right, words left. */
-const RIGHT = [false, false, false, true, true];
+const RIGHT = [false, false, false, true, true, true, true];
 
 function table(data: Omit<Summary, "toString">): string {
   const body = data.rows.map((row) => [
@@ -95,8 +108,10 @@ function table(data: Omit<Summary, "toString">): string {
     `[${row.outputShape.join(", ")}]`,
     count(row.parameters),
     count(row.multiplyAdds),
+    memory(row.activationBytes),
+    field(row.receptiveField, data.inputShape),
   ]);
-  const total = ["total", "", "", count(data.parameters), count(data.multiplyAdds)];
+  const total = ["total", "", "", count(data.parameters), count(data.multiplyAdds), memory(data.activationBytes), ""];
   const lines = [HEAD, ...body, total];
   const widths = HEAD.map((_, column) => Math.max(...lines.map((cells) => (cells[column] as string).length)));
   const gap = 2;
@@ -126,7 +141,23 @@ function place(text: string, width: number, right: boolean): string {
   return `${text.slice(0, front)}…${text.slice(text.length - (width - 1 - front))}`;
 }
 
-/** "101,770"; in millions from a thousand million on, so that columns stay narrow. */
+/** "101,770"; in millions from a hundred million on, so that columns stay narrow. */
 function count(value: number): string {
-  return value < 1e9 ? grouped(value) : `${grouped(Math.round(value / 1e6))} M`;
+  return value < 1e8 ? grouped(value) : `${grouped(Math.round(value / 1e6))} M`;
+}
+
+/** "512 B", "3.1 KiB", "98 MiB". */
+function memory(bytes: number): string {
+  const power = bytes < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${["B", "KiB", "MiB", "GiB"][power]}`;
+}
+
+/** "3×3", "all": along the dimensions of positions, those behind [batch, channels] or, with fewer than four, behind the batch. */
+function field(found: ReceptiveField | undefined, inputShape: readonly number[]): string {
+  if (found === undefined) return "–";
+  const [least, shown] = [inputShape.length >= 4 ? 2 : 1, found.size];
+  const isWhole = (d: number): boolean => shown[d] === inputShape[d];
+  const along = [...shown.keys()].slice(least);
+  return along.every(isWhole) ? "all" : along.map((d) => (isWhole(d) ? "all" : `${shown[d]}`)).join("×");
 }

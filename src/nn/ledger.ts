@@ -1,0 +1,129 @@
+// Keeps account of the ops of a run: multiply-adds and bytes, by layer, and the part of a tensor that another was made from.
+
+import { sizeOfShape } from "../formula/evaluate.ts";
+import type { Program } from "../formula/nest.ts";
+import { type Box, hull, productsOf, reachOf, reshapedBox } from "../formula/reach.ts";
+import { levelsOf, wholeOf } from "../tensor/mapping.ts";
+import type { Application, Observer } from "../tensor/observe.ts";
+import type { HostArray } from "../tensor/types.ts";
+import type { Value } from "../tensor/value.ts";
+
+/** What the ops of a layer did. */
+export interface Work {
+  readonly multiplyAdds: number;
+  /** Bytes of the tensors they made; views make none. */
+  readonly bytes: number;
+}
+
+/** How much of a tensor an element of another sees. */
+export interface ReceptiveField {
+  /** Positions along every dimension, between the first and the last that the element may depend on. */
+  readonly size: readonly number[];
+  /** By how many positions they move when the element is the next one along the dimension that moves them; 0: they stay. */
+  readonly jump: readonly number[];
+}
+
+interface Entry extends Work {
+  readonly scope: readonly string[];
+}
+
+/** Arrays are known by number, so that none is kept: a view has the array of what it is a view of. */
+interface Making {
+  readonly program: Program;
+  readonly inputs: readonly { readonly array: number; readonly shape: readonly number[] }[];
+  readonly array: number;
+  readonly shape: readonly number[];
+}
+
+export class Ledger implements Observer {
+  readonly key = "ledger";
+  #open: Entry[] = [];
+  readonly #made: Making[] = [];
+  readonly #numbers = new WeakMap<HostArray, number>();
+  #count = 0;
+
+  applied({ op, program: bound, inputs, output, scope }: Application): void {
+    if (bound === undefined) return;
+    const examples = levelsOf(output).reduce((count, { size }) => count * size, 1);
+    this.#open.push({
+      scope,
+      multiplyAdds: op.kind === "contract" ? examples * productsOf(bound) : 0,
+      bytes: wholeOf(output).data.byteLength,
+    });
+    // Which examples an element is of, the program of one does not say: fields end at a vmap.
+    if (output.mapping !== undefined) return;
+    const place = (value: Value): { array: number; shape: readonly number[] } => ({ array: this.#numberOf(value), shape: value.shape });
+    this.#made.push({ program: bound, inputs: inputs.map(place), ...place(output) });
+  }
+
+  /** What was done under a path since somebody asked. */
+  take(path: readonly string[]): Work {
+    const isInside = ({ scope }: Entry): boolean => path.every((name, n) => scope[n] === name);
+    const taken = this.#open.filter(isInside);
+    this.#open = this.#open.filter((entry) => !isInside(entry));
+    return taken.reduce((sum, entry) => ({ multiplyAdds: sum.multiplyAdds + entry.multiplyAdds, bytes: sum.bytes + entry.bytes }), {
+      multiplyAdds: 0,
+      bytes: 0,
+    });
+  }
+
+  /** What an element in the middle of `output` sees of `input`; undefined where no ops lead from one to the other. */
+  field(output: Value, input: Value): ReceptiveField | undefined {
+    if (output.size === 0) return undefined;
+    const middle = output.shape.map((extent) => Math.floor(extent / 2));
+    const at = (place: readonly number[]): Box | undefined => this.#trace(output, place, input);
+    const box = at(middle);
+    if (box === undefined) return undefined;
+    const jump = input.shape.map(() => 0);
+    for (const [d, extent] of output.shape.entries()) {
+      if (extent === 1) continue;
+      // Over several steps, a power of two, because the next element may see the same: after upsampling.
+      const step = 2 ** Math.max(0, Math.floor(Math.log2(extent / 4)));
+      const moved = at(middle.map((place, n) => place + (n === d ? (place + step < extent ? step : -step) : 0)));
+      moved?.forEach(([first, last], n) => {
+        const [start, end] = box[n] as readonly [number, number];
+        // At a border only one side moves.
+        jump[n] = Math.max(jump[n] as number, Math.abs(first - start) / step, Math.abs(last - end) / step);
+      });
+    }
+    return { size: box.map(([first, last]) => last - first + 1), jump };
+  }
+
+  #trace(output: Value, place: readonly number[], input: Value): Box | undefined {
+    const target = this.#numberOf(input);
+    const boxes = new Map<number, { readonly box: Box; readonly shape: readonly number[] }>();
+    const need = (array: number, shape: readonly number[], box: Box): void => {
+      const known = boxes.get(array);
+      boxes.set(
+        array,
+        known === undefined ? { box, shape } : { box: hull(known.box, reshapedBox(box, shape, known.shape)), shape: known.shape },
+      );
+    };
+    need(
+      this.#numberOf(output),
+      output.shape,
+      place.map((position) => [position, position] as const),
+    );
+    for (let n = this.#made.length - 1; n >= 0; n--) {
+      const { program, inputs, array, shape } = this.#made[n] as Making;
+      const wanted = boxes.get(array);
+      if (wanted === undefined) continue;
+      const read = reachOf(program, reshapedBox(wanted.box, wanted.shape, shape));
+      inputs.forEach((one, place) => {
+        const box = read[place];
+        if (box !== undefined && sizeOfShape(one.shape) > 0) need(one.array, one.shape, box);
+      });
+    }
+    const found = boxes.get(target);
+    return found && reshapedBox(found.box, found.shape, input.shape);
+  }
+
+  #numberOf({ data }: Value): number {
+    let number = this.#numbers.get(data);
+    if (number === undefined) {
+      number = this.#count++;
+      this.#numbers.set(data, number);
+    }
+    return number;
+  }
+}
