@@ -2,15 +2,15 @@
 
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { optimise, PASSES, printGraph, type StepGraph } from "../compiler/index.ts";
 import { byteLength } from "../compiler/memory.ts";
 import { type CompileArgument, type CompiledStep, zeros } from "../tensor/index.ts";
 import { RunFolder } from "../train/node.ts";
 import { compileStep } from "../train/step.ts";
-import { FileError, KasaneError } from "../util/errors.ts";
+import { FileError } from "../util/errors.ts";
 import { readConfig } from "./config.ts";
 import { buildModel } from "./models.ts";
+import { loadModule } from "./module.ts";
 import type { Terminal } from "./terminal.ts";
 import { duration, grouped, table } from "./terminal.ts";
 import { lossOf, optimizerOf } from "./training.ts";
@@ -56,7 +56,7 @@ async function stepsOfRun(place: string, path: string): Promise<readonly Compile
 }
 
 async function stepsOfModule(place: string, path: string): Promise<readonly CompiledStep[]> {
-  const { default: compiled, inputs } = await load(place, path);
+  const { default: compiled, inputs } = (await loadModule(place, path)) as Exports;
   const example = "export default compile((x) => …); export const inputs = [x];";
   if (typeof compiled !== "function" || !Array.isArray(compiled.steps))
     throw new FileError(`${path}: expected a default export made by compile(), got ${compiled === undefined ? "none" : typeof compiled}`, {
@@ -67,22 +67,6 @@ async function stepsOfModule(place: string, path: string): Promise<readonly Comp
   if (steps.length === 0)
     throw new FileError(`${path}: its compiled function was never called, so that its shapes are not known`, { hint: example });
   return steps;
-}
-
-async function load(place: string, path: string): Promise<Exports> {
-  try {
-    return (await import(pathToFileURL(place).href)) as Exports;
-  } catch (error) {
-    if (error instanceof KasaneError) throw error;
-    if ((error as NodeJS.ErrnoException).code === "ERR_UNKNOWN_FILE_EXTENSION")
-      throw new FileError(`${path}: Node ${process.versions.node} does not read this kind of file by itself`, {
-        hint: "a .js or .mjs file; TypeScript needs Node 22.18 or newer",
-      });
-    throw new FileError(`${path} does not load: ${error instanceof Error ? error.message : String(error)}`, {
-      hint: `run it by itself: node ${path}`,
-      cause: error,
-    });
-  }
 }
 
 /** Prints one step; gives what --json tells of it. */

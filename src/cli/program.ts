@@ -1,12 +1,17 @@
 // The commands, their flags and their help; turns every failure into one sentence and an exit code.
 
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { KasaneError, UsageError } from "../util/errors.ts";
+import { type CheckOptions, checkGradientsOf } from "./check-gradients.ts";
 import { showCompiled, shownNames } from "./compile.ts";
 import { doctor } from "./doctor.ts";
 import { explain } from "./explain.ts";
+import { type ExplainRunOptions, explainRun } from "./explain-run.ts";
+import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
 import { activationNames, modelNames } from "./models.ts";
-import { collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
+import { anyNumber, collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
 import type { PredictOptions } from "./predict.ts";
 import { predict } from "./predict.ts";
 import { optimizerNames, scheduleNames } from "./settings.ts";
@@ -108,13 +113,48 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .argument("<RUN>", "the folder of a run")
     .action((folder: string) => set(summarize(terminal, folder)));
 
-  command("explain", "An op: its formula, its derivatives, where its row stands, an example with numbers.", [
+  command("explain", "A number of a run: how it was computed, and from what. An op: its formula, derivatives and an example.", [
     "explain",
     "explain sigmoid",
-    "explain conv2d",
+    "explain runs/digits-1",
+    'explain runs/digits-1 --at "output[0, 3]" --depth 2',
+    'explain runs/digits-1 --at "output.weight.grad[3, 17]" --nudge 0.001',
   ])
-    .argument("[OP]", "the op's name; without it all are listed")
-    .action((name: string | undefined) => set(explain(terminal, name)));
+    .argument("[OP|RUN|FILE]", "an op's name; the folder of a run; a module with a function to record. Without it all ops are listed")
+    .option("--at <ELEMENT>", "which number: a layer or parameter with its place, .grad or .new behind the name (default: loss)")
+    .option("--depth <N>", "how many steps back (default: 4)", wholeNumber(0))
+    .option("--breadth <N>", "how many numbers to follow at each step (default: 3)", wholeNumber(1))
+    .option("--terms <N>", "how many terms of a long sum to write out (default: 8)", wholeNumber(2))
+    .option("--nudge <BY>", "also change the number by so much and see what the loss does", anyNumber)
+    .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
+    .option("--batch <N>", "how many samples (default: as in training)", wholeNumber(1))
+    .action((name: string | undefined, options: ExplainRunOptions & Common) =>
+      set(name !== undefined && isPath(terminal, name) ? explainRun(terminal, name, options) : explain(terminal, name)),
+    );
+
+  command("graph", "One training step as a picture: layers that open into ops, with shapes, numbers and memory.", [
+    "graph runs/digits-1",
+    "graph runs/digits-1 --format svg --out digits.svg",
+    "graph model.js --depth 1 --format dot",
+  ])
+    .argument("<RUN|FILE>", "the folder of a run; a module with a function to record, its arguments as `inputs` and its `model`")
+    .option("--format <NAME>", `${graphFormats.join(", ")} (default: mermaid)`, oneOf(graphFormats))
+    .option("--out <FILE>", "write it there instead of printing it")
+    .option("--depth <N>", "layers nested deeper are drawn as one (default: all are open)", wholeNumber(0))
+    .option("--backward", "the backward pass and the update, too")
+    .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
+    .option("--batch <N>", "how many samples (default: as in training)", wholeNumber(1))
+    .action((path: string, options: GraphCommandOptions & Common) => set(showGraph(terminal, path, options)));
+
+  command("check-gradients", "The gradients of a training step against finite differences, in double precision.", [
+    "check-gradients runs/digits-1",
+    "check-gradients my-op.js --elements 20",
+  ])
+    .argument("<RUN|FILE>", "the folder of a run; a module with a function to record, its arguments as `inputs` and its `model`")
+    .option("--elements <N>", "how many numbers of each tensor (default: 4)", wholeNumber(1))
+    .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
+    .option("--batch <N>", "how many samples (default: 4)", wholeNumber(1))
+    .action((path: string, options: CheckOptions & Common) => set(checkGradientsOf(terminal, path, options)));
 
   command("compile", "What compile() makes of a function: its graph after each pass, its kernels, its code, its memory.", [
     "compile model.js",
@@ -130,6 +170,11 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .action(() => set(doctor(terminal)));
   for (const inner of program.commands) quiet(inner, terminal);
   return program;
+}
+
+/** Whether a word names a file or folder, not an op. */
+function isPath({ host }: Terminal, word: string): boolean {
+  return existsSync(resolve(host.cwd, word)) || /[./\\]/.test(word);
 }
 
 /** Errors are thrown to us instead of printed and ending the process. */

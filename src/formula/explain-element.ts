@@ -34,6 +34,7 @@ export class Explainer {
   readonly #digits: number;
   readonly #shown: number;
   readonly #most: number;
+  readonly #bySize: boolean;
   readonly #elements = new Map<string, Element>();
 
   constructor(formula: Formula, program: Program, arrays: readonly NumberArray[], params: readonly number[], options: ExplainOptions) {
@@ -44,6 +45,7 @@ export class Explainer {
     this.#digits = options.digits ?? 4;
     this.#shown = Math.max(2, options.terms ?? 8);
     this.#most = options.lines ?? 12;
+    this.#bySize = options.order === "size";
     const names = formula.inputs.slice();
     program.steps.forEach((step, number) => {
       names[step.writes] = (this.#statements[number] as Statement).target;
@@ -153,6 +155,16 @@ export class Explainer {
     let best: FilledTerm | undefined;
     let place = 0;
     let outside = 0;
+    const bySize = this.#bySize && (reducer === "sum" || reducer === "max" || reducer === "min");
+    const size = (item: FilledTerm): number =>
+      Number.isNaN(item.term.value)
+        ? Number.POSITIVE_INFINITY
+        : reducer === "sum"
+          ? Math.abs(item.term.value)
+          : reducer === "max"
+            ? item.term.value
+            : -item.term.value;
+    const largest: FilledTerm[] = [];
     for (const term of terms) {
       const { value } = term;
       if (reducer === "sum") total += value;
@@ -168,11 +180,22 @@ export class Explainer {
         total = value;
         best = item;
       }
-      if (head.length < first) head.push(item);
+      if (bySize) {
+        if (largest.length === this.#shown && size(item) <= size(largest[largest.length - 1] as FilledTerm)) continue;
+        const at = largest.findIndex((other) => size(other) < size(item));
+        largest.splice(at < 0 ? largest.length : at, 0, item);
+        if (largest.length > this.#shown) largest.pop();
+      } else if (head.length < first) head.push(item);
       else {
         tail.push(item);
         if (tail.length > last) tail.shift();
       }
+    }
+    if (bySize) {
+      const [isWhole, type] = [largest.length === place, bodyType === "bool" ? "int" : bodyType];
+      const rest = largest.reduce((left, { term }) => left - term.value, total);
+      const shown = isWhole ? { terms: largest.sort((a, b) => a.place - b.place) } : { terms: largest, rest };
+      return { kind: "chain", reducer, ...shown, count: place, outside, value: total, type };
     }
     // The winner of a max is shown even when it stands in the middle.
     const middle = best && best.place >= first && best.place < place - tail.length ? [best] : [];

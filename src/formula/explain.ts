@@ -14,6 +14,8 @@ export interface ExplainOptions {
   readonly digits?: number;
   /** Terms of a reduction that are written out (default 8); more are left out in the middle. */
   readonly terms?: number;
+  /** Which terms are written out, and in which order: the first and last ones ("position", default), or the largest of sums, maxima and minima. */
+  readonly order?: "position" | "size";
   /** Lines for elements of intermediate tensors (default 12). */
   readonly lines?: number;
 }

@@ -42,8 +42,10 @@ export interface FilledChoice {
 export interface FilledChain {
   readonly kind: "chain";
   readonly reducer: Reducer;
-  /** In order; a jump of `place` from one to the next is a gap. */
+  /** In order, a jump of `place` from one to the next being a gap; or by size, the largest first. */
   readonly terms: readonly FilledTerm[];
+  /** Where the terms are by size: what a sum's others come to. */
+  readonly rest?: number;
   /** All terms that lie inside of the tensors, shown or not. */
   readonly count: number;
   /** Further terms that lie in the padding and change nothing. */
@@ -62,7 +64,12 @@ export interface FilledTerm {
 export type Filled = FilledValue | FilledRead | FilledCall | FilledChoice | FilledChain;
 
 /** The terms of a chain with the gaps between them, for printing. */
-export function termsAndGaps(chain: FilledChain): readonly (FilledTerm | { readonly gap: number })[] {
+export function termsAndGaps(chain: FilledChain): readonly (FilledTerm | { readonly gap: number; readonly together?: number })[] {
+  if (chain.rest !== undefined) {
+    const { terms, count, rest, reducer } = chain;
+    const others = { gap: count - terms.length, ...(reducer === "sum" ? { together: rest } : {}) };
+    return others.gap === 0 ? terms : [...terms, others];
+  }
   const items: (FilledTerm | { gap: number })[] = [];
   let next = 0;
   for (const item of chain.terms) {

@@ -170,14 +170,15 @@ class TextPrinter {
 
   #chain(node: FilledChain): Part {
     const items = termsAndGaps(node);
-    const gap = (count: number): string => `… ${count} more …`;
+    const gap = (count: number, together?: number): string =>
+      together === undefined ? `… ${count} more …` : `(${count} more: ${numberText(together, node.type, this.#digits)})`;
     if (node.reducer === "sum" || node.reducer === "prod") {
       const [only] = items;
       if (only === undefined) return [this.#number(node.value, node.type), ATOM];
       if (items.length === 1 && "term" in only) return this.#print(only.term);
       const precedence = node.reducer === "sum" ? SUM : PRODUCT;
       const parts = items.map((item, place) =>
-        "gap" in item ? gap(item.gap) : this.at(item.term, place === 0 ? precedence : precedence + 1),
+        "gap" in item ? gap(item.gap, item.together) : this.at(item.term, place === 0 ? precedence : precedence + 1),
       );
       return [parts.join(node.reducer === "sum" ? " + " : "·"), precedence];
     }

@@ -47,7 +47,7 @@ export function explainElement(given: RecordedTensor, at: readonly number[], opt
     program,
     inputs.map((input) => input.data),
     params,
-    options,
+    { order: "size", ...options },
   );
   const explanation = explainer.explain(position);
   return { ...made, explanation, reads: readsOf(source, explanation) };

@@ -1,5 +1,6 @@
 // Looking inside: what every layer does while a model trains.
 
+export { graphDot, graphMermaid, graphSvg } from "./draw-graph.ts";
 export { elementName, positionOf, tensorName } from "./elements.ts";
 export type * from "./events.ts";
 export {
@@ -14,9 +15,11 @@ export {
   type TreeOptions,
 } from "./explain.ts";
 export { type CheckedElement, checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradient-check.ts";
+export { type GraphEdge, type GraphGroup, type GraphNode, type GraphOptions, graphOf, type RunGraph } from "./graph.ts";
 export { type Histogram, percentile, type Statistics } from "./measures.ts";
 export { firstNonFinite, type NonFinite } from "./non-finite.ts";
 export { type Nudge, type NudgeOptions, nudge } from "./nudge.ts";
 export { type LayerSelector, Recorder, type RecorderOptions } from "./recorder.ts";
 export { type RecordedCall, type RecordedOp, type RecordedTensor, type RecordedUpdate, type Recording, record } from "./recording.ts";
 export { type Replayed, type ReplayOptions, replay } from "./replay.ts";
+export { type SelectedElement, selectableNames, selectElement } from "./select.ts";

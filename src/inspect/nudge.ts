@@ -35,6 +35,8 @@ export interface NudgeOptions {
  * @throws InputError when there is no such element, no gradient, or no single result
  */
 export function nudge(recording: Recording, tensor: RecordedTensor, position: readonly number[], options: NudgeOptions = {}): Nudge {
+  // Of a gradient: what it is the gradient of.
+  if (tensor.gradientOf !== undefined) return nudge(recording, tensor.gradientOf, position, options);
   const place = placeOf(tensor, position);
   const value = tensor.data[place] as number;
   const { by = Math.max(1e-3, 1e-3 * Math.abs(value)), result = differentiated(recording) } = options;

@@ -75,7 +75,7 @@ export interface Callback<Name extends string = string> {
 
 /** Runs the steps of a training, to look into them. */
 export interface StepRecorder {
-  /** @param report what the training knows of the step, once it is over */
+  /** Runs one step. @param report what the training knows of the step, once it is over */
   step<Result>(
     run: () => Result,
     report: (result: Result) => { readonly epoch: number; readonly loss: number; readonly learningRate: number },

@@ -5,17 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import stringWidth from "string-width";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { run } from "../../src/cli/program.ts";
-import type { Host } from "../../src/cli/terminal.ts";
-
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-  readonly exits: readonly number[];
-}
-
-type Interrupt = (signal: "SIGINT" | "SIGTERM") => void;
+import { type CommandOptions, type Outcome, runCommand } from "./command.ts";
 
 let cwd = "";
 beforeAll(async () => {
@@ -23,37 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(cwd, { recursive: true }));
 
-async function kasane(
-  line: string | readonly string[],
-  more: { terminal?: boolean; env?: Host["env"]; interrupt?: (send: Interrupt, text: string) => void } = {},
-): Promise<Outcome> {
-  let out = "";
-  let err = "";
-  const exits: number[] = [];
-  let send: Interrupt = () => undefined;
-  const write = (stream: "out" | "err") => (text: string) => {
-    if (stream === "out") out += text;
-    else err += text;
-    more.interrupt?.((signal) => send(signal), text);
-  };
-  const sink = { isTerminal: more.terminal ?? false, columns: more.terminal ? 80 : undefined };
-  const host: Host = {
-    env: more.env ?? {},
-    cwd,
-    self: "kasane",
-    stdout: { ...sink, write: write("out") },
-    stderr: { ...sink, write: write("err") },
-    onInterrupt(handler) {
-      send = handler;
-      return () => {
-        send = () => undefined;
-      };
-    },
-    exit: (code) => void exits.push(code),
-  };
-  const code = await run(typeof line === "string" ? line.split(" ") : line, host);
-  return { code, out, err, exits };
-}
+const kasane = (line: string | readonly string[], more: CommandOptions = {}): Promise<Outcome> => runCommand(cwd, line, more);
 
 const lines = (text: string): string[] => text.trimEnd().split("\n");
 

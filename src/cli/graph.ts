@@ -1,0 +1,45 @@
+// kasane graph: one recorded step of a run, or call of a module, as a picture of its layers and ops.
+
+import { resolve } from "node:path";
+import { type GraphOptions, graphDot, graphMermaid, graphOf, graphSvg, type RunGraph } from "../inspect/index.ts";
+import { writeFileAtomic } from "../io/node.ts";
+import { type RecordedSamples, recordPath } from "./recorded.ts";
+import type { Terminal } from "./terminal.ts";
+
+const formats = {
+  svg: graphSvg,
+  dot: async (graph) => graphDot(graph),
+  mermaid: async (graph) => graphMermaid(graph),
+  json: async (graph) => `${JSON.stringify(graph, null, 2)}\n`,
+} satisfies Record<string, (graph: RunGraph) => Promise<string>>;
+
+export type GraphFormat = keyof typeof formats;
+export const graphFormats = Object.keys(formats) as GraphFormat[];
+
+export interface GraphCommandOptions extends RecordedSamples {
+  readonly format?: GraphFormat;
+  readonly out?: string;
+  /** Layers nested deeper are drawn as one node. */
+  readonly depth?: number;
+  /** The backward pass and the update, too. */
+  readonly backward?: boolean;
+}
+
+/** @returns the exit code */
+export async function showGraph(terminal: Terminal, path: string, options: GraphCommandOptions): Promise<number> {
+  const { format = "mermaid", out, depth, backward = false } = options;
+  const run = await recordPath(terminal.host.cwd, path, options);
+  const drawn: GraphOptions = {
+    passes: backward ? ["forward", "backward", "update"] : ["forward"],
+    ...(depth === undefined ? {} : { depth }),
+  };
+  const graph = graphOf(run, drawn);
+  const text = await formats[format](graph);
+  if (out === undefined) terminal.print(text.trimEnd());
+  else {
+    await writeFileAtomic(resolve(terminal.host.cwd, out), text);
+    terminal.print(`${out}: ${graph.nodes.length} nodes, ${graph.edges.length} edges`);
+  }
+  terminal.result({ format, ...(out === undefined ? {} : { file: out }), ...graph });
+  return 0;
+}

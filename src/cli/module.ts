@@ -1,0 +1,21 @@
+// Loads a user's module: what it exports, or why it does not load.
+
+import { pathToFileURL } from "node:url";
+import { FileError, KasaneError } from "../util/errors.ts";
+
+/** @throws FileError when it does not load; what the module itself throws as an error of this library */
+export async function loadModule(place: string, path: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return (await import(pathToFileURL(place).href)) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    if (error instanceof KasaneError) throw error;
+    if ((error as NodeJS.ErrnoException).code === "ERR_UNKNOWN_FILE_EXTENSION")
+      throw new FileError(`${path}: Node ${process.versions.node} does not read this kind of file by itself`, {
+        hint: "a .js or .mjs file; TypeScript needs Node 22.18 or newer",
+      });
+    throw new FileError(`${path} does not load: ${error instanceof Error ? error.message : String(error)}`, {
+      hint: `run it by itself: node ${path}`,
+      cause: error,
+    });
+  }
+}

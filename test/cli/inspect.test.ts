@@ -1,0 +1,87 @@
+// Looking into a run from the command line: numbers explained, graphs drawn, gradients checked.
+
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runCommand } from "./command.ts";
+
+let cwd = "";
+const kasane = (...words: readonly string[]) => runCommand(cwd, words);
+
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), "kasane-inspect-"));
+  await kasane(..."train xor --hidden 3 --epochs 1 --samples 40 --batch 8 --out run".split(" "));
+});
+afterAll(() => rm(cwd, { recursive: true }));
+
+describe("kasane explain RUN", () => {
+  it("explains the loss of a training step", async () => {
+    const { code, out } = await kasane("explain", "run", "--depth", "2");
+    expect(code).toBe(0);
+    expect(out).toMatch(/^y\[0\] of mean = [\d.]+ = \([^)]*\) \/ 8\n {2}y\[\d\] of crossEntropy = /);
+    expect(out).toContain("others: hidden1, relu1, output, hidden1.weight");
+  });
+
+  it("explains any number, its gradient and its update, and nudges it", async () => {
+    const { out } = await kasane("explain", "run", "--at", "output.weight.grad[1, 2]", "--depth", "0", "--nudge", "0.0001");
+    const [, promised, change] = /by (\S+); the gradient\s+promised (\S+)/.exec(out) ?? [];
+    expect(Number(change)).not.toBeNaN();
+    expect(Math.abs(Number(promised) - Number(change))).toBeLessThan(1e-3 * Math.abs(Number(change)) + 1e-9);
+    const update = await kasane("explain", "run", "--at", "hidden1.bias.new[0]", "--depth", "0");
+    expect(update.out).toMatch(/^new hidden1\.bias\[0\] = /);
+    const json = JSON.parse((await kasane("explain", "run", "--at", "output[3, 1]", "--depth", "1", "--json")).out);
+    expect(json).toMatchObject({ position: [3, 1], op: "linearBias", layer: "output", because: expect.any(Array) });
+    expect(json.because.length).toBeGreaterThan(0);
+  });
+
+  it("still explains ops", async () => {
+    expect((await kasane("explain", "sigmoid")).out).toContain("1 / (1 + exp(-x))");
+  });
+
+  it("says what is wrong", async () => {
+    for (const [words, said] of [
+      [["explain", "run", "--at", "outptu[0]"], "did you mean output?"],
+      [["explain", "run", "--at", "output"], "which of its numbers? Its shape is [8, 2]"],
+      [["explain", "run", "--at", "output[9, 0]"], "there is no element [9, 0]"],
+      [["explain", "./nothing"], "is not there"],
+      [["explain", "run", "--sample", "99"], "the run trained on 32 samples"],
+    ] as const) {
+      const { code, err } = await kasane(...words);
+      expect(code, words.join(" ")).toBeGreaterThan(0);
+      expect(err).toContain(said);
+    }
+  });
+});
+
+describe("kasane graph", () => {
+  it("prints Mermaid, and writes the others", async () => {
+    expect((await kasane("graph", "run")).out).toMatch(/^flowchart TB\n/);
+    const { out } = await kasane("graph", "run", "--format", "svg", "--out", "run.svg", "--depth", "0", "--backward");
+    expect(out).toMatch(/^run\.svg: \d+ nodes, \d+ edges\n$/);
+    expect(await readFile(join(cwd, "run.svg"), "utf8")).toMatch(/^<svg .*<\/svg>\n$/s);
+    const json = JSON.parse((await kasane("graph", "run", "--format", "json", "--json")).out);
+    expect(json.nodes.length).toBeGreaterThan(4);
+  });
+});
+
+describe("kasane check-gradients", () => {
+  it("agrees for a run, and finds a wrong gradient in a module", async () => {
+    const { code, out } = await kasane("check-gradients", "run", "--elements", "3");
+    expect(out).toMatch(/^\d+ gradients agree with finite differences/);
+    expect(code).toBe(0);
+    const source = new URL("../../src/index.ts", import.meta.url).href;
+    await writeFile(
+      join(cwd, "wrong.mjs"),
+      `import { defineOp, tensor } from ${JSON.stringify(source)};
+const wrong = defineOp("y = x ^ 2", { name: "square2", gradient: { x: "gy * x" } });
+const x = tensor([1, 2, 3], { requiresGrad: true });
+export default () => wrong(x).sum().backward();`,
+    );
+    const bad = await kasane("check-gradients", "wrong.mjs");
+    expect(bad.code).toBe(1);
+    expect(bad.out).toContain("the gradient of square2");
+    await writeFile(join(cwd, "none.mjs"), "export default 3;");
+    expect((await kasane("check-gradients", "none.mjs")).err).toContain("expected a function as default export");
+  });
+});
