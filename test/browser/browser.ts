@@ -70,7 +70,7 @@ interface OpenPage extends BrowserPage {
 
 async function openPage(isolated: boolean): Promise<OpenPage> {
   await ensureBuilt(root, "library");
-  const server = await serve({ dist: join(root, "dist") }, isolated);
+  const server = await serve({ dist: join(root, "dist"), workers: join(root, "test", "browser", "workers") }, isolated);
   let browser: Browser | undefined;
   try {
     browser = await chromium.launch({ executablePath, headless: true, args: flags });
