@@ -15,7 +15,7 @@ def numbers(*shape, low=-2.0, high=2.0):
 
 def written(tensor):
     values = tensor.detach().reshape(-1).tolist()
-    return {"shape": list(tensor.shape), "data": [float(f"{value:.9g}") for value in values]}
+    return {"shape": list(tensor.shape), "data": [float(f"{value:.12g}") for value in values]}
 
 
 def write(name, cases):

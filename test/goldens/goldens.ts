@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
-import { parameter, type Tensor, tensor } from "../../src/index.ts";
+import { availableBackends, type DType, parameter, type Tensor, tensor } from "../../src/index.ts";
 
 export interface Numbers {
   readonly shape: readonly number[];
@@ -14,8 +14,20 @@ export function readGoldens<Case>(name: string): readonly Case[] {
   return cases;
 }
 
-export function toTensor({ shape, data }: Numbers): Tensor {
-  return tensor(data, shape);
+/** How goldens are compared: single precision everywhere, and double precision where it runs. */
+export const settings: readonly {
+  readonly title: string;
+  readonly backend: ReturnType<typeof availableBackends>[number];
+  /** Of inputs and upstream gradients; weights are float32, which holds those of the goldens exactly. */
+  readonly dtype: "float32" | "float64";
+  readonly tolerance: number;
+}[] = [
+  ...availableBackends().map((backend) => ({ title: `on ${backend}`, backend, dtype: "float32", tolerance: 1e-5 }) as const),
+  { title: "in float64", backend: "reference", dtype: "float64", tolerance: 1e-9 },
+];
+
+export function toTensor({ shape, data }: Numbers, dtype: DType = "float32"): Tensor {
+  return tensor(data, shape, { dtype });
 }
 
 /** Gives a tensor this gradient, as backward() would. */
@@ -24,13 +36,13 @@ export function setGradient(target: Tensor, gradient: Tensor): void {
   target.mul(gradient).sum().backward();
 }
 
-export function toParameter(numbers: Numbers): Tensor {
-  return parameter(toTensor(numbers));
+export function toParameter(numbers: Numbers, dtype: DType = "float32"): Tensor {
+  return parameter(toTensor(numbers, dtype));
 }
 
 /**
  * Same shape, and every number within `tolerance` of the largest: the goldens are computed in double precision and we in
- * single, where a small sum of large numbers keeps the absolute error of the large ones.
+ * single by default, where a small sum of large numbers keeps the absolute error of the large ones.
  */
 export function expectClose(what: string, actual: Tensor | undefined, expected: Numbers, tolerance = 1e-5): void {
   expect(actual, `${what} exists`).toBeDefined();

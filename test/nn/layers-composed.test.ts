@@ -1,9 +1,9 @@
 // Layers of layers against PyTorch: outputs, gradients by input and weights; also as one compiled step, and after a round through a state dict.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { availableBackends, compile, getBackend, linear as product, setBackend, type Tensor } from "../../src/index.ts";
+import { compile, getBackend, linear as product, setBackend, type Tensor } from "../../src/index.ts";
 import * as nn from "../../src/nn/index.ts";
-import { expectClose, type Numbers, readGoldens, toParameter, toTensor } from "../goldens/goldens.ts";
+import { expectClose, type Numbers, readGoldens, settings, toParameter, toTensor } from "../goldens/goldens.ts";
 
 interface Composed {
   readonly name: string;
@@ -45,8 +45,8 @@ it("has a builder for every case", () => {
   expect(new Set(cases.map((item) => item.layer))).toEqual(new Set(Object.keys(builders)));
 });
 
-for (const backend of availableBackends())
-  describe(`on ${backend}`, () => {
+for (const { title, backend, dtype, tolerance } of settings)
+  describe(title, () => {
     beforeAll(() => setBackend(backend));
     afterAll(() => setBackend(before));
 
@@ -55,15 +55,15 @@ for (const backend of availableBackends())
       net.loadStateDict(Object.fromEntries(Object.entries(golden.parameters).map(([name, value]) => [name, toTensor(value)])));
       const copy = (builders[golden.layer] as () => nn.Layer)();
       copy.loadStateDict(net.stateDict());
-      const upstream = toTensor(golden.upstream);
+      const upstream = toTensor(golden.upstream, dtype);
       const eager = (model: nn.Layer): void => {
-        const x = toParameter(golden.input);
+        const x = toParameter(golden.input, dtype);
         const y = model(x);
-        expectClose("output", y, golden.output);
+        expectClose("output", y, golden.output, tolerance);
         y.backward(upstream);
-        expectClose("gradient by the input", x.grad, golden.inputGradient);
+        expectClose("gradient by the input", x.grad, golden.inputGradient, tolerance);
         for (const [name, value] of model.namedParameters())
-          expectClose(`gradient by ${name}`, value.grad, golden.gradients[name] as Numbers);
+          expectClose(`gradient by ${name}`, value.grad, golden.gradients[name] as Numbers, tolerance);
       };
       eager(net);
       eager(copy);
@@ -74,10 +74,10 @@ for (const backend of availableBackends())
         y.backward(upstream);
         return [y, ...net.parameters().map((value) => value.grad as Tensor)];
       });
-      const [y, ...gradients] = step(toTensor(golden.input)) as Tensor[];
-      expectClose("compiled output", y, golden.output);
+      const [y, ...gradients] = step(toTensor(golden.input, dtype)) as Tensor[];
+      expectClose("compiled output", y, golden.output, tolerance);
       names.forEach((name, n) => {
-        expectClose(`compiled gradient by ${name}`, gradients[n], golden.gradients[name] as Numbers);
+        expectClose(`compiled gradient by ${name}`, gradients[n], golden.gradients[name] as Numbers, tolerance);
       });
     });
   });

@@ -1,9 +1,9 @@
 // Recurrent and attention layers against PyTorch: outputs, states, gradients by inputs and weights, eager and compiled.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { availableBackends, compile, getBackend, gradients, setBackend, type Tensor, tensor } from "../../src/index.ts";
+import { compile, getBackend, gradients, setBackend, type Tensor, tensor } from "../../src/index.ts";
 import * as nn from "../../src/nn/index.ts";
-import { expectClose, type Numbers, readGoldens, toParameter, toTensor } from "../goldens/goldens.ts";
+import { expectClose, type Numbers, readGoldens, settings, toParameter, toTensor } from "../goldens/goldens.ts";
 
 type Named<Of> = Readonly<Record<string, Of>>;
 
@@ -66,22 +66,25 @@ function madeFor(golden: SequenceCase): Made {
   return made.train(golden.train);
 }
 
-for (const backend of availableBackends())
-  describe(`on ${backend}`, () => {
+for (const { title, backend, dtype, tolerance } of settings)
+  describe(title, () => {
     beforeAll(() => setBackend(backend));
     afterAll(() => setBackend(before));
 
     it.each(cases.map((item) => [item.name, item] as const))("%s", (_name, golden) => {
       const made = madeFor(golden);
       const inputs = Object.fromEntries(
-        Object.entries(golden.inputs).map(([name, value]) => [name, golden.gradients[name] ? toParameter(value) : toTensor(value)]),
+        Object.entries(golden.inputs).map(([name, value]) => [
+          name,
+          golden.gradients[name] ? toParameter(value, dtype) : toTensor(value, dtype),
+        ]),
       );
       const leaves = { ...inputs, ...Object.fromEntries(made.namedParameters()) };
       const names = Object.keys(leaves).filter((name) => golden.gradients[name]);
       const step = (): Named<Tensor> => {
         const results = calls[golden.call](made, inputs, golden.options);
         const total = Object.entries(results)
-          .map(([name, value]) => value.mul(toTensor(golden.upstream[name] as Numbers)).sum())
+          .map(([name, value]) => value.mul(toTensor(golden.upstream[name] as Numbers, dtype)).sum())
           .reduce((sum, value) => sum.add(value));
         const found = gradients(
           total,
@@ -98,9 +101,9 @@ for (const backend of availableBackends())
             .filter((name) => !name.startsWith("gradient"))
             .sort(),
         ).toEqual(Object.keys(golden.results).sort());
-        for (const [name, value] of Object.entries(golden.results)) expectClose(`${way} ${name}`, found[name], value);
+        for (const [name, value] of Object.entries(golden.results)) expectClose(`${way} ${name}`, found[name], value, tolerance);
         for (const name of names)
-          expectClose(`${way} gradient by ${name}`, found[`gradient by ${name}`], golden.gradients[name] as Numbers);
+          expectClose(`${way} gradient by ${name}`, found[`gradient by ${name}`], golden.gradients[name] as Numbers, tolerance);
       }
     });
   });

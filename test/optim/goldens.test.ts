@@ -106,5 +106,5 @@ function gradientsOf(golden: Case): readonly (readonly Numbers[])[] {
 /** As many of the parameters as the case is about: muon takes matrices only. */
 function startOf(golden: Case): Tensor[] {
   const count = golden.after["1"]?.parameters.length ?? 0;
-  return (golden.start ?? given?.start ?? []).slice(0, count).map(toParameter);
+  return (golden.start ?? given?.start ?? []).slice(0, count).map((value) => toParameter(value));
 }

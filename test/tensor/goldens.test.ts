@@ -28,7 +28,7 @@ function operationNamed(name: string): Operation {
 for (const file of ["pointwise", "reductions", "pooling", "convolutions"])
   onEveryBackend(file, () => {
     it.each(readGoldens<Golden>(`ops-${file}`))("$name", (golden) => {
-      const inputs = golden.inputs.map(toParameter);
+      const inputs = golden.inputs.map((value) => toParameter(value));
       // Convolutions take their bias before the options.
       const gap = golden.op.startsWith("conv") && inputs.length === 2 ? [undefined] : [];
       const y = operationNamed(golden.op)(...inputs, ...gap, ...golden.arguments);

@@ -30,7 +30,7 @@ interface Golden extends Readonly<Record<Named, Numbers>> {
 const [golden] = readGoldens<Golden>("higher-order") as [Golden];
 
 onEveryBackend("functions of functions agree with PyTorch", () => {
-  const [x, w, v, u] = [golden.x, golden.w, golden.v, golden.u].map(toTensor) as [Tensor, Tensor, Tensor, Tensor];
+  const [x, w, v, u] = [golden.x, golden.w, golden.v, golden.u].map((value) => toTensor(value)) as [Tensor, Tensor, Tensor, Tensor];
   const scores = (a: Tensor): Tensor => linear(a.tanh(), w).logSoftmax(1);
   const energy = (a: Tensor): Tensor => scores(a).mul(u).sum().add(a.pow(3).mean());
 
