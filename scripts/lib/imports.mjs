@@ -26,7 +26,8 @@ export const houseRules = {
     ["backends"],
     ["tensor"],
     ["nn", "optim", "io", "data"],
-    ["train", "inspect"],
+    ["train"],
+    ["inspect"],
     ["cli"],
   ],
   neighbours: {

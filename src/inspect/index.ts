@@ -1,5 +1,6 @@
 // Looking inside: what every layer does while a model trains.
 
+export * from "./diagnose/index.ts";
 export { graphDot, graphMermaid, graphSvg } from "./draw-graph.ts";
 export { elementName, positionOf, tensorName } from "./elements.ts";
 export type * from "./events.ts";

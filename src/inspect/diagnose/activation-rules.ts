@@ -1,0 +1,118 @@
+// Findings about what layers give: dead units, saturation, numbers that are not finite, outputs that grow or shrink with depth.
+
+import { lately, layerOf, median, type Observations } from "./evidence.ts";
+import { type Finding, percent, short } from "./finding.ts";
+import type { Thresholds } from "./thresholds.ts";
+
+export function deadUnits(run: Observations, { deadUnits: most, steps }: Thresholds): Finding[] {
+  if (run.steps.length < steps) return [];
+  const recent = lately(run, run.forward).filter(({ active }) => active !== undefined);
+  return [...new Set(recent.map(({ path }) => path))].flatMap((path): Finding[] => {
+    const own = recent.filter((event) => event.path === path);
+    const units = own[0]?.active?.length ?? 0;
+    const totals = Array.from({ length: units }, (_, unit) => own.reduce((sum, { active }) => sum + (active?.[unit] ?? 0), 0));
+    const dead = totals.flatMap((total, unit) => (total === 0 ? [unit] : []));
+    if (dead.length < most * units) return [];
+    return [
+      {
+        kind: "dead units",
+        where: path,
+        what: `${dead.length} of ${units} units of ${path} (${own[0]?.kind}) gave 0 for every sample of the last ${own.length} steps`,
+        evidence: { dead: dead.length, units, steps: own.length, which: dead.slice(0, 64) },
+        why: "where a unit's input is negative for all samples its gradient is 0, so that nothing brings it back: a large step or a very negative bias killed it",
+        advice: [
+          "a smaller learning rate",
+          "leakyRelu or gelu in place of relu",
+          "biases that begin at 0, He initialisation, inputs scaled to about −1…1",
+        ],
+      },
+    ];
+  });
+}
+
+export function saturatedActivations(run: Observations, { saturated: most }: Thresholds): Finding[] {
+  const last = run.forward.at(-1)?.path;
+  const recent = lately(run, run.forward).filter(({ saturated, path }) => saturated !== undefined && path !== last);
+  return [...new Set(recent.map(({ path }) => path))].flatMap((path): Finding[] => {
+    const own = recent.filter((event) => event.path === path);
+    const share = median(own.map(({ saturated = 0, output }) => saturated / output.count));
+    if (!(share >= most)) return [];
+    return [
+      {
+        kind: "saturated activations",
+        where: path,
+        what: `${percent(share)} of the outputs of ${path} (${own[0]?.kind}) lie so near the ends that its derivative is below a tenth of the largest`,
+        evidence: { share, steps: own.length },
+        why: "inputs of large size: the curve is flat there, and its gradient nearly 0",
+        advice: ["smaller initial weights (Xavier), inputs scaled to about −1…1", "batchNorm before the activation", "relu in its place"],
+      },
+    ];
+  });
+}
+
+export function notFinite(run: Observations): Finding[] {
+  const bad = run.events.find((event) => {
+    const statistics =
+      event.event === "forward" ? event.output : event.event === "backward" || event.event === "gradient" ? event.gradient : undefined;
+    return statistics !== undefined && statistics.nans + statistics.infinities > 0;
+  });
+  if (bad === undefined || bad.event === "update" || bad.event === "report") return [];
+  const { nans, infinities, count } = bad.event === "forward" ? bad.output : bad.gradient;
+  const where = bad.event === "gradient" ? bad.parameter : bad.path;
+  const thing = bad.event === "forward" ? `the output of ${where} (${bad.kind})` : `the gradient of ${where}`;
+  return [
+    {
+      kind: "not finite",
+      where,
+      what: `${thing} was the first with numbers that are not finite, at step ${bad.step}: ${nans} NaN and ${infinities} infinite of ${count}`,
+      evidence: { step: bad.step, nans, infinities, count },
+      why: "an overflow, or a function outside of where it is defined (log of 0, root or division of 0); from there NaN spreads to everything",
+      advice: [
+        "firstNonFinite(record(() => …)) shows the op, its line and its inputs",
+        "a smaller learning rate, clip: { norm: 1 }",
+        "add a small epsilon inside of log, sqrt and division",
+      ],
+    },
+  ];
+}
+
+export function badInitialisation(run: Observations, { growth }: Thresholds): Finding[] {
+  const layers = new Set(run.weights.map(layerOf));
+  const outputs = run.forward.filter(({ step, path }) => step === run.steps[0] && layers.has(path));
+  const spreads = outputs.map(({ output }) => output.std);
+  const [first, last] = [spreads[0], spreads.at(-1)];
+  const found: Finding[] = [];
+  if (first !== undefined && last !== undefined && spreads.length >= 3 && first > 0 && last > 0) {
+    const ratio = last / first;
+    // From large to usual is no shrinkage, from small to usual no growth.
+    if ((ratio > growth && last > 10) || (ratio < 1 / growth && last < 0.1)) {
+      const each = ratio ** (1 / (spreads.length - 1));
+      const layer = outputs.reduce((a, b) => (Math.abs(Math.log(b.output.std)) > Math.abs(Math.log(a.output.std)) ? b : a));
+      found.push({
+        kind: "bad initialisation",
+        where: layer.path,
+        what: `before training, outputs ${ratio > 1 ? "grow" : "shrink"} from a standard deviation of ${short(first)} to ${short(last)} through ${spreads.length} layers, by ${short(each)} at each`,
+        evidence: { ratio, each, spreads },
+        why: "weights of the wrong size: each layer scales its input by the root of (number of inputs × variance of the weights)",
+        advice: [
+          `${ratio > 1 ? "smaller" : "larger"} initial weights: He initialisation for relu, Xavier for tanh and sigmoid (the default here)`,
+          "batchNorm or layerNorm between the layers",
+        ],
+      });
+    }
+  }
+  return found;
+}
+
+export function symmetricInitialisation({ parameters = [], weights }: Observations): Finding[] {
+  const hidden = weights.slice(0, -1);
+  const equal = parameters.filter(({ name, std, shape }) => hidden.includes(name) && std === 0 && (shape[0] ?? 0) > 1);
+  return equal.slice(0, 1).map(({ name }) => ({
+    kind: "symmetric initialisation",
+    where: layerOf(name),
+    what: `all numbers of ${name} begin equal${equal.length > 1 ? ` (so do ${equal.length - 1} other weights)` : ""}`,
+    evidence: { std: 0, weights: equal.length },
+    why: "units with equal weights get equal gradients and stay equal for ever: the layer works like a single unit, or with zeros not at all",
+    advice: ["random initial weights: heNormal() or xavierUniform(), the default of every layer"],
+  }));
+}

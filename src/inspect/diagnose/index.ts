@@ -1,0 +1,7 @@
+// Diagnosing trainings: re-exports only.
+
+export { diagnose } from "./diagnose.ts";
+export type { DataFacts, Doubtful, Evidence, FeatureFacts, ParameterFacts, PredictionFacts } from "./evidence.ts";
+export { type Examination, type ExamineOptions, examine } from "./examine.ts";
+export { FINDING_KINDS, type Finding, type FindingKind, findingsText } from "./finding.ts";
+export { THRESHOLDS, type Thresholds } from "./thresholds.ts";

@@ -1,0 +1,458 @@
+// The zoo: small trainings with one planted disease each, and healthy ones; everything from seeds.
+
+import { Dataset } from "../../src/data/index.ts";
+import type { ExamineOptions, FindingKind } from "../../src/inspect/index.ts";
+import {
+  batchNorm,
+  conv2d,
+  crossEntropy,
+  dropout,
+  flatten,
+  type Layer,
+  layer,
+  layerNorm,
+  leakyRelu,
+  linear,
+  maxPool2d,
+  meanSquaredError,
+  relu,
+  residual,
+  sequential,
+  sigmoid,
+  tanh,
+} from "../../src/nn/index.ts";
+import { adam, adamW, cosineDecay, sgd } from "../../src/optim/index.ts";
+import { manualSeed, normal, type Tensor } from "../../src/tensor/index.ts";
+import type { FitOptions, Samples } from "../../src/train/index.ts";
+
+export interface Patient {
+  readonly name: string;
+  readonly model: Layer;
+  readonly data: Dataset<Samples>;
+  readonly options: ExamineOptions;
+}
+
+export interface Sick {
+  readonly name: string;
+  readonly disease: FindingKind;
+  /** Where it must be found; any of them. */
+  readonly where: readonly string[];
+  /** What may be found besides, as its consequence. */
+  readonly consequences?: readonly FindingKind[];
+  readonly make: () => Omit<Patient, "name">;
+}
+
+export interface Healthy {
+  readonly name: string;
+  readonly make: () => Omit<Patient, "name">;
+}
+
+const net = (steps: Readonly<Record<string, unknown>>): Layer => sequential(steps as never) as unknown as Layer;
+
+/** Points around as many centres as there are classes. */
+export function blobs(
+  seed: number,
+  {
+    count = 240,
+    features = 6,
+    classes = 3,
+    scale = 1,
+    offset = 0,
+    spread = 0.7,
+  }: Partial<Record<"count" | "features" | "classes" | "scale" | "offset" | "spread", number>> = {},
+): { x: Float32Array; y: Int32Array; count: number; features: number } {
+  manualSeed(seed);
+  const centres = normal([classes, features]).data;
+  const noise = normal([count, features]).data;
+  const y = Int32Array.from({ length: count }, (_, n) => n % classes);
+  const x = Float32Array.from({ length: count * features }, (_, k) => {
+    const [n, f] = [Math.floor(k / features), k % features];
+    return offset + scale * ((centres[(y[n] as number) * features + f] as number) * 1.2 + spread * (noise[k] as number));
+  });
+  return { x, y, count, features };
+}
+
+function classes(seed: number, options: Parameters<typeof blobs>[1] = {}, change: (y: Int32Array) => void = () => {}): Dataset<Samples> {
+  const { x, y, count, features } = blobs(seed, options);
+  change(y);
+  return new Dataset<Samples>({ x: { data: x, shape: [count, features] }, y: { data: y, shape: [count] } });
+}
+
+/** Small images of bars: standing, lying, or none. */
+function images(seed: number, { count = 120, low = 0, high = 1 }: { count?: number; low?: number; high?: number } = {}): Dataset<Samples> {
+  manualSeed(seed);
+  const noise = normal([count, 1, 8, 8]).data;
+  const y = Int32Array.from({ length: count }, (_, n) => n % 3);
+  const x = Float32Array.from({ length: count * 64 }, (_, k) => {
+    const [n, row, column] = [Math.floor(k / 64), Math.floor(k / 8) % 8, k % 8];
+    const at = 1 + (Math.floor(n / 3) % 6);
+    const on = y[n] === 0 ? column === at : y[n] === 1 ? row === at : false;
+    return low + (high - low) * ((on ? 1 : 0) + 0.15 * (noise[k] as number));
+  });
+  return new Dataset<Samples>({ x: { data: x, shape: [count, 1, 8, 8] }, y: { data: y, shape: [count] } });
+}
+
+function regression(seed: number, count = 200): Dataset<Samples> {
+  manualSeed(seed);
+  const [x, noise] = [normal([count, 4]).data, normal([count]).data];
+  const y = Float32Array.from(
+    { length: count },
+    (_, n) => Math.sin(x[4 * n] as number) + 0.5 * (x[4 * n + 1] as number) + 0.05 * (noise[n] as number),
+  );
+  return new Dataset<Samples>({ x: { data: x, shape: [count, 4] }, y: { data: y, shape: [count, 1] } });
+}
+
+/** Every hidden linear layer followed by its activation. */
+function mlp(
+  widths: readonly number[],
+  activation: unknown,
+  name: string,
+  more: (n: number) => Readonly<Record<string, unknown>> = () => ({}),
+): Layer {
+  const steps: Record<string, unknown> = {};
+  for (let n = 0; n + 2 < widths.length; n++) {
+    steps[`hidden${n + 1}`] = linear(widths[n] as number, widths[n + 1] as number);
+    Object.assign(steps, more(n));
+    steps[`${name}${n + 1}`] = activation;
+  }
+  return net({ ...steps, output: linear(widths.at(-2) as number, widths.at(-1) as number) });
+}
+
+function cnn(activation: unknown = relu, name = "relu"): Layer {
+  return net({
+    conv1: conv2d(1, 6, 3, { padding: 1 }),
+    [`${name}1`]: activation,
+    pool1: maxPool2d(2),
+    conv2: conv2d(6, 8, 3, { padding: 1 }),
+    [`${name}2`]: activation,
+    flat: flatten(),
+    output: linear(8 * 16, 3),
+  });
+}
+
+/** The weights of some layers times a factor, their biases plus a number. */
+function changed(model: Layer, change: (name: string, tensor: Tensor) => Tensor | undefined): Layer {
+  for (const [name, parameter] of model.namedParameters()) {
+    const other = change(name, parameter.detach());
+    if (other !== undefined) parameter.assign(other.detach());
+  }
+  return model;
+}
+
+const scaled = (model: Layer, factor: number, which: RegExp = /weight$/): Layer =>
+  changed(model, (name, value) => (which.test(name) ? value.mul(factor) : undefined));
+const shifted = (model: Layer, by: number, which: RegExp): Layer =>
+  changed(model, (name, value) => (which.test(name) ? value.add(by) : undefined));
+
+type Optimize = (parameters: ReturnType<Layer["parameters"]>) => FitOptions["optimizer"];
+const withSgd =
+  (learningRate: number, momentum = 0): Optimize =>
+  (p) =>
+    sgd(p, { learningRate, momentum });
+const withAdam =
+  (learningRate: number): Optimize =>
+  (p) =>
+    adam(p, { learningRate });
+
+function patient(model: Layer, data: Dataset<Samples>, optimize: Optimize, more: Partial<ExamineOptions> = {}): Omit<Patient, "name"> {
+  const { data: y } = data.fields.y;
+  const loss = y instanceof Float32Array ? meanSquaredError : crossEntropy;
+  return {
+    model,
+    data,
+    options: { loss: loss as FitOptions["loss"], optimizer: optimize(model.parameters()), epochs: 4, batchSize: 24, seed: 1, ...more },
+  };
+}
+
+/** Everything is made after the seed is set. */
+const seeded = (seed: number, make: () => Omit<Patient, "name">) => (): Omit<Patient, "name"> => {
+  manualSeed(seed);
+  return make();
+};
+
+const detached = (x: Tensor): Tensor => x.detach();
+const logarithm = (x: Tensor): Tensor => x.sub(1.5).log();
+const root = (x: Tensor): Tensor => x.sub(0.5).sqrt();
+
+export const sick: readonly Sick[] = [
+  {
+    name: "eight sigmoid layers",
+    disease: "vanishing gradients",
+    where: ["hidden1"],
+    make: seeded(1, () => patient(mlp([6, 16, 16, 16, 16, 16, 16, 16, 3], sigmoid, "sigmoid"), classes(1), withSgd(0.1))),
+  },
+  {
+    name: "ten sigmoid layers, Adam",
+    disease: "vanishing gradients",
+    where: ["hidden1"],
+    make: seeded(2, () =>
+      patient(mlp([6, 12, 12, 12, 12, 12, 12, 12, 12, 12, 3], sigmoid, "sigmoid"), classes(2), withAdam(1e-3), { epochs: 2 }),
+    ),
+  },
+  {
+    name: "deep relu with halved weights",
+    disease: "bad initialisation",
+    where: ["hidden8", "hidden7", "output"],
+    consequences: ["learning rate too low", "dead units", "vanishing gradients"],
+    make: seeded(3, () => patient(scaled(mlp([6, 16, 16, 16, 16, 16, 16, 16, 16, 3], relu, "relu"), 0.4), classes(3), withSgd(0.01))),
+  },
+  {
+    name: "deep relu with weights of 1",
+    disease: "bad initialisation",
+    where: ["hidden5", "output", "hidden4"],
+    consequences: ["learning rate too low", "exploding gradients", "learning rate too high", "dead units"],
+    make: seeded(4, () => patient(scaled(mlp([6, 32, 32, 32, 32, 32, 3], relu, "relu"), 6, /weight$/), classes(4), withSgd(1e-9))),
+  },
+  {
+    name: "tanh with large weights",
+    disease: "saturated activations",
+    where: ["tanh1", "tanh2"],
+    make: seeded(5, () => patient(scaled(mlp([6, 16, 16, 3], tanh, "tanh"), 12, /hidden.*weight/), classes(5), withSgd(0.01))),
+  },
+  {
+    name: "sigmoid with large weights",
+    disease: "saturated activations",
+    where: ["sigmoid1", "sigmoid2"],
+    make: seeded(6, () => patient(scaled(mlp([6, 16, 16, 3], sigmoid, "sigmoid"), 25, /hidden.*weight/), classes(6), withAdam(1e-3))),
+  },
+  {
+    name: "a convolution saturated by its bias",
+    disease: "saturated activations",
+    where: ["tanh1"],
+    consequences: ["vanishing gradients"],
+    make: seeded(7, () => patient(shifted(cnn(tanh, "tanh"), 6, /conv1.bias/), images(7), withSgd(0.02))),
+  },
+  {
+    name: "relu killed by biases",
+    disease: "dead units",
+    where: ["relu1"],
+    consequences: ["saturated activations", "vanishing gradients"],
+    make: seeded(8, () => patient(shifted(mlp([6, 16, 16, 3], relu, "relu"), -30, /hidden1.bias/), classes(8), withSgd(0.05))),
+  },
+  {
+    name: "the second relu killed",
+    disease: "dead units",
+    where: ["relu2"],
+    consequences: ["vanishing gradients"],
+    make: seeded(9, () => patient(shifted(mlp([6, 16, 16, 3], relu, "relu"), -30, /hidden2.bias/), classes(9), withAdam(1e-3))),
+  },
+  {
+    name: "channels killed in a CNN",
+    disease: "dead units",
+    where: ["relu2"],
+    consequences: ["vanishing gradients"],
+    make: seeded(10, () => patient(shifted(cnn(), -20, /conv2.bias/), images(10), withSgd(0.02))),
+  },
+  {
+    name: "SGD that diverges",
+    disease: "learning rate too high",
+    where: ["optimizer"],
+    consequences: ["not finite", "exploding gradients", "dead units"],
+    make: seeded(11, () => patient(mlp([4, 16, 1], relu, "relu"), regression(11), withSgd(3))),
+  },
+  {
+    name: "Adam with steps of 1",
+    disease: "learning rate too high",
+    where: ["optimizer"],
+    consequences: ["not finite", "exploding gradients", "dead units", "not learning", "saturated activations"],
+    make: seeded(12, () => patient(mlp([6, 16, 16, 3], tanh, "tanh"), classes(12), withAdam(1))),
+  },
+  {
+    name: "momentum that diverges",
+    disease: "learning rate too high",
+    where: ["optimizer"],
+    consequences: ["not finite", "exploding gradients", "dead units"],
+    make: seeded(13, () => patient(mlp([4, 16, 16, 1], relu, "relu"), regression(13), withSgd(0.6, 0.95))),
+  },
+  {
+    name: "a CNN with a large rate",
+    disease: "learning rate too high",
+    where: ["optimizer"],
+    consequences: ["not finite", "exploding gradients", "dead units", "not learning"],
+    make: seeded(14, () => patient(cnn(), images(14), withSgd(8))),
+  },
+  {
+    name: "a tiny rate",
+    disease: "learning rate too low",
+    where: ["optimizer"],
+    make: seeded(15, () => patient(mlp([6, 16, 3], relu, "relu"), classes(15), withSgd(1e-7))),
+  },
+  {
+    name: "a tiny rate with Adam",
+    disease: "learning rate too low",
+    where: ["optimizer"],
+    make: seeded(16, () => patient(mlp([6, 16, 3], tanh, "tanh"), classes(16), withAdam(1e-8))),
+  },
+  {
+    name: "zero weights",
+    disease: "symmetric initialisation",
+    where: ["hidden1"],
+    consequences: ["not learning", "dead units", "unused parameters", "vanishing gradients"],
+    make: seeded(17, () => patient(scaled(mlp([6, 16, 16, 3], relu, "relu"), 0), classes(17), withSgd(0.1))),
+  },
+  {
+    name: "equal weights in one layer",
+    disease: "symmetric initialisation",
+    where: ["hidden2"],
+    consequences: ["not learning", "vanishing gradients"],
+    make: seeded(18, () =>
+      patient(
+        changed(mlp([6, 16, 16, 3], tanh, "tanh"), (name, value) => (name === "hidden2.weight" ? value.mul(0).add(0.1) : undefined)),
+        classes(18),
+        withAdam(1e-3),
+      ),
+    ),
+  },
+  {
+    name: "inputs in thousands",
+    disease: "unscaled inputs",
+    where: ["data"],
+    consequences: [
+      "learning rate too high",
+      "not finite",
+      "dead units",
+      "exploding gradients",
+      "not learning",
+      "saturated activations",
+      "bad initialisation",
+    ],
+    make: seeded(19, () => patient(mlp([6, 16, 3], relu, "relu"), classes(19, { scale: 1000 }), withSgd(0.01))),
+  },
+  {
+    name: "pixels to 255",
+    disease: "unscaled inputs",
+    where: ["data"],
+    consequences: ["learning rate too high", "not finite", "dead units", "exploding gradients", "not learning", "bad initialisation"],
+    make: seeded(20, () => patient(cnn(), images(20, { high: 255 }), withSgd(0.01))),
+  },
+  {
+    name: "a large offset",
+    disease: "unscaled inputs",
+    where: ["data"],
+    consequences: ["learning rate too high", "not learning", "saturated activations", "dead units"],
+    make: seeded(21, () => patient(mlp([6, 16, 3], tanh, "tanh"), classes(21, { offset: 500 }), withAdam(1e-3))),
+  },
+  { name: "one class in fifty", disease: "class imbalance", where: ["data"], consequences: ["label errors", "plateau", "not learning"], make: seeded(22, () => patient(mlp([6, 16, 2], relu, "relu"), classes(22, { classes: 2 }, (y) => y.forEach((_, n) => { y[n] = n % 50 === 0 ? 1 : 0; })), withAdam(3e-3))) }, // biome-ignore format: a row
+  { name: "flipped labels", disease: "label errors", where: ["data"], make: seeded(23, () => patient(mlp([6, 24, 3], relu, "relu"), classes(23, { count: 480, spread: 0.4 }, (y) => y.forEach((label, n) => { if (n % 16 === 0) y[n] = (label + 1) % 3; })), withAdam(5e-3), { epochs: 10 })) }, // biome-ignore format: a row
+  {
+    name: "few samples, many weights",
+    disease: "overfitting",
+    where: ["loss"],
+    make: seeded(24, () =>
+      patient(mlp([6, 64, 64, 3], relu, "relu"), classes(24, { count: 60, spread: 2.2 }), withAdam(5e-3), {
+        epochs: 40,
+        validation: classes(24, { count: 240, spread: 2.2 }),
+      }),
+    ),
+  },
+  { name: "a layer that is not called", disease: "unused parameters", where: ["spare.weight"], make: seeded(25, () => { const [first, spare, last] = [linear(6, 16), linear(16, 16), linear(16, 3)]; return patient(layer({ first, spare, last }, (x: Tensor) => last(relu(first(x as never)) as never)) as unknown as Layer, classes(25), withAdam(1e-3)); }) }, // biome-ignore format: a row
+  {
+    name: "a detached middle",
+    disease: "unused parameters",
+    where: ["hidden1.weight"],
+    make: seeded(26, () =>
+      patient(net({ hidden1: linear(6, 16), relu1: relu, detached, output: linear(16, 3) }), classes(26), withAdam(1e-3)),
+    ),
+  },
+  { name: "a frozen layer", disease: "frozen parameters", where: ["hidden1.weight"], make: seeded(27, () => { const first = linear(6, 16); first.requiresGrad(false); return patient(net({ hidden1: first, relu1: relu, output: linear(16, 3) }), classes(27), withAdam(1e-3)); }) }, // biome-ignore format: a row
+  {
+    name: "the logarithm of negative numbers",
+    disease: "not finite",
+    where: ["logarithm"],
+    consequences: ["learning rate too high"],
+    make: seeded(28, () => patient(net({ hidden1: linear(6, 16), logarithm, output: linear(16, 3) }), classes(28), withAdam(1e-3))),
+  },
+  {
+    name: "the root of negative numbers",
+    disease: "not finite",
+    where: ["root"],
+    consequences: ["learning rate too high"],
+    make: seeded(29, () => patient(net({ hidden1: linear(6, 8), relu1: relu, root, output: linear(8, 3) }), classes(29), withSgd(0.01))),
+  },
+  { name: "labels in random order", disease: "nothing to learn", where: ["data"], consequences: ["not learning"], make: seeded(30, () => { const made = patient(mlp([6, 16, 3], relu, "relu"), classes(30, {}, (y) => { const noise = normal([y.length]).data; y.forEach((_, n) => { y[n] = Math.abs(Math.round(1000 * (noise[n] as number))) % 3; }); }), withAdam(3e-3), { epochs: 6 }); return { ...made, options: { ...made.options, control: () => adam(made.model.parameters(), { learningRate: 3e-3 }) } }; }) }, // biome-ignore format: a row
+];
+
+export const healthy: readonly Healthy[] = [
+  { name: "MLP with Adam", make: seeded(101, () => patient(mlp([6, 24, 3], relu, "relu"), classes(101), withAdam(3e-3), { epochs: 8 })) },
+  { name: "MLP with SGD", make: seeded(102, () => patient(mlp([6, 24, 24, 3], relu, "relu"), classes(102), withSgd(0.1), { epochs: 8 })) },
+  {
+    name: "tanh with momentum",
+    make: seeded(103, () => patient(mlp([6, 16, 16, 3], tanh, "tanh"), classes(103), withSgd(0.02, 0.9), { epochs: 6 })),
+  },
+  {
+    name: "one sigmoid layer",
+    make: seeded(104, () => patient(mlp([6, 24, 3], sigmoid, "sigmoid"), classes(104), withAdam(1e-2), { epochs: 6 })),
+  },
+  { name: "CNN", make: seeded(105, () => patient(cnn(), images(105), withAdam(3e-3), { epochs: 6 })) },
+  { name: "CNN with SGD and momentum", make: seeded(106, () => patient(cnn(), images(106), withSgd(0.02, 0.9), { epochs: 6 })) },
+  {
+    name: "CNN with batch norm",
+    make: seeded(107, () =>
+      patient(
+        net({
+          conv1: conv2d(1, 6, 3, { padding: 1 }),
+          norm1: batchNorm(6),
+          relu1: relu,
+          pool: maxPool2d(2),
+          flat: flatten(),
+          output: linear(96, 3),
+        }),
+        images(107),
+        withAdam(3e-3),
+        { epochs: 5 },
+      ),
+    ),
+  },
+  {
+    name: "residual blocks",
+    make: seeded(108, () =>
+      patient(
+        net({
+          first: linear(6, 16),
+          block1: residual(sequential(linear(16, 16), relu, linear(16, 16))),
+          block2: residual(sequential(linear(16, 16), relu, linear(16, 16))),
+          output: linear(16, 3),
+        }),
+        classes(108),
+        withAdam(2e-3),
+        { epochs: 6 },
+      ),
+    ),
+  },
+  {
+    name: "deep relu, He initialisation",
+    make: seeded(109, () => patient(mlp([6, 32, 32, 32, 32, 32, 3], relu, "relu"), classes(109), withAdam(1e-3), { epochs: 6 })),
+  },
+  { name: "regression", make: seeded(110, () => patient(mlp([4, 24, 1], tanh, "tanh"), regression(110), withAdam(5e-3), { epochs: 10 })) },
+  {
+    name: "regression with SGD",
+    make: seeded(111, () => patient(mlp([4, 24, 24, 1], relu, "relu"), regression(111), withSgd(0.05), { epochs: 10 })),
+  },
+  {
+    name: "dropout and weight decay",
+    make: seeded(112, () =>
+      patient(
+        mlp([6, 32, 3], relu, "relu", () => ({ drop: dropout(0.3) })),
+        classes(112),
+        (p) => adamW(p, { learningRate: 3e-3, weightDecay: 0.01 }),
+        { epochs: 6 },
+      ),
+    ),
+  },
+  {
+    name: "layer norm and a cosine schedule",
+    make: seeded(113, () =>
+      patient(
+        mlp([6, 24, 24, 3], leakyRelu(), "leaky", (n) => ({ [`norm${n}`]: layerNorm(24) })),
+        classes(113),
+        withAdam(5e-3),
+        { epochs: 6, schedule: cosineDecay(5e-3, { steps: 60 }) },
+      ),
+    ),
+  },
+  { name: "small data, held-out data, control", make: seeded(114, () => { const made = patient(mlp([6, 12, 3], relu, "relu"), classes(114, { count: 90 }), withAdam(5e-3), { epochs: 8, validation: classes(114, { count: 60 }) }); return { ...made, options: { ...made.options, control: () => adam(made.model.parameters(), { learningRate: 5e-3 }) } }; }) }, // biome-ignore format: a row
+  {
+    name: "linear, long and eager",
+    make: seeded(115, () => patient(net({ output: linear(6, 3) }), classes(115), withSgd(0.3), { epochs: 15, compile: false })),
+  },
+];
