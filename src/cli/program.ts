@@ -7,8 +7,10 @@ import { KasaneError, UsageError } from "../util/errors.ts";
 import { type CheckOptions, checkGradientsOf } from "./check-gradients.ts";
 import { showCompiled, shownNames } from "./compile.ts";
 import { doctor } from "./doctor.ts";
+import { type ExamineRunOptions, examineRun } from "./examine-run.ts";
 import { explain } from "./explain.ts";
 import { type ExplainRunOptions, explainRun } from "./explain-run.ts";
+import { type FindRateOptions, findRate } from "./find-rate.ts";
 import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
 import { activationNames, modelNames } from "./models.ts";
 import { anyNumber, collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
@@ -165,9 +167,29 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--show <PASS>", `${shownNames.join(", ")}: the graph after a pass, or what is emitted`, oneOf(shownNames))
     .action((file: string, options: { show?: string } & Common) => set(showCompiled(terminal, file, options)));
 
-  command("doctor", "What this machine offers and what kasane chose.", ["doctor --machine"])
+  command("lr-find", "Which learning rates suit a run: a short training whose rate grows, with a chart of its losses.", [
+    "lr-find runs/digits-1",
+    "lr-find runs/digits-1 --svg rates.svg --to 1",
+  ])
+    .argument("<RUN>", "the folder of a run; it stays as it is")
+    .option("--from <RATE>", "the smallest rate (default: 0.000001)", positiveNumber)
+    .option("--to <RATE>", "the largest rate (default: 10)", positiveNumber)
+    .option("--steps <N>", "how many rates (default: 100)", wholeNumber(10))
+    .option("--trained", "begin with the run's weights instead of fresh ones")
+    .option("--svg <FILE>", "also draw the chart there")
+    .action((name: string, options: FindRateOptions & Common) => set(findRate(terminal, name, options)));
+
+  command("doctor", "What is wrong with a run, and what to try. Without a run: what this machine offers and what kasane chose.", [
+    "doctor runs/digits-1",
+    "doctor --machine",
+  ])
+    .argument("[RUN]", "the folder of a run: its model is trained a little further under watch; the run stays as it is")
+    .option("--epochs <N>", "how many epochs to watch (default: 1)", wholeNumber(1))
+    .option("--fresh", "begin with fresh weights, as the run did")
     .option("--machine", "backend, SIMD features, Node")
-    .action(() => set(doctor(terminal)));
+    .action((name: string | undefined, options: ExamineRunOptions & Common) =>
+      set(name === undefined ? doctor(terminal) : examineRun(terminal, name, options)),
+    );
   for (const inner of program.commands) quiet(inner, terminal);
   return program;
 }

@@ -4,14 +4,11 @@ import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type Recording, record } from "../inspect/index.ts";
 import { isLayer } from "../nn/call.ts";
-import { fromData, manualSeed, type Tensor } from "../tensor/index.ts";
-import { RunFolder } from "../train/node.ts";
+import { fromData, type Tensor } from "../tensor/index.ts";
 import { eagerStep } from "../train/step.ts";
 import { FileError, UsageError } from "../util/errors.ts";
-import { readConfig } from "./config.ts";
-import { buildModel, readArchitecture } from "./models.ts";
 import { loadModule } from "./module.ts";
-import { loadSource } from "./sources.ts";
+import { openRun } from "./run-parts.ts";
 import { lossOf, optimizerOf } from "./training.ts";
 
 /** Which samples of a run's training data are recorded. */
@@ -30,18 +27,13 @@ export async function recordPath(cwd: string, path: string, samples: RecordedSam
   const found = await stat(place).catch(() => undefined);
   if (found === undefined)
     throw new FileError(`${path} is not there`, { hint: "the folder of a run, or a module with a function to record" });
-  return found.isDirectory() ? recordRun(place, path, samples) : recordModule(place, path);
+  return found.isDirectory() ? recordRun(cwd, path, samples) : recordModule(place, path);
 }
 
 /** One step of the run's training, from its weights. */
-async function recordRun(place: string, path: string, { sample = 0, batch }: RecordedSamples): Promise<Recording> {
-  const folder = await RunFolder.open(place);
-  const config = readConfig(await folder.readConfig(), `${path}/config.json`);
-  const stored = await folder.loadModel();
-  const model = buildModel(readArchitecture(stored.architecture, `${path}/model.safetensors`));
-  model.loadStateDict(stored.tensors);
-  manualSeed(config.seed);
-  const { train } = await loadSource(config.data);
+async function recordRun(cwd: string, path: string, { sample = 0, batch }: RecordedSamples): Promise<Recording> {
+  const { config, model, source } = await openRun(cwd, path, "trained");
+  const { train } = source;
   const count = batch ?? Math.min(config.batchSize, train.size - sample);
   if (sample + count > train.size || count < 1)
     throw new UsageError(`the run trained on ${train.size} samples, there are no ${Math.max(1, count)} from number ${sample} on`);

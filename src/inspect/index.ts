@@ -1,5 +1,6 @@
 // Looking inside: what every layer does while a model trains.
 
+export { type ChartOptions, chartSvg, chartText, type Series } from "./chart.ts";
 export * from "./diagnose/index.ts";
 export { graphDot, graphMermaid, graphSvg } from "./draw-graph.ts";
 export { elementName, positionOf, tensorName } from "./elements.ts";
@@ -17,6 +18,7 @@ export {
 } from "./explain.ts";
 export { type CheckedElement, checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradient-check.ts";
 export { type GraphEdge, type GraphGroup, type GraphNode, type GraphOptions, graphOf, type RunGraph } from "./graph.ts";
+export { findLearningRate, type LearningRateOptions, type LearningRateRange, type TriedRate } from "./learning-rate.ts";
 export { type Histogram, percentile, type Statistics } from "./measures.ts";
 export { firstNonFinite, type NonFinite } from "./non-finite.ts";
 export { type Nudge, type NudgeOptions, nudge } from "./nudge.ts";

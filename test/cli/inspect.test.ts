@@ -85,3 +85,28 @@ export default () => wrong(x).sum().backward();`,
     expect((await kasane("check-gradients", "none.mjs")).err).toContain("expected a function as default export");
   });
 });
+
+describe("kasane lr-find", () => {
+  it("charts the losses and names a range, leaving the run as it is", async () => {
+    const before = await readFile(join(cwd, "run", "model.safetensors"));
+    const { code, out } = await kasane("lr-find", "run", "--steps", "60", "--svg", "rates.svg");
+    expect(out).toContain("run: loss by learning rate, adam");
+    expect(code).toBe(0);
+    expect(out).toMatch(/begin with [\d.e-]+; useful rates lie between [\d.e-]+ and [\d.e-]+/);
+    expect(await readFile(join(cwd, "rates.svg"), "utf8")).toContain("</svg>");
+    expect(await readFile(join(cwd, "run", "model.safetensors"))).toEqual(before);
+  });
+});
+
+describe("kasane doctor RUN", () => {
+  it("finds what is wrong, and nothing where nothing is", async () => {
+    await kasane(..."train moons --epochs 12 --samples 300 --out good".split(" "));
+    const good = await kasane("doctor", "good");
+    expect(good.out).toBe("no findings: nothing looks wrong in this run\n");
+    expect(good.code).toBe(0);
+    await kasane(..."train moons --epochs 2 --samples 300 --optimizer sgd --lr 0.00000001 --out slow".split(" "));
+    const slow = await kasane("doctor", "slow", "--json");
+    expect(slow.code).toBe(1);
+    expect(JSON.parse(slow.out).findings[0]).toMatchObject({ kind: "learning rate too low", where: "optimizer" });
+  });
+});
