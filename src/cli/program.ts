@@ -16,6 +16,7 @@ import { activationNames, modelNames } from "./models.ts";
 import { anyNumber, collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
 import type { PredictOptions } from "./predict.ts";
 import { predict } from "./predict.ts";
+import { type ProfileCommandOptions, profilePath } from "./profile.ts";
 import { optimizerNames, scheduleNames } from "./settings.ts";
 import { generated } from "./sources.ts";
 import { summarize } from "./summary.ts";
@@ -178,6 +179,16 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--trained", "begin with the run's weights instead of fresh ones")
     .option("--svg <FILE>", "also draw the chart there")
     .action((name: string, options: FindRateOptions & Common) => set(findRate(terminal, name, options)));
+
+  command(
+    "profile",
+    "Where the time of a training step goes: every kernel with its work, its layers and its share of what the machine can do.",
+    ["profile runs/digits-1", "profile model.js --trace trace.json"],
+  )
+    .argument("<RUN|FILE>", "the folder of a run; a module whose default export is made by compile(), with its arguments as `inputs`")
+    .option("--runs <N>", "how often it is run; the middle counts (default: 5)", wholeNumber(1))
+    .option("--trace <FILE>", "also write Chrome's trace events there (chrome://tracing, Perfetto)")
+    .action((path: string, options: ProfileCommandOptions & Common) => set(profilePath(terminal, path, options)));
 
   command("doctor", "What is wrong with a run, and what to try. Without a run: what this machine offers and what kasane chose.", [
     "doctor runs/digits-1",

@@ -155,7 +155,7 @@ function inline(producer: Step, consumer: Step, buffer: number): Step | undefine
   if (grown(consumer, buffer, producer.nest.body) > MOST_NODES) return undefined;
   const nest = mapExpressions(consumer.nest, change);
   if (!possible) return undefined;
-  return { ...consumer, ...dropUnreadOperands({ ...nest, operands }, reads) };
+  return { ...consumer, ...originsOf(producer, consumer), ...dropUnreadOperands({ ...nest, operands }, reads) };
 }
 
 /** Nodes of a consumer after every load of the buffer has become the formula. */
@@ -265,5 +265,10 @@ function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | unde
     epilogue,
     output: { ...consumer.nest.output, index: consumer.nest.output.index.map(renameIndex) },
   };
-  return { ...consumer, ...dropUnreadOperands(nest, [...producer.reads, ...consumer.reads]) };
+  return { ...consumer, ...originsOf(producer, consumer), ...dropUnreadOperands(nest, [...producer.reads, ...consumer.reads]) };
+}
+
+/** A fused step says all it does, in the order of the program. */
+function originsOf({ origins: first = [] }: Step, { origins: second = [] }: Step): Pick<Step, "origins"> {
+  return { origins: [...new Set([...first, ...second])] };
 }

@@ -211,6 +211,18 @@ export interface Step {
   readonly clear: boolean;
   /** Of what is computed again to save memory: which repetition; it is not replaced by what was computed before. */
   readonly again?: number;
+  /** What it computes, or helps to: for people only, never for what is compiled. */
+  readonly origins?: readonly Origin[];
+}
+
+/** Where a step of a traced program came from. */
+export interface Origin {
+  readonly op: string;
+  /** Names of the layers and composites, outermost first. */
+  readonly scope: readonly string[];
+  readonly pass: "forward" | "backward" | "update";
+  /** Its stack is the place in the user's program. */
+  readonly site: { readonly stack?: string };
 }
 
 /** A formula bound to shapes: steps in order over numbered dense buffers. */

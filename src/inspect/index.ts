@@ -22,6 +22,16 @@ export { findLearningRate, type LearningRateOptions, type LearningRateRange, typ
 export { type Histogram, percentile, type Statistics } from "./measures.ts";
 export { firstNonFinite, type NonFinite } from "./non-finite.ts";
 export { type Nudge, type NudgeOptions, nudge } from "./nudge.ts";
+export {
+  chromeTrace,
+  type KernelOrigin,
+  type MachineLimits,
+  machineLimits,
+  type ProfiledKernel,
+  type ProfileOptions,
+  profile,
+  type StepProfile,
+} from "./profile.ts";
 export { type LayerSelector, Recorder, type RecorderOptions } from "./recorder.ts";
 export { type RecordedCall, type RecordedOp, type RecordedTensor, type RecordedUpdate, type Recording, record } from "./recording.ts";
 export { type Replayed, type ReplayOptions, replay } from "./replay.ts";

@@ -3,7 +3,7 @@
 import type { Backend, HostArray, ListingPart, StepExecutable, StepTimer } from "../backends/backend.ts";
 import { backendFor, getBackend } from "../backends/choose.ts";
 import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph, type Unit, unitsOf } from "../compiler/index.ts";
-import type { Operand } from "../formula/nest.ts";
+import type { Operand, Step } from "../formula/nest.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
 import { runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
@@ -76,6 +76,8 @@ export interface KernelTime {
   readonly milliseconds: number;
   /** Steps of all its loops: for a sum of products, half its floating-point operations. */
   readonly iterations: number;
+  /** The loop nests it runs, with what they came from. */
+  readonly steps: readonly Step[];
 }
 
 interface Entry extends CompiledStep {
@@ -145,9 +147,10 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     const kernels: KernelTime[] = [];
     const units = unitsOf(entry.graph);
     const result = runEntry(entry, args, (unit, milliseconds) => {
-      const nests = (units[unit] as Unit).steps.map(({ nest }) => nest);
+      const { steps } = units[unit] as Unit;
+      const nests = steps.map(({ nest }) => nest);
       const iterations = nests.reduce((sum, { axes }) => sum + axes.reduce((product, axis) => product * axis.extent, 1), 0);
-      kernels.push({ name: nests.map(({ name }) => name).join(" · "), milliseconds, iterations });
+      kernels.push({ name: nests.map(({ name }) => name).join(" · "), milliseconds, iterations, steps });
     });
     return { result: result as Result, kernels };
   };

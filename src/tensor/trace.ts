@@ -8,6 +8,7 @@ import { typeOfDType } from "../formula/typing.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { wholeOf } from "./mapping.ts";
 import { isRepeating } from "./repeat.ts";
+import { captureSite, currentPass, currentScope } from "./tape.ts";
 import type { Live, Value } from "./value.ts";
 
 /** A number read anew at every run of a compiled step: learning rate, bias correction, random stream. */
@@ -223,6 +224,7 @@ export class Trace {
     const numbers = program.buffers.map((operand, number) =>
       number < inputs.length ? this.#read(inputs[number] as Value) : this.#buffer(operand),
     );
+    const origins = [{ op: program.name, scope: currentScope(), pass: currentPass(), site: captureSite() }];
     for (const step of program.steps) {
       const nest = this.#withParams(step.nest, params);
       this.#steps.push({
@@ -230,6 +232,7 @@ export class Trace {
         reads: step.reads.map((read) => numbers[read] as number),
         writes: numbers[step.writes] as number,
         clear: step.clear,
+        origins,
         ...(this.#repetition === 0 ? {} : { again: this.#repetition }),
       });
     }

@@ -110,3 +110,14 @@ describe("kasane doctor RUN", () => {
     expect(JSON.parse(slow.out).findings[0]).toMatchObject({ kind: "learning rate too low", where: "optimizer" });
   });
 });
+
+describe("kasane profile", () => {
+  it("tells where a training step spends its time", async () => {
+    const { code, out } = await kasane("profile", "run", "--runs", "1", "--trace", "trace.json");
+    expect(code).toBe(0);
+    expect(out).toContain("by pass:");
+    expect(out).toMatch(/of \d+ Gop\/s/);
+    expect(JSON.parse(await readFile(join(cwd, "trace.json"), "utf8")).traceEvents.length).toBeGreaterThan(5);
+    expect((await kasane("profile", "none.mjs")).err).toContain("made by compile()");
+  });
+});

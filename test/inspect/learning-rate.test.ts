@@ -85,7 +85,9 @@ describe("judge", () => {
   it("says why", () => {
     const found = judge(curve([2, 2, 1.98, 1.9, 1.6, 1.1, 0.8, 0.75, 1.4, 6]), true, 1);
     expect(found.range).toEqual({ low: 10 ** -3, high: 10 ** -1.5, best: 10 ** -2.5 });
-    expect(found.reason).toMatchInlineSnapshot(`"the loss began to fall at 0.001, fell fastest at 0.0032 and was least, 0.75 after 2, at 0.032; it diverged at 0.32"`);
+    expect(found.reason).toMatchInlineSnapshot(
+      `"the loss began to fall at 0.001, fell fastest at 0.0032 and was least, 0.75 after 2, at 0.032; it diverged at 0.32"`,
+    );
     expect(judge(curve([2, 1.9, 1.5, 1]), false, 0).reason).toContain("it still fell at the largest rate tried");
   });
 

@@ -66,7 +66,7 @@ export class StepEngine<Memory extends Heap> {
   /** Graphs of equal structure are compiled once. */
   compile(graph: StepGraph): CompiledGraph {
     // Every nest has the params of the whole program, which would make the key of a long one quadratic.
-    const steps = graph.steps.map(({ nest, ...step }) => ({ ...step, nest: { ...nest, params: [] } }));
+    const steps = graph.steps.map(({ nest, origins: _, ...step }) => ({ ...step, nest: { ...nest, params: [] } }));
     const key = JSON.stringify({ ...graph, steps, name: "", constants: [...(graph.constants ?? [])] }, exactNumbers);
     let compiled = this.#compiled.get(key);
     if (compiled === undefined) {
