@@ -98,6 +98,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--out <FOLDER>", "where the run goes (default: runs/DATASET-1, -2, …)")
     .option("--resume [RUN]", "go on with an interrupted run, bit for bit")
     .option("--force", "replace the run that is in --out")
+    .option("--watch", "after every epoch the size of each layer's gradient, and what looks wrong")
     .action((dataset: string | undefined, options: TrainOptions & Common) => set(train(terminal, dataset, options)));
 
   command("predict", "Use a trained network: classes with probabilities, or numbers.", [

@@ -20,6 +20,7 @@ import type { Terminal } from "./terminal.ts";
 import { grouped } from "./terminal.ts";
 import { lossOf, metricsOf, optimizerOf } from "./training.ts";
 import { version } from "./version.ts";
+import { watching } from "./watch.ts";
 
 export interface TrainOptions {
   readonly csv?: string;
@@ -43,6 +44,8 @@ export interface TrainOptions {
   /** A folder, or true for the one --out names. */
   readonly resume?: string | true;
   readonly force?: boolean;
+  /** Tells the layers' gradients and what looks wrong after every epoch. */
+  readonly watch?: boolean;
 }
 
 /** A run that is about to train. */
@@ -74,20 +77,27 @@ export async function train(terminal: Terminal, dataset: string | undefined, opt
   });
   try {
     const run = options.resume === undefined ? await begin(terminal, dataset, options) : await reopen(terminal, dataset, options);
-    return await carryOut(terminal, run, abort.signal, () => signal);
+    return await carryOut(terminal, run, { signal: abort.signal, received: () => signal, isWatched: options.watch === true });
   } finally {
     stopListening();
     terminal.clearLine();
   }
 }
 
-async function carryOut(terminal: Terminal, run: Run, signal: AbortSignal, received: () => "SIGINT" | "SIGTERM"): Promise<number> {
+interface Conduct {
+  readonly signal: AbortSignal;
+  readonly received: () => "SIGINT" | "SIGTERM";
+  readonly isWatched: boolean;
+}
+
+async function carryOut(terminal: Terminal, run: Run, { signal, received, isWatched }: Conduct): Promise<number> {
   const { folder, config, source, state } = run;
   manualSeed(config.seed);
   const model = buildModel(config.architecture);
   terminal.print(
     `${terminal.colors.bold(describeModel(config.architecture))}, ${grouped(model.parameters().reduce((sum, { size }) => sum + size, 0))} parameters`,
   );
+  const watched = isWatched ? watching(terminal, model) : undefined;
   const metrics = metricsOf(config.task);
   const learningRate = scheduleOf(config.schedule, config.learningRate, config.epochs);
   try {
@@ -101,7 +111,12 @@ async function carryOut(terminal: Terminal, run: Run, signal: AbortSignal, recei
       seed: config.seed,
       signal,
       ...(learningRate === undefined ? {} : { learningRate }),
-      callbacks: [progress(terminal, config.task, config.epochs), saver(folder)] as readonly Callback<(typeof metrics)[number]["name"]>[],
+      ...(watched === undefined ? {} : { recorder: watched.recorder }),
+      callbacks: [
+        progress(terminal, config.task, config.epochs),
+        ...(watched === undefined ? [] : [watched.callback]),
+        saver(folder),
+      ] as readonly Callback<(typeof metrics)[number]["name"]>[],
       ...(config.patience === undefined ? {} : { earlyStopping: { patience: config.patience } }),
       ...(state === undefined ? {} : { resume: state as TrainingState<(typeof metrics)[number]["name"]> }),
     });

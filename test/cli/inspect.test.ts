@@ -121,3 +121,16 @@ describe("kasane profile", () => {
     expect((await kasane("profile", "none.mjs")).err).toContain("made by compile()");
   });
 });
+
+describe("kasane train --watch", () => {
+  it("shows the gradients of every layer and what looks wrong", async () => {
+    const { out, code } = await kasane(
+      ..."train moons --hidden 8,8,8 --activation sigmoid --epochs 3 --batch 8 --samples 600 --lr 0.00000001 --watch --out watched".split(
+        " ",
+      ),
+    );
+    expect(code).toBe(0);
+    expect(out.match(/^gradients [▁▂▃▄▅▆▇█]{4} {2}hidden1\.weight \S+ … output\.weight \S+$/gmu)).toHaveLength(3);
+    expect(out.match(/learning rate too low \(optimizer\)/g)).toHaveLength(1);
+  });
+});
