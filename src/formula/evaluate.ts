@@ -38,13 +38,18 @@ export function evaluateProgram(program: Program, inputs: readonly NumberArray[]
   return buffers[program.result] as NumberArray;
 }
 
-interface Frame {
+/** Where a nest stands while it runs. */
+export interface Frame {
   /** The present step of every axis. */
   readonly at: Int32Array;
   accumulator: number;
 }
 
-type Evaluate = (frame: Frame) => number;
+/** A part of a nest, ready to run. */
+export type Evaluate = (frame: Frame) => number;
+
+/** A tensor that is read: its elements, or what computes the one at a place. */
+export type Elements = NumberArray | ((place: number) => number);
 
 /** Runs one nest into its target. */
 export function evaluateNest(nest: Nest, operands: readonly NumberArray[], target: NumberArray, params: readonly number[]): void {
@@ -68,7 +73,8 @@ export function evaluateNest(nest: Nest, operands: readonly NumberArray[], targe
   });
 }
 
-function reduce(nest: Nest, body: Evaluate, frame: Frame, extents: readonly number[]): number {
+/** What a nest's reduction gives where the frame stands. */
+export function reduce(nest: Nest, body: Evaluate, frame: Frame, extents: readonly number[]): number {
   let total = identityOf(nest.reducer ?? "sum", nest.body.type);
   let step = 0;
   let best = 0;
@@ -100,7 +106,8 @@ function reduce(nest: Nest, body: Evaluate, frame: Frame, extents: readonly numb
   return nest.reducer === "argmax" || nest.reducer === "argmin" ? best : total;
 }
 
-function loop(at: Int32Array, extents: readonly number[], from: number, to: number, visit: () => void): void {
+/** Steps through the axes `from` … `to` − 1, the last fastest. */
+export function loop(at: Int32Array, extents: readonly number[], from: number, to: number, visit: () => void): void {
   if (from === to) {
     visit();
     return;
@@ -112,7 +119,8 @@ function loop(at: Int32Array, extents: readonly number[], from: number, to: numb
   }
 }
 
-function compileScalar(scalar: Scalar, nest: Nest, operands: readonly NumberArray[], params: readonly number[]): Evaluate {
+/** Makes an expression of a nest ready to run. */
+export function compileScalar(scalar: Scalar, nest: Nest, operands: readonly Elements[], params: readonly number[]): Evaluate {
   const compile = (child: Scalar): Evaluate => compileScalar(child, nest, operands, params);
   switch (scalar.kind) {
     case "constant":
@@ -130,8 +138,13 @@ function compileScalar(scalar: Scalar, nest: Nest, operands: readonly NumberArra
       return (frame) => Number(checks.every((check) => check(frame) >= 0));
     }
     case "load": {
-      const array = operands[scalar.operand] as NumberArray;
+      const array = operands[scalar.operand] as Elements;
       const address = compileAddress(scalar.index, nest.operands[scalar.operand] as Operand, compile);
+      if (typeof array === "function")
+        return (frame) => {
+          const place = address(frame);
+          return place < 0 ? scalar.fill : array(place);
+        };
       return (frame) => {
         const place = address(frame);
         return place < 0 ? scalar.fill : (array[place] as number);
@@ -152,14 +165,36 @@ function compileScalar(scalar: Scalar, nest: Nest, operands: readonly NumberArra
 }
 
 /** The flat position of an access, or −1 when it is invalid. */
-function compileAddress(index: readonly Index[], operand: Operand, compile: (scalar: Scalar) => Evaluate): Evaluate {
-  const parts = index.map((item, d) => compileIndex(item, operand.shape[d] as number, compile));
+export function compileAddress(index: readonly Index[], operand: Operand, compile: (scalar: Scalar) => Evaluate): Evaluate {
+  const { shape } = operand;
+  const strides = shape.map((_, d) => sizeOfShape(shape.slice(d + 1)));
+  // What needs no check is one sum over the axes.
+  let start = 0;
+  const axes: number[] = [];
+  const steps: number[] = [];
+  const checked: Evaluate[] = [];
+  const checkedStrides: number[] = [];
+  index.forEach((item, d) => {
+    const stride = strides[d] as number;
+    if (item.kind === "affine" && !item.checked) {
+      start += item.offset * stride;
+      for (const { axis, coefficient } of item.terms) {
+        axes.push(axis);
+        steps.push(coefficient * stride);
+      }
+    } else {
+      checked.push(compileIndex(item, shape[d] as number, compile));
+      checkedStrides.push(stride);
+    }
+  });
   return (frame) => {
-    let place = 0;
-    for (let d = 0; d < parts.length; d++) {
-      const coordinate = (parts[d] as Evaluate)(frame);
+    const { at } = frame;
+    let place = start;
+    for (let n = 0; n < axes.length; n++) place += (steps[n] as number) * (at[axes[n] as number] as number);
+    for (let n = 0; n < checked.length; n++) {
+      const coordinate = (checked[n] as Evaluate)(frame);
       if (coordinate < 0) return -1;
-      place = place * (operand.shape[d] as number) + coordinate;
+      place += coordinate * (checkedStrides[n] as number);
     }
     return place;
   };

@@ -5,17 +5,23 @@ import type { Formula, Statement } from "./ast.ts";
 import { type Binding, bind } from "./bind.ts";
 import type { NumberArray } from "./evaluate.ts";
 import { Explainer } from "./explain-element.ts";
-import type { Filled, FilledTerm } from "./filled.ts";
-import type { ScalarType } from "./nest.ts";
+import type { Filled, FilledTerm, TermOrder } from "./filled.ts";
+import type { Program, ScalarType } from "./nest.ts";
 
 /** How much of a computation to write out, and how exactly. */
 export interface ExplainOptions {
   /** Significant digits of printed numbers (default 4). */
   readonly digits?: number;
-  /** Terms of a reduction that are written out (default 8); more are left out in the middle. */
+  /** Terms of a reduction that are written out (default 8, at least 2; Infinity for all). */
   readonly terms?: number;
-  /** Which terms are written out, and in which order: the first and last ones ("position", default), or the largest of sums, maxima and minima. */
-  readonly order?: "position" | "size";
+  /**
+   * Which terms of a longer reduction those are. "position" (default): the first and the last, and the winner of a max. "size": the
+   * largest, in that order, each with its place, and what the others come to together: by absolute value in sums, by how far they are from 1 in products, the
+   * winner and the runners-up of a max or argmax. NaN comes first, then of equals the earlier.
+   */
+  readonly order?: TermOrder;
+  /** An axis of the reduction as the formula names it: terms are then partial sums by its steps (a convolution's channels by "c"). */
+  readonly group?: string;
   /** Lines for elements of intermediate tensors (default 12). */
   readonly lines?: number;
 }
@@ -44,6 +50,8 @@ export interface ExplanationLine {
 /** How one element came to be, line by line. */
 export interface Explanation {
   readonly name: string;
+  /** The tensors that are given; every other tensor in the lines has lines of its own. */
+  readonly inputs: readonly string[];
   /** In the order of computing; the last is the element asked for. */
   readonly lines: readonly ExplanationLine[];
   /** Further intermediate elements that took part and have no line. */
@@ -55,28 +63,45 @@ export interface Explanation {
 /**
  * Explains the element of the result at `position` (one coordinate per dimension).
  * Only the elements it depends on are computed, in double precision, rounded where they are stored.
+ * @param bound what the formula is bound to, or the program that came of it
  * @param arrays data of the formula's inputs, dense, in the order of `formula.inputs`
  * @param params values in the order of `formula.params`
- * @throws InputError when the position is not in the result
+ * @throws InputError when the position is not in the result, or an input has too few numbers
  */
 export function explainElement(
   formula: Formula,
-  binding: Binding,
+  bound: Binding | Program,
   arrays: readonly NumberArray[],
   params: readonly number[],
   position: readonly number[],
   options: ExplainOptions = {},
 ): Explanation {
-  const program = bind(formula, binding);
+  return explainerOf(formula, bound, arrays, params, options)(position);
+}
+
+/**
+ * The same for many elements of one result: what they share is prepared and computed once.
+ * @returns what explains the element at a position
+ */
+export function explainerOf(
+  formula: Formula,
+  bound: Binding | Program,
+  arrays: readonly NumberArray[],
+  params: readonly number[],
+  options: ExplainOptions = {},
+): (position: readonly number[]) => Explanation {
+  const program = "steps" in bound ? bound : bind(formula, bound);
   const shape = program.buffers[program.result]?.shape ?? [];
-  const inside =
-    position.length === shape.length && position.every((step, d) => Number.isInteger(step) && step >= 0 && step < (shape[d] as number));
-  if (!inside)
-    throw new InputError(`${binding.name}: there is no element [${position.join(", ")}] in a result of shape [${shape.join(", ")}]`, {
-      hint: "give one coordinate per dimension, counted from 0",
-    });
   const explainer = new Explainer(formula, program, arrays, params, options);
-  return explainer.explain(position);
+  return (position) => {
+    const inside =
+      position.length === shape.length && position.every((step, d) => Number.isInteger(step) && step >= 0 && step < (shape[d] as number));
+    if (!inside)
+      throw new InputError(`${program.name}: there is no element [${position.join(", ")}] in a result of shape [${shape.join(", ")}]`, {
+        hint: "give one coordinate per dimension, counted from 0",
+      });
+    return explainer.explain(position);
+  };
 }
 
 /** The explanation as lines of text; intermediate elements and the result carry their names when there is more than one line. */

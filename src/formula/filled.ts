@@ -19,6 +19,8 @@ export interface FilledRead {
   readonly inside: boolean;
   readonly value: number;
   readonly type: ScalarType;
+  /** How those coordinates came about that are read from a tensor themselves (a class, a token). */
+  readonly chosenBy?: readonly Filled[];
 }
 
 export interface FilledCall {
@@ -38,14 +40,16 @@ export interface FilledChoice {
   readonly type: ScalarType;
 }
 
-/** A reduction written out; terms in the middle of a long one are left out. */
+/** By their place in the reduction, or the largest first. */
+export type TermOrder = "position" | "size";
+
+/** A reduction written out; of a long one some terms are left out. */
 export interface FilledChain {
   readonly kind: "chain";
   readonly reducer: Reducer;
-  /** In order, a jump of `place` from one to the next being a gap; or by size, the largest first. */
+  readonly order: TermOrder;
+  /** By position: a jump of `place` from one to the next is a gap. By size: what is left out is no larger than the last. */
   readonly terms: readonly FilledTerm[];
-  /** Where the terms are by size: what a sum's others come to. */
-  readonly rest?: number;
   /** All terms that lie inside of the tensors, shown or not. */
   readonly count: number;
   /** Further terms that lie in the padding and change nothing. */
@@ -53,32 +57,57 @@ export interface FilledChain {
   /** Over all terms, with nothing left out and nothing rounded. */
   readonly value: number;
   readonly type: ScalarType;
+  /** What the terms left out come to together; only for sums and products that leave some out. */
+  readonly rest?: number;
+  /** The terms are partial sums (each a chain) by one axis of the reduction; they are written as single numbers. */
+  readonly grouped?: true;
+}
+
+/** One step of an axis: `i = 7`. Axes of a group of dimensions are called `...0`, `...1`. */
+export interface AxisStep {
+  readonly name: string;
+  readonly step: number;
 }
 
 export interface FilledTerm {
   /** Among the `count` terms. */
   readonly place: number;
+  /** Where the reduction stood. */
+  readonly at: readonly AxisStep[];
   readonly term: Filled;
 }
 
 export type Filled = FilledValue | FilledRead | FilledCall | FilledChoice | FilledChain;
 
+/** Terms that are left out. */
+export interface Gap {
+  readonly gap: number;
+  /** "together 0.0123", "none larger": printers put it behind the count; empty for a gap in the middle. */
+  readonly note: "together" | "none larger" | "none smaller" | "";
+}
+
 /** The terms of a chain with the gaps between them, for printing. */
-export function termsAndGaps(chain: FilledChain): readonly (FilledTerm | { readonly gap: number; readonly together?: number })[] {
-  if (chain.rest !== undefined) {
-    const { terms, count, rest, reducer } = chain;
-    const others = { gap: count - terms.length, ...(reducer === "sum" ? { together: rest } : {}) };
-    return others.gap === 0 ? terms : [...terms, others];
+export function termsAndGaps(chain: FilledChain): readonly (FilledTerm | Gap)[] {
+  const items: (FilledTerm | Gap)[] = [];
+  if (chain.order === "size") {
+    const gap = chain.count - chain.terms.length;
+    const downward = chain.reducer === "min" || chain.reducer === "argmin";
+    const note = chain.rest !== undefined ? "together" : downward ? "none smaller" : "none larger";
+    return gap > 0 ? [...chain.terms, { gap, note }] : chain.terms;
   }
-  const items: (FilledTerm | { gap: number })[] = [];
   let next = 0;
   for (const item of chain.terms) {
-    if (item.place > next) items.push({ gap: item.place - next });
+    if (item.place > next) items.push({ gap: item.place - next, note: "" });
     items.push(item);
     next = item.place + 1;
   }
-  if (next < chain.count) items.push({ gap: chain.count - next });
+  if (next < chain.count) items.push({ gap: chain.count - next, note: "" });
   return items;
+}
+
+/** `i=7`, `c=0, p=1`: which term of a reduction this is; empty where the terms stand in order. */
+export function placeLabel(chain: FilledChain, item: FilledTerm): readonly AxisStep[] {
+  return chain.order === "size" || chain.grouped ? item.at : [];
 }
 
 const OPPOSITE: Partial<Record<FunctionName, FunctionName>> = { lt: "ge", ge: "lt", gt: "le", le: "gt", eq: "ne", ne: "eq" };

@@ -2,8 +2,8 @@
 
 import type { AccessNode, BoundAxis, Formula, IndexNode, Statement } from "./ast.ts";
 import { isPlain } from "./ast.ts";
-import type { FilledChain } from "./filled.ts";
-import { reasonOf, termsAndGaps } from "./filled.ts";
+import type { AxisStep, Filled, FilledChain, FilledTerm, Gap } from "./filled.ts";
+import { placeLabel, reasonOf, termsAndGaps } from "./filled.ts";
 import { FUNCTIONS } from "./functions.ts";
 import type { FunctionName, ScalarType } from "./nest.ts";
 import { writeNumber } from "./numbers.ts";
@@ -25,6 +25,8 @@ export type Box =
   | { readonly kind: "superscript"; readonly base: Box; readonly script: Box }
   /** A big operator with what it runs over beneath it. */
   | { readonly kind: "under"; readonly base: Box; readonly script: Box }
+  /** A horizontal brace beneath, with a label. */
+  | { readonly kind: "brace"; readonly body: Box; readonly label: Box }
   | { readonly kind: "fence"; readonly open: string; readonly close: string; readonly body: Box }
   | { readonly kind: "cases"; readonly rows: readonly { readonly value: Box; readonly condition: Box }[] };
 
@@ -186,18 +188,28 @@ class Layout {
 
   #chain(node: FilledChain): Part {
     const items = termsAndGaps(node);
-    const dots = (count: number): Box => row(operator("⋯"), text(`${count} more`), operator("⋯"));
+    const dots = ({ gap, note }: Gap): Box => {
+      if (note === "") return row(operator("⋯"), text(`${gap} more`), operator("⋯"));
+      if (note !== "together") return row(operator("⋯"), text(`${gap} more, ${note}`));
+      return { kind: "brace", body: numberPart(node.rest as number, node.type, this.#digits)[0], label: text(`${gap} more, together`) };
+    };
+    const term = (item: FilledTerm, level: number): Box => {
+      const inner: Filled = node.grouped ? { kind: "value", value: item.term.value, type: item.term.type } : item.term;
+      const steps = placeLabel(node, item);
+      const body = this.at(inner, level);
+      return steps.length === 0 ? body : { kind: "brace", body, label: list(steps.map(axisStep)) };
+    };
     const joined = (symbol: string, first: number, others: number): Box =>
       row(
         ...items.flatMap((item, place) => {
-          const box = "gap" in item ? dots(item.gap) : this.at(item.term, place === 0 ? first : others);
+          const box = "gap" in item ? dots(item) : term(item, place === 0 ? first : others);
           return place === 0 ? [box] : [operator(symbol), box];
         }),
       );
     if (node.reducer !== "sum" && node.reducer !== "prod") return [row(word(node.reducer), fence(joined(",", 1, 1))), ATOM];
     const [only] = items;
     if (only === undefined) return numberPart(node.value, node.type, this.#digits);
-    if (items.length === 1 && "term" in only) return this.#part(only.term, false);
+    if (items.length === 1 && "term" in only && !node.grouped) return this.#part(only.term, false);
     return node.reducer === "sum" ? [joined("+", SUM, BIG), SUM] : [joined("·", PRODUCT, UNARY), PRODUCT];
   }
 
@@ -265,6 +277,11 @@ function row(...parts: readonly Box[]): Box {
 
 function list(items: readonly Box[]): Box {
   return items.length === 1 ? (items[0] as Box) : row(...items.flatMap((item, place) => (place === 0 ? [item] : [operator(","), item])));
+}
+
+function axisStep({ name, step }: AxisStep): Box {
+  const number: Box = { kind: "number", text: String(step) };
+  return name.startsWith("...") ? number : row(identifier(name), operator("="), number);
 }
 
 function fence(body: Box): Box {

@@ -74,6 +74,8 @@ function draw(box: Box): string {
       return element("msup", draw(box.base) + draw(box.script));
     case "under":
       return element("munder", draw(box.base) + draw(box.script));
+    case "brace":
+      return element("munder", element("munder", `${draw(box.body)}<mo stretchy="true">\u23df</mo>`) + draw(box.label));
     case "fence":
       return row([
         `<mo fence="true" form="prefix">${escapeText(box.open)}</mo>`,

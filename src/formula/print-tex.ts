@@ -102,6 +102,8 @@ function tex(box: Box): string {
       return box.base.kind === "operator" || KNOWN.has(textOf(box.base))
         ? `${tex(box.base)}_{${tex(box.script)}}`
         : `\\operatorname*{${textOf(box.base)}}_{${tex(box.script)}}`;
+    case "brace":
+      return `\\underbrace{${tex(box.body)}}_{${tex(box.label)}}`;
     case "fence":
       return `\\left${symbol(box.open)} ${tex(box.body)} \\right${symbol(box.close)}`;
     case "cases":

@@ -15,8 +15,8 @@ import type {
   Statement,
 } from "./ast.ts";
 import { isPlain } from "./ast.ts";
-import type { Filled, FilledChain, FilledChoice } from "./filled.ts";
-import { reasonOf, termsAndGaps } from "./filled.ts";
+import type { AxisStep, Filled, FilledChain, FilledChoice, FilledTerm, Gap } from "./filled.ts";
+import { placeLabel, reasonOf, termsAndGaps } from "./filled.ts";
 import { FUNCTIONS } from "./functions.ts";
 import type { FunctionName } from "./nest.ts";
 import { numberText } from "./numbers.ts";
@@ -67,6 +67,11 @@ export function printExpression(node: Expression, level = 0): string {
 /** `1 / (1 + exp(-2.99))`; chains are written out, with `… 92 more …` for what was left out. */
 export function printFilled(node: Filled, digits = 4): string {
   return new TextPrinter(digits).root(node);
+}
+
+/** `i=7`; a step of a group of dimensions is its number alone. */
+export function axisStepText({ name, step }: AxisStep): string {
+  return name.startsWith("...") ? String(step) : `${name}=${step}`;
 }
 
 export function printBound(axis: BoundAxis): string {
@@ -170,18 +175,23 @@ class TextPrinter {
 
   #chain(node: FilledChain): Part {
     const items = termsAndGaps(node);
-    const gap = (count: number, together?: number): string =>
-      together === undefined ? `… ${count} more …` : `(${count} more: ${numberText(together, node.type, this.#digits)})`;
+    const gap = ({ gap: count, note }: Gap): string => {
+      if (note === "") return `… ${count} more …`;
+      return `… ${count} more, ${note}${note === "together" ? ` ${this.#number(node.rest as number, node.type)}` : ""}`;
+    };
+    const term = (item: FilledTerm, level: number): string => {
+      const steps = placeLabel(node, item).map(axisStepText).join(", ");
+      const inner: Filled = node.grouped ? { kind: "value", value: item.term.value, type: item.term.type } : item.term;
+      return this.at(inner, level) + (steps === "" ? "" : ` [${steps}]`);
+    };
     if (node.reducer === "sum" || node.reducer === "prod") {
       const [only] = items;
       if (only === undefined) return [this.#number(node.value, node.type), ATOM];
-      if (items.length === 1 && "term" in only) return this.#print(only.term);
+      if (items.length === 1 && "term" in only && !node.grouped) return this.#print(only.term);
       const precedence = node.reducer === "sum" ? SUM : PRODUCT;
-      const parts = items.map((item, place) =>
-        "gap" in item ? gap(item.gap, item.together) : this.at(item.term, place === 0 ? precedence : precedence + 1),
-      );
+      const parts = items.map((item, place) => ("gap" in item ? gap(item) : term(item, place === 0 ? precedence : precedence + 1)));
       return [parts.join(node.reducer === "sum" ? " + " : "·"), precedence];
     }
-    return [`${node.reducer}(${items.map((item) => ("gap" in item ? gap(item.gap) : this.at(item.term, 1))).join(", ")})`, ATOM];
+    return [`${node.reducer}(${items.map((item) => ("gap" in item ? gap(item) : term(item, 1))).join(", ")})`, ATOM];
   }
 }
