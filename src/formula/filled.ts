@@ -112,6 +112,14 @@ export function placeLabel(chain: FilledChain, item: FilledTerm): readonly AxisS
 
 const OPPOSITE: Partial<Record<FunctionName, FunctionName>> = { lt: "ge", ge: "lt", gt: "le", le: "gt", eq: "ne", ne: "eq" };
 
+/** Digits beyond the usual that a sum's or difference's operands need, so that one sees what is left of them: 1 − 0.99998. */
+export function cancelledDigits(fn: FunctionName, args: readonly { readonly value?: unknown }[], value: unknown): number {
+  if ((fn !== "sub" && fn !== "add") || typeof value !== "number" || value === 0) return 0;
+  const largest = Math.max(...args.map((arg) => (typeof arg.value === "number" ? Math.abs(arg.value) : 0)));
+  const lost = Math.log10(largest / Math.abs(value));
+  return Number.isFinite(lost) && lost >= 1 ? Math.min(12, Math.ceil(lost)) : 0;
+}
+
 /** The condition of a choice as it holds: a comparison that failed is turned round, anything else negated. */
 export function reasonOf(choice: FilledChoice): Filled {
   const { condition } = choice;

@@ -3,7 +3,7 @@
 import type { AccessNode, BoundAxis, Formula, IndexNode, Statement } from "./ast.ts";
 import { isPlain } from "./ast.ts";
 import type { AxisStep, Filled, FilledChain, FilledTerm, Gap } from "./filled.ts";
-import { placeLabel, reasonOf, termsAndGaps } from "./filled.ts";
+import { cancelledDigits, placeLabel, reasonOf, termsAndGaps } from "./filled.ts";
 import { FUNCTIONS } from "./functions.ts";
 import type { FunctionName, ScalarType } from "./nest.ts";
 import { writeNumber } from "./numbers.ts";
@@ -150,8 +150,14 @@ class Layout {
       case "chain":
         return this.#chain(node);
       case "call":
-        return this.#call(node, small);
+        return this.#withRoom(node).#call(node, small);
     }
+  }
+
+  /** A layout whose digits show what a cancellation leaves. */
+  #withRoom(node: PrintableCall & { readonly value?: unknown }): Layout {
+    const more = cancelledDigits(node.fn, node.args as readonly { readonly value?: unknown }[], node.value);
+    return more === 0 ? this : new Layout({ gradients: [...this.#gradients], digits: this.#digits + more });
   }
 
   #call(node: PrintableCall, small: boolean): Part {

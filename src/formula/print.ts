@@ -16,7 +16,7 @@ import type {
 } from "./ast.ts";
 import { isPlain } from "./ast.ts";
 import type { AxisStep, Filled, FilledChain, FilledChoice, FilledTerm, Gap } from "./filled.ts";
-import { placeLabel, reasonOf, termsAndGaps } from "./filled.ts";
+import { cancelledDigits, placeLabel, reasonOf, termsAndGaps } from "./filled.ts";
 import { FUNCTIONS } from "./functions.ts";
 import type { FunctionName } from "./nest.ts";
 import { numberText } from "./numbers.ts";
@@ -137,7 +137,7 @@ class TextPrinter {
       case "reduce":
         return [`${node.reducer}[${node.axes.map(printBound).join(", ")}](${this.at(node.body, 0)})`, ATOM];
       case "call":
-        return this.#call(node);
+        return this.#withRoom(node).#call(node);
       case "value":
       case "read":
         // A negative number stands in parentheses behind an operator: 3 + (-2), (-2)·4.
@@ -151,6 +151,13 @@ class TextPrinter {
 
   #number(value: number, type?: Filled["type"]): string {
     return numberText(value, type, this.#digits);
+  }
+
+  /** A printer whose digits show what a cancellation leaves. */
+  #withRoom(node: PrintableCall & { readonly value?: unknown }): TextPrinter {
+    const more =
+      this.#digits === undefined ? 0 : cancelledDigits(node.fn, node.args as readonly { readonly value?: unknown }[], node.value);
+    return more === 0 ? this : new TextPrinter((this.#digits as number) + more);
   }
 
   #call(node: PrintableCall): Part {

@@ -96,6 +96,17 @@ describe.each(availableBackends())("on %s", (backend) => {
       expect(line("0.weight", [0, 1])[0]).toMatch(/^∂L\/∂0\.weight\[0, 1\] = -0\.000258\d* = \(-8\.6\d+e-5\)·3$/);
     });
 
+    it("shows what a cancellation leaves", () => {
+      setBackend(backend);
+      const run = textbook("sigmoid", compiled);
+      const hidden = run.calls.find(({ path }) => path === "0")?.outputs[0]?.gradient;
+      if (hidden === undefined) throw new Error("no gradient");
+      // A sigmoid of 11 is not 1, or its gradient would be 0.
+      expect(elementText(explainElement(hidden, [0, 0]))[0]).toMatch(
+        /^∂L\/∂\(y of 0 \(linear\)\)\[0, 0\] = -8\.617e-5 = .*\(1 - 0\.99998\d+\)$/,
+      );
+    });
+
     it("explains the update", () => {
       setBackend(backend);
       const run = textbook("relu", compiled);
