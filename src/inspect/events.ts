@@ -1,6 +1,6 @@
 // What a recorder tells of a training step: what layers gave, what gradients reached them, how parameters moved, what came of it.
 
-import type { Statistics } from "./measures.ts";
+import type { Histogram, Statistics } from "./measures.ts";
 
 /** A layer, or a plain function among the steps of a sequential, has given its output. */
 export interface ForwardEvent {
@@ -13,6 +13,8 @@ export interface ForwardEvent {
   readonly kind: string;
   readonly shape: readonly number[];
   readonly output: Statistics;
+  /** In steps that `histograms` picks. */
+  readonly histogram?: Histogram;
   /** For every unit of an activation that can be silent (relu and its like) how many of its outputs are not 0. */
   readonly active?: readonly number[];
   /** Outputs of a squashing activation (sigmoid, tanh) so near its ends that its derivative is below a tenth of the largest. */
@@ -27,6 +29,8 @@ export interface BackwardEvent {
   readonly kind: string;
   readonly shape: readonly number[];
   readonly gradient: Statistics;
+  /** In steps that `histograms` picks. */
+  readonly histogram?: Histogram;
 }
 
 /** The gradient of the loss by a parameter is complete. */

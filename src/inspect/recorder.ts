@@ -6,11 +6,11 @@ import { type Observer, observing } from "../tensor/observe.ts";
 import { currentPass, withRecording } from "../tensor/tape.ts";
 import { asTensor, isTensor, valueOf } from "../tensor/tensor.ts";
 import { tap } from "../tensor/trace.ts";
-import type { HostArray } from "../tensor/types.ts";
+import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Value } from "../tensor/value.ts";
 import { InputError } from "../util/errors.ts";
 import type { EventKind, RecorderEvent, Report } from "./events.ts";
-import { activeUnits, describe, type Measure, type Measurement, norm, outside } from "./measures.ts";
+import { activeUnits, describe, type Histogram, histogram, type Measure, type Measurement, norm, outside } from "./measures.ts";
 
 /** Chooses layers: by path, by a pattern of paths, or by a function of path and kind. */
 export type LayerSelector = string | RegExp | ((path: string, kind: string) => boolean);
@@ -23,6 +23,8 @@ export interface RecorderOptions {
   readonly events?: readonly EventKind[];
   /** Which steps, counted from 0: every so many, or those a function picks. Default 1, every step. */
   readonly steps?: number | ((step: number) => boolean);
+  /** In which of those steps events also hold histograms, from which `percentile` reads; they take longer. Default: none. */
+  readonly histograms?: number | ((step: number) => boolean);
   /** How many events are kept for `events`; older ones go. Default: all. */
   readonly most?: number;
 }
@@ -58,9 +60,11 @@ export class Recorder {
   constructor(model: LayerMembers, options: RecorderOptions = {}) {
     if (stateOf(model) === undefined)
       throw new InputError("Recorder: expected a layer, whose parts and parameters give the names", { hint: "new Recorder(net)" });
-    const { steps = 1 } = options;
-    if (typeof steps === "number" && !(Number.isInteger(steps) && steps > 0))
-      throw new InputError(`Recorder: steps must be a positive whole number or a function, got ${steps}`);
+    for (const name of ["steps", "histograms"] as const) {
+      const every = options[name];
+      if (typeof every === "number" && !(Number.isInteger(every) && every > 0))
+        throw new InputError(`Recorder: ${name} must be a positive whole number or a function, got ${every}`);
+    }
     this.model = model;
     this.#options = options;
     this.#names = new Map([...model.namedParameters()].map(([name, value]) => [valueOf(value), name]));
@@ -94,9 +98,12 @@ export class Recorder {
    */
   step<Result>(run: () => Result, report?: (result: Result) => Report): Result {
     const step = this.#steps++;
-    const { steps = 1 } = this.#options;
-    if (!(typeof steps === "number" ? step % steps === 0 : steps(step))) return run();
-    const watch = new Watch(this.#options, this.#names, this.#key, (event) => this.#tell({ ...event, step: this.#steps - 1 }));
+    const { steps = 1, histograms } = this.#options;
+    if (!picks(steps, step)) return run();
+    const isDetailed = histograms !== undefined && picks(histograms, step);
+    const watch = new Watch(this.#options, this.#names, this.#key + (isDetailed ? " with histograms" : ""), isDetailed, (event) =>
+      this.#tell({ ...event, step: this.#steps - 1 }),
+    );
     const result = observing(watch, () => observeLayers((call) => watch.called(call), run));
     if (this.#wants("report")) this.#tell({ event: "report", step, report: report?.(result) ?? {} });
     return result;
@@ -114,6 +121,13 @@ export class Recorder {
   }
 }
 
+/** As many bars as a picture needs. */
+const HISTOGRAM = histogram(64);
+
+function picks(which: number | ((step: number) => boolean), step: number): boolean {
+  return typeof which === "number" ? step % which === 0 : which(step);
+}
+
 /** Tells recorders apart, in the keys of compiled steps. */
 let recorders = 0;
 
@@ -126,12 +140,14 @@ class Watch implements Observer {
   readonly #options: RecorderOptions;
   readonly #names: ReadonlyMap<Value, string>;
   readonly #tell: Tell;
+  readonly #isDetailed: boolean;
   readonly #outputs = new Map<Value, { readonly path: string; readonly kind: string }>();
 
-  constructor(options: RecorderOptions, names: ReadonlyMap<Value, string>, key: string, tell: Tell) {
+  constructor(options: RecorderOptions, names: ReadonlyMap<Value, string>, key: string, isDetailed: boolean, tell: Tell) {
     this.#options = options;
     this.#names = names;
     this.key = key;
+    this.#isDetailed = isDetailed;
     this.#tell = tell;
   }
 
@@ -151,6 +167,7 @@ class Watch implements Observer {
     measure(
       {
         output: describe.of(output),
+        ...this.#detail(output),
         ...(SILENT.has(kind) ? { active: activeUnits.of(output) } : {}),
         ...(saturated === undefined ? {} : { saturated: saturated.of(output) }),
       },
@@ -166,7 +183,9 @@ class Watch implements Observer {
       measure({ gradient: describe.of(asTensor(gradient)) }, (found) => this.#tell({ event: "gradient", parameter, shape, ...found }));
     const layer = this.#outputs.get(value);
     if (layer !== undefined && this.#wants("backward"))
-      measure({ gradient: describe.of(asTensor(gradient)) }, (found) => this.#tell({ event: "backward", ...layer, shape, ...found }));
+      measure({ gradient: describe.of(asTensor(gradient)), ...this.#detail(asTensor(gradient)) }, (found) =>
+        this.#tell({ event: "backward", ...layer, shape, ...found }),
+      );
   }
 
   assigned(target: Value, value: Value): void {
@@ -180,6 +199,10 @@ class Watch implements Observer {
 
   #wants(kind: EventKind): boolean {
     return this.#options.events?.includes(kind) ?? true;
+  }
+
+  #detail(x: Tensor): { readonly histogram?: Measurement<Histogram> } {
+    return this.#isDetailed ? { histogram: HISTOGRAM.of(x) } : {};
   }
 
   #selects(path: string, kind: string): boolean {

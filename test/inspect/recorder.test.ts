@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { Dataset } from "../../src/data/index.ts";
-import { Recorder, type RecorderEvent, type RecorderOptions } from "../../src/inspect/index.ts";
+import { percentile, Recorder, type RecorderEvent, type RecorderOptions } from "../../src/inspect/index.ts";
 import { batchNorm, conv2d, crossEntropy, flatten, linear, relu, sequential, sigmoid } from "../../src/nn/index.ts";
 import { adam } from "../../src/optim/index.ts";
 import { compile, manualSeed, normal, type Tensor, tensor } from "../../src/tensor/index.ts";
@@ -106,6 +106,21 @@ describe("Recorder", () => {
     expect(events.map(({ event, step }) => `${event} ${step}`)).toEqual(["forward 1", "forward 3"]);
     expect(recorded({ compiled: false, times: 2, layers: /weight$/, events: ["update"] })).toHaveLength(6);
     expect(recorded({ compiled: false, times: 4, events: ["report"], most: 2 }).map(({ step }) => step)).toEqual([2, 3]);
+  });
+
+  it.each([false, true])("gives histograms and percentiles of the steps they are asked for (compiled: %s)", (compiled) => {
+    const events = recorded({ compiled, times: 4, layers: "1", histograms: 3, events: ["forward", "backward"] });
+    const forward = events.filter((event) => event.event === "forward");
+    expect(forward.map(({ histogram }) => histogram !== undefined)).toEqual([true, false, false, true]);
+    const [{ histogram, output }] = forward as [(typeof forward)[number]];
+    if (histogram === undefined) throw new Error("no histogram");
+    expect(histogram.counts.reduce((a, b) => a + b, 0)).toBe(output.count);
+    expect([histogram.low, histogram.high]).toEqual([output.min, output.max]);
+    // Normalised: half lies below about 0, two thirds within one standard deviation.
+    expect(Math.abs(percentile(histogram, 0.5))).toBeLessThan(0.2);
+    expect(percentile(histogram, 0.84) - percentile(histogram, 0.16)).toBeGreaterThan(1.6);
+    expect(percentile(histogram, 1)).toBeCloseTo(output.max, 5);
+    expect(events.filter((event) => event.event === "backward" && event.histogram !== undefined)).toHaveLength(2);
   });
 
   it("watches the steps of fit, whose numbers stay as they are", async () => {
