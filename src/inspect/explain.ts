@@ -1,6 +1,6 @@
 // How a number of a recorded run came to be: its formula with the numbers, what it was made from, and so on down to parameters and data.
 
-import { type ExplainOptions, type Explanation, type ExplanationLine, elementName as lineName } from "../formula/explain.ts";
+import { type ExplainOptions, type Explanation, elementName as lineName } from "../formula/explain.ts";
 import { Explainer } from "../formula/explain-element.ts";
 import { chainOf, type Filled, type FilledRead } from "../formula/filled.ts";
 import { numberText } from "../formula/numbers.ts";
@@ -132,31 +132,6 @@ export function elementText(element: ExplainedElement, digits = 4): string[] {
 
 function valueText({ tensor, value }: ExplainedElement, digits: number): string {
   return numberText(value, typeOfDType(tensor.dtype), digits);
-}
-
-/**
- * The terms of an element's sum that the explanation shows, added up by one coordinate of what they read: a convolution's window by
- * channel is `partialSums(element, "x", 1)`. Give `terms` enough room to show all of them.
- * @param input as the formula calls it
- */
-export function partialSums({ explanation }: ExplainedElement, input: string, axis: number): ReadonlyMap<number, number> {
-  const sums = new Map<number, number>();
-  const chain = explanation && chainOf((explanation.lines.at(-1) as ExplanationLine).filled);
-  for (const { term } of chain?.terms ?? []) {
-    const at = readOf(term, input)?.coordinates[axis];
-    if (at !== undefined) sums.set(at, (sums.get(at) ?? 0) + term.value);
-  }
-  return sums;
-}
-
-function readOf(filled: Filled, tensor: string): FilledRead | undefined {
-  if (filled.kind === "read") return filled.tensor === tensor ? filled : undefined;
-  if (filled.kind !== "call") return undefined;
-  for (const arg of filled.args) {
-    const found = readOf(arg, tensor);
-    if (found !== undefined) return found;
-  }
-  return undefined;
 }
 
 /** What the lines of an explanation read from the op's inputs, by the size of the terms they are part of. */

@@ -13,7 +13,6 @@ export {
   explainElement,
   explainTree,
   explanationTreeText,
-  partialSums,
   type TreeOptions,
 } from "./explain.ts";
 export { type CheckedElement, checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradient-check.ts";
