@@ -138,7 +138,8 @@ function suggestions(self: string, { name, config }: Run): string[] {
     isImage
       ? `${self} train ${again} --model linear   # how far without hidden layers`
       : `${self} train ${again} --model linear   # how far a straight line goes`,
-    `${self} explain ${isImage ? "conv2d" : "crossEntropy"}`,
+    `${self} explain ${run} --at "output[0, 0]"   # how a number came to be, back to the data`,
+    `${self} doctor ${run}   # what looks wrong, if anything`,
   ];
 }
 
