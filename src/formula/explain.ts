@@ -115,6 +115,6 @@ export function explanationText(explanation: Explanation): string {
 }
 
 /** The element a line is about, as a formula writes it: `y[0, 2]`. */
-export function elementName(line: ExplanationLine): string {
+export function elementName(line: Pick<ExplanationLine, "target" | "position">): string {
   return line.position.length === 0 ? line.target : `${line.target}[${line.position.join(", ")}]`;
 }

@@ -42,6 +42,8 @@ export interface LayoutOptions {
   readonly gradients?: readonly string[];
   /** Significant digits of filled numbers (default 4). */
   readonly digits?: number;
+  /** Elements in filled expressions are drawn by name and coordinates instead of as numbers. */
+  readonly named?: boolean;
 }
 
 type Part = [box: Box, precedence: number];
@@ -85,6 +87,16 @@ export function layoutExpression(node: Printable, options: LayoutOptions = {}): 
   return node.kind === "read" ? layout.element(node.tensor, node.coordinates) : layout.at(node, 0);
 }
 
+/** A filled expression as a factor: in parentheses where it needs them beside a sign of multiplication. */
+export function layoutFactor(node: Filled, options: LayoutOptions = {}): Box {
+  return new Layout(options).at(node, PRODUCT);
+}
+
+/** Boxes beside each other. */
+export function layoutRow(...parts: readonly Box[]): Box {
+  return row(...parts);
+}
+
 export function layoutElement(tensor: string, position: readonly number[], options: LayoutOptions = {}): Box {
   return new Layout(options).element(tensor, position);
 }
@@ -96,8 +108,10 @@ export function layoutNumber(value: number, type: ScalarType, digits = 4): Box {
 class Layout {
   readonly #gradients: ReadonlySet<string>;
   readonly #digits: number;
+  readonly #named: boolean;
 
   constructor(options: LayoutOptions) {
+    this.#named = options.named ?? false;
     this.#gradients = new Set(options.gradients);
     this.#digits = options.digits ?? 4;
   }
@@ -129,6 +143,7 @@ class Layout {
         return numberPart(node.value, "float", 17);
       case "value":
       case "read":
+        if (node.kind === "read" && this.#named) return [this.element(node.tensor, node.coordinates), ATOM];
         return numberPart(node.value, node.type, this.#digits);
       case "name":
         return [identifier(node.name), ATOM];
@@ -157,7 +172,7 @@ class Layout {
   /** A layout whose digits show what a cancellation leaves. */
   #withRoom(node: PrintableCall & { readonly value?: unknown }): Layout {
     const more = cancelledDigits(node.fn, node.args as readonly { readonly value?: unknown }[], node.value);
-    return more === 0 ? this : new Layout({ gradients: [...this.#gradients], digits: this.#digits + more });
+    return more === 0 ? this : new Layout({ gradients: [...this.#gradients], digits: this.#digits + more, named: this.#named });
   }
 
   #call(node: PrintableCall, small: boolean): Part {

@@ -41,6 +41,13 @@ export function explanationMathml(explanation: Explanation): string {
   return math(table(rows));
 }
 
+/** Lines of boxes with their cells beneath each other; one line alone is a row. */
+export function mathmlOfRows(rows: readonly (readonly Box[])[]): string {
+  const [only] = rows;
+  if (only && rows.length === 1) return math(row(only.map(draw)));
+  return math(table(rows.map((cells) => cells.map(draw))));
+}
+
 function math(body: string): string {
   return `<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">${body}</math>`;
 }

@@ -72,6 +72,16 @@ export function explanationTex(explanation: Explanation): string {
   return aligned(rows);
 }
 
+/** A box as TeX in math mode. */
+export function texOfBox(box: Box): string {
+  return tex(box);
+}
+
+/** Lines with their cells beneath each other. */
+export function texAligned(rows: readonly (readonly string[])[]): string {
+  return aligned(rows);
+}
+
 function aligned(rows: readonly (readonly string[])[]): string {
   return `\\begin{aligned}\n${rows.map((cells) => `  ${cells.join(" &")}`).join(" \\\\\n")}\n\\end{aligned}`;
 }

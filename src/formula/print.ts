@@ -15,7 +15,7 @@ import type {
   Statement,
 } from "./ast.ts";
 import { isPlain } from "./ast.ts";
-import type { AxisStep, Filled, FilledChain, FilledChoice, FilledTerm, Gap } from "./filled.ts";
+import type { AxisStep, Filled, FilledChain, FilledChoice, FilledRead, FilledTerm, Gap } from "./filled.ts";
 import { cancelledDigits, placeLabel, reasonOf, termsAndGaps } from "./filled.ts";
 import { FUNCTIONS } from "./functions.ts";
 import type { FunctionName } from "./nest.ts";
@@ -69,6 +69,16 @@ export function printFilled(node: Filled, digits = 4): string {
   return new TextPrinter(digits).root(node);
 }
 
+/** The same as a factor: in parentheses where it needs them behind a sign of multiplication. */
+export function printFactor(node: Filled, digits = 4): string {
+  return new TextPrinter(digits).at(node, PRODUCT);
+}
+
+/** The same with elements of tensors by name: `y[0]·(1 - y[0])`. */
+export function printNamedFactor(node: Filled, digits = 4): string {
+  return new TextPrinter(digits, true).at(node, PRODUCT);
+}
+
 /** `i=7`; a step of a group of dimensions is its number alone. */
 export function axisStepText({ name, step }: AxisStep): string {
   return name.startsWith("...") ? String(step) : `${name}=${step}`;
@@ -105,9 +115,12 @@ function printIndex(index: IndexNode): string {
 class TextPrinter {
   /** Significant digits of filled numbers; undefined: numbers are printed in full, as the parser reads them. */
   readonly #digits: number | undefined;
+  /** Elements of tensors are written by name instead of as numbers. */
+  readonly #named: boolean;
 
-  constructor(digits: number | undefined) {
+  constructor(digits: number | undefined, named = false) {
     this.#digits = digits;
+    this.#named = named;
   }
 
   at(node: Printable, level: number): string {
@@ -117,8 +130,11 @@ class TextPrinter {
 
   /** A whole filled right side: a bare element is shown by its coordinates, since its number alone says nothing. */
   root(node: Filled): string {
-    if (node.kind === "read") return `${node.tensor}[${node.coordinates.map((value) => this.#number(value)).join(", ")}]`;
-    return this.at(node, 0);
+    return node.kind === "read" ? this.#element(node) : this.at(node, 0);
+  }
+
+  #element({ tensor, coordinates }: FilledRead): string {
+    return coordinates.length === 0 ? tensor : `${tensor}[${coordinates.map((value) => this.#number(value)).join(", ")}]`;
   }
 
   #print(node: Printable): Part {
@@ -140,6 +156,7 @@ class TextPrinter {
         return this.#withRoom(node).#call(node);
       case "value":
       case "read":
+        if (node.kind === "read" && this.#named) return [this.#element(node), ATOM];
         // A negative number stands in parentheses behind an operator: 3 + (-2), (-2)·4.
         return [this.#number(node.value, node.type), node.value < 0 || Object.is(node.value, -0) ? SUM : ATOM];
       case "choice":
@@ -157,7 +174,7 @@ class TextPrinter {
   #withRoom(node: PrintableCall & { readonly value?: unknown }): TextPrinter {
     const more =
       this.#digits === undefined ? 0 : cancelledDigits(node.fn, node.args as readonly { readonly value?: unknown }[], node.value);
-    return more === 0 ? this : new TextPrinter((this.#digits as number) + more);
+    return more === 0 ? this : new TextPrinter((this.#digits as number) + more, this.#named);
   }
 
   #call(node: PrintableCall): Part {
