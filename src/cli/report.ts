@@ -138,7 +138,7 @@ function suggestions(self: string, { name, config }: Run): string[] {
     isImage
       ? `${self} train ${again} --model linear   # how far without hidden layers`
       : `${self} train ${again} --model linear   # how far a straight line goes`,
-    `${self} explain ${run} --at "output[0, 0]"   # how a number came to be, back to the data`,
+    `${self} explain ${run} --at "output[0, 0]"   # where a number comes from`,
     `${self} doctor ${run}   # what looks wrong, if anything`,
   ];
 }
