@@ -1,10 +1,11 @@
 // The general lowering: every nest as loops over its free axes, vectors along one axis, around a map, a reduction or a transpose.
 import type { Nest } from "../formula/nest.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./builder.ts";
+import { cutReduction } from "./cut.ts";
 import { Evaluator } from "./evaluator.ts";
 import { interiorOf } from "./interior.ts";
 import type { Value, Variable } from "./language.ts";
-import { entryParameters, type LoweredNest } from "./lowered.ts";
+import { bytesOf, entryParameters, type LoweredNest, type Phase } from "./lowered.ts";
 import { type LoopPlan, planLoops } from "./plan.ts";
 import { writeReduction } from "./reduce.ts";
 import { splitResidues } from "./residues.ts";
@@ -26,54 +27,64 @@ const workPerCall = 300_000;
 
 export function lowerLoops(nest: Nest, module: ModuleBuilder): LoweredNest {
   const parts = splitResidues(nest) ?? [nest];
-  if (parts.length === 1) return lowerPart(parts[0]!, module, true);
-  return joinParts(
-    nest,
-    parts.map((part) => lowerPart(part, module, false)),
-    module,
-  );
+  if (parts.length === 1) return lowerCut(parts[0]!, module) ?? lowerPart(parts[0]!, module, true);
+  const parameters = entryParameters(nest);
+  const names = Object.keys(parameters).filter((name) => name !== "begin" && name !== "end");
+  const joined = parts.map((part): Part => ({ lowered: lowerPart(part, module, false), pointers: (p) => names.map((name) => p[name]!) }));
+  const notes = [`${parts.length} residue classes`, ...joined.flatMap((part) => part.lowered.notes)];
+  return {
+    ...joinParts(`${nameOf(nest)}_classes`, parameters, joined, module),
+    scratchBytes: 0,
+    sequential: nest.output.accumulate,
+    notes,
+  };
 }
 
-/** Several nests that write different elements of one output: slice by slice where they are cut alike, else the slices of each in turn. */
-function joinParts(nest: Nest, parts: readonly LoweredNest[], module: ModuleBuilder): LoweredNest {
-  const parameters = entryParameters(nest);
-  const slices = parts[0]?.slices ?? 1;
-  const alike = parts.every((part) => part.slices === slices);
+type Given = Readonly<Record<string, Variable>>;
+
+/** A lowered nest with what its entry takes before `begin` and `end`, from the parameters of the function that calls it. */
+interface Part {
+  readonly lowered: LoweredNest;
+  readonly pointers: (p: Given) => readonly Value[];
+}
+
+/** Several nests that write different elements: slice by slice where they are cut alike, else the slices of each in turn. */
+function joinParts(name: string, parameters: ReturnType<typeof entryParameters>, parts: readonly Part[], module: ModuleBuilder): Phase {
+  const lowered = parts.map((part) => part.lowered);
+  const slices = lowered[0]?.slices ?? 1;
+  const alike = lowered.every((part) => part.slices === slices);
   const entry = module.define(
-    `${nameOf(nest)}_classes`,
+    name,
     parameters,
     (k, given) => {
-      const p = given as Readonly<Record<string, Variable>>;
-      const fixed = Object.keys(parameters).filter((name) => name !== "begin" && name !== "end");
-      const call = (part: LoweredNest, begin: Value, end: Value) => k.call(part.entry, [...fixed.map((name) => p[name]!), begin, end]);
-      if (!alike) {
+      const p = given as Given;
+      const call = (part: Part, begin: Value, end: Value) => k.call(part.lowered.entry, [...part.pointers(p), begin, end]);
+      if (parts.length === 1) {
+        call(parts[0]!, p.begin!, p.end!);
+      } else if (alike) {
+        k.loop(p.begin!, p.end!, 1, (slice) => {
+          const next = k.let(v.add(slice, 1), "next");
+          for (const part of parts) call(part, slice, next);
+        });
+      } else {
         let start = 0;
         for (const part of parts) {
           const from = k.let(v.max(v.sub(p.begin!, start), 0), "from");
-          const to = k.let(v.min(v.sub(p.end!, start), part.slices), "to");
+          const to = k.let(v.min(v.sub(p.end!, start), part.lowered.slices), "to");
           k.if(v.lt(from, to), () => call(part, from, to));
-          start += part.slices;
+          start += part.lowered.slices;
         }
-        return;
       }
-      k.loop(p.begin!, p.end!, 1, (slice) => {
-        const next = k.let(v.add(slice, 1), "next");
-        for (const part of parts) call(part, slice, next);
-      });
     },
     true,
   );
-  const notes = [`${parts.length} residue classes`, ...parts.flatMap((part) => part.notes)];
-  const perCall = Math.min(...parts.map((part) => part.slicesPerCall));
+  const perCall = Math.min(...lowered.map((part) => part.slicesPerCall));
   return {
     entry,
-    scratchBytes: 0,
-    slices: alike ? slices : parts.reduce((sum, part) => sum + part.slices, 0),
+    slices: alike ? slices : lowered.reduce((sum, part) => sum + part.slices, 0),
     slicesPerCall: Math.max(1, alike ? Math.floor(perCall / Math.max(1, parts.length)) : perCall),
-    work: parts.reduce((sum, part) => sum + part.work, 0),
+    work: lowered.reduce((sum, part) => sum + part.work, 0),
     setup: 0,
-    sequential: nest.output.accumulate,
-    notes,
   };
 }
 
@@ -90,6 +101,68 @@ export interface Rows {
 /** A nest without divided indices, in slices of so many rows. */
 export function lowerRows(nest: Nest, rows: Rows, module: ModuleBuilder): LoweredNest {
   return lowerPart(nest, module, true, rows);
+}
+
+/** Elements that a part of a cut reduction works on at least, and the most parts there are: enough for threads to end together. */
+const leastCut = 2 ** 16;
+const mostParts = 256;
+/** A nest in fewer slices leaves threads idle. */
+const fewSlices = 8;
+
+/** Bytes after each buffer that whole vectors may read. */
+const readableBeside = 128;
+
+/** A long reduction to few results, in two phases: parts, and what they come to. Undefined for others. */
+function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | undefined {
+  if (original.reducer === undefined || original.output.accumulate) return undefined;
+  const { nest, sources } = canonicalise(original);
+  const plan = planLoops(nest, module.machine);
+  const work = nest.axes.reduce((product, axis) => product * axis.extent, 1);
+  const wanted = Math.min(mostParts, Math.floor(work / leastCut));
+  const whole = planSlices(nest, plan, planTranspose(nest, plan, module.machine), module.machine.lanes);
+  if (whole.slices >= fewSlices || wanted < 2) return undefined;
+  const isArgument = nest.reducer === "argmax" || nest.reducer === "argmin";
+  const extentOf = (axis: number) => nest.axes[axis]!.extent;
+  const longest = plan.reduced.reduce((a, b) => (extentOf(b) > extentOf(a) ? b : a));
+  const axis = isArgument ? nest.free : (plan.reduced.find((each) => extentOf(each) >= wanted) ?? longest);
+  const steps = Math.ceil(extentOf(axis) / wanted);
+  const length = axis === plan.vector ? Math.ceil(steps / 64) * 64 : steps;
+  if (length >= extentOf(axis)) return undefined;
+  const cut = cutReduction(nest, axis, length);
+  const parameters = entryParameters(original, true);
+  const places: number[] = [];
+  let sharedBytes = 0;
+  for (const operand of cut.aside) {
+    places.push(sharedBytes);
+    sharedBytes += Math.ceil((bytesOf(operand) + readableBeside) / 64) * 64;
+  }
+  const asideAt = (p: Given, number: number) => v.advance(p.shared!, places[number]!);
+  const operandsOf = (p: Given) => sources.map((source) => p[`in${source}`]!);
+  const parts = cut.parts.map((nests, number) =>
+    nests.map((part) => ({
+      lowered: lowerPart(part, module, false),
+      pointers: (p: Given) => [...operandsOf(p), asideAt(p, number), p.params!, p.scratch!],
+    })),
+  );
+  // Slice by slice where an extremum and its position are cut alike: the second finds the numbers in the cache.
+  const equal = joinParts(
+    nameOf(nest),
+    parameters,
+    parts.map(([part]) => part!),
+    module,
+  );
+  const rest = parts.flatMap(([, part]) => part ?? []);
+  const before = [equal, ...(rest.length === 0 ? [] : [joinParts(nameOf(nest), parameters, rest, module)])];
+  const finish = {
+    lowered: lowerPart(cut.last, module, false),
+    pointers: (p: Given) => [...operandsOf(p), ...cut.aside.map((_, number) => asideAt(p, number)), p.out!, p.params!, p.scratch!],
+  };
+  const last = joinParts(nameOf(nest), parameters, [finish], module);
+  const notes = [
+    `${cut.aside[0]!.shape[0]} parts of ${nest.axes[axis]!.name}`,
+    ...[...parts.flat(), finish].flatMap((part) => part.lowered.notes),
+  ];
+  return { ...last, before, sharedBytes, scratchBytes: 0, sequential: false, notes };
 }
 
 function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean, rows?: Rows): LoweredNest {

@@ -1,5 +1,5 @@
 // What lowering a nest gives: the interface between kernels and the backends that run them.
-import type { Nest, Operand } from "../formula/nest.ts";
+import type { DType, Nest, Operand } from "../formula/nest.ts";
 import { memoryTypeOf } from "./access.ts";
 import type { Region, Regions, ValueType } from "./language.ts";
 
@@ -51,14 +51,16 @@ export function entryParameters(nest: Nest, shared = false): { readonly [name: s
   return { ...Object.fromEntries([...operands, ...areas]), begin: "i32", end: "i32" };
 }
 
+/** Bytes of a dense buffer in a machine's memory. */
+export const bytesOf = ({ dtype, shape }: Operand): number => sizeOfShape(shape) * bytesPerElement(dtype);
+
+const bytesPerElement = (dtype: DType): number => (memoryTypeOf(dtype) === "u8" ? 1 : 4);
+const sizeOfShape = (shape: readonly number[]): number => shape.reduce((product, extent) => product * extent, 1);
+
 /** What the pointers of a nest's entries point at. */
 export function entryRegions(nest: Nest, { scratchBytes, sharedBytes }: LoweredNest): Regions {
   const region = (elements: number, elementBytes: number): Region => ({ kernel: nest.name, bytes: elements * elementBytes, elementBytes });
-  const tensor = ({ dtype, shape }: Operand) =>
-    region(
-      shape.reduce((product, extent) => product * extent, 1),
-      memoryTypeOf(dtype) === "u8" ? 1 : 4,
-    );
+  const tensor = ({ dtype, shape }: Operand) => region(sizeOfShape(shape), bytesPerElement(dtype));
   const operands = nest.operands.map((operand, position) => [`in${position}`, tensor(operand)] as const);
   const rest = { out: tensor(nest.output), params: region(nest.params.length, 4), scratch: region(scratchBytes / 4, 4) };
   const shared: Regions = sharedBytes === undefined ? {} : { shared: region(sharedBytes / 4, 4) };

@@ -33,6 +33,7 @@ function run(
   const layout = new Layout("test", wasmLimits);
   const addresses = program.buffers.map((buffer) => layout.placeOperand(buffer, "a buffer"));
   const params = layout.place(64, "params");
+  const shared = lowered.sharedBytes === undefined ? undefined : layout.place(lowered.sharedBytes, "shared");
   const { memory, base, call } = load(module.build(), layout.bytes);
   const bytes = new Uint8Array(memory).fill(canary);
   inputs.forEach((input, number) => {
@@ -43,9 +44,15 @@ function run(
   bytes.fill(0, output, output + size);
   const before = bytes.slice();
   const pointers = [...addresses, params, params].map((address) => base + address);
-  const slices = Array.from({ length: lowered.slices }, (_, slice) => slice);
-  for (const slice of lowered.sequential ? slices : slices.reverse()) call(lowered.entry, ...pointers, slice, slice + 1);
-  const outside = bytes.findIndex((byte, at) => byte !== before[at] && (at < output || at >= output + size));
+  if (shared !== undefined) pointers.push(base + shared);
+  for (const { entry, slices: count } of [...(lowered.before ?? []), lowered]) {
+    const slices = Array.from({ length: count }, (_, slice) => slice);
+    for (const slice of lowered.sequential ? slices : slices.reverse()) call(entry, ...pointers, slice, slice + 1);
+  }
+  const inside = (at: number, from: number | undefined, length: number) => from !== undefined && at >= from && at < from + length;
+  const outside = bytes.findIndex(
+    (byte, at) => byte !== before[at] && !inside(at, output, size) && !inside(at, shared, lowered.sharedBytes ?? 0),
+  );
   if (outside >= 0) return `byte ${outside - output} relative to the output was written`;
   const want = evaluateProgram(program, inputs, []);
   const Kind = want.constructor as Float32ArrayConstructor;
