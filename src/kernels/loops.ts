@@ -48,42 +48,51 @@ interface Part {
   readonly pointers: (p: Given) => readonly Value[];
 }
 
-/** Several nests that write different elements: slice by slice where they are cut alike, else the slices of each in turn. */
+/** Several nests that write different elements, in turn; neighbours that are cut alike slice by slice, which find what they share in the cache. */
 function joinParts(name: string, parameters: ReturnType<typeof entryParameters>, parts: readonly Part[], module: ModuleBuilder): Phase {
-  const lowered = parts.map((part) => part.lowered);
-  const slices = lowered[0]?.slices ?? 1;
-  const alike = lowered.every((part) => part.slices === slices);
+  const groups: Part[][] = [];
+  for (const part of parts) {
+    const last = groups.at(-1);
+    if (last?.[0]?.lowered.slices === part.lowered.slices) last.push(part);
+    else groups.push([part]);
+  }
+  const slicesOf = (group: readonly Part[]): number => group[0]!.lowered.slices;
   const entry = module.define(
     name,
     parameters,
     (k, given) => {
       const p = given as Given;
       const call = (part: Part, begin: Value, end: Value) => k.call(part.lowered.entry, [...part.pointers(p), begin, end]);
-      if (parts.length === 1) {
-        call(parts[0]!, p.begin!, p.end!);
-      } else if (alike) {
-        k.loop(p.begin!, p.end!, 1, (slice) => {
-          const next = k.let(v.add(slice, 1), "next");
-          for (const part of parts) call(part, slice, next);
-        });
-      } else {
-        let start = 0;
-        for (const part of parts) {
-          const from = k.let(v.max(v.sub(p.begin!, start), 0), "from");
-          const to = k.let(v.min(v.sub(p.end!, start), part.lowered.slices), "to");
-          k.if(v.lt(from, to), () => call(part, from, to));
-          start += part.lowered.slices;
+      const all = (group: readonly Part[], from: Value, to: Value) => {
+        if (group.length === 1) {
+          call(group[0]!, from, to);
+          return;
         }
+        k.loop(from, to, 1, (slice) => {
+          const next = k.let(v.add(slice, 1), "next");
+          for (const part of group) call(part, slice, next);
+        });
+      };
+      if (groups.length === 1) {
+        all(groups[0]!, p.begin!, p.end!);
+        return;
+      }
+      let start = 0;
+      for (const group of groups) {
+        const from = k.let(v.max(v.sub(p.begin!, start), 0), "from");
+        const to = k.let(v.min(v.sub(p.end!, start), slicesOf(group)), "to");
+        k.if(v.lt(from, to), () => all(group, from, to));
+        start += slicesOf(group);
       }
     },
     true,
   );
-  const perCall = Math.min(...lowered.map((part) => part.slicesPerCall));
+  const perCall = groups.map((group) => Math.min(...group.map((part) => part.lowered.slicesPerCall)) / group.length);
   return {
     entry,
-    slices: alike ? slices : lowered.reduce((sum, part) => sum + part.slices, 0),
-    slicesPerCall: Math.max(1, alike ? Math.floor(perCall / Math.max(1, parts.length)) : perCall),
-    work: lowered.reduce((sum, part) => sum + part.work, 0),
+    slices: groups.reduce((sum, group) => sum + slicesOf(group), 0),
+    slicesPerCall: Math.max(1, Math.floor(Math.min(...perCall))),
+    work: parts.reduce((sum, part) => sum + part.lowered.work, 0),
     setup: 0,
   };
 }
@@ -109,60 +118,44 @@ const mostParts = 256;
 /** A nest in fewer slices leaves threads idle. */
 const fewSlices = 8;
 
-/** Bytes after each buffer that whole vectors may read. */
-const readableBeside = 128;
-
 /** A long reduction to few results, in two phases: parts, and what they come to. Undefined for others. */
 function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | undefined {
-  if (original.reducer === undefined || original.output.accumulate) return undefined;
+  const { reducer, output } = original;
+  if (reducer === undefined || reducer === "argmax" || reducer === "argmin" || output.accumulate) return undefined;
   const { nest, sources } = canonicalise(original);
-  const plan = planLoops(nest, module.machine);
-  const work = nest.axes.reduce((product, axis) => product * axis.extent, 1);
-  const wanted = Math.min(mostParts, Math.floor(work / leastCut));
-  const whole = planSlices(nest, plan, planTranspose(nest, plan, module.machine), module.machine.lanes);
-  if (whole.slices >= fewSlices || wanted < 2) return undefined;
-  const isArgument = nest.reducer === "argmax" || nest.reducer === "argmin";
   const extentOf = (axis: number) => nest.axes[axis]!.extent;
+  const elements = nest.axes.reduce((product, axis) => product * axis.extent, 1);
+  const wanted = Math.min(mostParts, Math.floor(elements / leastCut));
+  if (wanted < 2) return undefined;
+  const plan = planLoops(nest, module.machine);
+  const { slices } = planSlices(nest, plan, planTranspose(nest, plan, module.machine), module.machine.lanes);
+  if (slices >= fewSlices) return undefined;
   const longest = plan.reduced.reduce((a, b) => (extentOf(b) > extentOf(a) ? b : a));
-  const axis = isArgument ? nest.free : (plan.reduced.find((each) => extentOf(each) >= wanted) ?? longest);
-  const steps = Math.ceil(extentOf(axis) / wanted);
-  const length = axis === plan.vector ? Math.ceil(steps / 64) * 64 : steps;
+  const axis = plan.reduced.find((each) => extentOf(each) >= wanted) ?? longest;
+  const unit = axis === plan.vector ? module.machine.lanes * plan.unroll : 1;
+  const length = Math.ceil(extentOf(axis) / wanted / unit) * unit;
   if (length >= extentOf(axis)) return undefined;
   const cut = cutReduction(nest, axis, length);
   const parameters = entryParameters(original, true);
-  const places: number[] = [];
-  let sharedBytes = 0;
-  for (const operand of cut.aside) {
-    places.push(sharedBytes);
-    sharedBytes += Math.ceil((bytesOf(operand) + readableBeside) / 64) * 64;
-  }
-  const asideAt = (p: Given, number: number) => v.advance(p.shared!, places[number]!);
-  const operandsOf = (p: Given) => sources.map((source) => p[`in${source}`]!);
-  const parts = cut.parts.map((nests, number) =>
-    nests.map((part) => ({
+  const operands = (p: Given) => sources.map((source) => p[`in${source}`]!);
+  const parts = cut.parts.map(
+    (part): Part => ({
       lowered: lowerPart(part, module, false),
-      pointers: (p: Given) => [...operandsOf(p), asideAt(p, number), p.params!, p.scratch!],
-    })),
+      pointers: (p) => [...operands(p), p.shared!, p.params!, p.scratch!],
+    }),
   );
-  // Slice by slice where an extremum and its position are cut alike: the second finds the numbers in the cache.
-  const equal = joinParts(
-    nameOf(nest),
-    parameters,
-    parts.map(([part]) => part!),
-    module,
-  );
-  const rest = parts.flatMap(([, part]) => part ?? []);
-  const before = [equal, ...(rest.length === 0 ? [] : [joinParts(nameOf(nest), parameters, rest, module)])];
-  const finish = {
+  const last: Part = {
     lowered: lowerPart(cut.last, module, false),
-    pointers: (p: Given) => [...operandsOf(p), ...cut.aside.map((_, number) => asideAt(p, number)), p.out!, p.params!, p.scratch!],
+    pointers: (p) => [...operands(p), p.shared!, p.out!, p.params!, p.scratch!],
   };
-  const last = joinParts(nameOf(nest), parameters, [finish], module);
-  const notes = [
-    `${cut.aside[0]!.shape[0]} parts of ${nest.axes[axis]!.name}`,
-    ...[...parts.flat(), finish].flatMap((part) => part.lowered.notes),
-  ];
-  return { ...last, before, sharedBytes, scratchBytes: 0, sequential: false, notes };
+  return {
+    ...joinParts(nameOf(nest), parameters, [last], module),
+    before: [joinParts(`${nameOf(nest)}_parts`, parameters, parts, module)],
+    sharedBytes: bytesOf(cut.aside),
+    scratchBytes: 0,
+    sequential: false,
+    notes: [`${cut.aside.shape[0]} parts of ${nest.axes[axis]!.name}`, ...[...parts, last].flatMap((part) => part.lowered.notes)],
+  };
 }
 
 function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean, rows?: Rows): LoweredNest {

@@ -8,20 +8,18 @@ import type { DType, Nest, Program, Reducer, Step } from "../../src/formula/nest
 import { cutReduction } from "../../src/kernels/cut.ts";
 import { programOf, programOfNest, tensor } from "./conformance.ts";
 
-const reducers: readonly Reducer[] = ["sum", "prod", "max", "min", "argmax", "argmin"];
+const reducers: readonly Reducer[] = ["sum", "prod", "max", "min"];
 
-/** The cut reduction as a program: parts into buffers of their own, then the last nest. */
+/** The cut reduction as a program: parts into buffers of their own, in phases. */
 function cutProgram(nest: Nest, axis: number, length: number): Program {
   const { parts, aside, last } = cutReduction(nest, axis, length);
   const inputs = nest.operands;
   const reads = inputs.map((_, number) => number);
-  const steps = parts.flatMap((nests, number): Step[] =>
-    nests.map((part) => ({ nest: part, reads, writes: inputs.length + number, clear: false })),
-  );
-  const all = [...reads, ...aside.map((_, number) => inputs.length + number)];
-  const result = all.length;
-  steps.push({ nest: last, reads: all, writes: result, clear: false });
-  return { name: "cut", inputs, buffers: [...inputs, ...aside, nest.output], result, params: [], steps };
+  const between = inputs.length;
+  const result = between + 1;
+  const steps = parts.map((part): Step => ({ nest: part, reads, writes: between, clear: false }));
+  steps.push({ nest: last, reads: [...reads, between], writes: result, clear: false });
+  return { name: "cut", inputs, buffers: [...inputs, aside, nest.output], result, params: [], steps };
 }
 
 describe("a cut reduction is the reduction", () => {
@@ -42,11 +40,9 @@ describe("a cut reduction is the reduction", () => {
           ["y = R[i, k](x[i, k] * (i + 1))", [7, 4]],
         ] as const) {
           const { program, arrays } = programOf(formula.replace("R", reducer), { x: tensor(shape, dtype, given) });
-          expect(program.steps).toHaveLength(1);
           const { nest } = program.steps[0]!;
           const want = evaluateProgram(programOfNest(nest), arrays, []);
-          const isArgument = reducer.startsWith("arg");
-          for (let axis = nest.free; axis < (isArgument ? nest.free + 1 : nest.axes.length); axis++) {
+          for (let axis = nest.free; axis < nest.axes.length; axis++) {
             for (let length = 1; length < nest.axes[axis]!.extent; length++) {
               close(evaluateProgram(cutProgram(nest, axis, length), arrays, []), want, reducer === "sum" || reducer === "prod" ? 2e-6 : 0);
             }
@@ -57,11 +53,13 @@ describe("a cut reduction is the reduction", () => {
   }
 });
 
+const machines = runnable();
 const team = (threads: number) => ({ threads, leastPiece: 0, leastProgram: 0 });
 const backends: readonly (readonly [string, (threads: number) => Backend])[] = [
   ["wasm", (threads) => createWasmBackend(team(threads))],
-  ...(runnable("avx512") ? [["avx512", (threads: number) => createX64Backend("avx512", team(threads))] as const] : []),
-  ...(runnable("avx2") ? [["avx2", (threads: number) => createX64Backend("avx2", team(threads))] as const] : []),
+  ...(["avx512", "avx2"] as const).flatMap((name) =>
+    typeof machines !== "string" && machines.has(name) ? [[name, (threads: number) => createX64Backend(name, team(threads))] as const] : [],
+  ),
 ];
 
 for (const [name, create] of backends) {
@@ -77,13 +75,13 @@ for (const [name, create] of backends) {
       ] as const) {
         const steep = reducer === "prod";
         const data = tensor(shape, "float32", undefined, 7);
-        if (steep) for (let i = 0; i < data.data.length; i++) data.data[i] = 1 + data.data[i]! * 1e-6;
+        if (steep) for (let i = 0; i < data.data.length; i++) data.data[i] = i % 1009 === 0 ? 1 + data.data[i]! / 8 : 1;
         const { program, arrays } = programOf(formula.replace("R", reducer), { x: data });
         const [compiled] = [one.compile(program)];
         expect(compiled.listing()).toContain("parts of");
         const found = compiled.run(arrays, []).slice();
         expect(two.compile(program).run(arrays, [])).toEqual(found);
-        close(found, evaluateProgram(program, arrays, []), steep ? 1e-4 : reducer === "sum" ? 1e-5 : 0);
+        close(found, evaluateProgram(program, arrays, []), steep ? 1e-5 : reducer === "sum" ? data.data.length * 1e-8 : 0);
       }
     }
     const bits = tensor([200_003], "bool", [0, 0, 0]);
@@ -92,7 +90,7 @@ for (const [name, create] of backends) {
     expect(one.compile(program).run(arrays, [])).toEqual(evaluateProgram(program, arrays, []));
   });
 
-  test(`${name}: a NaN in a later part is found, and comes first`, () => {
+  test(`${name}: a NaN in a later part is found`, () => {
     const backend = create(2);
     const x = tensor([400_000]);
     x.data[390_001] = Number.NaN;
@@ -100,8 +98,6 @@ for (const [name, create] of backends) {
     for (const [reducer, want] of [
       ["max", Number.NaN],
       ["min", Number.NaN],
-      ["argmax", 390_001],
-      ["argmin", 390_001],
     ] as const) {
       const { program, arrays } = programOf(`y = ${reducer}[i](x[i])`, { x });
       expect(backend.compile(program).run(arrays, [])[0]).toBe(want);
@@ -113,6 +109,8 @@ function close(found: HostArray, want: HostArray, tolerance: number): void {
   expect(found).toHaveLength(want.length);
   for (let i = 0; i < want.length; i++) {
     if (Object.is(found[i], want[i]) || found[i] === want[i]) continue;
-    expect(Math.abs(found[i]! - want[i]!), `${found[i]} for ${want[i]} at ${i}`).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(want[i]!)));
+    expect(Math.abs(found[i]! - want[i]!), `${found[i]} for ${want[i]} at ${i}`).toBeLessThanOrEqual(
+      tolerance * Math.max(1, Math.abs(want[i]!)),
+    );
   }
 }
