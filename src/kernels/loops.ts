@@ -8,7 +8,7 @@ import type { Value, Variable } from "./language.ts";
 import { bytesOf, entryParameters, type LoweredNest, type Phase } from "./lowered.ts";
 import { type LoopPlan, planLoops } from "./plan.ts";
 import { writeReduction } from "./reduce.ts";
-import { splitResidues } from "./residues.ts";
+import { splitQuotients } from "./residues.ts";
 import { canonicalise } from "./schedule.ts";
 import { planTranspose, type TransposePlan, writeTransposed } from "./transpose.ts";
 import * as v from "./values.ts";
@@ -26,12 +26,12 @@ const workPerSlice = 2048;
 const workPerCall = 300_000;
 
 export function lowerLoops(nest: Nest, module: ModuleBuilder): LoweredNest {
-  const parts = splitResidues(nest) ?? [nest];
+  const parts = splitQuotients(nest) ?? [nest];
   if (parts.length === 1) return lowerCut(parts[0]!, module) ?? lowerPart(parts[0]!, module, true);
   const parameters = entryParameters(nest);
   const names = Object.keys(parameters).filter((name) => name !== "begin" && name !== "end");
   const joined = parts.map((part): Part => ({ lowered: lowerPart(part, module, false), pointers: (p) => names.map((name) => p[name]!) }));
-  const notes = [`${parts.length} residue classes`, ...joined.flatMap((part) => part.lowered.notes)];
+  const notes = [`${parts.length} parts`, ...joined.flatMap((part) => part.lowered.notes)];
   return {
     ...joinParts(`${nameOf(nest)}_classes`, parameters, joined, module),
     scratchBytes: 0,

@@ -1,17 +1,24 @@
 // Nests that read through exact quotients (gradients of strided pooling) become one plain nest per residue class of the strided axes.
-import type { AffineIndex, FunctionName, Index, Nest, Reducer, Scalar } from "../formula/nest.ts";
+import type { AffineIndex, FunctionName, Nest, Reducer, Scalar } from "../formula/nest.ts";
 import { affineIndicesOf, allScalars } from "./access.ts";
-import { foldConstants, mapNest } from "./schedule.ts";
+import { mapNest } from "./schedule.ts";
+import { scaled, substitute } from "./substitute.ts";
+import { unfold } from "./unfold.ts";
 
 const mostClasses = 16;
 /** Window positions written out per class. */
 const mostTerms = 64;
 
+/** The nest in parts that divide as little as possible; undefined where it divides nothing or that cannot be helped. */
+export function splitQuotients(nest: Nest): readonly Nest[] | undefined {
+  return unfold(nest)?.flatMap((part) => splitResidues(part) ?? [part]) ?? splitResidues(nest);
+}
+
 /**
  * With i = s·i′ + r and the window positions as constants, (i − p + pad) / s is either i′ + a constant or never whole, so that no
  * remainder is left to compute and most window positions drop out. Undefined where that does not apply or would grow too large.
  */
-export function splitResidues(nest: Nest): readonly Nest[] | undefined {
+function splitResidues(nest: Nest): readonly Nest[] | undefined {
   const indices = allScalars(nest)
     .flatMap(affineIndicesOf)
     .filter((index) => index.divisor > 1);
@@ -43,7 +50,7 @@ function join(nest: Nest, classes: readonly Nest[]): readonly Nest[] | undefined
     whole.flatMap((map) => {
       const rest = map.axes[axis]!.extent - start;
       if (rest === 0) return [];
-      const moved = substitute(map, (number) => (number === axis ? { factor: 1, offset: start } : undefined));
+      const moved = substitute(map, (number) => (number === axis ? scaled(axis, 1, start) : undefined));
       const extents = map.axes.map(({ extent }, number) => (number < axis ? common[number]! : number === axis ? rest : extent));
       return [{ ...moved, axes: map.axes.map((given, number) => ({ ...given, extent: extents[number]! })) }];
     }),
@@ -55,7 +62,7 @@ function join(nest: Nest, classes: readonly Nest[]): readonly Nest[] | undefined
 function withoutReduction(nest: Nest): Nest | undefined {
   if (nest.reducer === undefined) return nest;
   if (nest.body.type === "bool" || nest.axes.slice(nest.free).some((axis) => axis.extent !== 1)) return undefined;
-  const { body, epilogue, ...single } = substitute(nest, (axis) => (axis < nest.free ? undefined : { factor: 0, offset: 0 }));
+  const { body, epilogue, ...single } = substitute(nest, (axis) => (axis < nest.free ? undefined : scaled(axis, 0, 0)));
   const map: Nest = { ...single, axes: nest.axes.slice(0, nest.free), reducer: undefined, body: epilogue ?? body, epilogue: undefined };
   return mapNest(
     map,
@@ -71,14 +78,14 @@ function stepOf(index: AffineIndex, axis: number): number {
 }
 
 function classOf(nest: Nest, steps: readonly number[], residues: readonly number[], unrolled: readonly number[]): Nest {
-  const strided = substitute(nest, (axis) => (axis < nest.free ? { factor: steps[axis]!, offset: residues[axis]! } : undefined));
+  const strided = substitute(nest, (axis) => (axis < nest.free ? scaled(axis, steps[axis]!, residues[axis]!) : undefined));
   const axes = nest.axes.map((axis, number) =>
     number < nest.free ? { ...axis, extent: Math.max(0, Math.ceil((axis.extent - residues[number]!) / steps[number]!)) } : axis,
   );
   if (unrolled.length === 0) return { ...strided, axes };
   const bodies = [...product(unrolled.map((axis) => nest.axes[axis]!.extent))].map((positions) => {
     const constants = new Map(unrolled.map((axis, place) => [axis, positions[place]!]));
-    return substitute(strided, (axis) => (constants.has(axis) ? { factor: 0, offset: constants.get(axis)! } : undefined)).body;
+    return substitute(strided, (axis) => (constants.has(axis) ? scaled(axis, 0, constants.get(axis)!) : undefined)).body;
   });
   const body = combined(nest.reducer!, bodies);
   // The written-out axes stay as single steps: the nest remains a reduction.
@@ -97,46 +104,6 @@ function combined(reducer: Reducer, bodies: readonly Scalar[]): Scalar {
   if (kept.length === 0) return { kind: "constant", value: neutral ?? 0, type };
   return kept.reduce((a, b) => ({ kind: "call", fn: combiners[reducer], args: [a, b], type }));
 }
-
-/** Replaces axes by factor · axis + offset everywhere, divides quotients out where they become whole, and folds what becomes constant. */
-function substitute(nest: Nest, change: (axis: number) => { readonly factor: number; readonly offset: number } | undefined): Nest {
-  const moved = (index: AffineIndex): AffineIndex => {
-    let { offset } = index;
-    const terms = index.terms.flatMap((term) => {
-      const given = change(term.axis);
-      if (given === undefined) return [term];
-      offset += term.coefficient * given.offset;
-      return given.factor === 0 ? [] : [{ axis: term.axis, coefficient: term.coefficient * given.factor }];
-    });
-    const { divisor } = index;
-    const whole = divisor > 1 && offset % divisor === 0 && terms.every((term) => term.coefficient % divisor === 0);
-    if (!whole) return { ...index, terms, offset };
-    return {
-      ...index,
-      terms: terms.map((term) => ({ ...term, coefficient: term.coefficient / divisor })),
-      offset: offset / divisor,
-      divisor: 1,
-    };
-  };
-  const simplified = (scalar: Scalar): Scalar => {
-    if (scalar.kind === "load" && scalar.index.some(neverWhole)) return { kind: "constant", value: scalar.fill, type: scalar.type };
-    if (scalar.kind === "inside" && scalar.index.some(neverWhole)) return { kind: "constant", value: 0, type: "bool" };
-    const folded = foldConstants(scalar);
-    if (folded.kind === "call" && folded.fn === "select" && folded.args[0]!.kind === "constant")
-      return folded.args[folded.args[0]!.value !== 0 ? 1 : 2]!;
-    if (folded.kind === "call" && folded.fn === "select" && sameConstant(folded.args[1]!, folded.args[2]!)) return folded.args[1]!;
-    return folded;
-  };
-  return mapNest(nest, simplified, moved);
-}
-
-/** Every step leaves the same non-zero remainder. */
-function neverWhole(index: Index): boolean {
-  if (index.kind !== "affine" || index.divisor === 1) return false;
-  return index.terms.every((term) => term.coefficient % index.divisor === 0) && index.offset % index.divisor !== 0;
-}
-
-const sameConstant = (a: Scalar, b: Scalar): boolean => a.kind === "constant" && b.kind === "constant" && Object.is(a.value, b.value);
 
 function* product(extents: readonly number[]): Generator<number[]> {
   const [first, ...rest] = extents;
