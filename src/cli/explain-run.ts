@@ -35,7 +35,7 @@ export async function explainRun(terminal: Terminal, path: string, options: Expl
     });
   const { depth = 4, breadth = 3, terms = 8 } = options;
   const tree = explainTree(tensor, position, { depth, breadth, terms });
-  terminal.print(explanationTreeText(tree));
+  terminal.print(explanationTreeText(tree, 4, terminal.width));
   const bad = firstNonFinite(run);
   if (bad !== undefined) terminal.print(`\n${bad}`);
   const nudged = options.nudge === undefined ? undefined : nudge(run, tensor, position, { by: options.nudge });

@@ -33,6 +33,8 @@ export interface ChainRule {
   readonly rest: number;
   /** Why the element is no plain sum of upstream × local; undefined where it is. */
   readonly obstacle: string | undefined;
+  /** Lines of intermediate values that local derivatives read (a softmax's sum), in the order of computing. */
+  readonly behind: readonly ExplanationLine[];
   readonly explanation: Explanation;
 }
 
@@ -50,10 +52,14 @@ export function chainRuleOf(explanation: Explanation, upstream = "gy"): ChainRul
     if (constant !== 0) throw new Obstacle(`${constant} of it does not depend on ${upstream}`);
     const found = [...paths.values()].map((path): ChainPath => ({ ...path, contribution: path.upstream.value * path.local.value }));
     found.sort((a, b) => sizeOf(b.contribution) - sizeOf(a.contribution));
-    return { ...made, paths: found, omitted, rest, obstacle: undefined };
+    const behind = linesBehind(
+      explanation,
+      found.map(({ local }) => local),
+    );
+    return { ...made, paths: found, omitted, rest, obstacle: undefined, behind };
   } catch (error) {
     if (!(error instanceof Obstacle)) throw error;
-    return { ...made, paths: [], omitted: 0, rest: 0, obstacle: error.message };
+    return { ...made, paths: [], omitted: 0, rest: 0, obstacle: error.message, behind: [] };
   }
 }
 
@@ -170,6 +176,28 @@ class LinearForm {
     if (node.kind === "choice") return this.#depends(node.condition) || this.#depends(node.chosen);
     return node.kind === "chain" && node.terms.some(({ term }) => this.#depends(term));
   }
+}
+
+/** The lines of intermediate values that expressions read, and those that these read. */
+function linesBehind({ lines }: Explanation, expressions: readonly Filled[]): readonly ExplanationLine[] {
+  const byName = new Map(lines.slice(0, -1).map((line) => [elementName(line), line]));
+  const found = new Set<ExplanationLine>();
+  const visit = (node: Filled): void => {
+    if (node.kind === "call") for (const arg of node.args) visit(arg);
+    else if (node.kind === "chain") for (const { term } of node.terms) visit(term);
+    else if (node.kind === "choice") {
+      visit(node.condition);
+      visit(node.chosen);
+    } else if (node.kind === "read") {
+      for (const index of node.chosenBy ?? []) visit(index);
+      const line = byName.get(elementName({ target: node.tensor, position: node.coordinates }));
+      if (line === undefined || found.has(line)) return;
+      found.add(line);
+      visit(line.filled);
+    }
+  };
+  for (const expression of expressions) visit(expression);
+  return lines.filter((line) => found.has(line));
 }
 
 function mentionsAny(expression: Expression, tensors: ReadonlySet<string>): boolean {

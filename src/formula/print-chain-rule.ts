@@ -13,32 +13,80 @@ import { texAligned, texOfBox } from "./print-tex.ts";
 /** More paths than this get a line each. */
 const ON_ONE_LINE = 3;
 
+/** How the text names things, and how wide it may be. */
+export interface ChainRuleTextOptions {
+  /** What the element is called (default: as the formula calls it, `gx[0, 2]`). */
+  readonly name?: string;
+  /** What the upstream gradient is called (default: as the formula calls it, `gy`). */
+  readonly upstream?: string;
+  /** Columns that a line should not go beyond (default: no limit). What is longer gets a line for every equal sign. */
+  readonly width?: number;
+}
+
 /**
- * `gx[0] = gy[0] · w[0, 0] + gy[1] · w[1, 0] = 0.5 × 3 + 0.1 × (-2) = 1.3`; of more than three paths each is a line of its own. Where the
- * element has no paths, or is no plain sum of them, the explanation itself, with the reason.
+ * `gx[0] = gy[0] · w[0, 0] + gy[1] · w[1, 0] = 0.5 × 3 + 0.1 × (-2) = 1.3`; of more than three paths each is a line of its own. A local
+ * derivative of several parts is also written out with its numbers. Where the element has no paths, or is no plain sum of them, the explanation
+ * itself, with the reason.
  */
-export function chainRuleText(rule: ChainRule): string {
+export function chainRuleText(rule: ChainRule, options: ChainRuleTextOptions = {}): string {
   const { paths, omitted, explanation } = rule;
+  const { name = elementName(rule), upstream = rule.upstream, width = Number.POSITIVE_INFINITY } = options;
   const { digits } = explanation;
-  const number = (value: number): string => numberText(value, "float", digits);
-  const name = elementName(rule);
   if (paths.length === 0) {
     const text = explanationText(explanation);
     const sentence = text.includes("\n") || text.startsWith(`${name} =`) ? text : `${name} = ${text}`;
-    const why = rule.obstacle ?? `no element of ${rule.upstream} reaches it${omitted > 0 ? ` in the terms shown` : ""}`;
-    return `${sentence}\n(${why})`;
+    return `${sentence}\n(${whyNoPaths(rule, upstream)})`;
   }
-  const named = (path: ChainPath): string => `${elementName(readName(path))} · ${printNamedFactor(path.local, digits)}`;
-  const numbers = (path: ChainPath): string => `${printFactor(path.upstream, digits)} × ${printFactor(valueOf(path.local), digits)}`;
+  const steps = paths.map((path) => stepsOf(path, upstream, digits));
   const value = numberText(rule.value, rule.type, digits);
-  const more = `… ${omitted} more, together ${number(rule.rest)}`;
+  const more = `… ${omitted} more, together ${numberText(rule.rest, "float", digits)}`;
   if (paths.length <= ON_ONE_LINE) {
-    const joined = (write: (path: ChainPath) => string, last: string): string =>
-      [...paths.map(write), ...(omitted > 0 ? [last] : [])].join(" + ");
-    return `${name} = ${joined(named, "…")} = ${joined(numbers, more)} = ${value}`;
+    const joined = (write: (step: PathSteps) => string, last: string): string =>
+      [...steps.map(write), ...(omitted > 0 ? [last] : [])].join(" + ");
+    const written = steps.some(({ filled, numbers }) => filled !== numbers) ? [joined(({ filled }) => filled, more)] : [];
+    return equals([name, joined(({ named }) => named, "…"), ...written, joined(({ numbers }) => numbers, more), value], width);
   }
-  const lines = paths.map((path) => `  ${named(path)} = ${numbers(path)} = ${number(path.contribution)}`);
-  return [`${name} = ${value}, the sum of`, ...lines, ...(omitted > 0 ? [`  ${more}`] : [])].join("\n");
+  const lines = steps.map(({ named, filled, numbers }, n) =>
+    equals(
+      [named, ...(filled === numbers ? [] : [filled]), numbers, numberText((paths[n] as ChainPath).contribution, "float", digits)],
+      width - 4,
+    ).replace(/^/gm, "    "),
+  );
+  return [`${name} = ${value}, the sum of`, ...lines, ...(omitted > 0 ? [`    ${more}`] : [])].join("\n");
+}
+
+/** Why a rule has no paths. */
+function whyNoPaths({ obstacle, omitted }: ChainRule, upstream: string): string {
+  return obstacle ?? `no element of ${upstream} reaches it${omitted > 0 ? " in the terms shown" : ""}`;
+}
+
+/** One path with names, with all numbers, and with the number of its local derivative. */
+interface PathSteps {
+  readonly named: string;
+  readonly filled: string;
+  readonly numbers: string;
+}
+
+function stepsOf({ upstream, local }: ChainPath, tensor: string, digits: number): PathSteps {
+  const from = printFactor(upstream, digits);
+  return {
+    named: `${elementName({ target: tensor, position: upstream.coordinates })} · ${printNamedFactor(local, digits)}`,
+    filled: `${from} × ${printFactor(local, digits)}`,
+    numbers: `${from} × ${printFactor(valueOf(local), digits)}`,
+  };
+}
+
+/** On one line; where that is too long the second side ends the first line, and the others share as few more as they fit on. */
+function equals(sides: readonly string[], width: number): string {
+  const line = sides.join(" = ");
+  if (line.length <= width) return line;
+  const lines = [sides.slice(0, 2).join(" = ")];
+  for (const side of sides.slice(2)) {
+    const last = lines.at(-1) as string;
+    if (lines.length > 1 && `${last} = ${side}`.length <= width) lines[lines.length - 1] = `${last} = ${side}`;
+    else lines.push(`    = ${side}`);
+  }
+  return lines.join("\n");
 }
 
 /** The same as an aligned block of TeX: ∂L/∂x with names, with numbers, and the value; empty where there are no paths. */
@@ -92,10 +140,6 @@ const PLUS = operator("+");
 
 function operator(text: string): Box {
   return { kind: "operator", text };
-}
-
-function readName({ upstream }: ChainPath): { target: string; position: readonly number[] } {
-  return { target: upstream.tensor, position: upstream.coordinates };
 }
 
 function valueOf({ value, type }: Filled): Filled {

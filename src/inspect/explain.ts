@@ -1,10 +1,9 @@
-// How a number of a recorded run came to be: its formula with the numbers, what it was made from, and so on down to parameters and data.
+// How a number of a recorded run came to be: its formula with the numbers, in gradients the chain rule, and what it was made from.
 
+import { type ChainRule, chainRuleOf } from "../formula/chain-rule.ts";
 import { type ExplainOptions, type Explanation, elementName as lineName } from "../formula/explain.ts";
 import { Explainer } from "../formula/explain-element.ts";
-import { chainOf, type Filled, type FilledRead } from "../formula/filled.ts";
-import { numberText } from "../formula/numbers.ts";
-import { typeOfDType } from "../formula/typing.ts";
+import { type InputRead, readsOf } from "../formula/explain-reads.ts";
 import { elementName, placeOf, positionOf } from "./elements.ts";
 import { type RecordedOp, type RecordedTensor, unviewed } from "./recording.ts";
 
@@ -18,7 +17,9 @@ export interface ExplainedElement {
   readonly name: string;
   /** The formula with the numbers; undefined for parameters and data, and inside vmap. */
   readonly explanation: Explanation | undefined;
-  /** The numbers it was computed from that the explanation shows, the most important first. */
+  /** Of a gradient: the paths by which the gradient of the op's result reaches it, upstream × local; undefined elsewhere. */
+  readonly chain: ChainRule | undefined;
+  /** The numbers it was computed from that the explanation shows, the largest contribution first; in a gradient path by path, upstream first. */
   readonly reads: readonly ElementRead[];
 }
 
@@ -27,9 +28,14 @@ export interface ElementRead {
   readonly tensor: RecordedTensor;
   readonly position: readonly number[];
   readonly value: number;
-  /** The term of the sum, product or maximum that it is part of; undefined outside of one. */
-  readonly term: number | undefined;
+  /** The sum of the terms of the explained number that it is part of; 0 for what only decides. */
+  readonly contribution: number;
+  /** It is part of no term: a condition or a position depends on it, or a maximum that another number won. */
+  readonly decides: boolean;
 }
+
+/** Paths go through intermediate values; each that is shown needs its line. */
+const LINES_OF_PATHS = 1000;
 
 /** Explains one number of a recorded tensor by the op that computed it. @throws InputError when there is no such element */
 export function explainElement(given: RecordedTensor, at: readonly number[], options: ExplainOptions = {}): ExplainedElement {
@@ -38,127 +44,46 @@ export function explainElement(given: RecordedTensor, at: readonly number[], opt
   const { shape, data, source } = tensor;
   const position = positionOf(place, shape);
   const made = { tensor, position, value: data[place] as number, name: elementName(tensor, position) };
-  if (source === undefined) return { ...made, explanation: undefined, reads: [] };
-  const { op, program, inputs, params } = source;
-  if (program === undefined || source.isMapped || program.buffers[program.result]?.shape.length !== shape.length)
-    return { ...made, explanation: undefined, reads: [] };
-  const explainer = new Explainer(
-    op.formula,
-    program,
-    inputs.map((input) => input.data),
-    params,
-    { order: "size", ...options },
-  );
-  const explanation = explainer.explain(position);
-  return { ...made, explanation, reads: readsOf(source, explanation) };
-}
-
-/** An element and what it was made from, as deep as asked for. */
-export interface ExplanationTree extends ExplainedElement {
-  /** For each of the first reads, how it came to be; fewer where the limit was reached. */
-  readonly because: readonly ExplanationTree[];
-}
-
-/** How far an explanation goes. */
-export interface TreeOptions extends ExplainOptions {
-  /** Steps back from the element (default 3). */
-  readonly depth?: number;
-  /** Numbers followed at each step, the most important ones (default 3). */
-  readonly breadth?: number;
-  /** Elements in all (default 60). */
-  readonly most?: number;
-}
-
-/** Explains a number, the numbers it was made from, and so on; parameters, data and constants are the ends. */
-export function explainTree(tensor: RecordedTensor, position: readonly number[], options: TreeOptions = {}): ExplanationTree {
-  const { depth = 3, breadth = 3, most = 60 } = options;
-  let left = most - 1;
-  type Growing = ExplainedElement & { because: Growing[] };
-  const grown = (element: ExplainedElement): Growing => ({ ...element, because: [] });
-  const root = grown(explainElement(tensor, position, options));
-  // Level by level, so that the limit cuts what is farthest away.
-  let level: Growing[] = [root];
-  for (let step = 0; step < depth && level.length > 0; step++) {
-    const next: Growing[] = [];
-    for (const element of level)
-      for (const read of element.reads.filter(({ tensor: { origin } }) => origin !== "constant").slice(0, breadth)) {
-        if (left-- <= 0) continue;
-        const inner = grown(explainElement(read.tensor, read.position, options));
-        element.because.push(inner);
-        next.push(inner);
-      }
-    level = next;
-  }
-  return root;
-}
-
-/** The tree as text, one line per element, what it was made from indented below it. */
-export function explanationTreeText(tree: ExplanationTree, digits = 4): string {
-  const lines: string[] = [];
-  const written = new Set<string>();
-  const write = (element: ExplanationTree, indent: string): void => {
-    const key = `${element.tensor.id}:${element.position}`;
-    if (element.because.length > 0 && written.has(key)) {
-      lines.push(`${indent}${element.name} = ${valueText(element, digits)}, as above`);
-      return;
-    }
-    written.add(key);
-    for (const line of elementText(element, digits)) lines.push(indent + line);
-    for (const inner of element.because) write(inner, `${indent}  `);
+  const program = source?.program;
+  if (source === undefined || program === undefined || source.isMapped || program.buffers[program.result]?.shape.length !== shape.length)
+    return { ...made, explanation: undefined, chain: undefined, reads: [] };
+  const explain = (limits: ExplainOptions): Explanation => {
+    const arrays = source.inputs.map((input) => input.data);
+    return new Explainer(source.op.formula, program, arrays, source.params, { order: "size", ...limits }).explain(position);
   };
-  write(tree, "");
-  return lines.join("\n");
+  const explanation = explain(options);
+  const upstream = upstreamName(source);
+  if (upstream === undefined)
+    return { ...made, explanation, chain: undefined, reads: recordedReads(source, readsOf(explanation), explanation.inputs) };
+  const whole = explanation.omitted === 0 ? explanation : explain({ ...options, lines: LINES_OF_PATHS });
+  const chain = chainRuleOf(whole, upstream);
+  return { ...made, explanation, chain, reads: recordedReads(source, readsByPath(chain), explanation.inputs) };
 }
 
-/** The lines that say how one element was computed. */
-export function elementText(element: ExplainedElement, digits = 4): string[] {
-  const { tensor, name, explanation } = element;
-  if (explanation !== undefined) {
-    const lines = explanation.lines.map((line, n) =>
-      n === explanation.lines.length - 1 ? `${name} = ${line.sentence}` : `  ${lineName(line)} = ${line.sentence}`,
-    );
-    return [lines.at(-1) as string, ...lines.slice(0, -1)];
-  }
-  if (tensor.gradientOf !== undefined && tensor.origin === "constant")
-    return [`${name} = ${valueText(element, digits)}, where the backward pass begins`];
-  const what = {
-    computed: "computed for all examples of a vmap at once",
-    parameter: "a parameter",
-    data: "data",
-    constant: "a number in the program",
-  };
-  return [`${name} = ${valueText(element, digits)}, ${what[tensor.origin]}`];
+/** What a gradient's formula calls the gradient that it hands on; undefined for ops that are no gradient of another. */
+function upstreamName({ pass, of, op }: RecordedOp): string | undefined {
+  const result = of?.op.formula.statements.at(-1)?.target;
+  return pass === "backward" && result !== undefined && op.formula.inputs.includes(`g${result}`) ? `g${result}` : undefined;
 }
 
-function valueText({ tensor, value }: ExplainedElement, digits: number): string {
-  return numberText(value, typeOfDType(tensor.dtype), digits);
+function recordedReads(source: RecordedOp, reads: readonly InputRead[], names: readonly string[]): ElementRead[] {
+  return reads.map(({ tensor, coordinates, ...read }) => ({
+    ...read,
+    tensor: source.inputs[names.indexOf(tensor)] as RecordedTensor,
+    position: coordinates,
+  }));
 }
 
-/** What the lines of an explanation read from the op's inputs, by the size of the terms they are part of. */
-function readsOf(source: RecordedOp, explanation: Explanation): ElementRead[] {
-  const found = new Map<string, ElementRead>();
-  const add = (read: FilledRead, term: number | undefined): void => {
-    const input = source.inputs[source.op.formula.inputs.indexOf(read.tensor)];
-    if (input === undefined || !read.inside) return;
-    const key = `${input.id}:${read.coordinates}`;
-    const known = found.get(key);
-    if (known === undefined || Math.abs(term ?? 0) > Math.abs(known.term ?? 0))
-      found.set(key, { tensor: input, position: read.coordinates, value: read.value, term });
-  };
-  const visit = (filled: Filled, term: number | undefined): void => {
-    if (filled.kind === "read") add(filled, term);
-    else if (filled.kind === "call") for (const arg of filled.args) visit(arg, term);
-    else if (filled.kind === "chain") for (const { term: inner } of filled.terms) visit(inner, inner.value);
-    else if (filled.kind === "choice") {
-      visit(filled.condition, term);
-      visit(filled.chosen, term);
-    }
-  };
-  for (const { filled } of explanation.lines) visit(filled, chainOf(filled) === undefined ? undefined : 0);
-  return [...found.values()].sort((a, b) => size(b.term) - size(a.term));
-}
-
-/** What stands outside of every sum weighs more than any term. */
-function size(term: number | undefined): number {
-  return term === undefined ? Number.POSITIVE_INFINITY : Math.abs(term);
+/** Of every path, the largest first, its upstream element and then what its local derivative was computed from. */
+function readsByPath({ explanation, paths }: ChainRule): InputRead[] {
+  const name = ({ tensor, coordinates }: Pick<InputRead, "tensor" | "coordinates">): string =>
+    lineName({ target: tensor, position: coordinates });
+  const all = new Map(readsOf(explanation).map((read) => [name(read), read]));
+  const last = explanation.lines.at(-1);
+  if (last === undefined) return [];
+  const ordered = paths.flatMap(({ upstream, local }) => {
+    const behind = readsOf({ ...explanation, lines: [...explanation.lines.slice(0, -1), { ...last, filled: local }] });
+    return [name(upstream), ...behind.map(name)];
+  });
+  return [...new Set([...ordered, ...all.keys()])].flatMap((key) => all.get(key) ?? []);
 }

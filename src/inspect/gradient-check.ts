@@ -2,7 +2,8 @@
 
 import type { NumberArray } from "../formula/evaluate.ts";
 import { elementName, positionOf, tensorName } from "./elements.ts";
-import { elementText, explainElement } from "./explain.ts";
+import { explainElement } from "./explain.ts";
+import { elementText } from "./explain-text.ts";
 import { differentiated } from "./nudge.ts";
 import type { RecordedOp, RecordedTensor, Recording } from "./recording.ts";
 import { type Replayed, replay } from "./replay.ts";

@@ -5,16 +5,9 @@ export * from "./diagnose/index.ts";
 export { graphDot, graphMermaid, graphSvg } from "./draw-graph.ts";
 export { elementName, positionOf, tensorName } from "./elements.ts";
 export type * from "./events.ts";
-export {
-  type ElementRead,
-  type ExplainedElement,
-  type ExplanationTree,
-  elementText,
-  explainElement,
-  explainTree,
-  explanationTreeText,
-  type TreeOptions,
-} from "./explain.ts";
+export { type ElementRead, type ExplainedElement, explainElement } from "./explain.ts";
+export { elementText, explanationTreeText } from "./explain-text.ts";
+export { type ExplanationTree, explainTree, type TreeOptions } from "./explain-tree.ts";
 export { type CheckedElement, checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradient-check.ts";
 export { type GraphEdge, type GraphGroup, type GraphNode, type GraphOptions, graphOf, type RunGraph } from "./graph.ts";
 export { findLearningRate, type LearningRateOptions, type LearningRateRange, type TriedRate } from "./learning-rate.ts";

@@ -1,7 +1,8 @@
 // Finds where the first NaN or infinity of a recorded run came from.
 
 import { positionOf } from "./elements.ts";
-import { type ExplainedElement, elementText, explainElement } from "./explain.ts";
+import { type ExplainedElement, explainElement } from "./explain.ts";
+import { elementText } from "./explain-text.ts";
 import type { RecordedTensor, Recording } from "./recording.ts";
 
 /** The first number of a run that is not finite although everything it was computed from is; or one that came from outside. */

@@ -19,7 +19,7 @@ describe("kasane explain RUN", () => {
   it("explains the loss of a training step", async () => {
     const { code, out } = await kasane("explain", "run", "--depth", "2");
     expect(code).toBe(0);
-    expect(out).toMatch(/^y\[0\] of mean = [\d.]+ = \([^)]*\) \/ 8\n {2}y\[\d\] of crossEntropy = /);
+    expect(out).toMatch(/^y\[0\] of mean = [\d.]+\s+= \([^)]*\)\s+\/ 8\n {2}y\[\d\] of crossEntropy = /);
     expect(out).toContain("others: hidden1, relu1, output, hidden1.weight");
   });
 

@@ -147,4 +147,31 @@ describe("as a textbook writes it", () => {
       ].join("\n"),
     );
   });
+  it("a local derivative of several parts, with other names and within a width", () => {
+    const inputs = { gy: floats([1], [2]), y: floats([1], [0.25]) };
+    const sigmoid = "gx = gy * y * (1 - y)";
+    expect(text(sigmoid, inputs, [0])).toBe("gx[0] = gy[0] · y[0]·(1 - y[0]) = 2 × 0.25·(1 - 0.25) = 2 × 0.1875 = 0.375");
+    expect(chainRuleText(rule(sigmoid, inputs, [0]), { name: "∂L/∂x[0]", upstream: "∂L/∂y", width: 40 })).toBe(
+      "∂L/∂x[0] = ∂L/∂y[0] · y[0]·(1 - y[0])\n    = 2 × 0.25·(1 - 0.25) = 2 × 0.1875\n    = 0.375",
+    );
+  });
+  it("many paths, a line each, and what the others come to", () => {
+    const inputs = { gy: floats([6], [1, 2, 3, 4, 5, 6]), w: floats([6, 1], [1, 1, 1, 1, 1, 1]) };
+    expect(text(linear, inputs, [0], { terms: 4, order: "size" })).toBe(
+      [
+        "gx[0] = 21, the sum of",
+        "    gy[5] · w[5, 0] = 6 × 1 = 6",
+        "    gy[4] · w[4, 0] = 5 × 1 = 5",
+        "    gy[3] · w[3, 0] = 4 × 1 = 4",
+        "    gy[2] · w[2, 0] = 3 × 1 = 3",
+        "    … 2 more, together 3",
+      ].join("\n"),
+    );
+  });
+  it("names the intermediate values behind a local derivative", () => {
+    const softmax = "s = sum[i](exp(x[i]))\ngx[i] = gy[i] * exp(x[i]) / s";
+    const found = rule(softmax, { gy: floats([2], [1, 2]), x: floats([2], [0, 1]) }, [1]);
+    expect(found.behind.map(({ sentence }) => sentence)).toEqual(["3.718 = exp(0) + exp(1)"]);
+    expect(chainRuleText(found)).toBe("gx[1] = gy[1] · exp(x[1]) / s = 2 × exp(1) / 3.718 = 2 × 0.7311 = 1.462");
+  });
 });

@@ -2,7 +2,16 @@
 
 import { afterAll, describe, expect, it } from "vitest";
 import { availableBackends, getBackend, setBackend } from "../../src/backends/choose.ts";
-import { elementText, explainElement, explainTree, explanationTreeText, type Recording, record } from "../../src/inspect/index.ts";
+import {
+  elementText,
+  explainElement,
+  explainTree,
+  explanationTreeText,
+  type RecordedTensor,
+  type Recording,
+  record,
+  replay,
+} from "../../src/inspect/index.ts";
 import { crossEntropy, linear, meanSquaredError, relu, sequential, sigmoid } from "../../src/nn/index.ts";
 import { adam, sgd } from "../../src/optim/index.ts";
 import { compile, conv, maxPool, type Tensor, tensor } from "../../src/tensor/index.ts";
@@ -60,6 +69,21 @@ const FORWARD = `y[0, 0] of mean = 169 = 169 / 1
       2.weight[0, 1] = 2, a parameter
     t[0, 0] = 20, data`;
 
+const gradientOf = (run: Recording, name: string): RecordedTensor => {
+  const gradient = run.tensors.find((candidate) => candidate.name === name && candidate.origin === "parameter")?.gradient;
+  if (gradient === undefined) throw new Error(`no gradient of ${name}`);
+  return gradient;
+};
+
+const BACKWARD = `∂L/∂2.weight[0, 1] = ∂L/∂y[0, 0] · x[0, 1] = (-1.721) × 8.315e-7 = -1.431e-6
+  ∂L/∂(y of 2 (linear))[0, 0] = ∂L/∂y[0, 0] · y[0, 0]·(1 - y[0, 0])
+      = (-38.09) × 0.9526·(1 - 0.952572) = (-38.09) × 0.04518 = -1.721
+    ∂L/∂(y of 3 (sigmoid))[0, 0] = ∂L/∂y[0, 0] · 2·(x[0, 0] - t[0, 0])
+        = 1 × 2·(0.9526 - 20) = 1 × (-38.09) = -38.09
+      ∂L/∂(y of squaredError)[0, 0] = ∂L/∂y[0, 0] · 1 / 1
+          = 1 × 1 / 1 = 1 × 1 = 1
+        ∂L/∂(y of reshape) = 1, where the backward pass begins`;
+
 describe.each(availableBackends())("on %s", (backend) => {
   describe.each([false, true])("compiled: %s", (compiled) => {
     it("explains the textbook's network with ReLU from the loss to the data", () => {
@@ -84,8 +108,43 @@ describe.each(availableBackends())("on %s", (backend) => {
         if (parameter?.gradient === undefined) throw new Error("no gradient");
         return elementText(explainElement(parameter.gradient, at));
       };
-      expect(line("2.weight", [0, 0])).toEqual(["∂L/∂2.weight[0, 0] = -1.721 = (-1.721)·1"]);
-      expect(line("0.weight", [0, 1])[0]).toMatch(/^∂L\/∂0\.weight\[0, 1\] = -0\.000258\d* = \(-8\.6\d+e-5\)·3$/);
+      expect(line("2.weight", [0, 0])).toEqual(["∂L/∂2.weight[0, 0] = ∂L/∂y[0, 0] · x[0, 0] = (-1.721) × 1 = -1.721"]);
+      expect(line("0.weight", [0, 1])[0]).toMatch(
+        /^∂L\/∂0\.weight\[0, 1\] = ∂L\/∂y\[0, 0\] · x\[0, 1\] = \(-8\.6\d+e-5\) × 3 = -0\.000258\d*$/,
+      );
+    });
+
+    it("has every digit that the textbook prints, in double precision", () => {
+      setBackend(backend);
+      const run = textbook("sigmoid", compiled);
+      const wanted = {
+        "0.weight": ["-1.72463398e-4", "-2.58695098e-4", "-8.62316992e-5", "-5.72447970e-6", "-8.58671954e-6", "-2.86223985e-6"],
+        "2.weight": ["-1.72104507e+0", "-1.43112111e-6"],
+      };
+      for (const [name, digits] of Object.entries(wanted)) {
+        const gradient = gradientOf(run, name);
+        const exact = replay(run, [gradient], { double: true })(gradient);
+        expect(Array.from(exact, (value) => value.toExponential(8))).toEqual(digits);
+      }
+    });
+
+    it("takes gradients apart into upstream × local, down to the loss", () => {
+      setBackend(backend);
+      const run = textbook("sigmoid", compiled);
+      const tree = explainTree(gradientOf(run, "2.weight"), [0, 1], { depth: 9, breadth: 1 });
+      expect(explanationTreeText(tree)).toBe(BACKWARD);
+    });
+
+    it("says why a unit passes a gradient on, or does not", () => {
+      setBackend(backend);
+      const run = textbook("relu", compiled);
+      const of = (path: string) => run.calls.find((call) => call.path === path)?.outputs[0]?.gradient as RecordedTensor;
+      const text = (tensor: RecordedTensor, at: readonly number[]) => elementText(explainElement(tensor, at)).join("\n");
+      expect(text(of("0"), [0, 0])).toBe(
+        "∂L/∂(y of 0 (linear))[0, 0] = ∂L/∂y[0, 0] · (1 because y[0, 0] > 0) = 78 × (1 because 11 > 0) = 78 × 1 = 78",
+      );
+      // No element of the upstream gradient reaches it: the formula says why.
+      expect(text(of("0"), [0, 1])).toBe("∂L/∂(y of 0 (linear))[0, 1] = 0 = 0 because 0 <= 0");
     });
 
     it("shows what a cancellation leaves", () => {
@@ -95,7 +154,7 @@ describe.each(availableBackends())("on %s", (backend) => {
       if (hidden === undefined) throw new Error("no gradient");
       // A sigmoid of 11 is not 1, or its gradient would be 0.
       expect(elementText(explainElement(hidden, [0, 0]))[0]).toMatch(
-        /^∂L\/∂\(y of 0 \(linear\)\)\[0, 0\] = -8\.617e-5 = .*\(1 - 0\.99998\d+\)$/,
+        /^∂L\/∂\(y of 0 \(linear\)\)\[0, 0\] = ∂L\/∂y\[0, 0\] · y\[0, 0\]·\(1 - y\[0, 0\]\) = .*\(1 - 0\.99998\d+\) = \(-5\.163\) × 1\.669e-5 = -8\.617e-5$/,
       );
     });
 
@@ -104,10 +163,11 @@ describe.each(availableBackends())("on %s", (backend) => {
       const run = textbook("relu", compiled);
       expect(explanationTreeText(explainTree(update(run, "2.weight"), [0, 0], { depth: 2 }))).toBe(
         `new 2.weight[0, 0] = -140 = 3 - 0.5·(286 + 0·3)
-  2.weight[0, 0] = 3, a parameter
-  ∂L/∂2.weight[0, 0] = 286 = 26·11
-    ∂L/∂(y of 2 (linear))[0, 0] = 26 = 1·2·(33 - 20)
-    y[0, 0] of 1 (relu) = 11 = max(11, 0)`,
+  ∂L/∂2.weight[0, 0] = ∂L/∂y[0, 0] · x[0, 0] = 26 × 11 = 286
+    ∂L/∂(y of 2 (linear))[0, 0] = ∂L/∂y[0, 0] · 2·(x[0, 0] - t[0, 0])
+        = 1 × 2·(33 - 20) = 1 × 26 = 26
+    y[0, 0] of 1 (relu) = 11 = max(11, 0)
+  2.weight[0, 0] = 3, a parameter`,
       );
     });
   });
@@ -158,13 +218,44 @@ describe("golden transcripts", () => {
     const { gradient } = run.tensorOf(x);
     if (gradient === undefined) throw new Error("no gradient");
     expect(explanationTreeText(explainTree(gradient, [0, 0], { depth: 2 }))).toMatchInlineSnapshot(`
-      "∂L/∂x[0, 0] = -0.341 = 1·(exp(2 - 2) / 1.517 - (1 because 0 == 0))
+      "∂L/∂x[0, 0] = ∂L/∂y[0] · (exp(x[0, 0] - m[0]) / s[0] - (1 because t[0] == 0))
+          = 1 × (exp(2 - 2) / 1.517 - (1 because 0 == 0)) = 1 × (-0.341) = -0.341
         m[0] = 2 = max(2, 1, 0.1)
         s[0] = 1.517 = exp(2 - 2) + exp(1 - 2) + exp(0.1 - 2)
-        ∂L/∂(y of reshape)[0] = 1 = 1 / 1
+        ∂L/∂(y of reshape)[0] = ∂L/∂y[0] · 1 / 1 = 1 × 1 / 1 = 1 × 1 = 1
           ∂L/∂(y of reshape) = 1, where the backward pass begins
-        t[0] = 0, data
-        x[0, 0] = 2, a parameter"
+        x[0, 0] = 2, a parameter
+        x[0, 1] = 1, a parameter"
+    `);
+  });
+
+  it("a gradient that comes back from several outputs", () => {
+    const upstream = (outputs: number): string => {
+      const x = tensor([[1, 2]], { requiresGrad: true });
+      const w = tensor(
+        Float32Array.from({ length: 2 * outputs }, (_, n) => n + 1),
+        [outputs, 2],
+      );
+      const net = linear(2, outputs, { bias: false });
+      net.loadStateDict({ weight: w } as never);
+      const run = record(() => (net(x as Tensor<[1, 2]>) as Tensor).square().sum().backward(), net);
+      return elementText(explainElement(run.tensorOf(x).gradient as RecordedTensor, [0, 1]), 4, 80).join("\n");
+    };
+    expect(upstream(2)).toMatchInlineSnapshot(`
+      "∂L/∂x[0, 1] = ∂L/∂y[0, 1] · w[1, 1] + ∂L/∂y[0, 0] · w[0, 1]
+          = 22 × 4 + 10 × 2 = 108"
+    `);
+    expect(upstream(9)).toMatchInlineSnapshot(`
+      "∂L/∂x[0, 1] = 6660, the sum of
+          ∂L/∂y[0, 8] · w[8, 1] = 106 × 18 = 1908
+          ∂L/∂y[0, 7] · w[7, 1] = 94 × 16 = 1504
+          ∂L/∂y[0, 6] · w[6, 1] = 82 × 14 = 1148
+          ∂L/∂y[0, 5] · w[5, 1] = 70 × 12 = 840
+          ∂L/∂y[0, 4] · w[4, 1] = 58 × 10 = 580
+          ∂L/∂y[0, 3] · w[3, 1] = 46 × 8 = 368
+          ∂L/∂y[0, 2] · w[2, 1] = 34 × 6 = 204
+          ∂L/∂y[0, 1] · w[1, 1] = 22 × 4 = 88
+          … 1 more, together 20"
     `);
   });
 
@@ -178,16 +269,17 @@ describe("golden transcripts", () => {
     const after = run.updates.at(-1)?.after;
     if (after === undefined) throw new Error("no update");
     expect(explanationTreeText(explainTree(after, [0], { depth: 2 }))).toMatchInlineSnapshot(`
-      "new a[0] = 0.4 = 0.5·(1 - 0.1·0) - 0.1·sqrt(0.001) / 0.1·0.2 / (sqrt(0.004) + 1e-8·sqrt(0.001))
+      "new a[0] = 0.4 = 0.5·(1 - 0.1·0) - 0.1·sqrt(0.001) / 0.1·0.2
+          / (sqrt(0.004) + 1e-8·sqrt(0.001))
         a[0] = 0.5, a parameter
         new m[0] = 0.2 = 0.9·0 + 0.1·(2 + 0·0.5)
+          ∂L/∂a[0] = ∂L/∂y[0] · b = 1 × 2 = 2
           m[0] = 0, data
-          ∂L/∂a[0] = 2 = 1·2
           a[0] = 0.5, a parameter
         new s[0] = 0.004 = 0.999·0 + 0.001·(2 + 0·0.5)^2
-          s[0] = 0, data
-          ∂L/∂a[0] = 2 = 1·2
-          a[0] = 0.5, a parameter"
+          ∂L/∂a[0] = ∂L/∂y[0] · b = 1 × 2 = 2
+          a[0] = 0.5, a parameter
+          s[0] = 0, data"
     `);
   });
 });

@@ -1,0 +1,44 @@
+// Follows a recorded number back: what it was made from, what that was made from, and so on down to parameters and data.
+
+import type { ExplainOptions } from "../formula/explain.ts";
+import { type ExplainedElement, explainElement } from "./explain.ts";
+import type { RecordedTensor } from "./recording.ts";
+
+/** An element and what it was made from, as deep as asked for. */
+export interface ExplanationTree extends ExplainedElement {
+  /** For each of the first reads, how it came to be; fewer where the limit was reached. */
+  readonly because: readonly ExplanationTree[];
+}
+
+/** How far an explanation goes. */
+export interface TreeOptions extends ExplainOptions {
+  /** Steps back from the element (default 3). */
+  readonly depth?: number;
+  /** Numbers followed at each step, the most important ones (default 3). */
+  readonly breadth?: number;
+  /** Elements in all (default 60). */
+  readonly most?: number;
+}
+
+/** Explains a number, the numbers it was made from, and so on; parameters, data and constants are the ends. */
+export function explainTree(tensor: RecordedTensor, position: readonly number[], options: TreeOptions = {}): ExplanationTree {
+  const { depth = 3, breadth = 3, most = 60 } = options;
+  let left = most - 1;
+  type Growing = ExplainedElement & { because: Growing[] };
+  const grown = (element: ExplainedElement): Growing => ({ ...element, because: [] });
+  const root = grown(explainElement(tensor, position, options));
+  // Level by level, so that the limit cuts what is farthest away.
+  let level: Growing[] = [root];
+  for (let step = 0; step < depth && level.length > 0; step++) {
+    const next: Growing[] = [];
+    for (const element of level)
+      for (const read of element.reads.filter(({ tensor: { origin } }) => origin !== "constant").slice(0, breadth)) {
+        if (left-- <= 0) continue;
+        const inner = grown(explainElement(read.tensor, read.position, options));
+        element.because.push(inner);
+        next.push(inner);
+      }
+    level = next;
+  }
+  return root;
+}
