@@ -144,7 +144,7 @@ function inline(producer: Step, consumer: Step, buffer: number): Step | undefine
   const change = (expression: Scalar): Scalar =>
     transformScalar(expression, (node) => {
       if (node.kind !== "load" || node.operand >= base || consumer.reads[node.operand] !== buffer) return node;
-      const replaced = substitute(producer.nest, output, node, base);
+      const replaced = substitute(producer.nest, consumer.nest, output, node, base);
       if (replaced === undefined) possible = false;
       return replaced ?? node;
     });
@@ -170,7 +170,7 @@ function sameShape(a: Operand, b: Operand): boolean {
 }
 
 /** The producer's body at the position a load reads; outside its shape the load's fill. */
-function substitute(producer: Nest, output: readonly (number | undefined)[], load: Load, base: number): Scalar | undefined {
+function substitute(producer: Nest, consumer: Nest, output: readonly (number | undefined)[], load: Load, base: number): Scalar | undefined {
   const at = new Map<number, AffineIndex>();
   let checked = false;
   for (const [d, index] of load.index.entries()) {
@@ -198,15 +198,17 @@ function substitute(producer: Nest, output: readonly (number | undefined)[], loa
     if (node.kind === "position") return { ...node, index: { ...compose(node.index), checked: false } };
     return node;
   });
-  const stored = asStored(body, producer.output.dtype);
+  const stored = asStored(body, producer, consumer);
   if (stored === undefined || stored.type !== load.type) return undefined;
   if (!checked) return stored;
   const inside: Scalar = { kind: "inside", index: load.index, extents: producer.output.shape, type: "bool" };
   return { kind: "call", fn: "select", args: [inside, stored, { kind: "constant", value: load.fill, type: load.type }], type: load.type };
 }
 
-/** The value as a load from a buffer of the dtype would give it. */
-function asStored(body: Scalar, dtype: Operand["dtype"]): Scalar | undefined {
+/** The value as a load of what the nest wrote would give it; undefined where writing it changes more than its type. */
+function asStored(body: Scalar, { output: { dtype }, operands }: Nest, consumer: Nest): Scalar | undefined {
+  // Next to double precision it would not be rounded.
+  if (dtype === "float32" && [...operands, consumer.output].some((operand) => operand.dtype === "float64")) return undefined;
   if (dtype === "float32") return body.type === "float" ? body : { kind: "call", fn: "float", args: [body], type: "float" };
   if (dtype === "int32") return body.type === "int" ? body : undefined;
   if (dtype === "bool") return body.type === "bool" ? body : undefined;
@@ -242,7 +244,7 @@ function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | unde
   if (consumer.nest.axes.some((axis, number) => axis.extent !== 1 && !axisMap.has(number))) return undefined;
   const type = producer.nest.epilogue?.type ?? (producer.nest.body.type === "bool" ? "int" : producer.nest.body.type);
   const value: Scalar = producer.nest.epilogue ?? { kind: "accumulator", type };
-  const stored = asStored(value, producer.nest.output.dtype);
+  const stored = asStored(value, producer.nest, consumer.nest);
   if (stored === undefined || stored.type !== first.type || grown(consumer, buffer, stored) > MOST_NODES) return undefined;
   const base = producer.nest.operands.length;
   const rename = (index: AffineIndex): AffineIndex => ({

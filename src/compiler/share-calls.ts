@@ -64,8 +64,8 @@ function sharedExpressions(graph: StepGraph): Place[][] {
   return [...chosen.values()].filter((found) => found.some(({ position }) => position !== found[0]?.position));
 }
 
-function writesWhole({ nest: { output }, clear }: Step): boolean {
-  return !clear && !output.accumulate && output.dtype === "float32";
+function writesWhole({ nest: { output, operands }, clear }: Step): boolean {
+  return !clear && !output.accumulate && output.dtype === "float32" && operands.every(({ dtype }) => dtype !== "float64");
 }
 
 /** What is computed for each element: a map's body, the epilogue of a reduction. */

@@ -15,6 +15,8 @@ export interface StatementContext {
   readonly binding: Binding;
   readonly params: readonly { readonly name: string; readonly type: "float" | "int" }[];
   readonly resultShape: readonly number[] | undefined;
+  /** What the target is stored as, where that is given. */
+  readonly dtype: DType | undefined;
   /** The formula's last target and its shape where it is given. */
   readonly result?: { readonly target: string; readonly shape: readonly number[] } | undefined;
   /** See Formula.derived. */
@@ -106,7 +108,7 @@ class StatementBinder {
     if (reducer !== undefined && body.type === "bool") body = cast(body, "int");
     // No axis is left to reduce (all were extent-free): the nest is then a plain map of its body.
     const resultType = epilogue?.type ?? (reducer?.startsWith("arg") ? "int" : body.type);
-    const dtype = this.#dtype(resultType);
+    const dtype = this.#context.dtype ?? this.#dtype(resultType);
     const axes = this.#axes;
     if (reducer !== undefined && axes.length === this.#free) {
       axes.push({ name: "once", extent: 1 });

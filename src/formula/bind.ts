@@ -24,6 +24,8 @@ export interface Binding {
   readonly params?: Readonly<Record<string, "float" | "int">>;
   /** Shape of the result where it is known (a gradient has its input's shape): axes it lacks are summed, missing extents are taken from it. */
   readonly resultShape?: readonly number[];
+  /** What the result is stored as: a conversion, or a gradient, which has its input's dtype. Left out: it follows from the inputs. */
+  readonly dtype?: DType;
   /** What axes mean, for errors: `{ i: "inner dimension" }`. */
   readonly axisNames?: Readonly<Record<string, string>>;
 }
@@ -61,6 +63,7 @@ export function bind(formula: Formula, binding: Binding): Program {
         binding,
         params,
         resultShape: isResult ? binding.resultShape : undefined,
+        dtype: isResult ? binding.dtype : undefined,
         result: binding.resultShape && { target: last.target, shape: binding.resultShape },
         partial: formula.derived === "partial",
       }),

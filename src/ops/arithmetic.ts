@@ -68,6 +68,6 @@ export const select = map("select", "y = select(condition, a, b)", {
   doc: { en: "a where the condition holds, else b; the gradient flows to the chosen one.", ja: "条件による選択" },
 });
 
-export const toFloat = map("toFloat", "y = float(x)", { doc: { en: "Conversion to float32." } });
-export const toInt = map("toInt", "y = int(x)", { doc: { en: "Conversion to int32, toward zero." } });
+export const toFloat = map("toFloat", "y = float(x)", { doc: { en: "Conversion to a float." } });
+export const toInt = map("toInt", "y = int(x)", { doc: { en: "Conversion to an integer, toward zero." } });
 export const toBool = map("toBool", "y = bool(x)", { doc: { en: "True where x is not 0." } });

@@ -1,6 +1,7 @@
 // Adds up what the uses of one tensor contribute to its gradient: parts are put side by side, sums of products are taken as one longer sum.
 
 import { type AccessNode, type BoundAxis, type Expression, type IndexNode, isSame, visit } from "../formula/ast.ts";
+import type { DType } from "../formula/nest.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
@@ -43,9 +44,15 @@ function appliedTogether(value: Value, contributions: readonly Contribution[]): 
 }
 
 function applied({ op, node }: Contribution, inputs: readonly Value[], value: Value): Value {
-  const run = (): Value => apply(op, inputs, node.attributes, { resultShape: value.shape, like: value });
+  const run = (): Value =>
+    apply(op, inputs, node.attributes, { resultShape: value.shape, dtype: dtypeOfGradient(value, node), like: value });
   const inPass = (): Value => withPass("backward", run, node);
   return node.scope.length === 0 ? inPass() : withScope(node.scope.join("."), inPass);
+}
+
+/** A gradient is stored as its tensor is; where an op mixes it with double precision it keeps the digits. */
+function dtypeOfGradient({ dtype }: Value, { inputs }: TapeNode): DType | undefined {
+  return dtype !== "float64" && inputs.some((input) => input.dtype === "float64") ? undefined : dtype;
 }
 
 /** Slices that divide a tensor along one axis: their gradients are the slices of its gradient. Undefined where they do something else. */

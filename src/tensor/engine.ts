@@ -38,6 +38,8 @@ const prepared = new WeakMap<Op, Map<string, Prepared>>();
 export interface ApplyOptions {
   /** Shape of the result, where the op cannot infer it or must broadcast or sum to it. */
   readonly resultShape?: readonly number[] | undefined;
+  /** What the result is stored as; left out: what follows from the inputs. */
+  readonly dtype?: DType | undefined;
   /** Gives the tensor class to ops without inputs. */
   readonly like?: Value;
 }
@@ -67,7 +69,7 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
 }
 
 function tell(op: Op, inputs: readonly Value[], attributes: Attributes, options: ApplyOptions, output: Value): void {
-  const program = op.kind === "view" ? undefined : prepare(op, inputs, attributes, options.resultShape).program;
+  const program = op.kind === "view" ? undefined : prepare(op, inputs, attributes, options).program;
   const { scope, site } = output.node ?? { scope: currentScope(), site: captureSite() };
   observer()?.applied?.({ op, inputs, attributes, output, scope, site, pass: currentPass(), program, of: currentOrigin() });
 }
@@ -97,7 +99,7 @@ function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attr
       const isLast = number === parts.length - 1;
       const partInputs = part.formula.inputs.map((name) => values.get(name) as Value);
       const own = isLast ? options.resultShape : options.resultShape && shapeOfPart(part, target, options.resultShape);
-      result = apply(part, partInputs, attributes, { resultShape: own, like: options.like });
+      result = apply(part, partInputs, attributes, { resultShape: own, dtype: isLast ? options.dtype : undefined, like: options.like });
       values.set((part.formula.statements[0] as { target: string }).target, result);
     });
     return result as Value;
@@ -117,7 +119,7 @@ export function view(input: Value, shape: readonly number[]): Value {
 
 function run(op: Op, inputs: readonly Value[], attributes: Attributes, options: ApplyOptions): Value {
   const like = inputs[0] ?? (options.like as Value);
-  const found = prepare(op, inputs, attributes, options.resultShape);
+  const found = prepare(op, inputs, attributes, options);
   const params = op.formula.params.map((name): number | LiveNumber => {
     const value = attributes[name] ?? op.defaults[name];
     if (value instanceof LiveNumber) return value;
@@ -190,18 +192,19 @@ function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], 
   return batch;
 }
 
-function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resultShape: readonly number[] | undefined): Prepared {
+function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, { resultShape, dtype: given }: ApplyOptions): Prepared {
   let cache = prepared.get(op);
   if (cache === undefined) {
     cache = new Map();
     prepared.set(op, cache);
   }
-  const backend = backendFor(inputs);
+  const backend = backendFor(given === undefined ? inputs : [...inputs, { dtype: given }]);
   let key = backend.key;
   for (const input of inputs) key += `|${input.signature}`;
   for (const size of op.formula.sizes) key += `,${attributes[size] ?? op.defaults[size]}`;
   for (const list of op.formula.lists) key += `@${attributes[list]}`;
   if (resultShape !== undefined) key += `>${resultShape.join("x")}`;
+  if (given !== undefined) key += `:${given}`;
   const known = cache.get(key);
   if (known !== undefined) return known;
 
@@ -227,6 +230,7 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, resul
     params: op.params,
     axisNames: op.axisNames,
     ...(resultShape === undefined ? {} : { resultShape }),
+    ...(given === undefined ? {} : { dtype: given }),
     inputs: Object.fromEntries(
       names.map((name, number) => [name, { dtype: (inputs[number] as Value).dtype, shape: (inputs[number] as Value).shape }]),
     ),

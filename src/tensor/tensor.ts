@@ -1,8 +1,9 @@
 // The tensor class: every method is one line over an op; creation from numbers.
 
 import type { HostArray } from "../backends/backend.ts";
-import { allocate, sizeOfShape } from "../formula/evaluate.ts";
-import type { DType } from "../formula/nest.ts";
+import { sizeOfShape } from "../formula/evaluate.ts";
+import type { DType, ScalarType } from "../formula/nest.ts";
+import { typeOfDType } from "../formula/typing.ts";
 import * as activations from "../ops/activations.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import * as moves from "../ops/moves.ts";
@@ -13,7 +14,6 @@ import { backward, gradientsOf } from "./backward.ts";
 import { matmul } from "./contractions.ts";
 import { apply } from "./engine.ts";
 import { formatTensor, nest } from "./format.ts";
-import { mapped } from "./mapping.ts";
 import { observer } from "./observe.ts";
 import * as operate from "./operate.ts";
 import { isRepeating } from "./repeat.ts";
@@ -346,20 +346,16 @@ class DenseTensor extends Value {
 
   to(dtype: DType): Value {
     if (dtype === this.dtype) return this;
-    if (dtype === "float32" && !this.dtype.startsWith("float")) return this.#map(arithmetic.toFloat);
-    if (dtype === "int32" && this.dtype !== "float64") return this.#map(arithmetic.toInt);
-    if (dtype === "bool" && this.dtype !== "float64") return this.#map(arithmetic.toBool);
-    const { mapping } = this;
-    if (mapping !== undefined) return mapped((mapping.whole as DenseTensor).to(dtype), mapping.level);
-    if (currentTrace() !== undefined && !this.hasNumbers)
-      throw new InputError(`to: ${this.dtype} to ${dtype} cannot be traced`, { hint: "convert before calling the compiled function" });
-    const target = allocate(dtype, this.size);
-    this.data.forEach((number, n) => {
-      target[n] = dtype === "bool" ? Number(number !== 0) : number;
-    });
-    return this.make(target, this.shape, dtype);
+    return apply(conversions[typeOfDType(dtype)], [this], {}, { dtype });
   }
 }
+
+/** What stands between the types of expressions; the dtype says how the result is stored. */
+const conversions = {
+  float: arithmetic.toFloat,
+  int: arithmetic.toInt,
+  bool: arithmetic.toBool,
+} as const satisfies Record<ScalarType, Op>;
 
 function toIds(ids: Value | readonly number[]): Value {
   return ids instanceof Value ? ids : new DenseTensor(Int32Array.from(ids), [ids.length], "int32");

@@ -237,6 +237,6 @@ export interface Tensor<out S extends Shape = Shape> {
   /** At every position, the element along the axis that ids says. @throws InputError when one is out of range */
   gather(ids: Tensor, axis?: number): Tensor;
 
-  /** The same numbers in another dtype; no gradient flows to or from integers. */
+  /** The same numbers in another dtype (floats to integers toward zero); gradients flow between floats, not to or from integers. */
   to(dtype: DType): Tensor<S>;
 }

@@ -50,24 +50,24 @@ for (const { title, backend, dtype, tolerance } of settings)
       });
     });
 
-    // Conversions between floats cannot be traced.
-    it.each(
-      goldens.filter(({ output }) => dtype === "float32" && output.shape.length === 0).map((golden) => [golden.name, golden] as const),
-    )("%s, compiled with its gradients", (_name, golden) => {
-      const given = golden.arguments.map((value, n) => argumentOf(value, golden.gradients[n]));
-      const learned = given.filter((_, n) => golden.gradients[n]);
-      const upstream = toTensor(golden.upstream, dtype);
-      const step = compile((): Tensor[] => {
-        for (const item of learned) item.zeroGrad();
-        const y = apply(golden, given);
-        y.backward(upstream);
-        return [y, ...learned.map((item) => item.grad as Tensor)];
-      });
-      const [y, ...gradients] = step();
-      expectClose("loss", y, golden.output, tolerance);
-      const expected = golden.gradients.filter((wanted) => wanted !== null);
-      for (const [n, wanted] of expected.entries()) expectClose(`gradient ${n}`, gradients[n], wanted, tolerance);
-    });
+    it.each(goldens.filter(({ output }) => output.shape.length === 0).map((golden) => [golden.name, golden] as const))(
+      "%s, compiled with its gradients",
+      (_name, golden) => {
+        const given = golden.arguments.map((value, n) => argumentOf(value, golden.gradients[n]));
+        const learned = given.filter((_, n) => golden.gradients[n]);
+        const upstream = toTensor(golden.upstream, dtype);
+        const step = compile((): Tensor[] => {
+          for (const item of learned) item.zeroGrad();
+          const y = apply(golden, given);
+          y.backward(upstream);
+          return [y, ...learned.map((item) => item.grad as Tensor)];
+        });
+        const [y, ...gradients] = step();
+        expectClose("loss", y, golden.output, tolerance);
+        const expected = golden.gradients.filter((wanted) => wanted !== null);
+        for (const [n, wanted] of expected.entries()) expectClose(`gradient ${n}`, gradients[n], wanted, tolerance);
+      },
+    );
   });
 
 describe("keeps its numbers", () => {
