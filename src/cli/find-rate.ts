@@ -1,8 +1,11 @@
 // kasane lr-find: which learning rates suit a run's model and data.
 
 import { resolve } from "node:path";
-import { type ChartOptions, chartSvg, chartText, findLearningRate } from "../inspect/index.ts";
+import { short } from "../inspect/chart.ts";
+import { type ChartOptions, chartSvg, chartText, findLearningRate, type LearningRateRange } from "../inspect/index.ts";
 import { writeFileAtomic } from "../io/node.ts";
+import { UsageError } from "../util/errors.ts";
+import { abandonable } from "./interrupt.ts";
 import { openRun } from "./run-parts.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./terminal.ts";
@@ -18,40 +21,54 @@ export interface FindRateOptions {
 }
 
 /** @returns the exit code: 1 when no rate makes the loss fall */
-export async function findRate(terminal: Terminal, name: string, { svg, trained = false, ...options }: FindRateOptions): Promise<number> {
-  const { config, model, source } = await openRun(terminal.host.cwd, name, trained ? "trained" : "fresh");
-  const found = await findLearningRate(model, source.train, {
-    loss: lossOf(config.task),
-    optimizer: optimizerOf(config.optimizer, model, config.learningRate),
-    batchSize: config.batchSize,
-    seed: config.seed,
-    ...options,
+export async function findRate(terminal: Terminal, name: string, { svg, trained = false, ...sweep }: FindRateOptions): Promise<number> {
+  const { from = 1e-6, to = 10 } = sweep;
+  if (from >= to) throw new UsageError(`expected --from to be less than --to, got ${from} and ${to}`);
+  return abandonable(terminal, name, async (signal) => {
+    const { config, model, source } = await openRun(terminal.host.cwd, name, trained ? "trained" : "fresh");
+    const found = await findLearningRate(model, source.train, {
+      loss: lossOf(config.task),
+      optimizer: optimizerOf(config.optimizer, model, config.learningRate),
+      batchSize: config.batchSize,
+      seed: config.seed,
+      signal,
+      ...sweep,
+    });
+    await tell(terminal, found, `${name}: loss by learning rate, ${config.optimizer}`, svg);
+    terminal.result({ run: name, ...found });
+    return found.range === undefined ? 1 : 0;
   });
-  const { tried, range, reason } = found;
+}
+
+async function tell(
+  terminal: Terminal,
+  { tried, range, reason }: LearningRateRange,
+  title: string,
+  svg: string | undefined,
+): Promise<void> {
+  const heights = tried.map(({ smoothed }) => smoothed).filter(Number.isFinite);
+  const [least, most] = [Math.min(...heights), Math.max(...heights)];
   const chart: ChartOptions = {
-    title: `${name}: loss by learning rate, ${config.optimizer}`,
+    title,
     xTitle: "rate",
     yTitle: "smoothed loss",
     logX: true,
+    // What diverged by powers of ten would leave nothing to see of the rest.
+    logY: least > 0 && most > 10 * least,
     marks: range === undefined ? [] : Object.entries(range).map(([mark, x]) => ({ x, name: mark })),
   };
   const smoothed = { name: "smoothed loss", points: tried.map((point) => [point.rate, point.smoothed] as const) };
-  terminal.print(chartText(smoothed, chart));
+  const raw = { name: "loss", points: tried.map((point) => [point.rate, point.loss] as const) };
+  terminal.print(chartText(smoothed, chart, { columns: terminal.width }));
   terminal.print();
   for (const line of wrap(reason, terminal.width)) terminal.print(line);
   if (range !== undefined)
     terminal.print(
-      terminal.colors.bold(`begin with ${short(range.best)}; useful rates lie between ${short(range.low)} and ${short(range.high)}`),
+      terminal.colors.bold(
+        `begin with ${short(range.best, 2)}; useful rates lie between ${short(range.low, 2)} and ${short(range.high, 2)}`,
+      ),
     );
-  if (svg !== undefined) {
-    const raw = { name: "loss", points: tried.map((point) => [point.rate, point.loss] as const) };
-    await writeFileAtomic(resolve(terminal.host.cwd, svg), chartSvg([raw, smoothed], chart));
-    terminal.print(`the chart is in ${svg}`);
-  }
-  terminal.result({ run: name, ...found });
-  return range === undefined ? 1 : 0;
-}
-
-function short(rate: number): string {
-  return String(Number(rate.toPrecision(2)));
+  if (svg === undefined) return;
+  await writeFileAtomic(resolve(terminal.host.cwd, svg), chartSvg([raw, smoothed], chart));
+  terminal.print(`the chart is in ${svg}`);
 }

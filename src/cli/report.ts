@@ -6,6 +6,7 @@ import type { ConfusionMatrix, FitResult, Scores } from "../train/index.ts";
 import { evaluate } from "../train/index.ts";
 import type { RunConfig } from "./config.ts";
 import { confusionLines } from "./confusion.ts";
+import { exitCodes, type Interruption } from "./interrupt.ts";
 import { describeModel } from "./models.ts";
 import { lossText } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
@@ -63,14 +64,14 @@ export async function finish(terminal: Terminal, run: Run, model: Layer, result:
 }
 
 /** Says how to go on after Ctrl-C. @returns the exit code */
-export function interrupted(terminal: Terminal, run: Run, result: FitResult, signal: "SIGINT" | "SIGTERM"): number {
+export function interrupted(terminal: Terminal, run: Run, result: FitResult, signal: Interruption): number {
   const { epochs, batches } = result;
   const command = `${terminal.host.self} train --resume ${quoted(run.name)}`;
   const place = batches > 0 ? `in epoch ${epochs + 1} after ${grouped(batches)} batches` : `after epoch ${epochs}`;
   terminal.print(`Stopped ${place}. Everything is saved in ${terminal.colors.bold(run.name)}; go on with the very same numbers:`);
   terminal.print(`  ${terminal.colors.cyan(command)}`);
   terminal.result({ run: run.name, epochs, batches, seconds: result.seconds, interrupted: signal, resume: command });
-  return signal === "SIGINT" ? 130 : 143;
+  return exitCodes[signal];
 }
 
 function resultLines(

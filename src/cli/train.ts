@@ -8,6 +8,7 @@ import { RunFolder } from "../train/node.ts";
 import { InputError, UsageError } from "../util/errors.ts";
 import type { RunConfig } from "./config.ts";
 import { readConfig } from "./config.ts";
+import { type Interruptible, interruptible } from "./interrupt.ts";
 import type { ActivationName, Architecture, ModelName } from "./models.ts";
 import { buildModel, describeModel } from "./models.ts";
 import { progress } from "./progress.ts";
@@ -63,30 +64,13 @@ const saveInterval = 2000;
 
 /** @returns the exit code */
 export async function train(terminal: Terminal, dataset: string | undefined, options: TrainOptions): Promise<number> {
-  const abort = new AbortController();
-  let signal: "SIGINT" | "SIGTERM" = "SIGINT";
-  const stopListening = terminal.host.onInterrupt((received) => {
-    if (abort.signal.aborted) {
-      terminal.clearLine();
-      terminal.host.exit(received === "SIGINT" ? 130 : 143);
-      return;
-    }
-    signal = received;
-    abort.abort();
-    terminal.say("stopping after this batch to save; Ctrl-C again stops at once");
-  });
-  try {
+  return interruptible(terminal, "stopping after this batch to save", async (interruption) => {
     const run = options.resume === undefined ? await begin(terminal, dataset, options) : await reopen(terminal, dataset, options);
-    return await carryOut(terminal, run, { signal: abort.signal, received: () => signal, isWatched: options.watch === true });
-  } finally {
-    stopListening();
-    terminal.clearLine();
-  }
+    return carryOut(terminal, run, { ...interruption, isWatched: options.watch === true });
+  });
 }
 
-interface Conduct {
-  readonly signal: AbortSignal;
-  readonly received: () => "SIGINT" | "SIGTERM";
+interface Conduct extends Interruptible {
   readonly isWatched: boolean;
 }
 

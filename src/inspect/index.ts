@@ -1,6 +1,8 @@
 // Looking inside: what every layer does while a model trains.
 
-export { type ChartOptions, chartSvg, chartText, type Series } from "./chart.ts";
+export type { ChartOptions, Series } from "./chart.ts";
+export { chartSvg } from "./chart-svg.ts";
+export { chartText, type TextChartSize } from "./chart-text.ts";
 export * from "./diagnose/index.ts";
 export { graphDot, graphMermaid, graphSvg } from "./draw-graph.ts";
 export { elementName, positionOf, tensorName } from "./elements.ts";

@@ -1,15 +1,18 @@
 // The learning-rate finder: a short training whose rate grows exponentially, and what its losses say about useful rates.
 
 import { DataLoader, type Dataset } from "../data/index.ts";
-import { randomState, setRandomState } from "../tensor/index.ts";
+import { checkSamples } from "../train/check.ts";
 import { toTensor } from "../train/evaluate.ts";
 import type { FitOptions, Model, Samples } from "../train/index.ts";
+import { Pacer } from "../train/pause.ts";
+import { remember } from "../train/remember.ts";
 import { compileStep, eagerStep } from "../train/step.ts";
 import { InputError } from "../util/errors.ts";
+import { short } from "./chart.ts";
 
 /** How rates are tried. */
 export interface LearningRateOptions
-  extends Pick<FitOptions, "loss" | "optimizer" | "penalty" | "clip" | "batchSize" | "transform" | "signal"> {
+  extends Pick<FitOptions, "loss" | "optimizer" | "penalty" | "clip" | "accumulate" | "batchSize" | "transform"> {
   /** The smallest rate. Default 1e-6. */
   readonly from?: number;
   /** The largest rate. Default 10. */
@@ -22,6 +25,8 @@ export interface LearningRateOptions
   readonly seed?: number;
   /** One compiled program for all steps. Default true. */
   readonly compile?: boolean;
+  /** Ends the sweep after the present step: everything is put back, and the signal's reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /** One rate that was tried. */
@@ -46,86 +51,140 @@ export interface LearningRateRange {
 
 /** Steps at the beginning whose smoothed loss is still mostly its first values. */
 const BURN_IN = 0.1;
-/** A smoothed loss so many times its smallest has diverged. */
-const DIVERGED = 4;
+/** A smoothed loss that rose by so many times its fall has diverged. */
+const DIVERGED = 2;
+/** A fall counts when it is so many times the deviation that chance gives a smoothed loss. */
+const CHANCE = 3;
 
 /**
- * Trains for a few steps with rates that grow from `from` to `to`, from the weights as they are, and puts everything back afterwards: weights, running statistics,
- * the optimizer's state, random numbers; also when it throws. Smith 2015 (https://arxiv.org/abs/1506.01186).
+ * Trains for a few steps with rates that grow from `from` to `to`, from the weights as they are, and puts everything back afterwards, to the last bit: weights,
+ * running statistics, gradients, the optimizer's state, random numbers, modes; also when it throws. Smith 2015 (https://arxiv.org/abs/1506.01186).
  * @throws InputError for options that make no sense; what the model or the loss throws; the signal's reason
  * @example const { range } = await findLearningRate(net, train, { loss: crossEntropy, optimizer }); if (range) optimizer.learningRate = range.best;
  */
 export async function findLearningRate(model: Model, data: Dataset<Samples>, options: LearningRateOptions): Promise<LearningRateRange> {
   const { from = 1e-6, to = 10, steps = 100, smoothing = 0.9, optimizer, signal } = options;
+  checkSamples("findLearningRate", data);
   if (!(from > 0 && to > from && Number.isFinite(to)))
     throw new InputError(`findLearningRate: expected 0 < from < to, got ${from} and ${to}`);
   if (!(Number.isInteger(steps) && steps >= 10)) throw new InputError(`findLearningRate: expected at least 10 steps, got ${steps}`);
   if (!(smoothing >= 0 && smoothing < 1)) throw new InputError(`findLearningRate: smoothing must be in [0, 1), got ${smoothing}`);
+  signal?.throwIfAborted();
+  const burnIn = Math.ceil(BURN_IN * steps);
+  const pacer = new Pacer();
   const restore = remember(model, optimizer);
   try {
     model.train();
     const compiled = (options.compile ?? true) ? compileStep(model, options) : undefined;
     const tried: TriedRate[] = [];
-    let [mean, least, diverged] = [0, Number.POSITIVE_INFINITY, false];
+    let [running, diverged] = [0, false];
     for (const batch of endless(data, options)) {
       if (tried.length === steps || diverged) break;
+      if (pacer.due) await pacer.pause();
       signal?.throwIfAborted();
       const rate = from * (to / from) ** (tried.length / (steps - 1));
       optimizer.learningRate = rate;
       const [x, y] = [toTensor(batch.x), toTensor(batch.y)];
       const loss = (compiled === undefined ? eagerStep(model, options, x, y) : compiled(x, y)).loss.item();
-      mean = smoothing * mean + (1 - smoothing) * loss;
-      const smoothed = mean / (1 - smoothing ** (tried.length + 1));
+      running = smoothing * running + (1 - smoothing) * loss;
+      const smoothed = running / (1 - smoothing ** (tried.length + 1));
       tried.push({ rate, loss, smoothed });
-      diverged = !Number.isFinite(loss) || (tried.length > BURN_IN * steps && smoothed > DIVERGED * least);
-      least = Math.min(least, smoothed);
+      diverged = !Number.isFinite(loss) || (tried.length > burnIn && hasDiverged(tried, burnIn, smoothing));
     }
-    return judge(tried, diverged, Math.ceil(BURN_IN * steps));
+    return judge(tried, { diverged, burnIn, smoothing });
   } finally {
     restore();
   }
 }
 
+/** Whether the smoothed loss rose by far more than it fell, than chance moves it, and than it was. Losses may be negative. */
+function hasDiverged(tried: readonly TriedRate[], burnIn: number, smoothing: number): boolean {
+  const usable = tried.slice(burnIn - 1).map(({ smoothed }) => smoothed);
+  const [first, last] = [usable[0] as number, usable.at(-1) as number];
+  const least = usable.reduce((a, b) => Math.min(a, b));
+  const usual = Math.max(first - least, chance(tried.slice(0, burnIn), smoothing), Math.abs(first) / DIVERGED);
+  return last - least > DIVERGED * usual;
+}
+
+/** How far chance takes a smoothed loss: some deviations of the mean that smoothing is, by how much neighbouring losses differ (their second differences, so that a trend does not count). */
+function chance(tried: readonly TriedRate[], smoothing: number): number {
+  const bends = tried.slice(2).map(({ loss }, n) => Math.abs((tried[n]?.loss ?? 0) - 2 * (tried[n + 1]?.loss ?? 0) + loss));
+  const middle = bends.sort((a, b) => a - b)[bends.length >> 1] ?? 0;
+  // A normal variable's deviation is 1.48 times the middle of its distances from its mean; a second difference has six times its variance.
+  const deviation = (1.4826 * middle) / Math.sqrt(6);
+  return CHANCE * deviation * Math.sqrt((1 - smoothing) / (1 + smoothing));
+}
+
+/** How a sweep went, for its judge. */
+interface Sweep {
+  readonly diverged: boolean;
+  /** Steps at the beginning that do not count. */
+  readonly burnIn: number;
+  readonly smoothing: number;
+}
+
 /** What the losses of growing rates say. Pure. */
-export function judge(tried: readonly TriedRate[], diverged: boolean, burnIn: number): LearningRateRange {
+export function judge(tried: readonly TriedRate[], { diverged, burnIn, smoothing }: Sweep): LearningRateRange {
   const usable = tried.slice(Math.min(burnIn, tried.length - 1)).filter(({ smoothed }) => Number.isFinite(smoothed));
   const none = (reason: string): LearningRateRange => ({ tried, range: undefined, diverged, reason });
-  const [first] = usable;
-  if (first === undefined) return none("the loss was not a finite number from the first step on: look at the data and the model first");
-  const lowest = usable.reduce((a, b) => (b.smoothed < a.smoothed ? b : a));
-  const fall = first.smoothed - lowest.smoothed;
-  if (!(fall > 0.02 * Math.abs(first.smoothed)))
+  if (usable.length === 0) {
+    const [{ rate, loss } = { rate: 0, loss: Number.NaN }] = tried;
     return none(
-      `the loss never fell: it began at ${text(first.smoothed)} and its least is ${text(lowest.smoothed)}; it may not be learnable from here, or be learned already`,
+      Number.isFinite(loss)
+        ? `the loss was no finite number any more after the first of the rates, ${short(rate, 2)}: begin with smaller ones`
+        : `the loss was not a finite number from the first step on, ${loss}: look at the data and the model first`,
     );
-  const low = usable.find(({ smoothed }) => smoothed < first.smoothed - 0.1 * fall) as TriedRate;
-  const falling = usable.slice(usable.indexOf(low), usable.indexOf(lowest) + 1);
-  const steepest = falling.reduce(
-    (found, point, n) => {
-      const before = falling[n - 1];
-      const slope = before === undefined ? 0 : (point.smoothed - before.smoothed) / Math.log(point.rate / before.rate);
-      return slope < found.slope ? { slope, rate: point.rate } : found;
-    },
-    { slope: 0, rate: low.rate },
-  );
+  }
+  const lowest = usable.reduce((a, b) => (b.smoothed < a.smoothed ? b : a));
+  const start = mean(tried.slice(0, Math.max(1, 2 * burnIn)).map(({ loss }) => loss).filter(Number.isFinite)); // biome-ignore format: one thought
+  const fall = start - lowest.smoothed;
+  const [began, least] = apart(start, lowest.smoothed);
+  const byChance = chance(tried.slice(0, tried.indexOf(lowest)), smoothing);
+  // Below that a float32 loss is the same number.
+  if (!(fall > Math.max(byChance, 1e-6 * Math.abs(start))))
+    return none(
+      `the loss never fell by more than chance: it began at ${began} and its least is ${least}; it may not be learnable from here, or be learned already`,
+    );
+  const falling = usable.slice(0, usable.indexOf(lowest) + 1);
+  // It falls from where it does not come back to a tenth of the fall.
+  falling.splice(0, falling.findLastIndex(({ smoothed }) => smoothed >= start - 0.1 * fall) + 1);
+  const low = falling[0] as TriedRate;
+  const steepest = steepestOf(falling, Math.round(0.5 / (1 - smoothing)));
   // At the least loss the rate is about to be too large: a third of it still is safe.
-  const best = Math.min(steepest.rate, lowest.rate / 3);
+  const best = Math.min(steepest, lowest.rate / 3);
   const last = tried.at(-1) as TriedRate;
   const end = diverged
-    ? `it diverged at ${text(last.rate)}`
+    ? `it diverged at ${short(last.rate, 2)}`
     : lowest === usable.at(-1)
-      ? `it still fell at the largest rate tried, ${text(last.rate)}`
-      : `it rose from there to ${text((usable.at(-1) as TriedRate).smoothed)}`;
+      ? `it still fell at the largest rate tried, ${short(last.rate, 2)}`
+      : `at the largest rate tried, ${short(last.rate, 2)}, it was ${short(last.smoothed, 2)}`;
   return {
     tried,
     range: { low: low.rate, high: lowest.rate, best },
     diverged,
-    reason: `the loss began to fall at ${text(low.rate)}, fell fastest at ${text(steepest.rate)} and was least, ${text(lowest.smoothed)} after ${text(first.smoothed)}, at ${text(lowest.rate)}; ${end}`,
+    reason: `the loss began to fall at ${short(low.rate, 2)}, fell fastest at ${short(steepest, 2)} and was least, ${least} after ${began}, at ${short(lowest.rate, 2)}; ${end}`,
   };
 }
 
-function text(value: number): string {
-  return String(Number(value.toPrecision(2)));
+/** The rate in the middle of the steps over which the smoothed loss falls most by a factor of the rate. */
+function steepestOf(falling: readonly TriedRate[], width: number): number {
+  const span = Math.max(1, Math.min(width, falling.length - 1));
+  const slopes = falling.slice(span).map(({ rate, smoothed }, n) => {
+    const before = falling[n] as TriedRate;
+    return (smoothed - before.smoothed) / Math.log(rate / before.rate);
+  });
+  const place = slopes.reduce((found, slope, n) => (slope < (slopes[found] as number) ? n : found), 0);
+  return (falling[Math.min(falling.length - 1, place + Math.ceil(span / 2))] as TriedRate).rate;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** Two numbers with so many digits that they differ. */
+function apart(a: number, b: number): [string, string] {
+  const digits = [2, 3, 4, 5, 6, 7].find((count) => short(a, count) !== short(b, count)) ?? 2;
+  return [short(a, digits), short(b, digits)];
 }
 
 /** Batches for ever, each pass in another order. */
@@ -138,17 +197,4 @@ function* endless(data: Dataset<Samples>, { batchSize = 32, transform, seed = 0 
     ...(transform === undefined ? {} : { transform }),
   });
   for (let epoch = 0; ; epoch++) yield* loader.batches({ epoch }) as Iterable<Samples>;
-}
-
-/** Gives what puts model, optimizer and random numbers back. */
-function remember(model: Model, optimizer: FitOptions["optimizer"]): () => void {
-  const [weights, state, random] = [model.stateDict(), optimizer.stateDict(), randomState()];
-  const modes = [...model.namedLayers().values()].map((inner) => [inner, inner.training] as const);
-  return () => {
-    model.loadStateDict(weights);
-    optimizer.loadStateDict(state);
-    setRandomState(random);
-    // Outer layers first: train() also sets those inside.
-    for (const [inner, on] of modes) inner.train(on);
-  };
 }

@@ -39,7 +39,7 @@ export interface UpdateRule {
 export interface Group {
   readonly rule: UpdateRule;
   settings: OptimizerSettings;
-  /** How often a loaded state brought other settings than the learning rate, which compiled steps hold as constants. */
+  /** How often a loaded state brought what compiled steps hold for constant: other settings than the learning rate, other tensors of a slot. */
   changes: number;
   readonly slots: readonly Slot[];
 }

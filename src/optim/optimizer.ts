@@ -123,6 +123,11 @@ export function rule(op: Op, inputs: readonly Tensor[], attributes: Attributes):
   return applyOp(op, inputs, attributes);
 }
 
+/** The parameters an optimizer moves; none of one that is not of this library. */
+export function parametersOf(optimizer: Optimizer): Tensor[] {
+  return (groupsOf.get(optimizer) ?? []).flatMap(({ slots }) => slots.map(({ parameter }) => parameter));
+}
+
 const groupsOf = new WeakMap<Optimizer, readonly Group[]>();
 
 function optimizerOf(kind: string, groups: readonly Group[]): Optimizer {
@@ -228,20 +233,23 @@ function load(kind: string, groups: readonly Group[], state: OptimizerState): vo
       return [[name, tensor(stored.data.slice() as HostArray, stored.shape, { dtype: slot.parameter.dtype })] as const];
     });
   });
+  const forgetting = new Set<Slot>();
   slots.forEach(({ slot, remembered }, n) => {
     slot.steps = state.steps[slot.name] as number;
     const loaded = new Map(values[n] as (readonly [string, Tensor])[]);
     for (const name of remembered) {
+      const [known, value] = [slot.state.get(name), loaded.get(name)];
       // Compiled steps know the tensors that are there: they take the loaded numbers.
-      const known = slot.state.get(name);
-      const value = loaded.get(name) ?? (known && zeros(known.shape, { dtype: known.dtype }));
       if (known && value) known.assign(value);
       else if (value) slot.state.set(name, value);
+      else if (slot.state.delete(name)) forgetting.add(slot);
     }
   });
   groups.forEach((group, n) => {
     const loaded = { ...group.settings, ...(state.groups[n] as OptimizerSettings) };
-    if (Object.keys(loaded).some((key) => key !== "learningRate" && loaded[key] !== group.settings[key])) group.changes++;
+    // What was forgotten is made anew, as other tensors than compiled steps know.
+    const isOther = Object.keys(loaded).some((key) => key !== "learningRate" && loaded[key] !== group.settings[key]);
+    if (isOther || group.slots.some((slot) => forgetting.has(slot))) group.changes++;
     group.settings = loaded;
   });
 }

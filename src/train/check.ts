@@ -8,10 +8,7 @@ import type { FitOptions, Samples } from "./types.ts";
 /** @throws InputError naming the option, what was expected and what came */
 export function checkOptions(data: Dataset<Samples>, options: FitOptions): void {
   const { epochs, batchSize, validation, metrics = [], earlyStopping, resume, accumulate, schedule, learningRate } = options;
-  if (!(data instanceof Dataset))
-    throw new InputError("fit: expected a data set as the second argument", {
-      hint: "new Dataset({ x, y }), with tensors or ndArray(numbers, shape)",
-    });
+  checkSamples("fit", data);
   whole("epochs", epochs);
   if (batchSize !== undefined) whole("batchSize", batchSize);
   if (accumulate !== undefined) whole("accumulate", accumulate);
@@ -45,13 +42,20 @@ export function checkOptions(data: Dataset<Samples>, options: FitOptions): void 
     throw new InputError("fit: the resumed state has no averages of weights to go on with", {
       hint: "leave averages out, or resume a training that took them",
     });
-  for (const part of [data, ...(typeof validation === "object" ? [validation] : [])]) {
-    const fields = part.fields as Partial<Samples>;
-    if (fields.x === undefined || fields.y === undefined)
-      throw new InputError(`fit: expected samples with fields x and y, got ${Object.keys(fields).join(", ")}`, {
-        hint: "new Dataset({ x, y })",
-      });
-  }
+  if (typeof validation === "object") checkSamples("fit", validation);
+}
+
+/** @throws InputError unless it is a data set with fields x and y */
+export function checkSamples(name: string, data: unknown): asserts data is Dataset<Samples> {
+  if (!(data instanceof Dataset))
+    throw new InputError(`${name}: expected a data set as the second argument`, {
+      hint: "new Dataset({ x, y }), with tensors or ndArray(numbers, shape)",
+    });
+  const fields = data.fields as Partial<Samples>;
+  if (fields.x === undefined || fields.y === undefined)
+    throw new InputError(`${name}: expected samples with fields x and y, got ${Object.keys(fields).join(", ")}`, {
+      hint: "new Dataset({ x, y })",
+    });
 }
 
 function whole(name: string, value: number): void {

@@ -16,6 +16,8 @@ export interface CommandOptions {
   readonly terminal?: boolean;
   readonly env?: Host["env"];
   readonly interrupt?: (send: Interrupt, text: string) => void;
+  /** Sent as soon as the command listens. */
+  readonly signal?: "SIGINT" | "SIGTERM";
 }
 
 /** @param line words apart by spaces, or a list of words */
@@ -38,6 +40,7 @@ export async function runCommand(cwd: string, line: string | readonly string[], 
     stderr: { ...sink, write: write("err") },
     onInterrupt(handler) {
       send = handler;
+      if (more.signal !== undefined) handler(more.signal);
       return () => {
         send = () => undefined;
       };

@@ -95,6 +95,27 @@ describe("kasane lr-find", () => {
     expect(out).toMatch(/begin with [\d.e-]+; useful rates lie between [\d.e-]+ and [\d.e-]+/);
     expect(await readFile(join(cwd, "rates.svg"), "utf8")).toContain("</svg>");
     expect(await readFile(join(cwd, "run", "model.safetensors"))).toEqual(before);
+    for (const line of out.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it("draws a chart of losses that are no numbers", async () => {
+    const { code, out } = await kasane(..."lr-find run --from 1e18 --to 1e30 --svg none.svg".split(" "));
+    expect(code).toBe(1);
+    expect(out).toContain("no finite number any more");
+    expect(await readFile(join(cwd, "none.svg"), "utf8")).not.toMatch(/NaN|Infinity/);
+    expect((await kasane("lr-find", "run", "--from", "2", "--to", "1")).code).toBe(2);
+  });
+});
+
+describe("Ctrl-C", () => {
+  it.each([
+    ["lr-find run --steps 5000", "SIGINT", 130],
+    ["doctor run --epochs 1000", "SIGTERM", 143],
+  ] as const)("ends %s, leaving the run as it is", async (line, signal, code) => {
+    const stopped = await runCommand(cwd, line, { signal });
+    expect(stopped).toMatchObject({ code, out: "Stopped; run is as it was.\n" });
+    expect(stopped.err).toContain("Ctrl-C again stops at once");
+    expect(JSON.parse((await runCommand(cwd, `${line} --json`, { signal })).out)).toEqual({ interrupted: signal });
   });
 });
 

@@ -1,12 +1,13 @@
-// The learning-rate finder: its range trains, everything is put back, and it makes nothing up where the loss does not fall.
+// The learning-rate finder: its range trains, everything is put back, it can be stopped, and it makes nothing up where the loss does not fall.
 
 import { describe, expect, it } from "vitest";
-import { chartSvg, chartText, findLearningRate, type TriedRate } from "../../src/inspect/index.ts";
+import { Dataset } from "../../src/data/index.ts";
+import { findLearningRate, type LearningRateOptions, type TriedRate } from "../../src/inspect/index.ts";
 import { judge } from "../../src/inspect/learning-rate.ts";
-import { batchNorm, crossEntropy, dropout, type Layer, linear, relu, sequential } from "../../src/nn/index.ts";
+import { batchNorm, crossEntropy, dropout, type Layer, layer, linear, relu, sequential } from "../../src/nn/index.ts";
 import { adam, sgd } from "../../src/optim/index.ts";
-import { manualSeed, randomState } from "../../src/tensor/index.ts";
-import { fit } from "../../src/train/index.ts";
+import { manualSeed, parameter, randomState, tensor } from "../../src/tensor/index.ts";
+import { fit, type Samples } from "../../src/train/index.ts";
 import { healthy } from "./zoo.ts";
 
 function setting() {
@@ -70,60 +71,126 @@ describe("findLearningRate", () => {
     expect(look()).toEqual(before);
   });
 
+  it.each([true, false])("leaves no trace on what was fresh (compiled: %s)", async (compile) => {
+    const { data, model } = setting();
+    const temperature = parameter(tensor([1.5]));
+    const [first, second] = model.parameters() as [ReturnType<typeof tensor>, ReturnType<typeof tensor>];
+    first.sum().backward();
+    const gradient = first.grad;
+    const optimizer = adam([...model.parameters(), temperature]);
+    const sweep: LearningRateOptions = { loss: (p, t) => crossEntropy(p.mul(temperature), t), optimizer, steps: 12, to: 0.1, compile };
+    await findLearningRate(model, data, sweep);
+    expect([...optimizer.stateDict().tensors.keys()]).toEqual([]);
+    expect(Object.values(optimizer.stateDict().steps)).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    expect(temperature.item()).toBe(1.5);
+    expect(first.grad).toBe(gradient);
+    expect(second.grad).toBe(undefined);
+    expect(temperature.grad).toBe(undefined);
+    const other = sgd(model.parameters(), { learningRate: 0.1, momentum: 0.9 });
+    await findLearningRate(model, data, { ...sweep, loss: crossEntropy, optimizer: other });
+    expect(other.stateDict().tensors.size).toBe(0);
+  });
+
+  it("puts each layer's mode back, that of shared layers too", async () => {
+    const { data } = setting();
+    const shared = dropout(0.5);
+    const [a, b] = [sequential(linear(6, 6), shared), sequential(linear(6, 3), shared)];
+    const model = layer({ a, b }, (x) => b(a(x) as never)) as unknown as Layer;
+    b.eval();
+    shared.train();
+    const modes = () => [...model.namedLayers()].map(([path, inner]) => `${path}: ${inner.training}`);
+    const before = modes();
+    await findLearningRate(model, data, { loss: crossEntropy, optimizer: adam(model.parameters()), steps: 10 });
+    expect(modes()).toEqual(before);
+  });
+
+  it("finds the same rates wherever the loss has its zero", async () => {
+    const sweep = async (offset: number) => {
+      const { data, model } = setting();
+      const optimizer = sgd(model.parameters(), { learningRate: 0.1 });
+      return findLearningRate(model, data, { loss: (p, t) => crossEntropy(p, t).add(offset), optimizer, to: 1000 });
+    };
+    const [plain, below, above] = [await sweep(0), await sweep(-8), await sweep(100)];
+    expect(plain.range).toBeDefined();
+    expect(below.range).toEqual(plain.range);
+    expect(below.diverged).toBe(true);
+    expect(above.range).toEqual(plain.range);
+  });
+
+  it("can be stopped in its middle", async () => {
+    const { data, model } = setting();
+    const optimizer = adam(model.parameters());
+    const before = numbers(model.stateDict());
+    const abort = new AbortController();
+    setImmediate(() => abort.abort(new Error("enough")));
+    const sweep = findLearningRate(model, data, { loss: crossEntropy, optimizer, steps: 3000, to: 0.01, signal: abort.signal });
+    await expect(sweep).rejects.toThrow("enough");
+    expect(numbers(model.stateDict())).toEqual(before);
+    expect(optimizer.learningRate).toBe(0.001);
+  });
+
+  it("says so where the data are no numbers", async () => {
+    const { data, model } = setting();
+    const { x, y } = data.fields;
+    const bad = new Dataset<Samples>(
+      { x: { shape: x.shape, data: Float32Array.from(x.data, () => Number.NaN) }, y },
+      { allowNonFinite: true },
+    );
+    const optimizer = adam(model.parameters());
+    const before = numbers(model.stateDict());
+    const { tried, range, diverged, reason } = await findLearningRate(model, bad, { loss: crossEntropy, optimizer });
+    expect({ tried: tried.length, range, diverged }).toEqual({ tried: 1, range: undefined, diverged: true });
+    expect(reason).toBe("the loss was not a finite number from the first step on, NaN: look at the data and the model first");
+    expect(numbers(model.stateDict())).toEqual(before);
+    const huge = await findLearningRate(model, data, { loss: (p, t) => crossEntropy(p.mul(1e20), t), optimizer: sgd(model.parameters(), { learningRate: 1 }), from: 1e20, to: 1e30 }); // biome-ignore format: a sweep
+    expect(huge.reason).toContain("begin with smaller ones");
+  });
+
   it("refuses ranges that are none", async () => {
     const { data, model } = setting();
     const options = { loss: crossEntropy, optimizer: sgd(model.parameters(), { learningRate: 0.1 }) };
     await expect(findLearningRate(model, data, { ...options, from: 1, to: 0.1 })).rejects.toThrow("expected 0 < from < to");
     await expect(findLearningRate(model, data, { ...options, steps: 3 })).rejects.toThrow("at least 10 steps");
     await expect(findLearningRate(model, data, { ...options, smoothing: 1 })).rejects.toThrow("smoothing");
+    await expect(findLearningRate(model, [] as never, options)).rejects.toThrow("findLearningRate: expected a data set");
+    const { x } = data.fields;
+    await expect(findLearningRate(model, new Dataset({ x }) as never, options)).rejects.toThrow(
+      "expected samples with fields x and y, got x",
+    );
   });
 });
 
 describe("judge", () => {
   const curve = (losses: readonly number[]): TriedRate[] => losses.map((loss, n) => ({ rate: 10 ** (n / 2 - 5), loss, smoothed: loss }));
 
+  const sweep = (diverged: boolean, burnIn = 0) => ({ diverged, burnIn, smoothing: 0 });
+
   it("says why", () => {
-    const found = judge(curve([2, 2, 1.98, 1.9, 1.6, 1.1, 0.8, 0.75, 1.4, 6]), true, 1);
+    const found = judge(curve([2, 2, 1.98, 1.9, 1.6, 1.1, 0.8, 0.75, 1.4, 6]), sweep(true, 1));
     expect(found.range).toEqual({ low: 10 ** -3, high: 10 ** -1.5, best: 10 ** -2.5 });
     expect(found.reason).toMatchInlineSnapshot(
       `"the loss began to fall at 0.001, fell fastest at 0.0032 and was least, 0.75 after 2, at 0.032; it diverged at 0.32"`,
     );
-    expect(judge(curve([2, 1.9, 1.5, 1]), false, 0).reason).toContain("it still fell at the largest rate tried");
+    expect(judge(curve([2, 1.9, 1.5, 1]), sweep(false)).reason).toContain("it still fell at the largest rate tried");
   });
 
   it("makes nothing up", () => {
-    expect(judge(curve([2, 2, 2.1, 3]), false, 0)).toMatchObject({
+    const noise = Array.from({ length: 100 }, (_, n) => 1 + 0.3 * Math.sin(17.3 * n * n));
+    const smooth: number[] = [];
+    for (const loss of noise) smooth.push(0.9 * (smooth.at(-1) ?? loss) + 0.1 * loss);
+    const tried = curve(noise).map((point, n) => ({ ...point, smoothed: smooth[n] as number }));
+    expect(Math.min(...smooth)).toBeLessThan(0.93);
+    expect(judge(tried, { diverged: false, burnIn: 10, smoothing: 0.9 })).toMatchObject({
+      range: undefined,
+      reason: expect.stringContaining("by more than chance"),
+    });
+    expect(judge(curve([2, 2, 2.1, 3]), sweep(false))).toMatchObject({
       range: undefined,
       reason: expect.stringContaining("the loss never fell"),
     });
-    expect(judge(curve([Number.NaN, Number.NaN]), true, 0)).toMatchObject({
+    expect(judge(curve([Number.NaN, Number.NaN]), sweep(true))).toMatchObject({
       range: undefined,
       reason: expect.stringContaining("not a finite number"),
     });
-  });
-});
-
-describe("charts", () => {
-  const series = { name: "loss", points: [[0.001, 2], [0.01, 1], [0.1, 0.5], [1, Number.NaN]] as const }; // biome-ignore format: points
-  const options = { title: "a <curve>", xTitle: "rate", yTitle: "loss", logX: true, marks: [{ x: 0.05, name: "best" }] };
-
-  it("fit a terminal", () => {
-    const text = chartText(series, options);
-    expect(text).toMatchInlineSnapshot(`
-      "a <curve>
-            rate  loss
-           0.001  ██████████████████████████████████████████████ 2
-            0.01  ███████████████████████ 1  ← best
-             0.1  ███████████▌ 0.5
-               1   NaN"
-    `);
-    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
-  });
-
-  it("are pictures without holes", () => {
-    const svg = chartSvg([series], options);
-    expect(svg).not.toContain("NaN");
-    expect(svg).toContain("a &lt;curve>".replace(">", "&gt;"));
-    expect(svg).toContain("best");
   });
 });

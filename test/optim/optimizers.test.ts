@@ -276,6 +276,32 @@ describe("resuming", () => {
     }
   });
 
+  it.each(rows)("%s goes back to its beginning, eagerly and compiled", (_name, make) => {
+    for (const isCompiled of [false, true]) {
+      const w = matrix();
+      const optimizer = make(new Map([["w", w]]));
+      const step = (gradient: Tensor): Tensor => {
+        optimizer.zeroGrad();
+        const loss = w.mul(gradient).sum();
+        loss.backward();
+        optimizer.step();
+        return loss;
+      };
+      const run = isCompiled ? compile(step) : step;
+      const [start, fresh] = [w.detach().clone(), optimizer.stateDict()];
+      const walk = (): number[] => {
+        for (const gradient of gradients.slice(0, 5)) run(gradient);
+        return [...w.data];
+      };
+      const first = walk();
+      w.assign(start);
+      optimizer.loadStateDict(fresh);
+      expect([...optimizer.stateDict().tensors.keys()]).toEqual([]);
+      expect(walk()).toEqual(first);
+      expect(optimizer.stateDict().steps).toEqual({ w: 5 });
+    }
+  });
+
   it("restores the learning rate", () => {
     const saved = sgd([weight(1)], { learningRate: 0.25 }).stateDict();
     const other = sgd([weight(1)], { learningRate: 1 });

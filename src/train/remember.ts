@@ -1,0 +1,29 @@
+// What a trial training changes, remembered and put back: weights, running statistics, gradients, the optimizer's state, random numbers, modes.
+
+import { stateOf } from "../nn/call.ts";
+import { parametersOf } from "../optim/optimizer.ts";
+import { randomState, setRandomState } from "../tensor/random.ts";
+import { noGrad } from "../tensor/tape.ts";
+import { valueOf } from "../tensor/tensor.ts";
+import type { FitOptions, Model } from "./types.ts";
+
+/**
+ * Gives a function that puts everything back as it is now, to the last bit: an optimizer that made no step yet has no state again, and parameters
+ * without gradients none. Parameters that the optimizer has beside the model's are among them.
+ */
+export function remember(model: Model, optimizer: FitOptions["optimizer"]): () => void {
+  const tensors = new Set([...model.parameters(), ...model.namedBuffers().values(), ...parametersOf(optimizer)]);
+  const numbers = [...tensors].map((tensor) => [tensor, tensor.detach().clone()] as const);
+  const gradients = [...tensors].map((tensor) => [valueOf(tensor), valueOf(tensor).gradient] as const);
+  const modes = [...model.namedLayers().values()].map((inner) => [stateOf(inner), inner.training] as const);
+  const [state, random] = [optimizer.stateDict(), randomState()];
+  return () => {
+    noGrad(() => {
+      for (const [tensor, copy] of numbers) tensor.assign(copy);
+    });
+    for (const [value, gradient] of gradients) value.gradient = gradient;
+    for (const [layer, training] of modes) if (layer !== undefined) layer.training = training;
+    optimizer.loadStateDict(state);
+    setRandomState(random);
+  };
+}
