@@ -1,7 +1,7 @@
 // The routine behind every `await`: spins for a while, then gives the processor to whoever needs it between looks.
 import type { Assembler } from "./assembler.ts";
+import type { Callee } from "./calls.ts";
 import { memory, r11, rax, rcx, rdx, register, rsp } from "./registers.ts";
-import type { Callee } from "./selector.ts";
 
 /** Looks before the first yield, some tens of microseconds, and between later ones. */
 const [patience, impatience] = [1000, 50];

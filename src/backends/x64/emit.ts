@@ -3,6 +3,7 @@ import type { KernelModule, Machine, ValueType } from "../../kernels/language.ts
 import { type Assignment, allocate, type RegisterSupply, visitAccesses } from "./allocate.ts";
 import { Assembler } from "./assembler.ts";
 import { awaitParameters, writeAwait } from "./await.ts";
+import { argumentPlaces, awaitName, type Callee, resultRegister } from "./calls.ts";
 import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, type Instruction, type Item, incoming, outgoing } from "./code.ts";
 import { type InstructionName, instructions } from "./instructions.ts";
 import { ConstantPool } from "./pool.ts";
@@ -22,7 +23,7 @@ import {
   rsi,
   rsp,
 } from "./registers.ts";
-import { argumentPlaces, awaitName, type Callee, resultRegister, selectFunction } from "./selector.ts";
+import { selectFunction } from "./select.ts";
 
 export interface MachineCode {
   readonly bytes: Uint8Array<ArrayBuffer>;

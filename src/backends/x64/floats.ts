@@ -2,10 +2,11 @@
 import type { Operation, OperationName, Value } from "../../kernels/language.ts";
 import { isVector } from "../../kernels/values.ts";
 import { compareFloats } from "./compare.ts";
+import { branch } from "./conditions.ts";
 import type { InstructionName } from "./instructions.ts";
 import { extractLane, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
 import { selectLanes } from "./masks.ts";
-import type { Label, Memory, Register, RegisterClass } from "./registers.ts";
+import type { Register, RegisterClass } from "./registers.ts";
 import type { Selector } from "./selector.ts";
 
 const signBit = -2147483648;
@@ -245,7 +246,7 @@ function selectScalar(s: Selector, condition: Value, a: Value, b: Value, target:
   const into = s.temporary("x");
   const end = s.label();
   s.move(into, yes);
-  s.branch(condition, end, true);
+  branch(s, condition, end, true);
   s.move(into, no);
   s.place(end);
   return s.delivered(into, target);
@@ -258,31 +259,8 @@ function compareScalars(s: Selector, op: OperationName, a: Value, b: Value, targ
   const one = s.temporary("r32");
   s.put("mov_imm", [one, 1]);
   s.move(into, one);
-  s.branch(condition, end, true);
+  branch(s, condition, end, true);
   s.put("mov_imm", [into, 0]);
   s.place(end);
   return s.delivered(into, target);
-}
-
-/** After vucomiss, `above` and its kin are false for NaN; equal needs the parity flag too. */
-export function branchOnFloats(s: Selector, op: OperationName, condition: Operation, label: Label, when: boolean): void {
-  const [a, b] = condition.args as [Value, Value];
-  const swapped = op === "lt" || op === "le";
-  const first = s.value(swapped ? b : a);
-  const second: Register | Memory = s.source(swapped ? a : b, false);
-  s.put("vucomiss", [first, second]);
-  if (op === "eq" || op === "ne") {
-    if ((op === "ne") === when) {
-      s.put("jne", [label]);
-      s.put("jp", [label]);
-      return;
-    }
-    const past = s.label();
-    s.put("jp", [past]);
-    s.put("je", [label]);
-    s.place(past);
-    return;
-  }
-  const strict = op === "lt" || op === "gt";
-  s.put(when ? (strict ? "ja" : "jae") : strict ? "jbe" : "jb", [label]);
 }

@@ -1,15 +1,14 @@
 // Operations on scalar integers, booleans and pointers, in general registers.
 import type { Operation, Value } from "../../kernels/language.ts";
 import type { InstructionName } from "./instructions.ts";
-import { branchOnMask } from "./masks.ts";
-import { type Label, memory, type Register, rax, rdx, register } from "./registers.ts";
+import { memory, type Register, rax, rdx, register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
 
 const eax = register("r32", rax);
 const edx = register("r32", rdx);
 
 /** Condition names after `cmp`: jump, set and move when it holds, and its opposite. */
-const conditions = {
+export const conditions = {
   eq: ["e", "ne"],
   ne: ["ne", "e"],
   lt: ["l", "ge"],
@@ -20,7 +19,7 @@ const conditions = {
   geUnsigned: ["ae", "b"],
 } as const;
 type Comparison = keyof typeof conditions;
-const isComparison = (op: string): op is Comparison => op in conditions;
+export const isComparison = (op: string): op is Comparison => op in conditions;
 
 const shifts = { shiftLeft: ["shlx", "shl_imm"], shiftRight: ["sarx", "sar_imm"], shiftRightLogical: ["shrx", "shr_imm"] } as const;
 
@@ -233,7 +232,7 @@ function twoAddress(s: Selector, name: "sub" | "imul" | "and" | "or" | "xor", a:
 }
 
 /** Compares and hands the condition that holds to `then`, which uses the flags at once. */
-function compare(s: Selector, a: Value, b: Value, op: Comparison, then: (condition: Comparison) => void): void {
+export function compare(s: Selector, a: Value, b: Value, op: Comparison, then: (condition: Comparison) => void): void {
   const mirrored = { eq: "eq", ne: "ne", lt: "gt", le: "ge", gt: "lt", ge: "le" } as const;
   if (a.op === "constant" && b.op !== "constant" && op in mirrored) {
     compare(s, b, a, mirrored[op as keyof typeof mirrored], then);
@@ -247,27 +246,4 @@ function compare(s: Selector, a: Value, b: Value, op: Comparison, then: (conditi
     s.put("cmp", [first, second(s, b)]);
   }
   then(op);
-}
-
-/** Jumps when a condition other than a comparison of floats, `and`, `or` or `not` is `when`. */
-export function branchOnInts(s: Selector, condition: Value, label: Label, when: boolean): void {
-  if (condition.op === "constant") {
-    if ((condition.value !== 0) === when) s.put("jmp", [label]);
-    return;
-  }
-  if ("args" in condition) {
-    const [a, b] = condition.args as [Value, Value];
-    const { op } = condition;
-    if ((op === "any" || op === "all") && a.type === "mask") {
-      branchOnMask(s, op, a, (jump) => s.put(jump, [label]), when);
-      return;
-    }
-    if (isComparison(op) && a.type === "i32") {
-      compare(s, a, b, op, (found) => s.put(`j${conditions[found][when ? 0 : 1]}` as InstructionName, [label]));
-      return;
-    }
-  }
-  const value = s.value(condition);
-  s.put("test", [value, value]);
-  s.put(when ? "jne" : "je", [label]);
 }
