@@ -6,7 +6,6 @@ import type {
   KernelModule,
   LoadValue,
   Machine,
-  MemoryType,
   Region,
   Statement,
   StoreStatement,
@@ -14,6 +13,7 @@ import type {
   ValueType,
   Variable,
 } from "./language.ts";
+import { memoryBytes } from "./language.ts";
 import { variableSetBy, visitStatements } from "./statements.ts";
 import * as v from "./values.ts";
 
@@ -33,8 +33,6 @@ export const reportWords = 3;
 
 /** Reads may begin so many bytes before a buffer and end so many after it: the contract of lowered nests. */
 const slack = 128;
-
-const memoryBytes = { f32: 4, i32: 4, u8: 1 } as const satisfies Record<MemoryType, number>;
 
 /**
  * Entries keep their names and parameters. An access out of its buffer (reads: by more than 128 bytes) does not happen, a read gives 0,

@@ -20,8 +20,10 @@ export interface Machine {
 /** Scalars, and vectors of `Machine.lanes` values. A `mask` is a vector of booleans. A `pointer` is an address of the machine's width. */
 export type ValueType = "pointer" | "i32" | "f32" | "bool" | "vi32" | "vf32" | "mask";
 
-/** How a value lies in memory. `u8` is widened to i32 (zero-extended) when loaded and truncated when stored. */
-export type MemoryType = "f32" | "i32" | "u8";
+/** How a value lies in memory. `u8` and `u16` are widened to i32 (zero-extended) when loaded and truncated when stored. */
+export type MemoryType = "f32" | "i32" | "u16" | "u8";
+
+export const memoryBytes = { f32: 4, i32: 4, u16: 2, u8: 1 } as const satisfies Record<MemoryType, number>;
 
 /** base + index + offset, in bytes. `index` is signed 32 bits: one buffer is smaller than 2 GiB. */
 export interface Address {

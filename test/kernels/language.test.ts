@@ -157,23 +157,40 @@ test("a transpose of lanes × lanes, shuffle, extract, replace, horizontal reduc
   expect([...f32.subarray(40, 44)]).toEqual([26, 5 * 6 * 7 * 8, 5, 8]);
 });
 
-test("partial stores write exactly the first lanes, of floats and bytes, for constant and variable counts", () => {
-  for (const memory of ["f32", "u8"] as const) {
+test("partial stores write exactly the first lanes, of floats, words and bytes, for constant and variable counts", () => {
+  for (const memory of ["f32", "u16", "u8"] as const) {
     for (let count = 0; count <= 4; count++) {
       const { f32, u8, run } = harness((k, p, n) => {
-        const vector = memory === "f32" ? v.laneFloats([1, 2, 3, 4]) : v.laneConstants([257, 2, 3, 4]);
+        const vector = memory === "f32" ? v.laneFloats([1, 2, 3, 4]) : v.laneConstants([(memory === "u8" ? 256 : 65536) + 1, 2, 3, 4]);
         k.storePartial(v.at(p, undefined, 16), vector, n, memory);
         k.storePartial(v.at(p, undefined, 64), vector, v.i32(count), memory);
       });
       u8.fill(0);
       run(count);
-      const data = memory === "f32" ? f32 : u8;
-      const at = memory === "f32" ? 4 : 16;
+      const data = memory === "f32" ? f32 : memory === "u8" ? u8 : new Uint16Array(u8.buffer, u8.byteOffset, 64);
+      const at = memory === "f32" ? 4 : memory === "u8" ? 16 : 8;
       const want = [1, 2, 3, 4, 0, 0].map((x, lane) => (lane < count ? x : 0));
       expect([...data.subarray(at, at + 6)]).toEqual(want);
       expect([...data.subarray(at * 4, at * 4 + 6)]).toEqual(want);
     }
   }
+});
+
+test("words of 16 bits widen when loaded and truncate when stored", () => {
+  const { u8, i32, run } = harness((k, p) => {
+    const words = k.let(v.loadAs("vi32", "u16", v.at(p, undefined, 2)));
+    k.store(v.at(p, undefined, 16), words);
+    k.store(v.at(p, undefined, 32), v.add(words, 65000), "u16");
+    k.store(v.at(p, undefined, 48), v.loadSplat(v.at(p, undefined, 4), "u16"));
+    k.store(v.at(p, undefined, 64), v.sub(v.loadAs("i32", "u16", v.at(p, undefined, 4)), 65536), "u16");
+  });
+  const u16 = new Uint16Array(u8.buffer, u8.byteOffset, 64);
+  u16.set([7, 1, 40000, 65535, 4]);
+  run();
+  expect([...i32.subarray(4, 8)]).toEqual([1, 40000, 65535, 4]);
+  expect([...u16.subarray(16, 20)]).toEqual([65001, 39464, 64999, 65004]);
+  expect([...i32.subarray(12, 16)]).toEqual([40000, 40000, 40000, 40000]);
+  expect(u16[32]).toBe(40000);
 });
 
 test("bytes widen when loaded and truncate when stored", () => {

@@ -14,9 +14,14 @@ export interface EmitOptions {
 const lanes = 4;
 
 /** Takes byte 0 of every 32-bit lane, four times over. */
-export const lowBytes = [0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12];
+export const lowBytes = {
+  u8: [0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12],
+  u16: [0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13],
+} as const;
 /** The upper halves of two pairs of 64-bit products. */
 const upperHalves = [4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31];
+
+const scalarLoads = { u8: code.i32Load8Unsigned, u16: code.i32Load16Unsigned, i32: code.i32Load, f32: code.f32Load } as const;
 
 export class ValueEmitter {
   readonly #a: Assembler;
@@ -43,12 +48,14 @@ export class ValueEmitter {
         const offset = this.address(value.address);
         const { memory, splat } = value;
         if (!isVector(value.type)) {
-          a.memory({ u8: code.i32Load8Unsigned, i32: code.i32Load, f32: code.f32Load }[memory], offset);
-        } else if (memory !== "u8") {
+          a.memory(scalarLoads[memory], offset);
+        } else if (memory === "f32" || memory === "i32") {
           a.memory(splat ? code.v128Load32Splat : code.v128Load, offset);
         } else if (splat) {
-          a.memory(code.i32Load8Unsigned, offset);
+          a.memory(scalarLoads[memory], offset);
           a.op(code.i32x4Splat);
+        } else if (memory === "u16") {
+          a.memory(code.load16x4Unsigned, offset);
         } else {
           a.memory(code.load32Zero, offset);
           a.op(code.extendLowI8ToI16Unsigned);

@@ -1,5 +1,13 @@
 // Emits the body of one kernel function: its statements as WebAssembly instructions.
-import type { AwaitStatement, KernelFunction, LoopStatement, Statement, StoreStatement, Value } from "../../kernels/language.ts";
+import {
+  type AwaitStatement,
+  type KernelFunction,
+  type LoopStatement,
+  memoryBytes,
+  type Statement,
+  type StoreStatement,
+  type Value,
+} from "../../kernels/language.ts";
 import { isVector } from "../../kernels/values.ts";
 import { Assembler } from "./assembler.ts";
 import { type EmitOptions, lowBytes, ValueEmitter } from "./emit-value.ts";
@@ -172,28 +180,28 @@ class FunctionEmitter {
   #store({ memory, address, value }: StoreStatement): void {
     const a = this.#a;
     const offset = this.#values.address(address);
-    if (value.op === "extract" && memory !== "u8") {
+    if (value.op === "extract" && memoryBytes[memory] === 4) {
       this.#values.push(value.args[0]!);
       a.memory(code.store32Lane, offset, value.immediate[0]!);
       return;
     }
     this.#values.push(value);
     if (!isVector(value.type)) {
-      a.memory({ u8: code.i32Store8, i32: code.i32Store, f32: code.f32Store }[memory], offset);
-    } else if (memory === "u8") {
-      this.#gatherBytes();
-      a.memory(code.store32Lane, offset, 0);
+      a.memory({ u8: code.i32Store8, u16: code.i32Store16, i32: code.i32Store, f32: code.f32Store }[memory], offset);
+    } else if (memory === "u8" || memory === "u16") {
+      this.#gatherBytes(memory);
+      a.memory(memory === "u8" ? code.store32Lane : code.store64Lane, offset, 0);
     } else {
       a.memory(code.v128Store, offset);
     }
   }
 
   /** Replaces the vector on the stack by its lanes' low bytes, side by side. */
-  #gatherBytes(): void {
+  #gatherBytes(memory: keyof typeof lowBytes): void {
     const vector = this.#a.temporary("vi32");
     this.#a.op(code.localTee, vector);
     this.#a.get(vector);
-    this.#a.shuffle(lowBytes);
+    this.#a.shuffle(lowBytes[memory]);
   }
 
   /** A constant count becomes lane stores; a variable one tests its bits: 4, then 2, then 1. */
@@ -204,9 +212,9 @@ class FunctionEmitter {
     const offset = this.#values.address(address);
     a.op(code.localSet, place);
     this.#values.push(value);
-    if (memory === "u8") this.#gatherBytes();
+    if (memory === "u8" || memory === "u16") this.#gatherBytes(memory);
     a.op(code.localSet, vector);
-    const size = memory === "u8" ? 1 : 4;
+    const size = memoryBytes[memory];
     const store = (width: number, lane: number) => {
       a.get(place, vector);
       if (width * size === 16) {

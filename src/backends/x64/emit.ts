@@ -348,7 +348,9 @@ const neverFromMemory: ReadonlySet<InstructionName> = new Set<InstructionName>([
   "korw",
   "kxorw",
   "vpmovzxbd",
+  "vpmovzxwd",
   "movzx8",
+  "movzx16",
 ]);
 
 /** A copy of a register to itself. A 32-bit one clears the upper half, which nothing needs. */

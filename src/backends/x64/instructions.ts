@@ -125,6 +125,7 @@ export const instructions = {
   mov_store8: legacy("mr", [0x88]),
   mov_store16: legacy("mr", [0x89], { prefix: 0x66 }),
   movzx8: legacy("rm", [0x0f, 0xb6], { pointer: "byte ptr " }),
+  movzx16: legacy("rm", [0x0f, 0xb7], { pointer: "word ptr " }),
   movsxd: legacy("rm", [0x63], { pointer: "dword ptr " }),
   lea: legacy("rm", [0x8d]),
   add: alu(0).rm,
@@ -220,7 +221,9 @@ export const instructions = {
   vpbroadcastd: vector("rm", 1, 2, 0x58, { tuple: 4 }),
   vpbroadcastd_general: vector("rm", 1, 2, 0x7c, { encodings: "evex" }),
   vpmovzxbd: vector("rm", 1, 2, 0x31, { tuple: "quarter" }),
+  vpmovzxwd: vector("rm", 1, 2, 0x33, { tuple: "half" }),
   vpmovdb_store: vector("mr", 2, 2, 0x31, { encodings: "evex", tuple: "quarter" }),
+  vpmovdw_store: vector("mr", 2, 2, 0x33, { encodings: "evex", tuple: "half" }),
   vmaskmovps_store: vector("mvr", 1, 2, 0x2e, { encodings: "vex" }),
 
   // Single-precision arithmetic.
@@ -286,6 +289,8 @@ export const instructions = {
   vpermi2ps: vector("rvm", 1, 2, 0x77, { encodings: "evex", broadcasts: true }),
   vpermilps_imm: vector("rmi", 1, 3, 0x04, { broadcasts: true }),
   vpunpckldq: packedInt(1, 0x62),
+  vpunpcklqdq: packedInt(1, 0x6c, { evexWide: 1, broadcasts: false }),
+  vpunpckhqdq: packedInt(1, 0x6d, { evexWide: 1, broadcasts: false }),
   vpshufb: vector("rvm", 1, 2, 0x00),
   vextractf128: vector("mri", 1, 3, 0x19, { encodings: "vex", length: 1 }),
   vextractf32x4: vector("mri", 1, 3, 0x19, { encodings: "evex", tuple: 16 }),
@@ -313,6 +318,6 @@ export type InstructionName = keyof typeof instructions;
 export function mnemonic(name: InstructionName): string {
   if (name === "lock_add" || name === "lock_xadd") return name.replace("_", " ");
   if (name === "mov_imm64") return "movabs";
-  if (name === "movzx8") return "movzx";
+  if (name === "movzx8" || name === "movzx16") return "movzx";
   return name.replace(/_.*$/, "");
 }

@@ -6,6 +6,7 @@ import { FunctionDraft } from "./draft.ts";
 import { floatOperation } from "./floats.ts";
 import { intOperation } from "./ints.ts";
 import { maskConstant, maskOperation } from "./masks.ts";
+import { isNarrow, loadNarrow, loadNarrowVector } from "./narrow.ts";
 import { bitsOf, type ConstantPool } from "./pool.ts";
 import { type Memory, memory, type Register, register } from "./registers.ts";
 import { scalarOperation } from "./scalars.ts";
@@ -63,7 +64,7 @@ export class Selector extends FunctionDraft {
       if (scalar && !broadcast) return this.pool.words([bitsOf(value.value)]);
       return this.constantVector(value.type === "vf32" || value.type === "f32" ? bitsOf(value.value) : value.value, broadcast);
     }
-    if (value.op === "load" && value.count === undefined && value.memory !== "u8") {
+    if (value.op === "load" && value.count === undefined && !isNarrow(value.memory)) {
       if (scalar) return broadcast ? this.value(value) : this.address(value.address);
       if (isVector(value.type) && !value.splat) return this.address(value.address);
       if (isVector(value.type) && splats) return { ...this.address(value.address), broadcast: true };
@@ -103,20 +104,15 @@ export class Selector extends FunctionDraft {
 
   #load(load: Extract<Value, { op: "load" }>, into: Register): Register {
     const address = this.address(load.address);
-    if (!isVector(load.type)) {
-      this.put(load.memory === "u8" ? "movzx8" : load.memory === "i32" ? "mov_load" : "vmovss_load", [into, address]);
-    } else if (load.memory === "u8") {
-      if (load.splat) this.splatGeneral(into, this.#byte(address));
-      else this.put("vpmovzxbd", [into, address]);
-    } else {
+    const { memory: how } = load;
+    if (isNarrow(how)) {
+      if (isVector(load.type)) loadNarrowVector(this, how, into, address, load.splat);
+      else loadNarrow(this, how, into, address);
+    } else if (isVector(load.type)) {
       this.put(load.splat ? "vbroadcastss" : "vmovups_load", [into, address]);
+    } else {
+      this.put(how === "i32" ? "mov_load" : "vmovss_load", [into, address]);
     }
-    return into;
-  }
-
-  #byte(address: Memory): Register {
-    const into = this.temporary("r32");
-    this.put("movzx8", [into, address]);
     return into;
   }
 

@@ -29,6 +29,7 @@ const shapes: Partial<Record<InstructionName, readonly (readonly RegisterClass[]
   mov_store8: [["r8", "r8"]],
   mov_store16: [["r16", "r16"]],
   movzx8: [["r32", "r8"]],
+  movzx16: [["r32", "r16"]],
   movsxd: [["r64", "r32"]],
   lea: [["r64", "r64"]],
   ...Object.fromEntries(
@@ -60,7 +61,12 @@ const shapes: Partial<Record<InstructionName, readonly (readonly RegisterClass[]
     ["y", "x"],
     ["z", "x"],
   ],
+  vpmovzxwd: [
+    ["y", "x"],
+    ["z", "y"],
+  ],
   vpmovdb_store: [["x", "z"]],
+  vpmovdw_store: [["y", "z"]],
   vpslld: [
     ["x", "x", "x"],
     ["y", "y", "x"],
@@ -124,6 +130,7 @@ const onlyMemory: readonly InstructionName[] = [
   "vmovss_store",
   "vmovq_store",
   "vpmovdb_store",
+  "vpmovdw_store",
   "kmovw_store",
   "vmovntps",
   "lock_add",

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MachineName } from "../../../src/backends/x64/cpu.ts";
 import type { FunctionBuilder } from "../../../src/kernels/builder.ts";
-import { type OperationName, type OperationRule, operations, type Value } from "../../../src/kernels/language.ts";
+import { memoryBytes, type OperationName, type OperationRule, operations, type Value } from "../../../src/kernels/language.ts";
 import * as v from "../../../src/kernels/values.ts";
 import { harness, here, machineOf } from "./harness.ts";
 
@@ -424,8 +424,8 @@ describe.each(here)("%s", (name: MachineName) => {
     expect([...f32.subarray(64, 68)]).toEqual([Number.NaN, Number.NaN, -0, 0]);
   });
 
-  it("partial stores write exactly the first lanes, of floats and bytes, for constant and variable counts", () => {
-    for (const memory of ["f32", "i32", "u8"] as const) {
+  it("partial stores write exactly the first lanes, of floats, words and bytes, for constant and variable counts", () => {
+    for (const memory of ["f32", "i32", "u16", "u8"] as const) {
       for (let count = 0; count <= lanes; count++) {
         const { i32, f32, u8, run } = harness((k, p, n) => {
           const values = Array.from({ length: lanes }, (_, lane) => lane + 257);
@@ -435,14 +435,32 @@ describe.each(here)("%s", (name: MachineName) => {
         }, machine);
         u8.subarray(0, 1024).fill(0);
         run(count);
-        const data = memory === "f32" ? f32 : memory === "i32" ? i32 : u8;
-        const size = memory === "u8" ? 1 : 4;
+        const data = { f32, i32, u16: new Uint16Array(u8.buffer, u8.byteOffset, 512), u8 }[memory];
+        const size = memoryBytes[memory];
         const want = Array.from({ length: lanes + 4 }, (_, lane) => (lane < count ? (memory === "u8" ? lane + 1 : lane + 257) : 0));
         expect([...data.subarray(128 / size, 128 / size + lanes + 4)]).toEqual(want);
         expect([...data.subarray(512 / size, 512 / size + lanes + 4)]).toEqual(want);
         expect([...u8.subarray(120, 128), ...u8.subarray(504, 512)]).toEqual(new Array(16).fill(0));
       }
     }
+  });
+
+  it("words of 16 bits widen when loaded and truncate when stored", () => {
+    const { u8, i32, run } = harness((k, p) => {
+      const words = k.let(v.loadAs("vi32", "u16", v.at(p, undefined, 2)));
+      k.store(v.at(p, undefined, 64), words);
+      k.store(v.at(p, undefined, 128), v.add(words, 65000), "u16");
+      k.store(v.at(p, undefined, 192), v.loadSplat(v.at(p, undefined, 4), "u16"));
+      k.store(v.at(p, undefined, 256), v.sub(v.loadAs("i32", "u16", v.at(p, undefined, 4)), 65536), "u16");
+    }, machine);
+    const u16 = new Uint16Array(u8.buffer, u8.byteOffset, 512);
+    for (let i = 0; i <= lanes; i++) u16[i] = i * 4001;
+    run();
+    const words = Array.from({ length: lanes }, (_, i) => (i + 1) * 4001);
+    expect([...i32.subarray(16, 16 + lanes)]).toEqual(words);
+    expect([...u16.subarray(64, 64 + lanes)]).toEqual(words.map((x) => (x + 65000) & 65535));
+    expect([...i32.subarray(48, 48 + lanes)]).toEqual(new Array(lanes).fill(8002));
+    expect(u16[128]).toBe(8002);
   });
 
   it("bytes widen when loaded and truncate when stored", () => {
