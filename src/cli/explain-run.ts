@@ -1,8 +1,8 @@
 // kasane explain RUN: where any number of a recorded training step comes from, as far back as asked for.
 
 import {
-  type ExplanationTree,
   explainTree,
+  explanationTreeJson,
   explanationTreeText,
   firstNonFinite,
   nudge,
@@ -13,6 +13,7 @@ import { UsageError } from "../util/errors.ts";
 import { type RecordedSamples, recordPath } from "./recorded.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./terminal.ts";
+import { walk } from "./walk.ts";
 
 export interface ExplainRunOptions extends RecordedSamples {
   /** "hidden1[0, 3]", "output.weight.grad[1, 2]". */
@@ -21,6 +22,8 @@ export interface ExplainRunOptions extends RecordedSamples {
   readonly breadth?: number;
   /** Numbers written out of a long sum. */
   readonly terms?: number;
+  /** Show an op of the run instead, by its number; true: all, or in a terminal one by one. */
+  readonly step?: number | true;
   /** Change the number by so much, too, and see what the loss does. */
   readonly nudge?: number;
 }
@@ -28,6 +31,7 @@ export interface ExplainRunOptions extends RecordedSamples {
 /** @returns the exit code */
 export async function explainRun(terminal: Terminal, path: string, options: ExplainRunOptions): Promise<number> {
   const run = await recordPath(terminal.host.cwd, path, options);
+  if (options.step !== undefined) return walk(terminal, run, { ...options, step: options.step });
   const { tensor, position } = selectElement(run, options.at ?? "loss");
   if (position === undefined)
     throw new UsageError(`--at ${options.at}: which of its numbers? Its shape is [${tensor.shape.join(", ")}]`, {
@@ -52,25 +56,9 @@ export async function explainRun(terminal: Terminal, path: string, options: Expl
       terminal.print(line);
   }
   terminal.result({
-    ...asData(tree),
+    ...explanationTreeJson(tree),
     ...(nudged === undefined ? {} : { nudge: { ...nudged } }),
     ...(bad === undefined ? {} : { notFinite: String(bad) }),
   });
   return 0;
-}
-
-/** The tree without the tensors' numbers. */
-function asData({ tensor, position, value, name, explanation, because }: ExplanationTree): object {
-  const { source, shape } = tensor;
-  return {
-    name,
-    position,
-    value,
-    shape,
-    ...(source === undefined
-      ? {}
-      : { op: source.op.name, formula: source.op.source, layer: source.path, pass: source.pass, site: source.site }),
-    ...(explanation === undefined ? {} : { sentence: explanation.lines.at(-1)?.sentence }),
-    because: because.map(asData),
-  };
 }

@@ -31,10 +31,29 @@ const host: Host = {
     signals.forEach((signal, n) => void process.on(signal, listeners[n] as () => void));
     return () => signals.forEach((signal, n) => void process.off(signal, listeners[n] as () => void));
   },
+  ...(process.stdin.isTTY ? { onKey } : {}),
   exit: (code) => process.exit(code),
 };
 
 process.exitCode = await run(process.argv.slice(2), host);
+
+function onKey(handler: (key: string) => void): () => void {
+  const { stdin } = process;
+  const listener = (keys: Buffer): void => {
+    for (const key of keysIn(keys.toString())) handler(key);
+  };
+  stdin.setRawMode(true).on("data", listener).resume();
+  return () => void stdin.off("data", listener).setRawMode(false).pause();
+}
+
+/** Several may come at once; arrows are three characters. */
+function* keysIn(text: string): Generator<string> {
+  for (let at = 0; at < text.length; ) {
+    const length = text.startsWith("\u001b[", at) ? 3 : 1;
+    yield text.slice(at, at + length);
+    at += length;
+  }
+}
 
 /** "kasane" when installed, "npx kasane" when npx started it, in a checkout the command that works there. */
 function nameOf(path: string): string {

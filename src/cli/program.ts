@@ -123,12 +123,14 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     "explain runs/digits-1",
     'explain runs/digits-1 --at "output[0, 3]" --depth 2',
     'explain runs/digits-1 --at "output.weight.grad[3, 17]" --nudge 0.001',
+    "explain runs/digits-1 --step",
   ])
     .argument("[OP|RUN|FILE]", "an op's name; the folder of a run; a module with a function to record. Without it all ops are listed")
     .option("--at <ELEMENT>", "which number: a layer or parameter with its place, .grad or .new behind the name (default: loss)")
     .option("--depth <N>", "how many steps back (default: 4)", wholeNumber(0))
     .option("--breadth <N>", "how many numbers to follow at each step (default: 3)", wholeNumber(1))
     .option("--terms <N>", "how many terms of a long sum to write out (default: 8)", wholeNumber(2))
+    .option("--step [N]", "op N of the run instead: what went in and came out; without N all, in a terminal one by one", wholeNumber(1))
     .option("--nudge <BY>", "also change the number by so much and see what the loss does", anyNumber)
     .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
     .option("--batch <N>", "how many samples (default: as in training)", wholeNumber(1))

@@ -48,7 +48,8 @@ export function chainRuleJson(rule: ChainRule): Json {
   });
 }
 
-function plain(value: unknown): Json {
+/** The same value as JSON can hold it: undefined fields are left out, numbers that JSON has no form for are strings. */
+export function plain(value: unknown): Json {
   if (typeof value === "number")
     return Number.isFinite(value) && !Object.is(value, -0) ? value : Object.is(value, -0) ? "-0" : String(value);
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;

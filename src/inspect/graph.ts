@@ -1,6 +1,7 @@
 // A recorded run as a graph that people can look at: layers that open into ops, with shapes, statistics and memory.
 
 import { byteLength } from "../compiler/memory.ts";
+import { printFormula } from "../formula/print.ts";
 import type { Pass } from "../tensor/tape.ts";
 import type { HostArray } from "../tensor/types.ts";
 import { tensorName } from "./elements.ts";
@@ -140,7 +141,7 @@ function opNode(id: string, ops: readonly RecordedOp[], { groups, closed }: Plac
     bytes: ops.reduce((sum, op) => sum + byteLength(op.output), 0),
     iterations: ops.reduce((sum, op) => sum + iterationsOf(op), 0),
     pass,
-    formula: closed === undefined ? last.op.source : undefined,
+    formula: closed === undefined ? printFormula(last.op.formula) : undefined,
     site,
   };
 }

@@ -3,11 +3,14 @@
 export type { ChartOptions, Series } from "./chart.ts";
 export { chartSvg } from "./chart-svg.ts";
 export { chartText, type TextChartSize } from "./chart-text.ts";
+export { RunCursor, type RunStop, type StopInput, type StopPlace } from "./cursor.ts";
+export { stopsText, stopText } from "./cursor-text.ts";
 export * from "./diagnose/index.ts";
 export { graphDot, graphMermaid, graphSvg } from "./draw-graph.ts";
 export { elementName, positionOf, tensorName } from "./elements.ts";
 export type * from "./events.ts";
 export { type ElementRead, type ExplainedElement, explainElement } from "./explain.ts";
+export { elementJson, explanationTreeJson, stopJson } from "./explain-json.ts";
 export { elementText, explanationTreeText } from "./explain-text.ts";
 export { type ExplanationTree, explainTree, type TreeOptions } from "./explain-tree.ts";
 export { type CheckedElement, checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradient-check.ts";

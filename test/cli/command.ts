@@ -15,6 +15,8 @@ export type Interrupt = (signal: "SIGINT" | "SIGTERM") => void;
 export interface CommandOptions {
   readonly terminal?: boolean;
   readonly env?: Host["env"];
+  /** Keys that are pressed one after the other, each once something is drawn. */
+  readonly keys?: readonly string[];
   readonly interrupt?: (send: Interrupt, text: string) => void;
   /** Sent as soon as the command listens. */
   readonly signal?: "SIGINT" | "SIGTERM";
@@ -45,8 +47,24 @@ export async function runCommand(cwd: string, line: string | readonly string[], 
         send = () => undefined;
       };
     },
+    ...(more.keys === undefined ? {} : { onKey: pressing(more.keys) }),
     exit: (code) => void exits.push(code),
   };
   const code = await run(typeof line === "string" ? line.split(" ") : line, host);
   return { code, out, err, exits };
+}
+
+function pressing(keys: readonly string[]): NonNullable<Host["onKey"]> {
+  return (handler) => {
+    let isListening = true;
+    void (async () => {
+      for (const key of keys) {
+        await Promise.resolve();
+        if (isListening) handler(key);
+      }
+    })();
+    return () => {
+      isListening = false;
+    };
+  };
 }

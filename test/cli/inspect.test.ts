@@ -35,6 +35,29 @@ describe("kasane explain RUN", () => {
     expect(json.because.length).toBeGreaterThan(0);
   });
 
+  it("steps through the run: all ops, one of them, the one that computed a number", async () => {
+    const { out } = await kasane("explain", "run", "--step");
+    expect(out).toMatch(/^ 1 {2}forward {3}hidden1 +linearBias +\[8, 3\]/);
+    expect(out).toMatch(/^\d+ {2}update +output\.bias +adamStep/m);
+    expect(out.split("\n").every((line) => line.length <= 80)).toBe(true);
+    expect((await kasane("explain", "run", "--step", "2")).out).toMatch(/^step 2 of 25, forward: relu in relu1\n {2}y = max\(x, 0\)\n/);
+    const backward = await kasane("explain", "run", "--step", "--at", "output.weight.grad[1, 2]");
+    expect(backward.out).toContain("\n∂L/∂output.weight[1, 2] = ");
+    expect(backward.out).toContain(" × ");
+    expect(JSON.parse((await kasane("explain", "run", "--step", "2", "--json")).out)).toMatchObject({ step: 2, of: 25, op: "relu" });
+    expect(JSON.parse((await kasane("explain", "run", "--step", "--json")).out).steps).toHaveLength(25);
+    expect((await kasane("explain", "run", "--step", "26")).err).toContain("there is no step 26, the run has 25");
+  });
+
+  it("steps by key in a terminal", async () => {
+    const press = async (...keys: readonly string[]) => {
+      const { code, out } = await runCommand(cwd, ["explain", "run", "--step"], { terminal: true, keys });
+      return { code, steps: [...out.matchAll(/step (\d+) of 25/g)].map(([, step]) => Number(step)) };
+    };
+    expect(await press("n", "\u001b[C", "x", "p", "G", "n", "g", "q", "n")).toEqual({ code: 0, steps: [1, 2, 3, 2, 25, 25, 1] });
+    expect(await press("n", "\u0003")).toEqual({ code: 130, steps: [1, 2] });
+  });
+
   it("still explains ops", async () => {
     expect((await kasane("explain", "sigmoid")).out).toContain("1 / (1 + exp(-x))");
   });

@@ -1,0 +1,83 @@
+// kasane explain RUN --step: the ops of a recorded run one by one; in a terminal by key, elsewhere as a list or a single one.
+
+import { type Recording, RunCursor, stopJson, stopsText, stopText } from "../inspect/index.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface WalkOptions {
+  /** Which step, counted from 1; true: all of them. */
+  readonly step: number | true;
+  /** Begin at the op that computed this number. */
+  readonly at?: string;
+  /** Numbers written out of a long sum. */
+  readonly terms?: number;
+}
+
+const HELP = "n, →: next   p, ←: previous   g: first   G: last   q: end";
+const CLEAR = "\u001b[2J\u001b[H";
+
+/** @returns the exit code */
+export async function walk(terminal: Terminal, run: Recording, { step, at, terms = 8 }: WalkOptions): Promise<number> {
+  const cursor = new RunCursor(run, { terms });
+  if (at !== undefined) cursor.goTo(at);
+  if (step !== true) cursor.goTo(step);
+  const isChosen = step !== true || at !== undefined;
+  const { host, width } = terminal;
+  if (step === true && !terminal.json && host.stdout.isTerminal && terminal.canMove && host.onKey !== undefined)
+    return byKey(terminal, cursor, host.onKey);
+  if (isChosen) {
+    terminal.print(stopText(cursor.stop, 4, width));
+    terminal.result(stopJson(cursor.stop));
+    return 0;
+  }
+  terminal.print(stopsText(cursor, 3, width));
+  terminal.print();
+  terminal.print("one of them: --step N");
+  terminal.result({ steps: cursor.ops.map((_, n) => stopJson(cursor.goTo(n + 1))) });
+  return 0;
+}
+
+/** Draws one step after the other, as keys ask for them. */
+function byKey({ host, width, colors }: Terminal, cursor: RunCursor, onKey: NonNullable<Terminal["host"]["onKey"]>): Promise<number> {
+  const draw = (): void => host.stdout.write(`${CLEAR}${stopText(cursor.stop, 4, width)}\n\n${colors.dim(HELP)}\n`);
+  return new Promise((resolve) => {
+    const end = (code: number): void => {
+      stopListening();
+      resolve(code);
+    };
+    const actions: Readonly<Record<string, () => unknown>> = {
+      next: () => cursor.next(),
+      previous: () => cursor.previous(),
+      first: () => cursor.goTo(1),
+      last: () => cursor.goTo(cursor.count),
+    };
+    const stopListening = onKey((key) => {
+      if (key === "\u0003") return end(130);
+      const meant = KEYS[key];
+      if (meant === "end") return end(0);
+      if (meant === undefined) return;
+      actions[meant]?.();
+      draw();
+    });
+    draw();
+  });
+}
+
+/** What terminals send. */
+const KEYS: Readonly<Record<string, "next" | "previous" | "first" | "last" | "end">> = {
+  n: "next",
+  " ": "next",
+  "\r": "next",
+  "\u001b[C": "next",
+  "\u001b[B": "next",
+  p: "previous",
+  "\u007f": "previous",
+  "\u001b[D": "previous",
+  "\u001b[A": "previous",
+  g: "first",
+  "\u001b[H": "first",
+  G: "last",
+  "\u001b[F": "last",
+  q: "end",
+  "\u001b": "end",
+  "\u0004": "end",
+};
