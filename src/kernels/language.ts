@@ -246,6 +246,8 @@ export const operations = {
   /** replace(vector, scalar) at the immediate lane. */
   replace: { arity: 2, of: ["f32", "i32"], result: "same" },
   shuffle: { arity: 2, of: ["f32", "i32"], result: "same" },
+  /** lookup(table, indices): lane i is lane (indices[i] mod lanes) of the table. Vectors only; the indices are i32. */
+  lookup: { arity: 2, of: ["f32", "i32"], result: "same", vector: true },
   /** Of all lanes, by a tree of halves: lane i with lane i + lanes/2 first. */
   reduceAdd: { arity: 1, of: ["f32", "i32"], result: "same", reduces: true },
   reduceMul: { arity: 1, of: ["f32", "i32"], result: "same", reduces: true },
@@ -261,6 +263,8 @@ export interface OperationRule {
   readonly result: "same" | "bool" | "f32" | "i32" | "pointer";
   /** Has no vector form. */
   readonly scalar?: boolean;
+  /** Has no scalar form. */
+  readonly vector?: boolean;
   /** Vector → scalar. */
   readonly reduces?: boolean;
 }

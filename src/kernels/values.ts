@@ -75,6 +75,7 @@ export function operation(op: OperationName, inputs: readonly Input[], immediate
   const element = elementOf[first.type];
   if (!rule.of.includes(element)) throw new Error(`kernel language: ${op} of ${first.type}`);
   if (rule.scalar === true && isVector(first.type)) throw new Error(`kernel language: ${op} has no vector form`);
+  if (rule.vector === true && !isVector(first.type)) throw new Error(`kernel language: ${op} has no scalar form`);
   if (rule.reduces === true && !isVector(first.type)) return first;
   const wide = rule.reduces === true && element !== "pointer" ? element : first.type;
   const type = rule.result === "same" ? wide : rule.result === "pointer" ? "pointer" : typeLike(rule.result, wide);
@@ -88,6 +89,11 @@ function unify(op: OperationName, inputs: readonly Input[]): Value[] {
   if (op === "replace") {
     const [vector, scalar] = inputs as [Value, Input];
     return [vector, typeof scalar === "number" ? constant(elementOf[vector.type], scalar) : scalar];
+  }
+  if (op === "lookup") {
+    const [table, indices] = inputs as [Value, Value];
+    if (indices.type !== "vi32") throw new Error(`kernel language: lookup takes indices as vi32, got ${indices.type}`);
+    return [table, indices];
   }
   const values = inputs.filter((input): input is Value => typeof input !== "number");
   const wide = values.some((value) => isVector(value.type));
@@ -177,6 +183,8 @@ export const extract = (vector: Value, lane: number) => operation("extract", [ve
 export const replace = (vector: Value, lane: number, value: Input) => operation("replace", [vector, value], [lane]);
 /** Lane i of the result is lane sources[i] of the 2·lanes values of a followed by b. */
 export const shuffle = (a: Value, b: Value, sources: readonly number[]) => operation("shuffle", [a, b], sources);
+/** Lane i of the result is lane (indices[i] mod lanes) of the table. */
+export const lookup = (table: Value, indices: Value) => operation("lookup", [table, indices]);
 export const reduceAdd = (a: Value) => operation("reduceAdd", [a]);
 export const advance = (pointer: Value, bytes: Input) => operation("advance", [pointer, bytes]);
 

@@ -99,6 +99,16 @@ for (const [name, write, exact, inputs, limit] of functions) {
   });
 }
 
+test("erf and tanh end at exactly one, and keep infinities and NaN apart", () => {
+  for (const [write, end] of [
+    [erf, 4],
+    [tanh, 9.3125],
+  ] as const) {
+    const xs = Float32Array.from([end, end + 0.01, 20, 1e30, Number.POSITIVE_INFINITY].flatMap((x) => [x, -x]));
+    for (const { how, out } of run((k, x) => write(k, x), xs, xs)) expect({ how, out: [...out] }).toEqual({ how, out: [...xs].map(Math.sign) });
+  }
+});
+
 test("pow is within 2 ulp for positive bases over the whole range, and follows IEEE 754 elsewhere", () => {
   const xs: number[] = [];
   const ys: number[] = [];

@@ -173,6 +173,9 @@ export class ValueEmitter {
         this.push(b);
         this.#a.shuffle(immediate.flatMap((lane) => [0, 1, 2, 3].map((byte) => lane * 4 + byte)));
         return;
+      case "lookup":
+        this.#lookUp(a, b);
+        return;
       case "mulHighUnsigned":
         this.#mulHigh(a, b, wide);
         return;
@@ -241,6 +244,21 @@ export class ValueEmitter {
     this.push(value);
     this.#a.i32(-1);
     this.#a.op(code.i32Xor);
+  }
+
+  /** swizzle takes bytes: those of lane n are 4n, 4n + 1, 4n + 2 and 4n + 3. */
+  #lookUp(table: Value, indices: Value): void {
+    this.push(table);
+    this.push(indices);
+    for (const [word, instruction] of [
+      [3, code.v128And],
+      [0x04040404, code.i32x4Mul],
+      [0x03020100, code.i32x4Add],
+    ] as const) {
+      this.#constant("vi32", word);
+      this.#a.op(instruction);
+    }
+    this.#a.op(code.swizzle);
   }
 
   #mulHigh(a: Value, b: Value, wide: boolean): void {

@@ -4,7 +4,7 @@ import { isVector } from "../../kernels/values.ts";
 import { compareFloats } from "./compare.ts";
 import { branch } from "./conditions.ts";
 import type { InstructionName } from "./instructions.ts";
-import { extractLane, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
+import { extractLane, lookUpLanes, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
 import { selectLanes } from "./masks.ts";
 import type { Register, RegisterClass } from "./registers.ts";
 import type { Selector } from "./selector.ts";
@@ -81,6 +81,8 @@ export function floatOperation(s: Selector, operation: Operation, target: Regist
       return replaceLane(s, s.value(a), immediate[0]!, s.value(b), "f32", target);
     case "shuffle":
       return shuffleLanes(s, a, b, immediate, target);
+    case "lookup":
+      return lookUpLanes(s, a, b, target);
     case "reduceAdd":
     case "reduceMul":
     case "reduceMin":

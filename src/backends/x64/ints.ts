@@ -2,7 +2,7 @@
 import type { Operation, Value } from "../../kernels/language.ts";
 import { compareInts } from "./compare.ts";
 import type { InstructionName } from "./instructions.ts";
-import { extractLane, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
+import { extractLane, lookUpLanes, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
 import { selectLanes } from "./masks.ts";
 import type { Register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
@@ -108,6 +108,8 @@ export function intOperation(s: Selector, operation: Operation, target: Register
       return replaceLane(s, s.value(a), immediate[0]!, s.value(b), "i32", target);
     case "shuffle":
       return shuffleLanes(s, a, b, immediate, target);
+    case "lookup":
+      return lookUpLanes(s, a, b, target);
     case "reduceAdd":
     case "reduceMul":
     case "reduceMin":

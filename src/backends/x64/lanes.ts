@@ -82,6 +82,15 @@ export function shuffleLanes(s: Selector, a: Value, b: Value, sources: readonly 
   return into;
 }
 
+/** Lane i of the result is lane (indices[i] mod lanes) of the table: the instruction ignores the other bits of an index. */
+export function lookUpLanes(s: Selector, table: Value, indices: Value, target: Register | undefined): Register {
+  const index = s.value(indices);
+  const from = s.source(table, false);
+  const into = target ?? s.temporary(s.vector);
+  s.put("vpermps", [into, index, from]);
+  return into;
+}
+
 /** By halves, lane i with lane i + half first; the result stands in lane 0. `combine` gives a new register. */
 export function reduceLanes(
   s: Selector,

@@ -1,5 +1,5 @@
 // Brings the values of a function into registers, or into operands that instructions read from memory.
-import type { Address, Machine, Value, ValueType, Variable } from "../../kernels/language.ts";
+import type { Address, LaneConstant, Machine, Value, ValueType, Variable } from "../../kernels/language.ts";
 import { isVector } from "../../kernels/values.ts";
 import type { Callee } from "./calls.ts";
 import { FunctionDraft } from "./draft.ts";
@@ -38,7 +38,7 @@ export class Selector extends FunctionDraft {
         return this.#constant(value.type, value.value, target ?? this.temporary(this.classOf(value.type)));
       case "lanes": {
         const into = target ?? this.temporary(this.vector);
-        this.put("vmovups_load", [into, this.pool.words(value.values.map((number) => (value.type === "vf32" ? bitsOf(number) : number)))]);
+        this.put("vmovups_load", [into, this.#lanes(value)]);
         return into;
       }
       case "load":
@@ -64,12 +64,17 @@ export class Selector extends FunctionDraft {
       if (scalar && !broadcast) return this.pool.words([bitsOf(value.value)]);
       return this.constantVector(value.type === "vf32" || value.type === "f32" ? bitsOf(value.value) : value.value, broadcast);
     }
+    if (value.op === "lanes") return this.#lanes(value);
     if (value.op === "load" && value.count === undefined && !isNarrow(value.memory)) {
       if (scalar) return broadcast ? this.value(value) : this.address(value.address);
       if (isVector(value.type) && !value.splat) return this.address(value.address);
       if (isVector(value.type) && splats) return { ...this.address(value.address), broadcast: true };
     }
     return this.value(value);
+  }
+
+  #lanes({ type, values }: LaneConstant): Memory {
+    return this.pool.words(type === "vf32" ? values.map(bitsOf) : values);
   }
 
   /** The same 32 bits in all lanes, as memory. */

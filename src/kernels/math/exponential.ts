@@ -4,6 +4,7 @@ import type { Value, Variable } from "../language.ts";
 import * as v from "../values.ts";
 import type { MathFunction } from "./helpers.ts";
 import { clamp, polynomial, powerOfTwo, roundToInteger, signBit, withSign } from "./helpers.ts";
+import { byPieces } from "./pieces.ts";
 
 /** (eʳ − 1 − r) / r² for |r| ≤ ln 2 / 2: eʳ − 1 within 2⁻³¹. */
 const expTail = [0.500000005, 0.166666664, 0.0416663487, 0.0083333916, 0.00139416527, 0.000198459807];
@@ -71,7 +72,7 @@ export const expm1: MathFunction = (k, x) => {
   return v.select(v.eq(kept, 0), kept, result);
 };
 
-export const tanh: MathFunction = (k, x) => {
+const tanhByExp: MathFunction = (k, x) => {
   const kept = k.let(x);
   const magnitude = k.let(v.abs(kept));
   const square = k.let(v.mul(kept, kept));
@@ -81,6 +82,9 @@ export const tanh: MathFunction = (k, x) => {
   const large = withSign(v.sub(1, v.div(2, v.add(e, 1))), signBit(kept));
   return v.select(v.lt(magnitude, 0.625), v.select(v.eq(kept, 0), kept, small), large);
 };
+
+/** tanh(x)/x is within 2⁻²⁶ in every interval. */
+export const tanh = byPieces({ exact: Math.tanh, end: 9.3125, degree: 7 }, tanhByExp);
 
 /** Above 88, e^|x| overflows before sinh and cosh do: there (e^(|x|/2))² / 2 in the right order. */
 function huge(k: FunctionBuilder, magnitude: Value): Value {

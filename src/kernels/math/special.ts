@@ -1,10 +1,12 @@
 // erf, the floored remainder and the counter-based random generator.
+import { erf as exactErf } from "../../formula/functions.ts";
 import type { FunctionBuilder } from "../builder.ts";
 import type { Value } from "../language.ts";
 import * as v from "../values.ts";
 import { oneMinusExp } from "./exponential.ts";
 import type { MathFunction } from "./helpers.ts";
 import { head, polynomial, signBit, withSign } from "./helpers.ts";
+import { byPieces } from "./pieces.ts";
 
 /** −log(erfc t)/t − 1 for 0 ≤ t ≤ 3.95: 1 − e^(−t − t·P(t)) is within 2⁻²⁷ of erf. */
 const erfcExponent = [
@@ -13,12 +15,15 @@ const erfcExponent = [
 ];
 
 /** 1 − e^−u, with which nothing cancels near 0; where |x| > 3.92 erf is 1 in float32, and the bound keeps NaN. */
-export const erf: MathFunction = (k, x) => {
+const erfByExp: MathFunction = (k, x) => {
   const kept = k.let(x);
   const t = k.let(v.operation("pmin", [v.abs(kept), 3.95]));
   const u = k.let(v.fma(t, polynomial(t, erfcExponent), t));
   return withSign(oneMinusExp(k, u), signBit(kept));
 };
+
+/** erf(x)/x is within 2⁻²⁸ in every interval. */
+export const erf = byPieces({ exact: exactErf, end: 4, degree: 5 }, erfByExp);
 
 /** x − y·⌊x/y⌋: the sign of the divisor. Exact while |x/y| < 2²³. */
 export function floatMod(k: FunctionBuilder, a: Value, b: Value): Value {

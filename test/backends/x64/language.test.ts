@@ -132,6 +132,7 @@ const apart = [
   "extract",
   "replace",
   "shuffle",
+  "lookup",
   "reduceAdd",
   "reduceMul",
   "reduceMin",
@@ -278,6 +279,19 @@ describe.each(here)("%s", (name: MachineName) => {
     }
     const exact = evaluate("f32", pairs([1 + 2 ** -12]), true, (_, a, b) => v.fma(a, b, -1 - 2 ** -11), "registers");
     expect(exact[0]).toBe(2 ** -24);
+  });
+
+  it("look-ups take the table's lane that the low bits of each index say", () => {
+    const list = pairs(ints);
+    const table = Array.from({ length: lanes }, (_, lane) => 100 - lane);
+    for (const where of ["registers", "memory"] as const) {
+      const constant = evaluate("i32", list, true, (_, a) => v.lookup(v.laneConstants(table), a), where);
+      expect(constant).toEqual(list.map(([a]) => table[a & (lanes - 1)]));
+      const floats = evaluate("i32", list, true, (_, a) => v.convertToInt(v.lookup(v.laneFloats(table), a)), where);
+      expect(floats).toEqual(constant);
+      const loaded = evaluate("i32", list, true, (_, a, b) => v.lookup(b, a), where);
+      expect(loaded).toEqual(list.map(([a], i) => list[i - (i % lanes) + (a & (lanes - 1))]![1]));
+    }
   });
 
   it("shifts by constants and by variables", () => {
