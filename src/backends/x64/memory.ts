@@ -3,7 +3,9 @@ import { BackendError } from "../../util/errors.ts";
 import type { Native } from "./native.ts";
 
 const page = 4096;
-const wholePages = (bytes: number): number => Math.ceil(bytes / page) * page;
+/** A matrix whose rows lie a page apart would need an entry of the processor's table of pages per row. */
+const largePage = 2 ** 21;
+const wholePages = (bytes: number, size = page): number => Math.ceil(bytes / size) * size;
 
 /** Machine code in pages of its own: written first, executable afterwards, never both. */
 export class CodePages {
@@ -40,9 +42,10 @@ const reservations = [2 ** 37, 2 ** 35, 2 ** 33, 2 ** 31, 2 ** 30];
 
 /** Data of programs: a reserved range of addresses that never moves, usable from its start to its present size. */
 export class Heap {
-  /** Of byte 0; a multiple of the page size, with unusable pages before it and after the usable part. */
+  /** Of byte 0; a multiple of the size of large pages, with unusable pages before it and after the usable part. */
   readonly address: number;
   readonly most: number;
+  readonly #reserved: { readonly address: number; readonly bytes: number };
   readonly #native: Native;
   f32 = new Float32Array(0);
   i32 = new Int32Array(0);
@@ -55,9 +58,10 @@ export class Heap {
   constructor(native: Native, most = reservations[0]!) {
     this.#native = native;
     for (const bytes of [most, ...reservations.filter((candidate) => candidate < most)]) {
-      const address = native.map(bytes, "none");
+      const address = native.map(bytes + largePage, "none");
       if (address === undefined) continue;
-      this.address = address + page;
+      this.#reserved = { address, bytes: bytes + largePage };
+      this.address = wholePages(address + page, largePage);
       this.most = bytes - 2 * page;
       return;
     }
@@ -68,17 +72,19 @@ export class Heap {
   ensure(bytes: number): void {
     const now = this.u8.byteLength;
     if (bytes <= now) return;
-    const wanted = wholePages(bytes);
-    const generous = Math.min(this.most, Math.max(wanted, wholePages(now * 1.5)));
-    const size = [generous, wanted].find(
-      (candidate) => candidate >= wanted && candidate <= this.most && this.#native.protect(this.address, candidate, "write"),
+    const size = (least: number) => wholePages(least, least < largePage ? page : largePage);
+    const wanted = size(bytes);
+    const generous = Math.min(this.most, Math.max(wanted, size(now * 1.5)));
+    const granted = [generous, wanted, wholePages(bytes)].find(
+      (candidate) => candidate >= bytes && candidate <= this.most && this.#native.protect(this.address, candidate, "write"),
     );
-    if (size === undefined) {
+    if (granted === undefined) {
       throw new BackendError(`x64: the system refused to grow the memory of tensors from ${mebibytes(now)} to ${mebibytes(bytes)} MiB`, {
         hint: "use smaller batches or free memory on this machine",
       });
     }
-    const buffer = this.#native.view(this.address, size);
+    this.#native.preferLargePages(this.address, granted);
+    const buffer = this.#native.view(this.address, granted);
     this.f32 = new Float32Array(buffer);
     this.i32 = new Int32Array(buffer);
     this.u8 = new Uint8Array(buffer);
@@ -87,7 +93,7 @@ export class Heap {
   /** Gives everything back; views become invalid. For tests: a program's heap lives as long as the process. */
   release(): void {
     [this.f32, this.i32, this.u8] = [new Float32Array(0), new Int32Array(0), new Uint8Array(0)];
-    this.#native.unmap(this.address - page, this.most + 2 * page);
+    this.#native.unmap(this.#reserved.address, this.#reserved.bytes);
   }
 }
 

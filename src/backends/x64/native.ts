@@ -16,6 +16,8 @@ export interface Native {
   map(bytes: number, access: Access): number | undefined;
   protect(address: number, bytes: number, access: Access): boolean;
   unmap(address: number, bytes: number): void;
+  /** Asks for large pages where they fit whole; nothing happens where the system has none. */
+  preferLargePages(address: number, bytes: number): void;
   view(address: number, bytes: number): ArrayBuffer;
   /** A function at an address: int64 f(void *). */
   callable(address: number): (argument: number) => number | bigint;
@@ -29,6 +31,8 @@ export type Access = "none" | "write" | "execute";
 const protection = { none: 0, write: 3, execute: 5 } as const;
 /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE of Linux. */
 const mapFlags = 0x2 | 0x20 | 0x4000;
+/** MADV_HUGEPAGE. */
+const largePages = 14;
 
 let loaded: Native | string | undefined;
 
@@ -84,6 +88,7 @@ function bind(koffi: Koffi): Native {
   const mmap = library.func("int64_t mmap(uint64_t address, uint64_t bytes, int access, int flags, int file, int64_t offset)");
   const mprotect = library.func("int mprotect(uint64_t address, uint64_t bytes, int access)");
   const munmap = library.func("int munmap(uint64_t address, uint64_t bytes)");
+  const madvise = library.func("int madvise(uint64_t address, uint64_t bytes, int advice)");
   const create = library.func("int pthread_create(uint64_t handle, uint64_t attributes, uint64_t start, uint64_t argument)");
   const detach = library.func("int pthread_detach(uint64_t handle)");
   const entry = koffi.proto("int64_t kasane_entry(uint64_t arguments)");
@@ -95,6 +100,9 @@ function bind(koffi: Koffi): Native {
     protect: (address, bytes, access) => mprotect(address, bytes, protection[access]) === 0,
     unmap(address, bytes) {
       munmap(address, bytes);
+    },
+    preferLargePages(address, bytes) {
+      madvise(address, bytes, largePages);
     },
     view: (address, bytes) => koffi.view(BigInt(address), bytes),
     callable: (address) => koffi.decode(BigInt(address), entry),

@@ -46,6 +46,18 @@ describe.skipIf(here.length === 0)("memory", () => {
     heap.release();
   });
 
+  it("data lies in large pages where it fills one, and takes no more than it needs where it does not", () => {
+    const heap = new Heap(system, 2 ** 26);
+    expect(heap.address % 2 ** 21).toBe(0);
+    heap.ensure(5000);
+    expect(heap.u8.byteLength).toBe(8192);
+    heap.ensure(2 ** 21 + 1);
+    expect(heap.u8.byteLength).toBe(2 ** 22);
+    heap.ensure(heap.most);
+    expect(heap.u8.byteLength).toBe(heap.most);
+    heap.release();
+  });
+
   it("an arena uses freed blocks again and keeps them apart", () => {
     const heap = new Heap(system, 2 ** 26);
     const arena = new Arena(heap);
