@@ -105,7 +105,8 @@ test("erf and tanh end at exactly one, and keep infinities and NaN apart", () =>
     [tanh, 9.3125],
   ] as const) {
     const xs = Float32Array.from([end, end + 0.01, 20, 1e30, Number.POSITIVE_INFINITY].flatMap((x) => [x, -x]));
-    for (const { how, out } of run((k, x) => write(k, x), xs, xs)) expect({ how, out: [...out] }).toEqual({ how, out: [...xs].map(Math.sign) });
+    for (const { how, out } of run((k, x) => write(k, x), xs, xs))
+      expect({ how, out: [...out] }).toEqual({ how, out: [...xs].map(Math.sign) });
   }
 });
 
