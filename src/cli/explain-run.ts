@@ -3,9 +3,14 @@
 import {
   explainTree,
   explanationTreeJson,
+  explanationTreeMathml,
+  explanationTreeTex,
   explanationTreeText,
   firstNonFinite,
+  type NonFinite,
+  type Nudge,
   nudge,
+  type Recording,
   selectableNames,
   selectElement,
 } from "../inspect/index.ts";
@@ -24,14 +29,19 @@ export interface ExplainRunOptions extends RecordedSamples {
   readonly terms?: number;
   /** Show an op of the run instead, by its number; true: all, or in a terminal one by one. */
   readonly step?: number | true;
+  readonly format?: ExplainFormat;
   /** Change the number by so much, too, and see what the loss does. */
   readonly nudge?: number;
 }
 
+export const explainFormats = ["text", "json", "tex", "mathml"] as const;
+export type ExplainFormat = (typeof explainFormats)[number];
+
 /** @returns the exit code */
 export async function explainRun(terminal: Terminal, path: string, options: ExplainRunOptions): Promise<number> {
   const run = await recordPath(terminal.host.cwd, path, options);
-  if (options.step !== undefined) return walk(terminal, run, { ...options, step: options.step });
+  const { format = "text", step } = options;
+  if (step !== undefined) return walk(terminal, run, { ...options, step, format });
   const { tensor, position } = selectElement(run, options.at ?? "loss");
   if (position === undefined)
     throw new UsageError(`--at ${options.at}: which of its numbers? Its shape is [${tensor.shape.join(", ")}]`, {
@@ -39,26 +49,40 @@ export async function explainRun(terminal: Terminal, path: string, options: Expl
     });
   const { depth = 4, breadth = 3, terms = 8 } = options;
   const tree = explainTree(tensor, position, { depth, breadth, terms });
-  terminal.print(explanationTreeText(tree, 4, terminal.width));
   const bad = firstNonFinite(run);
-  if (bad !== undefined) terminal.print(`\n${bad}`);
   const nudged = options.nudge === undefined ? undefined : nudge(run, tensor, position, { by: options.nudge });
-  if (nudged !== undefined) {
-    terminal.print();
-    for (const line of wrap(String(nudged), terminal.width)) terminal.print(line);
-  }
-  if (options.at === undefined) {
-    terminal.print();
-    for (const line of wrap(
-      `others: ${selectableNames(run).join(", ")}; with .grad their gradients, with .new what the step made of parameters`,
-      terminal.width,
-    ))
-      terminal.print(line);
-  }
-  terminal.result({
+  const data = {
     ...explanationTreeJson(tree),
     ...(nudged === undefined ? {} : { nudge: { ...nudged } }),
     ...(bad === undefined ? {} : { notFinite: String(bad) }),
-  });
+  };
+  const write: Readonly<Record<ExplainFormat, () => string>> = {
+    text: () => explanationTreeText(tree, 4, terminal.width),
+    json: () => JSON.stringify(data, null, 2),
+    tex: () => explanationTreeTex(tree),
+    mathml: () => explanationTreeMathml(tree),
+  };
+  terminal.print(write[format]());
+  if (format === "text") talk(terminal, run, { bad, nudged, others: options.at === undefined });
+  terminal.result(data);
   return 0;
+}
+
+interface Talk {
+  readonly bad: NonFinite | undefined;
+  readonly nudged: Nudge | undefined;
+  /** Whether to say what else can be explained. */
+  readonly others: boolean;
+}
+
+/** What people are told beside the explanation. */
+function talk(terminal: Terminal, run: Recording, { bad, nudged, others }: Talk): void {
+  const paragraph = (text: string): void => {
+    terminal.print();
+    for (const line of wrap(text, terminal.width)) terminal.print(line);
+  };
+  if (bad !== undefined) terminal.print(`\n${bad}`);
+  if (nudged !== undefined) paragraph(String(nudged));
+  if (others)
+    paragraph(`others: ${selectableNames(run).join(", ")}; with .grad their gradients, with .new what the step made of parameters`);
 }

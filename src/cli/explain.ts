@@ -1,25 +1,66 @@
 // kasane explain: an op's formula, derivatives, place, backends, and an example with numbers.
 
 import { availableBackends, backendFor, getBackend, setBackend } from "../backends/choose.ts";
-import type { Binding } from "../formula/index.ts";
-import { bind, deriveGradient, evaluateProgram, explainElement, explanationText, printFormula, texOf } from "../formula/index.ts";
+import type { Binding, Formula } from "../formula/index.ts";
+import { bind, deriveGradient, evaluateProgram, explainElement, explanationText, mathmlOf, printFormula, texOf } from "../formula/index.ts";
+import type { LayoutOptions } from "../formula/layout.ts";
 import type { CatalogueEntry, Op, OpKind } from "../ops/index.ts";
 import { catalogue, findOp } from "../ops/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
+import type { ExplainFormat } from "./explain-run.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./terminal.ts";
 
 /** @returns the exit code */
-export async function explain(terminal: Terminal, name: string | undefined): Promise<number> {
-  if (name === undefined) return list(terminal);
+export async function explain(terminal: Terminal, name: string | undefined, format: ExplainFormat = "text"): Promise<number> {
+  if (name === undefined) return list(terminal, format);
   const entry = findOp(name) ?? catalogue.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
   if (entry === undefined) throw unknown(name);
   const { op, file } = entry;
-  const { colors } = terminal;
   const gradients = op.formula.inputs.flatMap((input) => gradientOf(op, input));
   const runs = backendsOf(entry);
   const example = exampleOf(entry);
+  const result = {
+    name: entry.name,
+    kind: op.kind,
+    description: op.doc.en,
+    formula: printFormula(op.formula),
+    tex: texOf(op.formula),
+    gradients: gradients.map(({ input, formulas, written }) => ({ input, formulas: formulas.flatMap(lines), written })),
+    file,
+    backends: runs,
+    ...(op.doc.source === undefined ? {} : { source: op.doc.source }),
+    ...(example === undefined ? {} : { example }),
+  };
+  const formulas = [op.formula, ...gradients.flatMap((gradient) => gradient.formulas)];
+  const drawn: LayoutOptions = { gradients: [...op.formula.inputs, op.formula.statements.at(-1)?.target ?? "y"] };
+  const write: Readonly<Record<ExplainFormat, () => void>> = {
+    text: () => talk(terminal, entry, { gradients, runs, example }),
+    json: () => terminal.print(JSON.stringify(result, null, 2)),
+    tex: () => terminal.print(formulas.map((formula) => texOf(formula, drawn)).join("\n\n")),
+    mathml: () => terminal.print(formulas.map((formula) => mathmlOf(formula, drawn)).join("\n\n")),
+  };
+  write[format]();
+  terminal.result(result);
+  return 0;
+}
+
+interface Gradient {
+  readonly input: string;
+  readonly formulas: readonly Formula[];
+  readonly written: boolean;
+}
+
+interface Found {
+  readonly gradients: readonly Gradient[];
+  readonly runs: readonly string[];
+  readonly example: { readonly inputs: readonly string[]; readonly text: string } | undefined;
+}
+
+function talk(terminal: Terminal, entry: CatalogueEntry, { gradients, runs, example }: Found): void {
+  const { op, file } = entry;
+  const { colors } = terminal;
   terminal.print(`${colors.bold(entry.name)}  (${op.kind})`);
   if (op.doc.en !== "") for (const line of wrap(op.doc.en, terminal.width)) terminal.print(line);
   terminal.print();
@@ -30,7 +71,7 @@ export async function explain(terminal: Terminal, name: string | undefined): Pro
     terminal.print(colors.bold("derivative") + (gradients.length > 1 ? "s" : ""));
     for (const { input, formulas, written } of gradients) {
       terminal.print(`  by ${input}${written ? " (written by hand, tested against the derived one)" : " (derived from the formula)"}`);
-      for (const line of formulas) terminal.print(`    ${line}`);
+      for (const line of formulas.flatMap(lines)) terminal.print(`    ${line}`);
     }
   }
   terminal.print();
@@ -44,40 +85,31 @@ export async function explain(terminal: Terminal, name: string | undefined): Pro
     for (const line of example.inputs) terminal.print(`  ${line}`);
     for (const line of example.text.split("\n")) terminal.print(`  ${line}`);
   }
-  terminal.result({
-    name: entry.name,
-    kind: op.kind,
-    description: op.doc.en,
-    formula: printFormula(op.formula),
-    tex: texOf(op.formula),
-    gradients: gradients.map(({ input, formulas, written }) => ({ input, formulas, written })),
-    file,
-    backends: runs,
-    ...(op.doc.source === undefined ? {} : { source: op.doc.source }),
-    ...(example === undefined ? {} : { example }),
-  });
-  return 0;
 }
 
-function list(terminal: Terminal): number {
-  const kinds = new Map<OpKind, string[]>();
-  for (const { name, op } of catalogue) kinds.set(op.kind, [...(kinds.get(op.kind) ?? []), name]);
-  for (const [kind, names] of kinds) {
-    terminal.print(terminal.colors.bold(`${kind} (${names.length})`));
-    for (const line of wrap(names.join(", "), terminal.width - 2)) terminal.print(`  ${line}`);
+function list(terminal: Terminal, format: ExplainFormat): number {
+  const result = { ops: catalogue.map(({ name, op, file }) => ({ name, kind: op.kind, formula: op.source, file })) };
+  if (format === "json") terminal.print(JSON.stringify(result, null, 2));
+  else {
+    const kinds = new Map<OpKind, string[]>();
+    for (const { name, op } of catalogue) kinds.set(op.kind, [...(kinds.get(op.kind) ?? []), name]);
+    for (const [kind, names] of kinds) {
+      terminal.print(terminal.colors.bold(`${kind} (${names.length})`));
+      for (const line of wrap(names.join(", "), terminal.width - 2)) terminal.print(`  ${line}`);
+    }
+    terminal.print();
+    terminal.print(`One of them in full: ${terminal.host.self} explain softmax`);
   }
-  terminal.print();
-  terminal.print(`One of them in full: ${terminal.host.self} explain softmax`);
-  terminal.result({ ops: catalogue.map(({ name, op, file }) => ({ name, kind: op.kind, formula: op.source, file })) });
+  terminal.result(result);
   return 0;
 }
 
-function gradientOf(op: Op, input: string): { input: string; formulas: string[]; written: boolean }[] {
+function gradientOf(op: Op, input: string): Gradient[] {
   const written = op.gradient[input];
-  if (written !== undefined) return [{ input, formulas: lines(written), written: true }];
+  if (written !== undefined) return [{ input, formulas: [written], written: true }];
   try {
     const derived = deriveGradient(op.formula, input);
-    return derived.length === 0 ? [] : [{ input, formulas: derived.flatMap(lines), written: false }];
+    return derived.length === 0 ? [] : [{ input, formulas: derived, written: false }];
   } catch {
     // Integers and comparisons have no derivative; that is nothing to complain about here.
     return [];

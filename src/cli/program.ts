@@ -9,7 +9,7 @@ import { showCompiled, shownNames } from "./compile.ts";
 import { doctor } from "./doctor.ts";
 import { type ExamineRunOptions, examineRun } from "./examine-run.ts";
 import { explain } from "./explain.ts";
-import { type ExplainRunOptions, explainRun } from "./explain-run.ts";
+import { type ExplainRunOptions, explainFormats, explainRun } from "./explain-run.ts";
 import { type FindRateOptions, findRate } from "./find-rate.ts";
 import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
 import { activationNames, modelNames } from "./models.ts";
@@ -129,13 +129,14 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--at <ELEMENT>", "which number: a layer or parameter with its place, .grad or .new behind the name (default: loss)")
     .option("--depth <N>", "how many steps back (default: 4)", wholeNumber(0))
     .option("--breadth <N>", "how many numbers to follow at each step (default: 3)", wholeNumber(1))
+    .option("--format <NAME>", `${explainFormats.join(", ")} (default: text)`, oneOf(explainFormats))
     .option("--terms <N>", "how many terms of a long sum to write out (default: 8)", wholeNumber(2))
     .option("--step [N]", "op N of the run instead: what went in and came out; without N all, in a terminal one by one", wholeNumber(1))
     .option("--nudge <BY>", "also change the number by so much and see what the loss does", anyNumber)
     .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
     .option("--batch <N>", "how many samples (default: as in training)", wholeNumber(1))
     .action((name: string | undefined, options: ExplainRunOptions & Common) =>
-      set(name !== undefined && isPath(terminal, name) ? explainRun(terminal, name, options) : explain(terminal, name)),
+      set(name !== undefined && isPath(terminal, name) ? explainRun(terminal, name, options) : explain(terminal, name, options.format)),
     );
 
   command("graph", "One training step as a picture: layers that open into ops, with shapes, numbers and memory.", [

@@ -1,6 +1,16 @@
 // kasane explain RUN --step: the ops of a recorded run one by one; in a terminal by key, elsewhere as a list or a single one.
 
-import { type Recording, RunCursor, stopJson, stopsText, stopText } from "../inspect/index.ts";
+import {
+  type ExplainedElement,
+  elementMathml,
+  elementTex,
+  type Recording,
+  RunCursor,
+  stopJson,
+  stopsText,
+  stopText,
+} from "../inspect/index.ts";
+import type { ExplainFormat } from "./explain-run.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface WalkOptions {
@@ -10,30 +20,60 @@ export interface WalkOptions {
   readonly at?: string;
   /** Numbers written out of a long sum. */
   readonly terms?: number;
+  readonly format: ExplainFormat;
 }
 
 const HELP = "n, →: next   p, ←: previous   g: first   G: last   q: end";
 const CLEAR = "\u001b[2J\u001b[H";
 
 /** @returns the exit code */
-export async function walk(terminal: Terminal, run: Recording, { step, at, terms = 8 }: WalkOptions): Promise<number> {
+export async function walk(terminal: Terminal, run: Recording, { step, at, terms = 8, format }: WalkOptions): Promise<number> {
   const cursor = new RunCursor(run, { terms });
   if (at !== undefined) cursor.goTo(at);
   if (step !== true) cursor.goTo(step);
   const isChosen = step !== true || at !== undefined;
   const { host, width } = terminal;
-  if (step === true && !terminal.json && host.stdout.isTerminal && terminal.canMove && host.onKey !== undefined)
-    return byKey(terminal, cursor, host.onKey);
-  if (isChosen) {
-    terminal.print(stopText(cursor.stop, 4, width));
-    terminal.result(stopJson(cursor.stop));
-    return 0;
-  }
-  terminal.print(stopsText(cursor, 3, width));
-  terminal.print();
-  terminal.print("one of them: --step N");
-  terminal.result({ steps: cursor.ops.map((_, n) => stopJson(cursor.goTo(n + 1))) });
+  const isInteractive = host.stdout.isTerminal && terminal.canMove && !terminal.json && format === "text";
+  if (step === true && isInteractive && host.onKey !== undefined) return byKey(terminal, cursor, host.onKey);
+  if (isChosen) terminal.print(writers[format](cursor, width));
+  else terminal.print(listers[format](cursor, width));
+  terminal.result(isChosen ? stopJson(cursor.stop) : stopsJson(cursor));
   return 0;
+}
+
+type Writer = (cursor: RunCursor, width: number) => string;
+
+/** Where the cursor stands. */
+const writers: Readonly<Record<ExplainFormat, Writer>> = {
+  text: ({ stop }, width) => stopText(stop, 4, width),
+  json: ({ stop }) => JSON.stringify(stopJson(stop), null, 2),
+  tex: ({ stop }) => drawn(stop.element, elementTex),
+  mathml: ({ stop }) => drawn(stop.element, elementMathml),
+};
+
+/** All steps. */
+const listers: Readonly<Record<ExplainFormat, Writer>> = {
+  text: (cursor, width) => `${stopsText(cursor, 3, width)}\n\none of them: --step N`,
+  json: (cursor) => JSON.stringify(stopsJson(cursor), null, 2),
+  tex: (cursor, width) => each(cursor, () => writers.tex(cursor, width)),
+  mathml: (cursor, width) => each(cursor, () => writers.mathml(cursor, width)),
+};
+
+function stopsJson(cursor: RunCursor): object {
+  return { steps: cursor.ops.map((_, n) => stopJson(cursor.goTo(n + 1))) };
+}
+
+function each(cursor: RunCursor, write: () => string): string {
+  const parts = cursor.ops.map((_, n) => {
+    cursor.goTo(n + 1);
+    return write();
+  });
+  return parts.filter((part) => part !== "").join("\n\n");
+}
+
+/** Nothing where the op gave no numbers. */
+function drawn(element: ExplainedElement | undefined, draw: (element: ExplainedElement) => string): string {
+  return element === undefined ? "" : draw(element);
 }
 
 /** Draws one step after the other, as keys ask for them. */

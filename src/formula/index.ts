@@ -13,7 +13,7 @@ export type * from "./nest.ts";
 export { normalise } from "./normalise.ts";
 export { type ParseOptions, parseFormula } from "./parse.ts";
 export { printExpression, printFormula, printStatement } from "./print.ts";
-export * from "./print-chain-rule.ts";
+export { type ChainRuleTextOptions, chainRuleMathml, chainRuleTex, chainRuleText } from "./print-chain-rule.ts";
 export { explanationMathml, mathmlOf, mathmlOfExpression, mathmlOfStatement } from "./print-mathml.ts";
 export { explanationTex, texOf, texOfExpression, texOfStatement } from "./print-tex.ts";
 export { simplify } from "./simplify.ts";

@@ -18,6 +18,8 @@ export type Box =
   | { readonly kind: "operator"; readonly text: string }
   /** Words between formulas. */
   | { readonly kind: "text"; readonly text: string }
+  /** Room, in widths of an M. */
+  | { readonly kind: "space"; readonly width: number }
   | { readonly kind: "row"; readonly parts: readonly Box[] }
   | { readonly kind: "fraction"; readonly above: Box; readonly below: Box }
   | { readonly kind: "root"; readonly body: Box }

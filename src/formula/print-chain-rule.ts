@@ -91,52 +91,77 @@ function equals(sides: readonly string[], width: number): string {
 
 /** The same as an aligned block of TeX: ∂L/∂x with names, with numbers, and the value; empty where there are no paths. */
 export function chainRuleTex(rule: ChainRule): string {
-  const rows = rowsOf(rule);
+  const rows = cellsOf(rule);
   return rows.length === 0 ? "" : texAligned(rows.map((cells) => cells.map(texOfBox)));
 }
 
 /** The same as MathML; empty where there are no paths. */
 export function chainRuleMathml(rule: ChainRule): string {
-  const rows = rowsOf(rule);
+  const rows = cellsOf(rule);
   return rows.length === 0 ? "" : mathmlOfRows(rows);
 }
 
-function rowsOf(rule: ChainRule): Box[][] {
-  const { paths, target, upstream, omitted, explanation } = rule;
-  const { digits } = explanation;
+function cellsOf(rule: ChainRule): Box[][] {
+  return layoutChainRule(rule).map((right, n) => [
+    n === 0 ? layoutElement(rule.target, rule.position, optionsOf(rule)) : layoutRow(),
+    right,
+  ]);
+}
+
+/**
+ * What stands right of the element, line by line, each beginning with its equal sign: with names, with numbers, the value. Of more than three
+ * paths the value comes first and each path has a line of its own. Empty where there are no paths.
+ */
+export function layoutChainRule(rule: ChainRule): Box[] {
+  const { paths, omitted } = rule;
   if (paths.length === 0) return [];
-  const options: LayoutOptions = {
-    digits,
-    gradients: [target, upstream].filter((name) => name.startsWith("g")).map((name) => name.slice(1)),
-  };
-  const sum = (factors: (path: ChainPath) => readonly [Box, Box], sign: string, last: Box): Box => {
-    const parts = paths.flatMap((path, n) => {
-      const [left, right] = factors(path);
-      return [...(n === 0 ? [] : [PLUS]), left, operator(sign), right];
-    });
-    return layoutRow(...parts, ...(omitted > 0 ? [PLUS, last] : []));
-  };
-  const rest = layoutNumber(rule.rest, "float", digits);
-  const others: Box = { kind: "brace", body: rest, label: { kind: "text", text: `${omitted} more, together` } };
-  const named = sum(
-    (path) => [
-      layoutElement(path.upstream.tensor, path.upstream.coordinates, options),
-      layoutFactor(path.local, { ...options, named: true }),
-    ],
-    "·",
-    operator("⋯"),
-  );
-  const numbers = sum((path) => [layoutFactor(path.upstream, options), layoutFactor(valueOf(path.local), options)], "×", others);
-  const equals = operator("=");
-  const value = layoutNumber(rule.value, rule.type, digits);
+  const options = optionsOf(rule);
+  const number = (value: number, type: Filled["type"] = "float"): Box => layoutNumber(value, type, options.digits);
+  const steps = paths.map((path) => layoutPath(path, options));
+  const label: Box = { kind: "text", text: `${omitted} more, together` };
+  const others: Box[] = omitted > 0 ? [PLUS, { kind: "brace", body: number(rule.rest), label }] : [];
+  if (paths.length > ON_ONE_LINE) {
+    const lines = steps.map((sides, n) => [...sides, number((paths[n] as ChainPath).contribution)]);
+    return [
+      layoutRow(EQUALS, number(rule.value, rule.type), { kind: "text", text: ", the sum of" }),
+      ...lines.map((sides) => layoutRow({ kind: "space", width: 2 }, ...joined(sides, EQUALS))),
+      ...(omitted > 0 ? [layoutRow({ kind: "space", width: 2 }, ...others)] : []),
+    ];
+  }
+  // A path whose local derivative is a single number has nothing to fill in.
+  const most = Math.max(...steps.map(({ length }) => length));
+  const sums = Array.from({ length: most }, (_, step) => {
+    const parts = steps.map((sides) => sides[step === 0 ? 0 : Math.max(1, sides.length - most + step)] as Box);
+    const rest = omitted === 0 ? [] : step === 0 ? [PLUS, operator("⋯")] : others;
+    return layoutRow(EQUALS, ...joined(parts, PLUS), ...rest);
+  });
+  return [...sums, layoutRow(EQUALS, number(rule.value, rule.type))];
+}
+
+/** A path with names; with all numbers, where its local derivative is more than one; with the number of its local derivative. */
+function layoutPath({ upstream, local }: ChainPath, options: LayoutOptions): Box[] {
+  const value = valueOf(local);
+  const factors = (sign: string, left: Box, right: Box): Box => layoutRow(left, operator(sign), right);
+  const from = layoutFactor(upstream, options);
+  const isSingle = printFactor(local, options.digits) === printFactor(value, options.digits);
   return [
-    [layoutElement(target, rule.position, options), layoutRow(equals, named)],
-    [layoutRow(), layoutRow(equals, numbers)],
-    [layoutRow(), layoutRow(equals, value)],
+    factors("·", layoutElement(upstream.tensor, upstream.coordinates, options), layoutFactor(local, { ...options, named: true })),
+    ...(isSingle ? [] : [factors("×", from, layoutFactor(local, options))]),
+    factors("×", from, layoutFactor(value, options)),
   ];
 }
 
+function optionsOf({ target, upstream, explanation }: ChainRule): LayoutOptions & { readonly digits: number } {
+  const gradients = [target, upstream].filter((name) => name.startsWith("g")).map((name) => name.slice(1));
+  return { digits: explanation.digits, gradients };
+}
+
+function joined(boxes: readonly Box[], sign: Box): Box[] {
+  return boxes.flatMap((box, n) => (n === 0 ? [box] : [sign, box]));
+}
+
 const PLUS = operator("+");
+const EQUALS = operator("=");
 
 function operator(text: string): Box {
   return { kind: "operator", text };

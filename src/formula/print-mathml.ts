@@ -41,11 +41,16 @@ export function explanationMathml(explanation: Explanation): string {
   return math(table(rows));
 }
 
-/** Lines of boxes with their cells beneath each other; one line alone is a row. */
-export function mathmlOfRows(rows: readonly (readonly Box[])[]): string {
+/** Lines of boxes with their cells beneath each other, centred or all beginning at the left; one line alone is a row. */
+export function mathmlOfRows(rows: readonly (readonly Box[])[], align: "center" | "left" = "center"): string {
   const [only] = rows;
   if (only && rows.length === 1) return math(row(only.map(draw)));
-  return math(table(rows.map((cells) => cells.map(draw))));
+  return math(
+    table(
+      rows.map((cells) => cells.map(draw)),
+      align,
+    ),
+  );
 }
 
 function math(body: string): string {
@@ -64,6 +69,8 @@ function draw(box: Box): string {
       return box.text === "∞" ? element("mi", box.text) : mo(box.text);
     case "text":
       return mtext(` ${box.text} `);
+    case "space":
+      return `<mspace width="${box.width}em"></mspace>`;
     case "row":
       return row(
         box.parts.flatMap((part, place) => {
@@ -98,8 +105,9 @@ function row(parts: readonly string[]): string {
   return element("mrow", parts.join(""));
 }
 
-function table(rows: readonly (readonly string[])[]): string {
-  return element("mtable", rows.map((cells) => element("mtr", cells.map((cell) => element("mtd", cell)).join(""))).join(""));
+function table(rows: readonly (readonly string[])[], align: "center" | "left" = "center"): string {
+  const cellOf = (cell: string): string => (align === "left" ? `<mtd style="text-align: left">${cell}</mtd>` : element("mtd", cell));
+  return element("mtable", rows.map((cells) => element("mtr", cells.map(cellOf).join(""))).join(""));
 }
 
 function mo(symbol: string): string {

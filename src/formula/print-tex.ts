@@ -98,6 +98,8 @@ function tex(box: Box): string {
       return symbol(box.text);
     case "text":
       return `\\ \\text{${escapeText(box.text)}}\\ `;
+    case "space":
+      return "\\quad".repeat(box.width);
     case "row":
       return joinParts(box.parts);
     case "fraction":

@@ -5,7 +5,7 @@ import { numberText } from "../formula/numbers.ts";
 import { chainRuleText } from "../formula/print-chain-rule.ts";
 import { typeOfDType } from "../formula/typing.ts";
 import type { ExplainedElement } from "./explain.ts";
-import type { ExplanationTree } from "./explain-tree.ts";
+import { type ExplanationTree, treeLines } from "./explain-tree.ts";
 import { broken } from "./lines.ts";
 
 /**
@@ -13,20 +13,13 @@ import { broken } from "./lines.ts";
  * @param width columns that lines should not go beyond
  */
 export function explanationTreeText(tree: ExplanationTree, digits = 4, width = 80): string {
-  const lines: string[] = [];
-  const written = new Set<string>();
-  const write = (element: ExplanationTree, indent: string): void => {
-    const key = `${element.tensor.id}:${element.position}`;
-    if (element.because.length > 0 && written.has(key)) {
-      lines.push(`${indent}${element.name} = ${valueText(element, digits)}, as above`);
-      return;
-    }
-    written.add(key);
-    for (const line of elementText(element, digits, Math.max(LEAST_WIDTH, width - indent.length))) lines.push(indent + line);
-    for (const inner of element.because) write(inner, `${indent}  `);
-  };
-  write(tree, "");
-  return lines.join("\n");
+  return treeLines(tree)
+    .flatMap(({ element, depth, isRepeated }) => {
+      const indent = "  ".repeat(depth);
+      if (isRepeated) return [`${indent}${element.name} = ${valueText(element, digits)}, as above`];
+      return elementText(element, digits, Math.max(LEAST_WIDTH, width - indent.length)).map((line) => indent + line);
+    })
+    .join("\n");
 }
 
 /** However deep a tree is, its formulas are not cut into single numbers. */
@@ -41,7 +34,7 @@ export function elementText(element: ExplainedElement, digits = 4, width = Numbe
 }
 
 function linesOf(element: ExplainedElement, digits: number, width: number): string[] {
-  const { tensor, name, explanation, chain } = element;
+  const { name, explanation, chain } = element;
   if (chain !== undefined && chain.paths.length > 0) {
     const upstream = `∂L/∂${chain.upstream.slice(1)}`;
     return [...chainRuleText(chain, { name, upstream, width }).split("\n"), ...chain.behind.map(innerLine)];
@@ -50,15 +43,18 @@ function linesOf(element: ExplainedElement, digits: number, width: number): stri
     const last = explanation.lines.at(-1) as ExplanationLine;
     return [`${name} = ${last.sentence}`, ...explanation.lines.slice(0, -1).map(innerLine)];
   }
-  if (tensor.gradientOf !== undefined && tensor.origin === "constant")
-    return [`${name} = ${valueText(element, digits)}, where the backward pass begins`];
-  const what = {
+  return [`${name} = ${valueText(element, digits)}, ${originText(element)}`];
+}
+
+/** What is to be said of a number that no formula explains. */
+export function originText({ tensor }: ExplainedElement): string {
+  if (tensor.gradientOf !== undefined && tensor.origin === "constant") return "where the backward pass begins";
+  return {
     computed: "computed for all examples of a vmap at once",
     parameter: "a parameter",
     data: "data",
     constant: "a number in the program",
-  };
-  return [`${name} = ${valueText(element, digits)}, ${what[tensor.origin]}`];
+  }[tensor.origin];
 }
 
 function innerLine(line: ExplanationLine): string {

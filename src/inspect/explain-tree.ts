@@ -10,6 +10,30 @@ export interface ExplanationTree extends ExplainedElement {
   readonly because: readonly ExplanationTree[];
 }
 
+/** An element of a tree in the order of reading. */
+export interface TreeLine {
+  readonly element: ExplanationTree;
+  /** How many steps back from the root. */
+  readonly depth: number;
+  /** It was explained before, with what it was made from. */
+  readonly isRepeated: boolean;
+}
+
+/** The elements of a tree, each before what it was made from; what was explained once is not explained again. */
+export function treeLines(tree: ExplanationTree): TreeLine[] {
+  const lines: TreeLine[] = [];
+  const known = new Set<string>();
+  const visit = (element: ExplanationTree, depth: number): void => {
+    const key = `${element.tensor.id}:${element.position}`;
+    const isRepeated = element.because.length > 0 && known.has(key);
+    known.add(key);
+    lines.push({ element, depth, isRepeated });
+    if (!isRepeated) for (const inner of element.because) visit(inner, depth + 1);
+  };
+  visit(tree, 0);
+  return lines;
+}
+
 /** How far an explanation goes. */
 export interface TreeOptions extends ExplainOptions {
   /** Steps back from the element (default 3). */

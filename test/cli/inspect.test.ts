@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expectMathml, expectTex } from "../formula/markup.ts";
 import { runCommand } from "./command.ts";
 
 let cwd = "";
@@ -56,6 +57,21 @@ describe("kasane explain RUN", () => {
     };
     expect(await press("n", "\u001b[C", "x", "p", "G", "n", "g", "q", "n")).toEqual({ code: 0, steps: [1, 2, 3, 2, 25, 25, 1] });
     expect(await press("n", "\u0003")).toEqual({ code: 130, steps: [1, 2] });
+  });
+
+  it("writes explanations as TeX, MathML and JSON", async () => {
+    const at = ["--at", "output.weight.grad[1, 2]"];
+    expectTex((await kasane("explain", "run", ...at, "--format", "tex")).out);
+    expectMathml((await kasane("explain", "run", ...at, "--format", "mathml")).out.trim());
+    const json = JSON.parse((await kasane("explain", "run", ...at, "--format", "json", "--nudge", "0.01")).out);
+    expect(json).toMatchObject({ name: "∂L/∂output.weight[1, 2]", chain: { upstream: "gy" }, nudge: { by: 0.01 } });
+    expectTex((await kasane("explain", "run", "--step", "9", "--format", "tex")).out);
+    expect((await kasane("explain", "run", "--step", "--format", "mathml")).out.trim().split("\n\n")).toHaveLength(25);
+    expect(JSON.parse((await kasane("explain", "run", "--step", "9", "--format", "json")).out)).toMatchObject({ step: 9 });
+    expect((await kasane("explain", "sigmoid", "--format", "tex")).out).toContain("\\frac{\\partial L}{\\partial x}");
+    expectMathml((await kasane("explain", "sigmoid", "--format", "mathml")).out.split("\n\n")[1]?.trim() ?? "");
+    expect(JSON.parse((await kasane("explain", "sigmoid", "--format", "json")).out)).toMatchObject({ name: "sigmoid" });
+    expect((await kasane("explain", "run", "--format", "text2")).err).toContain("text, json, tex, mathml");
   });
 
   it("still explains ops", async () => {
