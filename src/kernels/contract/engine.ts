@@ -7,7 +7,9 @@ import type { Blocking } from "./blocking.ts";
 import { defineStage, directColumns, type Stage, zeroArea } from "./direct.ts";
 import { finishCost, finishOf } from "./epilogue.ts";
 import { type ClassLayout, layoutClass, microShape, type OperandLayout, type SegmentLayout } from "./layout.ts";
-import { defineMacro, defineMicro, defineWriters, flag, type Output } from "./micro.ts";
+import { defineMacro } from "./macro.ts";
+import { defineMicro } from "./micro.ts";
+import { flag, type Output } from "./output.ts";
 import { definePack } from "./pack.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
 import { canSpread, lowerSpread } from "./spread.ts";
@@ -15,6 +17,7 @@ import { defineTable } from "./tables.ts";
 import { canEmit, lowerWinograd } from "./winograd/engine.ts";
 import { canEmitGradient, lowerGradient } from "./winograd/gradient.ts";
 import { findGradientWindows, findWindows, paysOff } from "./winograd/plan.ts";
+import { defineWriters } from "./writers.ts";
 
 /** Work per call that lets V8 replace a function's first, slow code soon, and keeps packed rows in use. */
 const flopsPerCall = 2e7;

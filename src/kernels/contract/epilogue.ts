@@ -6,7 +6,7 @@ import { writeCall } from "../calls.ts";
 import type { Value } from "../language.ts";
 import { costOf } from "../plan.ts";
 import { at, bool, convertToFloat, f32, i32, isVector, loadAs, mul, splat } from "../values.ts";
-import type { Finish } from "./micro.ts";
+import type { Finish } from "./output.ts";
 
 /** What is done to a sum; undefined when nothing is. `leaves` are the loads and positions of the epilogue in the order of the plan. */
 export function finishOf(scale: Scalar | undefined, epilogue: Scalar | undefined, leaves: readonly Scalar[]): Finish | undefined {

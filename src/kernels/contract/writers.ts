@@ -1,0 +1,130 @@
+// Writes tiles that lie in scratch to the output, row by row: in whole vectors, in runs of lanes, or lane by lane.
+import type { ModuleBuilder } from "../builder.ts";
+import type { Address, Variable } from "../language.ts";
+import {
+  add,
+  advance,
+  at,
+  eq,
+  extract,
+  gt,
+  laneConstants,
+  loadAs,
+  loadVector,
+  operation,
+  shiftLeft,
+  shiftRight,
+  splat,
+  sub,
+} from "../values.ts";
+import {
+  flag,
+  fromLanes,
+  type LeafSource,
+  laneOffsets,
+  leafParameters,
+  leafVariable,
+  leafVector,
+  type Output,
+  rowStart,
+  tableEntry,
+  tileParameters,
+  whenFlag,
+} from "./output.ts";
+import { columnOffset } from "./tables.ts";
+
+/** What writes a tile that lies in scratch, row by row. */
+export interface Writers {
+  /** Of any place in the output. */
+  readonly edge: string;
+  /** Of panels that are regular, where not all vectors are whole (outputs walked in steps, leaves walked in their own way) or a lot is applied. */
+  readonly spread: string | undefined;
+}
+
+/** Defines edge(height, c, rows, columns, flags, width, tile, params, leaf…) and, where it is needed, spread with the same parameters. */
+export function defineWriters(module: ModuleBuilder, nameOf: (part: string) => string, vectors: number, output: Output): Writers {
+  const whole = output.step === 1 && !output.finishesInRows && output.leaves.every(({ along }) => along !== "own");
+  return {
+    edge: defineEdge(module, nameOf("edge"), vectors, output),
+    spread: whole ? undefined : defineSpread(module, nameOf("spread"), vectors, output),
+  };
+}
+
+/** Of regular panels: lanes lie `output.step` elements apart, and all of them are valid. */
+function defineSpread(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
+  const lanes = module.machine.lanes;
+  const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  const apart = laneOffsets(lanes, output.step);
+  return module.define(name, parameters, (k, p) => {
+    k.loop(0, shiftLeft(p.height, 2), 4, (row) => {
+      const start = k.let(rowStart(p, row, output), "start");
+      for (let v = 0; v < vectors; v++) {
+        const offset = k.let(tableEntry(p.columns, output.columns, output.columnColumn, v * lanes), "offset");
+        const value = k.let(loadVector(at(p.tile, undefined, v * lanes * 4)), "value");
+        const lane = (i: number): Address => at(start, offset, apart[i]);
+        const whole = output.step === 1;
+        whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, whole ? loadVector(lane(0)) : fromLanes(lanes, lane))));
+        whenFlag(k, p.flags, flag.finish, output.finishes, () => {
+          const leaves = output.leaves.map((leaf, i) => leafVector(k, leaf, leafVariable(p, i), p, output, row, v, true));
+          k.set(value, output.finish!(k, value, leaves, p.params));
+        });
+        if (whole) k.store(lane(0), value);
+        else for (let i = 0; i < lanes; i++) k.store(lane(i), extract(value, i));
+      }
+      k.set(p.tile, advance(p.tile, vectors * lanes * 4));
+    });
+  });
+}
+
+/** Of any place in the output: vectors whose valid lanes are one run of it as such, others lane by lane. */
+function defineEdge(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
+  const lanes = module.machine.lanes;
+  const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  return module.define(name, parameters, (k, p) => {
+    const columns = k.let(p.columns, "columns");
+    const left = k.let(p.width, "left");
+    k.loop(0, vectors * lanes * 4, lanes * 4, (vector) => {
+      const offsets = k.let(loadAs("vi32", "i32", at(columns, undefined, columnOffset(output.columns, output.columnColumn))), "offsets");
+      const rows = (isRun: boolean, write: (start: Variable, value: Variable) => void) => {
+        const tile = k.let(advance(p.tile, vector), "tile");
+        k.loop(0, shiftLeft(p.height, 2), 4, (row) => {
+          const start = k.let(rowStart(p, row, output), "start");
+          const value = k.let(loadVector(at(tile)), "value");
+          // The tables repeat the last valid column, so reading past the width is safe.
+          const before = () =>
+            isRun ? loadVector(at(start, extract(offsets, 0))) : fromLanes(lanes, (i) => at(start, extract(offsets, i)));
+          whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, before())));
+          whenFlag(k, p.flags, flag.finish, output.finishes, () => {
+            const places = { rows: p.rows, columns };
+            const whole = (leaf: LeafSource) => isRun && leaf.along === "output";
+            const leaves = output.leaves.map((leaf, i) => leafVector(k, leaf, leafVariable(p, i), places, output, row, 0, whole(leaf)));
+            k.set(value, output.finish!(k, value, leaves, p.params));
+          });
+          write(start, value);
+          k.set(tile, advance(tile, vectors * lanes * 4));
+        });
+      };
+      const byLanes = () =>
+        rows(false, (start, value) => {
+          // A limited table repeats a row's last column within its last vector: the lane that really belongs there is stored last.
+          for (let i = lanes - 1; i >= 0; i--) k.store(at(start, extract(offsets, i)), extract(value, i));
+        });
+      k.if(gt(left, 0), () => {
+        if (output.step !== 1) {
+          byLanes();
+          return;
+        }
+        const [first, last] = [k.let(extract(offsets, 0), "first"), k.let(extract(offsets, lanes - 1), "last")];
+        const run = operation("min", [add(splat(first), laneConstants(laneOffsets(lanes, 1))), splat(last)]);
+        const count = k.let(add(shiftRight(sub(last, first), 2), 1), "count");
+        k.if(
+          operation("all", [eq(offsets, run)]),
+          () => rows(true, (start, value) => k.storePartial(at(start, first), value, count)),
+          byLanes,
+        );
+      });
+      k.set(columns, advance(columns, lanes * 4));
+      k.set(left, sub(left, lanes));
+    });
+  });
+}
