@@ -44,6 +44,9 @@ export interface Phase {
   readonly setup: number;
 }
 
+/** The name of a function that does a part of a nest's work. */
+export const functionName = (nest: Nest, part: string): string => `${nest.name.replace(/[^A-Za-z0-9]+/g, "_")}_${part}`;
+
 /** Parameters of an entry, by name, in order. @param shared of a nest with phases */
 export function entryParameters(nest: Nest, shared = false): { readonly [name: string]: ValueType } {
   const operands = nest.operands.map((_, position) => [`in${position}`, "pointer"] as const);

@@ -22,6 +22,9 @@ export interface Blocking {
   readonly depth: number;
 }
 
+/** Bytes of a whole tile. */
+export const tileBytes = ({ rows, width }: Blocking): number => rows.height * width * 4;
+
 /** Splits rows into tiles of nearly equal height, so that no tile is left with a row or two. */
 export function splitRows(m: number, most: number): RowTiles {
   const count = Math.max(1, Math.ceil(m / most));

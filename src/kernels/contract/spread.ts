@@ -1,7 +1,7 @@
 // Convolutions whose windows reach far beyond a small image: every pixel's products are spread to the outputs that they belong to.
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
 import type { Machine, Value, Variable } from "../language.ts";
-import { entryParameters, type LoweredNest } from "../lowered.ts";
+import { entryParameters, functionName, type LoweredNest } from "../lowered.ts";
 import { add, advance, and, at, constant, ge, i32, laneConstants, loadAs, loadSplat, loadVector, lt, mul, select } from "../values.ts";
 import type { Access } from "./access.ts";
 import { splitRows } from "./blocking.ts";
@@ -10,12 +10,10 @@ import { finishOf } from "./epilogue.ts";
 import { multiplyTile } from "./micro.ts";
 import { defineTable, type Table, tableBytes } from "./tables.ts";
 import type { WinogradPlan } from "./winograd/plan.ts";
+import { flopsPerWork, phaseOf } from "./work.ts";
 
 /** Outputs per pixel of the image from which on it pays: the definition multiplies for every output, this for every pixel. */
 const leastRatio = 1.35;
-
-const flopsPerWork = 8;
-const flopsPerCall = 2e7;
 
 /**
  * The gradient of a valid convolution by its input is such a one: 12×12 outputs of 5×5 windows over 8×8 pixels, so that 2.25 times as
@@ -61,7 +59,7 @@ const flatBytes = (sizes: Sizes): number => flatPixels(sizes) * sizes.columns.ta
 export function lowerSpread(found: WinogradPlan, module: ModuleBuilder): LoweredNest {
   const { lanes, tile } = module.machine;
   const { plan, image, filter, rows, columns, images, inputs, outputs } = found;
-  const name = (step: string) => `${plan.nest.name.replace(/[^A-Za-z0-9]+/g, "_")}_${step}`;
+  const name = (step: string) => functionName(plan.nest, step);
   const taps = rows.taps * columns.taps;
   const flat = flatPixels(found);
   const pixels = rows.extent * columns.extent;
@@ -149,11 +147,7 @@ export function lowerSpread(found: WinogradPlan, module: ModuleBuilder): Lowered
   );
   const flops = 2 * images.extent * m * pixels * inputs.extent;
   return {
-    entry,
-    slices: images.extent,
-    slicesPerCall: Math.max(1, Math.min(images.extent, Math.round((flopsPerCall * images.extent) / flops))),
-    work: flops / flopsPerWork,
-    setup: m,
+    ...phaseOf(entry, images.extent, flops / flopsPerWork, m),
     scratchBytes: placesAt + tableBytes(table) + lanes * 4,
     sequential: false,
     notes: [

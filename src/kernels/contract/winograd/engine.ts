@@ -1,12 +1,13 @@
 // Emits a 3×3 convolution by Winograd's algorithm: transforms of what is smaller come first, then every slice multiplies and writes.
 import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
 import type { Value, Variable } from "../../language.ts";
-import { entryParameters, type LoweredNest, type Phase } from "../../lowered.ts";
+import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
 import { add, advance, at, bool, i32, loadSplat, loadVector, lt, mul, operation, sub } from "../../values.ts";
 import type { Access } from "../access.ts";
 import { evenly } from "../blocking.ts";
 import { zeroArea } from "../direct.ts";
 import { finishOf } from "../epilogue.ts";
+import { flopsPerWork, phaseOf } from "../work.ts";
 import type { PlainAxis, WinogradPlan } from "./plan.ts";
 import {
   defineFilters,
@@ -37,8 +38,6 @@ interface Cut {
 /** Rows of tiles that a block should have about, and the share of the second-level cache for its products. */
 const wantedTiles = 56;
 const wantedBlocks = 8;
-export const flopsPerWork = 8;
-export const flopsPerCall = 2e7;
 
 /** Pixels of a row or channels of a pixel must be neighbours in the image, pixels of a row in the output and in what its epilogue reads. */
 export function canEmit({ plan, part, image, rows, columns, inputs, outputs }: WinogradPlan): boolean {
@@ -60,7 +59,7 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
   const { plan, segment, image, rows, columns, images, inputs, outputs } = found;
   const cut = cutOf(found, module);
   const { vectors, panels, tilesPerStrip, stripsPerBlock, strips, stripsPerImage, blocks } = cut;
-  const name = (step: string) => `${plan.nest.name.replace(/[^A-Za-z0-9]+/g, "_")}_${step}`;
+  const name = (step: string) => functionName(plan.nest, step);
   const inputVectors = Math.ceil(inputs.extent / lanes);
   const stage: Rows = { count: size.products, columns: size.outputs * tilesPerStrip + 2, pixel: inputVectors * lanes * 4 };
   const left: Products = { tiles: stripsPerBlock * tilesPerStrip, row: rowBytes(inputVectors * lanes * 4) };
@@ -195,13 +194,7 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
     true,
   );
   const flops = 2 * size.products ** 2 * strips * tilesPerStrip * inputs.extent * outputs.extent;
-  const phase = (entry: string, slices: number, work: number): Phase => ({
-    entry,
-    slices,
-    slicesPerCall: Math.max(1, Math.min(slices, Math.round((flopsPerCall * slices) / Math.max(1, work * flopsPerWork)))),
-    work,
-    setup: rowsBytes(stage) / 16,
-  });
+  const phase = (entry: string, slices: number, work: number) => phaseOf(entry, slices, work, rowsBytes(stage) / 16);
   const [filterWork, imageWork] = [panels * panelBytes, blocks * blockBytes].map((bytes) => bytes / 16) as [number, number];
   const main = phase(entry, filtersFirst ? blocks : panels, flops / flopsPerWork + (filtersFirst ? imageWork : filterWork));
   return {

@@ -1,12 +1,13 @@
 // Emits a 3×3 convolution's gradient by its filters with Winograd's algorithm: parts of the images first, then their sums in order.
 import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
 import type { Value, Variable } from "../../language.ts";
-import { entryParameters, type LoweredNest, type Phase } from "../../lowered.ts";
+import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
 import { add, advance, at, constant, i32, loadSplat, loadVector, lt, min, mul, select, sub } from "../../values.ts";
 import type { Access } from "../access.ts";
 import { zeroArea } from "../direct.ts";
 import { finishOf } from "../epilogue.ts";
-import { allot, flopsPerCall, flopsPerWork, rowBytes, stripOf } from "./engine.ts";
+import { flopsPerWork, phaseOf } from "../work.ts";
+import { allot, rowBytes, stripOf } from "./engine.ts";
 import type { PlainAxis, WinogradGradientPlan } from "./plan.ts";
 import {
   defineAccumulate,
@@ -59,7 +60,7 @@ export function canEmitGradient({
 export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder): LoweredNest {
   const { lanes, tile } = module.machine;
   const { plan, image, upstream, rows, columns, images, inputs, outputs } = found;
-  const name = (step: string) => `${plan.nest.name.replace(/[^A-Za-z0-9]+/g, "_")}_${step}`;
+  const name = (step: string) => functionName(plan.nest, step);
   const stride = (access: Access, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
   const tilesPerStrip = Math.ceil(columns.outputs / size.outputs);
   const stripsPerImage = Math.ceil(rows.outputs / size.outputs);
@@ -151,16 +152,9 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
   const entry = module.define(name("combine"), parameters, (k, p) => writeCombine(k, p, found, sums, usedParts), true);
   const flops = 2 * size.products ** 2 * strips * tilesPerStrip * inputs.extent * outputs.extent;
   const transforms = (strips * tilesPerStrip * size.products ** 2 * (inputs.extent + outputs.extent)) / 4;
-  const phase = (entry: string, slices: number, work: number, setup: number): Phase => ({
-    entry,
-    slices,
-    slicesPerCall: Math.max(1, Math.min(slices, Math.round((flopsPerCall * slices) / Math.max(1, work * flopsPerWork)))),
-    work,
-    setup,
-  });
-  const before = phase(aside, usedParts, flops / flopsPerWork + transforms, (rowsBytes(imageRows) + rowsBytes(upstreamRows)) / 16);
+  const before = phaseOf(aside, usedParts, flops / flopsPerWork + transforms, (rowsBytes(imageRows) + rowsBytes(upstreamRows)) / 16);
   return {
-    ...phase(entry, outputs.extent, (usedParts * sumsBytes(sums)) / 4, 0),
+    ...phaseOf(entry, outputs.extent, (usedParts * sumsBytes(sums)) / 4, 0),
     before: [before],
     sharedBytes: usedParts * sumsBytes(sums),
     scratchBytes,

@@ -1,0 +1,13 @@
+// How much work contractions are, and how much of it one call does.
+import type { Phase } from "../lowered.ts";
+
+/** Floating-point operations that take as long as an element operation of general loops. */
+export const flopsPerWork = 8;
+/** So much per call lets V8 replace a function's first, slow code soon, and keeps packed rows in use. */
+const workPerCall = 2e7 / flopsPerWork;
+
+/** @param work of all slices, in element operations; @param setup of it, what every call does again */
+export function phaseOf(entry: string, slices: number, work: number, setup: number): Phase {
+  const slicesPerCall = Math.max(1, Math.min(slices, Math.round((workPerCall * slices) / Math.max(1 / flopsPerWork, work))));
+  return { entry, slices, slicesPerCall, work, setup };
+}
