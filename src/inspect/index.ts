@@ -16,6 +16,7 @@ export { elementText, explanationTreeText } from "./explain-text.ts";
 export { type ExplanationTree, explainTree, type TreeLine, type TreeOptions, treeLines } from "./explain-tree.ts";
 export { type CheckedElement, checkGradients, type GradientCheck, type GradientCheckOptions } from "./gradient-check.ts";
 export { type GraphEdge, type GraphGroup, type GraphNode, type GraphOptions, graphOf, type RunGraph } from "./graph.ts";
+export type { KeepOptions, KeptStep, StepSelector } from "./keep.ts";
 export { findLearningRate, type LearningRateOptions, type LearningRateRange, type TriedRate } from "./learning-rate.ts";
 export { type Histogram, percentile, type Statistics } from "./measures.ts";
 export { firstNonFinite, type NonFinite } from "./non-finite.ts";

@@ -10,7 +10,9 @@ import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Value } from "../tensor/value.ts";
 import { InputError } from "../util/errors.ts";
 import type { EventKind, RecorderEvent, Report } from "./events.ts";
+import { Keeper, type KeepOptions, type KeptStep, picks, type StepSelector } from "./keep.ts";
 import { activeUnits, describe, type Histogram, histogram, type Measure, type Measurement, norm, outside } from "./measures.ts";
+import { record, recordBeside } from "./recording.ts";
 
 /** Chooses layers: by path, by a pattern of paths, or by a function of path and kind. */
 export type LayerSelector = string | RegExp | ((path: string, kind: string) => boolean);
@@ -21,10 +23,12 @@ export interface RecorderOptions {
   readonly layers?: LayerSelector;
   /** Default: all kinds. */
   readonly events?: readonly EventKind[];
-  /** Which steps, counted from 0: every so many, or those a function picks. Default 1, every step. */
-  readonly steps?: number | ((step: number) => boolean);
+  /** Which steps. Default 1, every step. */
+  readonly steps?: StepSelector;
   /** In which of those steps events also hold histograms, from which `percentile` reads; they take longer. Default: none. */
-  readonly histograms?: number | ((step: number) => boolean);
+  readonly histograms?: StepSelector;
+  /** Steps of which every number is kept, to be explained afterwards (`recordings`). They take longer, and memory. Default: none. */
+  readonly keep?: KeepOptions;
   /** How many events are kept for `events`; older ones go. Default: all. */
   readonly most?: number;
 }
@@ -46,6 +50,10 @@ const SATURATED: Readonly<Record<string, Measure<number>>> = {
  * const recorder = new Recorder(net);
  * await fit(net, data, { …, recorder });
  * recorder.events.filter((event) => event.event === "backward" && event.path === "features.0")
+ * @example
+ * const recorder = new Recorder(net, { keep: { steps: [0, 500] } });
+ * await fit(net, data, { …, recorder });
+ * new RunCursor(recorder.recordings[1].recording).goTo("features.0.weight.grad")
  */
 export class Recorder {
   readonly model: LayerMembers;
@@ -54,18 +62,19 @@ export class Recorder {
   readonly #events: RecorderEvent[] = [];
   readonly #names: ReadonlyMap<Value, string>;
   readonly #key: string;
+  readonly #kept: Keeper;
   #steps = 0;
 
   /** @throws InputError for something other than a layer, or options that make no sense */
   constructor(model: LayerMembers, options: RecorderOptions = {}) {
     if (stateOf(model) === undefined)
       throw new InputError("Recorder: expected a layer, whose parts and parameters give the names", { hint: "new Recorder(net)" });
-    for (const name of ["steps", "histograms"] as const) {
-      const every = options[name];
+    const { steps, histograms, keep } = options;
+    for (const [name, every] of Object.entries({ steps, histograms, "keep.steps": keep?.steps }))
       if (typeof every === "number" && !(Number.isInteger(every) && every > 0))
-        throw new InputError(`Recorder: ${name} must be a positive whole number or a function, got ${every}`);
-    }
+        throw new InputError(`Recorder: ${name} must be a positive whole number, a list of steps or a function, got ${every}`);
     this.model = model;
+    this.#kept = new Keeper(keep);
     this.#options = options;
     this.#names = new Map([...model.namedParameters()].map(([name, value]) => [valueOf(value), name]));
     this.#key = `recorder ${recorders++}`;
@@ -87,9 +96,15 @@ export class Recorder {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Forgets the events, not the number of steps. */
+  /** Steps kept with every number, in order. */
+  get recordings(): readonly KeptStep[] {
+    return this.#kept.recordings;
+  }
+
+  /** Forgets the events and recordings, not the number of steps. */
   clear(): void {
     this.#events.length = 0;
+    this.#kept.clear();
   }
 
   /**
@@ -99,12 +114,14 @@ export class Recorder {
   step<Result>(run: () => Result, report?: (result: Result) => Report): Result {
     const step = this.#steps++;
     const { steps = 1, histograms } = this.#options;
-    if (!picks(steps, step)) return run();
+    const isKept = this.#kept.wants(step);
+    if (!picks(steps, step)) return isKept ? this.#kept.add(step, record(run, this.model)) : run();
     const isDetailed = histograms !== undefined && picks(histograms, step);
     const watch = new Watch(this.#options, this.#names, this.#key + (isDetailed ? " with histograms" : ""), isDetailed, (event) =>
       this.#tell({ ...event, step: this.#steps - 1 }),
     );
-    const result = observing(watch, () => observeLayers((call) => watch.called(call), run));
+    const layered = (): Result => observeLayers((call) => watch.called(call), run);
+    const result = isKept ? this.#kept.add(step, recordBeside(watch, layered, this.model)) : observing(watch, layered);
     if (this.#wants("report")) this.#tell({ event: "report", step, report: report?.(result) ?? {} });
     return result;
   }
@@ -123,10 +140,6 @@ export class Recorder {
 
 /** As many bars as a picture needs. */
 const HISTOGRAM = histogram(64);
-
-function picks(which: number | ((step: number) => boolean), step: number): boolean {
-  return typeof which === "number" ? step % which === 0 : which(step);
-}
 
 /** Tells recorders apart, in the keys of compiled steps. */
 let recorders = 0;

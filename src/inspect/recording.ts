@@ -5,7 +5,7 @@ import { type LayerCall, observeLayers } from "../nn/call.ts";
 import type { LayerMembers } from "../nn/layer.ts";
 import type { Op } from "../ops/op.ts";
 import { wholeOf } from "../tensor/mapping.ts";
-import { type Application, type Observer, observing } from "../tensor/observe.ts";
+import { type Application, type Observer, observing, together } from "../tensor/observe.ts";
 import { callSite, currentPass, type Pass } from "../tensor/tape.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { afterRun, type ReadLive, tap } from "../tensor/trace.ts";
@@ -94,6 +94,11 @@ export interface Recording<Result = unknown> {
  * @example const run = record(() => { const loss = crossEntropy(net(x), t); loss.backward(); return loss; }, net);
  */
 export function record<Result>(run: () => Result, model?: LayerMembers): Recording<Result> {
+  return recordBeside(undefined, run, model);
+}
+
+/** The same while somebody else watches, too. */
+export function recordBeside<Result>(beside: Observer | undefined, run: () => Result, model?: LayerMembers): Recording<Result> {
   const names = new Map<Value, string>();
   for (const [name, tensor] of [...(model?.namedParameters() ?? []), ...(model?.namedBuffers() ?? [])]) names.set(valueOf(tensor), name);
   const sink = new Sink(names);
@@ -101,7 +106,9 @@ export function record<Result>(run: () => Result, model?: LayerMembers): Recordi
   const before = current;
   current = sink;
   try {
-    const result = observing(watch, () => observeLayers((call) => watch.called(call), run));
+    const result = observing(beside === undefined ? watch : together(beside, watch), () =>
+      observeLayers((call) => watch.called(call), run),
+    );
     return {
       result,
       ops: sink.ops,
@@ -113,6 +120,12 @@ export function record<Result>(run: () => Result, model?: LayerMembers): Recordi
   } finally {
     current = before;
   }
+}
+
+/** The memory that the numbers of a recording take; tensors that are other shapes of one another share it. */
+export function bytesOf({ tensors }: Recording): number {
+  const buffers = new Set(tensors.map(({ data }) => data.buffer));
+  return [...buffers].reduce((total, { byteLength }) => total + byteLength, 0);
 }
 
 /** Where numbers go now: programs compiled under watch outlive the recording they were compiled for. */

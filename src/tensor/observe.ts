@@ -54,3 +54,22 @@ export function observing<Result>(watching: Observer | undefined, run: () => Res
     current = before;
   }
 }
+
+/** Several observers as one: each is told of everything, in turn. */
+export function together(...observers: readonly Observer[]): Observer {
+  return {
+    key: observers.map(({ key }) => key).join(" + "),
+    applied: (application) => {
+      for (const one of observers) one.applied?.(application);
+    },
+    differentiated: (value, gradient) => {
+      for (const one of observers) one.differentiated?.(value, gradient);
+    },
+    assigned: (target, value) => {
+      for (const one of observers) one.assigned?.(target, value);
+    },
+    returned: (inside, outside) => {
+      for (const one of observers) one.returned?.(inside, outside);
+    },
+  };
+}
