@@ -9,7 +9,8 @@ import { runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
 import { callSite, isRecording } from "./tape.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
-import { currentTrace, type Effect, runTrace, Trace } from "./trace.ts";
+import { currentTrace, runTrace } from "./trace.ts";
+import { type Effect, Trace } from "./trace-record.ts";
 import type { Tensor } from "./types.ts";
 import type { Value } from "./value.ts";
 

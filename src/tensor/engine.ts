@@ -12,7 +12,8 @@ import { innermost, mapped, runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
 import { partsOf, shapeOfPart } from "./parts.ts";
 import { callSite, captureSite, currentOrigin, currentPass, currentScope, needsTape, nextOrder, withScope } from "./tape.ts";
-import { currentTrace, LiveNumber } from "./trace.ts";
+import { currentTrace } from "./trace.ts";
+import { LiveNumber } from "./traced-graph.ts";
 import type { Attributes, Level, TapeNode, Value } from "./value.ts";
 
 interface Prepared {

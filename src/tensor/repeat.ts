@@ -1,6 +1,6 @@
 // Doing again what was done before: the same random numbers, and nothing that lasts.
 
-import type { LiveNumber } from "./trace.ts";
+import type { LiveNumber } from "./traced-graph.ts";
 
 /** Where a random op takes its numbers from. */
 export interface Stream {

@@ -1,0 +1,218 @@
+// What one trace notes: which tensor is which buffer of the graph, what changes tensors, and what a later run must find as it was.
+import type { HostArray } from "../backends/backend.ts";
+import type { StepGraph, Update } from "../compiler/index.ts";
+import type { DType, Operand, Program } from "../formula/nest.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
+import { captureSite, currentPass, currentScope } from "./tape.ts";
+import { type LiveNumber, TracedGraph } from "./traced-graph.ts";
+import type { Live, Value } from "./value.ts";
+
+/** One traced value: the buffer that will hold its numbers. */
+const buffers = new WeakMap<Value, { readonly trace: Trace; readonly buffer: number }>();
+
+/** A live number's value in the run that is over. */
+export type ReadLive = (number: number | Live) => number;
+
+/** Takes numbers that were computed. */
+export type Deliver = (data: HostArray, read: ReadLive) => void;
+
+export type Effect =
+  | { readonly kind: "effect"; readonly effect: () => void; readonly undo: (() => void) | undefined }
+  | { readonly kind: "param"; readonly param: number; readonly read: () => number };
+
+export class Trace {
+  readonly name: string;
+  readonly effects: Effect[] = [];
+  readonly guards: (() => boolean)[] = [];
+  /** Done before every run, with the arguments' numbers: throws where they are not what the step expects. */
+  readonly checks: ((inputs: readonly HostArray[]) => void)[] = [];
+  /** What is done after a run, in the order of asking, each with the numbers of a buffer or none. */
+  readonly taps: { readonly buffer: number | undefined; readonly deliver: Deliver }[] = [];
+  /** Tensors from outside: their numbers are read, and if assigned written, at every run. */
+  readonly cells: Value[] = [];
+  readonly #graph = new TracedGraph();
+  readonly #inputs: number[] = [];
+  readonly #cellBuffers: number[] = [];
+  readonly #updates = new Map<Value, number>();
+  readonly #captured = new Map<Value, number>();
+  /** Tensors from outside whose numbers were read: the trace holds for these only. */
+  readonly #numbersRead = new Set<Value>();
+  /** Gradients of tensors from outside as they were before the trace. */
+  readonly #gradients = new Map<Value, Value | undefined>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** A tensor that stands for an argument of the step. */
+  input(value: Value, make: (shape: readonly number[], dtype: DType) => Value): Value {
+    const buffer = this.#graph.buffer({ dtype: value.dtype, shape: value.shape });
+    this.#inputs.push(buffer);
+    const argument = this.#name(make(value.shape, value.dtype), buffer);
+    argument.requiresGrad = value.requiresGrad;
+    return argument;
+  }
+
+  check(value: Value, check: (data: HostArray) => void): void {
+    const traced = buffers.get(value);
+    if (traced?.trace === this) {
+      const input = this.#inputs.indexOf(traced.buffer);
+      const viewed = [...this.#captured].find(([, buffer]) => buffer === traced.buffer)?.[0];
+      if (input >= 0) this.checks.push((inputs) => check(inputs[input] as HostArray));
+      else if (viewed !== undefined) this.check(viewed, check);
+      return;
+    }
+    if (!value.hasNumbers || this.#updates.has(value)) return;
+    check(value.numbers());
+    let { version } = value;
+    this.checks.push(() => {
+      // What the step itself puts there is not checked.
+      if (value.version === version || this.#updates.has(value)) return;
+      check(value.numbers());
+      version = value.version;
+    });
+  }
+
+  /** The numbers of a tensor are read by the function itself, which may branch on them: other numbers need another trace. */
+  readNumbers(value: Value): void {
+    if (value.isConstant || !value.hasNumbers || this.#numbersRead.has(value)) return;
+    if (this.#updates.has(value)) throw unreadableWhileTraced();
+    this.#numbersRead.add(value);
+    const { version } = value;
+    this.guards.push(() => value.version === version);
+  }
+
+  /**
+   * The gradient of a tensor is about to be read, or forgotten. A step that reads it before it makes one holds for this gradient only.
+   * @throws InputError when the gradient stayed inside an earlier compiled step
+   */
+  touchGradient(value: Value, how: "read" | "reset"): void {
+    if (this.#gradients.has(value) || buffers.get(value)?.trace === this) return;
+    const before = value.gradient;
+    this.#gradients.set(value, before);
+    if (how === "reset") return;
+    if (before !== undefined && !before.hasNumbers)
+      throw new InputError(
+        `compile: the gradient of a tensor of shape [${value.shape.join(", ")}] was made in an earlier run and did not leave it`,
+        { hint: "call zeroGrad() in the compiled function before backward()" },
+      );
+    this.guards.push(() => value.gradient === before);
+  }
+
+  /** The gradients a run leaves on tensors from outside; those it computes stay inside, as tensors without numbers. */
+  takeGradients(): readonly (readonly [value: Value, gradient: Value | undefined])[] {
+    const left = [...this.#gradients.keys()].map((value) => [value, value.gradient] as const);
+    for (const [value, before] of this.#gradients) value.gradient = before;
+    return left;
+  }
+
+  live(read: () => number): LiveNumber {
+    const { number, param } = this.#graph.live(read);
+    this.effects.push({ kind: "param", param, read });
+    return number;
+  }
+
+  /** Adds a bound program; gives the tensor of its result. */
+  run(
+    program: Program,
+    inputs: readonly Value[],
+    params: readonly (number | LiveNumber)[],
+    make: (shape: readonly number[], dtype: DType) => Value,
+  ): Value {
+    const read = inputs.map((input) => this.#read(input));
+    const origin = { op: program.name, scope: currentScope(), pass: currentPass(), site: captureSite() };
+    const result = this.#graph.add(program, read, params, [origin]);
+    const { shape, dtype } = program.buffers[program.result] as Operand;
+    return this.#name(make(shape, dtype), result);
+  }
+
+  /** What the function adds to the graph is computed in its place, although it was computed before. */
+  again<Result>(run: () => Result): Result {
+    return this.#graph.again(run);
+  }
+
+  /** The same buffer under another shape. */
+  view(input: Value, made: Value): Value {
+    return this.#name(made, this.#read(input));
+  }
+
+  /** From now on the tensor stands for other numbers; at the end of every run it holds them. */
+  assign(target: Value, value: Value): void {
+    this.#read(target);
+    if (!this.#captured.has(target))
+      throw new InputError("assign: inside compile() only tensors from outside the function can be assigned");
+    if (this.#numbersRead.has(target))
+      throw new InputError("assign: the compiled function reads this tensor's numbers itself, so it cannot change them too", {
+        hint: "keep to tensor operations: where(condition, a, b) instead of if",
+      });
+    this.#updates.set(target, this.#read(value));
+  }
+
+  /** The buffers whose numbers are handed out after a run. */
+  get tapped(): readonly number[] {
+    return this.taps.flatMap(({ buffer }) => (buffer === undefined ? [] : [buffer]));
+  }
+
+  tap(value: Value, deliver: Deliver): void {
+    this.taps.push({ buffer: this.#read(value), deliver });
+  }
+
+  /** The live numbers of a run, given its params. */
+  liveOf(params: readonly number[]): ReadLive {
+    return (number) => {
+      if (typeof number === "number") return number;
+      const param = this.#graph.paramOf(number as LiveNumber);
+      return param === undefined ? number.read() : (params[param] as number);
+    };
+  }
+
+  isTraced(value: Value): boolean {
+    return buffers.get(value)?.trace === this;
+  }
+
+  /**
+   * The results of the graph: those given, then what is tapped, then the guard.
+   * @param guard a single number, handed back after the results: when it is not finite at a run, no tensor is updated in that run
+   */
+  finish(results: readonly Value[], guard?: Value): StepGraph {
+    const updates = [...this.#updates].map(([value, from]): Update => ({ cell: this.#captured.get(value) as number, from }));
+    const handedBack = [...results.map((value) => this.#read(value)), ...this.tapped];
+    const ends = { name: this.name, inputs: this.#inputs, cells: this.#cellBuffers, updates, results: handedBack };
+    return this.#graph.finish(ends, guard && this.#read(guard));
+  }
+
+  #name(value: Value, buffer: number): Value {
+    buffers.set(value, { trace: this, buffer });
+    return value;
+  }
+
+  /** The buffer that holds a tensor's present numbers. */
+  #read(value: Value): number {
+    const updated = this.#updates.get(value);
+    if (updated !== undefined) return updated;
+    const traced = buffers.get(value);
+    if (traced?.trace === this) return traced.buffer;
+    if (!value.hasNumbers)
+      throw new ShapeError("compile: a tensor from another trace is used here", {
+        hint: "return it from the compiled function it was made in",
+      });
+    let buffer = this.#captured.get(value);
+    if (buffer !== undefined) return buffer;
+    const operand = { dtype: value.dtype, shape: value.shape };
+    if (value.isConstant && value.size === 1) buffer = this.#graph.constant(operand, value.numbers()[0] as number);
+    else {
+      buffer = this.#graph.buffer(operand);
+      this.cells.push(value);
+      this.#cellBuffers.push(buffer);
+    }
+    this.#captured.set(value, buffer);
+    return buffer;
+  }
+}
+
+/** The error of reading numbers that do not exist yet. */
+export function unreadableWhileTraced(): InputError {
+  return new InputError("compile: the numbers of a tensor were read while the function is being traced, before they exist", {
+    hint: "return the tensor and read it outside; choose between values with where(condition, a, b) instead of if",
+  });
+}
