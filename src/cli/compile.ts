@@ -1,29 +1,15 @@
 // kasane compile: what a compiled function becomes, pass after pass, down to its kernels and code.
 
-import { stat } from "node:fs/promises";
-import { resolve } from "node:path";
 import { optimise, PASSES, printGraph, type StepGraph } from "../compiler/index.ts";
 import { byteLength } from "../compiler/memory.ts";
-import { type CompileArgument, type CompiledStep, zeros } from "../tensor/index.ts";
-import { RunFolder } from "../train/node.ts";
-import { compileStep } from "../train/step.ts";
-import { FileError } from "../util/errors.ts";
-import { readConfig } from "./config.ts";
-import { buildModel } from "./models.ts";
-import { loadModule } from "./module.ts";
+import type { CompiledStep } from "../tensor/index.ts";
+import { compiledAt } from "./compiled.ts";
 import type { Terminal } from "./terminal.ts";
 import { duration, grouped, table } from "./terminal.ts";
-import { lossOf, optimizerOf } from "./training.ts";
 
 const passNames = ["trace", ...PASSES.map(({ name }) => name)];
 /** What `--show` takes. */
 export const shownNames: readonly string[] = [...passNames, "all", "kernels", "code"];
-
-/** What a file exports: a function made by compile(), and arguments to call it with. */
-interface Exports {
-  readonly default?: ((...args: readonly CompileArgument[]) => unknown) & { readonly steps?: readonly CompiledStep[] };
-  readonly inputs?: readonly CompileArgument[];
-}
 
 interface Stage {
   readonly name: string;
@@ -32,41 +18,10 @@ interface Stage {
 
 /** @returns the exit code */
 export async function showCompiled(terminal: Terminal, path: string, { show }: { readonly show?: string }): Promise<number> {
-  const place = resolve(terminal.host.cwd, path);
-  const found = await stat(place).catch(() => undefined);
-  if (found === undefined)
-    throw new FileError(`${path} is not there`, { hint: "a module whose default export is made by compile(), or the folder of a run" });
-  const steps = found.isDirectory() ? await stepsOfRun(place, path) : await stepsOfModule(place, path);
-  const results = steps.map((step) => present(terminal, step, show));
+  const [compiled] = await compiledAt(terminal.host.cwd, path);
+  const results = compiled.steps.map((step) => present(terminal, step, show));
   terminal.result({ steps: results });
   return 0;
-}
-
-/** The training step of a run, on one full batch. */
-async function stepsOfRun(place: string, path: string): Promise<readonly CompiledStep[]> {
-  const folder = await RunFolder.open(place);
-  const config = readConfig(await folder.readConfig(), `${path}/config.json`);
-  const model = buildModel(config.architecture);
-  const optimizer = optimizerOf(config.optimizer, model, config.learningRate);
-  const step = compileStep(model, { optimizer, loss: lossOf(config.task) });
-  const { batchSize, task, architecture } = config;
-  const target = task === "classification" ? zeros([batchSize], { dtype: "int32" }) : zeros([batchSize, architecture.outputs]);
-  step(zeros([batchSize, ...architecture.input]), target);
-  return step.steps;
-}
-
-async function stepsOfModule(place: string, path: string): Promise<readonly CompiledStep[]> {
-  const { default: compiled, inputs } = (await loadModule(place, path)) as Exports;
-  const example = "export default compile((x) => …); export const inputs = [x];";
-  if (typeof compiled !== "function" || !Array.isArray(compiled.steps))
-    throw new FileError(`${path}: expected a default export made by compile(), got ${compiled === undefined ? "none" : typeof compiled}`, {
-      hint: example,
-    });
-  if (inputs !== undefined) compiled(...inputs);
-  const steps = compiled.steps as readonly CompiledStep[];
-  if (steps.length === 0)
-    throw new FileError(`${path}: its compiled function was never called, so that its shapes are not known`, { hint: example });
-  return steps;
 }
 
 /** Prints one step; gives what --json tells of it. */

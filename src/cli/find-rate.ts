@@ -1,4 +1,4 @@
-// kasane lr-find: which learning rates suit a run's model and data.
+// kasane lr-find: which learning rates suit the model and data of a run or of a module.
 
 import { resolve } from "node:path";
 import { short } from "../inspect/chart.ts";
@@ -6,16 +6,15 @@ import { type ChartOptions, chartSvg, chartText, findLearningRate, type Learning
 import { writeFileAtomic } from "../io/node.ts";
 import { UsageError } from "../util/errors.ts";
 import { abandonable } from "./interrupt.ts";
-import { openRun } from "./run-parts.ts";
+import { openTraining } from "./subject.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./terminal.ts";
-import { lossOf, optimizerOf } from "./training.ts";
 
 export interface FindRateOptions {
   readonly from?: number;
   readonly to?: number;
   readonly steps?: number;
-  /** Begins with the run's weights, not with fresh ones. */
+  /** Begins with a run's weights, not with fresh ones. */
   readonly trained?: boolean;
   readonly svg?: string;
 }
@@ -25,17 +24,10 @@ export async function findRate(terminal: Terminal, name: string, { svg, trained 
   const { from = 1e-6, to = 10 } = sweep;
   if (from >= to) throw new UsageError(`expected --from to be less than --to, got ${from} and ${to}`);
   return abandonable(terminal, name, async (signal) => {
-    const { config, model, source } = await openRun(terminal.host.cwd, name, trained ? "trained" : "fresh");
-    const found = await findLearningRate(model, source.train, {
-      loss: lossOf(config.task),
-      optimizer: optimizerOf(config.optimizer, model, config.learningRate),
-      batchSize: config.batchSize,
-      seed: config.seed,
-      signal,
-      ...sweep,
-    });
-    await tell(terminal, found, `${name}: loss by learning rate, ${config.optimizer}`, svg);
-    terminal.result({ run: name, ...found });
+    const { model, data, options } = await openTraining(terminal.host.cwd, name, trained ? "trained" : "fresh");
+    const found = await findLearningRate(model, data, { ...options, signal, ...sweep });
+    await tell(terminal, found, `${name}: loss by learning rate, ${options.optimizer.kind}`, svg);
+    terminal.result({ name, ...found });
     return found.range === undefined ? 1 : 0;
   });
 }

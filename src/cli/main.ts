@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The program `kasane`: the command line on this process.
 
+import { Console } from "node:console";
 import { basename, relative } from "node:path";
 import { run } from "./program.ts";
 import type { Host, Sink } from "./terminal.ts";
@@ -34,6 +35,9 @@ const host: Host = {
   ...(process.stdin.isTTY ? { onKey } : {}),
   exit: (code) => process.exit(code),
 };
+
+// What a user's module prints must not come between a program and the one object it reads.
+if (process.argv.includes("--json")) globalThis.console = new Console(process.stderr, process.stderr);
 
 process.exitCode = await run(process.argv.slice(2), host);
 

@@ -1,7 +1,8 @@
 // The commands, their flags and their help; turns every failure into one sentence and an exit code.
 
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { KasaneError, UsageError } from "../util/errors.ts";
 import { type CheckOptions, checkGradientsOf } from "./check-gradients.ts";
@@ -13,6 +14,7 @@ import { type ExplainRunOptions, explainFormats, explainRun } from "./explain-ru
 import { type FindRateOptions, findRate } from "./find-rate.ts";
 import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
 import { activationNames, modelNames } from "./models.ts";
+import { FUNCTION_HELP, MODULE_HELP } from "./module-exports.ts";
 import { anyNumber, collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
 import type { PredictOptions } from "./predict.ts";
 import { predict } from "./predict.ts";
@@ -60,14 +62,14 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .helpOption("-h, --help", "show this help");
   // Commands made later inherit these.
   quiet(program, terminal);
-  const command = (name: string, description: string, examples: readonly string[]): Command =>
+  const command = (name: string, description: string, examples: readonly string[], more = ""): Command =>
     program
       .command(name)
       .description(description)
       .helpOption("-h, --help", "show this help")
       .option("--json", "print exactly one JSON object on standard output; talk goes to standard error")
       .option("--verbose", "show where in the program an error came from")
-      .addHelpText("after", `\nExamples:\n${examples.map((line) => `  kasane ${line}`).join("\n")}`);
+      .addHelpText("after", `${more === "" ? "" : `${more}\n`}\nExamples:\n${examples.map((line) => `  kasane ${line}`).join("\n")}`);
 
   command("train", "Train a network; writes a folder with configuration, metrics, weights and summary.", [
     "train digits",
@@ -117,15 +119,21 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .argument("<RUN>", "the folder of a run")
     .action((folder: string) => set(summarize(terminal, folder)));
 
-  command("explain", "A number of a run: how it was computed, and from what. An op: its formula, derivatives and an example.", [
+  command(
     "explain",
-    "explain sigmoid",
-    "explain runs/digits-1",
-    'explain runs/digits-1 --at "output[0, 3]" --depth 2',
-    'explain runs/digits-1 --at "output.weight.grad[3, 17]" --nudge 0.001',
-    "explain runs/digits-1 --step",
-  ])
-    .argument("[OP|RUN|FILE]", "an op's name; the folder of a run; a module with a function to record. Without it all ops are listed")
+    "A number of a run: how it was computed, and from what. An op: its formula, derivatives and an example.",
+    [
+      "explain",
+      "explain sigmoid",
+      "explain runs/digits-1",
+      'explain runs/digits-1 --at "output[0, 3]" --depth 2',
+      'explain runs/digits-1 --at "output.weight.grad[3, 17]" --nudge 0.001',
+      "explain runs/digits-1 --step",
+      "explain training.js --at loss",
+    ],
+    FUNCTION_HELP,
+  )
+    .argument("[OP|RUN|FILE]", "an op's name; the folder of a run; a module (see below). Without it all ops are listed")
     .option("--at <ELEMENT>", "which number: a layer or parameter with its place, .grad or .new behind the name (default: loss)")
     .option("--depth <N>", "how many steps back (default: 4)", wholeNumber(0))
     .option("--breadth <N>", "how many numbers to follow at each step (default: 3)", wholeNumber(1))
@@ -139,12 +147,13 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
       set(name !== undefined && isPath(terminal, name) ? explainRun(terminal, name, options) : explain(terminal, name, options.format)),
     );
 
-  command("graph", "One training step as a picture: layers that open into ops, with shapes, numbers and memory.", [
-    "graph runs/digits-1",
-    "graph runs/digits-1 --format svg --out digits.svg",
-    "graph model.js --depth 1 --format dot",
-  ])
-    .argument("<RUN|FILE>", "the folder of a run; a module with a function to record, its arguments as `inputs` and its `model`")
+  command(
+    "graph",
+    "One training step as a picture: layers that open into ops, with shapes, numbers and memory.",
+    ["graph runs/digits-1", "graph runs/digits-1 --format svg --out digits.svg", "graph model.js --depth 1 --format dot"],
+    FUNCTION_HELP,
+  )
+    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
     .option("--format <NAME>", `${graphFormats.join(", ")} (default: mermaid)`, oneOf(graphFormats))
     .option("--out <FILE>", "write it there instead of printing it")
     .option("--depth <N>", "layers nested deeper are drawn as one (default: all are open)", wholeNumber(0))
@@ -153,34 +162,39 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--batch <N>", "how many samples (default: as in training)", wholeNumber(1))
     .action((path: string, options: GraphCommandOptions & Common) => set(showGraph(terminal, path, options)));
 
-  command("check-gradients", "The gradients of a training step against finite differences, in double precision.", [
-    "check-gradients runs/digits-1",
-    "check-gradients my-op.js --elements 20",
-  ])
-    .argument("<RUN|FILE>", "the folder of a run; a module with a function to record, its arguments as `inputs` and its `model`")
+  command(
+    "check-gradients",
+    "The gradients of a training step against finite differences, in double precision.",
+    ["check-gradients runs/digits-1", "check-gradients my-op.js --elements 20"],
+    FUNCTION_HELP,
+  )
+    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
     .option("--elements <N>", "how many numbers of each tensor (default: 4)", wholeNumber(1))
     .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
     .option("--batch <N>", "how many samples (default: 4)", wholeNumber(1))
     .action((path: string, options: CheckOptions & Common) => set(checkGradientsOf(terminal, path, options)));
 
-  command("compile", "What compile() makes of a function: its graph after each pass, its kernels, its code, its memory.", [
-    "compile model.js",
-    "compile model.js --show fuse",
-    "compile runs/digits-1 --show kernels",
-  ])
-    .argument("<FILE>", "a module whose default export is made by compile(), with its arguments as `inputs`; or the folder of a run")
+  command(
+    "compile",
+    "What compile() makes of a function: its graph after each pass, its kernels, its code, its memory.",
+    ["compile model.js", "compile model.js --show fuse", "compile runs/digits-1 --show kernels"],
+    FUNCTION_HELP,
+  )
+    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
     .option("--show <PASS>", `${shownNames.join(", ")}: the graph after a pass, or what is emitted`, oneOf(shownNames))
     .action((file: string, options: { show?: string } & Common) => set(showCompiled(terminal, file, options)));
 
-  command("lr-find", "Which learning rates suit a run: a short training whose rate grows, with a chart of its losses.", [
-    "lr-find runs/digits-1",
-    "lr-find runs/digits-1 --svg rates.svg --to 1",
-  ])
-    .argument("<RUN>", "the folder of a run; it stays as it is")
+  command(
+    "lr-find",
+    "Which learning rates suit: a short training whose rate grows, with a chart of its losses.",
+    ["lr-find runs/digits-1", "lr-find runs/digits-1 --svg rates.svg --to 1", "lr-find training.js"],
+    MODULE_HELP,
+  )
+    .argument("<RUN|FILE>", "the folder of a run, which stays as it is, or a module (see below)")
     .option("--from <RATE>", "the smallest rate (default: 0.000001)", positiveNumber)
     .option("--to <RATE>", "the largest rate (default: 10)", positiveNumber)
     .option("--steps <N>", "how many rates (default: 100)", wholeNumber(10))
-    .option("--trained", "begin with the run's weights instead of fresh ones")
+    .option("--trained", "begin with a run's weights instead of fresh ones")
     .option("--svg <FILE>", "also draw the chart there")
     .action((name: string, options: FindRateOptions & Common) => set(findRate(terminal, name, options)));
 
@@ -188,19 +202,25 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     "profile",
     "Where the time of a training step goes: every kernel with its work, its layers and its share of what the machine can do.",
     ["profile runs/digits-1", "profile model.js --trace trace.json"],
+    FUNCTION_HELP,
   )
-    .argument("<RUN|FILE>", "the folder of a run; a module whose default export is made by compile(), with its arguments as `inputs`")
+    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
     .option("--runs <N>", "how often it is run; the middle counts (default: 5)", wholeNumber(1))
     .option("--trace <FILE>", "also write Chrome's trace events there (chrome://tracing, Perfetto)")
     .action((path: string, options: ProfileCommandOptions & Common) => set(profilePath(terminal, path, options)));
 
-  command("doctor", "What is wrong with a run, and what to try. Without a run: what this machine offers and what kasane chose.", [
-    "doctor runs/digits-1",
-    "doctor --machine",
-  ])
-    .argument("[RUN]", "the folder of a run: its model is trained a little further under watch; the run stays as it is")
+  command(
+    "doctor",
+    "What is wrong with a training, and what to try. Without one: what this machine offers and what kasane chose.",
+    ["doctor runs/digits-1", "doctor training.js --epochs 3", "doctor --machine"],
+    MODULE_HELP,
+  )
+    .argument(
+      "[RUN|FILE]",
+      "the folder of a run, which is trained a little further under watch and stays as it is; or a module (see below)",
+    )
     .option("--epochs <N>", "how many epochs to watch (default: 1)", wholeNumber(1))
-    .option("--fresh", "begin with fresh weights, as the run did")
+    .option("--fresh", "begin with fresh weights, as a run did")
     .option("--machine", "backend, SIMD features, Node")
     .action((name: string | undefined, options: ExamineRunOptions & Common) =>
       set(name === undefined ? doctor(terminal) : examineRun(terminal, name, options)),
@@ -235,7 +255,8 @@ function fail(terminal: Terminal, error: unknown): number {
   }
   const known = error instanceof KasaneError;
   const message = error instanceof Error ? error.message : String(error);
-  const text = known ? message : `an error inside kasane, please report it: ${message}`;
+  const place = known ? undefined : placeOutside(error, terminal.host.cwd);
+  const text = known ? message : `${place === undefined ? "an error inside kasane, please report it" : `an error at ${place}`}: ${message}`;
   terminal.say(`${terminal.errorColors.red("kasane:")} ${text}`);
   if (terminal.verbose && error instanceof Error) terminal.say(error.stack?.slice(error.stack.indexOf("\n    at") + 1) ?? "");
   else if (!known) terminal.say("  try: --verbose shows where it happened");
@@ -244,6 +265,17 @@ function fail(terminal: Terminal, error: unknown): number {
     error: { message: known ? (message.split("\n  try: ")[0] ?? message) : text, ...(hint === undefined ? {} : { hint }) },
   });
   return error instanceof UsageError ? 2 : 1;
+}
+
+/** Where in a user's module an error was thrown; undefined for our own. */
+function placeOutside(error: unknown, cwd: string): string | undefined {
+  const frames = error instanceof Error ? (error.stack ?? "").split("\n") : [];
+  // Node's own modules are no files.
+  const frame = frames.flatMap((line) => [...line.matchAll(/^\s+at .*?(file:\/\/\S+|\/\S+|[A-Z]:\\\S+):(\d+):\d+\)?$/g)]).at(0);
+  if (frame === undefined) return undefined;
+  const [, place = "", line = ""] = frame;
+  const file = place.startsWith("file:") ? fileURLToPath(place) : place;
+  return file.startsWith(fileURLToPath(new URL("../", import.meta.url))) ? undefined : `${relative(cwd, file)}:${line}`;
 }
 
 /** Commander's sentence in the form of ours. */

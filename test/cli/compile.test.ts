@@ -101,7 +101,11 @@ describe("kasane compile", () => {
   it.each([
     ["model.mjs --show fusee", 2, /^kasane: --show fusee: expected one of trace, constants, .*, code. Did you mean fuse\?$/m],
     ["missing.mjs", 1, /^kasane: missing.mjs is not there\n {2}try: a module whose default export/m],
-    ["number.mjs", 1, /^kasane: number.mjs: expected a default export made by compile\(\), got number\n {2}try: export default compile/m],
+    [
+      "number.mjs",
+      1,
+      /^kasane: number.mjs: expected a function as default export, or .*; it exports the number 3 as default\n {2}try: export default compile/m,
+    ],
     ["uncalled.mjs", 1, /its compiled function was never called, so that its shapes are not known\n {2}try: .*export const inputs = /],
     ["wrong.mjs", 1, /^kasane: wrong.mjs does not load: .*\n {2}try: run it by itself: node wrong.mjs$/m],
   ])("refuses %s with one sentence", (line, code, sentence) => {

@@ -1,0 +1,74 @@
+// What a command looks into: the training of a run or of a user's module, or a function of a module with its arguments. One convention for all commands.
+
+import { stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Dataset } from "../data/index.ts";
+import type { Layer } from "../nn/index.ts";
+import type { FitOptions, Samples } from "../train/index.ts";
+import { FileError } from "../util/errors.ts";
+import { loadModule } from "./module.ts";
+import { callIn, hasFunction, MODULE_FORMS, trainingIn } from "./module-exports.ts";
+import { openRun, type RunParts } from "./run-parts.ts";
+import { lossOf, optimizerOf } from "./training.ts";
+
+/** What fit takes besides the model, the data and how long. */
+export type TrainingOptions = Pick<
+  FitOptions,
+  "loss" | "optimizer" | "penalty" | "clip" | "accumulate" | "transform" | "schedule" | "seed"
+> & {
+  readonly batchSize: number;
+};
+
+/** A model with everything it is trained with. */
+export interface Training {
+  readonly kind: "training";
+  /** As the user wrote it. */
+  readonly name: string;
+  readonly model: Layer;
+  readonly data: Dataset<Samples>;
+  readonly options: TrainingOptions;
+  /** Undefined for a module. */
+  readonly run?: RunParts;
+}
+
+/** A function and what to call it with. */
+export interface Call {
+  readonly kind: "call";
+  readonly run: (...inputs: readonly unknown[]) => unknown;
+  /** Undefined where the module exports none. */
+  readonly inputs: readonly unknown[] | undefined;
+  /** Whose parameters it uses, for their names. */
+  readonly model: Layer | undefined;
+}
+
+/** With which weights a run's model begins; a module's begins as the module leaves it. */
+export type Weights = "trained" | "fresh";
+
+/** A run's training, a module's function, or else the training it describes. @throws FileError when there is neither at the path */
+export async function openSubject(cwd: string, path: string, weights: Weights): Promise<Training | Call> {
+  const exports = await exportsAt(cwd, path);
+  if (exports === undefined) return trainingOfRun(cwd, path, weights);
+  return hasFunction(exports) ? callIn(exports, path) : trainingIn(exports, path);
+}
+
+/** The same for what needs a training. @throws FileError when the path holds none */
+export async function openTraining(cwd: string, path: string, weights: Weights): Promise<Training> {
+  const exports = await exportsAt(cwd, path);
+  return exports === undefined ? trainingOfRun(cwd, path, weights) : trainingIn(exports, path, true);
+}
+
+/** Undefined for a folder. */
+async function exportsAt(cwd: string, path: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const place = resolve(cwd, path);
+  const found = await stat(place).catch(() => undefined);
+  if (found === undefined) throw new FileError(`${path} is not there`, { hint: `${MODULE_FORMS}; or the folder of a run` });
+  return found.isDirectory() ? undefined : loadModule(place, path);
+}
+
+async function trainingOfRun(cwd: string, name: string, weights: Weights): Promise<Training> {
+  const run = await openRun(cwd, name, weights);
+  const { config, model, source } = run;
+  const optimizer = optimizerOf(config.optimizer, model, config.learningRate);
+  const options = { loss: lossOf(config.task), optimizer, batchSize: config.batchSize, seed: config.seed };
+  return { kind: "training", name, model, data: source.train, options, run };
+}
