@@ -1,7 +1,7 @@
 // What is measured of a tensor: reductions that run where the tensor is, in a compiled step as part of its program, and what they say.
 
 import * as statistics from "../ops/statistics.ts";
-import { applyOp, where } from "../tensor/functions.ts";
+import { applyOp, where } from "../tensor/functions/index.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 
 /** A description of a tensor's numbers. Everything but the counts is of the finite ones, and NaN where there are none. */

@@ -1,7 +1,7 @@
 // Scaled dot-product attention, and attention with several heads. In every mask, true means: may be attended to.
 
 import * as ops from "../ops/attention.ts";
-import { applyOp, linear as product, softmax } from "../tensor/functions.ts";
+import { applyOp, linear as product, softmax } from "../tensor/functions/index.ts";
 import * as random from "../tensor/random.ts";
 import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
 import { valueOf } from "../tensor/tensor.ts";

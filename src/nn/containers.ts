@@ -1,6 +1,6 @@
 // Layers around other layers: a body beside a shortcut, and branches side by side.
 
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import { isTensor } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";

@@ -1,7 +1,7 @@
 // Convolution layers and transposed convolution layers of one to three spatial dimensions.
 
 import type { ConvolutionOptions, PerDimension, TransposedConvolutionOptions } from "../tensor/contractions.ts";
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkCount, checkFeatures, checkRank, given, perDimension, SPATIAL } from "./checks.ts";

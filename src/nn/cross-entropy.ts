@@ -3,7 +3,7 @@
 import * as rows from "../ops/losses.ts";
 import type { Op } from "../ops/op.ts";
 import { ones } from "../tensor/create.ts";
-import { applyOp, logSoftmax, where } from "../tensor/functions.ts";
+import { applyOp, logSoftmax, where } from "../tensor/functions/index.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";

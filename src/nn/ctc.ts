@@ -1,7 +1,7 @@
 // Connectionist temporal classification: the likelihood of a short sequence of labels under a long sequence of predictions.
 
 import { full, tensor } from "../tensor/create.ts";
-import { concat, stack, where } from "../tensor/functions.ts";
+import { concat, stack, where } from "../tensor/functions/index.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";

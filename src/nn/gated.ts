@@ -1,7 +1,7 @@
 // Layers whose non-linearity has weights, or multiplies or compares several linear maps: PReLU, maxout, GLU, SwiGLU, bilinear.
 
 import { full, parameter } from "../tensor/create.ts";
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { callPart } from "./call.ts";

@@ -13,7 +13,7 @@ export {
   softplus,
   softsign,
   tanh,
-} from "../tensor/functions.ts";
+} from "../tensor/functions/index.ts";
 export * from "./attention.ts";
 export { isLayer, type LayerCall, observeLayers, type Part, type Settings } from "./call.ts";
 export * from "./containers.ts";

@@ -1,6 +1,6 @@
 // Losses of distributions: Kullback–Leibler divergence, and likelihoods of counts and of numbers with a spread.
 
-import { where } from "../tensor/functions.ts";
+import { where } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";

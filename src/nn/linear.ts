@@ -1,6 +1,6 @@
 // The fully connected layer.
 
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import { checkCount, checkFeatures } from "./checks.ts";
 import { fansOf, heNormal, type Start, start, zeros } from "./init.ts";
 import { makeLayer, type ShapedLayer } from "./layer.ts";

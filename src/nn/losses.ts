@@ -1,7 +1,7 @@
 // Loss functions: how far predictions are from targets, as one number (or one per element or sample).
 
 import * as rows from "../ops/losses.ts";
-import { softplus } from "../tensor/functions.ts";
+import { softplus } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";

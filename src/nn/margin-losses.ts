@@ -1,6 +1,6 @@
 // Losses that ask for a distance: hinge losses of classes, and losses of pairs and triples of embeddings.
 
-import { oneHot } from "../tensor/functions.ts";
+import { oneHot } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";

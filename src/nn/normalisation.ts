@@ -1,7 +1,7 @@
 // Normalisation layers: by batch and instance with running statistics, by layer, group, root mean square and neighbouring channels.
 
 import { full, ones, parameter, zeros } from "../tensor/create.ts";
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import { noGrad } from "../tensor/tape.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";

@@ -1,7 +1,7 @@
 // Pooling layers: over windows, or over everything.
 
 import type { PerDimension, PoolingOptions } from "../tensor/contractions.ts";
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { checkRank, given, perDimension, SPATIAL } from "./checks.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";

@@ -1,7 +1,7 @@
 // Telling positions apart: sinusoidal, learned and rotary encodings.
 
 import { tensor } from "../tensor/create.ts";
-import { concat } from "../tensor/functions.ts";
+import { concat } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { DType, Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";

@@ -1,7 +1,7 @@
 // Recurrent cells: one step at a time, the state in the caller's hands.
 
 import { zeros } from "../tensor/create.ts";
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";

@@ -1,6 +1,6 @@
 // One step of each recurrent network: what the sums of its gates make of the state that it carries.
 
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 
 /** What a recurrent network carries from step to step; "hidden" is also what it puts out. */

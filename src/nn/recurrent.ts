@@ -1,7 +1,7 @@
 // Recurrent layers over whole sequences: several layers, both directions, variable lengths, state in and out.
 
 import { zeros } from "../tensor/create.ts";
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import * as random from "../tensor/random.ts";
 import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
 import { isTensor } from "../tensor/tensor.ts";

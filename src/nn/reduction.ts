@@ -1,7 +1,7 @@
 // What losses share: how values per element or sample become one number, and checks of predictions and targets.
 
 import type { Op } from "../ops/op.ts";
-import { applyOp } from "../tensor/functions.ts";
+import { applyOp } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";

@@ -1,7 +1,7 @@
 // Layers that change the spatial extents without weights: upsampling, padding, and pixels out of channels.
 
 import type { PerDimension } from "../tensor/contractions.ts";
-import * as functions from "../tensor/functions.ts";
+import * as functions from "../tensor/functions/index.ts";
 import type { PaddingAmounts, PaddingOptions, UpsampleOptions } from "../tensor/resampling.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";

@@ -1,6 +1,6 @@
 // Transformer layers: attention and a feed-forward network with shortcuts around both, and stacks of them. Vaswani et al. 2017.
 
-import { relu } from "../tensor/functions.ts";
+import { relu } from "../tensor/functions/index.ts";
 import * as random from "../tensor/random.ts";
 import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
 import type { Tensor } from "../tensor/types.ts";

@@ -1,7 +1,7 @@
 // Optimizers that fit the size of a step to the size of each layer's weights, for large batches: LARS and LAMB.
 
 import * as updates from "../ops/updates.ts";
-import { where } from "../tensor/functions.ts";
+import { where } from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { type AdamOptions, moments } from "./adam.ts";
 import { declareOptimizer, type MakeOptimizer, rule } from "./optimizer.ts";

@@ -2,7 +2,7 @@
 
 import type { Op } from "../ops/op.ts";
 import { tensor, zeros } from "../tensor/create.ts";
-import { applyOp } from "../tensor/functions.ts";
+import { applyOp } from "../tensor/functions/index.ts";
 import { updating } from "../tensor/tape.ts";
 import { dependsOn, live, onEachRun } from "../tensor/trace.ts";
 import type { LiveNumber } from "../tensor/traced-graph.ts";

@@ -15,7 +15,7 @@ export type { ConvolutionOptions, PerDimension, PoolingOptions, TransposedConvol
 export * from "./create.ts";
 export * from "./define-op.ts";
 export * from "./differentiate.ts";
-export * from "./functions.ts";
+export * from "./functions/index.ts";
 export * from "./random.ts";
 export type { Interpolation, PaddingAmounts, PaddingMode, PaddingOptions, UpsampleOptions } from "./resampling.ts";
 export type * from "./shapes.ts";

@@ -1,0 +1,66 @@
+// What moves windows over images and sequences, or changes their extents: convolutions, pooling, resampling, padding.
+import * as contractions from "../contractions.ts";
+import * as resampling from "../resampling.ts";
+import { asTensor, valueOf } from "../tensor.ts";
+import type { Tensor } from "../types.ts";
+
+/** x: [batch, in, …spatial], weight: [out, in / groups, …kernel], bias: [out]; one to three spatial dimensions. */
+export function conv(x: Tensor, weight: Tensor, bias?: Tensor, options: contractions.ConvolutionOptions = {}): Tensor {
+  return asTensor(contractions.convolution(valueOf(x, "conv"), valueOf(weight, "conv"), bias && valueOf(bias, "conv"), options));
+}
+
+/** x: [batch, in, …spatial], weight: [in, out / groups, …kernel], bias: [out]. */
+export function convTranspose(x: Tensor, weight: Tensor, bias?: Tensor, options: contractions.TransposedConvolutionOptions = {}): Tensor {
+  return asTensor(
+    contractions.convolutionTranspose(
+      valueOf(x, "convTranspose"),
+      valueOf(weight, "convTranspose"),
+      bias && valueOf(bias, "convTranspose"),
+      options,
+    ),
+  );
+}
+
+/** Largest value of each window of [batch, channels, …spatial]; padding counts as −∞. */
+export function maxPool(x: Tensor, kernelSize: contractions.PerDimension, options: contractions.PoolingOptions = {}): Tensor {
+  return asTensor(contractions.pool("max", valueOf(x, "maxPool"), kernelSize, options));
+}
+
+/** Mean of each window of [batch, channels, …spatial]; `countPadding: false` divides by the part inside the input. */
+export function averagePool(
+  x: Tensor,
+  kernelSize: contractions.PerDimension,
+  options: contractions.PoolingOptions & { readonly countPadding?: boolean } = {},
+): Tensor {
+  return asTensor(contractions.pool("average", valueOf(x, "averagePool"), kernelSize, options));
+}
+
+/** Mean over `size` windows per spatial dimension that divide it as evenly as possible: output i covers ⌊i·n/size⌋ to ⌈(i+1)·n/size⌉. */
+export function adaptiveAveragePool(x: Tensor, size: contractions.PerDimension): Tensor {
+  return asTensor(resampling.adaptivePool("average", valueOf(x, "adaptiveAveragePool"), size));
+}
+
+/** Largest value over `size` windows per spatial dimension that divide it as evenly as possible. */
+export function adaptiveMaxPool(x: Tensor, size: contractions.PerDimension): Tensor {
+  return asTensor(resampling.adaptivePool("max", valueOf(x, "adaptiveMaxPool"), size));
+}
+
+/** [batch, channels, …] with other spatial extents. @throws InputError without a size or scale, or with both */
+export function upsample(x: Tensor, options: resampling.UpsampleOptions): Tensor {
+  return asTensor(resampling.upsample(valueOf(x, "upsample"), options));
+}
+
+/** Larger spatial dimensions. @throws ShapeError when reflect or circular padding reaches beyond the input */
+export function padding(x: Tensor, amounts: resampling.PaddingAmounts, options: resampling.PaddingOptions = {}): Tensor {
+  return asTensor(resampling.padding(valueOf(x, "padding"), amounts, options));
+}
+
+/** [batch, channels · factor², height, width] → [batch, channels, height · factor, width · factor]; in the same way for one and three dimensions. Shi et al. 2016. */
+export function pixelShuffle(x: Tensor, factor: number): Tensor {
+  return asTensor(resampling.pixelShuffle(valueOf(x, "pixelShuffle"), factor));
+}
+
+/** The inverse of pixelShuffle. */
+export function pixelUnshuffle(x: Tensor, factor: number): Tensor {
+  return asTensor(resampling.pixelUnshuffle(valueOf(x, "pixelUnshuffle"), factor));
+}
