@@ -1,10 +1,9 @@
-// The tensor class: every method is one line over an op; creation from numbers.
+// The tensor class: numbers and gradients, and the methods that reduce, move or choose elements, each one line over an op.
 
 import type { HostArray } from "../backends/backend.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
 import type { DType, ScalarType } from "../formula/nest.ts";
 import { typeOfDType } from "../formula/typing.ts";
-import * as activations from "../ops/activations.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
@@ -16,14 +15,15 @@ import { apply } from "./engine.ts";
 import { formatTensor, nest } from "./format.ts";
 import { observer } from "./observe.ts";
 import * as operate from "./operate.ts";
+import { PointwiseTensor } from "./pointwise-tensor.ts";
 import { isRepeating } from "./repeat.ts";
 import type { Shape } from "./shapes.ts";
 import { needsTape, withRecording } from "./tape.ts";
 import { currentTrace, unreadable } from "./trace.ts";
 import type { Axes, NestedNumbers, ReduceOptions, SliceRange, Tensor } from "./types.ts";
-import { type Attributes, Value } from "./value.ts";
+import { Value } from "./value.ts";
 
-class DenseTensor extends Value {
+class DenseTensor extends PointwiseTensor {
   make(data: HostArray | undefined, shape: readonly number[], dtype: DType): DenseTensor {
     return new DenseTensor(data, shape, dtype);
   }
@@ -90,7 +90,7 @@ class DenseTensor extends Value {
 
   clone(): Value {
     return needsTape([this]) || currentTrace() !== undefined || this.mapping !== undefined
-      ? this.#map(moves.copy)
+      ? this.applied(moves.copy)
       : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
   }
 
@@ -112,166 +112,6 @@ class DenseTensor extends Value {
     observer()?.assigned?.(this, value);
     if (trace === undefined) this.replace(value.data);
     else trace.assign(this, value);
-  }
-
-  #map(op: Op, attributes?: Attributes): Value {
-    return apply(op, [this], attributes);
-  }
-
-  #with(op: Op, other: Value | number): Value {
-    return apply(op, [this, operate.operand(other, this)]);
-  }
-
-  add(other: Value | number): Value {
-    return this.#with(arithmetic.add, other);
-  }
-  sub(other: Value | number): Value {
-    return this.#with(arithmetic.sub, other);
-  }
-  mul(other: Value | number): Value {
-    return this.#with(arithmetic.mul, other);
-  }
-  div(other: Value | number): Value {
-    return this.#with(arithmetic.div, other);
-  }
-  mod(other: Value | number): Value {
-    return this.#with(arithmetic.mod, other);
-  }
-  pow(other: Value | number): Value {
-    return this.#with(arithmetic.pow, other);
-  }
-  minimum(other: Value | number): Value {
-    return this.#with(arithmetic.minimum, other);
-  }
-  maximum(other: Value | number): Value {
-    return this.#with(arithmetic.maximum, other);
-  }
-  less(other: Value | number): Value {
-    return this.#with(arithmetic.less, other);
-  }
-  lessEqual(other: Value | number): Value {
-    return this.#with(arithmetic.lessEqual, other);
-  }
-  greater(other: Value | number): Value {
-    return this.#with(arithmetic.greater, other);
-  }
-  greaterEqual(other: Value | number): Value {
-    return this.#with(arithmetic.greaterEqual, other);
-  }
-  equal(other: Value | number): Value {
-    return this.#with(arithmetic.equal, other);
-  }
-  notEqual(other: Value | number): Value {
-    return this.#with(arithmetic.notEqual, other);
-  }
-  logicalAnd(other: Value | number): Value {
-    return this.#with(arithmetic.logicalAnd, other);
-  }
-  logicalOr(other: Value | number): Value {
-    return this.#with(arithmetic.logicalOr, other);
-  }
-  logicalNot(): Value {
-    return this.#map(arithmetic.logicalNot);
-  }
-
-  neg(): Value {
-    return this.#map(arithmetic.neg);
-  }
-  abs(): Value {
-    return this.#map(arithmetic.abs);
-  }
-  sign(): Value {
-    return this.#map(arithmetic.sign);
-  }
-  square(): Value {
-    return this.#map(arithmetic.square);
-  }
-  sqrt(): Value {
-    return this.#map(arithmetic.sqrt);
-  }
-  rsqrt(): Value {
-    return this.#map(arithmetic.rsqrt);
-  }
-  reciprocal(): Value {
-    return this.#map(arithmetic.reciprocal);
-  }
-  exp(): Value {
-    return this.#map(arithmetic.exp);
-  }
-  expm1(): Value {
-    return this.#map(arithmetic.expm1);
-  }
-  log(): Value {
-    return this.#map(arithmetic.log);
-  }
-  log1p(): Value {
-    return this.#map(arithmetic.log1p);
-  }
-  log2(): Value {
-    return this.#map(arithmetic.log2);
-  }
-  sin(): Value {
-    return this.#map(arithmetic.sin);
-  }
-  cos(): Value {
-    return this.#map(arithmetic.cos);
-  }
-  tan(): Value {
-    return this.#map(arithmetic.tan);
-  }
-  asin(): Value {
-    return this.#map(arithmetic.asin);
-  }
-  acos(): Value {
-    return this.#map(arithmetic.acos);
-  }
-  atan(): Value {
-    return this.#map(arithmetic.atan);
-  }
-  sinh(): Value {
-    return this.#map(arithmetic.sinh);
-  }
-  cosh(): Value {
-    return this.#map(arithmetic.cosh);
-  }
-  tanh(): Value {
-    return this.#map(activations.tanh);
-  }
-  erf(): Value {
-    return this.#map(arithmetic.erf);
-  }
-  floor(): Value {
-    return this.#map(arithmetic.floor);
-  }
-  ceil(): Value {
-    return this.#map(arithmetic.ceil);
-  }
-  round(): Value {
-    return this.#map(arithmetic.round);
-  }
-  trunc(): Value {
-    return this.#map(arithmetic.trunc);
-  }
-  isNaN(): Value {
-    return this.#map(arithmetic.isNaN_);
-  }
-  isFinite(): Value {
-    return this.#map(arithmetic.isFinite_);
-  }
-  clip(low: number, high: number): Value {
-    return this.#map(arithmetic.clip, { low, high });
-  }
-  sigmoid(): Value {
-    return this.#map(activations.sigmoid);
-  }
-  relu(): Value {
-    return this.#map(activations.relu);
-  }
-  softmax(axis: Axes = -1): Value {
-    return this.#map(activations.softmax, { axes: operate.resolveAxes("softmax", axis, this.rank) });
-  }
-  logSoftmax(axis: Axes = -1): Value {
-    return this.#map(activations.logSoftmax, { axes: operate.resolveAxes("logSoftmax", axis, this.rank) });
   }
 
   sum(axes?: Axes, options?: ReduceOptions): Value {
