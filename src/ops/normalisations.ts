@@ -2,8 +2,15 @@
 
 import { composite, map } from "./op.ts";
 
+// The written gradients divide once per channel where the derived ones divide at every element.
 export const normalise = map("normalise", "y = (x - mean) / sqrt(variance + epsilon) * weight + bias", {
   params: { epsilon: 1e-5 },
+  gradient: {
+    x: "gy * (weight / sqrt(variance + epsilon))",
+    mean: "gy * (-weight / sqrt(variance + epsilon))",
+    variance: "gy * (x - mean) * (-weight / (2 * (variance + epsilon) * sqrt(variance + epsilon)))",
+    weight: "gy * (x - mean) * (1 / sqrt(variance + epsilon))",
+  },
   doc: {
     en: "Shifts and scales by given statistics, then by learned weight and bias (batch normalisation with known statistics).",
     ja: "正規化",

@@ -21,6 +21,8 @@ export const argmin = reduce("argmin", "y = argmin[@axes](x)", {
 });
 export const variance = composite("variance", "m = mean[@axes](x); y = sum[@axes]((x - m) ^ 2) / (count[@axes] - correction)", {
   params: { correction: 0 },
+  // The mean moves too, but distances from the mean sum to 0.
+  gradient: { x: "gx = gy * (2 / (count[@axes] - correction)) * (x - mean[@axes](x))" },
   doc: { en: "Mean squared distance from the mean; correction 1 gives the unbiased estimate.", ja: "分散" },
 });
 export const logSumExp = composite(

@@ -251,11 +251,11 @@ export const sick: readonly Sick[] = [
     make: seeded(11, () => patient(mlp([4, 16, 1], relu, "relu"), regression(11), withSgd(3))),
   },
   {
-    name: "Adam with steps of 1",
+    name: "Adam with steps of 3",
     disease: "learning rate too high",
     where: ["optimizer"],
     consequences: ["not finite", "exploding gradients", "dead units", "not learning", "saturated activations"],
-    make: seeded(12, () => patient(mlp([6, 16, 16, 3], tanh, "tanh"), classes(12), withAdam(1))),
+    make: seeded(12, () => patient(mlp([6, 16, 16, 3], tanh, "tanh"), classes(12), withAdam(3))),
   },
   {
     name: "momentum that diverges",
