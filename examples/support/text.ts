@@ -1,4 +1,4 @@
-// Texts for examples that write: this project's own handbook, or a file; letters and numbers for them; how to learn them, and how hard they are to guess.
+// Texts for examples that write: this project's own handbook, or a file; how to learn them, and how hard they are to guess.
 
 import { readFile } from "node:fs/promises";
 import { compile, type Tensor, tensor } from "kasane";
@@ -15,33 +15,14 @@ export async function readText(path: string | undefined, most: number): Promise<
   return texts.join("\n").slice(0, most);
 }
 
-/** The letters of a text, numbered. */
-export class Letters {
-  readonly #all: readonly string[];
-  readonly #numbers: ReadonlyMap<string, number>;
-
-  constructor(text: string) {
-    this.#all = [...new Set(text)].sort();
-    this.#numbers = new Map(this.#all.map((letter, number) => [letter, number]));
-  }
-
-  get count(): number {
-    return this.#all.length;
-  }
-
-  encode(text: string): Int32Array {
-    return Int32Array.from([...text], (letter) => this.#numbers.get(letter) ?? 0);
-  }
-
-  /** The letter at which the probabilities, added up, pass a number from 0 to 1. */
-  pick(probabilities: ArrayLike<number>, at: number): string {
-    let sum = 0;
-    const number = Array.from(probabilities).findIndex((probability) => {
-      sum += probability;
-      return sum > at;
-    });
-    return this.#all[number < 0 ? this.count - 1 : number] ?? "";
-  }
+/** The token at which the probabilities, added up, pass a number from 0 to 1. */
+export function pick(probabilities: ArrayLike<number>, at: number): number {
+  let sum = 0;
+  const token = Array.from(probabilities).findIndex((probability) => {
+    sum += probability;
+    return sum > at;
+  });
+  return token < 0 ? probabilities.length - 1 : token;
 }
 
 /** Mean −log of the probability of a letter given the one before, in nats, with the probabilities of this very text. */
