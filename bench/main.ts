@@ -99,8 +99,12 @@ async function measured(
     if ("skip" in answer) skipped[peer.name] = { skipped: answer.skip };
     else ready.push({ peer: peer.name, ready: answer });
   }
-  const timings = await inTurn([own, ...ready.map((one) => one.ready)], budgetMs);
+  const baseline = all.find((other) => other.name === workload.baseline);
+  const plain = baseline === undefined ? [] : [prepareOwn(baseline, warmMs)];
+  const timings = await inTurn([own, ...ready.map((one) => one.ready), ...plain], budgetMs);
   const timing = timings[0] as Timing;
+  const plainMs = (timings.at(-1) as Timing).medianMs;
+  const over = baseline && { workload: baseline.name, medianMs: round(plainMs), ratio: round(timing.medianMs / plainMs) };
   const others: Record<string, PeerResult> = { ...skipped };
   for (const [n, one] of ready.entries()) {
     const theirs = timings[n + 1] as Timing;
@@ -134,6 +138,7 @@ async function measured(
     ...given("agreement", agreement(name, own.outcome)),
     ...(await own.memory()),
     ...given("peers", peers.length === 0 ? undefined : others),
+    ...given("over", over),
   };
 }
 

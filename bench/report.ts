@@ -33,6 +33,8 @@ export interface Result {
   /** Of it, what kernels use while they run; other libraries do not tell theirs. */
   readonly scratchBytes?: number;
   readonly peers?: Readonly<Record<string, PeerResult>>;
+  /** What took turns with it in this process, and its median over that one's. */
+  readonly over?: { readonly workload: string; readonly medianMs: number; readonly ratio: number };
 }
 
 export type PeerResult =
@@ -100,6 +102,9 @@ export function footnotes(results: readonly Result[], peers: readonly string[]):
   for (const { workload, agreement } of trained)
     lines.push(`${workload.padEnd(NAME)}${text(agreement?.losses).padEnd(30)}${text(agreement?.expectedLosses)}`);
   lines.push(...memoryLines(results, peers));
+  for (const { workload, over } of results)
+    if (over !== undefined)
+      lines.push(`${workload} takes ${over.ratio.toPrecision(3)} × ${over.workload} (${milliseconds(over.medianMs)} ms), in turns`);
   for (const { workload, peers: others = {} } of results)
     for (const [name, peer] of Object.entries(others)) {
       if ("skipped" in peer && peer.skipped !== NOT_WRITTEN) lines.push(`${workload}: no ${name}: ${peer.skipped}`);

@@ -23,5 +23,7 @@ export interface Workload {
   readonly flops?: number;
   /** Bytes per run that must cross the memory bus at least. */
   readonly bytes?: number;
+  /** Another workload that takes turns with this one: what this one costs more is told. */
+  readonly baseline?: string;
   readonly prepare: () => Prepared;
 }

@@ -1,6 +1,7 @@
 // Whole training steps: forward, loss, backward and update, compiled as one program.
 
 import { compile, type Tensor } from "kasane";
+import { Recorder, type RecorderOptions } from "kasane/inspect";
 import { crossEntropy, type Layer } from "kasane/nn";
 import { adam, type Optimizer, type Parameters, sgd } from "kasane/optim";
 import { memoryOf } from "../resident.ts";
@@ -14,6 +15,7 @@ export function training(
   batches: readonly Batch[],
   checked: number,
   lossOf: (output: Tensor, target: Tensor) => Tensor = crossEntropy,
+  watched: (run: () => Tensor) => Tensor = (run) => run(),
 ): Prepared {
   const optimizer = optimize(model.parameters());
   const step = compile((x: Tensor, target: Tensor) => {
@@ -25,7 +27,7 @@ export function training(
   });
   let count = 0;
   const next = (): Batch => batches[count++ % batches.length] as Batch;
-  const run = (): Tensor => step(...next());
+  const run = (): Tensor => watched(() => step(...next()));
   return {
     outcome: { losses: Array.from({ length: checked }, () => run().item()) },
     run,
@@ -67,4 +69,25 @@ export const steps: readonly Workload[] = [
     flops: 14_722_498_560,
     prepare: () => training(convnet(), (p) => adam(p, { learningRate: 1e-3 }), cifarBatches(), 4),
   },
+  {
+    name: "convnet-cifar-idle",
+    what: "convnet-cifar with a recorder that picks none of these steps",
+    flops: 14_722_498_560,
+    baseline: "convnet-cifar",
+    prepare: () => recorded({ steps: () => false }),
+  },
+  {
+    name: "convnet-cifar-watched",
+    what: "convnet-cifar with statistics of every layer's output and gradient and of every update, each step",
+    flops: 14_722_498_560,
+    baseline: "convnet-cifar",
+    prepare: () => recorded({ most: 1000 }),
+  },
 ];
+
+function recorded(options: RecorderOptions): Prepared {
+  const model = convnet();
+  const recorder = new Recorder(model, options);
+  const optimize = (p: Parameters): Optimizer => adam(p, { learningRate: 1e-3 });
+  return training(model, optimize, cifarBatches(), 4, crossEntropy, (run) => recorder.step(run));
+}
