@@ -3,6 +3,7 @@
 import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
 import { isCostly } from "./costs.ts";
 import {
+  asStored,
   dropUnreadOperands,
   expressionsOf,
   identityOutput,
@@ -203,16 +204,6 @@ function substitute(producer: Nest, consumer: Nest, output: readonly (number | u
   if (!checked) return stored;
   const inside: Scalar = { kind: "inside", index: load.index, extents: producer.output.shape, type: "bool" };
   return { kind: "call", fn: "select", args: [inside, stored, { kind: "constant", value: load.fill, type: load.type }], type: load.type };
-}
-
-/** The value as a load of what the nest wrote would give it; undefined where writing it changes more than its type. */
-function asStored(body: Scalar, { output: { dtype }, operands }: Nest, consumer: Nest): Scalar | undefined {
-  // Next to double precision it would not be rounded.
-  if (dtype === "float32" && [...operands, consumer.output].some((operand) => operand.dtype === "float64")) return undefined;
-  if (dtype === "float32") return body.type === "float" ? body : { kind: "call", fn: "float", args: [body], type: "float" };
-  if (dtype === "int32") return body.type === "int" ? body : undefined;
-  if (dtype === "bool") return body.type === "bool" ? body : undefined;
-  return undefined;
 }
 
 /** The producer with the consumer's body as its epilogue; undefined when their loops do not coincide. */

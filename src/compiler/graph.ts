@@ -1,6 +1,6 @@
 // A whole traced step as data: loop nests over numbered buffers, with inputs, cells that persist, updates and results.
 
-import type { Axis, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
+import type { Axis, Index, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
 
 export interface StepGraph {
   readonly name: string;
@@ -19,6 +19,8 @@ export interface StepGraph {
   readonly steps: readonly Step[];
   /** Which steps run together, a block of rows at a time; in order, none in two. */
   readonly groups?: readonly RowGroup[];
+  /** Which steps are one kernel; in order, none in two. Those that begin in a group lie in it. */
+  readonly joined?: readonly JoinedSteps[];
   /** Buffers that lie inside others: what is written to one is there, too. */
   readonly views?: readonly View[];
 }
@@ -34,6 +36,15 @@ export interface RowGroup {
   readonly rowsPerBlock: number;
   /** Buffers that only these steps use, whose first dimension is the rows: one block of them is all that is needed. */
   readonly own: readonly number[];
+}
+
+/** Consecutive steps over the same loops, which run as one kernel. */
+export interface JoinedSteps {
+  /** Number of the first step. */
+  readonly first: number;
+  readonly count: number;
+  /** Buffers that only these steps use, at the element of the present step: nobody stores them. */
+  readonly passed: readonly number[];
 }
 
 /** `buffer` is the elements of `of`, which may be a view itself, from `offset` on. Neither is a cell. */
@@ -168,21 +179,65 @@ export function exactNumbers(_: string, value: unknown): unknown {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-/** What runs as one: a group, or a step alone. */
+/** The value as a load of what the nest wrote would give it; undefined where writing it changes more than its type. */
+export function asStored(body: Scalar, { output: { dtype }, operands }: Nest, consumer: Nest): Scalar | undefined {
+  // Next to double precision it would not be rounded.
+  if (dtype === "float32" && [...operands, consumer.output].some((operand) => operand.dtype === "float64")) return undefined;
+  if (dtype === "float32") return body.type === "float" ? body : { kind: "call", fn: "float", args: [body], type: "float" };
+  if (dtype === "int32") return body.type === "int" ? body : undefined;
+  if (dtype === "bool") return body.type === "bool" ? body : undefined;
+  return undefined;
+}
+
+/** What one kernel does. */
+export interface KernelSteps {
+  readonly steps: readonly Step[];
+  readonly passed: readonly number[];
+}
+
+/** What runs as one: a group, joined steps, or a step alone. */
 export interface Unit {
   readonly first: number;
   readonly steps: readonly Step[];
   readonly group: RowGroup | undefined;
+  /** Its steps in order; without a group there is one. */
+  readonly kernels: readonly KernelSteps[];
 }
 
-export function unitsOf({ steps, groups = [] }: StepGraph): Unit[] {
-  const starts = new Map(groups.map((group) => [group.first, group]));
+export function unitsOf({ steps, groups = [], joined = [] }: StepGraph): Unit[] {
+  const groupAt = new Map(groups.map((group) => [group.first, group]));
+  const joinedAt = new Map(joined.map((each) => [each.first, each]));
+  const kernelAt = (first: number): KernelSteps => {
+    const { count, passed } = joinedAt.get(first) ?? { count: 1, passed: [] };
+    return { steps: steps.slice(first, first + count), passed };
+  };
   const units: Unit[] = [];
   for (let first = 0; first < steps.length; ) {
-    const group = starts.get(first);
-    const count = group?.axes.length ?? 1;
-    units.push({ first, steps: steps.slice(first, first + count), group });
-    first += count;
+    const group = groupAt.get(first);
+    const kernels: KernelSteps[] = [];
+    let next = first;
+    do {
+      const kernel = kernelAt(next);
+      kernels.push(kernel);
+      next += kernel.steps.length;
+    } while (next < first + (group?.axes.length ?? 1));
+    units.push({ first, steps: steps.slice(first, next), group, kernels });
+    first = next;
   }
   return units;
+}
+
+/** Whether something that is written lies under another name in what is touched, too. */
+export function overlap(graph: StepGraph, touched: ReadonlySet<number>, written: ReadonlySet<number>): boolean {
+  if (graph.views === undefined) return false;
+  const all = [...touched].map((buffer) => ({ buffer, of: placeOf(graph, buffer).of }));
+  return all.some(({ buffer, of }) => written.has(buffer) && all.some((other) => other.of === of && other.buffer !== buffer));
+}
+
+/** Where an access of a tensor goes in the loops of a nest: equal for the same elements at the same steps. */
+export function placeText({ axes }: Nest, { shape }: Pick<Operand, "shape">, index: readonly Index[]): string {
+  const parts = index.map((item) =>
+    item.kind === "affine" ? [item.terms.filter((term) => axes[term.axis]?.extent !== 1), item.offset, item.divisor, item.checked] : [item],
+  );
+  return JSON.stringify([shape, parts]);
 }

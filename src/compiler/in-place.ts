@@ -1,7 +1,7 @@
 // Lets an update write straight into its cell where the new numbers only need the old ones at the same position.
 
-import type { Index, Nest, Step } from "../formula/nest.ts";
-import { expressionsOf, type Pass, type StepGraph, scalarsOf } from "./graph.ts";
+import type { Nest, Operand, Step } from "../formula/nest.ts";
+import { expressionsOf, type Pass, placeText, type StepGraph, scalarsOf } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
 /** A longer sum is better taken in blocks, which are added up in the output, than in one go. */
@@ -56,17 +56,6 @@ function readsOnlyInPlace(step: Step, cell: number): boolean {
     const terms = nest.axes.slice(nest.free).reduce((total, axis) => total * axis.extent, 1);
     if (terms > MOST_TERMS || scalarsOf(nest.body).some((node) => loads.includes(node))) return false;
   }
-  const target = text(nest, nest.output.index);
-  return loads.every(
-    (load) =>
-      load.kind === "load" && nest.operands[load.operand]?.shape.join() === nest.output.shape.join() && text(nest, load.index) === target,
-  );
-}
-
-function text(nest: Nest, index: readonly Index[]): string {
-  return JSON.stringify(
-    index.map((item) =>
-      item.kind === "affine" ? [item.terms.filter((term) => nest.axes[term.axis]?.extent !== 1), item.offset, item.divisor] : item,
-    ),
-  );
+  const target = placeText(nest, nest.output, nest.output.index);
+  return loads.every((load) => load.kind === "load" && placeText(nest, nest.operands[load.operand] as Operand, load.index) === target);
 }

@@ -2,8 +2,10 @@
 
 import { foldConstants } from "./constants.ts";
 import { fuseEpilogues, fuseIntoConsumers } from "./fuse.ts";
+import { gatherReductions } from "./gather.ts";
 import type { Pass, StepGraph } from "./graph.ts";
 import { updateInPlace } from "./in-place.ts";
+import { joinLoops } from "./join.ts";
 import { groupingRows } from "./rows.ts";
 import { shareCalls } from "./share-calls.ts";
 import { dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
@@ -27,7 +29,9 @@ export const PASSES: readonly { readonly name: string; readonly pass: Pass }[] =
   { name: "calls", pass: shareCalls },
   { name: "pieces", pass: placePieces },
   { name: "in-place", pass: updateInPlace },
+  { name: "gather", pass: gatherReductions },
   { name: "rows", pass: groupingRows() },
+  { name: "join", pass: joinLoops },
 ];
 
 /** Runs the passes; `seen` is shown the graph after each. */

@@ -4,7 +4,7 @@ import type { DType, Operand } from "../formula/nest.ts";
 import { placeOf, type StepGraph, unitsOf } from "./graph.ts";
 
 export interface MemoryPlan {
-  /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs a block at a time, and unused buffers. */
+  /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs a block at a time, what joined steps hand on, and unused buffers. */
   readonly offsets: readonly (number | undefined)[];
   /** Size of the arena: the peak. */
   readonly bytes: number;
@@ -63,9 +63,9 @@ function lifetimes(graph: StepGraph): Life[] {
   };
   for (const buffer of graph.inputs) touch(buffer, -1);
   const own = new Set<number>();
-  // The steps of a group take turns: what one of them uses is in use as long as all of them.
-  unitsOf(graph).forEach(({ steps, group }, time) => {
-    for (const buffer of group?.own ?? []) own.add(buffer);
+  // The steps of a group or kernel take turns: what one of them uses is in use as long as all of them.
+  unitsOf(graph).forEach(({ steps, group, kernels }, time) => {
+    for (const buffer of [...(group?.own ?? []), ...kernels.flatMap(({ passed }) => passed)]) own.add(buffer);
     for (const step of steps) for (const buffer of [...step.reads, step.writes]) touch(buffer, time);
   });
   const end = graph.steps.length;

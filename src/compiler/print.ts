@@ -2,7 +2,7 @@
 
 import { FUNCTIONS } from "../formula/functions.ts";
 import type { Index, Nest, Scalar, Step } from "../formula/nest.ts";
-import { type StepGraph, unitsOf } from "./graph.ts";
+import { type KernelSteps, type StepGraph, unitsOf } from "./graph.ts";
 
 export function printGraph(graph: StepGraph): string {
   const buffer = (number: number): string => {
@@ -19,10 +19,16 @@ export function printGraph(graph: StepGraph): string {
         : print(nest.epilogue, nest, step.reads).replace("acc", reduced(nest, step.reads));
     return `${buffer(step.writes)} ${step.clear || nest.output.accumulate ? "+=" : "="} ${value}    for ${axes || "one step"}   (${nest.name})`;
   };
-  const lines = unitsOf(graph).flatMap(({ steps, group }) => {
-    if (group === undefined) return steps.map(line);
+  const joined = ({ steps, passed }: KernelSteps): string[] => {
+    if (steps.length === 1) return steps.map(line);
+    const registers = passed.length === 0 ? "" : `, ${passed.map((number) => `b${number}`).join(", ")} in registers`;
+    return [`one kernel${registers}:`, ...steps.map((step) => `  ${line(step)}`)];
+  };
+  const lines = unitsOf(graph).flatMap(({ kernels, group }) => {
+    const inner = kernels.flatMap(joined);
+    if (group === undefined) return inner;
     const own = group.own.length === 0 ? "" : `, one block of ${group.own.map((number) => `b${number}`).join(", ")}`;
-    return [`${group.rowsPerBlock} of ${group.extent} rows at a time${own}:`, ...steps.map((step) => `  ${line(step)}`)];
+    return [`${group.rowsPerBlock} of ${group.extent} rows at a time${own}:`, ...inner.map((text) => `  ${text}`)];
   });
   const places = (graph.views ?? []).map(({ buffer: part, of, offset }) => `${buffer(part)} is ${buffer(of)} from ${offset}`);
   const ends = graph.updates.map((update) => `${buffer(update.cell)} ← ${buffer(update.from)}`);

@@ -1,9 +1,10 @@
 // Groups steps that work row by row, so that they run block of rows by block of rows and what they hand on stays in the cache.
 
 import { sizeOfShape } from "../formula/evaluate.ts";
-import type { AffineIndex, Axis, Index, Nest, Operand, Step } from "../formula/nest.ts";
-import { expressionsOf, type Pass, placeOf, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
+import type { AffineIndex, Axis, Index, Operand, Step } from "../formula/nest.ts";
+import { expressionsOf, overlap, type Pass, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
 import { ALIGNMENT, byteLength } from "./memory.ts";
+import { isPlain } from "./plain.ts";
 
 /** When groups are worth it. */
 export interface RowLimits {
@@ -87,12 +88,8 @@ class Members {
     return true;
   }
 
-  /** Whether something is written that lies under another name in what is read or written too: its rows are not those of the other. */
   #overlaps({ reads, writes }: Step): boolean {
-    if (this.#graph.views === undefined) return false;
-    const written = new Set([...this.written, writes]);
-    const all = [...new Set([...this.touched.keys(), ...reads, writes])].map((buffer) => ({ buffer, of: placeOf(this.#graph, buffer).of }));
-    return all.some(({ buffer, of }) => written.has(buffer) && all.some((other) => other.of === of && other.buffer !== buffer));
+    return overlap(this.#graph, new Set([...this.touched.keys(), ...reads, writes]), new Set([...this.written, writes]));
   }
 
   #fits(step: Step, axis: number, mustMeet: boolean): boolean {
@@ -142,27 +139,6 @@ function rowStride(indices: readonly Index[], shape: readonly number[], axis: nu
 
 const isAxis = ({ terms, offset, divisor, checked }: AffineIndex): boolean =>
   terms.length === 1 && terms[0]?.coefficient === 1 && offset === 0 && divisor === 1 && !checked;
-
-/** Loops that kernels can cut into rows: no scatter, nothing divided, no product of matrices. */
-function isPlain({ nest, clear }: Step): boolean {
-  if (clear || nest.output.accumulate || nest.axes.some((axis) => axis.extent === 0) || isContraction(nest)) return false;
-  const loads = expressionsOf(nest).flatMap(scalarsOf);
-  const isWhole = (index: Index): boolean => index.kind === "affine" && index.divisor === 1;
-  return nest.output.index.every(isWhole) && loads.every((node) => node.kind !== "load" || node.index.every(isWhole));
-}
-
-/** A sum of products in which some free axis moves one factor only. */
-function isContraction(nest: Nest): boolean {
-  if (nest.reducer !== "sum") return false;
-  const loads = scalarsOf(nest.body).filter((node) => node.kind === "load");
-  if (loads.length < 2) return false;
-  const moves = (index: readonly Index[], axis: number): boolean =>
-    index.some((item) => item.kind === "affine" && item.terms.some((term) => term.axis === axis));
-  return nest.axes.some(
-    ({ extent }, axis) =>
-      axis < nest.free && extent > 1 && loads.some((load) => !moves(load.index, axis)) && loads.some((load) => moves(load.index, axis)),
-  );
-}
 
 function measured(graph: StepGraph, first: number, members: Members, limits: RowLimits): RowGroup | undefined {
   const { axes, extent, rows, written, touched } = members;

@@ -193,7 +193,15 @@ export interface Nest {
   };
   /** Further elements of the output that every free step writes; made by lowering, which joins residue classes. Distinct, unchecked. */
   readonly also?: readonly Store[];
+  /**
+   * What else the same loops compute: made when steps are joined, for emitted code only. Reductions are over the same axes as the nest's own;
+   * results without a reducer are written at every step of all axes. Every body is evaluated before anything is written.
+   */
+  readonly joined?: readonly Result[];
 }
+
+/** One result of a nest's loops. */
+export type Result = Pick<Nest, "reducer" | "body" | "epilogue" | "output">;
 
 /** An element of the output and the value that a free step gives it. */
 export interface Store {

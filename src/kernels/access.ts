@@ -1,5 +1,5 @@
 // Where a load or a store goes: the affine part of its address as coefficients of the axes, the rest as checked coordinates.
-import type { AffineIndex, DType, Index, Inside, Nest, Operand, Scalar } from "../formula/nest.ts";
+import type { AffineIndex, DType, Index, Inside, Nest, Operand, Result, Scalar } from "../formula/nest.ts";
 import { BackendError } from "../util/errors.ts";
 import type { MemoryType } from "./language.ts";
 
@@ -92,7 +92,17 @@ export function affineIndicesOf(scalar: Scalar): readonly AffineIndex[] {
   }
 }
 
-/** Every expression of a nest: body, epilogue, values that indices are computed from. */
+/** What a nest's loops compute, its own result first. */
+export function resultsOf(nest: Nest): readonly [Result, ...Result[]] {
+  return [nest, ...(nest.joined ?? [])];
+}
+
+/** Whether some result is the position of an extremum, for which the order of the reduced axes matters. */
+export function findsPositions(nest: Nest): boolean {
+  return resultsOf(nest).some(({ reducer }) => reducer === "argmax" || reducer === "argmin");
+}
+
+/** Every expression of a nest: bodies, epilogues, values that indices are computed from. */
 export function allScalars(nest: Nest): Scalar[] {
   const found = new Set<Scalar>();
   const visit = (scalar: Scalar) => {
@@ -100,9 +110,11 @@ export function allScalars(nest: Nest): Scalar[] {
     found.add(scalar);
     childrenOf(scalar).forEach(visit);
   };
-  visit(nest.body);
-  if (nest.epilogue !== undefined) visit(nest.epilogue);
+  for (const { body, epilogue, output } of resultsOf(nest)) {
+    visit(body);
+    if (epilogue !== undefined) visit(epilogue);
+    for (const index of output.index) if (index.kind === "indirect") visit(index.value);
+  }
   for (const store of nest.also ?? []) visit(store.value);
-  for (const index of nest.output.index) if (index.kind === "indirect") visit(index.value);
   return [...found];
 }

@@ -1,7 +1,7 @@
 // Writes the scalar expressions of a nest into a kernel function, as vectors along one axis or as scalars, each shared value once.
-import type { Inside, Load, Nest, Scalar } from "../formula/nest.ts";
+import type { Inside, Load, Nest, Result, Scalar } from "../formula/nest.ts";
 import type { Access } from "./access.ts";
-import { accessOf, allScalars, childrenOf, insideOf } from "./access.ts";
+import { accessOf, allScalars, childrenOf, insideOf, resultsOf } from "./access.ts";
 import type { FunctionBuilder } from "./builder.ts";
 import { writeCall } from "./calls.ts";
 import { IndexWriter } from "./indices.ts";
@@ -16,13 +16,20 @@ import * as v from "./values.ts";
 
 export type { Binding, Shift } from "./scope.ts";
 
-/** Start addresses: one per operand of the nest, the output, the params (4 bytes each). */
+/** Start addresses: one per operand of the nest, one per result, the params (4 bytes each). */
 export interface Pointers {
   readonly operands: readonly Value[];
-  readonly out: Value;
+  readonly outs: readonly Value[];
   readonly params: Value;
-  /** The output is read again soon: it stays in the caches however large it is. */
-  readonly keepsOutput?: boolean;
+  /** By result: it is read again soon and stays in the caches however large it is. */
+  readonly keepsOutput?: readonly boolean[];
+}
+
+/** One result of the nest, as it is computed and written. */
+interface Written {
+  /** The epilogue, else the accumulator, else the body; then the values of `also`. */
+  readonly values: readonly Scalar[];
+  readonly stores: StoreWriter;
 }
 
 export class Evaluator {
@@ -32,11 +39,10 @@ export class Evaluator {
   readonly #interner = new Interner();
   /** By the number of the load. */
   readonly #accesses = new Map<number, Access>();
-  readonly #stores: StoreWriter;
+  readonly #written: readonly Written[];
   readonly #scope: Scope;
   readonly #indices: IndexWriter;
   readonly #loads: LoadWriter;
-  readonly #results: readonly Scalar[];
 
   /** Make it where the pointers are known and no axis is bound yet. */
   constructor(k: FunctionBuilder, nest: Nest, pointers: Pointers) {
@@ -44,10 +50,12 @@ export class Evaluator {
     this.#k = k;
     this.#nest = nest;
     this.#params = pointers.params;
-    this.#results = [resultOf(nest), ...(nest.also ?? []).map(({ value }) => value)];
-    const roots = nest.reducer === undefined ? this.#results : [nest.body, ...this.#results];
-    for (const root of roots) this.#interner.of(root).uses++;
-    for (const index of nest.output.index) if (index.kind === "indirect") this.#interner.of(index.value).uses++;
+    const results = resultsOf(nest).map((result) => ({ result, values: valuesOf(result) }));
+    for (const { result, values } of results) {
+      const roots = result.reducer === undefined ? values : [result.body, ...values];
+      for (const root of roots) this.#interner.of(root).uses++;
+      for (const index of result.output.index) if (index.kind === "indirect") this.#interner.of(index.value).uses++;
+    }
     const starts = new Map<Access, Place>();
     for (const scalar of allScalars(nest)) {
       const info = this.#interner.of(scalar);
@@ -56,17 +64,22 @@ export class Evaluator {
       this.#accesses.set(info.id, access);
       starts.set(access, { base: pointers.operands[scalar.operand]!, offset: access.offset * access.size });
     }
-    const stores = storesOf(nest);
-    for (const access of stores) starts.set(access, { base: pointers.out, offset: access.offset * access.size });
+    const stores = results.map(({ result }) => storesOf(result));
+    stores.forEach((accesses, number) => {
+      for (const access of accesses) starts.set(access, { base: pointers.outs[number]!, offset: access.offset * access.size });
+    });
     this.#scope = new Scope(k, this.#interner, starts);
     this.#indices = new IndexWriter(k, this.#scope, this.#interner, (scalar) => this.evaluate(scalar));
     this.#loads = new LoadWriter(k, nest, this.#scope, this.#interner, this.#indices);
-    this.#stores = new StoreWriter(k, nest, stores, this.#scope, this.#indices, this.#loads, pointers.keepsOutput === true);
+    this.#written = results.map(({ result, values }, number) => {
+      const keeps = pointers.keepsOutput?.[number] === true;
+      return { values, stores: new StoreWriter(k, result.output, stores[number]!, this.#scope, this.#indices, this.#loads, keeps) };
+    });
   }
 
-  /** What is stored: the epilogue, else the accumulator, else the body; then the values of `also`. */
-  results(): readonly Scalar[] {
-    return this.#results;
+  /** What is stored: of every result the epilogue, else the accumulator, else the body; then the values of `also`. */
+  values(): readonly (readonly Scalar[])[] {
+    return this.#written.map(({ values }) => values);
   }
 
   /** Within `write` the given axes have the given counters; addresses that depend on them are advanced here, once. */
@@ -102,7 +115,7 @@ export class Evaluator {
     const info = this.#interner.of(scalar);
     const known = this.#scope.known(info);
     if (known !== undefined) return known;
-    const value = this.#written(scalar, info);
+    const value = this.#compute(scalar, info);
     const cheap = value.op === "constant" || value.op === "variable" || value.op === "lanes";
     if ((info.uses <= 1 && scalar.kind !== "inside") || cheap) return value;
     return this.#scope.keep(info, value);
@@ -116,8 +129,13 @@ export class Evaluator {
   /** Evaluates now what neither an unbound axis nor `vectorAxis` can change, splatted where a vector along `vectorAxis` will use it. */
   hoist(scalar: Scalar, vectorAxis?: number): void {
     const bound = this.#scope.boundAxes() & ~(vectorAxis === undefined ? 0 : 1 << vectorAxis);
+    const seen = new Set<string>();
     const visit = (node: Scalar, wide: boolean) => {
       const info = this.#interner.of(node);
+      // Expressions share parts: as trees they may be far larger than they are.
+      const visited = `${info.id} ${wide}`;
+      if (seen.has(visited)) return;
+      seen.add(visited);
       const trivial = node.kind === "constant" || node.kind === "accumulator";
       if (trivial || this.#scope.known(info) !== undefined) return;
       const accumulates = info.usesAccumulator && this.#scope.accumulator() === undefined;
@@ -147,7 +165,7 @@ export class Evaluator {
     this.#scope.settle(access, { base: this.#k.let(address.base, "p"), offset: address.offset }, valid ?? v.bool(true));
   }
 
-  #written(scalar: Scalar, info: Info): Value {
+  #compute(scalar: Scalar, info: Info): Value {
     switch (scalar.kind) {
       case "constant":
         if (scalar.type === "bool") return v.bool(scalar.value !== 0);
@@ -182,15 +200,30 @@ export class Evaluator {
     return this.#loads.write(load, access, ({ index, dimension }) => this.evaluate(insideOf(index, dimension)));
   }
 
-  /** Stores what the present point gives, through the output's index map (adding, when the nest accumulates), cast to the output's type. */
-  writeResults(): void {
-    this.#stores.write(this.results().map((result) => this.evaluate(result)));
+  /** Stores what the present point gives for some results, through their index maps (adding, when the nest accumulates), cast to their types. */
+  writeResults(results: readonly number[] = [...this.#written.keys()]): void {
+    this.prepareResults(results)();
+  }
+
+  /** Evaluates what the present point gives for some results; what it returns stores them, at this point. */
+  prepareResults(results: readonly number[]): () => void {
+    const isAlone = results.length === this.#written.length && results.length === 1;
+    const prepared = results.map((result) => {
+      const { values, stores } = this.#written[result]!;
+      const ready = stores.prepared(
+        values.map((value) => this.evaluate(value)),
+        isAlone,
+      );
+      return () => stores.write(ready);
+    });
+    return () => {
+      for (const write of prepared) write();
+    };
   }
 }
 
-function resultOf(nest: Nest): Scalar {
-  if (nest.epilogue !== undefined) return nest.epilogue;
-  if (nest.reducer === undefined) return nest.body;
-  const arg = nest.reducer === "argmax" || nest.reducer === "argmin";
-  return { kind: "accumulator", type: arg ? "int" : nest.body.type };
+function valuesOf({ reducer, body, epilogue, also = [] }: Result & Pick<Nest, "also">): readonly Scalar[] {
+  const isPosition = reducer === "argmax" || reducer === "argmin";
+  const own: Scalar = epilogue ?? (reducer === undefined ? body : { kind: "accumulator", type: isPosition ? "int" : body.type });
+  return [own, ...also.map(({ value }) => value)];
 }

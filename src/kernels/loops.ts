@@ -1,11 +1,12 @@
 // The general lowering: every nest as loops over its free axes, vectors along one axis, around a map, a reduction or a transpose.
-import type { Nest } from "../formula/nest.ts";
+import type { Nest, Operand } from "../formula/nest.ts";
+import { findsPositions, resultsOf } from "./access.ts";
 import type { FunctionBuilder, ModuleBuilder } from "./builder.ts";
 import { cutReduction } from "./cut.ts";
 import { Evaluator } from "./evaluator.ts";
 import { interiorOf } from "./interior.ts";
 import type { Value, Variable } from "./language.ts";
-import { bytesOf, entryParameters, type LoweredNest, type Phase } from "./lowered.ts";
+import { bytesOf, entryParameters, type LoweredNest, outNames, type Phase } from "./lowered.ts";
 import { type LoopPlan, planLoops } from "./plan.ts";
 import { writeReduction } from "./reduce.ts";
 import { splitQuotients } from "./residues.ts";
@@ -103,8 +104,8 @@ const nameOf = (nest: Nest): string => nest.name.replace(/[^A-Za-z0-9]+/g, "_") 
 export interface Rows {
   readonly axis: number;
   readonly perSlice: number;
-  /** What one slice writes is read again soon. */
-  readonly keepsOutput: boolean;
+  /** By result: what one slice writes is read again soon. */
+  readonly keepsOutput: readonly boolean[];
 }
 
 /** A nest without divided indices, in slices of so many rows. */
@@ -121,7 +122,7 @@ const fewSlices = 8;
 /** A long reduction to few results, in two phases: parts, and what they come to. Undefined for others. */
 function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | undefined {
   const { reducer, output } = original;
-  if (reducer === undefined || reducer === "argmax" || reducer === "argmin" || output.accumulate) return undefined;
+  if (reducer === undefined || findsPositions(original) || output.accumulate) return undefined;
   const { nest, sources } = canonicalise(original);
   const extentOf = (axis: number) => nest.axes[axis]!.extent;
   const elements = nest.axes.reduce((product, axis) => product * axis.extent, 1);
@@ -138,24 +139,42 @@ function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | undefine
   const cut = cutReduction(nest, axis, length);
   const parameters = entryParameters(original, true);
   const operands = (p: Given) => sources.map((source) => p[`in${source}`]!);
-  const parts = cut.parts.map(
-    (part): Part => ({
-      lowered: lowerPart(part, module, false),
-      pointers: (p) => [...operands(p), p.shared!, p.params!, p.scratch!],
-    }),
-  );
+  const { places, bytes } = placesOf(cut.asides);
+  const aside = (p: Given, place: number) => v.advance(p.shared!, place);
+  const outs = outNames(original);
+  const parts = cut.parts.map((part): Part => {
+    const pointers = (p: Given) => outs.map((out, number) => (places[number] === undefined ? p[out]! : aside(p, places[number])));
+    return { lowered: lowerPart(part, module, false), pointers: (p) => [...operands(p), ...pointers(p), p.params!, p.scratch!] };
+  });
+  const known = places.filter((place) => place !== undefined);
+  const late = outs.filter((_, number) => places[number] !== undefined);
   const last: Part = {
     lowered: lowerPart(cut.last, module, false),
-    pointers: (p) => [...operands(p), p.shared!, p.out!, p.params!, p.scratch!],
+    pointers: (p) => [...operands(p), ...known.map((place) => aside(p, place)), ...late.map((out) => p[out]!), p.params!, p.scratch!],
   };
   return {
     ...joinParts(nameOf(nest), parameters, [last], module),
     before: [joinParts(`${nameOf(nest)}_parts`, parameters, parts, module)],
-    sharedBytes: bytesOf(cut.aside),
+    sharedBytes: bytes,
     scratchBytes: 0,
     sequential: false,
-    notes: [`${cut.aside.shape[0]} parts of ${nest.axes[axis]!.name}`, ...[...parts, last].flatMap((part) => part.lowered.notes)],
+    notes: [`parts of ${nest.axes[axis]!.name}`, ...[...parts, last].flatMap((part) => part.lowered.notes)],
   };
+}
+
+/** Readable bytes beside what lies in shared memory. */
+const slack = 128;
+
+/** Where in shared memory the results of parts lie. */
+function placesOf(asides: readonly (Operand | undefined)[]): { readonly places: readonly (number | undefined)[]; readonly bytes: number } {
+  let bytes = 0;
+  const places = asides.map((aside) => {
+    if (aside === undefined) return undefined;
+    const place = bytes;
+    bytes += Math.ceil((bytesOf(aside) + slack) / 64) * 64;
+    return place;
+  });
+  return { places, bytes };
 }
 
 function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean, rows?: Rows): LoweredNest {
@@ -170,7 +189,8 @@ function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean, row
     (k, parameters) => {
       const p = parameters as Readonly<Record<string, Variable>>;
       const operands = sources.map((source) => p[`in${source}`]!);
-      const e = new Evaluator(k, nest, { operands, out: p.out!, params: p.params!, keepsOutput: rows?.keepsOutput ?? false });
+      const outs = outNames(nest).map((name) => p[name]!);
+      const e = new Evaluator(k, nest, { operands, outs, params: p.params!, keepsOutput: rows?.keepsOutput });
       const context: LoopContext = { k, e, nest, plan };
       if (nest.axes.some((axis, number) => number < nest.free && axis.extent === 0)) return;
       hoistAll(context);
@@ -256,8 +276,12 @@ function ranges(k: FunctionBuilder, slicing: Slicing, begin: Value, end: Value, 
 }
 
 function hoistAll({ e, nest, plan }: LoopContext): void {
-  if (nest.reducer !== undefined) e.hoist(nest.body, plan.vector);
-  for (const result of e.results()) e.hoist(result, plan.vector !== undefined && plan.vector < nest.free ? plan.vector : undefined);
+  const free = plan.vector !== undefined && plan.vector < nest.free ? plan.vector : undefined;
+  const values = e.values();
+  resultsOf(nest).forEach(({ reducer, body }, number) => {
+    if (nest.reducer !== undefined) e.hoist(body, plan.vector);
+    if (nest.reducer === undefined || reducer !== undefined) for (const value of values[number]!) e.hoist(value, free);
+  });
 }
 
 /** Scalar loops over `axes`, each hoisting what it fixes. */
@@ -302,7 +326,8 @@ function vectorLoop(context: LoopContext, axis: number, range: Range): void {
   const { k, e, nest, plan } = context;
   const { lanes } = k.machine;
   const { extent } = nest.axes[axis]!;
-  const overlaps = extent >= lanes && !nest.output.accumulate && nest.output.inPlace !== true;
+  const isOnce = resultsOf(nest).some(({ output }) => output.accumulate || output.inPlace === true);
+  const overlaps = extent >= lanes && !isOnce;
   const full = overlaps ? range.to : minimum(range.to, extent - (extent % lanes));
   const bind = (value: Value, unroll: number, aligned: boolean, count?: number) => {
     e.bind([{ axis, value, vector: true, count, aligned }], () => {

@@ -15,7 +15,7 @@ import { entryRegions, type LoweredNest } from "./lowered.ts";
  *
  * It may use Evaluator (evaluator.ts) for packing loads through index maps and for epilogues:
  *
- *   const e = new Evaluator(k, nest, { operands: [in0, in1], out, params });
+ *   const e = new Evaluator(k, nest, { operands: [in0, in1], outs: [out], params });
  *   e.bind([{ axis, value: i }, { axis: vectorAxis, value: j, vector: true }], () => {   // counters: i32; vector: lanes are j, j+1, …
  *     const x = e.evaluate(load);                            // vf32 when it depends on the vector axis, else f32 (splat() it)
  *     e.withAccumulator(acc, () => e.writeResults());         // epilogue of acc, stored through the output's index map

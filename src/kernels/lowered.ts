@@ -1,13 +1,13 @@
 // What lowering a nest gives: the interface between kernels and the backends that run them.
 import type { DType, Nest, Operand } from "../formula/nest.ts";
-import { memoryTypeOf } from "./access.ts";
+import { memoryTypeOf, resultsOf } from "./access.ts";
 import type { Region, Regions, ValueType } from "./language.ts";
 
 /**
  * One nest, lowered. `entry` is a function of the module with the parameters of `entryParameters(nest)`:
  *
  *   in0: pointer … inN: pointer   one per operand of the nest, the start of a dense buffer in this machine's memory
- *   out: pointer                  the output buffer
+ *   out: pointer                  the output buffer; then out1 … one per further result of the loops
  *   params: pointer               the program's params, 4 bytes each (float: f32, int: i32)
  *   scratch: pointer              `scratchBytes` bytes, 64-byte aligned, contents undefined, kept only within one call
  *   begin: i32, end: i32          which of the `slices` to do: 0 ≤ begin < end ≤ slices
@@ -49,9 +49,14 @@ export const functionName = (nest: Nest, part: string): string => `${nest.name.r
 
 /** Parameters of an entry, by name, in order. @param shared of a nest with phases */
 export function entryParameters(nest: Nest, shared = false): { readonly [name: string]: ValueType } {
-  const operands = nest.operands.map((_, position) => [`in${position}`, "pointer"] as const);
-  const areas = ["out", "params", "scratch", ...(shared ? ["shared"] : [])].map((name) => [name, "pointer"] as const);
-  return { ...Object.fromEntries([...operands, ...areas]), begin: "i32", end: "i32" };
+  const operands = nest.operands.map((_, position) => `in${position}`);
+  const names = [...operands, ...outNames(nest), "params", "scratch", ...(shared ? ["shared"] : [])];
+  return { ...Object.fromEntries(names.map((name) => [name, "pointer"] as const)), begin: "i32", end: "i32" };
+}
+
+/** Parameters of an entry that point at where results go, in their order. */
+export function outNames(nest: Nest): string[] {
+  return resultsOf(nest).map((_, number) => (number === 0 ? "out" : `out${number}`));
 }
 
 /** Bytes of a dense buffer in a machine's memory. */
@@ -65,7 +70,9 @@ export function entryRegions(nest: Nest, { scratchBytes, sharedBytes }: LoweredN
   const region = (elements: number, elementBytes: number): Region => ({ kernel: nest.name, bytes: elements * elementBytes, elementBytes });
   const tensor = ({ dtype, shape }: Operand) => region(sizeOfShape(shape), bytesPerElement(dtype));
   const operands = nest.operands.map((operand, position) => [`in${position}`, tensor(operand)] as const);
-  const rest = { out: tensor(nest.output), params: region(nest.params.length, 4), scratch: region(scratchBytes / 4, 4) };
+  const results = resultsOf(nest);
+  const outs = outNames(nest).map((name, number) => [name, tensor(results[number]!.output)] as const);
+  const rest = { params: region(nest.params.length, 4), scratch: region(scratchBytes / 4, 4) };
   const shared: Regions = sharedBytes === undefined ? {} : { shared: region(sharedBytes / 4, 4) };
-  return { ...Object.fromEntries(operands), ...rest, ...shared };
+  return { ...Object.fromEntries([...operands, ...outs]), ...rest, ...shared };
 }

@@ -1,7 +1,7 @@
 // Chooses how a canonical nest is run: vector axis, loop order, unrolling, slices; a small cost model over its memory accesses.
 import type { FunctionName, Nest, Scalar } from "../formula/nest.ts";
 import type { Access } from "./access.ts";
-import { accessOf, allScalars, childrenOf } from "./access.ts";
+import { accessOf, allScalars, childrenOf, findsPositions, resultsOf } from "./access.ts";
 import { Interner } from "./intern.ts";
 import type { Machine } from "./language.ts";
 import { contiguous, storesOf } from "./stores.ts";
@@ -36,10 +36,10 @@ export function planLoops(nest: Nest, machine: Machine, first?: number): LoopPla
   const vector = best.cost === Number.POSITIVE_INFINITY ? undefined : best.axis;
   const { lanes } = machine;
   const free = range(0, nest.free).filter((axis) => axis !== vector);
-  const [output] = facts.stores;
-  free.sort((a, b) => Number(b === first) - Number(a === first) || weight(output!, b) - weight(output!, a) || a - b);
+  const output = facts.outputs[0]!.stores[0]!;
+  free.sort((a, b) => Number(b === first) - Number(a === first) || weight(output, b) - weight(output, a) || a - b);
   let reduced = range(nest.free, nest.axes.length).filter((axis) => axis !== vector);
-  const ordered = nest.reducer === "argmax" || nest.reducer === "argmin";
+  const ordered = findsPositions(nest);
   const stride = (axis: number) => Math.max(0, ...facts.loads.map((access) => weight(access, axis)));
   if (!ordered) reduced.sort((a, b) => stride(b) - stride(a) || a - b);
   const unrolled = smallAxes(nest, reduced, facts.cost);
@@ -58,10 +58,11 @@ function mostVectors(nest: Nest, cost: number, vector: number | undefined, { reg
   const isFree = vector !== undefined && vector < nest.free;
   // Long chains of operations in a map take turns; each keeps a handful of registers.
   if (nest.reducer === undefined) return cost <= 12 ? 4 : Math.min(4, registers / 8);
-  if (nest.reducer === "argmax" || nest.reducer === "argmin") return isFree ? 4 : 1;
-  if (cost > 12) return 2;
+  const accumulators = resultsOf(nest).filter(({ reducer }) => reducer !== undefined).length;
+  if (findsPositions(nest)) return isFree && accumulators === 1 ? 4 : 1;
   // A row of accumulators for sums over outer axes; four chains hide the latency of inner ones.
-  return isFree ? Math.floor(registers / 2) : 4;
+  const most = isFree ? registers / 2 / accumulators : Math.min(4, registers / 4 / accumulators);
+  return Math.max(1, Math.floor(cost > 12 * accumulators ? Math.min(2, most) : most));
 }
 
 /** Small reduced axes (the window of a pooling) become straight code. */
@@ -81,7 +82,8 @@ interface Facts {
   readonly loads: readonly Access[];
   /** Per load: axes that take part in an indirect or divided coordinate. */
   readonly irregular: readonly number[];
-  readonly stores: readonly Access[];
+  /** Per result where it is written, and at how many steps of the loops: at all, or only when its reduction is complete. */
+  readonly outputs: readonly { readonly stores: readonly Access[]; readonly isReduced: boolean }[];
   readonly outputIrregular: number;
   /** Scalar operations of body and epilogue. */
   readonly cost: number;
@@ -100,9 +102,9 @@ function factsOf(nest: Nest): Facts {
     }
     return axes;
   };
-  const stores = storesOf(nest);
+  const outputs = resultsOf(nest).map((result) => ({ stores: storesOf(result), isReduced: result.reducer !== undefined }));
   const cost = [...unique.values()].reduce((sum, scalar) => sum + costOf(scalar), 1);
-  return { loads: accesses, irregular: accesses.map(irregular), stores, outputIrregular: irregular(stores[0]!), cost };
+  return { loads: accesses, irregular: accesses.map(irregular), outputs, outputIrregular: irregular(outputs[0]!.stores[0]!), cost };
 }
 
 /** Scalar operations of one node, roughly. */
@@ -114,16 +116,15 @@ export function costOf(scalar: Scalar): number {
 
 /** Time per step of the nest in units of one vector operation; infinite where the axis cannot fill lanes. */
 function vectorCost(nest: Nest, facts: Facts, axis: number | undefined, machine: Machine): number {
-  const { loads, irregular, stores, cost } = facts;
-  const output = stores[0]!;
-  if (axis === undefined) return cost + loads.length + stores.length;
+  const { loads, irregular, outputs, cost } = facts;
+  const output = outputs[0]!.stores[0]!;
+  if (axis === undefined) return cost + loads.length + outputs.reduce((sum, { stores }) => sum + stores.length, 0);
   const { lanes } = machine;
   const { extent } = nest.axes[axis]!;
   const bit = 1 << axis;
   const isReduced = axis >= nest.free;
   if (extent < 2) return Number.POSITIVE_INFINITY;
-  if (isReduced && (nest.reducer === "argmax" || nest.reducer === "argmin") && axis !== nest.axes.length - 1)
-    return Number.POSITIVE_INFINITY;
+  if (isReduced && findsPositions(nest) && axis !== nest.axes.length - 1) return Number.POSITIVE_INFINITY;
   const touched = output.terms.has(axis) || (facts.outputIrregular & bit) !== 0;
   if (!isReduced && nest.output.accumulate && !touched) return Number.POSITIVE_INFINITY;
   let total = cost;
@@ -137,24 +138,16 @@ function vectorCost(nest: Nest, facts: Facts, axis: number | undefined, machine:
     total += gathers ? 3 * lanes : Math.abs(along) + 4 * laneChecks;
   });
   const steps = Math.ceil(extent / lanes) * lanes;
-  if (isReduced) {
-    const others = range(nest.free, nest.axes.length).reduce(
-      (product, other) => product * (other === axis ? 1 : nest.axes[other]!.extent),
-      1,
-    );
-    return (total * steps) / extent / lanes + 10 / Math.max(1, extent * others);
-  }
+  const turns = range(nest.free, nest.axes.length).reduce((product, other) => product * nest.axes[other]!.extent, 1);
   const outputChecks = output.checks.some(({ index }) => index.kind === "affine" && index.terms.some((term) => term.axis === axis));
-  const scatters = (facts.outputIrregular & bit) !== 0 || outputChecks || contiguous(stores, axis) === undefined;
-  const perStore =
-    nest.reducer === undefined
-      ? 1
-      : Math.max(
-          1,
-          range(nest.free, nest.axes.length).reduce((product, other) => product * nest.axes[other]!.extent, 1),
-        );
-  total += ((scatters ? 3 * lanes : 1) * stores.length) / perStore;
-  return (total * steps) / extent / lanes;
+  for (const { stores, isReduced: isLate } of outputs) {
+    if (isReduced && isLate) continue;
+    const scatters = (facts.outputIrregular & bit) !== 0 || outputChecks || contiguous(stores, axis) === undefined;
+    total += ((scatters ? 3 * lanes : 1) * stores.length) / (isLate ? Math.max(1, turns) : 1);
+  }
+  const perStep = (total * steps) / extent / lanes;
+  const late = outputs.filter((each) => each.isReduced).length;
+  return isReduced ? perStep + (10 * late) / Math.max(1, turns) : perStep;
 }
 
 const weight = (access: Access, axis: number): number => Math.abs(access.terms.get(axis) ?? 0);

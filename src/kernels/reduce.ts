@@ -1,11 +1,12 @@
 // Reductions: accumulators in registers, several chains side by side, long sums in compensated blocks, first-occurrence argmax.
 import type { Reducer, Scalar, ScalarType } from "../formula/nest.ts";
+import { resultsOf } from "./access.ts";
 import type { FunctionBuilder } from "./builder.ts";
 import type { OperationName, Value, ValueType, Variable } from "./language.ts";
 import type { LoopContext } from "./loops.ts";
 import * as v from "./values.ts";
 
-/** One running result: the value and, for argmax and argmin, its position. */
+/** One running value and, for argmax and argmin, its position. */
 interface Chain {
   readonly best: Variable;
   readonly position: Variable | undefined;
@@ -13,43 +14,70 @@ interface Chain {
   readonly nan: Variable | undefined;
 }
 
+/** One result of the loops that is reduced: as many chains as there are vectors side by side. */
+interface Reduction {
+  /** Its number among the results. */
+  readonly number: number;
+  readonly body: Scalar;
+  readonly kind: Kind;
+  readonly chains: readonly Chain[];
+}
+
 /** Additions into one accumulator before it is flushed into a compensated total. */
 const blockLength = 64;
 
-/** Reduces at the present point (or at several vectors of points along a free vector axis), applies the epilogue and stores. */
+/** What the loops do at each step, and how many vectors side by side. */
+interface Steps {
+  readonly reductions: readonly Reduction[];
+  /** Results that are written at every step. */
+  readonly maps: readonly number[];
+  readonly count: number;
+  /** Runs `write` at the vector of points of a chain. */
+  readonly at: (chain: number, write: () => void) => void;
+}
+
+/** Reduces at the present point (or at several vectors of points along a free vector axis), applies the epilogues and stores. */
 export function writeReduction(context: LoopContext, shifts: readonly number[]): void {
   const { k, e, nest, plan } = context;
   const { vector } = plan;
   const alongReduced = vector !== undefined && vector >= nest.free;
-  const chains = alongReduced ? plan.unroll : Math.max(1, shifts.length);
-  const wide = vector !== undefined;
-  const kind = kindOf(nest.reducer!, nest.body.type, wide);
-  const element = v.elementType(kind.type) as "f32" | "i32";
+  const count = alongReduced ? plan.unroll : Math.max(1, shifts.length);
   const at = (chain: number, write: () => void) => {
     if (alongReduced || shifts.length <= 1) write();
     else e.shifted([{ axis: vector!, by: shifts[chain]!, vector: true }], write);
   };
-  const finals = reduceChains(context, kind, chains, at, alongReduced);
-  const finish = (chain: Chain) => {
-    const value = chain.position ?? chain.best;
-    const logical = nest.body.type === "bool" && chain.position === undefined;
-    e.withAccumulator(logical ? v.ne(value, 0) : value, () => e.writeResults());
-  };
-  if (!alongReduced) {
-    finals.forEach((chain, number) => {
-      at(number, () => finish(chain));
-    });
-    return;
+  const results = [...resultsOf(nest).entries()];
+  const reductions = results.flatMap(([number, { reducer, body }]): Reduction[] => {
+    if (reducer === undefined) return [];
+    const kind = kindOf(reducer, body.type, vector !== undefined);
+    return [{ number, body, kind, chains: startChains(k, kind, body, count) }];
+  });
+  const maps = results.flatMap(([number, { reducer }]) => (reducer === undefined ? [number] : []));
+  for (const reduction of reduceAll(context, { reductions, maps, count, at })) {
+    const { kind, chains } = reduction;
+    if (!alongReduced) {
+      chains.forEach((chain, number) => {
+        at(number, () => finish(context, reduction, chain));
+      });
+    } else if (kind.argument) {
+      finish(context, reduction, combineArguments(k, kind, chains));
+    } else {
+      finish(context, reduction, combineLanes(k, kind, chains));
+    }
   }
-  // Lanes and chains of a reduced vector axis come together in one scalar.
-  if (kind.argument) {
-    finish(combineArguments(k, kind, finals));
-    return;
-  }
-  const combined = finals.map((chain) => chain.best as Value).reduce((a, b) => v.operation(kind.op, [a, b]));
-  const reduce = ({ add: "reduceAdd", mul: "reduceMul", max: "reduceMax", min: "reduceMin" } as const)[kind.op as "add"];
-  const total = k.let(v.operation(reduce, [combined]), `${element}total`);
-  finish({ best: total, position: undefined, nan: undefined });
+}
+
+function finish({ e }: LoopContext, { number, body }: Reduction, chain: Chain): void {
+  const value = chain.position ?? chain.best;
+  const logical = body.type === "bool" && chain.position === undefined;
+  e.withAccumulator(logical ? v.ne(value, 0) : value, () => e.writeResults([number]));
+}
+
+/** Lanes and chains of a reduced vector axis come together in one scalar. */
+function combineLanes(k: FunctionBuilder, { op, type }: Kind, chains: readonly Chain[]): Chain {
+  const combined = chains.map((chain) => chain.best as Value).reduce((a, b) => v.operation(op, [a, b]));
+  const reduce = ({ add: "reduceAdd", mul: "reduceMul", max: "reduceMax", min: "reduceMin" } as const)[op as "add"];
+  return { best: k.let(v.operation(reduce, [combined]), `${v.elementType(type)}total`), position: undefined, nan: undefined };
 }
 
 interface Kind {
@@ -72,60 +100,71 @@ function kindOf(reducer: Reducer, body: ScalarType, wide: boolean): Kind {
   return { op, argument: reducer === "argmax" || reducer === "argmin", better: high ? "gt" : "lt", identity, type };
 }
 
-const remembersNaN = (kind: Kind): boolean =>
+const isFloatExtreme = (kind: Kind): boolean =>
   !kind.argument && (kind.op === "max" || kind.op === "min") && v.elementType(kind.type) === "f32";
 
-function reduceChains(
-  context: LoopContext,
-  kind: Kind,
-  count: number,
-  at: (chain: number, write: () => void) => void,
-  alongReduced: boolean,
-): Chain[] {
-  const { k, nest, plan } = context;
-  const start = () => k.let(v.constant(kind.type, kind.identity), "acc");
-  const positionType: ValueType = v.isVector(kind.type) ? "vi32" : "i32";
-  const chains: Chain[] = Array.from({ length: count }, () => ({
-    best: start(),
-    position: kind.argument ? k.let(v.constant(positionType, 0), "pos") : undefined,
-    nan: remembersNaN(kind) ? k.let(v.constant(v.typeLike("bool", kind.type), 0), "nan") : undefined,
-  }));
-  const level = kind.op === "add" && v.elementType(kind.type) === "f32" ? blockLevel(context) : undefined;
-  if (level === undefined) {
-    writeLoops(context, 0, kind, chains, at, alongReduced, undefined);
-    if (!remembersNaN(kind)) return chains;
-    return chains.map(({ best, position, nan }) => ({
-      best: k.let(v.select(nan!, v.constant(kind.type, Number.NaN), best), "best"),
-      position,
-      nan: undefined,
-    }));
-  }
-  const totals = chains.map(() => ({ total: start(), lost: start() }));
-  const flush = () => {
-    chains.forEach(({ best }, number) => {
-      const { total, lost } = totals[number]!;
-      compensate(k, total, lost, best);
-      k.set(best, v.constant(kind.type, 0));
-    });
-  };
-  writeLoops(context, 0, kind, chains, at, alongReduced, { ...level, flush });
-  return totals.map(({ total, lost }) => {
-    // An infinite total has no meaningful remainder.
-    const whole = k.let(v.add(total, lost));
-    return { best: k.let(v.select(v.eq(whole, whole), whole, total)), position: undefined, nan: undefined };
-  });
+/** Whether a value is never NaN, whatever is read: the extrema of finite numbers need not look for it. */
+function isNumber(scalar: Scalar): boolean {
+  if (scalar.kind === "constant") return !Number.isNaN(scalar.value);
+  if (scalar.kind !== "call" || scalar.fn !== "select") return false;
+  const [condition, yes, no] = scalar.args as [Scalar, Scalar, Scalar];
+  if (condition.kind !== "call" || condition.fn !== "isfinite") return false;
+  return JSON.stringify(condition.args[0]) === JSON.stringify(yes) && isNumber(no);
+}
 
-  function blockLevel({ k: builder }: LoopContext): Block | undefined {
-    let product = 1;
-    for (let depth = plan.reduced.length - 1; depth >= 0; depth--) {
-      const axis = plan.reduced[depth]!;
-      const step = axis === plan.vector ? builder.machine.lanes * plan.unroll : 1;
-      const turns = Math.ceil(nest.axes[axis]!.extent / step);
-      if (product * turns >= 2 * blockLength) return { depth, steps: Math.ceil(blockLength / product) * step };
-      product *= turns;
+function startChains(k: FunctionBuilder, kind: Kind, body: Scalar, count: number): Chain[] {
+  const positionType: ValueType = v.isVector(kind.type) ? "vi32" : "i32";
+  return Array.from({ length: count }, () => ({
+    best: k.let(v.constant(kind.type, kind.identity), "acc"),
+    position: kind.argument ? k.let(v.constant(positionType, 0), "pos") : undefined,
+    nan: isFloatExtreme(kind) && !isNumber(body) ? k.let(v.constant(v.typeLike("bool", kind.type), 0), "nan") : undefined,
+  }));
+}
+
+/** Runs the loops; gives the reductions with what their chains came to. */
+function reduceAll(context: LoopContext, steps: Steps): readonly Reduction[] {
+  const { k } = context;
+  const level = blockLevel(context);
+  const sums = level === undefined ? [] : steps.reductions.filter(({ kind }) => kind.op === "add" && v.elementType(kind.type) === "f32");
+  const totals = new Map(
+    sums.flatMap(({ kind, chains }) =>
+      chains.map((chain) => {
+        const start = () => k.let(v.constant(kind.type, kind.identity), "acc");
+        return [chain, { total: start(), lost: start() }] as const;
+      }),
+    ),
+  );
+  const flush = () => {
+    for (const [{ best }, { total, lost }] of totals) {
+      compensate(k, total, lost, best);
+      k.set(best, v.constant(best.type, 0));
     }
-    return undefined;
+  };
+  writeLoops(context, 0, steps, level === undefined || sums.length === 0 ? undefined : { ...level, flush });
+  const settled = (kind: Kind, chain: Chain): Chain => {
+    const sum = totals.get(chain);
+    if (sum !== undefined) {
+      // An infinite total has no meaningful remainder.
+      const whole = k.let(v.add(sum.total, sum.lost));
+      return { ...chain, best: k.let(v.select(v.eq(whole, whole), whole, sum.total)) };
+    }
+    if (chain.nan === undefined) return chain;
+    return { ...chain, best: k.let(v.select(chain.nan, v.constant(kind.type, Number.NaN), chain.best), "best"), nan: undefined };
+  };
+  return steps.reductions.map((reduction) => ({ ...reduction, chains: reduction.chains.map((chain) => settled(reduction.kind, chain)) }));
+}
+
+/** The reduced loop that long float sums are cut at; undefined where they are short. */
+function blockLevel({ k, nest, plan }: LoopContext): Pick<Block, "depth" | "steps"> | undefined {
+  let product = 1;
+  for (let depth = plan.reduced.length - 1; depth >= 0; depth--) {
+    const axis = plan.reduced[depth]!;
+    const step = axis === plan.vector ? k.machine.lanes * plan.unroll : 1;
+    const turns = Math.ceil(nest.axes[axis]!.extent / step);
+    if (product * turns >= 2 * blockLength) return { depth, steps: Math.ceil(blockLength / product) * step };
+    product *= turns;
   }
+  return undefined;
 }
 
 interface Block {
@@ -133,6 +172,8 @@ interface Block {
   readonly depth: number;
   /** Its steps per block. */
   readonly steps: number;
+  /** Ends a block. */
+  readonly flush: () => void;
 }
 
 /** total + lost grows by `part`, exactly as far as lost can hold (Knuth's two-sum). */
@@ -144,35 +185,25 @@ function compensate(k: FunctionBuilder, total: Variable, lost: Variable, part: V
   k.set(total, sum);
 }
 
-function writeLoops(
-  context: LoopContext,
-  depth: number,
-  kind: Kind,
-  chains: readonly Chain[],
-  at: (chain: number, write: () => void) => void,
-  alongReduced: boolean,
-  block: (Block & { flush: () => void }) | undefined,
-): void {
+function writeLoops(context: LoopContext, depth: number, steps: Steps, block: Block | undefined): void {
   const { k, e, nest, plan } = context;
   const axis = plan.reduced[depth];
   if (axis === undefined) {
-    e.hoist(nest.body, plan.vector);
-    chains.forEach((chain, number) => {
-      at(number, () => accumulate(context, kind, chain, undefined));
-    });
+    hoistBodies(context);
+    for (let chain = 0; chain < steps.count; chain++) steps.at(chain, () => writeStep(context, steps, chain, undefined));
     return;
   }
   const { extent } = nest.axes[axis]!;
-  const inner = () => writeLoops(context, depth + 1, kind, chains, at, alongReduced, block);
+  const inner = () => writeLoops(context, depth + 1, steps, block);
   const run = (from: Value | number, to: Value | number) => {
     if (axis === plan.vector) {
-      vectorSteps(context, axis, kind, chains, from, to);
+      vectorSteps(context, axis, steps, from, to);
     } else if (plan.unrolled.has(axis) && block?.depth !== depth) {
       for (let i = 0; i < extent; i++) e.bind([{ axis, value: v.i32(i) }], inner);
     } else {
       k.loop(from, to, 1, (i) => {
         e.bind([{ axis, value: i }], () => {
-          e.hoist(nest.body, plan.vector);
+          hoistBodies(context);
           inner();
         });
       });
@@ -189,65 +220,72 @@ function writeLoops(
   });
 }
 
+function hoistBodies({ e, nest, plan }: LoopContext): void {
+  for (const { body } of resultsOf(nest)) e.hoist(body, plan.vector);
+}
+
 /** Vectors along the last reduced axis: one chain each, then single ones into the first chain, then the masked rest. */
-function vectorSteps(
-  context: LoopContext,
-  axis: number,
-  kind: Kind,
-  chains: readonly Chain[],
-  from: Value | number,
-  to: Value | number,
-): void {
+function vectorSteps(context: LoopContext, axis: number, steps: Steps, from: Value | number, to: Value | number): void {
   const { k, e, nest } = context;
   const { lanes } = k.machine;
   const { extent } = nest.axes[axis]!;
   const start = typeof from === "number" ? v.i32(from) : from;
   const end = typeof to === "number" ? v.i32(to) : to;
   const full = extent % lanes === 0 ? end : v.min(end, extent - (extent % lanes));
-  const block = lanes * chains.length;
+  const block = lanes * steps.count;
   const length = v.sub(full, start);
   const whole = length.op === "constant" ? v.i32(length.value - (length.value % block)) : v.and(length, -block);
-  const stop = chains.length === 1 ? start : k.let(v.add(start, whole), "stop");
-  if (chains.length > 1) {
+  const stop = steps.count === 1 ? start : k.let(v.add(start, whole), "stop");
+  if (steps.count > 1) {
     k.loop(start, stop, block, (i) => {
       e.bind([{ axis, value: i, vector: true }], () => {
-        chains.forEach((chain, number) => {
-          e.shifted([{ axis, by: number * lanes, vector: true }], () => accumulate(context, kind, chain, undefined));
-        });
+        for (let chain = 0; chain < steps.count; chain++)
+          e.shifted([{ axis, by: chain * lanes, vector: true }], () => writeStep(context, steps, chain, undefined));
       });
     });
   }
   k.loop(stop, full, lanes, (i) => {
-    e.bind([{ axis, value: i, vector: true }], () => accumulate(context, kind, chains[0]!, undefined));
+    e.bind([{ axis, value: i, vector: true }], () => writeStep(context, steps, 0, undefined));
   });
   const rest = extent % lanes;
   if (rest === 0) return;
   const partial = () => {
-    e.bind([{ axis, value: v.i32(extent - rest), vector: true, count: rest }], () => accumulate(context, kind, chains[0]!, rest));
+    e.bind([{ axis, value: v.i32(extent - rest), vector: true, count: rest }], () => writeStep(context, steps, 0, rest));
   };
   if (end.op === "constant") partial();
   else k.if(v.eq(end, extent), partial);
 }
 
-/** Takes the body's value at the present step into a chain; with `count`, only its first lanes. */
-function accumulate({ k, e, nest }: LoopContext, kind: Kind, { best, position, nan }: Chain, count: number | undefined): void {
-  let value = e.evaluate(nest.body);
+/** One step of all axes: everything is evaluated before anything is written, since a result may be written in place. */
+function writeStep(context: LoopContext, { reductions, maps }: Steps, chain: number, count: number | undefined): void {
+  const write = maps.length === 0 ? undefined : context.e.prepareResults(maps);
+  for (const reduction of reductions) accumulate(context, reduction, reduction.chains[chain]!, count);
+  write?.();
+}
+
+/** Takes a body's value at the present step into a chain; with `count`, only its first lanes. */
+function accumulate(
+  { k, e, nest }: LoopContext,
+  { body, kind }: Reduction,
+  { best, position, nan }: Chain,
+  count: number | undefined,
+): void {
+  let value = e.evaluate(body);
   if (value.op === "constant" && value.value === kind.identity && position === undefined && kind.op === "add") return;
-  if (nest.body.type === "bool") value = v.convertToInt(value);
+  if (body.type === "bool") value = v.convertToInt(value);
   if (v.isVector(best.type)) value = v.splat(value);
   const mask = count === undefined ? undefined : v.firstLanes(k.machine, count);
   if (position === undefined) {
-    const taken = mask === undefined ? value : v.select(mask, value, kind.identity);
     if (nan !== undefined) {
-      const kept = k.let(taken);
+      const kept = k.let(mask === undefined ? value : v.select(mask, value, kind.identity));
       k.set(best, v.operation(kind.op === "max" ? "pmax" : "pmin", [best, kept]));
       k.set(nan, v.or(nan, v.ne(kept, kept)));
       return;
     }
-    // A product that goes straight into a sum is one fused operation.
-    const [a, b] = taken.op === "mul" ? taken.args : [];
-    const fuses = kind.op === "add" && a !== undefined && b !== undefined && v.elementType(best.type) === "f32";
-    k.set(best, fuses ? v.fma(a, b, best) : v.operation(kind.op, [best, taken]));
+    const { when, term } = termOf(value, kind);
+    const next = step(kind, best, term);
+    const counts = when === undefined ? mask : mask === undefined ? when : v.and(when, mask);
+    k.set(best, counts === undefined ? next : v.select(counts, next, best));
     return;
   }
   const kept = k.let(value);
@@ -260,6 +298,27 @@ function accumulate({ k, e, nest }: LoopContext, kind: Kind, { best, position, n
   const flat = flatPosition(nest);
   k.set(position, v.select(taken, e.evaluate(flat), position));
   k.set(best, v.select(taken, kept, best));
+}
+
+/** The running value with one term more. */
+function step(kind: Kind, best: Variable, term: Value): Value {
+  if (isFloatExtreme(kind)) return v.operation(kind.op === "max" ? "pmax" : "pmin", [best, term]);
+  // A product that goes straight into a sum is one fused operation.
+  const [a, b] = term.op === "mul" ? term.args : [];
+  const fuses = kind.op === "add" && a !== undefined && b !== undefined && v.elementType(best.type) === "f32";
+  return fuses ? v.fma(a, b, best) : v.operation(kind.op, [best, term]);
+}
+
+/** A value that is the identity in some lanes, as a term that does not count there. */
+function termOf(value: Value, { identity, type }: Kind): { readonly when: Value | undefined; readonly term: Value } {
+  if (!v.isVector(type)) return { when: undefined, term: value };
+  if (value.op === "convertToInt" && value.args[0]?.type === "mask" && identity === 0)
+    return { when: value.args[0], term: v.constant(type, 1) };
+  if (value.op === "select") {
+    const [when, term, otherwise] = value.args as readonly [Value, Value, Value];
+    if (otherwise.op === "constant" && Object.is(otherwise.value, identity)) return { when, term };
+  }
+  return { when: undefined, term: value };
 }
 
 /** Row-major position over the reduced axes, in their order. */

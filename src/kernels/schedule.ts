@@ -1,7 +1,7 @@
 // Nest → nest: axes of extent 1 dropped, dimensions without checks joined, axes that always move together merged, constants folded.
 import { FUNCTIONS } from "../formula/functions.ts";
-import type { AffineIndex, Axis, Index, Nest, Operand, Scalar } from "../formula/nest.ts";
-import { affineIndicesOf, allScalars } from "./access.ts";
+import type { AffineIndex, Axis, Index, Nest, Operand, Result, Scalar } from "../formula/nest.ts";
+import { affineIndicesOf, allScalars, findsPositions, resultsOf } from "./access.ts";
 
 export interface CanonicalNest {
   readonly nest: Nest;
@@ -47,12 +47,16 @@ export function mapNest(nest: Nest, change: (scalar: Scalar) => Scalar, changeIn
         return scalar;
     }
   };
+  const resultOf = <R extends Result>(result: R): R => ({
+    ...result,
+    body: visit(result.body),
+    epilogue: result.epilogue && visit(result.epilogue),
+    output: { ...result.output, index: result.output.index.map(indexOf) },
+  });
   return {
-    ...nest,
-    body: visit(nest.body),
-    epilogue: nest.epilogue && visit(nest.epilogue),
-    output: { ...nest.output, index: nest.output.index.map(indexOf) },
+    ...resultOf(nest),
     also: nest.also?.map(({ index, value }) => ({ index: index.map(changeIndex), value: visit(value) })),
+    joined: nest.joined?.map(resultOf),
   };
 }
 
@@ -81,7 +85,11 @@ function proveIndices(nest: Nest): Nest {
   const changed = mapNest(
     nest,
     (scalar) => {
-      if (scalar.kind === "load") return { ...scalar, index: proven(scalar.index, nest.operands[scalar.operand]!.shape) };
+      if (scalar.kind === "load") {
+        const index = proven(scalar.index, nest.operands[scalar.operand]!.shape);
+        // What an invalid read would give makes no difference where there is none.
+        return { ...scalar, index, fill: index.every((item) => item.kind === "affine" && !item.checked) ? 0 : scalar.fill };
+      }
       if (scalar.kind !== "inside") return scalar;
       const open = scalar.index
         .map((index, d) => ({ index, extent: scalar.extents[d]! }))
@@ -91,7 +99,10 @@ function proveIndices(nest: Nest): Nest {
     },
     (index) => index,
   );
-  return { ...changed, output: { ...changed.output, index: proven(changed.output.index, changed.output.shape) } };
+  const withProven = <R extends Result>(result: R): R => {
+    return { ...result, output: { ...result.output, index: proven(result.output.index, result.output.shape) } };
+  };
+  return { ...withProven(changed), joined: changed.joined?.map(withProven) };
 }
 
 /** Least and greatest value of Σ coefficient · axis + offset. */
@@ -149,7 +160,7 @@ function mergeAxes(nest: Nest, fixed: number | undefined): { nest: Nest; kept: n
 
 function mergeablePair(nest: Nest, kept: number | undefined): readonly [number, number] | undefined {
   const lists = coefficients(nest);
-  const ordered = nest.reducer === "argmax" || nest.reducer === "argmin";
+  const ordered = findsPositions(nest);
   for (let outer = 0; outer < nest.axes.length; outer++) {
     for (let inner = 0; inner < nest.axes.length; inner++) {
       if (inner === outer || inner === kept || outer === kept || outer < nest.free !== inner < nest.free) continue;
@@ -171,8 +182,9 @@ function coefficients(nest: Nest): ReadonlyMap<number, number>[] {
   const inBody = allScalars(nest).flatMap((scalar) =>
     scalar.kind === "load" ? flattened(nest.operands[scalar.operand]!, scalar.index) : affineIndicesOf(scalar).map(of),
   );
-  const outputs = [nest.output.index, ...(nest.also ?? []).map(({ index }) => index)];
-  return [...inBody, ...outputs.flatMap((index) => flattened(nest.output, index))];
+  const outputs = resultsOf(nest).map(({ output }) => [output, output.index] as const);
+  const further = (nest.also ?? []).map(({ index }) => [nest.output, index] as const);
+  return [...inBody, ...[...outputs, ...further].flatMap(([output, index]) => flattened(output, index))];
 }
 
 /** The dimensions of an access, with neighbouring unchecked ones flattened into one. */
@@ -228,11 +240,13 @@ function joinDimensions(nest: Nest): Omit<CanonicalNest, "kept"> {
     },
     (index) => index,
   );
-  const parts = runs(changed.output, changed.output.index);
-  const output = { ...changed.output, shape: parts.map((part) => part.extent), index: parts.map((part) => part.index) };
+  const flattened = <R extends Result>(result: R): R => {
+    const parts = runs(result.output, result.output.index);
+    return { ...result, output: { ...result.output, shape: parts.map((part) => part.extent), index: parts.map((part) => part.index) } };
+  };
   const also = changed.also?.map(({ index, value }) => ({
     index: runs(changed.output, index).map((part) => part.index as AffineIndex),
     value,
   }));
-  return { nest: { ...changed, operands, output, also }, sources };
+  return { nest: { ...flattened(changed), operands, also, joined: changed.joined?.map(flattened) }, sources };
 }

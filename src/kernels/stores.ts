@@ -1,5 +1,5 @@
 // Writes of results: whole vectors where neighbours lie side by side or several results interleave, one element, or lane by lane.
-import type { Nest } from "../formula/nest.ts";
+import type { Nest, Result } from "../formula/nest.ts";
 import type { Access } from "./access.ts";
 import { accessOf } from "./access.ts";
 import type { FunctionBuilder } from "./builder.ts";
@@ -10,7 +10,7 @@ import type { Binding, Scope } from "./scope.ts";
 import * as v from "./values.ts";
 
 /** The accesses of all elements that a free step writes: the output's own, then those of `also`. */
-export function storesOf({ output, also = [] }: Nest): Access[] {
+export function storesOf({ output, also = [] }: Result & Pick<Nest, "also">): Access[] {
   return [output.index, ...also.map(({ index }) => index)].map((index) => accessOf(output, index));
 }
 
@@ -46,7 +46,7 @@ function alike(a: Access, b: Access): boolean {
 
 export class StoreWriter {
   readonly #k: FunctionBuilder;
-  readonly #nest: Nest;
+  readonly #output: Nest["output"];
   readonly #scope: Scope;
   readonly #indices: IndexWriter;
   readonly #loads: LoadWriter;
@@ -55,7 +55,7 @@ export class StoreWriter {
 
   constructor(
     k: FunctionBuilder,
-    nest: Nest,
+    output: Nest["output"],
     stores: readonly Access[],
     scope: Scope,
     indices: IndexWriter,
@@ -63,23 +63,31 @@ export class StoreWriter {
     keeps: boolean,
   ) {
     this.#k = k;
-    this.#nest = nest;
+    this.#output = output;
     this.#stores = stores;
     this.#scope = scope;
     this.#indices = indices;
     this.#loads = loads;
-    const { shape, accumulate, inPlace } = nest.output;
+    const { shape, accumulate, inPlace } = output;
     const bytes = shape.reduce((product, extent) => product * extent, stores[0]!.size);
     this.#streams = !keeps && !accumulate && inPlace !== true && bytes >= (k.machine.streamed ?? Number.POSITIVE_INFINITY);
   }
 
-  /** One value per store, of any type; vectors along the vector axis, or the same for all lanes. Adds when the nest accumulates. */
-  write(values: readonly Value[]): void {
-    const lanes = this.#scope.vector();
-    const converted = values.map((value) => {
+  /**
+   * One value per store, of any type, as what is stored; in variables unless it is stored at once.
+   * Vectors along the vector axis, or the same for all lanes.
+   */
+  prepared(values: readonly Value[], isAlone: boolean): readonly Value[] {
+    return values.map((value) => {
       const stored = this.#converted(value);
-      return values.length === 1 || stored.op === "variable" || stored.op === "constant" ? stored : this.#k.let(stored, "w");
+      const isSettled = isAlone && values.length === 1;
+      return isSettled || stored.op === "variable" || stored.op === "constant" ? stored : this.#k.let(stored, "w");
     });
+  }
+
+  /** Writes what was prepared at this point. Adds when the nest accumulates. */
+  write(converted: readonly Value[]): void {
+    const lanes = this.#scope.vector();
     const groups = lanes === undefined || this.#checkedAlong(lanes.axis) ? undefined : contiguous(this.#stores, lanes.axis);
     if (lanes === undefined || groups === undefined) {
       this.#stores.forEach((access, number) => {
@@ -147,7 +155,7 @@ export class StoreWriter {
   /** @param skipped elements from the access' place */
   #store(access: Access, value: Value, count: number | undefined, skipped: number, streams = false): void {
     const k = this.#k;
-    const { accumulate, dtype } = this.#nest.output;
+    const { accumulate, dtype } = this.#output;
     const { address, valid } = this.#indices.address(access);
     const store = () => {
       const type = value.type as "f32" | "i32" | "vf32" | "vi32";
@@ -165,7 +173,7 @@ export class StoreWriter {
   }
 
   #converted(value: Value): Value {
-    const { dtype } = this.#nest.output;
+    const { dtype } = this.#output;
     const element = v.elementType(value.type);
     if (dtype === "float32") return element === "f32" ? value : v.convertToFloat(value);
     if (dtype !== "bool") return element === "i32" ? value : v.convertToInt(value);

@@ -17,7 +17,8 @@ export interface TransposePlan {
 }
 
 export function planTranspose(nest: Nest, plan: LoopPlan, machine: Machine): TransposePlan | undefined {
-  if (nest.reducer !== undefined || nest.output.accumulate || nest.output.inPlace === true || nest.also !== undefined) return undefined;
+  if (nest.reducer !== undefined || nest.output.accumulate || nest.output.inPlace === true) return undefined;
+  if (nest.also !== undefined || nest.joined !== undefined) return undefined;
   const output = accessOf(nest.output, nest.output.index);
   const long = (axis: number) => nest.axes[axis]!.extent >= machine.lanes;
   const columns = [...nest.axes.keys()].find((axis) => output.terms.get(axis) === 1 && long(axis));

@@ -4,7 +4,7 @@ import type { Backend, HostArray } from "../../src/backends/backend.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
 import { createX64Backend, runnable } from "../../src/backends/x64/index.ts";
 import { evaluateProgram } from "../../src/formula/evaluate.ts";
-import type { DType, Nest, Program, Reducer, Step } from "../../src/formula/nest.ts";
+import type { DType, Nest, Operand, Program, Reducer, Step } from "../../src/formula/nest.ts";
 import { cutReduction } from "../../src/kernels/cut.ts";
 import { programOf, programOfNest, tensor } from "./conformance.ts";
 
@@ -12,7 +12,8 @@ const reducers: readonly Reducer[] = ["sum", "prod", "max", "min"];
 
 /** The cut reduction as a program: parts into buffers of their own, in phases. */
 function cutProgram(nest: Nest, axis: number, length: number): Program {
-  const { parts, aside, last } = cutReduction(nest, axis, length);
+  const { parts, asides, last } = cutReduction(nest, axis, length);
+  const [aside] = asides as [Operand];
   const inputs = nest.operands;
   const reads = inputs.map((_, number) => number);
   const between = inputs.length;

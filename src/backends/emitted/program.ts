@@ -1,8 +1,9 @@
 // A program as emitted code: every nest lowered once, and a main that runs the steps over buffers at fixed places.
 
-import type { RowGroup, Unit } from "../../compiler/graph.ts";
+import type { KernelSteps, RowGroup, Unit } from "../../compiler/graph.ts";
 import { exactNumbers, keyOfNest } from "../../compiler/graph.ts";
 import { byteLength } from "../../compiler/memory.ts";
+import { type MergedStep, mergeSteps } from "../../compiler/merge.ts";
 import type { Operand, Program, Step } from "../../formula/nest.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
 import type { KernelModule, Value } from "../../kernels/language.ts";
@@ -34,12 +35,14 @@ export function lowerProgram<Memory extends Heap>(program: Program, target: Targ
   });
   const paramsPlace = layout.place(program.params.length * 4, "the parameters");
   const module = new ModuleBuilder(program.name, target.machine);
-  const units = program.steps.map((step, first): Unit => ({ first, steps: [step], group: undefined }));
-  const kernels = lowerUnits(units, module, target.manyCalls);
+  const alone = program.steps.map(
+    (step, first): Unit => ({ first, steps: [step], group: undefined, kernels: [{ steps: [step], passed: [] }] }),
+  );
+  const units = lowerUnits(alone, module, target.manyCalls);
   const pointer = (place: number): Value => target.pointer(heap, place);
-  const { own, shared: sharedBytes } = scratchOf(units, kernels, program.buffers);
+  const { own, shared: sharedBytes } = scratchOf(units, program.buffers);
   const shared = layout.place(sharedBytes, "space for unfinished results");
-  const pieces = piecesOf(units, program.buffers, kernels, module, {
+  const pieces = piecesOf(units, program.buffers, module, {
     address: (_, buffer) => pointer(places[buffer]!),
     params: () => pointer(paramsPlace),
     shared: () => pointer(shared),
@@ -49,10 +52,7 @@ export function lowerProgram<Memory extends Heap>(program: Program, target: Targ
   const counters = layout.place(sharing.counterBytes, "counters");
   const scratch = layout.place(sharing.team.threads * own, "scratch space");
   target.defineMain(module, 0, (k) => writeShared(k, sharing, pointer(counters), pointer(scratch), own));
-  const notes = program.steps.flatMap((step, number) => [
-    `step ${number}: ${step.nest.name}, buffers ${step.reads.join(", ")} → ${step.writes}, ${kernels[number]!.slices} slices`,
-    ...kernels[number]!.notes.map((note) => `  ${note}`),
-  ]);
+  const notes = notesOf(units);
   return {
     module: module.build(),
     places,
@@ -67,37 +67,79 @@ export function keyOfProgram(program: Program): string {
   return JSON.stringify({ ...program, name: "", params: program.params.map((param) => param.type) }, exactNumbers);
 }
 
-/** Every step's nest lowered into the module; equal nests once. */
-export function lowerUnits(units: readonly Unit[], module: ModuleBuilder, manyCalls: boolean): LoweredNest[] {
-  const lowered = new Map<string, LoweredNest>();
-  return units.flatMap(({ steps, group }) =>
-    steps.map(({ nest, writes }, member) => {
-      const keepsOutput = steps.slice(member).some(({ reads }) => reads.includes(writes));
+/** A kernel of a unit: its nest, what it reads and writes, and what became of it. */
+export interface UnitKernel extends MergedStep {
+  readonly lowered: LoweredNest;
+}
+
+export interface LoweredUnit {
+  readonly unit: Unit;
+  readonly kernels: readonly UnitKernel[];
+}
+
+/** Every kernel's nest lowered into the module; equal nests once. */
+export function lowerUnits(units: readonly Unit[], module: ModuleBuilder, manyCalls: boolean): LoweredUnit[] {
+  const known = new Map<string, LoweredNest>();
+  return units.map((unit) => {
+    const { group } = unit;
+    const merged = unit.kernels.map(mergeSteps);
+    let member = 0;
+    const kernels = merged.map(({ nest, reads, writes }, number): UnitKernel => {
+      const later = merged.slice(number).flatMap((each) => each.reads);
+      const keepsOutput = writes.map((buffer) => later.includes(buffer));
       const rows = group && { axis: group.axes[member]!, perSlice: group.rowsPerBlock, keepsOutput };
-      const key = `${rows?.axis} ${rows?.perSlice} ${keepsOutput} ${keyOfNest(nest)}`;
-      let kernel = lowered.get(key);
-      if (kernel === undefined) {
-        kernel = lowerNest(nest, module, rows);
+      member += unit.kernels[number]!.steps.length;
+      const key = `${rows?.axis} ${rows?.perSlice} ${keepsOutput} ${keyOfKernel(unit.kernels[number]!)}`;
+      let lowered = known.get(key);
+      if (lowered === undefined) {
+        lowered = lowerNest(nest, module, rows);
         const inOneCall = <P extends Phase>(phase: P): P => ({ ...phase, slicesPerCall: Math.max(1, phase.slices) });
-        if (!manyCalls) kernel = { ...inOneCall(kernel), before: kernel.before?.map(inOneCall) ?? [] };
-        lowered.set(key, kernel);
+        if (!manyCalls) lowered = { ...inOneCall(lowered), before: lowered.before?.map(inOneCall) ?? [] };
+        known.set(key, lowered);
       }
-      return kernel;
-    }),
-  );
+      return { nest, reads, writes, lowered };
+    });
+    return { unit, kernels };
+  });
+}
+
+/** Equal for kernels that do the same with their buffers, whichever those are; from the steps, since a merged nest shares parts that text would repeat. */
+function keyOfKernel({ steps, passed }: KernelSteps): string {
+  if (steps.length === 1) return keyOfNest(steps[0]!.nest);
+  const numbers = new Map<number, number>();
+  const numberOf = (buffer: number): number => {
+    if (!numbers.has(buffer)) numbers.set(buffer, numbers.size);
+    return numbers.get(buffer)!;
+  };
+  const keys = steps.map(({ nest, reads, writes }) => `${reads.map(numberOf)} → ${numberOf(writes)}: ${keyOfNest(nest)}`);
+  return `${keys.join("\n")}\n${passed.map(numberOf)}`;
+}
+
+/** For listings: what each kernel does, and how. */
+export function notesOf(units: readonly LoweredUnit[]): string[] {
+  return units.flatMap(({ unit, kernels }) => {
+    let first = unit.first;
+    return kernels.flatMap(({ nest, reads, writes, lowered }, number) => {
+      const last = first + unit.kernels[number]!.steps.length - 1;
+      const which = last === first ? `step ${first}` : `steps ${first} to ${last}`;
+      first = last + 1;
+      return [
+        `${which}: ${nest.name}, buffers ${reads.join(", ")} → ${writes.join(", ")}, ${lowered.slices} slices`,
+        ...lowered.notes.map((note) => `  ${note}`),
+      ];
+    });
+  });
 }
 
 const room = (bytes: number): number => (bytes === 0 ? 0 : aligned(bytes) + slack);
 
 /** Bytes of scratch that any unit needs, for one thread; and of what phases share. */
-export function scratchOf(
-  units: readonly Unit[],
-  kernels: readonly LoweredNest[],
-  buffers: readonly Operand[],
-): { readonly own: number; readonly shared: number } {
+export function scratchOf(units: readonly LoweredUnit[], buffers: readonly Operand[]): { readonly own: number; readonly shared: number } {
+  const lowered = units.flatMap(({ kernels }) => kernels.map((kernel) => kernel.lowered));
+  const blocks = units.map(({ unit }) => blocksOf(unit.group, buffers).bytes);
   return {
-    own: Math.max(0, ...kernels.map(({ scratchBytes }) => room(scratchBytes)), ...units.map(({ group }) => blocksOf(group, buffers).bytes)),
-    shared: room(Math.max(0, ...kernels.map(({ sharedBytes }) => sharedBytes ?? 0))),
+    own: Math.max(0, ...lowered.map(({ scratchBytes }) => room(scratchBytes)), ...blocks),
+    shared: room(Math.max(0, ...lowered.map(({ sharedBytes }) => sharedBytes ?? 0))),
   };
 }
 
@@ -128,42 +170,37 @@ export interface Reach {
 
 const sharedSpan: Span = { of: "shared", start: 0, end: 1 };
 
-/** What a program does, in order: every unit's kernels, and zeros before those that add up. @param kernels one per step */
-export function piecesOf(
-  units: readonly Unit[],
-  buffers: readonly Operand[],
-  kernels: readonly LoweredNest[],
-  module: ModuleBuilder,
-  reach: Reach,
-): Piece[] {
+/** What a program does, in order: every unit's kernels, and zeros before those that add up. */
+export function piecesOf(units: readonly LoweredUnit[], buffers: readonly Operand[], module: ModuleBuilder, reach: Reach): Piece[] {
   const clear = defineClear(
-    units.flatMap(({ steps }) => steps),
+    units.flatMap(({ unit }) => unit.steps),
     module,
   );
-  return units.flatMap(({ first, steps, group }) => {
-    if (group !== undefined) return [groupPiece(steps, group, kernels.slice(first, first + steps.length), buffers, reach)];
-    const step = steps[0]!;
-    const clears = step.clear
-      ? [clearing(clear, byteLength(buffers[step.writes]!), reach.span(step.writes), (k) => reach.address(k, step.writes))]
-      : [];
-    return [...clears, ...stepPieces(step, kernels[first]!, reach)];
+  return units.flatMap(({ unit, kernels }) => {
+    if (unit.group !== undefined) return [groupPiece(unit.group, kernels, buffers, reach)];
+    const clears = unit.steps.flatMap((step) =>
+      step.clear ? [clearing(clear, byteLength(buffers[step.writes]!), reach.span(step.writes), (k) => reach.address(k, step.writes))] : [],
+    );
+    return [...clears, ...kernels.flatMap((kernel) => kernelPieces(kernel, reach))];
   });
 }
 
-function stepPieces(step: Step, kernel: LoweredNest, reach: Reach): Piece[] {
-  const { before = [], sharedBytes, sequential } = kernel;
-  return [...before, kernel].map(({ entry, slices, slicesPerCall, work, setup }, phase): Piece => {
+function kernelPieces({ reads, writes, lowered }: UnitKernel, reach: Reach): Piece[] {
+  const { before = [], sharedBytes, sequential } = lowered;
+  return [...before, lowered].map(({ entry, slices, slicesPerCall, work, setup }, phase): Piece => {
     const isLast = phase === before.length;
     const unfinished = sharedBytes === undefined ? [] : [sharedSpan];
+    // Of joined steps, some results may be written before the reductions are complete.
+    const written = isLast || writes.length > 1 ? writes.map(reach.span) : [];
     return {
       slices: sequential ? 1 : slices,
       perCall: sequential ? 1 : slicesPerCall,
       work,
       setup,
-      reads: [...step.reads.map(reach.span), ...(isLast ? unfinished : [])],
-      writes: isLast ? [reach.span(step.writes)] : unfinished,
+      reads: [...reads.map(reach.span), ...(isLast ? unfinished : [])],
+      writes: isLast ? written : [...written, ...unfinished],
       write(k, begin, end, scratch) {
-        const fixed = [...[...step.reads, step.writes].map((buffer) => reach.address(k, buffer)), reach.params(k), scratch];
+        const fixed = [...[...reads, ...writes].map((buffer) => reach.address(k, buffer)), reach.params(k), scratch];
         if (sharedBytes !== undefined) fixed.push(reach.shared(k));
         const call = (from: Value, to: Value) => k.call(entry, [...fixed, from, to]);
         if (sequential) k.loop(0, slices, slicesPerCall, (from) => call(from, v.min(v.add(from, slicesPerCall), slices)));
@@ -173,23 +210,18 @@ function stepPieces(step: Step, kernel: LoweredNest, reach: Reach): Piece[] {
   });
 }
 
-/** All steps for one block of rows, then for the next. */
-function groupPiece(
-  steps: readonly Step[],
-  group: RowGroup,
-  kernels: readonly LoweredNest[],
-  buffers: readonly Operand[],
-  reach: Reach,
-): Piece {
+/** All kernels for one block of rows, then for the next. */
+function groupPiece(group: RowGroup, kernels: readonly UnitKernel[], buffers: readonly Operand[], reach: Reach): Piece {
   const { places } = blocksOf(group, buffers);
   const outside = (list: readonly number[]): Span[] => list.filter((buffer) => !places.has(buffer)).map(reach.span);
+  const { slices } = kernels[0]!.lowered;
   return {
-    slices: kernels[0]!.slices,
-    perCall: kernels[0]!.slices,
-    work: kernels.reduce((sum, { work }) => sum + work, 0),
+    slices,
+    perCall: slices,
+    work: kernels.reduce((sum, { lowered }) => sum + lowered.work, 0),
     setup: 0,
-    reads: outside(steps.flatMap(({ reads }) => reads)),
-    writes: outside(steps.map(({ writes }) => writes)),
+    reads: outside(kernels.flatMap(({ reads }) => reads)),
+    writes: outside(kernels.flatMap(({ writes }) => writes)),
     write(k, begin, end, scratch) {
       k.loop(begin, end, 1, (block) => {
         const next = k.let(v.add(block, 1), "next");
@@ -201,9 +233,8 @@ function groupPiece(
           }),
         );
         const address = (buffer: number): Value => blocks.get(buffer) ?? reach.address(k, buffer);
-        steps.forEach(({ reads, writes }, member) => {
-          k.call(kernels[member]!.entry, [...[...reads, writes].map(address), reach.params(k), scratch, block, next]);
-        });
+        for (const { reads, writes, lowered } of kernels)
+          k.call(lowered.entry, [...[...reads, ...writes].map(address), reach.params(k), scratch, block, next]);
       });
     },
   };

@@ -12,7 +12,7 @@ import type { Cell, HostArray, ListingPart, StepExecutable, StepTimer } from "..
 import { Arena } from "./arena.ts";
 import { runCode } from "./executable.ts";
 import { aligned, paramSlot, readSlot, type Slot, slack, slotOf, wordsSlot, writeSlot } from "./memory.ts";
-import { lowerUnits, piecesOf, type Reach, scratchOf } from "./program.ts";
+import { lowerUnits, notesOf, piecesOf, type Reach, scratchOf } from "./program.ts";
 import { type Piece, planSharing, writeShared } from "./share.ts";
 import type { Heap, LoadedCode, Target } from "./target.ts";
 
@@ -88,8 +88,7 @@ function compileGraph<Memory extends Heap>(
 ): CompiledGraph {
   const { bytes: temporaries, offsets } = plan;
   const module = new ModuleBuilder(graph.name, target.machine);
-  const units = unitsOf(graph);
-  const kernels = lowerUnits(units, module, target.manyCalls);
+  const units = lowerUnits(unitsOf(graph), module, target.manyCalls);
   const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
   // Scratch comes last: a part of the graph needs less of it, and has everything else where the whole graph has it.
   const params = aligned(temporaries) + slack;
@@ -113,18 +112,14 @@ function compileGraph<Memory extends Heap>(
     },
   };
   const copies = graph.updates.map(({ cell, from }) => copying(from, cell, byteLength(graph.buffers[cell]!), reach));
-  const sharing = planSharing([...piecesOf(units, graph.buffers, kernels, module, reach), ...copies], target.team);
-  const { own, shared: sharedBytes } = scratchOf(units, kernels, graph.buffers);
+  const sharing = planSharing([...piecesOf(units, graph.buffers, module, reach), ...copies], target.team);
+  const { own, shared: sharedBytes } = scratchOf(units, graph.buffers);
   const scratch = counters + sharing.counterBytes;
   const shared = scratch + sharing.team.threads * own;
   target.defineMain(module, 1 + graph.cells.length, (k, addresses) => {
     given = addresses;
     writeShared(k, sharing, inArena(k, counters), inArena(k, scratch), own);
   });
-  const notes = graph.steps.flatMap((step, number) => [
-    `step ${number}: ${step.nest.name}`,
-    ...kernels[number]!.notes.map((note) => `  ${note}`),
-  ]);
   const built = module.build();
   return {
     module: built,
@@ -135,7 +130,7 @@ function compileGraph<Memory extends Heap>(
     counters,
     counterBytes: sharing.counterBytes,
     bytes: shared + sharedBytes,
-    notes,
+    notes: notesOf(units),
   };
 }
 
@@ -220,13 +215,13 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
     if (this.#parts === undefined) {
       const { target, heap } = this.#engine;
       const plan = planMemory(graph);
-      const units = unitsOf(graph).map(({ steps, group }) => ({
-        ...graph,
-        steps,
-        groups: group ? [{ ...group, first: 0 }] : [],
-        updates: [],
-      }));
-      const parts = [...units, { ...graph, steps: [], groups: [] }];
+      const within = <Placed extends { readonly first: number }>(placed: readonly Placed[] | undefined, first: number, end: number) =>
+        (placed ?? []).filter((each) => each.first >= first && each.first < end).map((each) => ({ ...each, first: each.first - first }));
+      const units = unitsOf(graph).map(({ first, steps }) => {
+        const end = first + steps.length;
+        return { ...graph, steps, groups: within(graph.groups, first, end), joined: within(graph.joined, first, end), updates: [] };
+      });
+      const parts = [...units, { ...graph, steps: [], groups: [], joined: [] }];
       this.#parts = parts.map((part) => compileGraph(part, target, heap, plan));
     }
     this.#parts.forEach((part, number) => {

@@ -1,5 +1,5 @@
 // Operations on vectors of booleans: k registers with AVX-512, lanes of all ones or zeros with AVX2.
-import type { Operation, Value } from "../../kernels/language.ts";
+import type { Operation, OperationName, Value } from "../../kernels/language.ts";
 import { compareLanes, comparisonOf } from "./compare.ts";
 import type { InstructionName } from "./instructions.ts";
 import { type Register, register } from "./registers.ts";
@@ -136,6 +136,8 @@ export function partialMask(s: Selector, count: Value): Register {
 
 /** The lanes of a where the mask holds, of b elsewhere. */
 export function selectLanes(s: Selector, condition: Value, a: Value, b: Value, target: Register | undefined): Register {
+  const merged = mergeLanes(s, condition, a, b, target);
+  if (merged !== undefined) return merged;
   const mask = s.value(condition);
   if (b.op === "constant" && b.value === 0 && !Object.is(b.value, -0)) {
     const from = s.source(a);
@@ -158,4 +160,30 @@ export function selectLanes(s: Selector, condition: Value, a: Value, b: Value, t
   const into = target ?? s.temporary(s.vector);
   s.put("vblendvps", [into, no, yes, register("y", mask.number)]);
   return into;
+}
+
+/** Operations that a mask can keep from changing lanes of what they add to. */
+const MERGED: Partial<Record<OperationName, readonly [float: InstructionName, int: InstructionName | undefined]>> = {
+  add: ["vaddps", "vpaddd"],
+  mul: ["vmulps", undefined],
+  pmin: ["vminps", undefined],
+  pmax: ["vmaxps", undefined],
+  fma: ["vfmadd231ps", undefined],
+};
+
+/** A running result that takes one more term where the mask holds: a step of a reduction, in place. AVX-512 only. */
+function mergeLanes(s: Selector, condition: Value, a: Value, b: Value, target: Register | undefined): Register | undefined {
+  if (!s.wide || target === undefined || b.op !== "variable" || !("args" in a)) return undefined;
+  const instruction = MERGED[a.op as OperationName]?.[a.type === "vf32" ? 0 : 1];
+  const [x, y, z] = a.args as [Value, Value, Value?];
+  const running = a.op === "fma" ? z : x;
+  if (instruction === undefined || running?.op !== "variable" || running.id !== b.id || s.value(b).number !== target.number)
+    return undefined;
+  const mask = s.value(condition);
+  const when = { register: mask.number, zero: false };
+  if (a.op === "fma") s.put(instruction, [target, s.value(x), s.source(y)], when);
+  // The instruction gives its second source where the comparison fails, also for NaN.
+  else if (a.op === "pmin" || a.op === "pmax") s.put(instruction, [target, s.value(y), target], when);
+  else s.put(instruction, [target, target, s.source(y)], when);
+  return target;
 }

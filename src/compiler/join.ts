@@ -1,0 +1,250 @@
+// Joins steps over the same loops into kernels: what they read in common is read once, what one hands to the next stays in registers.
+
+import type { AffineIndex, Index, Nest, Operand, ScalarType, Step } from "../formula/nest.ts";
+import { inverseOrder, orderMeeting, reorderAxes } from "./axes.ts";
+import { asStored, expressionsOf, type JoinedSteps, overlap, type Pass, placeText, type StepGraph, scalarsOf, unitsOf } from "./graph.ts";
+import { isPlain } from "./plain.ts";
+
+/** Tensors that the loops of one kernel walk: more than these and pointers and prefetchers no longer keep up. */
+const MOST_TENSORS = 12;
+/** Results that are reduced in the same loops: each takes registers for its running value. */
+const MOST_REDUCTIONS = 8;
+/** Orders of axes that are tried. */
+const MOST_ORDERS = 3;
+
+/** An update's moments and step, statistics of one tensor, both sums of a normalisation's gradient, an activation and its gradient. */
+export const joinLoops: Pass = (graph) => {
+  const joined: JoinedSteps[] = [];
+  const kept = keptBuffers(graph);
+  const readers = new Map<number, number>();
+  for (const { reads } of graph.steps) for (const buffer of new Set(reads)) readers.set(buffer, (readers.get(buffer) ?? 0) + 1);
+  const steps = [...graph.steps];
+  const rows = new Map<number, number | undefined>();
+  for (const { from, to, axes } of runsOf(graph)) {
+    for (let first = from; first < to; ) {
+      let members = Members.none(graph);
+      let next = first;
+      for (; next < to; next++) {
+        const more = members.with({ step: graph.steps[next] as Step, row: axes?.[next - from] });
+        if (more === undefined) break;
+        members = more;
+      }
+      if (next - first > 1) {
+        joined.push({ first, count: next - first, passed: members.passed(kept, readers) });
+        members.all.forEach(({ step, row }, number) => {
+          steps[first + number] = step;
+          rows.set(first + number, row);
+        });
+      }
+      first = Math.max(next, first + 1);
+    }
+  }
+  if (joined.length === 0) return graph;
+  const passed = new Set(joined.flatMap((each) => each.passed));
+  const isAlone = (first: number, count: number): boolean => joined.some((each) => each.first === first && each.count === count);
+  const groups = (graph.groups ?? [])
+    .filter(({ first, axes }) => !isAlone(first, axes.length))
+    .map((group) => ({
+      ...group,
+      axes: group.axes.map((axis, number) => rows.get(group.first + number) ?? axis),
+      own: group.own.filter((buffer) => !passed.has(buffer)),
+    }));
+  return { ...graph, steps, groups, joined };
+};
+
+/** Whether two reductions read something in common in the same loops. */
+export function wouldJoin(graph: StepGraph, first: Step, second: Step): boolean {
+  const size = ({ nest }: Step): number => nest.axes.reduce((product, { extent }) => product * extent, 1);
+  if (first.nest.reducer === undefined || size(first) !== size(second) || !first.reads.some((buffer) => second.reads.includes(buffer)))
+    return false;
+  return Members.none(graph).with({ step: first, row: undefined })?.with({ step: second, row: undefined }) !== undefined;
+}
+
+/** Steps [from, to) among which may be joined; in a group with the axis that walks the rows of each. */
+function runsOf(graph: StepGraph): { readonly from: number; readonly to: number; readonly axes?: readonly number[] }[] {
+  const runs: { from: number; to: number; axes?: readonly number[] }[] = [];
+  let open: (typeof runs)[number] | undefined;
+  for (const { first, steps, group } of unitsOf(graph)) {
+    if (group !== undefined) {
+      runs.push({ from: first, to: first + steps.length, axes: group.axes });
+      open = undefined;
+    } else if (open === undefined) {
+      open = { from: first, to: first + 1 };
+      runs.push(open);
+    } else open.to++;
+  }
+  return runs;
+}
+
+/** Buffers whose numbers somebody outside of the steps wants. */
+function keptBuffers(graph: StepGraph): Set<number> {
+  const kept = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
+  for (const { buffer, of } of graph.views ?? []) kept.add(buffer).add(of);
+  return kept;
+}
+
+/** A step, and in a group the axis that walks the rows. */
+interface Member {
+  readonly step: Step;
+  readonly row: number | undefined;
+}
+
+/** How a member reaches a tensor. */
+interface Access {
+  readonly shape: readonly number[];
+  readonly index: readonly Index[];
+}
+
+interface Read extends Access {
+  readonly buffer: number;
+  readonly type: ScalarType;
+  /** An epilogue reads when the loops are through. */
+  readonly isLate: boolean;
+}
+
+/** Steps taken into a kernel so far. Immutable. */
+class Members {
+  readonly all: readonly Member[];
+  readonly #graph: StepGraph;
+  readonly #reads = new Map<number, Read[]>();
+  readonly #writes = new Map<number, Access & { readonly step: Step }>();
+
+  static none(graph: StepGraph): Members {
+    return new Members(graph, []);
+  }
+
+  private constructor(graph: StepGraph, all: readonly Member[]) {
+    this.#graph = graph;
+    this.all = all;
+    for (const { step } of all) {
+      for (const read of readsOf(step)) this.#reads.set(read.buffer, [...(this.#reads.get(read.buffer) ?? []), read]);
+      this.#writes.set(step.writes, { ...step.nest.output, step });
+    }
+  }
+
+  /** With one more, its axes or theirs in another order where that makes them walk together; undefined where they do not. */
+  with(member: Member): Members | undefined {
+    if (!canJoin(member.step)) return undefined;
+    if (this.#fits(member)) return new Members(this.#graph, [...this.all, member]);
+    for (const order of this.#orders(member.step)) {
+      const isFirstReduction = member.step.nest.reducer !== undefined && this.all.every(({ step }) => step.nest.reducer === undefined);
+      const others = isFirstReduction
+        ? new Members(
+            this.#graph,
+            this.all.map((each) => reordered(each, inverseOrder(order))),
+          )
+        : this;
+      const own = isFirstReduction ? member : reordered(member, order);
+      if (others.#fits(own)) return new Members(this.#graph, [...others.all, own]);
+    }
+    return undefined;
+  }
+
+  /** Of what is written, what is only read by members, and needed by nobody else. */
+  passed(kept: ReadonlySet<number>, readers: ReadonlyMap<number, number>): number[] {
+    return [...this.#writes.keys()].filter((buffer) => {
+      const inside = this.all.filter(({ step }) => step.reads.includes(buffer)).length;
+      return inside > 0 && inside === readers.get(buffer) && !kept.has(buffer) && this.#isWrittenHereOnly(buffer);
+    });
+  }
+
+  #isWrittenHereOnly(buffer: number): boolean {
+    return this.#graph.steps.filter(({ writes }) => writes === buffer).length === 1;
+  }
+
+  /** Orders of a step's axes in which it meets what the members read or write. */
+  #orders({ nest, reads, writes }: Step): number[][] {
+    const [first] = this.all;
+    if (first === undefined || nest.axes.length !== first.step.nest.axes.length) return [];
+    const accesses = [...readsOf({ nest, reads }), { ...nest.output, buffer: writes }];
+    const orders = accesses.flatMap(({ buffer, ...access }) => {
+      const written = this.#writes.get(buffer);
+      const known = [...(written === undefined ? [] : [written]), ...(this.#reads.get(buffer) ?? [])];
+      const met = known.find(({ shape }) => String(shape) === String(access.shape));
+      const order = met && orderMeeting(nest, first.step.nest, { own: access.index, other: met.index });
+      return order === undefined ? [] : [order];
+    });
+    return [...new Map(orders.map((order) => [String(order), order])).values()].slice(0, MOST_ORDERS);
+  }
+
+  #fits({ step, row }: Member): boolean {
+    if (this.all.length === 0) return true;
+    if (row !== (this.all[0] as Member).row) return false;
+    const { nest, writes } = step;
+    const steps = [...this.all.map((each) => each.step), step];
+    if (!sameLoops(steps.map((each) => each.nest)) || !isStraight(steps)) return false;
+    const touched = new Set(steps.flatMap((each) => [...each.reads, each.writes]));
+    if (touched.size > MOST_TENSORS || steps.filter((each) => each.nest.reducer !== undefined).length > MOST_REDUCTIONS) return false;
+    if (overlap(this.#graph, touched, new Set(steps.map((each) => each.writes)))) return false;
+    if (this.#writes.has(writes)) return false;
+    const place = ({ shape, index }: Access): string => placeText(nest, { shape }, index);
+    // What an earlier one reads may be overwritten only at the element that it reads at this very step.
+    const isOverwritten = (read: Read): boolean => nest.reducer !== undefined || read.isLate || place(read) !== place(nest.output);
+    if ((this.#reads.get(writes) ?? []).some(isOverwritten)) return false;
+    let meets = false;
+    for (const read of readsOf(step)) {
+      const written = this.#writes.get(read.buffer);
+      // After the loops, what was handed on is gone.
+      const isHandedOn = (): boolean => !read.isLate && canPass(written?.step.nest as Nest, nest, read.type);
+      if (written !== undefined && !(place(written) === place(read) && isHandedOn())) return false;
+      meets ||= written !== undefined || (this.#reads.get(read.buffer) ?? []).some((known) => place(known) === place(read));
+    }
+    return meets;
+  }
+}
+
+function reordered({ step, row }: Member, order: readonly number[]): Member {
+  // Free axes that would be reduced, or reduced ones free, are another computation: nothing fits that.
+  const { nest } = step;
+  const keeps = nest.reducer === undefined || order.every((to, from) => to < nest.free === from < nest.free);
+  return keeps ? { step: { ...step, nest: reorderAxes(nest, order) }, row: row === undefined ? row : order[row] } : { step, row };
+}
+
+function canJoin(step: Step): boolean {
+  const { reducer, output } = step.nest;
+  if (!isPlain(step) || reducer === "argmax" || reducer === "argmin") return false;
+  if (reducer !== undefined && output.inPlace === true) return false;
+  return output.index.every((index) => index.kind === "affine" && !index.checked);
+}
+
+/** The same axes; and of reductions the same ones free. */
+function sameLoops(nests: readonly Nest[]): boolean {
+  const extents = new Set(nests.map(({ axes }) => axes.map(({ extent }) => extent).join()));
+  const free = new Set(nests.filter(({ reducer }) => reducer !== undefined).map((nest) => nest.free));
+  return extents.size === 1 && free.size <= 1;
+}
+
+/** Whether some axis can be the vectors of all: along it everything is read and written element by element, or stays. */
+function isStraight(steps: readonly Step[]): boolean {
+  const { axes } = (steps[0] as Step).nest;
+  const accesses = steps.flatMap((step): Access[] => [...readsOf(step), ...(step.nest.reducer === undefined ? [step.nest.output] : [])]);
+  const isAlong = (axis: number): boolean => {
+    const strides = accesses.map((access) => strideAlong(axis, access));
+    return strides.every((stride) => stride === 0 || stride === 1) && strides.includes(1);
+  };
+  return axes.some(({ extent }, axis) => extent > 1 && isAlong(axis));
+}
+
+/** Elements between neighbours along an axis. */
+function strideAlong(axis: number, { shape, index }: Access): number {
+  return (index as readonly AffineIndex[]).reduce((stride, { terms }, dimension) => {
+    const coefficient = terms.find((term) => term.axis === axis)?.coefficient ?? 0;
+    return stride * (shape[dimension] as number) + coefficient;
+  }, 0);
+}
+
+/** Whether a map's value can stand for a load of the element that it writes. */
+function canPass(writer: Nest, reader: Nest, type: ScalarType): boolean {
+  return writer.reducer === undefined && asStored(writer.epilogue ?? writer.body, writer, reader)?.type === type;
+}
+
+function readsOf({ nest, reads }: Pick<Step, "nest" | "reads">): Read[] {
+  return expressionsOf(nest).flatMap((expression) => {
+    const isLate = nest.reducer !== undefined && expression === nest.epilogue;
+    return scalarsOf(expression)
+      .filter((node) => node.kind === "load")
+      .map(({ operand, index, type }) => {
+        return { buffer: reads[operand] as number, type, isLate, shape: (nest.operands[operand] as Operand).shape, index };
+      });
+  });
+}

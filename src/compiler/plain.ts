@@ -1,0 +1,25 @@
+// Which steps are plain loops, that kernels can cut into rows and run together with others.
+
+import type { Index, Nest, Step } from "../formula/nest.ts";
+import { expressionsOf, scalarsOf } from "./graph.ts";
+
+/** No scatter, nothing divided, no product of matrices. */
+export function isPlain({ nest, clear }: Step): boolean {
+  if (clear || nest.output.accumulate || nest.axes.some((axis) => axis.extent === 0) || isContraction(nest)) return false;
+  const loads = expressionsOf(nest).flatMap(scalarsOf);
+  const isWhole = (index: Index): boolean => index.kind === "affine" && index.divisor === 1;
+  return nest.output.index.every(isWhole) && loads.every((node) => node.kind !== "load" || node.index.every(isWhole));
+}
+
+/** A sum of products in which some free axis moves one factor only. */
+function isContraction(nest: Nest): boolean {
+  if (nest.reducer !== "sum") return false;
+  const loads = scalarsOf(nest.body).filter((node) => node.kind === "load");
+  if (loads.length < 2) return false;
+  const moves = (index: readonly Index[], axis: number): boolean =>
+    index.some((item) => item.kind === "affine" && item.terms.some((term) => term.axis === axis));
+  return nest.axes.some(
+    ({ extent }, axis) =>
+      axis < nest.free && extent > 1 && loads.some((load) => !moves(load.index, axis)) && loads.some((load) => moves(load.index, axis)),
+  );
+}
