@@ -45,14 +45,19 @@ function appliedTogether(value: Value, contributions: readonly Contribution[]): 
 
 function applied({ op, node }: Contribution, inputs: readonly Value[], value: Value): Value {
   const run = (): Value =>
-    apply(op, inputs, node.attributes, { resultShape: value.shape, dtype: dtypeOfGradient(value, node), like: value });
+    apply(op, inputs, node.attributes, { resultShape: value.shape, dtype: dtypeOfGradient(value, node, inputs), like: value });
   const inPass = (): Value => withPass("backward", run, node);
   return node.scope.length === 0 ? inPass() : withScope(node.scope.join("."), inPass);
 }
 
-/** A gradient is stored as its tensor is; where an op mixes it with double precision it keeps the digits. */
-function dtypeOfGradient({ dtype }: Value, { inputs }: TapeNode): DType | undefined {
-  return dtype !== "float64" && inputs.some((input) => input.dtype === "float64") ? undefined : dtype;
+/**
+ * A gradient is stored as its tensor is; where it is mixed with double precision, by an op or further up, it keeps the digits.
+ * @param given what it is computed from, the gradient of the op's result among it
+ */
+function dtypeOfGradient({ dtype }: Value, { inputs, output }: TapeNode, given: readonly Value[]): DType | undefined {
+  const isDouble = (value: Value): boolean => value.dtype === "float64";
+  if (dtype === "float64") return dtype;
+  return inputs.some(isDouble) || (!isDouble(output) && given.some(isDouble)) ? undefined : dtype;
 }
 
 /** Slices that divide a tensor along one axis: their gradients are the slices of its gradient. Undefined where they do something else. */

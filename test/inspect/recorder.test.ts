@@ -83,8 +83,9 @@ describe("Recorder", () => {
     const loss = (events: readonly RecorderEvent[]): number[] =>
       events.flatMap((event) => (event.event === "report" ? [event.report.loss as number] : []));
     loss(eager).forEach((value, n) => expect(loss(compiled)[n]).toBeCloseTo(value, 5));
+    // Not of the convolution: its bias, which the normalisation takes away again, has rounding noise for a gradient, and Adam full steps along it.
     const means = (events: readonly RecorderEvent[]): number[] =>
-      events.flatMap((event) => (event.event === "forward" ? [event.output.std, event.output.max] : []));
+      events.flatMap((event) => (event.event === "forward" && event.path !== "0" ? [event.output.std, event.output.max] : []));
     means(eager).forEach((value, n) => expect(means(compiled)[n]).toBeCloseTo(value, 4));
   });
 
