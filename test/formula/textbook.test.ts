@@ -98,7 +98,9 @@ describe("sigmoid and relu", () => {
   });
   it("backward: y(1 − y), at most a quarter", () => {
     const inputs = { x: floats([2], [2.99, 0]), y: floats([2], [0.95257194, 0.5]), gy: floats([2], [0.5, -1]) };
-    expect(backwardText(sigmoid, "x", inputs, [0])).toBe("gx[0] = gy[0] · y[0]·(1 - y[0]) = 0.5 × 0.04518 = 0.02259");
+    expect(backwardText(sigmoid, "x", inputs, [0])).toBe(
+      "gx[0] = gy[0] · y[0]·(1 - y[0]) = 0.5 × 0.9526·(1 - 0.952572) = 0.5 × 0.04518 = 0.02259",
+    );
     expect(backwardText(sigmoid, "x", inputs, [1])).toBe("gx[1] = gy[1] · y[1]·(1 - y[1]) = (-1) × 0.25 = -0.25");
     expect(chainRuleTex(chainRuleOf(backward(sigmoid, "x", inputs, [1])))).toBe(
       [
@@ -113,7 +115,7 @@ describe("sigmoid and relu", () => {
   });
   it("a unit that is off lets nothing through", () => {
     const inputs = { x: floats([2], [11, -14]), y: floats([2], [11, 0]), gy: floats([2], [26, 7]) };
-    expect(backwardText(relu, "x", inputs, [0])).toBe("gx[0] = gy[0] · (1 because y[0] > 0) = 26 × 1 = 26");
+    expect(backwardText(relu, "x", inputs, [0])).toBe("gx[0] = gy[0] · (1 because y[0] > 0) = 26 × (1 because 11 > 0) = 26 × 1 = 26");
     expect(backwardText(relu, "x", inputs, [1])).toBe("gx[1] = 0 = 0 because 0 <= 0\n(no element of gy reaches it)");
   });
 });
@@ -133,7 +135,7 @@ describe("softmax with cross entropy", () => {
   it("backward: probability minus one for the right class", () => {
     const inputs = { x: logits, t, gy: floats([1], [1]) };
     expect(backwardText(crossEntropy, "x", inputs, [0, 1])).toBe(
-      "gx[0, 1] = gy[0] · (exp(x[0, 1] - m[0]) / s[0] - (1 because t[0] == 1)) = 1 × (-0.8858) = -0.8858",
+      "gx[0, 1] = gy[0] · (exp(x[0, 1] - m[0]) / s[0] - (1 because t[0] == 1)) = 1 × (exp(2 - 4) / 1.185 - (1 because 1 == 1)) = 1 × (-0.8858) = -0.8858",
     );
   });
   it("softmax alone, each logit reaching every probability", () => {
@@ -142,7 +144,7 @@ describe("softmax with cross entropy", () => {
     const explanation = backward(softmax, "x", inputs, [0, 2], { axes: [-1] });
     expect(chainRuleText(chainRuleOf(explanation))).toBe(
       "gx[0, 2] = gy[0, 2] · y[0, 2]·(1 - y[0, 2]) + gy[0, 1] · y[0, 2]·(-y[0, 1]) + gy[0, 0] · y[0, 2]·(-y[0, 0])" +
-        " = (-1) × 0.1318 + 0.5 × (-0.09636) + 0 × (-0.03545) = -0.18",
+        " = (-1) × 0.8438·(1 - 0.8438) + 0.5 × 0.8438·(-0.1142) + 0 × 0.8438·(-0.04201) = (-1) × 0.1318 + 0.5 × (-0.09636) + 0 × (-0.03545) = -0.18",
     );
   });
 });
@@ -306,8 +308,8 @@ describe("chain rules that are long, shortened or none", () => {
   it("have a line for each path, and what the others come to", () => {
     const rule = chainRuleOf(explain(long, { gy, w: ones }, [], {}, { order: "size", terms: 4 }));
     expect(chainRuleText(rule)).toBe(
-      "gx = 38, the sum of\n  gy[19] · w[19] = 1.9 × 2 = 3.8\n  gy[18] · w[18] = 1.8 × 2 = 3.6\n  gy[17] · w[17] = 1.7 × 2 = 3.4\n" +
-        "  gy[16] · w[16] = 1.6 × 2 = 3.2\n  … 16 more, together 24",
+      "gx = 38, the sum of\n    gy[19] · w[19] = 1.9 × 2 = 3.8\n    gy[18] · w[18] = 1.8 × 2 = 3.6\n    gy[17] · w[17] = 1.7 × 2 = 3.4\n" +
+        "    gy[16] · w[16] = 1.6 × 2 = 3.2\n    … 16 more, together 24",
     );
     expect(chainRuleTex(chainRuleOf(explain(long, { gy, w: ones }, [], {}, { order: "size", terms: 2 })))).toContain(
       "&= 1.9 \\times 2 + 1.8 \\times 2 + \\underbrace{30.6}_{\\ \\text{18 more, together}\\ }",
@@ -315,7 +317,7 @@ describe("chain rules that are long, shortened or none", () => {
   });
   it("do not count shortened sums that upstream has no part in", () => {
     const rule = chainRuleOf(explain(parseFormula("gx = gy * sum[o](w[o])"), { gy: floats([], [3]), w: ones }, [], {}, { terms: 2 }));
-    expect(chainRuleText(rule)).toBe("gx = gy · (w[0] + … 18 more … + w[19]) = 3 × 40 = 120");
+    expect(chainRuleText(rule)).toBe("gx = gy · (w[0] + … 18 more … + w[19]) = 3 × (2 + … 18 more … + 2) = 3 × 40 = 120");
   });
   it.each([
     ["gx[i] = gy[i] ^ 2", "gx[0] = 0 = 0^2\n(pow is applied to what depends on gy)"],
