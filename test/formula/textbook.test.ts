@@ -101,11 +101,12 @@ describe("sigmoid and relu", () => {
     expect(backwardText(sigmoid, "x", inputs, [0])).toBe(
       "gx[0] = gy[0] · y[0]·(1 - y[0]) = 0.5 × 0.9526·(1 - 0.952572) = 0.5 × 0.04518 = 0.02259",
     );
-    expect(backwardText(sigmoid, "x", inputs, [1])).toBe("gx[1] = gy[1] · y[1]·(1 - y[1]) = (-1) × 0.25 = -0.25");
+    expect(backwardText(sigmoid, "x", inputs, [1])).toBe("gx[1] = gy[1] · y[1]·(1 - y[1]) = (-1) × 0.5·(1 - 0.5) = (-1) × 0.25 = -0.25");
     expect(chainRuleTex(chainRuleOf(backward(sigmoid, "x", inputs, [1])))).toBe(
       [
         "\\begin{aligned}",
         "  \\frac{\\partial L}{\\partial x_{1}} &= \\frac{\\partial L}{\\partial y_{1}} \\cdot y_{1} \\cdot \\left( 1 - y_{1} \\right) \\\\",
+        "   &= \\left( -1 \\right) \\times 0.5 \\cdot \\left( 1 - 0.5 \\right) \\\\",
         "   &= \\left( -1 \\right) \\times 0.25 \\\\",
         "   &= -0.25",
         "\\end{aligned}",
