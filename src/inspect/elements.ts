@@ -1,7 +1,7 @@
 // Single elements of recorded tensors: their places, positions and names.
 
 import { InputError } from "../util/errors.ts";
-import type { RecordedTensor } from "./recording.ts";
+import { isSameShape, type RecordedTensor } from "./recording.ts";
 
 /** The place of an element in a tensor's numbers. @throws InputError when the tensor has no such element */
 export function placeOf(tensor: RecordedTensor, position: readonly number[]): number {
@@ -29,6 +29,10 @@ export function positionOf(place: number, shape: readonly number[]): number[] {
 export function tensorName(tensor: RecordedTensor): string {
   const { source, gradientOf, updateOf, name, origin } = tensor;
   if (updateOf !== undefined) return `new ${tensorName(updateOf)}`;
+  // Derivatives as functions work on copies of their arguments.
+  const copied = gradientOf?.source?.program === undefined ? gradientOf?.source?.inputs[0] : undefined;
+  if (gradientOf !== undefined && copied !== undefined && isSameShape(copied, gradientOf))
+    return tensorName({ ...tensor, gradientOf: copied });
   if (gradientOf !== undefined) return `∂L/∂${gradientOf.origin === "computed" ? `(${tensorName(gradientOf)})` : tensorName(gradientOf)}`;
   if (source === undefined) return origin === "parameter" || origin === "data" ? name : "constant";
   return `${name} of ${source.path === "" ? source.op.name : `${source.path} (${source.op.name})`}`;

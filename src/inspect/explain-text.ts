@@ -50,7 +50,7 @@ function linesOf(element: ExplainedElement, digits: number, width: number): stri
 export function originText({ tensor }: ExplainedElement): string {
   if (tensor.gradientOf !== undefined && tensor.origin === "constant") return "where the backward pass begins";
   return {
-    computed: "computed for all examples of a vmap at once",
+    computed: "computed",
     parameter: "a parameter",
     data: "data",
     constant: "a number in the program",

@@ -15,7 +15,7 @@ export interface ExplainedElement {
   readonly value: number;
   /** "hidden.weight[0, 2]", "y[0, 1] of 2 (linearBias)". */
   readonly name: string;
-  /** The formula with the numbers; undefined for parameters and data, and inside vmap. */
+  /** The formula with the numbers, inside vmap with the example as first coordinate; undefined for parameters and data. */
   readonly explanation: Explanation | undefined;
   /** Of a gradient: the paths by which the gradient of the op's result reaches it, upstream × local; undefined elsewhere. */
   readonly chain: ChainRule | undefined;
@@ -43,10 +43,12 @@ export function explainElement(given: RecordedTensor, at: readonly number[], opt
   const tensor = unviewed(given);
   const { shape, data, source } = tensor;
   const position = positionOf(place, shape);
-  const made = { tensor, position, value: data[place] as number, name: elementName(tensor, position) };
+  // What is a gradient, or new numbers, only in its own shape is called so.
+  const isNamed = given.gradientOf !== undefined || given.updateOf !== undefined;
+  const name = isNamed ? elementName(given, at) : elementName(tensor, position);
+  const made = { tensor, position, value: data[place] as number, name };
   const program = source?.program;
-  if (source === undefined || program === undefined || source.isMapped || program.buffers[program.result]?.shape.length !== shape.length)
-    return { ...made, explanation: undefined, chain: undefined, reads: [] };
+  if (source === undefined || program === undefined) return { ...made, explanation: undefined, chain: undefined, reads: [] };
   const explain = (limits: ExplainOptions): Explanation => {
     const arrays = source.inputs.map((input) => input.data);
     return new Explainer(source.op.formula, program, arrays, source.params, { order: "size", ...limits }).explain(position);

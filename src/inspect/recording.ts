@@ -49,9 +49,9 @@ export interface RecordedOp {
   readonly site: string | undefined;
   /** Values of the formula's params. */
   readonly params: readonly number[];
-  /** Loop nests that ran for it; undefined for another view of the same numbers. */
+  /** Loop nests that ran for it, inside vmap those for all examples; undefined for another view of the same numbers. */
   readonly program: Program | undefined;
-  /** Whether it ran for the examples of a vmap, all at once. */
+  /** Whether it ran for the examples of a vmap, all at once: they count along the first dimension of its output, and of inputs that differ between them. */
   readonly isMapped: boolean;
   /** Of a gradient: the application it differentiates. */
   readonly of: RecordedOp | undefined;
@@ -116,7 +116,7 @@ export function recordBeside<Result>(beside: Observer | undefined, run: () => Re
       tensors: sink.tensors,
       calls: sink.calls,
       updates: sink.updates,
-      tensorOf: (tensor) => sink.find(valueOf(tensor)),
+      tensorOf: (tensor) => sink.find(wholeOf(valueOf(tensor))),
     };
   } finally {
     current = before;
@@ -137,17 +137,19 @@ class Watch implements Observer {
   readonly key = "recording";
   readonly #known = new Set<Value>();
 
-  applied({ op, inputs, attributes, output, scope, site, pass, program, of }: Application): void {
+  applied({ op, attributes, scope, site, pass, ran: program, of, ...application }: Application): void {
+    const [inputs, output] = [application.inputs.map(wholeOf), wholeOf(application.output)];
     inputs.forEach((input, number) => this.#fromOutside(input, program === undefined ? "" : (op.formula.inputs[number] ?? "x")));
     this.#known.add(output);
     const path = scope.join(".");
-    const isMapped = output.mapping !== undefined;
+    const isMapped = application.output.mapping !== undefined;
     tap(output, (data, read) =>
       current?.applied({ op, inputs, output, path, site, pass, program, of, isMapped }, paramsOf(op, attributes, read), data),
     );
   }
 
-  differentiated(value: Value, gradient: Value): void {
+  differentiated(one: Value, gradientOfOne: Value): void {
+    const [value, gradient] = [wholeOf(one), wholeOf(gradientOfOne)];
     this.#fromOutside(value, "x");
     this.#fromOutside(gradient, "seed");
     afterRun(() => current?.differentiated(value, gradient));
@@ -160,13 +162,13 @@ class Watch implements Observer {
   }
 
   returned(inside: Value, outside: Value): void {
-    current?.returned(inside, outside);
+    current?.returned(wholeOf(inside), outside);
   }
 
   called({ path, kind, inputs, output }: LayerCall): void {
     if (currentPass() !== "forward") return;
-    const values = inputs.filter(isTensor).map((input) => valueOf(input));
-    const outputs = tensorsIn(output).map((tensor) => valueOf(tensor));
+    const values = inputs.filter(isTensor).map((input) => wholeOf(valueOf(input)));
+    const outputs = tensorsIn(output).map((tensor) => wholeOf(valueOf(tensor)));
     for (const value of [...values, ...outputs]) this.#fromOutside(value, "x");
     afterRun(() => current?.called(path, kind, values, outputs));
   }
@@ -238,7 +240,7 @@ class Sink {
       params,
       program,
       isMapped,
-      of: of && this.#present.get(of.output)?.source,
+      of: of && this.#present.get(wholeOf(of.output))?.source,
     };
     made.source = recorded;
     this.ops.push(recorded);
@@ -246,7 +248,8 @@ class Sink {
 
   differentiated(value: Value, gradient: Value): void {
     const [of, found] = [this.#at(value), this.#at(gradient)];
-    of.gradient = found;
+    // What all examples of a vmap shared has a gradient for each of them, which are none of its own.
+    if (isSameShape(of, found)) of.gradient = found;
     found.gradientOf ??= of;
   }
 
@@ -284,13 +287,17 @@ class Sink {
   }
 
   #add(value: Value, name: string, origin: RecordedTensor["origin"], data: HostArray): Draft<RecordedTensor> {
-    const { shape, dtype } = wholeOf(value);
+    const { shape, dtype } = value;
     const [source, gradient, gradientOf, updateOf] = [undefined, undefined, undefined, undefined];
     const made = { id: this.tensors.length, name, origin, shape, dtype, data, source, gradient, gradientOf, updateOf };
     this.tensors.push(made);
     this.#present.set(value, made);
     return made;
   }
+}
+
+export function isSameShape(a: Pick<RecordedTensor, "shape">, b: Pick<RecordedTensor, "shape">): boolean {
+  return a.shape.length === b.shape.length && a.shape.every((extent, d) => extent === b.shape[d]);
 }
 
 /** The tensor that this one is another shape of. */

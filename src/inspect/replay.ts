@@ -4,7 +4,6 @@ import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
 import { evaluateProgram, type NumberArray, sizeOfShape } from "../formula/evaluate.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
-import { InputError } from "../util/errors.ts";
 import type { RecordedOp, RecordedTensor, Recording } from "./recording.ts";
 
 /** What a replay computes with. */
@@ -20,7 +19,6 @@ export type Replayed = (tensor: RecordedTensor) => NumberArray;
 
 /**
  * Computes the ops that lead to `targets` again, those only that depend on changed numbers (in double precision all).
- * @throws InputError when an op ran inside vmap, for all examples at once
  */
 export function replay(recording: Recording, targets: readonly RecordedTensor[], options: ReplayOptions = {}): Replayed {
   const { changed = new Map<RecordedTensor, NumberArray>(), double = false } = options;
@@ -50,8 +48,6 @@ function behind(targets: readonly RecordedTensor[], given: ReadonlyMap<RecordedT
 
 function computed(op: RecordedOp, numbers: Replayed, double: boolean): NumberArray {
   if (op.program === undefined) return numbers(op.inputs[0] as RecordedTensor);
-  if (op.isMapped)
-    throw new InputError(`replay: ${op.op.name} ran inside vmap, which is not replayed`, { hint: "record the function for one example" });
   const inputs = op.inputs.map(numbers);
   return double ? evaluateProgram(inDouble(op.program), inputs, op.params) : onBackend(op.program, inputs, op.params);
 }

@@ -97,6 +97,8 @@ interface Entry extends CompiledStep {
   readonly shapes: readonly (readonly number[])[];
   /** The results as they were traced, where somebody watched. */
   readonly watched: readonly Value[];
+  /** The same for the arguments; undefined for those that are no tensors. */
+  readonly watchedArguments: readonly (Value | undefined)[];
   readonly rebuild: (results: readonly Value[]) => CompileResult;
 }
 
@@ -232,6 +234,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       isGuarded: options.guard !== undefined,
       shapes: values.map(({ shape }) => shape),
       watched: observer() === undefined ? [] : values,
+      watchedArguments: observer() === undefined ? [] : traced.map((arg) => (isTensor(arg) ? valueOf(arg) : undefined)),
       graph: optimised.graph,
       memory,
       scratchBytes: executable.arenaBytes === 0 ? 0 : executable.arenaBytes - memory.bytes,
@@ -275,6 +278,9 @@ function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTi
   const result = entry.rebuild(made);
   let next = 0;
   for (const { buffer, deliver } of entry.trace.taps) deliver(buffer === undefined ? NO_NUMBERS : (tapped[next++] as HostArray), read);
+  entry.watchedArguments.forEach((inside, number) => {
+    if (inside !== undefined) observer()?.returned?.(inside, valueOf(args[number] as Tensor));
+  });
   entry.watched.forEach((inside, number) => observer()?.returned?.(inside, made[number] as Value));
   return result;
 }

@@ -70,9 +70,17 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
 }
 
 function tell(op: Op, inputs: readonly Value[], attributes: Attributes, options: ApplyOptions, output: Value): void {
-  const program = op.kind === "view" ? undefined : prepare(op, inputs, attributes, options).program;
+  const found = op.kind === "view" ? undefined : prepare(op, inputs, attributes, options);
+  const ran = found && allExamples(op.name, found, inputs, levelsOfRandom(found.program)).found.program;
   const { scope, site } = output.node ?? { scope: currentScope(), site: captureSite() };
-  observer()?.applied?.({ op, inputs, attributes, output, scope, site, pass: currentPass(), program, of: currentOrigin() });
+  const [pass, of] = [currentPass(), currentOrigin()];
+  observer()?.applied?.({ op, inputs, attributes, output, scope, site, pass, program: found?.program, ran, of });
+}
+
+/** Tells who watches that `output` holds the numbers of `input`, as after a view. */
+export function tellSame(op: Op, input: Value, output: Value): void {
+  const [scope, site, pass, of] = [currentScope(), captureSite(), currentPass(), currentOrigin()];
+  observer()?.applied?.({ op, inputs: [input], attributes: {}, output, scope, site, pass, program: undefined, ran: undefined, of });
 }
 
 /**
@@ -131,30 +139,35 @@ function run(op: Op, inputs: readonly Value[], attributes: Attributes, options: 
   return execute(op.name, found, inputs, params, like);
 }
 
-function execute(
+function execute(name: string, found: Prepared, inputs: readonly Value[], params: readonly (number | LiveNumber)[], like: Value): Value {
+  const others = levelsOfRandom(found.program);
+  // Most ops run outside of any vmap, and small ones take no longer than this.
+  if (innermost(inputs, others) === undefined) return executeAll(found, inputs, params, like);
+  const all = allExamples(name, found, inputs, others);
+  return all.levels.reduceRight(mapped, executeAll(all.found, all.inputs, params, like));
+}
+
+/** The program for all examples of the vmaps that inputs are mapped over, the tensors of all of them, and the vmaps, innermost first. */
+function allExamples(
   name: string,
-  found: Prepared,
-  inputs: readonly Value[],
-  params: readonly (number | LiveNumber)[],
-  like: Value,
-  inside: readonly Level[] = levelsOfRandom(found.program),
-): Value {
-  const level = innermost(inputs, inside);
-  if (level !== undefined) {
-    const isMapped = inputs.map((input) => input.mapping?.level === level);
-    const wholes = inputs.map((input) => (input.mapping?.level === level ? input.mapping.whole : input));
-    return mapped(
-      execute(
-        name,
-        batchedOf(name, found, isMapped, level.size),
-        wholes,
-        params,
-        like,
-        inside.filter((one) => one !== level),
-      ),
-      level,
-    );
+  one: Prepared,
+  mappedInputs: readonly Value[],
+  others: readonly Level[],
+): { readonly found: Prepared; readonly inputs: readonly Value[]; readonly levels: readonly Level[] } {
+  let [found, inputs, inside] = [one, mappedInputs, others];
+  const levels: Level[] = [];
+  for (let level = innermost(inputs, inside); level !== undefined; level = innermost(inputs, inside)) {
+    const current = level;
+    const isMapped = inputs.map((input) => input.mapping?.level === current);
+    found = batchedOf(name, found, isMapped, current.size);
+    inputs = inputs.map((input) => (input.mapping?.level === current ? input.mapping.whole : input));
+    inside = inside.filter((other) => other !== current);
+    levels.push(current);
   }
+  return { found, inputs, levels };
+}
+
+function executeAll(found: Prepared, inputs: readonly Value[], params: readonly (number | LiveNumber)[], like: Value): Value {
   const trace = currentTrace();
   if (trace !== undefined) return trace.run(found.program, inputs, params, (shape, dtype) => like.make(undefined, shape, dtype));
   if (found.size === 0) return like.make(allocate(found.dtype, 0), found.shape, found.dtype);

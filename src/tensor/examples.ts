@@ -3,7 +3,7 @@
 import * as moves from "../ops/moves.ts";
 import { makeOp } from "../ops/op.ts";
 import * as reductions from "../ops/reductions.ts";
-import { apply, recordPull, view } from "./engine.ts";
+import { apply, recordPull, tellSame, view } from "./engine.ts";
 import { levelsOf, mapped, runningLevels } from "./mapping.ts";
 import { broadcastTo, reshape } from "./operate.ts";
 import { withRecording } from "./tape.ts";
@@ -25,6 +25,7 @@ export function leaveLevel(one: Value, level: Level): Value {
     const whole = wholeAt(one, level);
     return view(whole, whole.shape);
   });
+  tellSame(border, one, all);
   return recordPull(border, [one], all, (upstream) => [enterLevel(upstream, level)]);
 }
 

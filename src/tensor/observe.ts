@@ -18,6 +18,8 @@ export interface Application {
   readonly pass: Pass;
   /** What ran for one example; undefined for another view of the same numbers. */
   readonly program: Program | undefined;
+  /** What ran: the same for all examples of the vmaps around it at once, on tensors as `wholeOf` gives them. */
+  readonly ran: Program | undefined;
   /** In a backward pass: what it is the gradient of. */
   readonly of: TapeNode | undefined;
 }
@@ -33,7 +35,7 @@ export interface Observer {
   /** The gradient of a tensor is complete: of leaves and of everything between them and the result. */
   differentiated?(value: Value, gradient: Value): void;
   assigned?(target: Value, value: Value): void;
-  /** After a run of a compiled function: the tensor it gave for one that stood for it at tracing. */
+  /** After a run of a compiled function: the tensor that one inside stood for at tracing, an argument or a result. */
   returned?(inside: Value, outside: Value): void;
 }
 

@@ -82,7 +82,7 @@ const BACKWARD = `∂L/∂2.weight[0, 1] = ∂L/∂y[0, 0] · x[0, 1] = (-1.721)
         = 1 × 2·(0.9526 - 20) = 1 × (-38.09) = -38.09
       ∂L/∂(y of squaredError)[0, 0] = ∂L/∂y[0, 0] · 1 / 1
           = 1 × 1 / 1 = 1 × 1 = 1
-        ∂L/∂(y of reshape) = 1, where the backward pass begins`;
+        ∂L/∂(y of mean)[0, 0] = 1, where the backward pass begins`;
 
 describe.each(availableBackends())("on %s", (backend) => {
   describe.each([false, true])("compiled: %s", (compiled) => {
@@ -222,8 +222,8 @@ describe("golden transcripts", () => {
           = 1 × (exp(2 - 2) / 1.517 - (1 because 0 == 0)) = 1 × (-0.341) = -0.341
         m[0] = 2 = max(2, 1, 0.1)
         s[0] = 1.517 = exp(2 - 2) + exp(1 - 2) + exp(0.1 - 2)
-        ∂L/∂(y of reshape)[0] = ∂L/∂y[0] · 1 / 1 = 1 × 1 / 1 = 1 × 1 = 1
-          ∂L/∂(y of reshape) = 1, where the backward pass begins
+        ∂L/∂(y of crossEntropy)[0] = ∂L/∂y[0] · 1 / 1 = 1 × 1 / 1 = 1 × 1 = 1
+          ∂L/∂(y of mean)[0] = 1, where the backward pass begins
         x[0, 0] = 2, a parameter
         x[0, 1] = 1, a parameter"
     `);
