@@ -2,11 +2,10 @@
 import type { Assembler } from "./assembler.ts";
 import type { Callee } from "./calls.ts";
 import { memory, r11, rax, rcx, rdx, register, rsp } from "./registers.ts";
+import { yieldNumber } from "./system-calls.ts";
 
 /** Looks before the first yield, some tens of microseconds, and between later ones. */
 const [patience, impatience] = [1000, 50];
-/** sched_yield of Linux on x86-64. */
-const yieldNumber = 24;
 
 export const awaitParameters: Callee["parameters"] = ["pointer", "i32"];
 

@@ -5,8 +5,11 @@ import { type Register, register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
 
 type FloatComparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
-type Comparison = FloatComparison | "ltUnsigned" | "geUnsigned";
+export type Comparison = FloatComparison | "ltUnsigned" | "geUnsigned";
 const comparisons: ReadonlySet<string> = new Set<Comparison>(["eq", "ne", "lt", "le", "gt", "ge", "ltUnsigned", "geUnsigned"]);
+
+export const isComparison = (op: string): op is Comparison => comparisons.has(op);
+export const isFloatComparison = (op: string): op is FloatComparison => op in floatPredicates;
 
 export interface Compared {
   readonly op: Comparison;
@@ -21,8 +24,8 @@ export function comparisonOf(value: Value): Compared | undefined {
     const found = comparisonOf(inner);
     return found && { ...found, inverted: !found.inverted };
   }
-  if (!comparisons.has(value.op) || !("args" in value) || !isVector(value.args[0]!.type)) return undefined;
-  return { op: value.op as Comparison, args: value.args, inverted: false };
+  if (!isComparison(value.op) || !("args" in value) || !isVector(value.args[0]!.type)) return undefined;
+  return { op: value.op, args: value.args, inverted: false };
 }
 
 export function compareLanes(s: Selector, { op, args, inverted }: Compared, target: Register | undefined, under?: Register): Register {

@@ -1,9 +1,10 @@
 // Jumps that depend on a condition: on flags of integers, of floats and of masks, without keeping the condition itself.
 import type { Operation, OperationName, Value } from "../../kernels/language.ts";
+import { isComparison } from "./compare.ts";
 import type { InstructionName } from "./instructions.ts";
 import { branchOnMask } from "./masks.ts";
 import type { Label, Memory, Register } from "./registers.ts";
-import { compare, conditions, isComparison } from "./scalars.ts";
+import { compare, conditions } from "./scalars.ts";
 import type { Selector } from "./selector.ts";
 
 /** Jumps to `label` when the condition is `when`. */

@@ -1,10 +1,10 @@
 // Operations on single-precision numbers, scalars (lane 0 of a register) and vectors alike.
 import type { Operation, OperationName, Value } from "../../kernels/language.ts";
 import { isVector } from "../../kernels/values.ts";
-import { compareFloats } from "./compare.ts";
+import { compareFloats, isFloatComparison } from "./compare.ts";
 import { branch } from "./conditions.ts";
 import type { InstructionName } from "./instructions.ts";
-import { extractLane, lookUpLanes, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
+import { laneOperation, movesLanes, type Reduction } from "./lanes.ts";
 import { selectLanes } from "./masks.ts";
 import type { Register, RegisterClass } from "./registers.ts";
 import type { Selector } from "./selector.ts";
@@ -12,7 +12,7 @@ import type { Selector } from "./selector.ts";
 const signBit = -2147483648;
 
 export function floatOperation(s: Selector, operation: Operation, target: Register | undefined): Register {
-  const { op, args, immediate, type } = operation;
+  const { op, args, type } = operation;
   const [a, b, c] = args as [Value, Value, Value];
   const kind = s.classOf((op === "select" ? b : a).type);
   switch (op) {
@@ -75,27 +75,9 @@ export function floatOperation(s: Selector, operation: Operation, target: Regist
       s.put("vbroadcastss", [into, from]);
       return into;
     }
-    case "extract":
-      return extractLane(s, s.value(a), immediate[0]!, "f32", target);
-    case "replace":
-      return replaceLane(s, s.value(a), immediate[0]!, s.value(b), "f32", target);
-    case "shuffle":
-      return shuffleLanes(s, a, b, immediate, target);
-    case "lookup":
-      return lookUpLanes(s, a, b, target);
-    case "reduceAdd":
-    case "reduceMul":
-    case "reduceMin":
-    case "reduceMax":
-      return reduceLanes(s, s.value(a), target, (x, y, view) => combine(s, op, x, y, view));
-    case "eq":
-    case "ne":
-    case "lt":
-    case "le":
-    case "gt":
-    case "ge":
-      return isVector(a.type) ? compareFloats(s, op, a, b, target) : compareScalars(s, op, a, b, target);
     default:
+      if (isFloatComparison(op)) return isVector(a.type) ? compareFloats(s, op, a, b, target) : compareScalars(s, op, a, b, target);
+      if (movesLanes(op)) return laneOperation(s, operation, "f32", target, (step, x, y, view) => combine(s, step, x, y, view));
       throw new Error(`x64: no instruction for ${op} of ${a.type}`);
   }
 }
@@ -181,13 +163,7 @@ function extreme(s: Selector, op: "min" | "max", a: Value, b: Value, kind: Regis
 }
 
 /** One step of a reduction, in registers. */
-function combine(
-  s: Selector,
-  op: "reduceAdd" | "reduceMul" | "reduceMin" | "reduceMax",
-  a: Register,
-  b: Register,
-  kind: RegisterClass,
-): Register {
+function combine(s: Selector, op: Reduction, a: Register, b: Register, kind: RegisterClass): Register {
   const into = s.temporary(kind);
   if (op === "reduceAdd" || op === "reduceMul") {
     s.put(op === "reduceAdd" ? "vaddps" : "vmulps", [into, a, b]);

@@ -1,8 +1,8 @@
 // Operations on vectors of 32-bit integers.
 import type { Operation, Value } from "../../kernels/language.ts";
-import { compareInts } from "./compare.ts";
+import { compareInts, isComparison } from "./compare.ts";
 import type { InstructionName } from "./instructions.ts";
-import { extractLane, lookUpLanes, reduceLanes, replaceLane, shuffleLanes } from "./lanes.ts";
+import { laneOperation, movesLanes, type Reduction } from "./lanes.ts";
 import { selectLanes } from "./masks.ts";
 import type { Register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
@@ -23,7 +23,7 @@ const shifts = {
   shiftRight: ["vpsrad", "vpsrad_imm"],
   shiftRightLogical: ["vpsrld", "vpsrld_imm"],
 } as const;
-const reductions: Readonly<Record<string, InstructionName>> = {
+const reductions: Readonly<Record<Reduction, InstructionName>> = {
   reduceAdd: "vpaddd",
   reduceMul: "vpmulld",
   reduceMin: "vpminsd",
@@ -31,7 +31,7 @@ const reductions: Readonly<Record<string, InstructionName>> = {
 };
 
 export function intOperation(s: Selector, operation: Operation, target: Register | undefined): Register {
-  const { op, args, immediate } = operation;
+  const { op, args } = operation;
   const [a, b, c] = args as [Value, Value, Value];
   const kind = s.vector;
   const instruction = binary[op];
@@ -102,35 +102,14 @@ export function intOperation(s: Selector, operation: Operation, target: Register
     }
     case "bitsToFloat":
       return s.value(a, target);
-    case "extract":
-      return extractLane(s, s.value(a), immediate[0]!, "i32", target);
-    case "replace":
-      return replaceLane(s, s.value(a), immediate[0]!, s.value(b), "i32", target);
-    case "shuffle":
-      return shuffleLanes(s, a, b, immediate, target);
-    case "lookup":
-      return lookUpLanes(s, a, b, target);
-    case "reduceAdd":
-    case "reduceMul":
-    case "reduceMin":
-    case "reduceMax": {
-      const into = target ?? s.temporary("r32");
-      return reduceLanes(s, s.value(a), into, (x, y, view) => {
-        const sum = s.temporary(view);
-        s.put(reductions[op]!, [sum, x, y]);
-        return sum;
-      });
-    }
-    case "eq":
-    case "ne":
-    case "lt":
-    case "le":
-    case "gt":
-    case "ge":
-    case "ltUnsigned":
-    case "geUnsigned":
-      return compareInts(s, op, a, b, target);
     default:
+      if (isComparison(op)) return compareInts(s, op, a, b, target);
+      if (movesLanes(op))
+        return laneOperation(s, operation, "i32", target, (step, x, y, view) => {
+          const sum = s.temporary(view);
+          s.put(reductions[step], [sum, x, y]);
+          return sum;
+        });
       throw new Error(`x64: no instruction for ${op} of ${a.type}`);
   }
 }

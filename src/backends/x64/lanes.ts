@@ -1,7 +1,39 @@
 // Moving lanes: extracting, replacing, shuffling and reducing, for floats and integers alike.
-import type { Value } from "../../kernels/language.ts";
+import type { Operation, OperationName, Value } from "../../kernels/language.ts";
 import { type Register, type RegisterClass, rax, register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
+
+const reductions = ["reduceAdd", "reduceMul", "reduceMin", "reduceMax"] as const;
+export type Reduction = (typeof reductions)[number];
+type LaneOperation = "extract" | "replace" | "shuffle" | "lookup" | Reduction;
+const laneOperations: ReadonlySet<string> = new Set<LaneOperation>(["extract", "replace", "shuffle", "lookup", ...reductions]);
+
+export const movesLanes = (op: OperationName): op is LaneOperation => laneOperations.has(op);
+
+/** @param combine one step of a reduction: gives a new register */
+export function laneOperation(
+  s: Selector,
+  { op, args, immediate }: Operation,
+  type: "f32" | "i32",
+  target: Register | undefined,
+  combine: (op: Reduction, a: Register, b: Register, view: RegisterClass) => Register,
+): Register {
+  const [a, b] = args as [Value, Value];
+  switch (op as LaneOperation) {
+    case "extract":
+      return extractLane(s, s.value(a), immediate[0]!, type, target);
+    case "replace":
+      return replaceLane(s, s.value(a), immediate[0]!, s.value(b), type, target);
+    case "shuffle":
+      return shuffleLanes(s, a, b, immediate, target);
+    case "lookup":
+      return lookUpLanes(s, a, b, target);
+    default: {
+      const into = type === "i32" ? (target ?? s.temporary("r32")) : target;
+      return reduceLanes(s, s.value(a), into, (x, y, view) => combine(op as Reduction, x, y, view));
+    }
+  }
+}
 
 /** The 128 bits that hold a lane, and its place in them. */
 function quarter(s: Selector, from: Register, lane: number): { register: Register; lane: number } {
@@ -11,7 +43,7 @@ function quarter(s: Selector, from: Register, lane: number): { register: Registe
   return { register: part, lane: lane & 3 };
 }
 
-export function extractLane(s: Selector, from: Register, lane: number, type: "f32" | "i32", target: Register | undefined): Register {
+function extractLane(s: Selector, from: Register, lane: number, type: "f32" | "i32", target: Register | undefined): Register {
   const part = quarter(s, from, lane);
   if (type === "i32") {
     const into = target ?? s.temporary("r32");
@@ -25,7 +57,7 @@ export function extractLane(s: Selector, from: Register, lane: number, type: "f3
   return into;
 }
 
-export function replaceLane(
+function replaceLane(
   s: Selector,
   from: Register,
   lane: number,
@@ -51,7 +83,7 @@ export function replaceLane(
 }
 
 /** Lane i of the result is lane sources[i] of a followed by b. */
-export function shuffleLanes(s: Selector, a: Value, b: Value, sources: readonly number[], target: Register | undefined): Register {
+function shuffleLanes(s: Selector, a: Value, b: Value, sources: readonly number[], target: Register | undefined): Register {
   const { lanes } = s.machine;
   const first = s.value(a);
   const second = b === a ? first : s.value(b);
@@ -83,7 +115,7 @@ export function shuffleLanes(s: Selector, a: Value, b: Value, sources: readonly 
 }
 
 /** Lane i of the result is lane (indices[i] mod lanes) of the table: the instruction ignores the other bits of an index. */
-export function lookUpLanes(s: Selector, table: Value, indices: Value, target: Register | undefined): Register {
+function lookUpLanes(s: Selector, table: Value, indices: Value, target: Register | undefined): Register {
   const index = s.value(indices);
   const from = s.source(table, false);
   const into = target ?? s.temporary(s.vector);
@@ -92,7 +124,7 @@ export function lookUpLanes(s: Selector, table: Value, indices: Value, target: R
 }
 
 /** By halves, lane i with lane i + half first; the result stands in lane 0. `combine` gives a new register. */
-export function reduceLanes(
+function reduceLanes(
   s: Selector,
   from: Register,
   target: Register | undefined,

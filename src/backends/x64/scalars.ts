@@ -1,5 +1,6 @@
 // Operations on scalar integers, booleans and pointers, in general registers.
 import type { Operation, Value } from "../../kernels/language.ts";
+import { type Comparison, isComparison } from "./compare.ts";
 import type { InstructionName } from "./instructions.ts";
 import { memory, type Register, rax, rdx, register } from "./registers.ts";
 import type { Selector } from "./selector.ts";
@@ -17,9 +18,7 @@ export const conditions = {
   ge: ["ge", "l"],
   ltUnsigned: ["b", "ae"],
   geUnsigned: ["ae", "b"],
-} as const;
-type Comparison = keyof typeof conditions;
-export const isComparison = (op: string): op is Comparison => op in conditions;
+} as const satisfies Record<Comparison, readonly [string, string]>;
 
 const shifts = { shiftLeft: ["shlx", "shl_imm"], shiftRight: ["sarx", "sar_imm"], shiftRightLogical: ["shrx", "shr_imm"] } as const;
 
@@ -123,29 +122,12 @@ export function scalarOperation(s: Selector, operation: Operation, target: Regis
       const [yes, no] = [s.value(b, s.temporary(kind)), s.value(c, s.temporary(kind))];
       if ("args" in a && isComparison(a.op) && a.args[0]!.type !== "f32") {
         compare(s, a.args[0]!, a.args[1]!, a.op, (condition) => s.put(`cmov${conditions[condition][0]}` as InstructionName, [no, yes]));
-      } else if (a.type === "bool" && a.op === "variable") {
-        const test = s.value(a);
-        s.put("test", [test, test]);
-        s.put("cmovne", [no, yes]);
       } else {
         const test = s.value(a);
         s.put("test", [test, test]);
         s.put("cmovne", [no, yes]);
       }
       return s.delivered(no, target);
-    }
-    case "eq":
-    case "ne":
-    case "lt":
-    case "le":
-    case "gt":
-    case "ge":
-    case "ltUnsigned":
-    case "geUnsigned": {
-      compare(s, a, b, op, (condition) => s.put(`set${conditions[condition][0]}` as InstructionName, [register("r8", rax)]));
-      const into = target ?? s.temporary("r32");
-      s.put("movzx8", [into, register("r8", rax)]);
-      return into;
     }
     case "convertToFloat": {
       const low = s.temporary("x");
@@ -187,8 +169,13 @@ export function scalarOperation(s: Selector, operation: Operation, target: Regis
       s.put("lea", [into, s.address({ base: operation, index: undefined, offset: 0 })]);
       return into;
     }
-    default:
-      throw new Error(`x64: no instruction for ${op} of ${a.type}`);
+    default: {
+      if (!isComparison(op)) throw new Error(`x64: no instruction for ${op} of ${a.type}`);
+      compare(s, a, b, op, (condition) => s.put(`set${conditions[condition][0]}` as InstructionName, [register("r8", rax)]));
+      const into = target ?? s.temporary("r32");
+      s.put("movzx8", [into, register("r8", rax)]);
+      return into;
+    }
   }
 }
 

@@ -3,6 +3,7 @@ import { Assembler } from "./assembler.ts";
 import { CodePages } from "./memory.ts";
 import type { Native } from "./native.ts";
 import { type Memory, memory, r10, r12, rax, rbx, rcx, rdi, rdx, register, rsi } from "./registers.ts";
+import { futex, yieldNumber } from "./system-calls.ts";
 
 /**
  * Where the words lie that the threads share, apart by a cache line where several write. `entry` and `argument` (64 bits) are written before
@@ -14,8 +15,6 @@ const controlBytes = 4096;
 const patience = 3000;
 /** Looks before a thread that waits for the others to leave gives its processor away. */
 const impatience = 200;
-const futex = { number: 202, waitPrivate: 128, wakePrivate: 129 } as const;
-const yieldNumber = 24;
 const everyone = 2 ** 31 - 1;
 
 const r32 = (number: number) => register("r32", number);

@@ -150,7 +150,9 @@ describe("blocking", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 1, max: 2000 }), fc.integer({ min: 1, max: 9000 }), (m, n, k) => {
         const tile = chooseTile(machine, m, n);
-        expect(tile.rows * tile.vectors + tile.vectors + tile.rows).toBeLessThan(machine.registers);
+        // WebAssembly engines load all rows of a step before they use them; machine code broadcasts one at a time.
+        const rows = machine.name === "wasm" ? tile.rows : 1;
+        expect(tile.rows * tile.vectors + tile.vectors + rows).toBeLessThan(machine.registers);
         const b = chooseBlocking(machine, m, n, k);
         expect(b.columnsPerBlock % b.width).toBe(0);
         expect((b.width + b.rows.height) * b.depth * 4).toBeLessThanOrEqual(machine.caches[0]);

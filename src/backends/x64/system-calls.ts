@@ -1,0 +1,7 @@
+// What emitted code asks of Linux on x86-64 itself, by the numbers of the system calls.
+
+/** Gives the processor to another thread that is ready. */
+export const yieldNumber = 24;
+
+/** Sleeping until a word changes, and waking who sleeps on it; for threads of one process. */
+export const futex = { number: 202, waitPrivate: 128, wakePrivate: 129 } as const;
