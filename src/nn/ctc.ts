@@ -6,6 +6,7 @@ import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { type Lengths, lengthsOf } from "./lengths.ts";
 import { type Loss, type LossOptions, reduce } from "./reduction.ts";
 
 /** Reduction and special cases of CTC. */
@@ -30,14 +31,14 @@ const NEVER = -1e30;
 export function ctcLoss<const Options extends CtcOptions = Record<never, never>>(
   logProbabilities: Tensor,
   targets: Tensor,
-  lengths: { readonly time: Tensor | readonly number[]; readonly labels: Tensor | readonly number[] },
+  lengths: { readonly time: Lengths; readonly labels: Lengths },
   options?: Options,
 ): Loss<Options> {
   const { blank = 0, zeroInfinity = false, reduction = "mean" } = options ?? {};
   const [batch, time, classes] = checkShapes(logProbabilities, targets);
   const most = targets.shape[1] as number;
-  const steps = lengthsOf("time", lengths.time, batch, time, 1);
-  const counts = lengthsOf("labels", lengths.labels, batch, most, 0);
+  const steps = lengthsOf("ctcLoss", lengths.time, { called: "lengths.time", batch, least: 1, most: time }).to("int32");
+  const counts = lengthsOf("ctcLoss", lengths.labels, { called: "lengths.labels", batch, least: 0, most }).to("int32");
   checkLabels(targets, lengths.labels, classes, blank);
   // Labels with blanks between and around: [batch, 2·most + 1].
   const blanks = full([batch, most], blank, { dtype: "int32" });
@@ -99,18 +100,7 @@ function checkShapes(logProbabilities: Tensor, targets: Tensor): [batch: number,
   return [batch, time, classes];
 }
 
-function lengthsOf(what: string, lengths: Tensor | readonly number[], batch: number, most: number, least: number): Tensor {
-  const value = isTensor(lengths) ? lengths : tensor(Int32Array.from(lengths), [lengths.length]);
-  if (value.shape.join() !== String(batch))
-    throw new ShapeError(`ctcLoss: expected lengths.${what} of shape [${batch}], one for each sample, got [${value.shape.join(", ")}]`);
-  whenKnown(valueOf(value), (data) => {
-    const n = data.findIndex((length: number) => !Number.isInteger(length) || length < least || length > most);
-    if (n >= 0) throw new InputError(`ctcLoss: lengths.${what}[${n}] is ${data[n]}, expected a whole number from ${least} to ${most}`);
-  });
-  return value.to("int32");
-}
-
-function checkLabels(targets: Tensor, counts: Tensor | readonly number[], classes: number, blank: number): void {
+function checkLabels(targets: Tensor, counts: Lengths, classes: number, blank: number): void {
   if (!Number.isInteger(blank) || blank < 0 || blank >= classes)
     throw new InputError(`ctcLoss: blank must be a class from 0 to ${classes - 1}, got ${blank}`);
   const most = targets.shape[1] as number;

@@ -195,12 +195,12 @@ describe("refuses", () => {
     [
       "more labels than there is room",
       () => nn.ctcLoss(zeros([1, 3, 4]), tensor([[1, 2]]), { time: [3], labels: [3] }),
-      "lengths.labels[0] is 3, expected a whole number from 0 to 2",
+      "ctcLoss: expected lengths.labels from 0 to 2, got 3 for sequence 0",
     ],
     [
       "more time than there is",
       () => nn.ctcLoss(zeros([1, 3, 4]), tensor([[1, 2]]), { time: [4], labels: [2] }),
-      "lengths.time[0] is 4, expected a whole number from 1 to 3",
+      "ctcLoss: expected lengths.time from 1 to 3, got 4 for sequence 0",
     ],
     [
       "the blank as a label",
