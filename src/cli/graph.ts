@@ -1,8 +1,9 @@
 // kasane graph: one recorded step of a run, or call of a module, as a picture of its layers and ops.
 
 import { resolve } from "node:path";
-import { type GraphOptions, graphDot, graphMermaid, graphOf, graphSvg, type RunGraph } from "../inspect/index.ts";
+import { type GraphOptions, graphDot, graphMermaid, graphOf, graphSvg, profile, type RunGraph } from "../inspect/index.ts";
 import { writeFileAtomic } from "../io/node.ts";
+import { compiledAt } from "./compiled.ts";
 import { type RecordedSamples, recordPath } from "./recorded.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -23,15 +24,20 @@ export interface GraphCommandOptions extends RecordedSamples {
   readonly depth?: number;
   /** The backward pass and the update, too. */
   readonly backward?: boolean;
+  /** Measure how long each node takes in the compiled step. */
+  readonly time?: boolean;
 }
 
 /** @returns the exit code */
 export async function showGraph(terminal: Terminal, path: string, options: GraphCommandOptions): Promise<number> {
-  const { format = "mermaid", out, depth, backward = false } = options;
+  const { format = "mermaid", out, depth, backward = false, time = false } = options;
   const run = await recordPath(terminal.host.cwd, path, options);
+  // Afterwards: a training step trains.
+  const timed = time ? profile(...(await compiledAt(terminal.host.cwd, path)), { limits: false }) : undefined;
   const drawn: GraphOptions = {
     passes: backward ? ["forward", "backward", "update"] : ["forward"],
     ...(depth === undefined ? {} : { depth }),
+    ...(timed === undefined ? {} : { profile: timed }),
   };
   const graph = graphOf(run, drawn);
   const text = await formats[format](graph);

@@ -158,6 +158,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--out <FILE>", "write it there instead of printing it")
     .option("--depth <N>", "layers nested deeper are drawn as one (default: all are open)", wholeNumber(0))
     .option("--backward", "the backward pass and the update, too")
+    .option("--time", "how long each node takes in the compiled step of a whole batch")
     .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
     .option("--batch <N>", "how many samples (default: as in training)", wholeNumber(1))
     .action((path: string, options: GraphCommandOptions & Common) => set(showGraph(terminal, path, options)));

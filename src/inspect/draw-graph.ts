@@ -126,13 +126,15 @@ function edgeSvg({ points, x, y }: Route, label: string): string {
 }
 
 /** What a node says: its name, and what its numbers are. */
-function labelLines({ label, kind, shape, statistics, bytes }: GraphNode): string[] {
+function labelLines({ label, kind, shape, statistics, bytes, milliseconds }: GraphNode): string[] {
   const { mean, std, nans, infinities } = statistics;
   const bad = nans + infinities === 0 ? "" : `, ${nans + infinities} not finite`;
   const numbers = Number.isNaN(mean) ? bad.slice(2) : `${short(mean)} ± ${short(std)}${bad}`;
-  return [kind === "parameter" || kind === "data" ? `${label} ${shapeText(shape)}` : label, numbers, memory(bytes)].filter(
-    (line) => line !== "",
-  );
+  return [
+    kind === "parameter" || kind === "data" ? `${label} ${shapeText(shape)}` : label,
+    numbers,
+    memory(bytes) + (milliseconds === undefined ? "" : `, ${duration(milliseconds)}`),
+  ].filter((line) => line !== "");
 }
 
 function titleOf({ label, formula, shape, dtype, statistics, iterations, site }: GraphNode): string {
@@ -146,6 +148,10 @@ function titleOf({ label, formula, shape, dtype, statistics, iterations, site }:
 function memory(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   return bytes < 1024 ** 2 ? `${short(bytes / 1024)} KiB` : `${short(bytes / 1024 ** 2)} MiB`;
+}
+
+function duration(milliseconds: number): string {
+  return milliseconds > 0 && milliseconds < 0.1 ? `${short(1000 * milliseconds)} µs` : `${short(milliseconds)} ms`;
 }
 
 function shapeText(shape: readonly number[]): string {

@@ -6,6 +6,8 @@ import type { Pass } from "../tensor/tape.ts";
 import type { HostArray } from "../tensor/types.ts";
 import { tensorName } from "./elements.ts";
 import type { Statistics } from "./measures.ts";
+import { opTimes } from "./op-times.ts";
+import type { StepProfile } from "./profile.ts";
 import { type RecordedOp, type RecordedTensor, type Recording, unviewed } from "./recording.ts";
 
 /** An op, a closed layer, or a tensor from outside. */
@@ -25,6 +27,8 @@ export interface GraphNode {
   readonly bytes: number;
   /** Steps of all its loops: for a sum of products half its floating-point operations. */
   readonly iterations: number;
+  /** What it takes in a compiled step, where a profile was given; undefined for tensors from outside. */
+  readonly milliseconds: number | undefined;
   readonly pass: Pass;
   /** The op's formula. */
   readonly formula: string | undefined;
@@ -63,11 +67,13 @@ export interface GraphOptions {
   readonly depth?: number;
   /** Whether parameters are nodes. Default true. */
   readonly parameters?: boolean;
+  /** Of the same step compiled, by `profile`: nodes then say how long they take. */
+  readonly profile?: Pick<StepProfile, "kernels">;
 }
 
 /** The graph of a recorded run. Ops that only give another shape are left out: their input stands for them. */
 export function graphOf(recording: Recording, options: GraphOptions = {}): RunGraph {
-  const { passes = ["forward"], depth = Number.POSITIVE_INFINITY, parameters = true } = options;
+  const { passes = ["forward"], depth = Number.POSITIVE_INFINITY, parameters = true, profile } = options;
   const kinds = new Map(recording.calls.map(({ path, kind }) => [path, kind]));
   const ops = recording.ops.filter(({ pass, program }) => passes.includes(pass) && program !== undefined);
   const nodeOf = new Map<RecordedOp, string>();
@@ -78,7 +84,8 @@ export function graphOf(recording: Recording, options: GraphOptions = {}): RunGr
     nodeOf.set(op, id);
     members.set(id, [...(members.get(id) ?? []), op]);
   }
-  const nodes = [...members].map(([id, own]) => opNode(id, own, placeOf(own.at(-1) as RecordedOp, depth), kinds));
+  const times = profile && opTimes(recording.ops, profile);
+  const nodes = [...members].map(([id, own]) => opNode(id, own, placeOf(own.at(-1) as RecordedOp, depth), kinds, times));
   const edges = new Map<string, GraphEdge>();
   const outside = new Map<RecordedTensor, GraphNode>();
   for (const op of ops)
@@ -127,7 +134,13 @@ function prefixes(path: string): string[] {
   return parts.map((_, n) => parts.slice(0, n + 1).join("."));
 }
 
-function opNode(id: string, ops: readonly RecordedOp[], { groups, closed }: Place, kinds: ReadonlyMap<string, string>): GraphNode {
+function opNode(
+  id: string,
+  ops: readonly RecordedOp[],
+  { groups, closed }: Place,
+  kinds: ReadonlyMap<string, string>,
+  times: ReadonlyMap<RecordedOp, number> | undefined,
+): GraphNode {
   const last = ops.at(-1) as RecordedOp;
   const { output, pass, site } = last;
   return {
@@ -140,6 +153,7 @@ function opNode(id: string, ops: readonly RecordedOp[], { groups, closed }: Plac
     statistics: statisticsOf(output.data),
     bytes: ops.reduce((sum, op) => sum + byteLength(op.output), 0),
     iterations: ops.reduce((sum, op) => sum + iterationsOf(op), 0),
+    milliseconds: times && ops.reduce((sum, op) => sum + (times.get(op) ?? 0), 0),
     pass,
     formula: closed === undefined ? printFormula(last.op.formula) : undefined,
     site,
@@ -160,6 +174,7 @@ function outsideNode(tensor: RecordedTensor, groups: readonly string[], known: M
       statistics: statisticsOf(data),
       bytes: byteLength(tensor),
       iterations: 0,
+      milliseconds: undefined,
       pass: source?.pass ?? "forward",
       formula: undefined,
       site: undefined,

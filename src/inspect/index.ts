@@ -21,6 +21,7 @@ export { findLearningRate, type LearningRateOptions, type LearningRateRange, typ
 export { type Histogram, percentile, type Statistics } from "./measures.ts";
 export { firstNonFinite, type NonFinite } from "./non-finite.ts";
 export { type Nudge, type NudgeOptions, nudge } from "./nudge.ts";
+export { opTimes } from "./op-times.ts";
 export {
   chromeTrace,
   type KernelOrigin,

@@ -99,6 +99,7 @@ describe("kasane graph", () => {
     const { out } = await kasane("graph", "run", "--format", "svg", "--out", "run.svg", "--depth", "0", "--backward");
     expect(out).toMatch(/^run\.svg: \d+ nodes, \d+ edges\n$/);
     expect(await readFile(join(cwd, "run.svg"), "utf8")).toMatch(/^<svg .*<\/svg>\n$/s);
+    expect((await kasane("graph", "run", "--time")).out).toMatch(/\d (µs|ms)"/);
     const json = JSON.parse((await kasane("graph", "run", "--format", "json", "--json")).out);
     expect(json.nodes.length).toBeGreaterThan(4);
   });
