@@ -10,7 +10,7 @@ export const foldConstants: Pass = (graph) => {
   const steps = graph.steps.map((step) => {
     const fold = (node: Scalar): Scalar => {
       const value = node.kind === "load" ? constants.get(step.reads[node.operand] as number) : undefined;
-      return node.kind === "load" && value !== undefined ? known(node, value, step.nest) : compute(node);
+      return node.kind === "load" && value !== undefined ? known(node, value, step.nest) : foldCall(node);
     };
     const nest = mapExpressions(step.nest, (expression) => transformScalar(expression, fold));
     return { ...step, ...dropUnreadOperands(nest, step.reads) };
@@ -26,12 +26,17 @@ function known({ index, operand, fill, type }: Load, value: number, nest: Nest):
   return { kind: "call", fn: "select", args: [inside, constant, { kind: "constant", value: fill, type }], type };
 }
 
-/** A float call of constants is a constant, rounded as the machine would. */
-function compute(node: Scalar): Scalar {
+/** A float call of constants is a constant, rounded as the machine would; what is multiplied or divided by 1 stays as it is. */
+export function foldCall(node: Scalar): Scalar {
   if (node.kind !== "call" || node.type !== "float" || node.fn === "uniform") return node;
+  const [first, second] = node.args as readonly [Scalar, Scalar?];
+  if (node.fn === "mul" && isOne(first) && second !== undefined) return second;
+  if ((node.fn === "mul" || node.fn === "div") && isOne(second)) return first;
   const values = node.args.map((arg) => (arg.kind === "constant" ? arg.value : Number.NaN));
   if (!values.every(Number.isFinite)) return node;
   const [a = 0, b = 0, c = 0, d = 0] = values;
   const value = FUNCTIONS[node.fn].evaluate(a, b, c, d);
   return Number.isFinite(value) ? { kind: "constant", value, type: "float" } : node;
 }
+
+const isOne = (scalar: Scalar | undefined): boolean => scalar?.kind === "constant" && scalar.value === 1;

@@ -1,6 +1,7 @@
 // Fusion is substitution: a pointwise producer's formula is put in place of its loads, a pointwise consumer becomes its producer's epilogue.
 
 import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
+import { foldCall } from "./constants.ts";
 import { isCostly } from "./costs.ts";
 import {
   asStored,
@@ -144,7 +145,7 @@ function inline(producer: Step, consumer: Step, buffer: number): Step | undefine
   let possible = true;
   const change = (expression: Scalar): Scalar =>
     transformScalar(expression, (node) => {
-      if (node.kind !== "load" || node.operand >= base || consumer.reads[node.operand] !== buffer) return node;
+      if (node.kind !== "load" || node.operand >= base || consumer.reads[node.operand] !== buffer) return foldCall(node);
       const replaced = substitute(producer.nest, consumer.nest, output, node, base);
       if (replaced === undefined) possible = false;
       return replaced ?? node;

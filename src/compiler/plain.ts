@@ -1,6 +1,6 @@
 // Which steps are plain loops, that kernels can cut into rows and run together with others.
 
-import type { Index, Nest, Step } from "../formula/nest.ts";
+import type { Index, Nest, Scalar, Step } from "../formula/nest.ts";
 import { expressionsOf, scalarsOf } from "./graph.ts";
 
 /** No scatter, nothing divided, no product of matrices. */
@@ -13,7 +13,7 @@ export function isPlain({ nest, clear }: Step): boolean {
 
 /** A sum of products in which some free axis moves one factor only. */
 function isContraction(nest: Nest): boolean {
-  if (nest.reducer !== "sum") return false;
+  if (nest.reducer !== "sum" || !isProduct(nest.body)) return false;
   const loads = scalarsOf(nest.body).filter((node) => node.kind === "load");
   if (loads.length < 2) return false;
   const moves = (index: readonly Index[], axis: number): boolean =>
@@ -22,4 +22,12 @@ function isContraction(nest: Nest): boolean {
     ({ extent }, axis) =>
       axis < nest.free && extent > 1 && loads.some((load) => !moves(load.index, axis)) && loads.some((load) => moves(load.index, axis)),
   );
+}
+
+/** Loads and numbers multiplied: what the contraction engine takes. */
+function isProduct(scalar: Scalar): boolean {
+  if (scalar.kind !== "call") return scalar.kind === "load" || scalar.kind === "constant" || scalar.kind === "param";
+  const [, divisor] = scalar.args;
+  if (scalar.fn === "div" && divisor?.kind === "load") return false;
+  return (scalar.fn === "mul" || scalar.fn === "neg" || scalar.fn === "div") && scalar.args.every(isProduct);
 }

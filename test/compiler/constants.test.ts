@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { foldConstants } from "../../src/compiler/constants.ts";
 import { printGraph } from "../../src/compiler/index.ts";
 import { manualSeed, parameter, sigmoid, tensor, uniform } from "../../src/index.ts";
-import { keepsNumbers, runGraph, traceOf } from "./support.ts";
+import { keepsNumbers, runGraph, through, traceOf } from "./support.ts";
 
 const x = tensor([1, 2, 3]);
 
@@ -32,6 +32,20 @@ it("computes what has only constants", () => {
   const after = keepsNumbers(gradient, foldConstants);
   expect(runGraph(after).results[0]?.[0]).toBe(5);
   expect(after.steps.every(({ reads }) => reads.length === 0 || reads.every((buffer) => !after.constants?.has(buffer)))).toBe(true);
+});
+
+it("leaves what is multiplied or divided by 1 as it is, also where the 1 comes from a gradient", () => {
+  const graph = traceOf((value: typeof x) => value.mul(1).div(1).exp(), x);
+  expect(printGraph(through(graph, "drop-fused"))).not.toMatch(/[*/] 1\b/);
+  const w = parameter(tensor([1, 2, 3]));
+  const product = traceOf((value: typeof x) => {
+    w.zeroGrad();
+    w.mul(value).sum().backward();
+    return w.grad!;
+  }, x);
+  const after = through(product, "drop-fused");
+  expect(printGraph(after)).not.toMatch(/\b1 \*|\* 1\b/);
+  expect(runGraph(after)).toEqual(runGraph(product));
 });
 
 it("keeps the fill where a known number is read outside of its buffer", () => {
