@@ -4,6 +4,7 @@ import type { AffineIndex, Index, Nest, Operand, ScalarType, Step } from "../for
 import { inverseOrder, orderMeeting, reorderAxes } from "./axes.ts";
 import { asStored, expressionsOf, type JoinedSteps, overlap, type Pass, placeText, type StepGraph, scalarsOf, unitsOf } from "./graph.ts";
 import { isPlain } from "./plain.ts";
+import { writersPerBuffer } from "./simplify.ts";
 
 /** Tensors that the loops of one kernel walk: more than these and pointers and prefetchers no longer keep up. */
 const MOST_TENSORS = 12;
@@ -18,6 +19,9 @@ export const joinLoops: Pass = (graph) => {
   const kept = keptBuffers(graph);
   const readers = new Map<number, number>();
   for (const { reads } of graph.steps) for (const buffer of new Set(reads)) readers.set(buffer, (readers.get(buffer) ?? 0) + 1);
+  const writers = writersPerBuffer(graph);
+  const isPrivate = (buffer: number, inside: number): boolean =>
+    inside === readers.get(buffer) && writers.get(buffer) === 1 && !kept.has(buffer);
   const steps = [...graph.steps];
   const rows = new Map<number, number | undefined>();
   for (const { from, to, axes } of runsOf(graph)) {
@@ -30,7 +34,7 @@ export const joinLoops: Pass = (graph) => {
         members = more;
       }
       if (next - first > 1) {
-        joined.push({ first, count: next - first, passed: members.passed(kept, readers) });
+        joined.push({ first, count: next - first, passed: members.passed(isPrivate) });
         members.all.forEach(({ step, row }, number) => {
           steps[first + number] = step;
           rows.set(first + number, row);
@@ -140,16 +144,12 @@ class Members {
     return undefined;
   }
 
-  /** Of what is written, what is only read by members, and needed by nobody else. */
-  passed(kept: ReadonlySet<number>, readers: ReadonlyMap<number, number>): number[] {
+  /** Of what is written, what members read and nobody else. @param isPrivate of a buffer and how many members read it */
+  passed(isPrivate: (buffer: number, inside: number) => boolean): number[] {
     return [...this.#writes.keys()].filter((buffer) => {
       const inside = this.all.filter(({ step }) => step.reads.includes(buffer)).length;
-      return inside > 0 && inside === readers.get(buffer) && !kept.has(buffer) && this.#isWrittenHereOnly(buffer);
+      return inside > 0 && isPrivate(buffer, inside);
     });
-  }
-
-  #isWrittenHereOnly(buffer: number): boolean {
-    return this.#graph.steps.filter(({ writes }) => writes === buffer).length === 1;
   }
 
   /** Orders of a step's axes in which it meets what the members read or write. */
