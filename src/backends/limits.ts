@@ -77,16 +77,20 @@ function stream(arrays: number, value: (load: (array: number) => Value) => Value
 }
 
 /**
- * Of every backend that emits code and runs here, about half a second per number of threads. Counts a multiply-add as two operations, and
+ * Of backends that emit code and run here, about a second per backend and number of threads. Counts a multiply-add as two operations, and
  * every byte read and written.
  * @param threads how many threads to measure with, one after the other. Default: one, and as many as backends use
+ * @param backends only these. Default: all
  */
-export function measureLimits(threads: readonly number[] = [...new Set([1, wantedThreads()])]): Limit[] {
+export function measureLimits(
+  threads: readonly number[] = [...new Set([1, wantedThreads()])],
+  backends: readonly Limit["backend"][] = ["x64", "wasm"],
+): Limit[] {
   const found: Limit[] = [];
   for (const count of threads) {
     const team: Team = { threads: count, leastPiece: 0, leastProgram: 0 };
-    if (typeof runnable() !== "string") found.push(...measure(x64Target(undefined, team)));
-    if (features().simd) found.push(...measure(wasmTarget(team)));
+    if (backends.includes("x64") && typeof runnable() !== "string") found.push(...measure(x64Target(undefined, team)));
+    if (backends.includes("wasm") && features().simd) found.push(...measure(wasmTarget(team)));
   }
   return found;
 }

@@ -27,14 +27,15 @@ export async function findRate(terminal: Terminal, name: string, { svg, trained 
     const { model, data, options } = await openTraining(terminal.host.cwd, name, trained ? "trained" : "fresh");
     const found = await findLearningRate(model, data, { ...options, signal, ...sweep });
     await tell(terminal, found, `${name}: loss by learning rate, ${options.optimizer.kind}`, svg);
-    terminal.result({ name, ...found });
+    const { nonFinite, ...result } = found;
+    terminal.result({ name, ...result, ...(nonFinite === undefined ? {} : { nonFinite: String(nonFinite) }) });
     return found.range === undefined ? 1 : 0;
   });
 }
 
 async function tell(
   terminal: Terminal,
-  { tried, range, reason }: LearningRateRange,
+  { tried, range, reason, nonFinite }: LearningRateRange,
   title: string,
   svg: string | undefined,
 ): Promise<void> {
@@ -54,6 +55,7 @@ async function tell(
   terminal.print(chartText(smoothed, chart, { columns: terminal.width }));
   terminal.print();
   for (const line of wrap(reason, terminal.width)) terminal.print(line);
+  if (nonFinite !== undefined) terminal.print(String(nonFinite));
   if (range !== undefined)
     terminal.print(
       terminal.colors.bold(

@@ -1,6 +1,7 @@
 // kasane train: makes or continues a run.
 
 import { resolve } from "node:path";
+import { explainFailure } from "../inspect/index.ts";
 import { manualSeed } from "../tensor/index.ts";
 import type { Callback, TrainingState } from "../train/index.ts";
 import { fit, TrainingError } from "../train/index.ts";
@@ -112,7 +113,7 @@ async function carryOut(terminal: Terminal, run: Run, { signal, received, isWatc
   } catch (error) {
     if (error instanceof TrainingError && (await folder.has("checkpoint")))
       terminal.say(`the run up to its last saved epoch is in ${run.name}`);
-    throw error;
+    explainFailure(error);
   }
 }
 

@@ -19,7 +19,7 @@ export { type GraphEdge, type GraphGroup, type GraphNode, type GraphOptions, gra
 export type { KeepOptions, KeptStep, StepSelector } from "./keep.ts";
 export { findLearningRate, type LearningRateOptions, type LearningRateRange, type TriedRate } from "./learning-rate.ts";
 export { type Histogram, percentile, type Statistics } from "./measures.ts";
-export { firstNonFinite, type NonFinite } from "./non-finite.ts";
+export { explainFailure, firstNonFinite, type NonFinite, whereNotFinite } from "./non-finite.ts";
 export { type Nudge, type NudgeOptions, nudge } from "./nudge.ts";
 export { opTimes } from "./op-times.ts";
 export {

@@ -1,14 +1,16 @@
 // The learning-rate finder: a short training whose rate grows exponentially, and what its losses say about useful rates.
 
 import { DataLoader, type Dataset } from "../data/index.ts";
+import { randomState } from "../tensor/index.ts";
 import { checkSamples } from "../train/check.ts";
 import { toTensor } from "../train/evaluate.ts";
 import type { FitOptions, Model, Samples } from "../train/index.ts";
 import { Pacer } from "../train/pause.ts";
 import { remember } from "../train/remember.ts";
-import { compileStep, eagerStep } from "../train/step.ts";
+import { compileStep, eagerStep, failedStep } from "../train/step.ts";
 import { InputError } from "../util/errors.ts";
 import { short } from "./chart.ts";
+import { type NonFinite, whereNotFinite } from "./non-finite.ts";
 
 /** How rates are tried. */
 export interface LearningRateOptions
@@ -47,6 +49,8 @@ export interface LearningRateRange {
   readonly diverged: boolean;
   /** Why, in words with the numbers. */
   readonly reason: string;
+  /** Where the first number that is not finite came from, where already the first loss is none. */
+  readonly nonFinite?: NonFinite;
 }
 
 /** Steps at the beginning whose smoothed loss is still mostly its first values. */
@@ -78,20 +82,24 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
     const compiled = (options.compile ?? true) ? compileStep(model, options) : undefined;
     const tried: TriedRate[] = [];
     let [running, diverged] = [0, false];
+    let nonFinite: NonFinite | undefined;
     for (const batch of endless(data, options)) {
       if (tried.length === steps || diverged) break;
       if (pacer.due) await pacer.pause();
       signal?.throwIfAborted();
       const rate = from * (to / from) ** (tried.length / (steps - 1));
       optimizer.learningRate = rate;
+      const random = randomState();
       const [x, y] = [toTensor(batch.x), toTensor(batch.y)];
       const loss = (compiled === undefined ? eagerStep(model, options, x, y) : compiled(x, y)).loss.item();
       running = smoothing * running + (1 - smoothing) * loss;
       const smoothed = running / (1 - smoothing ** (tried.length + 1));
       tried.push({ rate, loss, smoothed });
+      // A first step that fails does so whatever the rate.
+      if (tried.length === 1 && !Number.isFinite(loss)) nonFinite = whereNotFinite(failedStep(model, options, [x, y], random));
       diverged = !Number.isFinite(loss) || (tried.length > burnIn && hasDiverged(tried, burnIn, smoothing));
     }
-    return judge(tried, { diverged, burnIn, smoothing });
+    return { ...judge(tried, { diverged, burnIn, smoothing }), ...(nonFinite === undefined ? {} : { nonFinite }) };
   } finally {
     restore();
   }

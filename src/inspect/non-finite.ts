@@ -1,9 +1,11 @@
 // Finds where the first NaN or infinity of a recorded run came from.
 
+import { type FailedStep, TrainingError } from "../train/index.ts";
+import { remember } from "../train/remember.ts";
 import { positionOf } from "./elements.ts";
 import { type ExplainedElement, explainElement } from "./explain.ts";
 import { elementText } from "./explain-text.ts";
-import type { RecordedTensor, Recording } from "./recording.ts";
+import { type RecordedTensor, type Recording, record } from "./recording.ts";
 
 /** The first number of a run that is not finite although everything it was computed from is; or one that came from outside. */
 export interface NonFinite {
@@ -37,11 +39,46 @@ export function firstNonFinite(recording: Recording): NonFinite | undefined {
   return undefined;
 }
 
+/**
+ * Runs a step that failed once more under record and finds where its first NaN or infinity came from; undefined where none comes this time.
+ * Model, optimizer and random numbers are left as they were.
+ */
+export function whereNotFinite({ model, optimizer, run }: FailedStep): NonFinite | undefined {
+  const restore = remember(model, optimizer);
+  try {
+    model.train();
+    return firstNonFinite(record(run, model));
+  } finally {
+    restore();
+  }
+}
+
+/**
+ * For the end of a training that may fail: throws its error on, and says in that of a loss or gradient that is not finite where it came from.
+ * @example const { history } = await fit(net, data, options).catch(explainFailure);
+ * @throws always
+ */
+export function explainFailure(error: unknown): never {
+  const found = error instanceof TrainingError && error.step !== undefined ? whereNotFinite(error.step) : undefined;
+  throw found === undefined ? error : (error as TrainingError).because(String(found));
+}
+
 /** Masks are −∞ where attention must not look. */
 function isOnlyMinusInfinity({ data, origin, source }: RecordedTensor): boolean {
   if (origin !== "data" && source?.inputs.some((input) => input.origin !== "constant") === true) return false;
   return (data as Float32Array).every((number) => Number.isFinite(number) || number === Number.NEGATIVE_INFINITY);
 }
+
+/** Where numbers come from that no op of the step made. */
+const OUTSIDE: Readonly<Record<RecordedTensor["origin"], string>> = {
+  computed: "",
+  parameter: "in a parameter before the step: an earlier update brought it",
+  data: "from outside, with the data",
+  constant: "a number in the program",
+};
+
+/** Most columns, a margin of two left out. */
+const LINE = 78;
 
 function describe(tensor: RecordedTensor, place: number): NonFinite {
   const position = positionOf(place, tensor.shape);
@@ -50,10 +87,11 @@ function describe(tensor: RecordedTensor, place: number): NonFinite {
   const made = { tensor, position, value: tensor.data[place] as number, count, explained };
   const { source } = explained.tensor;
   const text = (): string => {
-    const where = [source?.path, source?.site].filter((part) => part !== undefined && part !== "").join(", ");
+    const where = source === undefined ? OUTSIDE[explained.tensor.origin] : [source.path, source.site].filter(Boolean).join(", ");
     const more = count > 1 ? ` and ${count - 1} more of its ${tensor.data.length} numbers` : "";
-    const head = `the first number that is not finite${where === "" ? "" : ` (${where})`}${more}:`;
-    return [head, ...elementText(explained).map((line) => `  ${line}`)].join("\n");
+    const head = `the first number that is not finite${where === "" ? "" : ` (${where})`}`;
+    const heads = more === "" || head.length + more.length < LINE ? [`${head}${more}:`] : [head, ` ${more}:`];
+    return [...heads, ...elementText(explained, 4, LINE - 2).map((line) => `  ${line}`)].join("\n");
   };
   return Object.defineProperties(made, { toString: { value: text } });
 }

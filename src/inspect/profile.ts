@@ -1,12 +1,12 @@
 // Where the time of a compiled step goes: every kernel with its work, its share of what this machine can do, its layers and lines.
 
+import { getBackend } from "../backends/choose.ts";
+import { type Limit, measureLimits } from "../backends/limits.ts";
 import { scalarsOf } from "../compiler/graph.ts";
 import { byteLength } from "../compiler/memory.ts";
 import type { Nest, Step } from "../formula/nest.ts";
-import { type CompileArgument, type CompiledFunction, type CompileResult, compile } from "../tensor/compile.ts";
-import { normal } from "../tensor/random.ts";
+import type { CompileArgument, CompiledFunction, CompileResult } from "../tensor/compile.ts";
 import { callSite } from "../tensor/tape.ts";
-import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 
 /** One application of an op that a kernel computes, or helps to. */
@@ -28,19 +28,19 @@ export interface ProfiledKernel {
   readonly operations: number;
   /** Every tensor it reads and writes, once. */
   readonly bytes: number;
-  /** Share of the fastest product of matrices here; undefined where limits were not measured. */
+  /** Share of the multiply-adds that can be done here; undefined where limits were not measured. */
   readonly shareOfCompute: number | undefined;
-  /** Share of the fastest copy here. */
+  /** Share of what memory can bring and take here; above 1 where a kernel's numbers stay in the caches. */
   readonly shareOfMemory: number | undefined;
   /** What is fused into it, in the order of the program. */
   readonly origins: readonly KernelOrigin[];
 }
 
-/** What this machine reaches, measured with kernels of the same backend and threads. */
+/** What this machine reaches, measured with code of the same backend and threads. */
 export interface MachineLimits {
-  /** Operations per second of a product of two 1024 × 1024 matrices. */
+  /** Operations per second of multiply-adds, each counted as two, on registers alone. */
   readonly operationsPerSecond: number;
-  /** Bytes per second, read and written, of an addition to 64 MiB. */
+  /** Bytes per second, read and written, of a copy or a sum of arrays beyond the caches, whichever is faster. */
   readonly bytesPerSecond: number;
 }
 
@@ -132,26 +132,16 @@ export function chromeTrace({ kernels }: Pick<StepProfile, "kernels">): string {
   return JSON.stringify({ displayTimeUnit: "ms", traceEvents: [...names, ...events] });
 }
 
-/** What the present backend reaches with its threads. */
-export function machineLimits(): MachineLimits {
-  const [a, b] = [normal([1024, 1024]), normal([1024, 1024])];
-  const large = normal([16, 1024, 1024]);
-  const best = (run: () => unknown, kernel: (name: string) => boolean, step: CompiledFunction<[], Tensor>): number => {
-    run();
-    const times = Array.from({ length: 5 }, () =>
-      sum(
-        step
-          .profile()
-          .kernels.filter(({ name }) => kernel(name))
-          .map(({ milliseconds }) => milliseconds),
-      ),
-    );
-    return Math.min(...times) / 1000;
-  };
-  const product = compile(() => a.matmul(b), { name: "product" }) as CompiledFunction<[], Tensor>;
-  const copy = compile(() => large.add(1), { name: "copy" }) as CompiledFunction<[], Tensor>;
-  const [productSeconds, copySeconds] = [best(product, () => true, product), best(copy, () => true, copy)];
-  return { operationsPerSecond: (2 * 1024 ** 3) / productSeconds, bytesPerSecond: (2 * 4 * large.size) / copySeconds };
+/** What the present backend reaches with its threads, as `npm run bench` measures it; undefined for one that emits no code. */
+export function machineLimits(): MachineLimits | undefined {
+  const { name, threads } = getBackend();
+  const limits = measureLimits(
+    [threads],
+    (["x64", "wasm"] as const).filter((backend) => backend === name),
+  );
+  if (limits.length === 0) return undefined;
+  const most = (unit: Limit["unit"]): number => 1e9 * Math.max(...limits.filter((limit) => limit.unit === unit).map(({ value }) => value));
+  return { operationsPerSecond: most("GFLOP/s"), bytesPerSecond: most("GB/s") };
 }
 
 function operationsOf(nest: Nest): number {
@@ -209,7 +199,7 @@ function table({ kernels, milliseconds, limits, byLayer, byPass }: Omit<StepProf
   lines.push("", `${milliseconds.toFixed(3)} ms in ${kernels.length} kernels`, totals("by pass", byPass), totals("by layer", byLayer));
   if (limits !== undefined)
     lines.push(
-      `compute: of ${(limits.operationsPerSecond / 1e9).toFixed(0)} Gop/s, a 1024 × 1024 product here; memory: of ${(limits.bytesPerSecond / 1e9).toFixed(1)} GB/s`,
+      `compute: of ${(limits.operationsPerSecond / 1e9).toFixed(0)} Gop/s of multiply-adds here; memory: of ${(limits.bytesPerSecond / 1e9).toFixed(1)} GB/s`,
     );
   return lines.join("\n");
 }

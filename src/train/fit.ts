@@ -11,7 +11,7 @@ import { evaluate, toTensor } from "./evaluate.ts";
 import type { Metric } from "./metrics.ts";
 import { Pacer } from "./pause.ts";
 import { Scoreboard } from "./scoreboard.ts";
-import { type CompiledTraining, compileStep, eagerStep, type StepResult } from "./step.ts";
+import { type CompiledTraining, compileStep, eagerStep, failedStep, type StepResult } from "./step.ts";
 import type { EpochReport, FitOptions, FitResult, Model, Samples, StopReason, Training, TrainingState } from "./types.ts";
 
 /** Keeps the random numbers of training apart from those that made the weights from the same seed. */
@@ -168,13 +168,17 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     const run = (): StepResult =>
       this.#compiled === undefined ? eagerStep(this.model, this.#options, x, target) : this.#compiledStep(x, target);
     const { recorder } = this.#options;
+    const random = randomState();
     const { loss, prediction, guard } =
       recorder === undefined ? run() : recorder.step(run, (result) => ({ epoch, loss: result.loss.item(), learningRate }));
     const value = loss.item();
     const place = { epoch, batch: this.#batches + 1, learningRate };
-    if (!Number.isFinite(value)) throw new TrainingError(value, place);
     const whole = guard.item();
-    if (!Number.isFinite(whole)) throw new TrainingError(whole, place, "norm of the gradient");
+    if (!Number.isFinite(whole)) {
+      const step = failedStep(this.model, this.#options, [x, target], random);
+      if (!Number.isFinite(value)) throw new TrainingError(value, place, { step });
+      throw new TrainingError(whole, place, { what: "norm of the gradient", step });
+    }
     this.#board.add(value, prediction, target);
     return value;
   }

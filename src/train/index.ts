@@ -15,7 +15,7 @@ export { type ClassCountOptions, predictedClasses } from "./classes.ts";
 export type { ClassReport } from "./confusion.ts";
 export { ConfusionMatrix } from "./confusion.ts";
 export { crossEntropy, perplexity } from "./entropy-metrics.ts";
-export type { TrainingPlace } from "./errors.ts";
+export type { FailedStep, TrainingPlace } from "./errors.ts";
 export { TrainingError } from "./errors.ts";
 export type { EvaluateOptions, Evaluation } from "./evaluate.ts";
 export { evaluate, predict } from "./evaluate.ts";

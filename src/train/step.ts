@@ -1,8 +1,10 @@
 // One update of the weights: forward and backward (in parts where memory is short), clipping, the optimizer's step; eagerly or as one compiled program.
 
 import { clipGradientNorm, clipGradientValue } from "../optim/index.ts";
-import { type CompiledFunction, compile, concat, type Tensor } from "../tensor/index.ts";
+import { type CompiledFunction, compile, concat, type RandomState, type Tensor } from "../tensor/index.ts";
+import { withOwnRandom } from "../tensor/random.ts";
 import { InputError } from "../util/errors.ts";
+import type { FailedStep } from "./errors.ts";
 import type { FitOptions, Loss, Model } from "./types.ts";
 
 export interface Forward extends Readonly<Record<string, Tensor>> {
@@ -35,6 +37,11 @@ export function eagerStep(model: Model, options: StepOptions, x: Tensor, target:
   const result = guarded(model, options, x, target);
   if (Number.isFinite(result.guard.item())) update(options);
   return result;
+}
+
+/** A step whose update did not happen, to be run again just as it was: random numbers go on from where they were. */
+export function failedStep(model: Model, options: StepOptions, [x, target]: readonly [Tensor, Tensor], random: RandomState): FailedStep {
+  return { model, optimizer: options.optimizer, run: () => withOwnRandom(random, () => guarded(model, options, x, target)) };
 }
 
 /** Gradients, clipped, and whether they may be used. */

@@ -211,7 +211,7 @@ describe("bad input is one sentence", () => {
     [
       "train xor --samples 50 --lr 1e30 --optimizer sgd --out diverged",
       1,
-      /expected a finite loss, got (NaN|Infinity) in epoch 1, batch \d[\s\S]*smaller learning rate/,
+      /expected a finite loss, got (NaN|Infinity) in epoch 1, batch \d\nthe first number that is not finite \(output\)[\s\S]* of output \(linearBias\) = -?(inf|nan)[\s\S]*smaller learning rate/i,
     ],
     ["predict cut --input 1,2", 1, /model\.safetensors: not a valid safetensors file/],
     ["predict kept", 2, /expected one of a file, --input and --sample/],

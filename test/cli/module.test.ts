@@ -63,8 +63,11 @@ describe("a module with a training", () => {
     );
     const { code, out } = await kasane(`doctor ${bad}`);
     expect(code).toBe(1);
-    expect(out).toMatch(/^non-finite loss|not finite|NaN/m);
-    expect((await kasane(`lr-find ${bad}`)).out).toContain("from the first step on, NaN");
+    expect(out).toMatch(/^not finite: 0\n[\s\S]*with the data\)[\s\S]*x\[0, 0\] = NaN/m);
+    const sweep = await kasane(`lr-find ${bad}`);
+    expect(sweep.out).toContain("from the first step on, NaN");
+    expect(sweep.out).toContain("  x[0, 0] = NaN, data");
+    expect(JSON.parse((await kasane(`lr-find ${bad} --json`)).out).nonFinite).toContain("x[0, 0] = NaN");
   });
 
   it("is explained, drawn, checked, compiled and profiled by the step it makes", async () => {

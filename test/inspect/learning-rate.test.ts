@@ -138,7 +138,8 @@ describe("findLearningRate", () => {
     );
     const optimizer = adam(model.parameters());
     const before = numbers(model.stateDict());
-    const { tried, range, diverged, reason } = await findLearningRate(model, bad, { loss: crossEntropy, optimizer });
+    const { tried, range, diverged, reason, nonFinite } = await findLearningRate(model, bad, { loss: crossEntropy, optimizer });
+    expect(String(nonFinite)).toMatch(/not finite \(from outside, with the data\)[\s\S]*\n {2}x\[0, 0\] = NaN/);
     expect({ tried: tried.length, range, diverged }).toEqual({ tried: 1, range: undefined, diverged: true });
     expect(reason).toBe("the loss was not a finite number from the first step on, NaN: look at the data and the model first");
     expect(numbers(model.stateDict())).toEqual(before);

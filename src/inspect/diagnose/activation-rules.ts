@@ -56,6 +56,7 @@ export function notFinite(run: Observations): Finding[] {
       event.event === "forward" ? event.output : event.event === "backward" || event.event === "gradient" ? event.gradient : undefined;
     return statistics !== undefined && statistics.nans + statistics.infinities > 0;
   });
+  const { nonFinite } = run;
   if (bad === undefined || bad.event === "update" || bad.event === "report") return [];
   const { nans, infinities, count } = bad.event === "forward" ? bad.output : bad.gradient;
   const where = bad.event === "gradient" ? bad.parameter : bad.path;
@@ -65,10 +66,11 @@ export function notFinite(run: Observations): Finding[] {
       kind: "not finite",
       where,
       what: `${thing} was the first with numbers that are not finite, at step ${bad.step}: ${nans} NaN and ${infinities} infinite of ${count}`,
+      ...(nonFinite === undefined ? {} : { details: String(nonFinite).split("\n") }),
       evidence: { step: bad.step, nans, infinities, count },
       why: "an overflow, or a function outside of where it is defined (log of 0, root or division of 0); from there NaN spreads to everything",
       advice: [
-        "firstNonFinite(record(() => …)) shows the op, its line and its inputs",
+        ...(nonFinite === undefined ? ["firstNonFinite(record(() => …)) shows the op, its line and its inputs"] : []),
         "a smaller learning rate, clip: { norm: 1 }",
         "add a small epsilon inside of log, sqrt and division",
       ],

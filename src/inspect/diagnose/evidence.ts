@@ -2,6 +2,7 @@
 
 import type { EpochReport } from "../../train/index.ts";
 import type { BackwardEvent, ForwardEvent, GradientEvent, RecorderEvent, ReportEvent, UpdateEvent } from "../events.ts";
+import type { NonFinite } from "../non-finite.ts";
 
 /** A parameter before training. */
 export interface ParameterFacts {
@@ -55,6 +56,8 @@ export interface Evidence {
   readonly control?: readonly number[];
   /** Whether training ended because a loss or gradient was not finite. */
   readonly failed?: boolean;
+  /** Where the first of its numbers that is not finite came from. */
+  readonly nonFinite?: NonFinite;
 }
 
 /** The events by kind and step, as rules read them. */

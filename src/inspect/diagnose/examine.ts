@@ -3,6 +3,7 @@
 import { DataLoader, Dataset } from "../../data/index.ts";
 import { type EpochReport, type FitOptions, fit, type Model, predict, type Samples, TrainingError } from "../../train/index.ts";
 import { statisticsOf } from "../graph.ts";
+import { type NonFinite, whereNotFinite } from "../non-finite.ts";
 import { Recorder, type RecorderOptions } from "../recorder.ts";
 import { diagnose } from "./diagnose.ts";
 import type { DataFacts, Doubtful, Evidence, FeatureFacts, ParameterFacts, PredictionFacts } from "./evidence.ts";
@@ -37,12 +38,13 @@ export async function examine(model: Model, data: Dataset<Samples>, options: Exa
   const before = control === undefined ? undefined : model.stateDict();
   const history: EpochReport[] = [];
   const callbacks = [...(training.callbacks ?? []), { onEpochEnd: (report: EpochReport) => void history.push(report) }];
-  let failed = false;
+  let [failed, nonFinite]: [boolean, NonFinite | undefined] = [false, undefined];
   try {
     await fit(model, data, { ...training, callbacks, recorder });
   } catch (error) {
     if (!(error instanceof TrainingError)) throw error;
     failed = true;
+    nonFinite = error.step && whereNotFinite(error.step);
   }
   const shuffled =
     before === undefined
@@ -56,6 +58,7 @@ export async function examine(model: Model, data: Dataset<Samples>, options: Exa
     parameters,
     data: facts,
     failed,
+    ...(nonFinite === undefined ? {} : { nonFinite }),
     ...(predictions === undefined ? {} : { predictions }),
     ...(shuffled === undefined ? {} : { control: shuffled }),
   };

@@ -32,6 +32,8 @@ export interface Finding {
   readonly where: string;
   /** One sentence with the numbers. */
   readonly what: string;
+  /** Lines that show it, as they are. */
+  readonly details?: readonly string[];
   /** The same numbers as data. */
   readonly evidence: Readonly<Record<string, number | string | readonly number[]>>;
   /** Why it happens. */
@@ -44,10 +46,11 @@ export interface Finding {
 export function findingsText(findings: readonly Finding[]): string {
   if (findings.length === 0) return "no findings: nothing looks wrong in this run";
   return findings
-    .flatMap(({ kind, where, what, why, advice }, n) => [
+    .flatMap(({ kind, where, what, details = [], why, advice }, n) => [
       ...(n === 0 ? [] : [""]),
       `${kind}: ${where}`,
       ...wrapped(what, "  "),
+      ...details.map((line) => `  ${line}`),
       ...wrapped(`why: ${why}`, "  "),
       ...advice.flatMap((one) => wrapped(`try: ${one}`, "  ")),
     ])
