@@ -15,6 +15,8 @@ export interface Machine {
   readonly streamed?: number;
   /** Register tile of the contraction micro-kernel: rows × vectors of `lanes`. */
   readonly tile: { readonly rows: number; readonly vectors: number };
+  /** false: convolutions are summed as they are defined, so that a NaN or infinity reaches only the windows it lies in. */
+  readonly winograd?: boolean;
 }
 
 /** Scalars, and vectors of `Machine.lanes` values. A `mask` is a vector of booleans. A `pointer` is an address of the machine's width. */

@@ -10,7 +10,8 @@ import type { Heap, Target } from "./target.ts";
 let made = 0;
 
 export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>): Backend {
-  const target = environment("KASANE_CHECK") === "1" ? checkedTarget(plain) : plain;
+  const chosen = environment("KASANE_WINOGRAD") === "0" ? withoutWinograd(plain) : plain;
+  const target = environment("KASANE_CHECK") === "1" ? checkedTarget(chosen) : chosen;
   const programs = new ProgramEngine(target);
   const steps = new StepEngine(target);
   return {
@@ -23,4 +24,10 @@ export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>)
     compileStep: (graph) => steps.executable(graph),
     makeCell: (operand) => steps.makeCell(operand),
   };
+}
+
+/** The same machine; convolutions are summed as they are defined. */
+function withoutWinograd<Memory extends Heap>(target: Target<Memory>): Target<Memory> {
+  const description = `${target.description}, convolutions as they are defined (KASANE_WINOGRAD=0)`;
+  return { ...target, description, machine: { ...target.machine, winograd: false } };
 }

@@ -196,9 +196,9 @@ const cost = { input: 250, output: 250, filter: 250, direct: 0.8, products: 0.85
 const mostSums = 12 * 2 ** 20;
 
 /** Whether the fewer products pay for the transforms. */
-export function paysOff(found: WinogradPlan | WinogradGradientPlan, { lanes }: Machine): boolean {
+export function paysOff(found: WinogradPlan | WinogradGradientPlan, { lanes, winograd = true }: Machine): boolean {
   const { rows, columns, images, inputs, outputs } = found;
-  if (rows.taps !== size.taps || columns.taps !== size.taps) return false;
+  if (!winograd || rows.taps !== size.taps || columns.taps !== size.taps) return false;
   const products = rows.outputs * columns.outputs * images.extent * inputs.extent * outputs.extent * size.taps ** 2;
   if (products < leastProducts) return false;
   const tiles = images.extent * Math.ceil(rows.outputs / size.outputs) * Math.ceil(columns.outputs / size.outputs);
