@@ -8,7 +8,9 @@ export const mul = map("mul", "y = a * b", { doc: { en: "Product, element by ele
 export const div = map("div", "y = a / b", {
   doc: { en: "Quotient, element by element; integers divide to a float.", ja: "要素ごとの商" },
 });
-export const mod = map("mod", "y = a % b", { doc: { en: "Remainder with the sign of the divisor.", ja: "余り（符号は割る数と同じ）" } });
+export const mod = map("mod", "y = a % b", {
+  doc: { en: "Remainder with the sign of the divisor. On wasm and x64 exact while |a / b| < 2²³.", ja: "余り（符号は割る数と同じ）" },
+});
 export const pow = map("pow", "y = a ^ b", { doc: { en: "a to the power b.", ja: "べき乗" } });
 export const minimum = map("minimum", "y = min(a, b)", {
   doc: { en: "The smaller of the two; equal values share the gradient.", ja: "小さい方" },
@@ -32,9 +34,15 @@ export const expm1 = map("expm1", "y = expm1(x)", { gradient: { x: "gy * (y + 1)
 export const log = map("log", "y = log(x)", { doc: { en: "Natural logarithm.", ja: "自然対数" } });
 export const log1p = map("log1p", "y = log1p(x)", { doc: { en: "log(1 + x), accurate near 0." } });
 export const log2 = map("log2", "y = log(x) / log(2)", { doc: { en: "Logarithm to base 2.", ja: "2 を底とする対数" } });
-export const sin = map("sin", "y = sin(x)", { doc: { en: "Sine of an angle in radians.", ja: "正弦" } });
-export const cos = map("cos", "y = cos(x)", { doc: { en: "Cosine of an angle in radians.", ja: "余弦" } });
-export const tan = map("tan", "y = tan(x)", { doc: { en: "Tangent of an angle in radians.", ja: "正接" } });
+export const sin = map("sin", "y = sin(x)", {
+  doc: { en: "Sine of an angle in radians. On wasm and x64 accurate for |x| up to 10⁵.", ja: "正弦" },
+});
+export const cos = map("cos", "y = cos(x)", {
+  doc: { en: "Cosine of an angle in radians. On wasm and x64 accurate for |x| up to 10⁵.", ja: "余弦" },
+});
+export const tan = map("tan", "y = tan(x)", {
+  doc: { en: "Tangent of an angle in radians. On wasm and x64 accurate for |x| up to 10⁵.", ja: "正接" },
+});
 export const asin = map("asin", "y = asin(x)", { doc: { en: "Arc sine, in radians." } });
 export const acos = map("acos", "y = acos(x)", { doc: { en: "Arc cosine, in radians." } });
 export const atan = map("atan", "y = atan(x)", { doc: { en: "Arc tangent, in radians." } });
