@@ -76,8 +76,12 @@ function flatten(statement: Statement, attributes: ReadonlySet<string>, fresh: (
       return hoist(node);
     }
     if (node.kind === "call") return { ...node, args: node.args.map((arg) => walk(arg, inside)) };
+    // A loop nest's accumulator is no index: it is complete only when the loop is over, and then differs from lane to lane.
+    if (node.kind === "access") return { ...node, indices: node.indices.map(walkIndex) };
+    if (node.kind === "inside") return { ...node, access: { ...node.access, indices: node.access.indices.map(walkIndex) } };
     return node;
   };
+  const walkIndex = (index: IndexNode): IndexNode => (index.kind === "ellipsis" ? index : walk(index, true));
   const value = walk(statement.value, false);
   return [...before, { ...statement, value }];
 }

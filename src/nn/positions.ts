@@ -3,7 +3,7 @@
 import { tensor } from "../tensor/create.ts";
 import { concat } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
-import type { DType, Tensor } from "../tensor/types.ts";
+import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkCount, checkFeatures, checkRank } from "./checks.ts";
 import { normal, type Start, start } from "./init.ts";
@@ -34,9 +34,12 @@ export function sinusoidalPositions<const Size extends number>(size: Size): Shap
     settings: { size },
     forward(_state, x: Tensor) {
       checkTokens(name, x, size);
-      const angles = anglesOf(x.shape[1] as number, size, 10000, 0);
-      const table = angles.flatMap((angle) => [Math.sin(angle), Math.cos(angle)]);
-      return x.add(tensor(table, [x.shape[1] as number, size], { dtype: x.dtype }) as Tensor);
+      const tokens = x.shape[1] as number;
+      const table = tableOf([name, tokens, size, x.dtype], () => {
+        const waves = anglesOf(tokens, size, 10000, 0).flatMap((angle) => [Math.sin(angle), Math.cos(angle)]);
+        return tensor(waves, [tokens, size], { dtype: x.dtype }) as Tensor;
+      });
+      return x.add(table);
     },
   });
 }
@@ -85,13 +88,29 @@ export function rotary(x: Tensor, options: RotaryOptions = {}): Tensor {
   const half = size / 2;
   const apart = pairs === "neighbours" ? [half, 2] : [2, half];
   const axis = pairs === "neighbours" ? -1 : -2;
-  const angles = anglesOf(tokens, size, base, offset);
-  const table = (wave: (angle: number) => number, dtype: DType): Tensor =>
-    tensor(angles.map(wave), pairs === "neighbours" ? [tokens, half, 1] : [tokens, 1, half], { dtype }) as Tensor;
-  const [cosine, sine] = [table(Math.cos, x.dtype), table(Math.sin, x.dtype)];
+  const table = (wave: "cos" | "sin"): Tensor =>
+    tableOf(["rotary", wave, tokens, size, base, offset, pairs, x.dtype], () => {
+      const waves = anglesOf(tokens, size, base, offset).map((angle) => Math[wave](angle));
+      return tensor(waves, pairs === "neighbours" ? [tokens, half, 1] : [tokens, 1, half], { dtype: x.dtype }) as Tensor;
+    });
+  const [cosine, sine] = [table("cos"), table("sin")];
   const [a, b] = x.reshape([...shape.slice(0, -1), ...apart]).split(1, axis) as [Tensor, Tensor];
   const turned = [a.mul(cosine).sub(b.mul(sine)), a.mul(sine).add(b.mul(cosine))];
   return concat(turned, axis).reshape(shape);
+}
+
+/** The tables used last: making one takes longer than using it. */
+const tables = new Map<string, Tensor>();
+const mostTables = 8;
+
+function tableOf(key: readonly unknown[], make: () => Tensor): Tensor {
+  const name = key.join();
+  const table = tables.get(name) ?? make();
+  tables.delete(name);
+  tables.set(name, table);
+  const [oldest] = tables.keys();
+  if (tables.size > mostTables && oldest !== undefined) tables.delete(oldest);
+  return table;
 }
 
 /** t / base^(2k / size) of every position t and pair k: [tokens, size / 2]. */

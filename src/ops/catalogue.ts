@@ -385,6 +385,7 @@ const entries: readonly CatalogueEntry[] = [
   }),
   ...listed("updates", updates, {
     sgd: [weights, { rate: 0.1 }],
+    sgdDecay: [weights, { rate: 0.1, decay: 0.01 }],
     sgdVelocity: [{ v: floats([2], 0.1, 0), g: weights.g, w: weights.w }, { momentum: 0.9 }],
     sgdMomentum: [{ w: weights.w, v: floats([2], 0.1, -0.2) }, { rate: 0.1 }],
     sgdNesterov: [

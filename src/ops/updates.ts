@@ -2,9 +2,13 @@
 
 import { update } from "./op.ts";
 
-export const sgd = update("sgd", "y = w - rate * (g + decay * w)", {
-  params: { rate: "float", decay: 0 },
-  doc: { en: "Gradient descent with optional weight decay.", ja: "勾配降下法", source: "textbook, gradient descent" },
+export const sgd = update("sgd", "y = w - rate * g", {
+  params: { rate: "float" },
+  doc: { en: "Gradient descent.", ja: "勾配降下法", source: "textbook, gradient descent" },
+});
+export const sgdDecay = update("sgdDecay", "y = w - rate * (g + decay * w)", {
+  params: { rate: "float", decay: "float" },
+  doc: { en: "Gradient descent with weight decay.", source: "textbook, gradient descent" },
 });
 export const sgdVelocity = update("sgdVelocity", "y = momentum * v + (1 - dampening) * (g + decay * w)", {
   params: { momentum: "float", dampening: 0, decay: 0 },

@@ -20,7 +20,7 @@ export interface SgdOptions {
 
 /**
  * w ← w − rate · g; with momentum v ← momentum · v + (1 − dampening) · g (v ← g at the first step), w ← w − rate · v.
- * The rules are rows of the catalogue (sgd, sgdVelocity, sgdMomentum, sgdNesterov), as PyTorch defines them; Sutskever et al. 2013.
+ * The rules are rows of the catalogue (sgd, sgdDecay, sgdVelocity, sgdMomentum, sgdNesterov), as PyTorch defines them; Sutskever et al. 2013.
  * @throws InputError when an option is out of range
  */
 export const sgd: (parameters: Parameters | readonly ParameterGroup<SgdOptions>[], options: SgdOptions) => Optimizer =
@@ -37,7 +37,9 @@ export const sgd: (parameters: Parameters | readonly ParameterGroup<SgdOptions>[
     remembered: ["velocity"],
     update({ weight, gradient, rate, state, at, settings: { momentum, dampening, nesterov, weightDecay: decay } }) {
       if (momentum === 0) {
-        weight.assign(rule(updates.sgd, [weight, gradient], { rate, decay }));
+        const moved =
+          decay === 0 ? rule(updates.sgd, [weight, gradient], { rate }) : rule(updates.sgdDecay, [weight, gradient], { rate, decay });
+        weight.assign(moved);
         return;
       }
       const velocity = state("velocity");

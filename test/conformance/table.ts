@@ -962,7 +962,8 @@ export const table: Readonly<Record<string, Spec>> = {
     cases: SHAPES.map((shape) => one(text(shape), { x: real(shape) }, { seed: 5, stream: 3, keep: 0.7 })),
   },
 
-  sgd: step(["w", any], ["g", any])({ rate: 0.1, decay: 0.01 }),
+  sgd: step(["w", any], ["g", any])({ rate: 0.1 }),
+  sgdDecay: step(["w", any], ["g", any])({ rate: 0.1, decay: 0.01 }),
   sgdVelocity: step(["v", any], ["g", any], ["w", any])({ momentum: 0.9, dampening: 0.1, decay: 0.01 }),
   sgdMomentum: step(["w", any], ["v", any])({ rate: 0.1 }),
   sgdNesterov: step(["w", any], ["g", any], ["v", any])({ rate: 0.1, momentum: 0.9, decay: 0.01 }),

@@ -97,6 +97,14 @@ describe("positions", () => {
     expect(numbers(positions.parameters()[0]?.grad)).toEqual([2, 2, 2, 2, 0, 0, 0, 0]);
   });
 
+  it("are the same whenever rotary is called, however many offsets lie between", () => {
+    const x = normal([3, 4]);
+    const first = numbers(rotary(x));
+    for (let offset = 1; offset < 20; offset++) expect(numbers(rotary(x, { offset }))).not.toEqual(first);
+    expect(numbers(rotary(x))).toEqual(first);
+    expect(numbers(rotary(x, { base: 100 }))).not.toEqual(first);
+  });
+
   it.each(["neighbours", "halves"] as const)("tell only distances when rotary turns %s", (pairs) => {
     const [query, key] = [normal([1, 8]), normal([1, 8])];
     const score = (at: number, other: number): number =>

@@ -2,7 +2,7 @@
 
 import { inspect } from "node:util";
 import { expect, it } from "vitest";
-import { defineOp, type Tensor, tensor } from "../../src/index.ts";
+import { compile, defineOp, gradients, manualSeed, normal, type Tensor, tensor } from "../../src/index.ts";
 import { messageOf, onEveryBackend } from "./support.ts";
 
 const f64 = (data: number[] | number): Tensor => tensor(data, { dtype: "float64", requiresGrad: true }) as Tensor;
@@ -22,6 +22,19 @@ onEveryBackend("defineOp", () => {
       [0.5, -2].reduce((sum, u) => sum + (at(u, 1.5 + h) - at(u, 1.5 - h)) / (2 * h), 0),
       8,
     );
+  });
+
+  it("reads at an index that is a reduction of its own for every lane, eagerly, compiled and in gradients", () => {
+    const picked = defineOp("y[j] = t[argmax[i](x[i, j])] * sum[i](x[i, j])");
+    const reference = (t: Tensor, x: Tensor): Tensor => t.take(x.argmax(0)).mul(x.sum(0));
+    manualSeed(3);
+    const leaf = (...shape: number[]): Tensor => tensor([...normal(shape).data], shape, { requiresGrad: true }) as Tensor;
+    const [t, x] = [leaf(9), leaf(9, 37)];
+    const [got, want] = [picked(t, x), reference(t, x)];
+    const close = (a: Tensor, b: Tensor) => [...a.data].forEach((value, n) => expect(value).toBeCloseTo(b.data[n] as number, 5));
+    close(got, want);
+    close(compile((t: Tensor, x: Tensor) => picked(t, x))(t, x), want);
+    gradients(got.sum(), [t, x]).forEach((gradient, n) => close(gradient, gradients(want.sum(), [t, x])[n] as Tensor));
   });
 
   it("runs several statements and differentiates through them", () => {
