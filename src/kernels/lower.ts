@@ -2,7 +2,7 @@
 import type { Nest } from "../formula/nest.ts";
 import type { ModuleBuilder } from "./builder.ts";
 import { lowerContraction, matchContraction } from "./contract/index.ts";
-import { lowerLoops, lowerRows, type Rows } from "./loops.ts";
+import { lowerLoops, lowerRows, type Rows } from "./general.ts";
 import { entryRegions, type LoweredNest } from "./lowered.ts";
 
 /**
