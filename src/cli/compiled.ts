@@ -17,6 +17,7 @@ export async function compiledAt(cwd: string, path: string): Promise<readonly [C
     const { x, y } = data.gather(Int32Array.from({ length: Math.min(options.batchSize, data.size) }, (_, n) => n));
     return called(compileStep(model, options) as unknown as Compiled, [toTensor(x), toTensor(y)]);
   }
+  if (subject.kind === "tensors") throw new FileError(`${path}: it exports tensors, but no function to compile`, { hint: CALL_EXAMPLE });
   const { run, inputs } = subject;
   const compiled = ("steps" in run && "profile" in run ? run : compile(run as never)) as unknown as Compiled;
   if (inputs !== undefined || run !== (compiled as unknown)) return called(compiled, (inputs ?? []) as readonly CompileArgument[]);

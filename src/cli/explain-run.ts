@@ -6,6 +6,7 @@ import {
   explanationTreeMathml,
   explanationTreeTex,
   explanationTreeText,
+  firstElement,
   firstNonFinite,
   type NonFinite,
   type Nudge,
@@ -42,7 +43,7 @@ export async function explainRun(terminal: Terminal, path: string, options: Expl
   const run = await recordPath(terminal.host.cwd, path, options);
   const { format = "text", step } = options;
   if (step !== undefined) return walk(terminal, run, { ...options, step, format });
-  const { tensor, position } = selectElement(run, options.at ?? "loss");
+  const { tensor, position } = options.at === undefined ? firstElement(run) : selectElement(run, options.at);
   if (position === undefined)
     throw new UsageError(`--at ${options.at}: which of its numbers? Its shape is [${tensor.shape.join(", ")}]`, {
       hint: `--at "${options.at}[${tensor.shape.map(() => 0).join(", ")}]"`,
@@ -83,6 +84,8 @@ function talk(terminal: Terminal, run: Recording, { bad, nudged, others }: Talk)
   };
   if (bad !== undefined) terminal.print(`\n${bad}`);
   if (nudged !== undefined) paragraph(String(nudged));
-  if (others)
-    paragraph(`others: ${selectableNames(run).join(", ")}; with .grad their gradients, with .new what the step made of parameters`);
+  if (!others) return;
+  const gradients = run.tensors.some(({ gradient }) => gradient !== undefined) ? "; with .grad their gradients" : "";
+  const updates = run.updates.length > 0 ? ", with .new what the step made of parameters" : "";
+  paragraph(`others: ${selectableNames(run).join(", ")}${gradients}${updates}`);
 }

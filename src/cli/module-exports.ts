@@ -5,6 +5,7 @@ import { isLayer } from "../nn/call.ts";
 import type { Layer } from "../nn/index.ts";
 import type { Optimizer } from "../optim/index.ts";
 import { parametersOf } from "../optim/optimizer.ts";
+import { isTensor } from "../tensor/index.ts";
 import { checkSamples } from "../train/check.ts";
 import type { Samples } from "../train/index.ts";
 import { FileError, KasaneError } from "../util/errors.ts";
@@ -28,6 +29,12 @@ or a function, plain or made by compile(), and what to call it with:
   export default (x) => model(x).softmax();
   export const inputs = [tensor([[1, 2, 3, 4]])];
   export const model = …;   // names the parameters; may be left out`;
+
+/** The same, for commands that look at numbers. */
+export const NUMBERS_HELP = `${FUNCTION_HELP}
+or tensors, computed where they are exported:
+  export const w = tensor([[1, 2]], { requiresGrad: true });
+  export const y = x.matmul(w.transpose());`;
 
 /** The two forms of a module, for hints. */
 export const MODULE_FORMS =
@@ -68,6 +75,11 @@ const optional = {
 /** Whether the module's default export is a function to call; a layer is one where there are inputs for it. */
 export function hasFunction({ default: run, inputs }: Exports): boolean {
   return typeof run === "function" && (!isLayer(run) || inputs !== undefined);
+}
+
+/** Whether the module is about the tensors it exports: it has no function, and nothing to train with. */
+export function holdsTensors(exports: Exports): boolean {
+  return !hasFunction(exports) && exports.optimizer === undefined && exports.data === undefined && Object.values(exports).some(isTensor);
 }
 
 /** A module's function. @throws FileError when `inputs` or `model` is something else */

@@ -3,10 +3,16 @@
 import { pathToFileURL } from "node:url";
 import { FileError, KasaneError } from "../util/errors.ts";
 
-/** @throws FileError when it does not load; what the module itself throws as an error of this library */
-export async function loadModule(place: string, path: string): Promise<Readonly<Record<string, unknown>>> {
+/** Tells the addresses of modules that are loaded anew apart. */
+let loads = 0;
+
+/**
+ * @param anew evaluates the module once more if it was loaded before; those that it imports stay the same
+ * @throws FileError when it does not load; what the module itself throws as an error of this library
+ */
+export async function loadModule(place: string, path: string, anew = false): Promise<Readonly<Record<string, unknown>>> {
   try {
-    return (await import(pathToFileURL(place).href)) as Readonly<Record<string, unknown>>;
+    return (await import(pathToFileURL(place).href + (anew ? `?again=${loads++}` : ""))) as Readonly<Record<string, unknown>>;
   } catch (error) {
     if (error instanceof KasaneError) throw error;
     if ((error as NodeJS.ErrnoException).code === "ERR_UNKNOWN_FILE_EXTENSION")

@@ -14,7 +14,7 @@ import { type ExplainRunOptions, explainFormats, explainRun } from "./explain-ru
 import { type FindRateOptions, findRate } from "./find-rate.ts";
 import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
 import { activationNames, modelNames } from "./models.ts";
-import { FUNCTION_HELP, MODULE_HELP } from "./module-exports.ts";
+import { FUNCTION_HELP, MODULE_HELP, NUMBERS_HELP } from "./module-exports.ts";
 import { anyNumber, collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
 import type { PredictOptions } from "./predict.ts";
 import { predict } from "./predict.ts";
@@ -131,10 +131,13 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
       "explain runs/digits-1 --step",
       "explain training.js --at loss",
     ],
-    FUNCTION_HELP,
+    NUMBERS_HELP,
   )
     .argument("[OP|RUN|FILE]", "an op's name; the folder of a run; a module (see below). Without it all ops are listed")
-    .option("--at <ELEMENT>", "which number: a layer or parameter with its place, .grad or .new behind the name (default: loss)")
+    .option(
+      "--at <ELEMENT>",
+      "which number: a layer or parameter with its place, .grad or .new behind the name (default: the loss, else of the result)",
+    )
     .option("--depth <N>", "how many steps back (default: 4)", wholeNumber(0))
     .option("--breadth <N>", "how many numbers to follow at each step (default: 3)", wholeNumber(1))
     .option("--format <NAME>", `${explainFormats.join(", ")} (default: text)`, oneOf(explainFormats))
@@ -151,7 +154,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     "graph",
     "One training step as a picture: layers that open into ops, with shapes, numbers and memory.",
     ["graph runs/digits-1", "graph runs/digits-1 --format svg --out digits.svg", "graph model.js --depth 1 --format dot"],
-    FUNCTION_HELP,
+    NUMBERS_HELP,
   )
     .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
     .option("--format <NAME>", `${graphFormats.join(", ")} (default: mermaid)`, oneOf(graphFormats))
@@ -167,7 +170,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     "check-gradients",
     "The gradients of a training step against finite differences, in double precision.",
     ["check-gradients runs/digits-1", "check-gradients my-op.js --elements 20"],
-    FUNCTION_HELP,
+    NUMBERS_HELP,
   )
     .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
     .option("--elements <N>", "how many numbers of each tensor (default: 4)", wholeNumber(1))

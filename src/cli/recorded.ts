@@ -1,10 +1,10 @@
 // What the command line looks into: one recorded training step, or one recorded call of a module's function.
 
-import { type Recording, record } from "../inspect/index.ts";
+import { type Recording, record, recordAsync } from "../inspect/index.ts";
 import { toTensor } from "../train/evaluate.ts";
 import { eagerStep } from "../train/step.ts";
 import { FileError, UsageError } from "../util/errors.ts";
-import { openSubject, type Training } from "./subject.ts";
+import { type Call, openSubject, type Training } from "./subject.ts";
 
 /** Which samples of the training data are recorded. */
 export interface RecordedSamples {
@@ -18,13 +18,19 @@ export interface RecordedSamples {
 export async function recordPath(cwd: string, path: string, samples: RecordedSamples = {}): Promise<Recording> {
   const subject = await openSubject(cwd, path, "trained");
   if (subject.kind === "training") return recordStep(subject, samples);
-  const { run, inputs = [], model } = subject;
-  const recording = record(() => run(...inputs), model);
+  const recording = subject.kind === "tensors" ? await recordAsync(subject.load) : recordCall(subject);
   if (recording.ops.length === 0)
     throw new FileError(`${path}: its function computed nothing with tensors`, {
       hint: "export default () => { const loss = …; loss.backward(); return loss; }; export const model = net;",
     });
   return recording;
+}
+
+/** A call of the function; what it was given is called by its place, what it gave is the result. */
+function recordCall({ run, inputs = [], model }: Call): Recording {
+  const name = (place: number): string => (inputs.length === 1 ? "input" : `input${place}`);
+  const given = Object.fromEntries(inputs.map((input, place) => [name(place), input]));
+  return record(() => ({ ...given, result: run(...inputs) }), model);
 }
 
 /** One step of the training, from its weights. */

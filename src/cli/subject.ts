@@ -7,7 +7,7 @@ import type { Layer } from "../nn/index.ts";
 import type { FitOptions, Samples } from "../train/index.ts";
 import { FileError } from "../util/errors.ts";
 import { loadModule } from "./module.ts";
-import { callIn, hasFunction, MODULE_FORMS, trainingIn } from "./module-exports.ts";
+import { callIn, type Exports, hasFunction, holdsTensors, MODULE_FORMS, trainingIn } from "./module-exports.ts";
 import { openRun, type RunParts } from "./run-parts.ts";
 import { lossOf, optimizerOf } from "./training.ts";
 
@@ -41,13 +41,21 @@ export interface Call {
   readonly model: Layer | undefined;
 }
 
+/** A module of tensors, computed where it is loaded. */
+export interface Tensors {
+  readonly kind: "tensors";
+  /** Loads the module once more; gives its exports. */
+  readonly load: () => Promise<Exports>;
+}
+
 /** With which weights a run's model begins; a module's begins as the module leaves it. */
 export type Weights = "trained" | "fresh";
 
 /** A run's training, a module's function, or else the training it describes. @throws FileError when there is neither at the path */
-export async function openSubject(cwd: string, path: string, weights: Weights): Promise<Training | Call> {
+export async function openSubject(cwd: string, path: string, weights: Weights): Promise<Training | Call | Tensors> {
   const exports = await exportsAt(cwd, path);
   if (exports === undefined) return trainingOfRun(cwd, path, weights);
+  if (holdsTensors(exports)) return { kind: "tensors", load: () => loadModule(resolve(cwd, path), path, true) };
   return hasFunction(exports) ? callIn(exports, path) : trainingIn(exports, path);
 }
 

@@ -3,7 +3,7 @@
 import type { ExplainOptions } from "../formula/explain.ts";
 import { printFormula } from "../formula/print.ts";
 import { InputError } from "../util/errors.ts";
-import { positionOf } from "./elements.ts";
+import { positionOfLargest } from "./elements.ts";
 import { type ExplainedElement, explainElement } from "./explain.ts";
 import { type RecordedOp, type RecordedTensor, type Recording, unviewed } from "./recording.ts";
 import { selectElement } from "./select.ts";
@@ -135,13 +135,4 @@ export class RunCursor {
       element: position && explainElement(output, position, this.#options),
     };
   }
-}
-
-/** A number that shows something: the largest, or one that is not a number. */
-function positionOfLargest({ data, shape }: RecordedTensor): number[] | undefined {
-  if (data.length === 0) return undefined;
-  let best = 0;
-  for (let n = 1; n < data.length && !Number.isNaN(data[best]); n++)
-    if (!(Math.abs(data[n] as number) <= Math.abs(data[best] as number))) best = n;
-  return positionOf(best, shape);
 }

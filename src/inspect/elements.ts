@@ -25,6 +25,15 @@ export function positionOf(place: number, shape: readonly number[]): number[] {
   return position;
 }
 
+/** Where a number stands that shows something: the largest, or one that is not a number; undefined without any. */
+export function positionOfLargest({ data, shape }: RecordedTensor): number[] | undefined {
+  if (data.length === 0) return undefined;
+  let best = 0;
+  for (let n = 1; n < data.length && !Number.isNaN(data[best]); n++)
+    if (!(Math.abs(data[n] as number) <= Math.abs(data[best] as number))) best = n;
+  return positionOf(best, shape);
+}
+
 /** What a tensor is called in explanations: "hidden.weight", "∂L/∂hidden.weight", "y of 2 (linearBias)". */
 export function tensorName(tensor: RecordedTensor): string {
   const { source, gradientOf, updateOf, name, origin } = tensor;

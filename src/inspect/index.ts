@@ -33,6 +33,14 @@ export {
   type StepProfile,
 } from "./profile.ts";
 export { type LayerSelector, Recorder, type RecorderOptions } from "./recorder.ts";
-export { type RecordedCall, type RecordedOp, type RecordedTensor, type RecordedUpdate, type Recording, record } from "./recording.ts";
+export {
+  type RecordedCall,
+  type RecordedOp,
+  type RecordedTensor,
+  type RecordedUpdate,
+  type Recording,
+  record,
+  recordAsync,
+} from "./recording.ts";
 export { type Replayed, type ReplayOptions, replay } from "./replay.ts";
-export { type SelectedElement, selectableNames, selectElement } from "./select.ts";
+export { firstElement, type SelectedElement, selectableNames, selectElement } from "./select.ts";

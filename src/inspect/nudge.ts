@@ -62,9 +62,14 @@ export function nudge(recording: Recording, tensor: RecordedTensor, position: re
   );
 }
 
-/** The tensor whose backward() was recorded first. @throws InputError when there was none */
+/** The tensor whose backward() was recorded first; undefined when there was none. */
+export function differentiatedOf({ tensors }: Recording): RecordedTensor | undefined {
+  return tensors.find(({ gradient }) => gradient !== undefined && gradient.source === undefined);
+}
+
+/** The same. @throws InputError when there was none */
 export function differentiated(recording: Recording): RecordedTensor {
-  const root = recording.tensors.find(({ gradient }) => gradient !== undefined && gradient.source === undefined);
+  const root = differentiatedOf(recording);
   if (root === undefined)
     throw new InputError("the recording has no backward pass", { hint: "call loss.backward() in the recorded function" });
   return root;

@@ -2,7 +2,8 @@
 
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
-import { differentiated } from "./nudge.ts";
+import { positionOfLargest } from "./elements.ts";
+import { differentiated, differentiatedOf } from "./nudge.ts";
 import { type RecordedTensor, type Recording, unviewed } from "./recording.ts";
 
 /** One element of a recorded tensor. */
@@ -14,7 +15,8 @@ export interface SelectedElement {
 
 /**
  * The tensor, or the element, that a text names: a layer's path stands for its output (the last, where it was called several times), a parameter's name
- * for the parameter before the run, "x" for the model's input, "loss" for what was differentiated; ".grad" behind any of them for its gradient,
+ * for the parameter before the run, "x" for the model's input, "loss" for what was differentiated, names in `Recording.results` for what the run
+ * gave; ".grad" behind any of them for its gradient,
  * ".new" behind a parameter for its new numbers. Coordinates in brackets.
  * @throws InputError when nothing is called so
  * @example selectElement(run, "conv1[0, 2, 5, 5]"); selectElement(run, "output.weight.grad[3, 0]")
@@ -32,9 +34,29 @@ export function selectElement(recording: Recording, text: string): SelectedEleme
 
 /** Everything that can be named. */
 export function selectableNames(recording: Recording): string[] {
-  const { calls, tensors } = recording;
+  const { calls, tensors, results } = recording;
   const parameters = tensors.flatMap(({ origin, name }) => (origin === "parameter" ? [name] : []));
-  return [...new Set([...calls.map(({ path }) => path).filter((path) => path !== ""), ...parameters, "x", "loss"])];
+  const input = tensors.some(isLeafCalled("x")) ? ["x"] : [];
+  const loss = differentiatedOf(recording) === undefined ? [] : ["loss"];
+  return [
+    ...new Set([...calls.map(({ path }) => path).filter((path) => path !== ""), ...parameters, ...input, ...results.keys(), ...loss]),
+  ];
+}
+
+/** What to look at first: the largest number of what was differentiated, else of what the run gave last, else of what its last op computed. */
+export function firstElement(recording: Recording): SelectedElement & { readonly position: readonly number[] } {
+  const { results, ops } = recording;
+  const given = [...results.values()].reverse();
+  const computed = given.find(({ source }) => source !== undefined) ?? given[0];
+  const tensor = differentiatedOf(recording) ?? computed ?? ops.at(-1)?.output;
+  const position = tensor && positionOfLargest(tensor);
+  if (tensor === undefined || position === undefined)
+    throw new InputError("there is no number in the recorded run to look at", { hint: "record a function that gives a tensor" });
+  return { tensor, position };
+}
+
+function isLeafCalled(name: string): (tensor: RecordedTensor) => boolean {
+  return (tensor) => tensor.source === undefined && tensor.name === name && tensor.origin !== "constant";
 }
 
 function tensorCalled(recording: Recording, name: string): RecordedTensor {
@@ -56,9 +78,9 @@ function tensorCalled(recording: Recording, name: string): RecordedTensor {
     return update.after;
   }
   const output = recording.calls.findLast(({ path }) => path === name && path !== "")?.outputs[0];
-  const leaf = recording.tensors.find((tensor) => tensor.source === undefined && tensor.name === name && tensor.origin !== "constant");
-  const result = name === "loss" ? differentiated(recording) : undefined;
-  const tensor = output ?? leaf ?? result;
+  const leaf = recording.tensors.find(isLeafCalled(name));
+  const given = recording.results.get(name);
+  const tensor = output ?? leaf ?? (name === "loss" ? (differentiatedOf(recording) ?? given ?? differentiated(recording)) : given);
   if (tensor === undefined) {
     const names = selectableNames(recording);
     const nearest = nearestName(name, names);

@@ -57,13 +57,21 @@ export function isLayer(candidate: unknown): candidate is Layer {
 
 /** Runs a function while `observe` is told of every layer call, inner calls first. */
 export function observeLayers<Result>(observe: (call: LayerCall) => void, run: () => Result): Result {
-  const before = observers;
-  observers = [...before, observe];
+  const stop = watchLayers(observe);
   try {
     return run();
   } finally {
-    observers = before;
+    stop();
   }
+}
+
+/** `observe` is told of every layer call from now on; gives what ends that. */
+export function watchLayers(observe: (call: LayerCall) => void): () => void {
+  const before = observers;
+  observers = [...before, observe];
+  return () => {
+    observers = before;
+  };
 }
 
 /**

@@ -46,6 +46,15 @@ export function observer(): Observer | undefined {
   return current;
 }
 
+/** `watching` is told of everything from now on, and nobody else; gives what ends that. */
+export function watchTensors(watching: Observer): () => void {
+  const before = current;
+  current = watching;
+  return () => {
+    current = before;
+  };
+}
+
 /** Runs a function while `watching` is told of what it does to tensors, and nobody else; undefined: nobody. */
 export function observing<Result>(watching: Observer | undefined, run: () => Result): Result {
   const before = current;

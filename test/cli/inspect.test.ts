@@ -93,6 +93,52 @@ describe("kasane explain RUN", () => {
   });
 });
 
+describe("kasane explain FILE", () => {
+  const source = JSON.stringify(new URL("../../src/index.ts", import.meta.url).href);
+  const layers = JSON.stringify(new URL("../../src/nn/index.ts", import.meta.url).href);
+  const explained = async (name: string, text: string, ...words: readonly string[]) => {
+    await writeFile(join(cwd, name), `import { compile, tensor } from ${source};\nimport { linear } from ${layers};\n${text}`);
+    return kasane("explain", name, ...words);
+  };
+
+  it("explains any function, plain or compiled, by its inputs and results", async () => {
+    const inputs = "export const inputs = [tensor([1, 2]), tensor([3, 4])];";
+    for (const [name, made] of [
+      ["plain.mjs", ""],
+      ["compiled.mjs", "compile"],
+    ] as const) {
+      const text = `export default ${made}((a, b) => ({ sum: a.add(b), product: a.mul(b) }));\n${inputs}`;
+      const first = await explained(name, text);
+      expect(first.out).toContain("y[1] of mul = 8 = 2·4\n  input0[1] = 2, data\n  input1[1] = 4, data\n");
+      expect(first.out).toMatch(/\nothers: input0, input1, result\.sum, result\.product\n$/);
+      expect((await kasane("explain", name, "--at", "result.sum[0]", "--depth", "0")).out).toContain("y[0] of add = 4 = 1 + 3");
+    }
+  });
+
+  it("explains tensors where they are exported, with the names of their module", async () => {
+    const text = `export const x = tensor([[2, 3, 1]]);
+export const w = tensor([[3, 1, 2], [-2, -3, -1]], { requiresGrad: true });
+export const y = x.matmul(w.transpose()).relu();
+export const loss = y.sub(20).square().mean();
+loss.backward();`;
+    const { out, code } = await explained("tensors.mjs", text);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^y\[0, 0\] of mean = 240\.5 = \(81 \+ 400\) \/ 2\n/);
+    const gradient = await kasane("explain", "tensors.mjs", "--at", "w.grad[0, 1]");
+    expect(gradient.out).toMatch(/^∂L\/∂w\[0, 1\] = .*\(-27\) × 1 = -27\n/);
+    expect(gradient.out).toContain("x[0, 1] = 3, data");
+    expect((await kasane("explain", "tensors.mjs", "--at", "y[0, 0]", "--depth", "0")).out).toBe("y[0, 0] of relu = 11 = max(11, 0)\n");
+    expect((await kasane("profile", "tensors.mjs")).err).toContain("it exports tensors, but no function to compile");
+  });
+
+  it("names the parameters of models in a module of tensors", async () => {
+    const text = "export const net = linear(2, 1); export const y = net(tensor([[1, 2]]));";
+    const { out } = await explained("layer.mjs", text);
+    expect(out).toContain("weight[0, 1] = ");
+    expect(out).toContain("x[0, 1] = 2, data");
+  });
+});
+
 describe("kasane graph", () => {
   it("prints Mermaid, and writes the others", async () => {
     expect((await kasane("graph", "run")).out).toMatch(/^flowchart TB\n/);

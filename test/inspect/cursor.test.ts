@@ -87,15 +87,15 @@ describe.each(availableBackends())("on %s", (backend) => {
       );
       expect(stopText(cursor.goTo("2.weight.new[0, 1]"))).toMatchInlineSnapshot(`
         "step 13 of 13, update: sgd
-          y = w - rate * (g + decay * w)
+          y = w - rate * g
           w  float32 [1, 2]  2.weight
                [[3, 2]]
           g  float32 [1, 2]  ∂L/∂2.weight
                [[286, 0]]
           y  float32 [1, 2]  the result
                [[-140, 2]]
-          rate = 0.5, decay = 0
-        new 2.weight[0, 1] = 2 = 2 - 0.5·(0 + 0·2)"
+          rate = 0.5
+        new 2.weight[0, 1] = 2 = 2 - 0.5·0"
       `);
       expect(stopJson(cursor.goTo("loss"))).toMatchObject({
         op: "mean",

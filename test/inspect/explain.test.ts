@@ -162,7 +162,7 @@ describe.each(availableBackends())("on %s", (backend) => {
       setBackend(backend);
       const run = textbook("relu", compiled);
       expect(explanationTreeText(explainTree(update(run, "2.weight"), [0, 0], { depth: 2 }))).toBe(
-        `new 2.weight[0, 0] = -140 = 3 - 0.5·(286 + 0·3)
+        `new 2.weight[0, 0] = -140 = 3 - 0.5·286
   ∂L/∂2.weight[0, 0] = ∂L/∂y[0, 0] · x[0, 0] = 26 × 11 = 286
     ∂L/∂(y of 2 (linear))[0, 0] = ∂L/∂y[0, 0] · 2·(x[0, 0] - t[0, 0])
         = 1 × 2·(33 - 20) = 1 × 26 = 26
