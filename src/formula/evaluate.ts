@@ -1,7 +1,7 @@
 // Evaluates bound programs in plain loops and double precision: the definition of what a formula means.
 
-import { identityOf } from "./bind-statement.ts";
 import { FUNCTIONS } from "./functions.ts";
+import { identityOf } from "./identity.ts";
 import type { DType, Index, Nest, Operand, Program, Scalar } from "./nest.ts";
 
 export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;

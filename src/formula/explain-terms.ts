@@ -1,7 +1,7 @@
 // Chooses the terms of a reduction that an explanation shows, while the reduction runs: its ends, or its largest terms.
 
-import { identityOf } from "./bind-statement.ts";
 import type { AxisStep, Filled, FilledChain, FilledTerm, TermOrder } from "./filled.ts";
+import { identityOf } from "./identity.ts";
 import type { Reducer, ScalarType } from "./nest.ts";
 
 /** A term that may be shown; its tree is built only if it is. */
