@@ -131,6 +131,11 @@ export class FunctionBuilder {
     this.#block.push({ kind: "store", memory, address, value, count, stream });
   }
 
+  /** Says that what lies at the address will soon be written. */
+  prefetchForWriting(address: Address): void {
+    this.#block.push({ kind: "prefetch", address });
+  }
+
   /** for (i = start; i < end; i += step). With constant bounds of at most one step there is no loop. */
   loop(start: Input, end: Input, step: number, write: (i: Value) => void, name = "i"): void {
     if (!(step > 0)) throw new Error("kernel language: a loop's step is positive");

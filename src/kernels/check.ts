@@ -160,6 +160,9 @@ class FunctionChecker {
       case "comment":
         this.#block.push(statement);
         return;
+      case "prefetch":
+        // Accesses nothing, and is of no use beside checks.
+        return;
       case "set":
         this.#set(statement.variable, this.#value(statement.value));
         return;

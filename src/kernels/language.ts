@@ -143,6 +143,12 @@ export interface AwaitStatement {
   readonly value: Value;
 }
 
+/** A hint without effect on results: what lies at the address will soon be written. Any address may be given. */
+export interface PrefetchStatement {
+  readonly kind: "prefetch";
+  readonly address: Address;
+}
+
 /** Shown in listings only. */
 export interface CommentStatement {
   readonly kind: "comment";
@@ -158,6 +164,7 @@ export type Statement =
   | CallStatement
   | AtomicAddStatement
   | AwaitStatement
+  | PrefetchStatement
   | CommentStatement;
 
 export interface KernelFunction {

@@ -23,6 +23,8 @@ function printStatement(statement: Statement, indent: string): string[] {
       return [`${indent}// ${statement.text}`];
     case "set":
       return [`${indent}${statement.variable.name} = ${printValue(statement.value)}`];
+    case "prefetch":
+      return [`${indent}prefetch ${printAddress(statement.address)} to write`];
     case "store": {
       const count = statement.count === undefined ? "" : ` first ${printValue(statement.count)}`;
       const how = statement.stream ? " past the caches" : "";

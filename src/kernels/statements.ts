@@ -15,6 +15,8 @@ export function valuesOf(statement: Statement): readonly Value[] {
       return statement.args;
     case "loop":
       return [statement.start, statement.end];
+    case "prefetch":
+      return [...valuesIn(statement.address)];
     case "atomicAdd":
     case "await":
       return [statement.value, ...valuesIn(statement.address)];

@@ -157,6 +157,17 @@ test("a transpose of lanes × lanes, shuffle, extract, replace, horizontal reduc
   expect([...f32.subarray(40, 44)]).toEqual([26, 5 * 6 * 7 * 8, 5, 8]);
 });
 
+test("a hint may point anywhere and changes nothing", () => {
+  const { f32, run } = harness((k, p) => {
+    k.prefetchForWriting(v.at(p));
+    k.prefetchForWriting(v.at(v.advance(p, 1 << 30), v.i32(-4), 64));
+    k.store(v.at(p, undefined, 4), v.load(v.at(p)));
+  });
+  f32.set([7, 8, 9]);
+  run();
+  expect([...f32.subarray(0, 3)]).toEqual([7, 7, 9]);
+});
+
 test("a look-up takes the table's lane that the low bits of each index say", () => {
   const { lanes } = machine;
   const order = Array.from({ length: lanes }, (_, lane) => lane);

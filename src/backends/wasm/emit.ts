@@ -63,6 +63,7 @@ class FunctionEmitter {
     const a = this.#a;
     switch (statement.kind) {
       case "comment":
+      case "prefetch":
         return;
       case "set":
         this.#values.push(statement.value);

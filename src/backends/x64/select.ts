@@ -43,6 +43,9 @@ function selectStatement(s: Selector, statement: Statement): void {
     case "set":
       s.value(statement.value, s.variable(statement.variable));
       return;
+    case "prefetch":
+      s.put("prefetchw", [s.address(statement.address)]);
+      return;
     case "store":
       selectStore(s, statement);
       return;

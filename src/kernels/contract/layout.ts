@@ -62,6 +62,9 @@ export interface ClassLayout {
   };
 }
 
+/** Bytes: of a page, and of what the sets of a first-level cache repeat after. */
+const PAGE = 4096;
+
 /** Columns whose tables are kept for all images: nothing else grows with them when B is not packed. */
 const mostDirectColumns = 16384;
 
@@ -281,12 +284,13 @@ export function microShape(layout: ClassLayout, segment: SegmentLayout, height: 
 
 /**
  * Whether rows of A are better read where they lie. One element per row and step is read: neighbours along K share cache lines, but many
- * rows far apart overflow the sets of the caches (a row of 4096 bytes puts all rows of a tile into one), which costs more than packing
- * once per 2048 columns.
+ * rows far apart overflow the sets of the caches (a row of 4096 bytes puts all rows of a tile into one) and take a page each, which costs
+ * more than packing once per 2048 columns. Shorter rows cost less than packing them, whose reads wait for memory.
  */
 function readsRows(a: InPlace, part: ContractionClass, k: number, machine: Machine, width: number): boolean {
   if (part.n <= 4 * width) return true;
   if (Math.abs(a.depthStep) > 4) return false;
+  if (Math.abs(a.panelStep) < PAGE) return true;
   const bytes = part.m * k * 4;
   return bytes <= machine.caches[1] / 4 && Math.abs(a.panelStep) % 1024 !== 0;
 }

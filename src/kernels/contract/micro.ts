@@ -6,6 +6,9 @@ import { flag, leafParameters, leafVariable, leafVector, type Output, tableEntry
 import type { Table } from "./tables.ts";
 import type { Writers } from "./writers.ts";
 
+/** Bytes of a cache line. */
+const LINE = 64;
+
 export interface MicroShape {
   readonly height: number;
   readonly vectors: number;
@@ -47,6 +50,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
     ...leafParameters(output.leaves),
   } as const;
   return module.define(name, parameters, (k, p) => {
+    if (writers !== undefined && writers.spread === undefined) prefetchTile(k, p, shape, output);
     const sums = shape.aside === undefined ? multiplyTile(k, shape, p) : addAside(k, shape, shape.aside, p.a);
     const inTile = (row: number, v: number) => at(p.tile, undefined, (row * vectors + v) * vectorBytes);
     if (writers === undefined) {
@@ -57,12 +61,11 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       return;
     }
     const direct = () => {
-      const rowOffset = Array.from({ length: height }, (_, row) => k.let(tableEntry(p.rows, output.rows, output.rowColumn, row), "row"));
-      const place = (row: number, v: number) =>
-        at(p.c, k.let(add(rowOffset[row]!, tableEntry(p.columns, output.columns, output.columnColumn, v * lanes)), "place"));
-      const places = grid(height, vectors, place);
+      const starts = columnStarts(k, p, vectors, output);
+      // Read from the table for each vector: that many places would not stay in registers.
+      const place = (row: number, v: number) => at(starts[v]!, tableEntry(p.rows, output.rows, output.rowColumn, row));
       whenFlag(k, p.flags, flag.add, output.adds, () =>
-        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, loadVector(places[row]![v]!)))),
+        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, loadVector(place(row, v))))),
       );
       whenFlag(k, p.flags, flag.finish, output.finishes, () =>
         each(height, vectors, (row, v) => {
@@ -72,7 +75,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
           k.set(sums[row]![v]!, output.finish!(k, sums[row]![v]!, leaves, p.params));
         }),
       );
-      each(height, vectors, (row, v) => k.store(places[row]![v]!, sums[row]![v]!));
+      each(height, vectors, (row, v) => k.store(place(row, v), sums[row]![v]!));
     };
     const isDirect = ne(and(p.flags, flag.direct), 0);
     const through = (writer: string) => {
@@ -94,6 +97,35 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       () => through(spread),
       () => through(writers.edge),
     );
+  });
+}
+
+/** Where the vectors of a tile's columns begin, in row 0 of the output. */
+function columnStarts(
+  k: FunctionBuilder,
+  { c, columns }: { readonly c: Variable; readonly columns: Variable },
+  vectors: number,
+  output: Output,
+): Variable[] {
+  return Array.from({ length: vectors }, (_, v) =>
+    k.let(advance(c, tableEntry(columns, output.columns, output.columnColumn, v * k.machine.lanes)), "start"),
+  );
+}
+
+/** Asks for the lines that the tile will be written to, which arrive while it is computed: else as many stores as a processor remembers wait for them. */
+function prefetchTile(
+  k: FunctionBuilder,
+  p: { readonly c: Variable; readonly rows: Variable; readonly columns: Variable; readonly flags: Variable },
+  { height, vectors }: MicroShape,
+  output: Output,
+): void {
+  const { lanes } = k.machine;
+  k.if(ne(and(p.flags, flag.direct), 0), () => {
+    const starts = columnStarts(k, p, vectors, output);
+    each(height, vectors, (row, v) => {
+      const place = tableEntry(p.rows, output.rows, output.rowColumn, row);
+      for (let byte = 0; byte < lanes * 4; byte += LINE) k.prefetchForWriting(at(starts[v]!, place, byte));
+    });
   });
 }
 

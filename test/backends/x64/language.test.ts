@@ -281,6 +281,17 @@ describe.each(here)("%s", (name: MachineName) => {
     expect(exact[0]).toBe(2 ** -24);
   });
 
+  it("a hint may point anywhere and changes nothing", () => {
+    const { f32, run } = harness((k, p) => {
+      k.prefetchForWriting(v.at(p));
+      k.prefetchForWriting(v.at(v.advance(p, 1 << 30), v.i32(-4), 64));
+      k.store(v.at(p, undefined, 4), v.load(v.at(p)));
+    }, machine);
+    f32.set([7, 8, 9]);
+    run();
+    expect([...f32.subarray(0, 3)]).toEqual([7, 7, 9]);
+  });
+
   it("look-ups take the table's lane that the low bits of each index say", () => {
     const list = pairs(ints);
     const table = Array.from({ length: lanes }, (_, lane) => 100 - lane);
