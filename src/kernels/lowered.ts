@@ -26,6 +26,8 @@ export interface LoweredNest extends Phase {
    */
   readonly before?: readonly Phase[];
   readonly sharedBytes?: number;
+  /** The output must be all zeros before the first phase: what stays zero is not written. */
+  readonly clears?: boolean;
   readonly scratchBytes: number;
   /** Slices must run in order on one thread (scatter-add: two may add to one element). */
   readonly sequential: boolean;

@@ -172,17 +172,21 @@ const sharedSpan: Span = { of: "shared", start: 0, end: 1 };
 
 /** What a program does, in order: every unit's kernels, and zeros before those that add up. */
 export function piecesOf(units: readonly LoweredUnit[], buffers: readonly Operand[], module: ModuleBuilder, reach: Reach): Piece[] {
-  const clear = defineClear(
-    units.flatMap(({ unit }) => unit.steps),
-    module,
-  );
-  return units.flatMap(({ unit, kernels }) => {
+  const clear = units.some((unit) => clearedBy(unit).length > 0) ? defineClear(module) : "";
+  return units.flatMap((lowered) => {
+    const { unit, kernels } = lowered;
     if (unit.group !== undefined) return [groupPiece(unit.group, kernels, buffers, reach)];
-    const clears = unit.steps.flatMap((step) =>
-      step.clear ? [clearing(clear, byteLength(buffers[step.writes]!), reach.span(step.writes), (k) => reach.address(k, step.writes))] : [],
+    const clears = clearedBy(lowered).map((buffer) =>
+      clearing(clear, byteLength(buffers[buffer]!), reach.span(buffer), (k) => reach.address(k, buffer)),
     );
     return [...clears, ...kernels.flatMap((kernel) => kernelPieces(kernel, reach))];
   });
+}
+
+/** Buffers that are to hold zeros before a unit begins. */
+function clearedBy({ unit, kernels }: LoweredUnit): number[] {
+  const bySteps = unit.steps.filter(({ clear }) => clear).map(({ writes }) => writes);
+  return [...new Set([...bySteps, ...kernels.filter(({ lowered }) => lowered.clears === true).flatMap(({ writes }) => writes)])];
 }
 
 function kernelPieces({ reads, writes, lowered }: UnitKernel, reach: Reach): Piece[] {
@@ -255,9 +259,8 @@ function clearing(clear: string, bytes: number, span: Span, address: (k: Functio
   };
 }
 
-/** A function that fills bytes [from, to) with zeros, where a step needs one. */
-function defineClear(steps: readonly Step[], module: ModuleBuilder): string {
-  if (!steps.some((step) => step.clear)) return "";
+/** A function that fills bytes [from, to) with zeros. */
+function defineClear(module: ModuleBuilder): string {
   const step = module.machine.lanes * 4;
   return module.define("clear", { start: "pointer", from: "i32", to: "i32" }, (k, { start, from, to }) => {
     k.loop(from, to, step, (i) => k.store(v.at(start, i), v.constant("vf32", 0)));

@@ -1,10 +1,11 @@
 // Emits a contraction: by the algorithm that suits its windows, or class by class of the free axes' residues.
+import type { Nest } from "../../formula/nest.ts";
 import type { ModuleBuilder } from "../builder.ts";
 import type { Variable } from "../language.ts";
 import { entryParameters, functionName, type LoweredNest } from "../lowered.ts";
 import { max, min, operation, sub } from "../values.ts";
 import { type LoweredClass, lowerClass } from "./class.ts";
-import type { ContractionPlan } from "./plan.ts";
+import type { ContractionClass, ContractionPlan } from "./plan.ts";
 import { canSpread, lowerSpread } from "./spread.ts";
 import { canEmit, lowerWinograd } from "./winograd/engine.ts";
 import { canEmitGradient, lowerGradient } from "./winograd/gradient.ts";
@@ -18,10 +19,13 @@ export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): 
   if (windows !== undefined && canSpread(windows, module.machine)) return lowerSpread(windows, module);
   const gradient = findGradientWindows(plan);
   if (gradient !== undefined && canEmitGradient(gradient) && paysOff(gradient, module.machine)) return lowerGradient(gradient, module);
-  const classes = plan.classes.filter((part) => part.batch * part.m * part.n > 0).map((part) => lowerClass(plan, part, module));
+  const planned = plan.classes.filter((part) => elementsOf(part) > 0);
+  const clears = isMostlyZeros(plan.nest, planned);
+  const classes = (clears ? planned.filter(hasProducts) : planned).map((part) => lowerClass(plan, part, module));
   const [only] = classes;
   const common = {
     scratchBytes: Math.max(64, ...classes.map((part) => part.scratchBytes)),
+    clears,
     sequential: false,
     notes: classes.map((part) => part.note),
   };
@@ -34,6 +38,20 @@ export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): 
   const setup = classes.reduce((sum, part) => sum + part.setup, 0);
   const entry = only !== undefined && classes.length === 1 ? only.entry : defineDispatch(plan, classes, module);
   return { ...common, ...phaseOf(entry, slices, plan.flops / flopsPerWork, setup) };
+}
+
+const elementsOf = ({ batch, m, n }: ContractionClass): number => batch * m * n;
+const hasProducts = ({ segments }: ContractionClass): boolean => segments.some(({ k }) => k > 0);
+
+/**
+ * Whether the output had better be cleared first, whole vectors at a time, because classes without products make up at least half of it:
+ * each lies scattered over the output, an element here and there. A step that writes only a part of its buffer must leave the rest alone.
+ */
+function isMostlyZeros({ output, epilogue }: Nest, planned: readonly ContractionClass[]): boolean {
+  if (epilogue !== undefined || output.accumulate || output.inPlace === true) return false;
+  const elements = (parts: readonly ContractionClass[]) => parts.reduce((sum, part) => sum + elementsOf(part), 0);
+  const [all, multiplied] = [elements(planned), elements(planned.filter(hasProducts))];
+  return multiplied > 0 && multiplied <= all / 2 && all === output.shape.reduce((product, extent) => product * extent, 1);
 }
 
 /** The function that hands each class its part of the slices. */

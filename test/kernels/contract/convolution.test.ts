@@ -38,3 +38,18 @@ describe.each(Object.entries(shapes))("convolution, %s", (_, shape) => {
     }
   });
 });
+
+it("an output that is mostly out of the products' reach is cleared, and only then", () => {
+  const clears = (shape: Shape) => {
+    const nest = nestsOf(shape)["gradient by x"]!;
+    return runContraction(
+      nest,
+      nest.operands.map((operand, position) => integers(sizeOf(operand), position + 1)),
+      [],
+    )?.clears;
+  };
+  expect(clears(shapes["1×1, stride 2"]!)).toBe(true);
+  expect(clears(shapes["stride beyond the kernel"]!)).toBe(true);
+  expect(clears(shapes["stride 2"]!)).toBe(false);
+  expect(clears(shapes["1×1"]!)).toBe(false);
+});

@@ -18,6 +18,8 @@ export interface Run {
   readonly result: Float32Array;
   /** Areas whose surroundings, or inputs whose contents, were changed. */
   readonly damaged: readonly string[];
+  /** The output was to hold zeros. */
+  readonly clears: boolean;
   readonly notes: readonly string[];
 }
 
@@ -48,6 +50,7 @@ export function runContraction(
   });
   const [out, paramsAt, scratch, shared] = places.slice(-4) as [number, number, number, number];
   if (before !== undefined) floats.set(before, out / 4);
+  if (lowered.clears === true) floats.fill(0, out / 4, out / 4 + sizeOf(nest.output));
   floats.set(params, paramsAt / 4);
   if (lowered.slices > 0) {
     const areas = [out, paramsAt, scratch, ...(lowered.sharedBytes === undefined ? [] : [shared])];
@@ -73,7 +76,7 @@ export function runContraction(
   for (let at = 0; at < 1024; at += 4) if (words[at / 4] !== guard) damaged.push(`before all − ${1024 - at}`);
   const result = floats.slice(out / 4, out / 4 + sizeOf(nest.output));
   release();
-  return { result, damaged, notes: lowered.notes };
+  return { result, damaged, clears: lowered.clears === true, notes: lowered.notes };
 }
 
 /** What the nest means. */
