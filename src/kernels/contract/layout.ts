@@ -85,7 +85,7 @@ export function layoutClass(
     const costs = segments.map((segment) => {
       const place = side === "a" ? inPlace(segment.a, segment.extents, panel, roles.k) : undefined;
       const isRead = place !== undefined && readsRows(place, part, segment.k, machine, width);
-      return isRead ? 0 : packingOf(segment[side], segment.extents, panel, roles.k, lanes);
+      return isRead ? packing.read : packingOf(segment[side], segment.extents, panel, roles.k, lanes);
     });
     return Math.max(0, ...costs);
   };

@@ -188,15 +188,19 @@ function plainAxis(axes: readonly number[], without: readonly number[], { extent
 
 /**
  * Cycles, estimated for 16 lanes on a core with one multiply-add per cycle: transforms of one tile's channels (a vector) with their
- * copies, of one input's filters for a vector of outputs, and how much of the peak the products of each way reach.
+ * copies, of one input's filters for a vector of outputs (and of the way to memory and back, where all of them together are more than the
+ * caches hold), and how much of the peak the products of each way reach.
  */
-const cost = { input: 250, output: 250, filter: 250, direct: 0.8, products: 0.85 } as const;
+const cost = { input: 250, output: 250, filter: 250, filterInMemory: 600, direct: 0.8, products: 0.85 } as const;
 
 /** Bytes that the unfinished sums of a gradient by filters may take. */
 const mostSums = 12 * 2 ** 20;
 
 /** Whether the fewer products pay for the transforms. */
-export function paysOff(found: WinogradPlan | WinogradGradientPlan, { lanes, winograd = true }: Machine): boolean {
+export function paysOff(
+  found: WinogradPlan | WinogradGradientPlan,
+  { lanes, winograd = true, streamed = Number.POSITIVE_INFINITY }: Machine,
+): boolean {
   const { rows, columns, images, inputs, outputs } = found;
   if (!winograd || rows.taps !== size.taps || columns.taps !== size.taps) return false;
   const products = rows.outputs * columns.outputs * images.extent * inputs.extent * outputs.extent * size.taps ** 2;
@@ -208,5 +212,7 @@ export function paysOff(found: WinogradPlan | WinogradGradientPlan, { lanes, win
   const transformed = tiles * (vectors(inputs.extent) * cost.input + vectors(outputs.extent) * cost.output);
   // The gradient's sums go through memory instead of filters.
   if ("upstream" in found && size.products ** 2 * outputs.extent * inputs.extent * 4 > mostSums) return false;
-  return multiplied + transformed + vectors(outputs.extent) * inputs.extent * cost.filter < 0.85 * direct;
+  const leavesCaches = size.products ** 2 * outputs.extent * inputs.extent * 4 > streamed;
+  const filters = vectors(outputs.extent) * inputs.extent * (cost.filter + (leavesCaches ? cost.filterInMemory : 0));
+  return multiplied + transformed + filters < 0.85 * direct;
 }
