@@ -11,6 +11,19 @@ import * as v from "./values.ts";
 /** Readable bytes that the memory plan guarantees on both sides of every buffer. */
 const slack = 128;
 
+/** Elements between lanes at most for lanes to be picked out of whole vectors. */
+const mostApart = 4;
+
+/**
+ * Whether lanes `along` elements apart are read as whole vectors. All vectors together must stay within reach of the first lane, which
+ * alone may be valid, or, where every lane is, of the last.
+ */
+export function readsVectors(along: number, checked: boolean, { lanes, size }: { readonly lanes: number; readonly size: number }): boolean {
+  if (along === 1) return true;
+  if (along === -1) return !checked;
+  return along > 1 && along <= mostApart && (!checked || (along * lanes - 1) * size <= slack);
+}
+
 export class LoadWriter {
   readonly #k: FunctionBuilder;
   readonly #nest: Nest;
@@ -34,13 +47,12 @@ export class LoadWriter {
     const checks = access.checks.filter(
       (check) => this.dependsOn(check.index, lanes.axis) && !(check.linear && this.#scope.holds(check.index, check.dimension)),
     );
-    const reach = (2 * this.#k.machine.lanes - 1) * access.size;
-    const regular = along === 1 || (along === -1 && checks.length === 0) || (along === 2 && reach <= slack);
+    const regular = readsVectors(along, checks.length > 0, { lanes: this.#k.machine.lanes, size: access.size });
     if (!regular || checks.length > 1 || checks.some((check) => !check.linear))
       return this.#typed(load, this.#gathered(load, access, lanes));
     const [check] = checks;
     const { address, valid } = this.#indices.address(access, check && { check, axis: lanes.axis });
-    const value = this.#vector(access, address, along, valid === undefined && check === undefined);
+    const value = this.#vector(access, address, along, valid === undefined && check === undefined, lanes.count);
     const mask = check && condition(check);
     const both = valid === undefined ? mask : mask === undefined ? valid : v.and(valid, mask);
     return this.#typed(load, both === undefined ? value : v.select(both, value, load.fill));
@@ -74,7 +86,7 @@ export class LoadWriter {
     return result!;
   }
 
-  #vector(access: Access, address: Address, along: number, share: boolean): Value {
+  #vector(access: Access, address: Address, along: number, share: boolean, count: number | undefined): Value {
     const { lanes } = this.#k.machine;
     const type = access.memory === "f32" ? "vf32" : "vi32";
     const order = (source: (lane: number) => number) => Array.from({ length: lanes }, (_, lane) => source(lane));
@@ -89,18 +101,30 @@ export class LoadWriter {
         order((lane) => lanes - 1 - lane),
       );
     }
-    // Every second element: neighbours at an odd distance read the same two vectors.
-    const odd = share && address.offset >= access.size && (address.offset / access.size) % 2 === 1 ? 1 : 0;
-    const [low, high] = [0, lanes].map((skip) => {
-      const place = { ...address, offset: address.offset + (skip - odd) * access.size };
-      if (!share || place.base.op !== "variable") return read(place);
+    // Every second (third, fourth) element: neighbours at other distances read the same vectors.
+    const phase = share ? Math.max(0, address.offset / access.size) % along : 0;
+    const element = (lane: number) => along * lane + phase;
+    const vectors = Math.ceil((element((count ?? lanes) - 1) + 1) / lanes);
+    const parts = Array.from({ length: vectors }, (_, part) => {
+      const place = { ...address, offset: address.offset + (part * lanes - phase) * access.size };
+      if (!share || place.base.op !== "variable") return this.#k.let(read(place), "r");
       return this.#scope.sharedVector(`${place.base.id} ${place.offset} ${access.memory}`, () => read(place));
     });
-    return v.shuffle(
-      low!,
-      high!,
-      order((lane) => 2 * lane + odd),
+    const [first, second = first, ...others] = parts as [Value, ...Value[]];
+    const early = v.shuffle(
+      first,
+      second,
+      order((lane) => element(lane) % (2 * lanes)),
     );
+    return others.reduce((picked, part, number) => {
+      const start = (number + 2) * lanes;
+      const isHere = (lane: number) => element(lane) >= start && element(lane) < start + lanes;
+      return v.shuffle(
+        picked,
+        part,
+        order((lane) => (isHere(lane) ? lanes + element(lane) - start : lane)),
+      );
+    }, early);
   }
 
   /** From what lies in memory to the type the expression has. */

@@ -4,6 +4,7 @@ import type { Access } from "./access.ts";
 import { accessOf, allScalars, childrenOf, findsPositions, resultsOf } from "./access.ts";
 import { Interner } from "./intern.ts";
 import type { Machine } from "./language.ts";
+import { readsVectors } from "./loads.ts";
 import { contiguous, storesOf } from "./stores.ts";
 
 export interface LoopPlan {
@@ -134,7 +135,9 @@ function vectorCost(nest: Nest, facts: Facts, axis: number | undefined, machine:
       ({ index }) => index.kind === "affine" && index.terms.some((term) => term.axis === axis),
     ).length;
     const gathers =
-      (irregular[position]! & bit) !== 0 || ![0, 1, -1, 2].includes(along) || laneChecks > 1 || (along === 0 && laneChecks > 0);
+      (irregular[position]! & bit) !== 0 ||
+      laneChecks > 1 ||
+      (along === 0 ? laneChecks > 0 : !readsVectors(along, laneChecks > 0, { lanes, size: access.size }));
     total += gathers ? 3 * lanes : Math.abs(along) + 4 * laneChecks;
   });
   const steps = Math.ceil(extent / lanes) * lanes;

@@ -103,6 +103,25 @@ for (const [name, formula, inputs, attributes] of cases) {
   });
 }
 
+test("lanes picked out of whole vectors: strides, phases, lengths and borders", () => {
+  const wrong: string[] = [];
+  for (const s of [2, 3, 4, 5])
+    for (const length of [s + 1, 11, 5 * s + 2, 16 * s, 16 * s + 3, 75])
+      for (const pad of [0, 1])
+        for (const dtype of ["float32", "uint8"] as const) {
+          const x = tensor([3, length], dtype);
+          for (const formula of ["y[r, i] = max[p < k](x[r, i*s + p - pad])", "y[r, i] = x[r, i*s + 1 - pad] - x[r, i*s - pad]"]) {
+            const sizes = formula.includes("k") ? { s, pad, k: 3 } : { s, pad };
+            const { program, arrays } = programOf(formula, { x }, { sizes });
+            const step = program.steps[0]!;
+            const inOrder = step.reads.map((read) => arrays[read]!);
+            const found = check(step.nest, inOrder);
+            if (found !== "") wrong.push(`${formula} of ${length}, ${s} apart, ${pad} beyond, ${dtype}: ${found}`);
+          }
+        }
+  expect(wrong).toEqual([]);
+});
+
 test("canonical nests have as few axes as they can", () => {
   const axes = (formula: string, inputs: Readonly<Record<string, Tensor>>, attributes?: Attributes) => {
     const { nest } = canonicalise(programOf(formula, inputs, attributes).program.steps[0]!.nest);
