@@ -1,4 +1,4 @@
-// The steps of the vector axis at which no border is near: there range checks along it hold for every lane and every window position.
+// The steps of an axis at which no border is near: there range checks along it hold for every lane and every window position.
 import type { AffineIndex, Inside, Nest } from "../formula/nest.ts";
 import { allScalars } from "./access.ts";
 
@@ -10,8 +10,8 @@ export interface Interior {
   readonly insides: readonly Inside[];
 }
 
-/** Undefined when nothing is checked along the axis or the interior is shorter than two vectors. */
-export function interiorOf(nest: Nest, axis: number, lanes: number): Interior | undefined {
+/** Undefined when nothing is checked along the axis or the interior has fewer steps than `least`. */
+export function interiorOf(nest: Nest, axis: number, least: number): Interior | undefined {
   const insides: Inside[] = [];
   let [from, to] = [0, nest.axes[axis]!.extent];
   const take = (index: AffineIndex, extent: number) => {
@@ -27,7 +27,7 @@ export function interiorOf(nest: Nest, axis: number, lanes: number): Interior | 
     const first = Math.max(0, Math.ceil(-low / along));
     const end = Math.floor((extent - 1 - high) / along) + 1;
     // A check that cuts too much away is left as it is.
-    if (Math.min(to, end) - Math.max(from, first) < 2 * lanes) return;
+    if (Math.min(to, end) - Math.max(from, first) < least) return;
     [from, to] = [Math.max(from, first), Math.min(to, end)];
     insides.push({ kind: "inside", index: [index], extents: [extent], type: "bool" });
   };

@@ -39,9 +39,21 @@ export function outerLoops(context: LoopContext, axes: readonly number[], given:
   k.loop(range?.from ?? 0, range?.to ?? nest.axes[axis]!.extent, 1, (i) => {
     e.bind([{ axis, value: i }], () => {
       hoistAll(context);
-      outerLoops(context, rest, given.slice(1), write);
+      if (rest.length > 0) outerLoops(context, rest, given.slice(1), write);
+      else awayFromBorders(context, axis, i, write);
     });
   });
+}
+
+/** Runs without range checks along a scalar axis where no border is near it: most rows of a padded image. */
+function awayFromBorders({ k, e, nest }: LoopContext, axis: number, step: Value, write: () => void): void {
+  const interior = interiorOf(nest, axis, Math.ceil(nest.axes[axis]!.extent * 0.75));
+  if (interior === undefined) {
+    write();
+    return;
+  }
+  const { from, to, insides } = interior;
+  k.if(v.ltUnsigned(v.sub(step, from), to - from), () => e.assuming(insides, write), write);
 }
 
 /** Loops over the free axes in order, then the map or reduction at each point (or vector of points). */
@@ -91,7 +103,7 @@ function vectorLoop(context: LoopContext, axis: number, range: Range): void {
     k.loop(from, stop, step, (i) => bind(i, unroll, true));
     return stop;
   };
-  const middle = overlaps ? interiorOf(nest, axis, lanes) : undefined;
+  const middle = overlaps ? interiorOf(nest, axis, 2 * lanes) : undefined;
   if (middle === undefined) {
     singles(plan.unroll > 1 ? blocks(range.from, full, plan.unroll) : range.from, full);
   } else {

@@ -127,6 +127,17 @@ const foldable: { readonly [op: string]: (a: number, b: number) => number } = {
   and: (a, b) => a & b,
 };
 
+const comparable: { readonly [op: string]: (a: number, b: number) => boolean } = {
+  eq: (a, b) => a === b,
+  ne: (a, b) => a !== b,
+  lt: (a, b) => a < b,
+  le: (a, b) => a <= b,
+  gt: (a, b) => a > b,
+  ge: (a, b) => a >= b,
+  ltUnsigned: (a, b) => a >>> 0 < b >>> 0,
+  geUnsigned: (a, b) => a >>> 0 >= b >>> 0,
+};
+
 /** Folds only integer arithmetic and neutral elements: float semantics (−0, NaN, rounding) stay as written. */
 function folded(op: OperationName, args: readonly Value[]): Value | undefined {
   const [a, b, c] = args as [Value, Value, Value];
@@ -139,6 +150,9 @@ function folded(op: OperationName, args: readonly Value[]): Value | undefined {
   if (elementOf[a.type] !== "i32" || b === undefined) return undefined;
   const fold = foldable[op];
   if (fold !== undefined && a.op === "constant" && b.op === "constant") return { ...a, value: fold(a.value, b.value) };
+  const compare = comparable[op];
+  if (compare !== undefined && a.op === "constant" && b.op === "constant")
+    return constant(typeLike("bool", a.type), compare(a.value, b.value) ? 1 : 0);
   if (op === "add" && isConstant(a, 0)) return b;
   if ((op === "add" || op === "sub") && isConstant(b, 0)) return a;
   if (op === "add" && a.op === "constant") return { op, type: a.type, args: [b, a], immediate: [] };

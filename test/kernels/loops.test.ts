@@ -111,7 +111,7 @@ test("lanes picked out of whole vectors: strides, phases, lengths and borders", 
         for (const dtype of ["float32", "uint8"] as const) {
           const x = tensor([3, length], dtype);
           for (const formula of ["y[r, i] = max[p < k](x[r, i*s + p - pad])", "y[r, i] = x[r, i*s + 1 - pad] - x[r, i*s - pad]"]) {
-            const sizes = formula.includes("k") ? { s, pad, k: 3 } : { s, pad };
+            const sizes: Record<string, number> = formula.includes("k") ? { s, pad, k: 3 } : { s, pad };
             const { program, arrays } = programOf(formula, { x }, { sizes });
             const step = program.steps[0]!;
             const inOrder = step.reads.map((read) => arrays[read]!);
