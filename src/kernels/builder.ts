@@ -133,7 +133,12 @@ export class FunctionBuilder {
 
   /** Says that what lies at the address will soon be written. */
   prefetchForWriting(address: Address): void {
-    this.#block.push({ kind: "prefetch", address });
+    this.#block.push({ kind: "prefetch", address, write: true });
+  }
+
+  /** Says that what lies at the address will soon be read. */
+  prefetch(address: Address): void {
+    this.#block.push({ kind: "prefetch", address, write: false });
   }
 
   /** for (i = start; i < end; i += step). With constant bounds of at most one step there is no loop. */

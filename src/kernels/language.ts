@@ -143,10 +143,11 @@ export interface AwaitStatement {
   readonly value: Value;
 }
 
-/** A hint without effect on results: what lies at the address will soon be written. Any address may be given. */
+/** A hint without effect on results: what lies at the address will soon be read, or written. Any address may be given. */
 export interface PrefetchStatement {
   readonly kind: "prefetch";
   readonly address: Address;
+  readonly write: boolean;
 }
 
 /** Shown in listings only. */

@@ -24,7 +24,7 @@ function printStatement(statement: Statement, indent: string): string[] {
     case "set":
       return [`${indent}${statement.variable.name} = ${printValue(statement.value)}`];
     case "prefetch":
-      return [`${indent}prefetch ${printAddress(statement.address)} to write`];
+      return [`${indent}prefetch ${printAddress(statement.address)}${statement.write ? " to write" : ""}`];
     case "store": {
       const count = statement.count === undefined ? "" : ` first ${printValue(statement.count)}`;
       const how = statement.stream ? " past the caches" : "";

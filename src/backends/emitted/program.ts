@@ -4,7 +4,7 @@ import type { KernelSteps, RowGroup, Unit } from "../../compiler/graph.ts";
 import { exactNumbers, keyOfNest } from "../../compiler/graph.ts";
 import { byteLength } from "../../compiler/memory.ts";
 import { type MergedStep, mergeSteps } from "../../compiler/merge.ts";
-import type { Operand, Program, Step } from "../../formula/nest.ts";
+import type { Operand, Program } from "../../formula/nest.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
 import type { KernelModule, Value } from "../../kernels/language.ts";
 import { lowerNest } from "../../kernels/lower.ts";

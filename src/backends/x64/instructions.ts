@@ -162,6 +162,7 @@ export const instructions = {
   rdtsc: legacy("", [0x0f, 0x31]),
   pause: legacy("", [0xf3, 0x90]),
   syscall: legacy("", [0x0f, 0x05]),
+  prefetcht0: legacy("m", [0x0f, 0x18], { digit: 1, pointer: "byte ptr ", wide: false }),
   prefetchw: legacy("m", [0x0f, 0x0d], { digit: 1, pointer: "byte ptr ", wide: false }),
   sfence: legacy("", [0x0f, 0xae, 0xf8]),
   lock_add: legacy("mr", [0x01], { prefix: 0xf0 }),

@@ -44,7 +44,7 @@ function selectStatement(s: Selector, statement: Statement): void {
       s.value(statement.value, s.variable(statement.variable));
       return;
     case "prefetch":
-      s.put("prefetchw", [s.address(statement.address)]);
+      s.put(statement.write ? "prefetchw" : "prefetcht0", [s.address(statement.address)]);
       return;
     case "store":
       selectStore(s, statement);

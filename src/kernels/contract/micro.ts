@@ -1,6 +1,6 @@
 // Emits the register-tiled micro-kernel: the products of one tile, kept in registers, then finished and stored.
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
-import type { Value, Variable } from "../language.ts";
+import type { Address, Value, Variable } from "../language.ts";
 import { add, advance, and, at, constant, fma, loadSplat, loadVector, ne } from "../values.ts";
 import { flag, leafParameters, leafVariable, leafVector, type Output, tableEntry, tileParameters, whenFlag } from "./output.ts";
 import type { Table } from "./tables.ts";
@@ -50,7 +50,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
     ...leafParameters(output.leaves),
   } as const;
   return module.define(name, parameters, (k, p) => {
-    if (writers !== undefined && writers.spread === undefined) prefetchTile(k, p, shape, output);
+    if (writers !== undefined && output.step === 1) prefetchTile(k, p, shape, output);
     const sums = shape.aside === undefined ? multiplyTile(k, shape, p) : addAside(k, shape, shape.aside, p.a);
     const inTile = (row: number, v: number) => at(p.tile, undefined, (row * vectors + v) * vectorBytes);
     if (writers === undefined) {
@@ -61,7 +61,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       return;
     }
     const direct = () => {
-      const starts = columnStarts(k, p, vectors, output);
+      const starts = columnStarts(k, p.c, p.columns, vectors, { table: output.columns, column: output.columnColumn });
       // Read from the table for each vector: that many places would not stay in registers.
       const place = (row: number, v: number) => at(starts[v]!, tableEntry(p.rows, output.rows, output.rowColumn, row));
       whenFlag(k, p.flags, flag.add, output.adds, () =>
@@ -100,34 +100,47 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
   });
 }
 
-/** Where the vectors of a tile's columns begin, in row 0 of the output. */
-function columnStarts(
-  k: FunctionBuilder,
-  { c, columns }: { readonly c: Variable; readonly columns: Variable },
-  vectors: number,
-  output: Output,
-): Variable[] {
+/** Where the vectors of a tile's columns begin, in row 0 of a tensor that starts at `origin`. */
+function columnStarts(k: FunctionBuilder, origin: Value, columns: Value, vectors: number, { table, column }: Placed): Variable[] {
   return Array.from({ length: vectors }, (_, v) =>
-    k.let(advance(c, tableEntry(columns, output.columns, output.columnColumn, v * k.machine.lanes)), "start"),
+    k.let(advance(origin, tableEntry(columns, table, column, v * k.machine.lanes)), "start"),
   );
 }
 
-/** Asks for the lines that the tile will be written to, which arrive while it is computed: else as many stores as a processor remembers wait for them. */
+/** A tensor's column in a table. */
+interface Placed {
+  readonly table: Table;
+  readonly column: number;
+}
+
+/**
+ * Asks for the lines that the tile will be written to, and for those that its epilogue reads: they arrive while it is computed. Else as many
+ * stores as a processor remembers wait for theirs, and the epilogue for each of its own.
+ */
 function prefetchTile(
   k: FunctionBuilder,
-  p: { readonly c: Variable; readonly rows: Variable; readonly columns: Variable; readonly flags: Variable },
+  p: TileVariables,
   { height, vectors }: MicroShape,
-  output: Output,
+  { rows, columns, rowColumn, columnColumn, leaves, finishes }: Output,
 ): void {
-  const { lanes } = k.machine;
+  const lines = (origin: Value, row: number, column: number, ask: (address: Address) => void) => {
+    const starts = columnStarts(k, origin, p.columns, vectors, { table: columns, column });
+    each(height, vectors, (r, v) => {
+      for (let byte = 0; byte < k.machine.lanes * 4; byte += LINE) ask(at(starts[v]!, tableEntry(p.rows, rows, row, r), byte));
+    });
+  };
   k.if(ne(and(p.flags, flag.direct), 0), () => {
-    const starts = columnStarts(k, p, vectors, output);
-    each(height, vectors, (row, v) => {
-      const place = tableEntry(p.rows, output.rows, output.rowColumn, row);
-      for (let byte = 0; byte < lanes * 4; byte += LINE) k.prefetchForWriting(at(starts[v]!, place, byte));
+    lines(p.c, rowColumn, columnColumn, (address) => k.prefetchForWriting(address));
+    whenFlag(k, p.flags, flag.finish, finishes, () => {
+      leaves.forEach((leaf, position) => {
+        if (leaf.kind === "load" && leaf.along === "output")
+          lines(leafVariable(p, position), leaf.rowColumn, leaf.columnColumn, (address) => k.prefetch(address));
+      });
     });
   });
 }
+
+type TileVariables = { readonly [name in keyof typeof tileParameters]: Variable };
 
 /**
  * Advances a and b over `depth` steps of K and gives the sums, rows × vectors. K is not unrolled: V8 moves all loads of a block to its

@@ -133,6 +133,7 @@ const onlyMemory: readonly InstructionName[] = [
   "vpmovdw_store",
   "kmovw_store",
   "vmovntps",
+  "prefetcht0",
   "prefetchw",
   "lock_add",
   "lock_xadd",

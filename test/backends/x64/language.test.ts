@@ -283,8 +283,8 @@ describe.each(here)("%s", (name: MachineName) => {
 
   it("a hint may point anywhere and changes nothing", () => {
     const { f32, run } = harness((k, p) => {
-      k.prefetchForWriting(v.at(p));
-      k.prefetchForWriting(v.at(v.advance(p, 1 << 30), v.i32(-4), 64));
+      k.prefetch(v.at(p));
+      for (const hint of ["prefetch", "prefetchForWriting"] as const) k[hint](v.at(v.advance(p, 1 << 30), v.i32(-4), 64));
       k.store(v.at(p, undefined, 4), v.load(v.at(p)));
     }, machine);
     f32.set([7, 8, 9]);
