@@ -41,7 +41,10 @@ export const shareCalls: Pass = (graph) => {
   return { ...graph, buffers, steps };
 };
 
-/** The places of every expensive expression that several steps compute, in order; of expressions within each other the largest. */
+/**
+ * The places of every expensive expression that several steps compute, in order. Of expressions within each other the largest, unless a
+ * smaller one is nearly all of it and also needed elsewhere: of 1 + tanh x and tanh x, tanh x.
+ */
 function sharedExpressions(graph: StepGraph): Place[][] {
   const writers = writersPerBuffer(graph);
   const isSettled = (buffer: number): boolean => (writers.get(buffer) ?? 0) <= 1;
@@ -51,17 +54,46 @@ function sharedExpressions(graph: StepGraph): Place[][] {
   });
   const users = new Map<string, number>();
   for (const found of keys) for (const key of new Set(found.values())) users.set(key, (users.get(key) ?? 0) + 1);
+  const isShared = (key: string): boolean => (users.get(key) ?? 0) > 1;
+  const uses = usesOf(graph, keys);
   const chosen = new Map<string, Place[]>();
   keys.forEach((found, position) => {
+    /** Whether a shared expression within the node, heavy enough to leave little of it, has more uses. */
+    const holdsBetter = (node: Scalar, most: number, rest: number): boolean =>
+      node.kind === "call" &&
+      node.args.some((arg) => {
+        const key = found.get(arg);
+        const isLight = weightOf(arg) <= rest - LEAST_WEIGHT;
+        if (key === undefined || isLight) return false;
+        return (isShared(key) && (uses.get(key) ?? 0) > most) || holdsBetter(arg, most, rest);
+      });
     const visit = (node: Scalar): void => {
       const key = found.get(node);
-      if (key !== undefined && (users.get(key) ?? 0) > 1) chosen.set(key, [...(chosen.get(key) ?? []), { position, node }]);
+      if (key !== undefined && isShared(key) && !holdsBetter(node, uses.get(key) ?? 0, weightOf(node)))
+        chosen.set(key, [...(chosen.get(key) ?? []), { position, node }]);
       else if (node.kind === "call") node.args.forEach(visit);
     };
     if (found.size > 0) visit(valueOf((graph.steps[position] as Step).nest));
   });
   // Where all other places lie within larger shared expressions, nothing is left to share.
   return [...chosen.values()].filter((found) => found.some(({ position }) => position !== found[0]?.position));
+}
+
+/** How many expressions, and results, of all steps have an expensive expression as an argument, by its key. */
+function usesOf(graph: StepGraph, keys: readonly ReadonlyMap<Scalar, string>[]): Map<string, number> {
+  const uses = new Map<string, number>();
+  keys.forEach((found, position) => {
+    const seen = new Set<Scalar>();
+    const use = (node: Scalar): void => {
+      const key = found.get(node);
+      if (key !== undefined) uses.set(key, (uses.get(key) ?? 0) + 1);
+      if (node.kind !== "call" || seen.has(node)) return;
+      seen.add(node);
+      node.args.forEach(use);
+    };
+    if (found.size > 0) use(valueOf((graph.steps[position] as Step).nest));
+  });
+  return uses;
 }
 
 function writesWhole({ nest: { output, operands }, clear }: Step): boolean {

@@ -42,6 +42,17 @@ describe("calls that several steps compute", () => {
     expect(after.steps.some(({ nest }) => nest.name === "shared by gelu, gradient of gelu by x")).toBe(true);
   });
 
+  it("are shared without what little surrounds them where they are needed by themselves too: tanh of GELU, 1 + tanh and 1 − tanh²", () => {
+    const { before, after } = sharing((upstream) => {
+      const y = gelu(x, "tanh");
+      return [y, ...gradients(y, [x], { upstream })];
+    });
+    expect(calls(before, "tanh")).toBeGreaterThan(2);
+    expect(calls(after, "tanh")).toBe(1);
+    const shared = after.steps.find(({ nest }) => nest.name.startsWith("shared by"))!;
+    expect(shared.nest.body).toMatchObject({ kind: "call", fn: "tanh" });
+  });
+
   it("are read from the step whose whole body they are", () => {
     const { before, after } = sharing((value) => [value.tanh(), value.tanh().mul(3).add(value)]);
     expect(calls(after, "tanh")).toBe(1);
