@@ -34,10 +34,10 @@ const wantedSlices = 8;
 const mostDepthBytes = 16 * 2 ** 20;
 
 /**
- * Cycles, estimated for 16 lanes: per element read in place (again from far away, mostly unnoticed), packed by copying, in pieces, by turning
- * or gathering; per vector of unfinished sums, written and added.
+ * Cycles, for 16 lanes: per element read in place (from far away, mostly unnoticed), packed by copying, in pieces, by turning or gathering
+ * (what waiting for operands of some mebibytes comes to, by samples of products of 1024); per vector of unfinished sums, written and added.
  */
-export const packing = { read: 0.05, copied: 0.15, pieces: 0.4, turned: 0.3, gathered: 2 } as const;
+export const packing = { read: 0.1, copied: 0.8, pieces: 1, turned: 1.2, gathered: 2.5 } as const;
 const cost = { sums: 6, lanes: 16 } as const;
 
 /** The partition with enough slices that repeats the least. */
