@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { type GraphOptions, graphDot, graphMermaid, graphOf, graphSvg, profile, type RunGraph } from "../inspect/index.ts";
 import { writeFileAtomic } from "../io/node.ts";
+import { nonFiniteAsText } from "../util/json.ts";
 import { compiledAt } from "./compiled.ts";
 import { type RecordedSamples, recordPath } from "./recorded.ts";
 import type { Terminal } from "./terminal.ts";
@@ -11,7 +12,7 @@ const formats = {
   svg: graphSvg,
   dot: async (graph) => graphDot(graph),
   mermaid: async (graph) => graphMermaid(graph),
-  json: async (graph) => `${JSON.stringify(graph, null, 2)}\n`,
+  json: async (graph) => `${JSON.stringify(graph, nonFiniteAsText, 2)}\n`,
 } satisfies Record<string, (graph: RunGraph) => Promise<string>>;
 
 export type GraphFormat = keyof typeof formats;

@@ -2,6 +2,7 @@
 
 import pc from "picocolors";
 import stringWidth from "string-width";
+import { nonFiniteAsText } from "../util/json.ts";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -70,7 +71,7 @@ export class Terminal {
 
   /** The result, for programs; written only with --json. */
   result(value: object): void {
-    if (this.json) this.host.stdout.write(`${JSON.stringify(value)}\n`);
+    if (this.json) this.host.stdout.write(`${JSON.stringify(value, nonFiniteAsText)}\n`);
   }
 
   /** Draws a line that the next one replaces. */

@@ -45,7 +45,7 @@ export function stopsText({ ops }: RunCursor, digits = 3, width = 80): string {
   const rows = ops.map((op, n) => [
     String(n + 1),
     op.pass,
-    op.output.updateOf?.name ?? op.path,
+    updatedText(op) ?? op.path,
     op.op.name.replace(/^gradient of /, ""),
     `[${op.output.shape.join(", ")}]`,
   ]);
@@ -58,6 +58,12 @@ export function stopsText({ ops }: RunCursor, digits = 3, width = 80): string {
     return cut([...cells, rangeText(op.output, digits)].join("  "), width).trimEnd();
   };
   return rows.map((row, n) => line(row, ops[n] as RecordedOp)).join("\n");
+}
+
+/** The parameter that an op moves on, and what of its optimizer's state: "hidden.weight", "hidden.weight: m". */
+function updatedText({ output: { updateOf }, inputs }: RecordedOp): string | undefined {
+  const owner = updateOf?.origin === "parameter" ? undefined : inputs.find(({ origin }) => origin === "parameter");
+  return owner === undefined ? updateOf?.name : updateOf && `${owner.name}: ${updateOf.name}`;
 }
 
 /** "-2.4 … 2.9", a single number as it is. */

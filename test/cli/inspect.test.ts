@@ -40,6 +40,7 @@ describe("kasane explain RUN", () => {
     const { out } = await kasane("explain", "run", "--step");
     expect(out).toMatch(/^ 1 {2}forward {3}hidden1 +linearBias +\[8, 3\]/);
     expect(out).toMatch(/^\d+ {2}update +output\.bias +adamStep/m);
+    expect(out).toMatch(/^\d+ {2}update +output\.bias: m +adamFirst/m);
     expect(out.split("\n").every((line) => line.length <= 80)).toBe(true);
     expect((await kasane("explain", "run", "--step", "2")).out).toMatch(/^step 2 of 25, forward: relu in relu1\n {2}y = max\(x, 0\)\n/);
     const backward = await kasane("explain", "run", "--step", "--at", "output.weight.grad[1, 2]");
@@ -148,6 +149,17 @@ describe("kasane graph", () => {
     expect((await kasane("graph", "run", "--time")).out).toMatch(/\d (µs|ms)"/);
     const json = JSON.parse((await kasane("graph", "run", "--format", "json", "--json")).out);
     expect(json.nodes.length).toBeGreaterThan(4);
+  });
+
+  it("writes numbers that are none as what they are", async () => {
+    const source = new URL("../../src/index.ts", import.meta.url).href;
+    const text = `import { parameter, tensor } from ${JSON.stringify(source)};
+const w = parameter(tensor([-1, 4]));
+export default () => w.sqrt().sum().backward();`;
+    await writeFile(join(cwd, "nan.mjs"), text);
+    const { out } = await kasane("graph", "nan.mjs", "--format", "json");
+    expect(out).not.toContain("null");
+    expect(out).toContain('"NaN"');
   });
 });
 
