@@ -10,6 +10,7 @@ import type { KernelModule, Value } from "../../kernels/language.ts";
 import { lowerNest } from "../../kernels/lower.ts";
 import type { LoweredNest, Phase } from "../../kernels/lowered.ts";
 import * as v from "../../kernels/values.ts";
+import { clearing, defineClear } from "./bulk.ts";
 import { aligned, Layout, type Slot, slack, wordsSlot } from "./memory.ts";
 import { type Piece, planSharing, type Span, writeShared } from "./share.ts";
 import type { Heap, Target } from "./target.ts";
@@ -176,9 +177,7 @@ export function piecesOf(units: readonly LoweredUnit[], buffers: readonly Operan
   return units.flatMap((lowered) => {
     const { unit, kernels } = lowered;
     if (unit.group !== undefined) return [groupPiece(unit.group, kernels, buffers, reach)];
-    const clears = clearedBy(lowered).map((buffer) =>
-      clearing(clear, byteLength(buffers[buffer]!), reach.span(buffer), (k) => reach.address(k, buffer)),
-    );
+    const clears = clearedBy(lowered).map((buffer) => clearing(clear, buffer, byteLength(buffers[buffer]!), reach));
     return [...clears, ...kernels.flatMap((kernel) => kernelPieces(kernel, reach))];
   });
 }
@@ -242,27 +241,4 @@ function groupPiece(group: RowGroup, kernels: readonly UnitKernel[], buffers: re
       });
     },
   };
-}
-
-/** Fills a buffer with zeros; its size is rounded up to whole vectors, into the slack. */
-function clearing(clear: string, bytes: number, span: Span, address: (k: FunctionBuilder) => Value): Piece {
-  const block = 2 ** 16;
-  const slices = Math.max(1, Math.ceil(bytes / block));
-  return {
-    slices,
-    perCall: slices,
-    work: bytes / 4,
-    setup: 0,
-    reads: [],
-    writes: [span],
-    write: (k, begin, end) => k.call(clear, [address(k), v.mul(begin, block), v.min(v.mul(end, block), bytes)]),
-  };
-}
-
-/** A function that fills bytes [from, to) with zeros. */
-function defineClear(module: ModuleBuilder): string {
-  const step = module.machine.lanes * 4;
-  return module.define("clear", { start: "pointer", from: "i32", to: "i32" }, (k, { start, from, to }) => {
-    k.loop(from, to, step, (i) => k.store(v.at(start, i), v.constant("vf32", 0)));
-  });
 }

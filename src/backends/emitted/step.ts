@@ -10,10 +10,11 @@ import * as v from "../../kernels/values.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { Cell, HostArray, ListingPart, StepExecutable, StepTimer } from "../backend.ts";
 import { Arena } from "./arena.ts";
+import { copying } from "./bulk.ts";
 import { runCode } from "./executable.ts";
 import { aligned, paramSlot, readSlot, type Slot, slack, slotOf, wordsSlot, writeSlot } from "./memory.ts";
 import { lowerUnits, notesOf, piecesOf, type Reach, scratchOf } from "./program.ts";
-import { type Piece, planSharing, writeShared } from "./share.ts";
+import { planSharing, writeShared } from "./share.ts";
 import type { Heap, LoadedCode, Target } from "./target.ts";
 
 /** Compiled graphs kept for further steps of the same structure. */
@@ -269,24 +270,4 @@ function far(k: FunctionBuilder, base: Value, offset: number): Value {
   let rest = offset;
   for (; rest > reach; rest -= reach) from = k.let(v.advance(from, reach), "far");
   return v.advance(from, rest);
-}
-
-/** Copies a buffer to a cell: whole vectors, into the slack after the last block. */
-function copying(from: number, cell: number, bytes: number, { address, span }: Reach): Piece {
-  const block = 2 ** 16;
-  const slices = Math.max(1, Math.ceil(bytes / block));
-  return {
-    slices,
-    perCall: slices,
-    work: bytes / 4,
-    setup: 0,
-    reads: [span(from)],
-    writes: [span(cell)],
-    write(k, begin, end) {
-      const [source, target] = [k.let(address(k, from), "from"), k.let(address(k, cell), "to")];
-      k.loop(v.mul(begin, block), v.min(v.mul(end, block), bytes), k.machine.lanes * 4, (i) =>
-        k.store(v.at(target, i), v.loadVector(v.at(source, i))),
-      );
-    },
-  };
 }
