@@ -95,6 +95,7 @@ export class Assembler {
 
   #legacy(row: LegacyRow, operands: readonly AssemblyOperand[]): void {
     const placed = placeOperands(row.form, operands, row.digit);
+    if (placed.label !== undefined && this.#jumpsBack(row.opcode, placed.label)) return;
     const registers = operands.filter((operand): operand is Register => typeof operand !== "number" && operand.kind === "register");
     const wide = row.wide ?? registers.some((register) => register.class === "r64");
     let { opcode } = row;
@@ -128,6 +129,18 @@ export class Assembler {
     }
     if (rm !== undefined) this.#modrm(placed.reg, rm, 1, immediateBytes);
     if (immediateBytes !== 0) this.#immediate(placed.immediate!, immediateBytes);
+  }
+
+  /** Writes a jump to a place up to 128 bytes before its end, as the end of a short loop is, in two bytes. */
+  #jumpsBack(opcode: readonly number[], label: Label): boolean {
+    const place = this.#places.get(label);
+    const last = opcode[opcode.length - 1]!;
+    const short = opcode.length === 2 ? last - 0x10 : last === longJump ? shortJump : undefined;
+    if (place === undefined || short === undefined) return false;
+    const distance = place - (this.#length + 2);
+    if (distance < -128) return false;
+    this.#bytes(short, distance & 0xff);
+    return true;
   }
 
   #vector(row: VectorRow, operands: readonly AssemblyOperand[], masking: Masking | undefined): void {
@@ -231,6 +244,8 @@ export class Assembler {
     this.#data = larger;
   }
 }
+
+const [longJump, shortJump] = [0xe9, 0xeb];
 
 const scaleBits = { 1: 0, 2: 1, 4: 2, 8: 3 } as const;
 

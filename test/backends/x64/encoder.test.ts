@@ -331,3 +331,23 @@ function tryRun(program: string, args: readonly string[]): boolean {
     return false;
   }
 }
+
+describe("jumps", () => {
+  const back = (bytes: number, name: InstructionName) => {
+    const code = new Assembler();
+    const top = code.label("top");
+    code.place(top);
+    code.data(new Uint8Array(bytes));
+    code.emit(name, [top]);
+    return [...code.finish().slice(bytes)];
+  };
+
+  it("back by up to 128 bytes take two, others five or six", () => {
+    expect(back(0, "jmp")).toEqual([0xeb, 0xfe]);
+    expect(back(126, "jne")).toEqual([0x75, 0x80]);
+    expect(back(127, "jne")).toEqual([0x0f, 0x85, 0x7b, 0xff, 0xff, 0xff]);
+    expect(back(126, "jmp")).toEqual([0xeb, 0x80]);
+    expect(back(127, "jmp")).toEqual([0xe9, 0x7c, 0xff, 0xff, 0xff]);
+    expect(back(0, "call")).toEqual([0xe8, 0xfb, 0xff, 0xff, 0xff]);
+  });
+});
