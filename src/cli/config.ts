@@ -3,7 +3,6 @@
 import type { StandardizerState } from "../data/index.ts";
 import { FileError } from "../util/errors.ts";
 import type { Architecture } from "./models.ts";
-import type { OptimizerName, ScheduleName } from "./settings.ts";
 import type { SourceSpec } from "./sources.ts";
 
 export interface RunConfig {
@@ -22,9 +21,14 @@ export interface RunConfig {
   readonly targetScale?: StandardizerState;
   readonly samples: { readonly train: number; readonly validation: number };
   readonly architecture: Architecture;
-  readonly optimizer: OptimizerName;
+  /** Names with their settings, as the flags take them. */
+  readonly optimizer: string;
   readonly learningRate: number;
-  readonly schedule: ScheduleName;
+  readonly schedule: string;
+  /** Undefined: the usual one of the task. */
+  readonly loss?: string;
+  /** Besides the usual ones. */
+  readonly metrics?: readonly string[];
   readonly batchSize: number;
   readonly epochs: number;
   readonly seed: number;

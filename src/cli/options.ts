@@ -1,6 +1,7 @@
 // Checks the words after a flag: numbers in range, one of several names, lists.
 
 import { InvalidArgumentError } from "commander";
+import { KasaneError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
 
 export function wholeNumber(least: number): (text: string) => number {
@@ -40,6 +41,21 @@ export function oneOf<const Names extends readonly string[]>(names: Names): (tex
     if (names.includes(text)) return text;
     const nearest = nearestName(text, names);
     throw new InvalidArgumentError(`Expected one of ${names.join(", ")}.${nearest === undefined ? "" : ` Did you mean ${nearest}?`}`);
+  };
+}
+
+/** A word that some other code understands. */
+export function understoodBy(check: (text: string) => unknown): (text: string) => string {
+  return (text) => {
+    try {
+      check(text);
+    } catch (error) {
+      if (!(error instanceof KasaneError)) throw error;
+      const [sentence = ""] = error.message.split("\n");
+      const isName = error.hint !== undefined && /^\w+$/.test(error.hint);
+      throw new InvalidArgumentError(`${sentence}.${isName ? ` Did you mean ${error.hint}?` : ""}`);
+    }
+    return text;
   };
 }
 

@@ -4,8 +4,10 @@ import { existsSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
+import { parameter, zeros } from "../tensor/index.ts";
 import { KasaneError, UsageError } from "../util/errors.ts";
 import { type CheckOptions, checkGradientsOf } from "./check-gradients.ts";
+import { type Choices, settingsHelp } from "./choices.ts";
 import { showCompiled, shownNames } from "./compile.ts";
 import { doctor } from "./doctor.ts";
 import { type ExamineRunOptions, examineRun } from "./examine-run.ts";
@@ -13,13 +15,26 @@ import { explain } from "./explain.ts";
 import { type ExplainRunOptions, explainFormats, explainRun } from "./explain-run.ts";
 import { type FindRateOptions, findRate } from "./find-rate.ts";
 import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
+import { lossChoices, metricChoices } from "./measures.ts";
 import { activationNames, modelNames } from "./models.ts";
 import { FUNCTION_HELP, MODULE_HELP, NUMBERS_HELP } from "./module-exports.ts";
-import { anyNumber, collect, numbers, oneOf, positiveNumber, probability, seedNumber, sizes, wholeNumber } from "./options.ts";
+import { optimizerChoices, optimizerOf } from "./optimizers.ts";
+import {
+  anyNumber,
+  collect,
+  numbers,
+  oneOf,
+  positiveNumber,
+  probability,
+  seedNumber,
+  sizes,
+  understoodBy,
+  wholeNumber,
+} from "./options.ts";
 import type { PredictOptions } from "./predict.ts";
 import { predict } from "./predict.ts";
 import { type ProfileCommandOptions, profilePath } from "./profile.ts";
-import { optimizerNames, scheduleNames } from "./settings.ts";
+import { scheduleChoices, scheduleOf } from "./schedules.ts";
 import { generated } from "./sources.ts";
 import { summarize } from "./summary.ts";
 import type { Host } from "./terminal.ts";
@@ -71,14 +86,20 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
       .option("--verbose", "show where in the program an error came from")
       .addHelpText("after", `${more === "" ? "" : `${more}\n`}\nExamples:\n${examples.map((line) => `  kasane ${line}`).join("\n")}`);
 
-  command("train", "Train a network; writes a folder with configuration, metrics, weights and summary.", [
-    "train digits",
-    "train spirals --hidden 32,32 --epochs 200 --lr 0.005",
-    "train wine --data FOLDER",
-    "train --csv iris.csv --target species",
-    "train --mnist FOLDER --model linear",
-    "train --resume runs/digits-1 --epochs 10",
-  ])
+  command(
+    "train",
+    "Train a network; writes a folder with configuration, metrics, weights and summary.",
+    [
+      "train digits",
+      "train spirals --hidden 32,32 --epochs 200 --lr 0.005",
+      "train wine --data FOLDER",
+      "train --csv iris.csv --target species",
+      "train --mnist FOLDER --model linear",
+      "train moons --optimizer adamW:weightDecay=0.1 --schedule oneCycle --metric f1Score",
+      "train --resume runs/digits-1 --epochs 10",
+    ],
+    CHOICES_HELP,
+  )
     .argument("[DATASET]", `${generated.join(", ")}`, oneOf(generated))
     .option("--csv <FILE>", "a table with a header line")
     .option("--target <COLUMN>", "the column of the table to predict")
@@ -93,8 +114,18 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--epochs <N>", "passes over the training samples", wholeNumber(1))
     .option("--batch <N>", "samples per step", wholeNumber(1))
     .option("--lr <RATE>", "learning rate", positiveNumber)
-    .option("--schedule <NAME>", `${scheduleNames.join(", ")}: how the learning rate goes over the epochs`, oneOf(scheduleNames))
-    .option("--optimizer <NAME>", `${optimizerNames.join(", ")} (default: adam)`, oneOf(optimizerNames))
+    .option(
+      "--optimizer <NAME[:…]>",
+      "how weights move (default: adam)",
+      understoodBy((text) => optimizerOf(text, anyModel, 0.1)),
+    )
+    .option(
+      "--schedule <NAME[:…]>",
+      "how the learning rate goes over the epochs",
+      understoodBy((text) => scheduleOf(text, 0.1, 10)),
+    )
+    .option("--loss <NAME[:…]>", "what is made small (default: crossEntropy for classes, meanSquaredError for numbers)")
+    .option("--metric <NAME[:…]>", "what is measured, too (may be repeated)", collect(String))
     .option("--patience <N>", "stop after N epochs without a lower held-out loss; keep the best weights", wholeNumber(1))
     .option("--seed <N>", "decides data, weights and order (default: 0)", seedNumber)
     .option("--out <FOLDER>", "where the run goes (default: runs/DATASET-1, -2, …)")
@@ -232,6 +263,20 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
   for (const inner of program.commands) quiet(inner, terminal);
   return program;
 }
+
+const CHOICES_HELP = [
+  ["--optimizer", optimizerChoices],
+  ["--schedule", scheduleChoices],
+  ["--loss for classes", lossChoices.classification],
+  ["--loss for numbers", lossChoices.regression],
+  ["--metric for classes", metricChoices.classification],
+  ["--metric for numbers", metricChoices.regression],
+]
+  .map(([flag, choices]) => [`\n${flag}`, ...settingsHelp(choices as Choices<unknown>).map((line) => `  ${line}`)].join("\n"))
+  .join("");
+
+/** To see whether an optimizer can be made. */
+const anyModel = { namedParameters: () => new Map([["weight", parameter(zeros([2, 2]))]]) };
 
 /** Whether a word names a file or folder, not an op. */
 function isPath({ host }: Terminal, word: string): boolean {

@@ -7,12 +7,12 @@ import { evaluate } from "../train/index.ts";
 import type { RunConfig } from "./config.ts";
 import { confusionLines } from "./confusion.ts";
 import { exitCodes, type Interruption } from "./interrupt.ts";
+import { lossOf, metricsOf } from "./measures.ts";
 import { describeModel } from "./models.ts";
 import { lossText } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 import { duration, grouped, percent } from "./terminal.ts";
 import type { Run } from "./train.ts";
-import { lossOf, metricsOf } from "./training.ts";
 
 /** What summary.json holds and --json prints. */
 export interface RunSummary {
@@ -35,7 +35,7 @@ export interface RunSummary {
 /** Measures the finished model, writes the summary and says everything. */
 export async function finish(terminal: Terminal, run: Run, model: Layer, result: FitResult): Promise<void> {
   const { folder, config, source } = run;
-  const measure = { loss: lossOf(config.task), metrics: metricsOf(config.task) };
+  const measure = { loss: lossOf(config), metrics: metricsOf(config) };
   const train = await evaluate(model, source.train, measure);
   const validation = await evaluate(model, source.validation, { ...measure, confusion: config.task === "classification" });
   const summary: RunSummary = {
@@ -83,6 +83,7 @@ function resultLines(
 ): string[] {
   const { train, validation } = summary;
   const { epoch, monitor, value } = summary.best ?? { epoch: 0, monitor: "", value: 0 };
+  const more = metricsOf(config).slice(metricsOf({ ...config, metrics: [] }).length).map(({ name }) => `${name} ${scoreText(validation, name)}, on the training samples ${scoreText(train, name)}`); // biome-ignore format: one thought
   const time = `${summary.epochs} epoch${summary.epochs === 1 ? "" : "s"} in ${duration(summary.seconds)} on ${summary.backend}`;
   const best = epoch === 0 ? "" : `; lowest ${monitor.replace("validation", "held-out")} in epoch ${epoch}: ${lossText(value)}`;
   const early = summary.stopped === "no improvement" ? ["stopped early: no improvement; the weights are those of the best epoch"] : [];
@@ -93,6 +94,7 @@ function resultLines(
     return [
       bold(`held out: ${error(validation)} (${grouped(validation.samples)} samples)`),
       `training: ${error(train)} (${grouped(train.samples)} samples)`,
+      ...more,
       time + best,
       ...early,
     ];
@@ -102,6 +104,7 @@ function resultLines(
       `accuracy on ${grouped(validation.samples)} held-out samples: ${percent(Number(validation.accuracy))} (loss ${lossText(validation.loss)})`,
     ),
     `accuracy on the ${grouped(train.samples)} training samples: ${percent(Number(train.accuracy))} (loss ${lossText(train.loss)})`,
+    ...more,
     time + best,
     ...early,
   ];
@@ -115,6 +118,10 @@ function resultLines(
     ...confusionLines(confusion, width, bold),
     note,
   ];
+}
+
+function scoreText(scores: Scores, name: string): string {
+  return Number((scores as Readonly<Record<string, number>>)[name]).toPrecision(4);
 }
 
 function suggestions(self: string, { name, config }: Run): string[] {

@@ -6,10 +6,11 @@ import type { Dataset } from "../data/index.ts";
 import type { Layer } from "../nn/index.ts";
 import type { FitOptions, Samples } from "../train/index.ts";
 import { FileError } from "../util/errors.ts";
+import { lossOf } from "./measures.ts";
 import { loadModule } from "./module.ts";
 import { callIn, type Exports, hasFunction, holdsTensors, MODULE_FORMS, trainingIn } from "./module-exports.ts";
+import { optimizerOf } from "./optimizers.ts";
 import { openRun, type RunParts } from "./run-parts.ts";
-import { lossOf, optimizerOf } from "./training.ts";
 
 /** What fit takes besides the model, the data and how long. */
 export type TrainingOptions = Pick<
@@ -77,6 +78,6 @@ async function trainingOfRun(cwd: string, name: string, weights: Weights): Promi
   const run = await openRun(cwd, name, weights);
   const { config, model, source } = run;
   const optimizer = optimizerOf(config.optimizer, model, config.learningRate);
-  const options = { loss: lossOf(config.task), optimizer, batchSize: config.batchSize, seed: config.seed };
+  const options = { loss: lossOf(config), optimizer, batchSize: config.batchSize, seed: config.seed };
   return { kind: "training", name, model, data: source.train, options, run };
 }

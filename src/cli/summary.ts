@@ -34,7 +34,7 @@ export async function summarize(terminal: Terminal, name: string): Promise<numbe
   );
   terminal.print(colors.bold(`${name}: ${config.data.kind}, ${describeModel(architecture)}`));
   for (const line of wrap(
-    `${config.optimizer}, learning rate ${config.learningRate} (${config.schedule}), batches of ${config.batchSize}, seed ${config.seed}; ${grouped(config.samples.train)} samples to train, ${grouped(config.samples.validation)} held out`,
+    `${config.optimizer}, learning rate ${config.learningRate} (${config.schedule}), batches of ${config.batchSize},${config.loss === undefined ? "" : ` ${config.loss},`} seed ${config.seed}; ${grouped(config.samples.train)} samples to train, ${grouped(config.samples.validation)} held out`,
     terminal.width,
   ))
     terminal.print(line);

@@ -10,17 +10,18 @@ import { InputError, UsageError } from "../util/errors.ts";
 import type { RunConfig } from "./config.ts";
 import { readConfig } from "./config.ts";
 import { type Interruptible, interruptible } from "./interrupt.ts";
+import { lossOf, type Measured, metricsOf } from "./measures.ts";
 import type { ActivationName, Architecture, ModelName } from "./models.ts";
 import { buildModel, describeModel } from "./models.ts";
+import { optimizerOf, usualRate } from "./optimizers.ts";
 import { progress } from "./progress.ts";
 import { finish, interrupted } from "./report.ts";
-import type { OptimizerName, ScheduleName } from "./settings.ts";
-import { defaultLearningRate, defaults, scheduleOf } from "./settings.ts";
+import { scheduleOf } from "./schedules.ts";
+import { defaults } from "./settings.ts";
 import type { Source, SourceSpec } from "./sources.ts";
 import { loadSource } from "./sources.ts";
 import type { Terminal } from "./terminal.ts";
 import { grouped } from "./terminal.ts";
-import { lossOf, metricsOf, optimizerOf } from "./training.ts";
 import { version } from "./version.ts";
 import { watching } from "./watch.ts";
 
@@ -37,8 +38,11 @@ export interface TrainOptions {
   readonly epochs?: number;
   readonly batch?: number;
   readonly lr?: number;
-  readonly optimizer?: OptimizerName;
-  readonly schedule?: ScheduleName;
+  /** Names with their settings: "adamW:weightDecay=0.1". */
+  readonly optimizer?: string;
+  readonly schedule?: string;
+  readonly loss?: string;
+  readonly metric?: readonly string[];
   readonly patience?: number;
   readonly seed?: number;
   readonly samples?: number;
@@ -83,11 +87,11 @@ async function carryOut(terminal: Terminal, run: Run, { signal, received, isWatc
     `${terminal.colors.bold(describeModel(config.architecture))}, ${grouped(model.parameters().reduce((sum, { size }) => sum + size, 0))} parameters`,
   );
   const watched = isWatched ? watching(terminal, model) : undefined;
-  const metrics = metricsOf(config.task);
+  const metrics = metricsOf(config);
   const learningRate = scheduleOf(config.schedule, config.learningRate, config.epochs);
   try {
     const result = await fit(model, source.train, {
-      loss: lossOf(config.task),
+      loss: lossOf(config),
       optimizer: optimizerOf(config.optimizer, model, config.learningRate),
       epochs: config.epochs,
       batchSize: config.batchSize,
@@ -95,15 +99,11 @@ async function carryOut(terminal: Terminal, run: Run, { signal, received, isWatc
       metrics,
       seed: config.seed,
       signal,
-      ...(learningRate === undefined ? {} : { learningRate }),
+      learningRate,
       ...(watched === undefined ? {} : { recorder: watched.recorder }),
-      callbacks: [
-        progress(terminal, config.task, config.epochs),
-        ...(watched === undefined ? [] : [watched.callback]),
-        saver(folder),
-      ] as readonly Callback<(typeof metrics)[number]["name"]>[],
+      callbacks: [progress(terminal, config.task, config.epochs), ...(watched === undefined ? [] : [watched.callback]), saver(folder)],
       ...(config.patience === undefined ? {} : { earlyStopping: { patience: config.patience } }),
-      ...(state === undefined ? {} : { resume: state as TrainingState<(typeof metrics)[number]["name"]> }),
+      ...(state === undefined ? {} : { resume: state }),
     });
     await folder.saveCheckpoint(result.state);
     await folder.saveModel(model.stateDict(), config.architecture);
@@ -143,6 +143,9 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
     throw new UsageError(`--model cnn needs images, ${data.kind} is a table`, { hint: "--model mlp or --model linear" });
   // The data first: a mistake in it should leave no empty folder behind.
   const source = await loadSource(data);
+  const { loss, metric: metrics } = options;
+  const measured = { ...(loss === undefined ? {} : { loss }), ...(metrics === undefined ? {} : { metrics }) };
+  checkMeasures({ ...source, ...measured });
   const folder = await makeFolder(terminal, data.kind, options);
   const architecture: Architecture = {
     model,
@@ -159,8 +162,9 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
     data,
     ...configOf(source),
     architecture,
+    ...measured,
     optimizer,
-    learningRate: options.lr ?? defaultLearningRate(optimizer, settings),
+    learningRate: options.lr ?? usualRate(optimizer, settings.learningRate),
     schedule: options.schedule ?? settings.schedule,
     batchSize: options.batch ?? settings.batch,
     epochs: options.epochs ?? settings.epochs,
@@ -174,6 +178,20 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
     `training on ${grouped(source.train.size)} samples of ${data.kind}, ${grouped(source.validation.size)} held out; run ${name}`,
   );
   return { folder, name, config, source };
+}
+
+/** @throws UsageError naming the flag */
+function checkMeasures({ task, loss, metrics = [], classNames = [] }: Measured): void {
+  const check = (flag: string, text: string, run: () => unknown): void => {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      throw new UsageError(`${flag} ${text}: ${error.message.split("\n")[0]}`, error.hint === undefined ? {} : { hint: error.hint });
+    }
+  };
+  if (loss !== undefined) check("--loss", loss, () => lossOf({ task, loss }));
+  for (const metric of metrics) check("--metric", metric, () => metricsOf({ task, metrics: [metric], classNames }));
 }
 
 function configOf({ fingerprint, task, classNames, columnNames, targetName, standardizer, targetScale, train, validation }: Source) {

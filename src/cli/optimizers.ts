@@ -1,0 +1,92 @@
+// The optimizers of the command line: all of kasane/optim, with their settings, and the learning rate each is usually given.
+
+import type { Layer } from "../nn/index.ts";
+import {
+  adaDelta,
+  adaGrad,
+  adam,
+  adamax,
+  adamW,
+  amsGrad,
+  combineOptimizers,
+  lamb,
+  lars,
+  lion,
+  muon,
+  nAdam,
+  type Optimizer,
+  type Parameters,
+  rAdam,
+  rmsProp,
+  sgd,
+} from "../optim/index.ts";
+import type { Tensor } from "../tensor/index.ts";
+import { type Aliases, type Choice, choose, type SettingKind, type Settings } from "./choices.ts";
+
+type Make = (parameters: ReadonlyMap<string, Tensor>, learningRate: number, settings: Settings) => Optimizer;
+
+interface OptimizerChoice extends Choice<Make> {
+  /** Its usual learning rate, by that of Adam for the same data. */
+  readonly rate: (adam: number) => number;
+}
+
+type KindsOf<Options> = Readonly<Record<Exclude<keyof Options, "learningRate"> & string, SettingKind>>;
+
+function row<Options>(
+  make: (parameters: Parameters, options: Options) => Optimizer,
+  settings: KindsOf<Options>,
+  rate: OptimizerChoice["rate"] = (adam) => adam,
+): OptimizerChoice {
+  return { settings, rate, make: (parameters, learningRate, given) => make(parameters, { ...given, learningRate } as unknown as Options) };
+}
+
+const moments = { beta1: "number", beta2: "number", epsilon: "number", weightDecay: "number" } as const;
+
+const optimizers = {
+  sgd: row(sgd, { momentum: "number", dampening: "number", nesterov: "boolean", weightDecay: "number" }, () => 0.1),
+  adam: row(adam, moments),
+  adamW: row(adamW, moments),
+  amsGrad: row(amsGrad, moments),
+  adamax: row(adamax, moments, (usual) => 2 * usual),
+  nAdam: row(nAdam, { ...moments, momentumDecay: "number" }),
+  rAdam: row(rAdam, moments),
+  rmsProp: row(rmsProp, { alpha: "number", epsilon: "number", weightDecay: "number", momentum: "number", centered: "boolean" }),
+  adaGrad: row(adaGrad, { learningRateDecay: "number", epsilon: "number", weightDecay: "number" }, (usual) => 10 * usual),
+  adaDelta: row(adaDelta, { rho: "number", epsilon: "number", weightDecay: "number" }, () => 1),
+  lion: row(lion, { beta1: "number", beta2: "number", weightDecay: "number" }, (usual) => usual / 5),
+  lars: row(lars, { momentum: "number", weightDecay: "number", trust: "number" }, () => 1),
+  lamb: row(lamb, moments),
+  muon: {
+    settings: { momentum: "number", nesterov: "boolean", weightDecay: "number", iterations: "number" },
+    rate: () => 0.02,
+    // It moves matrices; AdamW moves the rest, at its own usual ratio to it.
+    make: (parameters, learningRate, given) => {
+      const all = [...parameters];
+      const [matrices, others] = [true, false].map((isMatrix) => new Map(all.filter(([, { rank }]) => rank > 1 === isMatrix))) as [Map<string, Tensor>, Map<string, Tensor>]; // biome-ignore format: two kinds
+      const parts = [
+        ...(matrices.size === 0 ? [] : [muon(matrices, { ...given, learningRate })]),
+        ...(others.size === 0 ? [] : [adamW(others, { learningRate: learningRate / 10 })]),
+      ];
+      return combineOptimizers(...parts);
+    },
+  },
+} satisfies Readonly<Record<string, OptimizerChoice>>;
+
+/** For --help and for what is said of a wrong name. */
+export const optimizerChoices: Readonly<Record<string, OptimizerChoice>> = optimizers;
+
+const aliases: Aliases = { adamw: "adamW", momentum: "sgd:momentum=0.9" };
+
+/** @throws InputError for names and settings that do not exist or are out of range */
+export function optimizerOf(chosen: string, model: Pick<Layer, "namedParameters">, learningRate: number): Optimizer {
+  const { make, settings } = choose<Make>(optimizerChoices, chosen, aliases);
+  return make(model.namedParameters(), learningRate, settings);
+}
+
+/** What it is usually given where Adam is given so much. */
+export function usualRate(chosen: string, ofAdam: number): number {
+  const { name, settings } = choose<Make>(optimizerChoices, chosen, aliases);
+  // Momentum adds up several steps.
+  if (name === "sgd" && Number(settings.momentum ?? 0) > 0) return 0.02;
+  return (optimizerChoices[name] as OptimizerChoice).rate(ofAdam);
+}
