@@ -91,7 +91,8 @@ function bind(koffi: Koffi): Native {
   const madvise = library.func("int madvise(uint64_t address, uint64_t bytes, int advice)");
   const create = library.func("int pthread_create(uint64_t handle, uint64_t attributes, uint64_t start, uint64_t argument)");
   const detach = library.func("int pthread_detach(uint64_t handle)");
-  const entry = koffi.proto("int64_t kasane_entry(uint64_t arguments)");
+  // Without a name: another copy of this library in the process has a type of that name already.
+  const entry = koffi.proto("int64_t (uint64_t arguments)");
   return {
     map(bytes, access) {
       const address = Number(mmap(0, bytes, protection[access], mapFlags, -1, 0));

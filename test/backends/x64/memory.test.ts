@@ -1,6 +1,6 @@
 // Memory of machine code: pages are never writable and executable at once, data lies between guard pages, what is freed is used again.
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Arena } from "../../../src/backends/emitted/arena.ts";
 import { CodePages, Heap } from "../../../src/backends/x64/memory.ts";
 import { type Native, native } from "../../../src/backends/x64/native.ts";
@@ -28,6 +28,13 @@ describe.skipIf(here.length === 0)("memory", () => {
     expect(Number(system.callable(pages.address)(37))).toBe(42);
     pages.release();
     expect(mappingOf(pages.address)?.access).not.toBe("r-xp");
+  });
+
+  it("can be reached by another copy of the library in the process", async () => {
+    vi.resetModules();
+    const other = await import("../../../src/backends/x64/native.ts");
+    expect(other.native).not.toBe(native);
+    expect(other.native()).toMatchObject({ map: expect.any(Function) });
   });
 
   it("data never moves, keeps its contents when it grows, and has unusable pages on both sides", () => {
