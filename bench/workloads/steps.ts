@@ -1,8 +1,8 @@
 // Whole training steps: forward, loss, backward and update, compiled as one program.
 
-import { compile, type Tensor } from "kasane";
+import { autocast, compile, type Tensor } from "kasane";
 import { Recorder, type RecorderOptions } from "kasane/inspect";
-import { crossEntropy, type Layer } from "kasane/nn";
+import { crossEntropy, type Layer, layer } from "kasane/nn";
 import { adam, type Optimizer, type Parameters, sgd } from "kasane/optim";
 import { memoryOf } from "../resident.ts";
 import type { Prepared, Workload } from "../workload.ts";
@@ -34,6 +34,11 @@ export function training(
     profile: () => step.profile(...next()).kernels,
     memory: () => memoryOf(step),
   };
+}
+
+/** The model under autocast, its predictions in float32. */
+function mixed(model: Layer): Layer {
+  return layer({ model }, (x: Tensor) => autocast("bfloat16", () => model(x)).to("float32"));
 }
 
 const MNIST = [784, 512, 512, 10];
@@ -82,6 +87,13 @@ export const steps: readonly Workload[] = [
     flops: 14_722_498_560,
     baseline: "convnet-cifar",
     prepare: () => recorded({ most: 1000 }),
+  },
+  {
+    name: "convnet-cifar-bf16",
+    what: "convnet-cifar in mixed precision: activations stored as bfloat16",
+    flops: 14_722_498_560,
+    baseline: "convnet-cifar",
+    prepare: () => training(mixed(convnet()), (p) => adam(p, { learningRate: 1e-3 }), cifarBatches(), 4),
   },
 ];
 

@@ -4,7 +4,6 @@ import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from
 import { foldCall } from "./constants.ts";
 import { isCostly } from "./costs.ts";
 import {
-  asStored,
   dropUnreadOperands,
   expressionsOf,
   identityOutput,
@@ -15,6 +14,7 @@ import {
   transformScalar,
 } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
+import { asStored, isRounded, storedOnce } from "./stored.ts";
 
 /** A body with more loads than this is not grown further: registers are few. */
 const MOST_LOADS = 12;
@@ -107,7 +107,9 @@ function countUses(graph: StepGraph): Map<number, number> {
 
 function worthwhile(producer: Step, consumer: Step, uses: number, isKept: boolean): boolean {
   const body = scalarsOf(producer.nest.body);
-  const isMove = producer.nest.body.kind === "load";
+  const isMove =
+    producer.nest.body.kind === "load" &&
+    (producer.nest.output.dtype !== "bfloat16" || isRounded(producer.nest.body, producer.nest.operands));
   const costly = body.some((node) => node.kind === "call" && isCostly(node.fn));
   const loads = loadCount(consumer.nest) + body.filter((node) => node.kind === "load").length;
   if (isProductSum(consumer.nest))
@@ -157,7 +159,7 @@ function inline(producer: Step, consumer: Step, buffer: number): Step | undefine
   if (grown(consumer, buffer, producer.nest.body) > MOST_NODES) return undefined;
   const nest = mapExpressions(consumer.nest, change);
   if (!possible) return undefined;
-  return { ...consumer, ...originsOf(producer, consumer), ...dropUnreadOperands({ ...nest, operands }, reads) };
+  return { ...consumer, ...originsOf(producer, consumer), ...dropUnreadOperands(storedOnce({ ...nest, operands }), reads) };
 }
 
 /** Nodes of a consumer after every load of the buffer has become the formula. */
@@ -259,7 +261,7 @@ function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | unde
     epilogue,
     output: { ...consumer.nest.output, index: consumer.nest.output.index.map(renameIndex) },
   };
-  return { ...consumer, ...originsOf(producer, consumer), ...dropUnreadOperands(nest, [...producer.reads, ...consumer.reads]) };
+  return { ...consumer, ...originsOf(producer, consumer), ...dropUnreadOperands(storedOnce(nest), [...producer.reads, ...consumer.reads]) };
 }
 
 /** A fused step says all it does, in the order of the program. */

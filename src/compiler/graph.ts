@@ -179,16 +179,6 @@ export function exactNumbers(_: string, value: unknown): unknown {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-/** The value as a load of what the nest wrote would give it; undefined where writing it changes more than its type. */
-export function asStored(body: Scalar, { output: { dtype }, operands }: Nest, consumer: Nest): Scalar | undefined {
-  // Next to double precision it would not be rounded.
-  if (dtype === "float32" && [...operands, consumer.output].some((operand) => operand.dtype === "float64")) return undefined;
-  if (dtype === "float32") return body.type === "float" ? body : { kind: "call", fn: "float", args: [body], type: "float" };
-  if (dtype === "int32") return body.type === "int" ? body : undefined;
-  if (dtype === "bool") return body.type === "bool" ? body : undefined;
-  return undefined;
-}
-
 /** What one kernel does. */
 export interface KernelSteps {
   readonly steps: readonly Step[];

@@ -2,9 +2,10 @@
 
 import type { AffineIndex, Index, Nest, Operand, ScalarType, Step } from "../formula/nest.ts";
 import { inverseOrder, orderMeeting, reorderAxes } from "./axes.ts";
-import { asStored, expressionsOf, type JoinedSteps, overlap, type Pass, placeText, type StepGraph, scalarsOf, unitsOf } from "./graph.ts";
+import { expressionsOf, type JoinedSteps, overlap, type Pass, placeText, type StepGraph, scalarsOf, unitsOf } from "./graph.ts";
 import { isPlain } from "./plain.ts";
 import { writersPerBuffer } from "./simplify.ts";
+import { asStored } from "./stored.ts";
 
 /** Tensors that the loops of one kernel walk: more than these and pointers and prefetchers no longer keep up. */
 const MOST_TENSORS = 12;

@@ -12,7 +12,7 @@ export interface MemoryPlan {
   readonly unshared: number;
 }
 
-const BYTES = { float32: 4, float64: 8, int32: 4, uint8: 1, bool: 1 } as const satisfies Record<DType, number>;
+const BYTES = { float32: 4, float64: 8, bfloat16: 2, int32: 4, uint8: 1, bool: 1 } as const satisfies Record<DType, number>;
 export const ALIGNMENT = 64;
 /** Readable bytes after every buffer, for full-vector reads past an end. */
 const SLACK = 128;

@@ -1,6 +1,7 @@
 // Common subexpressions across steps: what several of them compute at length for each element (erf in GELU and in its gradient) is computed once.
 
 import type { Index, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
+import { isFloat } from "../formula/typing.ts";
 import { CALL_WEIGHTS } from "./costs.ts";
 import { dropUnreadOperands, exactNumbers, identityOutput, type Pass, type StepGraph } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
@@ -23,7 +24,10 @@ export const shareCalls: Pass = (graph) => {
     const [first] = found as [Place, ...Place[]];
     const step = graph.steps[first.position] as Step;
     // What is the whole of a step lies in its output already.
-    const whole = found.find(({ position, node }) => valueOf((graph.steps[position] as Step).nest) === node);
+    const whole = found.find(({ position, node }) => {
+      const { nest } = graph.steps[position] as Step;
+      return valueOf(nest) === node && nest.output.dtype === "float32";
+    });
     if (whole !== undefined && whole !== first) continue;
     const buffer = whole === undefined ? buffers.push({ dtype: "float32", shape: step.nest.output.shape }) - 1 : step.writes;
     for (const { position, node } of found.slice(whole === undefined ? 0 : 1)) loads[position]?.set(node, buffer);
@@ -97,7 +101,7 @@ function usesOf(graph: StepGraph, keys: readonly ReadonlyMap<Scalar, string>[]):
 }
 
 function writesWhole({ nest: { output, operands }, clear }: Step): boolean {
-  return !clear && !output.accumulate && output.dtype === "float32" && operands.every(({ dtype }) => dtype !== "float64");
+  return !clear && !output.accumulate && isFloat(output.dtype) && [output, ...operands].every(({ dtype }) => dtype !== "float64");
 }
 
 /** What is computed for each element: a map's body, the epilogue of a reduction. */

@@ -16,8 +16,9 @@ export interface StatementContext {
   readonly binding: Binding;
   readonly params: readonly { readonly name: string; readonly type: "float" | "int" }[];
   readonly resultShape: readonly number[] | undefined;
-  /** What the target is stored as, where that is given. */
+  /** What the target is stored as, where that is given, and what it is stored as if it is a float. */
   readonly dtype: DType | undefined;
+  readonly float: DType;
   /** The formula's last target and its shape where it is given. */
   readonly result?: { readonly target: string; readonly shape: readonly number[] } | undefined;
   /** See Formula.derived. */
@@ -122,10 +123,7 @@ class StatementBinder {
   #dtype(type: ScalarType): DType {
     if (type === "bool") return "bool";
     if (type === "int") return "int32";
-    return this.#expressions.operands.some((operand) => operand.dtype === "float64") ||
-      [...this.#context.tensors.values()].some((tensor) => tensor.operand.dtype === "float64")
-      ? "float64"
-      : "float32";
+    return this.#context.float;
   }
 }
 

@@ -3,8 +3,9 @@
 import { FormulaError, ShapeError } from "../util/errors.ts";
 import type { Formula, Statement } from "./ast.ts";
 import { bindStatement } from "./bind-statement.ts";
-import type { Axis, DType, Nest, Operand, Program, Step } from "./nest.ts";
+import type { AffineIndex, Axis, DType, Nest, Operand, Program, Step } from "./nest.ts";
 import { normalise } from "./normalise.ts";
+import { floatOf, isFloat } from "./typing.ts";
 
 export interface BindInput {
   readonly dtype: DType;
@@ -26,6 +27,8 @@ export interface Binding {
   readonly resultShape?: readonly number[];
   /** What the result is stored as: a conversion, or a gradient, which has its input's dtype. Left out: it follows from the inputs. */
   readonly dtype?: DType;
+  /** The same where it is a float. */
+  readonly float?: DType;
   /** What axes mean, for errors: `{ i: "inner dimension" }`. */
   readonly axisNames?: Readonly<Record<string, string>>;
 }
@@ -51,6 +54,9 @@ export function bind(formula: Formula, binding: Binding): Program {
   const inputs = buffers.slice();
   const numbers = new Map(formula.inputs.map((name, number) => [name, number]));
   const steps: Step[] = [];
+  // Only a result is stored narrow: what lies between is kept as it is computed.
+  const float = binding.float ?? floatOf(inputs);
+  const working = float === "bfloat16" ? "float32" : float;
   const last = statements[statements.length - 1] as Statement;
   for (const group of groupsOf(statements)) {
     const target = (group[0] as Statement).target;
@@ -64,6 +70,7 @@ export function bind(formula: Formula, binding: Binding): Program {
         params,
         resultShape: isResult ? binding.resultShape : undefined,
         dtype: isResult ? binding.dtype : undefined,
+        float: isResult ? float : working,
         result: binding.resultShape && { target: last.target, shape: binding.resultShape },
         partial: formula.derived === "partial",
       }),
@@ -88,7 +95,38 @@ export function bind(formula: Formula, binding: Binding): Program {
       steps.push({ nest: { ...piece.nest, output }, reads: piece.reads, writes: number, clear: clear && order === 0 });
     });
   }
-  return { name: binding.name, inputs, buffers, result: buffers.length - 1, params, steps };
+  const program = { name: binding.name, inputs, buffers, result: buffers.length - 1, params, steps };
+  return steps.some(({ nest }) => nest.output.accumulate && nest.output.dtype === "bfloat16") ? roundedAtEnd(program) : program;
+}
+
+/** What is added to element by element is rounded once, when it is complete. */
+function roundedAtEnd(program: Program): Program {
+  const { name, params, result, steps } = program;
+  const { shape, dtype } = program.buffers[result] as Operand;
+  const sums: Operand = { dtype: "float32", shape };
+  const index = shape.map(
+    (_, d): AffineIndex => ({ kind: "affine", terms: [{ axis: d, coefficient: 1 }], offset: 0, divisor: 1, checked: false }),
+  );
+  const round: Nest = {
+    name,
+    operands: [sums],
+    params,
+    axes: shape.map((extent, d) => ({ name: `i${d}`, extent })),
+    free: shape.length,
+    reducer: undefined,
+    body: { kind: "load", operand: 0, index, fill: 0, type: "float" },
+    epilogue: undefined,
+    output: { dtype, shape, index, accumulate: false },
+  };
+  const summed = steps.map((step) =>
+    step.writes === result ? { ...step, nest: { ...step.nest, output: { ...step.nest.output, ...sums } } } : step,
+  );
+  return {
+    ...program,
+    buffers: [...program.buffers.slice(0, result), sums, { dtype, shape }],
+    result: result + 1,
+    steps: [...summed, { nest: round, reads: [result], writes: result + 1, clear: false }],
+  };
 }
 
 function groupsOf(statements: readonly Statement[]): Statement[][] {
@@ -105,7 +143,7 @@ function groupsOf(statements: readonly Statement[]): Statement[][] {
 function pieceTogether(nests: readonly Nest[]): Operand {
   const [first] = nests as [Nest];
   const shape = first.output.shape.map((_, d) => Math.max(...nests.map((nest) => nest.output.shape[d] ?? 0)));
-  const float = nests.find((nest) => nest.output.dtype.startsWith("float"));
+  const float = nests.find((nest) => isFloat(nest.output.dtype));
   return { dtype: float?.output.dtype ?? first.output.dtype, shape };
 }
 

@@ -1,6 +1,7 @@
 // Computes single elements of the tensors of a bound formula, on demand and in double precision, rounded where they are stored.
 
 import { InputError } from "../util/errors.ts";
+import { roundToBfloat16 } from "./bfloat16.ts";
 import { compileScalar, type Elements, type Evaluate, type Frame, type NumberArray, reduce, sizeOfShape } from "./evaluate.ts";
 import type { AffineIndex, DType, Index, Program, Scalar, Step } from "./nest.ts";
 
@@ -75,6 +76,7 @@ export class ElementValues {
 export function store(value: number, dtype: DType): number {
   if (dtype === "bool") return Number(value !== 0);
   if (dtype === "float64") return value;
+  if (dtype === "bfloat16") return roundToBfloat16(value);
   return dtype === "float32" ? Math.fround(value) : dtype === "uint8" ? value & 255 : value | 0;
 }
 

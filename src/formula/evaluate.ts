@@ -1,5 +1,6 @@
 // Evaluates bound programs in plain loops and double precision: the definition of what a formula means.
 
+import { roundToBfloat16 } from "./bfloat16.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { identityOf } from "./identity.ts";
 import type { DType, Index, Nest, Operand, Program, Scalar } from "./nest.ts";
@@ -9,6 +10,8 @@ export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 const ARRAYS = {
   float32: Float32Array,
   float64: Float64Array,
+  // Rounded where they are stored.
+  bfloat16: Float32Array,
   int32: Int32Array,
   uint8: Uint8Array,
   bool: Uint8Array,
@@ -59,7 +62,7 @@ export function evaluateNest(nest: Nest, operands: readonly NumberArray[], targe
   const epilogue = nest.epilogue === undefined ? undefined : compile(nest.epilogue);
   const address = compileAddress(nest.output.index, nest.output, compile);
   const extents = nest.axes.map((axis) => axis.extent);
-  const isBool = nest.output.dtype === "bool";
+  const { dtype, accumulate } = nest.output;
   loop(frame.at, extents, 0, nest.free, () => {
     let value = nest.reducer === undefined ? body(frame) : reduce(nest, body, frame, extents);
     if (epilogue) {
@@ -68,8 +71,9 @@ export function evaluateNest(nest: Nest, operands: readonly NumberArray[], targe
     }
     const place = address(frame);
     if (place < 0) return;
-    if (isBool) value = value !== 0 ? 1 : 0;
-    target[place] = nest.output.accumulate ? (target[place] as number) + value : value;
+    if (dtype === "bool") value = value !== 0 ? 1 : 0;
+    if (accumulate) value += target[place] as number;
+    target[place] = dtype === "bfloat16" ? roundToBfloat16(value) : value;
   });
 }
 

@@ -1,5 +1,6 @@
 // Every scalar function: arity, how it is written, its value in double precision, and its derivative as a formula.
 
+import { roundToBfloat16 } from "./bfloat16.ts";
 import type { FunctionName } from "./nest.ts";
 
 /** What the arguments must be and what comes out; see the rules beside Call in nest.ts. */
@@ -123,6 +124,7 @@ export const FUNCTIONS: Readonly<Record<FunctionName, FunctionRow>> = {
   float: { parameters: ["a"], signature: "cast", evaluate: (a) => a, derivative: { a: "g" } },
   int: { parameters: ["a"], signature: "cast", evaluate: toInt32 },
   bool: { parameters: ["a"], signature: "cast", evaluate: (a) => Number(a !== 0) },
+  bfloat16: { parameters: ["a"], signature: "float", evaluate: roundToBfloat16, derivative: { a: "g" } },
   uniform: { parameters: ["seed", "stream", "counter", "word"], signature: "random", evaluate: philoxUniform },
 };
 

@@ -1,9 +1,15 @@
 // The bound form of a formula: a loop nest with concrete extents, typed scalar expressions and index maps. What backends run.
 
-/** Element types of tensors. `bool` is stored as one byte, 0 or 1. `float64` runs on the reference backend only. */
-export type DType = "float32" | "float64" | "int32" | "uint8" | "bool";
+/**
+ * Element types of tensors. `bool` is stored as one byte, 0 or 1. `float64` runs on the reference backend only. `bfloat16` is float32 without its
+ * lower half: half the memory and three decimals, while arithmetic stays float32.
+ */
+export type DType = "float32" | "float64" | "bfloat16" | "int32" | "uint8" | "bool";
 
-/** Types inside an expression. `float` is f32 on fast backends and f64 where a float64 operand takes part (reference backend). */
+/**
+ * Types inside an expression. `float` is f32 on fast backends (also for bfloat16, which is widened when loaded and rounded when stored) and f64
+ * where a float64 operand takes part (reference backend).
+ */
 export type ScalarType = "float" | "int" | "bool";
 
 /** One loop of a nest. */
@@ -84,13 +90,14 @@ export type FunctionName =
   | "float"
   | "int"
   | "bool"
+  | "bfloat16"
   | "uniform";
 
 /**
  * Typing of calls (arguments are already cast): arithmetic, min, max, abs, sign, neg: int→int or float→float; div and all
  * transcendental functions: float only; mod: floored (sign of the divisor), int or float; comparisons: two ints, two floats or two bools → bool;
  * and/or/not: bool; select(bool, t, t) → t; float/int/bool: casts (float→int truncates toward zero, →bool is ≠ 0).
- * round: half to even. min/max return NaN if either is NaN. sign(0) = 0.
+ * round: half to even. bfloat16: the nearest number that bfloat16 has. min/max return NaN if either is NaN. sign(0) = 0.
  * uniform(seed: int, stream: int, counter: int, word: int constant 0|1) → float in [0, 1): the top 24 bits of the word'th output of
  * Philox2x32-10 with key = seed and counter words (counter, stream).
  */

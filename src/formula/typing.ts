@@ -2,7 +2,7 @@
 
 import { FormulaError } from "../util/errors.ts";
 import { FUNCTIONS } from "./functions.ts";
-import type { DType, FunctionName, Scalar, ScalarType } from "./nest.ts";
+import type { DType, FunctionName, Operand, Scalar, ScalarType } from "./nest.ts";
 
 const RANK: Readonly<Record<ScalarType, number>> = { bool: 0, int: 1, float: 2 };
 const BY_RANK: readonly ScalarType[] = ["bool", "int", "float"];
@@ -10,6 +10,22 @@ const BY_RANK: readonly ScalarType[] = ["bool", "int", "float"];
 export function typeOfDType(dtype: DType): ScalarType {
   if (dtype === "bool") return "bool";
   return dtype === "int32" || dtype === "uint8" ? "int" : "float";
+}
+
+export function isFloat(dtype: DType): boolean {
+  return typeOfDType(dtype) === "float";
+}
+
+/**
+ * What floats computed from tensors of these dtypes are stored as: the widest of the floats. Single numbers (rank 0) do not widen bfloat16
+ * tensors of any rank, as in PyTorch: x.mul(0.1) stays what x is.
+ */
+export function floatOf(inputs: readonly Operand[]): DType {
+  const floats = inputs.filter(({ dtype }) => isFloat(dtype));
+  if (floats.some(({ dtype }) => dtype === "float64")) return "float64";
+  const ranked = floats.filter(({ shape }) => shape.length > 0);
+  const deciding = ranked.length > 0 ? ranked : floats;
+  return deciding.length > 0 && deciding.every(({ dtype }) => dtype === "bfloat16") ? "bfloat16" : "float32";
 }
 
 export function constant(value: number, type: ScalarType): Scalar {

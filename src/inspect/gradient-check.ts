@@ -1,6 +1,7 @@
 // Compares the gradients of a recorded run with finite differences of its result, in double precision, and finds the op whose gradient is wrong.
 
 import type { NumberArray } from "../formula/evaluate.ts";
+import { isFloat } from "../formula/typing.ts";
 import { elementName, positionOf, tensorName } from "./elements.ts";
 import { explainElement } from "./explain.ts";
 import { elementText } from "./explain-text.ts";
@@ -51,7 +52,7 @@ export interface GradientCheck {
  */
 export function checkGradients(recording: Recording, options: GradientCheckOptions = {}): GradientCheck {
   const { elements = 4, tolerance = 1e-5, result = differentiated(recording) } = options;
-  const all = recording.tensors.filter(({ gradient, dtype, id }) => gradient !== undefined && dtype.startsWith("float") && id <= result.id);
+  const all = recording.tensors.filter(({ gradient, dtype, id }) => gradient !== undefined && isFloat(dtype) && id <= result.id);
   const chosen = options.tensors ?? all.filter(({ source }) => source === undefined);
   const exact = replay(recording, [result, ...all, ...all.map(({ gradient }) => gradient as RecordedTensor)], { double: true });
   const compare = (tensor: RecordedTensor): Compared => compareTensor(recording, tensor, result, exact, { elements, tolerance });

@@ -46,7 +46,8 @@ function measure<Result>(
   return {
     of: (x) => {
       const { shape, size } = x;
-      return { compute: () => compute(x), read: (parts) => read(parts, { shape, size }) };
+      // Statistics are float32, whatever the numbers are stored as.
+      return { compute: () => compute(x.dtype === "bfloat16" ? x.to("float32") : x), read: (parts) => read(parts, { shape, size }) };
     },
   };
 }

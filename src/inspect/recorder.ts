@@ -1,5 +1,6 @@
 // Watches the steps of a training: statistics of every layer's output and gradient and of every parameter's gradient and update.
 
+import { isFloat } from "../formula/typing.ts";
 import { type LayerCall, observeLayers, stateOf } from "../nn/call.ts";
 import type { LayerMembers } from "../nn/layer.ts";
 import { type Observer, observing } from "../tensor/observe.ts";
@@ -167,7 +168,7 @@ class Watch implements Observer {
   called({ path, kind, layer, output }: LayerCall): void {
     const state = layer && stateOf(layer);
     // A container without weights of its own says nothing that its parts do not; what is computed again was told the first time.
-    if (!isTensor(output) || !output.dtype.startsWith("float") || output.size === 0 || currentPass() !== "forward") return;
+    if (!isTensor(output) || !isFloat(output.dtype) || output.size === 0 || currentPass() !== "forward") return;
     if (state !== undefined && state.parts.size > 0 && state.parameters.size === 0) return;
     if (!this.#selects(path, kind)) return;
     const value = valueOf(output);

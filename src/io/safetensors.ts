@@ -1,5 +1,6 @@
 // Reads and writes the safetensors format: an 8-byte header length, a JSON header, then the values of every tensor.
 
+import { encodeBfloat16 } from "../formula/bfloat16.ts";
 import type { DType } from "../formula/nest.ts";
 import { FileError, InputError } from "../util/errors.ts";
 import type { ElementType, ElementTypeName } from "./bytes.ts";
@@ -9,8 +10,8 @@ import { findDuplicateKey } from "./json-keys.ts";
 /** Numbers as they are read. */
 export type StoredData = Float32Array | Float64Array | Int32Array | Uint8Array;
 
-/** The element types that are written; a Uint8Array is U8 unless `dtype` says BOOL. */
-export type WritableDtype = "F32" | "F64" | "I32" | "U8" | "BOOL";
+/** The element types that are written; a Uint8Array is U8 unless `dtype` says BOOL, a Float32Array F32 unless it says BF16 (then numbers are rounded). */
+export type WritableDtype = "F32" | "F64" | "BF16" | "I32" | "U8" | "BOOL";
 
 /** A tensor, or numbers with their shape. */
 export interface TensorToStore {
@@ -41,7 +42,14 @@ const longestHeader = 100_000_000;
 const metadataKey = "__metadata__";
 
 /** What a tensor's element type is called in files. */
-const namesInFiles: Readonly<Record<DType, WritableDtype>> = { float32: "F32", float64: "F64", int32: "I32", uint8: "U8", bool: "BOOL" };
+const namesInFiles: Readonly<Record<DType, WritableDtype>> = {
+  float32: "F32",
+  float64: "F64",
+  bfloat16: "BF16",
+  int32: "I32",
+  uint8: "U8",
+  bool: "BOOL",
+};
 
 /**
  * Reads a whole safetensors file. Nothing is allocated before the header has been checked against the number of bytes given.
@@ -87,7 +95,8 @@ export function serializeSafetensors(
   const items = list.map(([key, tensor]) => {
     if (seen.has(key)) throw new InputError(`safetensors: two tensors are named ${quote(key)}`);
     seen.add(key);
-    return { key, tensor, dtype: checkTensor(key, tensor) };
+    const dtype = checkTensor(key, tensor);
+    return { key, tensor, dtype, data: dtype === "BF16" ? wordsOf(tensor.data) : tensor.data };
   });
   items.sort((a, b) => elementTypes[b.dtype].bytes - elementTypes[a.dtype].bytes || (a.key < b.key ? -1 : 1));
 
@@ -98,8 +107,8 @@ export function serializeSafetensors(
   }
   if (notes.length > 0) header.push([metadataKey, Object.fromEntries(notes)]);
   let offset = 0;
-  for (const { key, tensor, dtype } of items) {
-    const end = offset + tensor.data.byteLength;
+  for (const { key, tensor, dtype, data } of items) {
+    const end = offset + data.byteLength;
     header.push([key, { dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
     offset = end;
   }
@@ -115,8 +124,8 @@ export function serializeSafetensors(
   bytes.set(text, 8);
   bytes.fill(0x20, 8 + text.length, 8 + headerLength);
   let position = 8 + headerLength;
-  for (const { tensor } of items) {
-    const { buffer, byteOffset, byteLength } = tensor.data;
+  for (const { data } of items) {
+    const { buffer, byteOffset, byteLength } = data;
     bytes.set(new Uint8Array(buffer, byteOffset, byteLength), position);
     position += byteLength;
   }
@@ -213,10 +222,17 @@ function checkTensor(key: string, { shape, data, dtype: given }: TensorToStore):
   const natural = naturalDtype(data);
   const dtype = given === undefined ? undefined : (namesInFiles[given as DType] ?? (given as WritableDtype));
   if (dtype === undefined || dtype === natural) return natural;
+  if (dtype === "BF16" && data instanceof Float32Array) return dtype;
   if (dtype !== "BOOL" || !(data instanceof Uint8Array))
     throw new InputError(`${where}: dtype ${dtype} does not fit a ${data.constructor.name}`);
   if (data.some((value) => value > 1)) throw new InputError(`${where}: a BOOL tensor may hold only 0 and 1`);
   return "BOOL";
+}
+
+function wordsOf(data: StoredData): Uint16Array {
+  const words = new Uint16Array(data.length);
+  encodeBfloat16(data, words);
+  return words;
 }
 
 function naturalDtype(data: StoredData): WritableDtype {

@@ -1,7 +1,6 @@
 // Where a load or a store goes: the affine part of its address as coefficients of the axes, the rest as checked coordinates.
-import type { AffineIndex, DType, Index, Inside, Nest, Operand, Result, Scalar } from "../formula/nest.ts";
-import { BackendError } from "../util/errors.ts";
-import type { MemoryType } from "./language.ts";
+import type { AffineIndex, Index, Inside, Nest, Operand, Result, Scalar } from "../formula/nest.ts";
+import { type Element, elementBytes, elementOf } from "./elements.ts";
 
 /** A coordinate that must be computed and checked at run time. */
 export interface Check {
@@ -25,7 +24,7 @@ export interface Access {
   readonly terms: ReadonlyMap<number, number>;
   readonly offset: number;
   readonly checks: readonly Check[];
-  readonly memory: MemoryType;
+  readonly element: Element;
   /** Bytes per element. */
   readonly size: number;
   /** Some axis moves the address down, so that address parts may lie below the buffer: then nothing is left to constant offsets. */
@@ -52,18 +51,8 @@ export function accessOf(operand: Operand, index: readonly Index[]): Access {
     if (!linear || item.checked) checks.push({ index: item, dimension, stride, linear });
     stride *= dimension;
   }
-  const memory = memoryTypeOf(operand.dtype);
-  return { terms, offset, checks, memory, size: memory === "u8" ? 1 : 4, descends: [...terms.values()].some((step) => step < 0) };
-}
-
-export function memoryTypeOf(dtype: DType): MemoryType {
-  const memory = ({ float32: "f32", int32: "i32", uint8: "u8", bool: "u8", float64: undefined } as const)[dtype];
-  if (memory === undefined) {
-    throw new BackendError("float64 tensors are computed on the reference backend only", {
-      hint: "convert to float32, or call setBackend('reference')",
-    });
-  }
-  return memory;
+  const element = elementOf(operand.dtype);
+  return { terms, offset, checks, element, size: elementBytes[element], descends: [...terms.values()].some((step) => step < 0) };
 }
 
 /** The sub-expressions of a scalar: arguments, and values that indices are computed from. */

@@ -1,6 +1,7 @@
 // How each function of the formula language is written in the kernel language.
 import type { Call, FunctionName, ScalarType } from "../formula/nest.ts";
 import type { FunctionBuilder } from "./builder.ts";
+import { roundToBfloat16 } from "./elements.ts";
 import type { OperationName, Value } from "./language.ts";
 import { cosh, exp, expm1, sinh, tanh } from "./math/exponential.ts";
 import { log, log1p, pow, powConstant } from "./math/logarithm.ts";
@@ -96,6 +97,7 @@ const table = {
   float: (_, [a], { args }) => (args[0]!.type === "float" ? a! : v.convertToFloat(a!)),
   int: (_, [a], { args }) => (args[0]!.type === "int" ? a! : v.convertToInt(a!)),
   bool: (_, [a], { args }) => (args[0]!.type === "bool" ? a! : v.ne(a!, 0)),
+  bfloat16: unary(roundToBfloat16),
   uniform: (k, [seed, stream, counter], { args }) => {
     const word = args[3]!;
     return uniform(k, seed!, stream!, counter!, word.kind === "constant" ? word.value : 0);

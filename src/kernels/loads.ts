@@ -1,7 +1,9 @@
 // Reads of operands: whole vectors where neighbours lie side by side, one value for all lanes, or lane by lane.
 import type { Load, Nest } from "../formula/nest.ts";
+import { isFloat } from "../formula/typing.ts";
 import type { Access, Check } from "./access.ts";
 import type { FunctionBuilder } from "./builder.ts";
+import { readElement } from "./elements.ts";
 import type { IndexWriter } from "./indices.ts";
 import type { Interner } from "./intern.ts";
 import type { Address, Value } from "./language.ts";
@@ -69,7 +71,7 @@ export class LoadWriter {
 
   #scalar(load: Load, access: Access): Value {
     const { address, valid } = this.#indices.address(access);
-    const value = v.loadAs(access.memory === "f32" ? "f32" : "i32", access.memory, address);
+    const value = readElement(access.element, address, "scalar");
     return valid === undefined ? value : v.select(valid, value, load.fill);
   }
 
@@ -88,9 +90,8 @@ export class LoadWriter {
 
   #vector(access: Access, address: Address, along: number, share: boolean, count: number | undefined): Value {
     const { lanes } = this.#k.machine;
-    const type = access.memory === "f32" ? "vf32" : "vi32";
     const order = (source: (lane: number) => number) => Array.from({ length: lanes }, (_, lane) => source(lane));
-    const read = (place: Address) => v.loadAs(type, access.memory, place);
+    const read = (place: Address) => readElement(access.element, place, "vector");
     if (along === 1) return read(address);
     if (along === -1) {
       const start: Address = { ...address, offset: address.offset - (lanes - 1) * access.size };
@@ -108,7 +109,7 @@ export class LoadWriter {
     const parts = Array.from({ length: vectors }, (_, part) => {
       const place = { ...address, offset: address.offset + (part * lanes - phase) * access.size };
       if (!share || place.base.op !== "variable") return this.#k.let(read(place), "r");
-      return this.#scope.sharedVector(`${place.base.id} ${place.offset} ${access.memory}`, () => read(place));
+      return this.#scope.sharedVector(`${place.base.id} ${place.offset} ${access.element}`, () => read(place));
     });
     const [first, second = first, ...others] = parts as [Value, ...Value[]];
     const early = v.shuffle(
@@ -130,7 +131,7 @@ export class LoadWriter {
   /** From what lies in memory to the type the expression has. */
   #typed(load: Load, value: Value): Value {
     const { dtype } = this.#nest.operands[load.operand]!;
-    if (dtype === "float32") return load.type === "float" ? value : load.type === "int" ? v.convertToInt(value) : v.ne(value, 0);
+    if (isFloat(dtype)) return load.type === "float" ? value : load.type === "int" ? v.convertToInt(value) : v.ne(value, 0);
     if (load.type === "bool") return v.ne(value, 0);
     return load.type === "float" ? v.convertToFloat(value) : value;
   }

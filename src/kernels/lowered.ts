@@ -1,6 +1,7 @@
 // What lowering a nest gives: the interface between kernels and the backends that run them.
 import type { DType, Nest, Operand } from "../formula/nest.ts";
-import { memoryTypeOf, resultsOf } from "./access.ts";
+import { resultsOf } from "./access.ts";
+import { elementBytes, elementOf } from "./elements.ts";
 import type { Region, Regions, ValueType } from "./language.ts";
 
 /**
@@ -64,7 +65,7 @@ export function outNames(nest: Nest): string[] {
 /** Bytes of a dense buffer in a machine's memory. */
 export const bytesOf = ({ dtype, shape }: Operand): number => sizeOfShape(shape) * bytesPerElement(dtype);
 
-const bytesPerElement = (dtype: DType): number => (memoryTypeOf(dtype) === "u8" ? 1 : 4);
+const bytesPerElement = (dtype: DType): number => elementBytes[elementOf(dtype)];
 const sizeOfShape = (shape: readonly number[]): number => shape.reduce((product, extent) => product * extent, 1);
 
 /** What the pointers of a nest's entries point at. */

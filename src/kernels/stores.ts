@@ -1,8 +1,10 @@
 // Writes of results: whole vectors where neighbours lie side by side or several results interleave, one element, or lane by lane.
 import type { Nest, Result } from "../formula/nest.ts";
+import { isFloat } from "../formula/typing.ts";
 import type { Access } from "./access.ts";
 import { accessOf } from "./access.ts";
 import type { FunctionBuilder } from "./builder.ts";
+import { readElement, writeElement } from "./elements.ts";
 import type { IndexWriter } from "./indices.ts";
 import type { Value } from "./language.ts";
 import type { LoadWriter } from "./loads.ts";
@@ -158,15 +160,13 @@ export class StoreWriter {
     const { accumulate, dtype } = this.#output;
     const { address, valid } = this.#indices.address(access);
     const store = () => {
-      const type = value.type as "f32" | "i32" | "vf32" | "vi32";
       const start = access.checks.length === 0 ? address : v.at(k.let(address.base, "p"), undefined, address.offset);
       const place = { ...start, offset: start.offset + skipped * access.size };
       let total = value;
-      if (accumulate) total = v.add(v.loadAs(type, access.memory, place), value);
+      if (accumulate) total = v.add(readElement(access.element, place, v.isVector(value.type) ? "vector" : "scalar"), value);
       if (accumulate && dtype === "bool") total = v.convertToInt(v.ne(total, 0));
-      if (count !== undefined) k.storePartial(place, total, v.i32(count), access.memory);
-      else if (streams) k.storeStreaming(place, total);
-      else k.store(place, total, access.memory);
+      if (streams) k.storeStreaming(place, total);
+      else writeElement(k, access.element, place, total, count === undefined ? undefined : v.i32(count));
     };
     if (valid === undefined) store();
     else k.if(valid, store);
@@ -175,7 +175,7 @@ export class StoreWriter {
   #converted(value: Value): Value {
     const { dtype } = this.#output;
     const element = v.elementType(value.type);
-    if (dtype === "float32") return element === "f32" ? value : v.convertToFloat(value);
+    if (isFloat(dtype)) return element === "f32" ? value : v.convertToFloat(value);
     if (dtype !== "bool") return element === "i32" ? value : v.convertToInt(value);
     return v.convertToInt(element === "bool" ? value : v.ne(value, 0));
   }

@@ -1,5 +1,6 @@
 // Scaled dot-product attention, and attention with several heads. In every mask, true means: may be attended to.
 
+import { isFloat } from "../formula/typing.ts";
 import * as ops from "../ops/attention.ts";
 import { applyOp, linear as product, softmax } from "../tensor/functions/index.ts";
 import * as random from "../tensor/random.ts";
@@ -205,7 +206,7 @@ function causalMask(name: string, shape: Shape): Tensor {
 
 /** @throws InputError for floats, whose 0 and −∞ would mean the opposite; ShapeError unless it broadcasts to the scores */
 function checkMask(name: string, mask: Tensor, shape: Shape): Tensor {
-  if (valueOf(mask, name).dtype.startsWith("float"))
+  if (isFloat(valueOf(mask, name).dtype))
     throw new InputError(`${name}: expected a mask of bool or whole numbers, true where a key may be attended to, got ${mask.dtype}`, {
       hint: "compare first, e.g. scores.greater(-1)",
     });

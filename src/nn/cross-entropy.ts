@@ -175,8 +175,9 @@ function checkWeights(name: string, weights: Tensor, classes: number): Tensor {
   return weights;
 }
 
-/** [batch, classes, …positions] → [batch · positions, classes]. */
-function classesLast(x: Tensor): Tensor {
+/** [batch, classes, …positions] → [batch · positions, classes], as floats that losses are computed in. */
+function classesLast(given: Tensor): Tensor {
+  const x = floats(given, given);
   const { rank, shape } = x;
   if (rank === 2) return x;
   const order = [0, ...Array.from({ length: rank - 2 }, (_, d) => d + 2), 1];

@@ -1,5 +1,6 @@
 // Layers without windows or statistics: embedding, flatten and other changes of shape, identity, and activations with options.
 
+import { isFloat } from "../formula/typing.ts";
 import * as functions from "../tensor/functions/index.ts";
 import type { Shape } from "../tensor/shapes.ts";
 import type { Axes, Tensor } from "../tensor/types.ts";
@@ -23,7 +24,7 @@ export function embedding<const Size extends number>(
     kind: "embedding",
     settings: { count, size },
     parameters: { weight },
-    forward: (_state, ids: Tensor) => functions.embedding(weight, ids.dtype.startsWith("float") ? wholeNumbers("embedding", ids) : ids),
+    forward: (_state, ids: Tensor) => functions.embedding(weight, isFloat(ids.dtype) ? wholeNumbers("embedding", ids) : ids),
   });
 }
 

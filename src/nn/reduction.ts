@@ -69,9 +69,9 @@ export function reduce<Options extends LossOptions>(name: string, losses: Tensor
   return result as Loss<Options>;
 }
 
-/** Whole numbers as floats of the prediction's kind. */
+/** As floats that a loss is computed in: float64 beside a float64 prediction, else float32, also where the prediction is bfloat16. */
 export function floats(value: Tensor, like: Tensor): Tensor {
-  const dtype = like.dtype.startsWith("float") ? like.dtype : "float32";
+  const dtype = like.dtype === "float64" ? "float64" : "float32";
   return value.dtype === dtype ? value : value.to(dtype);
 }
 

@@ -85,6 +85,7 @@ export const prelu = map("prelu", "y = select(x > 0, x, slope * x)", {
 });
 
 export const softmax = composite("softmax", "m = max[@axes](x); e = exp(x - m); r = 1 / sum[@axes](e); y = e * r", {
+  storedLike: "x",
   gradient: { x: "gx = y * (gy - sum[@axes](gy * y))" },
   doc: {
     en: "Turns numbers into probabilities that sum to 1 along the axes; subtracting the maximum changes nothing but avoids overflow.",

@@ -9,6 +9,7 @@ export const maskedSoftmax = composite(
   "maskedSoftmax",
   "m = max[@axes](select(mask != 0, x, -inf)); e = select(mask != 0, exp(x - m), 0); s = sum[@axes](e); y = e * select(s > 0, 1 / s, 0)",
   {
+    storedLike: "x",
     gradient: { x: "gx = y * (gy - sum[@axes](gy * y))" },
     doc: { en: "Softmax over the elements where the mask holds; the others get 0, and so do all where it holds nowhere." },
   },

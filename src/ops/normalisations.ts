@@ -11,6 +11,7 @@ export const normalise = map("normalise", "y = (x - mean) / sqrt(variance + epsi
     variance: "gy * (x - mean) * (-weight / (2 * (variance + epsilon) * sqrt(variance + epsilon)))",
     weight: "gy * (x - mean) * (1 / sqrt(variance + epsilon))",
   },
+  storedLike: "x",
   doc: {
     en: "Shifts and scales by given statistics, then by learned weight and bias (batch normalisation with known statistics).",
     ja: "正規化",
@@ -22,6 +23,7 @@ export const layerNorm = composite(
   "m = mean[@axes](x); c = x - m; v = mean[@axes](c * c); y = c / sqrt(v + epsilon) * weight + bias",
   {
     params: { epsilon: 1e-5 },
+    storedLike: "x",
     doc: {
       en: "Normalises over the axes, then scales and shifts: layer, group and instance normalisation.",
       ja: "層正規化",
@@ -31,6 +33,7 @@ export const layerNorm = composite(
 );
 export const rmsNorm = composite("rmsNorm", "v = mean[@axes](x * x); y = x / sqrt(v + epsilon) * weight", {
   params: { epsilon: 1e-6 },
+  storedLike: "x",
   doc: {
     en: "Divides by the root mean square over the axes, then scales: layer normalisation without the mean.",
     source: "Zhang & Sennrich 2019",
@@ -41,6 +44,7 @@ export const localResponseNorm = composite(
   "t[n, c < channels, s] = sum[p < size](x[n, c + p - before, s] ^ 2); y[n, c, s] = x[n, c, s] / (bias + alpha / size * t[n, c, s]) ^ beta",
   {
     params: { alpha: 1e-4, beta: 0.75, bias: 1 },
+    storedLike: "x",
     sizes: { size: "required", before: "required", channels: "required" },
     doc: {
       en: "Divides by a power of the mean square of the neighbouring channels, from `before` below the own one on.",

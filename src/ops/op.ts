@@ -29,6 +29,8 @@ export interface Op {
   readonly defaults: Readonly<Record<string, number>>;
   /** What axes mean, for errors. */
   readonly axisNames: Readonly<Record<string, string>>;
+  /** The input whose float dtype the result has, whatever the others are: weights and statistics do not widen activations. */
+  readonly storedLike?: string;
   readonly doc: OpDoc;
 }
 
@@ -41,6 +43,7 @@ export interface OpOptions {
   /** Integers that decide shapes, beyond those that appear inside an index; a default value or "required". */
   readonly sizes?: Readonly<Record<string, number | "required">>;
   readonly axisNames?: Readonly<Record<string, string>>;
+  readonly storedLike?: string;
   readonly doc?: OpDoc;
 }
 
@@ -74,6 +77,7 @@ export function makeOp(kind: OpKind, name: string, source: string, options: OpOp
     params: Object.fromEntries(Object.entries(params).map(([key, value]) => [key, value === "int" ? "int" : "float"])),
     defaults: Object.fromEntries(numbers),
     axisNames: options.axisNames ?? {},
+    ...(options.storedLike === undefined ? {} : { storedLike: options.storedLike }),
     doc: options.doc ?? { en: "" },
   };
 }

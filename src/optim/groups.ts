@@ -1,5 +1,6 @@
 // Groups of parameters: their settings, what is remembered of each parameter, and the checks of both.
 
+import { isFloat } from "../formula/typing.ts";
 import { isTensor } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
@@ -66,7 +67,7 @@ export function makeGroups(rule: UpdateRule, parameters: unknown, common: object
         });
       const name = key ?? String(number);
       number++;
-      if (value.requiresGrad && !value.dtype.startsWith("float"))
+      if (value.requiresGrad && !isFloat(value.dtype))
         throw new InputError(`${kind}: parameter "${name}" is ${value.dtype}; only floats can be trained`);
       return { name, parameter: value, steps: 0, state: new Map() };
     });

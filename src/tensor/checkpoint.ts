@@ -1,6 +1,7 @@
 // checkpoint(fn): activations are forgotten in the forward pass and computed again in the backward pass.
 
 import { makeOp } from "../ops/op.ts";
+import { autocast, currentPrecision } from "./autocast.ts";
 import { gradientsOf } from "./backward.ts";
 import { recordPull } from "./engine.ts";
 import { runningLevels, withLevels } from "./mapping.ts";
@@ -30,6 +31,7 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
     const start = nextOrder();
     const drawn: Stream[] = [];
     const levels = runningLevels();
+    const precision = currentPrecision();
     const result = noteDraws(drawn, () => fn(...args));
     const results = valuesOf(result, "checkpoint: the function's result");
     const inside = [...results.keys()].filter((place) => isInside(results[place] as Value, start));
@@ -45,7 +47,7 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
         (upstream) => {
           const createGraph = isRecording();
           const repeated = withRecording(true, () => {
-            const second = withLevels(levels, () => computedAgain(() => repeatDraws(drawn, () => fn(...args))));
+            const second = withLevels(levels, () => computedAgain(() => repeatDraws(drawn, () => autocast(precision, () => fn(...args)))));
             const tensors = valuesOf(second, "checkpoint");
             return joined(places.map((place) => tensors[place] as Value));
           });

@@ -5,6 +5,7 @@ import { backendFor, getBackend } from "../backends/choose.ts";
 import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph, type Unit, unitsOf } from "../compiler/index.ts";
 import type { Operand, Step } from "../formula/nest.ts";
 import { InputError, KasaneError } from "../util/errors.ts";
+import { currentPrecision } from "./autocast.ts";
 import { runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
 import { callSite, isRecording } from "./tape.ts";
@@ -176,9 +177,9 @@ function inner<Args extends readonly CompileArgument[], Result extends CompileRe
   return fn(...args);
 }
 
-/** What a trace holds for: shapes, dtypes, fixed arguments, whether ops are recorded, the backend. */
+/** What a trace holds for: shapes, dtypes, fixed arguments, whether ops are recorded, the precision, the backend. */
 function keyOf(name: string, args: readonly CompileArgument[]): string {
-  let key = `${getBackend().key}${isRecording()}${observer()?.key ?? ""}`;
+  let key = `${getBackend().key}${isRecording()}${currentPrecision()}${observer()?.key ?? ""}`;
   args.forEach((arg, number) => {
     key += "|";
     if (isTensor(arg)) {

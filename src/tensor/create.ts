@@ -1,8 +1,10 @@
 // Making tensors from numbers, typed arrays and shapes.
 
 import type { HostArray } from "../backends/backend.ts";
+import { roundToBfloat16 } from "../formula/bfloat16.ts";
 import { allocate, sizeOfShape } from "../formula/evaluate.ts";
 import type { DType } from "../formula/nest.ts";
+import { isFloat } from "../formula/typing.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Shape } from "./shapes.ts";
 import { fromData, valueOf } from "./tensor.ts";
@@ -10,7 +12,7 @@ import type { NestedNumbers, Tensor } from "./types.ts";
 
 /** How a new tensor is stored, and whether gradients reach it. */
 export interface TensorOptions {
-  /** Default: float32 for numbers, the array's own type for typed arrays, bool for booleans. */
+  /** Default: float32 for numbers, the array's own type for typed arrays, bool for booleans. bfloat16 rounds to the nearest number that it has. */
   readonly dtype?: DType;
   /** Records what is computed from it, so that backward() reaches it. */
   readonly requiresGrad?: boolean;
@@ -53,7 +55,7 @@ export function tensor(data: HostArray | Nested, second?: Shape | TensorOptions,
 
 /** A tensor that requires a gradient: a weight. */
 export function parameter<const S extends Shape>(value: Tensor<S>): Tensor<S> {
-  if (!value.dtype.startsWith("float"))
+  if (!isFloat(value.dtype))
     throw new InputError(`parameter: only floats can require a gradient, got ${value.dtype}`, { hint: 'convert it first: to("float32")' });
   const made = fromData(value.data.slice() as HostArray, value.shape, value.dtype);
   valueOf(made).requiresGrad = true;
@@ -114,7 +116,7 @@ function make(data: HostArray, shape: Shape, dtype: DType, options: TensorOption
   checkShape(shape);
   const made = fromData(data, shape.slice(), dtype);
   if (options.requiresGrad) {
-    if (!dtype.startsWith("float")) throw new InputError(`tensor: only floats can require a gradient, got ${dtype}`);
+    if (!isFloat(dtype)) throw new InputError(`tensor: only floats can require a gradient, got ${dtype}`);
     valueOf(made).requiresGrad = true;
   }
   return made;
@@ -146,6 +148,7 @@ function collect(data: Nested, depth: number, shape: number[], numbers: number[]
 /** The number as the dtype stores it. @throws InputError when an integer type cannot hold it */
 function fitted(value: number, dtype: DType, position: number): number {
   if (dtype === "bool") return Number(value !== 0);
+  if (dtype === "bfloat16") return roundToBfloat16(value);
   if (dtype !== "int32" && dtype !== "uint8") return value;
   const [low, high] = dtype === "int32" ? [-2147483648, 2147483647] : [0, 255];
   if (!Number.isInteger(value) || value < low || value > high)

@@ -1,5 +1,6 @@
 // Derivatives as functions: gradients, Jacobians, Hessians and their products with vectors, all from the tape's backward pass.
 
+import { isFloat } from "../formula/typing.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import { sum } from "../ops/reductions.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -229,7 +230,7 @@ function trackedRun(name: string, places: readonly number[], args: readonly unkn
 
 /** The same numbers as a tensor of their own that requires a gradient, on the tape of the original. */
 function tracked(name: string, place: number, value: Value, record: boolean): Value {
-  if (!value.dtype.startsWith("float"))
+  if (!isFloat(value.dtype))
     throw new InputError(`${name}: argument ${place} holds ${value.dtype}, and only floats have gradients`, {
       hint: 'convert it: to("float32"); or choose another argument',
     });

@@ -6,8 +6,10 @@ import { batchProgram, isRandom } from "../formula/batch.ts";
 import { bind, MOST_ELEMENTS } from "../formula/bind.ts";
 import { allocate, sizeOfShape } from "../formula/evaluate.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
+import { floatOf, isFloat } from "../formula/typing.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, KasaneError, ShapeError } from "../util/errors.ts";
+import { storedAs } from "./autocast.ts";
 import { innermost, mapped, runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
 import { partsOf, shapeOfPart } from "./parts.ts";
@@ -41,6 +43,8 @@ export interface ApplyOptions {
   readonly resultShape?: readonly number[] | undefined;
   /** What the result is stored as; left out: what follows from the inputs. */
   readonly dtype?: DType | undefined;
+  /** The same where it is a float. */
+  readonly float?: DType | undefined;
   /** Gives the tensor class to ops without inputs. */
   readonly like?: Value;
 }
@@ -58,7 +62,7 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
     }
     const output =
       op.kind === "view" ? view(inputs[0] as Value, options.resultShape as readonly number[]) : run(op, inputs, attributes, options);
-    if (record && output.dtype.startsWith("float")) {
+    if (record && isFloat(output.dtype)) {
       output.requiresGrad = true;
       output.node = { op, inputs, attributes, output, scope: currentScope(), site: captureSite(), order: nextOrder() };
     }
@@ -102,13 +106,20 @@ function hasWrittenGradient(op: Op, inputs: readonly Value[]): boolean {
 function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attributes: Attributes, options: ApplyOptions): Value {
   return withScope(op.name, () => {
     const values = new Map(op.formula.inputs.map((name, number) => [name, inputs[number] as Value]));
+    const float = options.float ?? storedAs(op, inputs) ?? floatOf(inputs);
+    const between = float === "bfloat16" ? "float32" : float;
     let result: Value | undefined;
     const { target } = op.formula.statements[op.formula.statements.length - 1] as { target: string };
     parts.forEach((part, number) => {
       const isLast = number === parts.length - 1;
       const partInputs = part.formula.inputs.map((name) => values.get(name) as Value);
       const own = isLast ? options.resultShape : options.resultShape && shapeOfPart(part, target, options.resultShape);
-      result = apply(part, partInputs, attributes, { resultShape: own, dtype: isLast ? options.dtype : undefined, like: options.like });
+      result = apply(part, partInputs, attributes, {
+        resultShape: own,
+        dtype: isLast ? options.dtype : undefined,
+        float: isLast ? float : between,
+        like: options.like,
+      });
       values.set((part.formula.statements[0] as { target: string }).target, result);
     });
     return result as Value;
@@ -206,7 +217,9 @@ function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], 
   return batch;
 }
 
-function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, { resultShape, dtype: given }: ApplyOptions): Prepared {
+function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, options: ApplyOptions): Prepared {
+  const { resultShape, dtype: given } = options;
+  const float = options.float ?? (given === undefined ? storedAs(op, inputs) : undefined);
   let cache = prepared.get(op);
   if (cache === undefined) {
     cache = new Map();
@@ -219,6 +232,7 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, { res
   for (const list of op.formula.lists) key += `@${attributes[list]}`;
   if (resultShape !== undefined) key += `>${resultShape.join("x")}`;
   if (given !== undefined) key += `:${given}`;
+  if (float !== undefined) key += `~${float}`;
   const known = cache.get(key);
   if (known !== undefined) return known;
 
@@ -245,6 +259,7 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, { res
     axisNames: op.axisNames,
     ...(resultShape === undefined ? {} : { resultShape }),
     ...(given === undefined ? {} : { dtype: given }),
+    ...(float === undefined ? {} : { float }),
     inputs: Object.fromEntries(
       names.map((name, number) => [name, { dtype: (inputs[number] as Value).dtype, shape: (inputs[number] as Value).shape }]),
     ),

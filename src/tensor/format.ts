@@ -2,6 +2,7 @@
 
 import type { HostArray } from "../backends/backend.ts";
 import type { DType } from "../formula/nest.ts";
+import { isFloat } from "../formula/typing.ts";
 import type { NestedNumbers } from "./types.ts";
 
 const FULL_UP_TO = 1000;
@@ -74,7 +75,7 @@ function shownPositions(shape: readonly number[], shorten: boolean): number[] {
 /** One format for all: whole numbers as they are, else four decimals, scientific when sizes differ much. */
 function numberFormat(values: readonly number[], dtype: DType): (value: number) => string {
   const finite = values.filter(Number.isFinite);
-  if (!dtype.startsWith("float") || finite.every((value) => Number.isInteger(value) && Math.abs(value) < 1e7)) return special(String);
+  if (!isFloat(dtype) || finite.every((value) => Number.isInteger(value) && Math.abs(value) < 1e7)) return special(String);
   const sizes = finite.map(Math.abs).filter((value) => value > 0);
   const largest = Math.max(...sizes);
   const smallest = Math.min(...sizes);

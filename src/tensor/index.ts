@@ -1,5 +1,6 @@
 // Tensors: creation, functions, random numbers, differentiation.
 
+export { autocast, type Precision } from "./autocast.ts";
 export * from "./checkpoint.ts";
 export {
   type CompileArgument,

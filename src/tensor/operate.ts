@@ -1,6 +1,7 @@
 // Operations on untyped values: what the methods and functions of tensors are made of.
 
 import { sizeOfShape } from "../formula/evaluate.ts";
+import { isFloat } from "../formula/typing.ts";
 import * as gathers from "../ops/gathers.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
@@ -29,7 +30,7 @@ export function operand(other: Value | number, like: Value): Value {
 
 function numberLike(other: number, like: Value): Value {
   if (like.dtype === "float64") return like.make(Float64Array.of(other), [], "float64");
-  const whole = Number.isInteger(other) && !like.dtype.startsWith("float");
+  const whole = Number.isInteger(other) && !isFloat(like.dtype);
   return whole ? like.make(Int32Array.of(other), [], "int32") : like.make(Float32Array.of(other), [], "float32");
 }
 

@@ -1,7 +1,7 @@
 // One update of the weights: forward and backward (in parts where memory is short), clipping, the optimizer's step; eagerly or as one compiled program.
 
 import { clipGradientNorm, clipGradientValue } from "../optim/index.ts";
-import { type CompiledFunction, compile, concat, type RandomState, type Tensor } from "../tensor/index.ts";
+import { autocast, type CompiledFunction, compile, concat, type Precision, type RandomState, type Tensor } from "../tensor/index.ts";
 import { withOwnRandom } from "../tensor/random.ts";
 import { InputError } from "../util/errors.ts";
 import type { FailedStep } from "./errors.ts";
@@ -18,7 +18,7 @@ export interface StepResult extends Forward {
 }
 
 /** What a step needs of the options of fit. */
-export type StepOptions = Pick<FitOptions, "loss" | "penalty" | "optimizer" | "clip" | "accumulate" | "averages">;
+export type StepOptions = Pick<FitOptions, "loss" | "penalty" | "optimizer" | "clip" | "accumulate" | "averages" | "precision">;
 
 export type CompiledTraining = CompiledFunction<[x: Tensor, target: Tensor], StepResult>;
 
@@ -61,18 +61,18 @@ function update({ optimizer, averages }: StepOptions): void {
 }
 
 /** Forward and backward of a batch, in `accumulate` parts: each part's loss counts by its share of the samples. */
-function learn(model: Model, { loss, penalty, accumulate = 1 }: StepOptions, x: Tensor, target: Tensor): Forward {
+function learn(model: Model, { loss, penalty, accumulate = 1, precision = "float32" }: StepOptions, x: Tensor, target: Tensor): Forward {
   const count = x.shape[0] ?? 0;
   const size = Math.ceil(count / accumulate);
   if (size >= count) {
-    const result = forward(model, loss, x, target);
+    const result = forward(model, loss, precision, x, target);
     (penalty === undefined ? result.loss : result.loss.add(penalty())).backward();
     return result;
   }
   const parts: Forward[] = [];
   for (let start = 0; start < count; start += size) {
     const end = Math.min(count, start + size);
-    const { loss: value, prediction } = forward(model, loss, x.slice([start, end]), target.slice([start, end]));
+    const { loss: value, prediction } = forward(model, loss, precision, x.slice([start, end]), target.slice([start, end]));
     const share = value.mul((end - start) / count);
     share.backward();
     parts.push({ loss: share.detach(), prediction: prediction.detach() });
@@ -82,8 +82,10 @@ function learn(model: Model, { loss, penalty, accumulate = 1 }: StepOptions, x: 
 }
 
 /** @throws InputError when the loss is not one number */
-function forward(model: Model, loss: Loss, x: Tensor, target: Tensor): Forward {
-  const prediction = model(x);
+function forward(model: Model, loss: Loss, precision: Precision, x: Tensor, target: Tensor): Forward {
+  const stored = autocast(precision, () => model(x));
+  // Loss and metrics are computed from float32.
+  const prediction = stored.dtype === "bfloat16" ? stored.to("float32") : stored;
   const value = loss(prediction, target);
   if (value.size !== 1)
     throw new InputError(`fit: the loss must be one number, got shape [${value.shape.join(", ")}]`, {

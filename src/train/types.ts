@@ -3,7 +3,7 @@
 import type { Dataset, Fields, NdArray, Transform } from "../data/index.ts";
 import type { Layer } from "../nn/layer.ts";
 import type { AveragesState, Optimizer, OptimizerState, Schedule, WeightAverages } from "../optim/index.ts";
-import type { RandomState, Tensor } from "../tensor/index.ts";
+import type { Precision, RandomState, Tensor } from "../tensor/index.ts";
 import type { Metric } from "./metrics.ts";
 
 /** Any layer of kasane/nn, a `sequential` or one's own. */
@@ -130,6 +130,11 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly averages?: WeightAverages;
   /** Decides order, held-out part and dropout; default the seed of `manualSeed`. */
   readonly seed?: number;
+  /**
+   * "bfloat16": mixed precision, the model's forward pass under `autocast`. Activations and their gradients take half the memory; weights, their
+   * gradients, loss and optimizer stay float32, and so does validation. Default "float32".
+   */
+  readonly precision?: Precision;
   /** Runs each step as one compiled program (gradients are then not kept on the parameters). Default true; a model or loss that cannot be traced runs eagerly. */
   readonly compile?: boolean;
   /** Runs every step and watches it: a Recorder of kasane/inspect. */

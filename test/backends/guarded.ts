@@ -1,12 +1,13 @@
 // Helper: runs programs on a machine with marked memory around every buffer, and tells what was written where it should not have been.
 import type { HostArray } from "../../src/backends/backend.ts";
+import { readSlot, type Slot, slotOf, writeSlot } from "../../src/backends/emitted/memory.ts";
 import { features, wasmMachine } from "../../src/backends/wasm/features.ts";
 import { compileModule } from "../../src/backends/wasm/module.ts";
 import type { MachineName } from "../../src/backends/x64/cpu.ts";
 import { Heap } from "../../src/backends/x64/memory.ts";
 import { type Native, native } from "../../src/backends/x64/native.ts";
-import { sizeOfShape } from "../../src/formula/evaluate.ts";
-import type { DType, Program } from "../../src/formula/nest.ts";
+import { byteLength } from "../../src/compiler/memory.ts";
+import type { Program } from "../../src/formula/nest.ts";
 import { ModuleBuilder } from "../../src/kernels/builder.ts";
 import { checkAccesses, reportWords } from "../../src/kernels/check.ts";
 import type { KernelModule, Machine } from "../../src/kernels/language.ts";
@@ -60,9 +61,6 @@ const start = 4096;
 const reportPlace = 1024;
 const checks = process.env.KASANE_CHECK === "1";
 
-const views = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array, float64: Float64Array } as const;
-const bytesOf = { float32: 4, int32: 4, uint8: 1, bool: 1, float64: 8 } as const satisfies Record<DType, number>;
-
 /**
  * Runs every step in two calls, the later slices first where they are independent, and looks at all memory after each. With KASANE_CHECK=1
  * reads too far out are found as well.
@@ -81,18 +79,22 @@ export function runGuarded(engine: Engine, program: Program, inputs: readonly Ho
     if (end + margin > bytes.length) throw new Error(`a test needs ${end} bytes, more than the ${bytes.length} there are`);
     return [from, end];
   };
-  const areas = program.buffers.map(({ dtype, shape }) => area(sizeOfShape(shape) * bytesOf[dtype]));
+  const areas = program.buffers.map(({ dtype, shape }) => area(byteLength({ dtype, shape })));
   const paramsArea = area(params.length * 4);
   const scratch = area(Math.max(0, ...kernels.map(({ scratchBytes }) => scratchBytes)));
   const shared = area(Math.max(0, ...kernels.map(({ sharedBytes = 0 }) => sharedBytes)));
   const used = bytes.subarray(0, end + margin).fill(mark);
   used.fill(0, reportPlace, reportPlace + 4 * reportWords);
-  const view = (buffer: number): HostArray => {
-    const { dtype, shape } = program.buffers[buffer]!;
-    return new views[dtype](bytes.buffer, bytes.byteOffset + areas[buffer]![0], sizeOfShape(shape)) as HostArray;
+  const heap = {
+    f32: new Float32Array(bytes.buffer, bytes.byteOffset),
+    i32: new Int32Array(bytes.buffer, bytes.byteOffset),
+    u8: bytes,
+    ensure: () => {},
+    release: () => {},
   };
+  const slot = (buffer: number): Slot => slotOf(program.buffers[buffer]!, areas[buffer]![0]);
   inputs.forEach((values, buffer) => {
-    view(buffer).set(values);
+    writeSlot(heap, slot(buffer), values);
   });
   params.forEach((value, number) => {
     const type = program.params[number]!.type === "float" ? Float32Array : Int32Array;
@@ -121,7 +123,7 @@ export function runGuarded(engine: Engine, program: Program, inputs: readonly Ho
       break;
     }
   }
-  const result = view(program.result).slice() as HostArray;
+  const result = readSlot(heap, slot(program.result));
   loaded.release();
   return { result, damage };
 }

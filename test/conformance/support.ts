@@ -101,7 +101,7 @@ export function drawInputs(given: Case, name: string): Numbers {
   );
 }
 
-export type Precision = "float32" | "float64";
+export type Precision = "float32" | "float64" | "bfloat16";
 
 /** Tensors of a case from numbers; the float ones require a gradient when asked. */
 export function tensorsOf(given: Case, numbers: Numbers, precision: Precision, requiresGrad = false): Tensor[] {

@@ -102,6 +102,7 @@ describe("functions", () => {
       min: [[2, 3], 2],
       max: [[2, 3], 3],
       abs: [[-2], 2],
+      bfloat16: [[1.005], 1.0078125],
       sign: [[-2], -1],
       exp: [[1], Math.E],
       expm1: [[1], Math.E - 1],

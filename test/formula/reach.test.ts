@@ -8,7 +8,14 @@ import * as nn from "../../src/nn/index.ts";
 import { catalogue, type ExampleTensor } from "../../src/ops/catalogue.ts";
 import { type Application, observing } from "../../src/tensor/observe.ts";
 
-const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array } as const;
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  bfloat16: Float32Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
 
 function applications(run: () => unknown): Application[] {
   const found: Application[] = [];

@@ -21,6 +21,17 @@ function file(header: unknown, data: ArrayLike<number> = []): Uint8Array {
 const four = { dtype: "U8", shape: [4], data_offsets: [0, 4] };
 
 describe("serializeSafetensors", () => {
+  it("writes bfloat16 tensors as BF16, which come back", () => {
+    const x = tensor([1, -2, 3.140625, Number.POSITIVE_INFINITY, 2 ** -130], { dtype: "bfloat16" });
+    const bytes = serializeSafetensors({ x });
+    expect(new TextDecoder().decode(bytes)).toContain('"dtype":"BF16","shape":[5],"data_offsets":[0,10]');
+    const stored = parseSafetensors(bytes).tensors.get("x");
+    expect(stored?.dtype).toBe("BF16");
+    expect(stored?.data).toEqual(x.data);
+    const rounded = serializeSafetensors({ x: { shape: [1], data: Float32Array.of(1.005), dtype: "BF16" } });
+    expect([...rounded.slice(-2)]).toEqual([0x81, 0x3f]);
+  });
+
   it("writes exactly the documented layout", () => {
     const bytes = serializeSafetensors({ "conv1.weight": { shape: [2, 1], data: Float32Array.of(1, -2) } }, { format: "kasane" });
     const header = '{"__metadata__":{"format":"kasane"},"conv1.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]}}';

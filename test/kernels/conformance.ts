@@ -2,6 +2,7 @@
 
 import type { Backend, HostArray } from "../../src/backends/backend.ts";
 import type { Formula } from "../../src/formula/ast.ts";
+import { roundToBfloat16 } from "../../src/formula/bfloat16.ts";
 import { bind } from "../../src/formula/bind.ts";
 import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
 import { evaluateProgram, sizeOfShape } from "../../src/formula/evaluate.ts";
@@ -19,7 +20,14 @@ export interface Tensor {
   readonly data: HostArray;
 }
 
-const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array } as const;
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  bfloat16: Float32Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
 
 /** Deterministic numbers in (−1, 1) for floats, −9…9 for int32, 0…9 for uint8, 0 or 1 for bool; or the given ones. */
 export function tensor(shape: readonly number[], dtype: DType = "float32", values?: readonly number[], seed = 1): Tensor {
@@ -32,6 +40,7 @@ export function tensor(shape: readonly number[], dtype: DType = "float32", value
   const pick = {
     float32: () => random() * 2 - 1,
     float64: random,
+    bfloat16: () => roundToBfloat16(random() * 2 - 1),
     int32: () => Math.floor(random() * 19) - 9,
     uint8: () => Math.floor(random() * 10),
     bool: () => Number(random() < 0.5),

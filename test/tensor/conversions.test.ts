@@ -2,16 +2,18 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { availableBackends, getBackend } from "../../src/backends/choose.ts";
+import { roundToBfloat16 } from "../../src/formula/bfloat16.ts";
 import { compile, type DType, grad, setBackend, type Tensor, tensor, vmap } from "../../src/index.ts";
 
 const before = getBackend().name;
 const numbers = [1.9, -1.9, 0, 0.1, 300.5, 1e10, -1e10, Number.NaN, Number.POSITIVE_INFINITY, 3e-39];
-const dtypes: readonly DType[] = ["float32", "float64", "int32", "uint8", "bool"];
+const dtypes: readonly DType[] = ["float32", "float64", "bfloat16", "int32", "uint8", "bool"];
 
 /** What each dtype makes of the numbers: uint8 keeps the low byte of the whole number. */
 const converted: Readonly<Record<DType, (number: number) => number>> = {
   float32: Math.fround,
   float64: (number) => number,
+  bfloat16: roundToBfloat16,
   int32: whole,
   uint8: (number) => whole(number) & 255,
   bool: (number) => Number(number !== 0),

@@ -5,7 +5,14 @@ import { applyOp, fromData, type HostArray, stack, type Tensor, vmap } from "../
 import type { ExampleTensor } from "../../src/ops/catalogue.ts";
 import { catalogue } from "../../src/ops/catalogue.ts";
 
-const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array, bool: Uint8Array } as const;
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  bfloat16: Float32Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+} as const;
 
 function toTensor({ dtype, shape, data }: ExampleTensor, scale: number): Tensor {
   const numbers = dtype.startsWith("float") ? data.map((value) => value * scale) : data;

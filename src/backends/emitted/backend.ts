@@ -19,7 +19,7 @@ export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>)
     key: `${target.name} ${++made}`,
     threads: target.team.threads,
     description: target.description,
-    dtypes: new Set(["float32", "int32", "uint8", "bool"]),
+    dtypes: new Set(["float32", "bfloat16", "int32", "uint8", "bool"]),
     compile: (program) => programs.executable(program),
     compileStep: (graph) => steps.executable(graph),
     makeCell: (operand) => steps.makeCell(operand),

@@ -84,7 +84,7 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
   #compiled: Compiled;
   readonly #inputs: readonly Slot[];
   readonly #result: Slot;
-  readonly #params: readonly Slot[];
+  readonly #params: readonly ReturnType<typeof paramSlot>[];
   readonly #bytes: number;
 
   constructor(engine: ProgramEngine<Memory>, program: Program) {

@@ -1,5 +1,6 @@
 // Where the numbers of a program lie during a run, and how they get in and out.
 import { byteLength } from "../../compiler/memory.ts";
+import { decodeBfloat16, encodeBfloat16 } from "../../formula/bfloat16.ts";
 import { sizeOfShape } from "../../formula/evaluate.ts";
 import type { Operand } from "../../formula/nest.ts";
 import { BackendError } from "../../util/errors.ts";
@@ -66,22 +67,23 @@ export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) *
 
 const arrays = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const;
 /** float64 never comes here: it runs on the reference backend. */
-const kindOf = { float32: "f32", int32: "i32", uint8: "u8", bool: "u8", float64: "f32" } as const;
+const kindOf = { float32: "f32", bfloat16: "bf16", int32: "i32", uint8: "u8", bool: "u8", float64: "f32" } as const;
+const bytesOf = { f32: 4, bf16: 2, i32: 4, u8: 1 } as const;
 
-/** Where one host array goes: element position in the heap's view of its type. */
-export interface Slot {
-  readonly kind: keyof typeof arrays;
+/** Where one host array goes: element position in the heap's view of its type; bfloat16 is a Float32Array on the host. */
+export interface Slot<Kind extends keyof typeof bytesOf = keyof typeof bytesOf> {
+  readonly kind: Kind;
   readonly position: number;
   readonly length: number;
 }
 
 export function slotOf(operand: Operand, place: number): Slot {
   const kind = kindOf[operand.dtype];
-  return { kind, position: place / (kind === "u8" ? 1 : 4), length: sizeOfShape(operand.shape) };
+  return { kind, position: place / bytesOf[kind], length: sizeOfShape(operand.shape) };
 }
 
 /** The slot of the `number`-th parameter of a list that begins at the place. */
-export function paramSlot(type: "float" | "int", place: number, number: number): Slot {
+export function paramSlot(type: "float" | "int", place: number, number: number): Slot<"f32" | "i32"> {
   return { kind: type === "float" ? "f32" : "i32", position: place / 4 + number, length: 1 };
 }
 
@@ -94,7 +96,12 @@ export function wordsSlot(place: number, bytes: number): Slot {
 const few = 24;
 
 /** Copies a host array into its slot. */
-export function writeSlot(heap: Heap, { kind, position, length }: Slot, values: HostArray): void {
+export function writeSlot(heap: Heap, slot: Slot, values: HostArray): void {
+  const { kind, position, length } = slot;
+  if (kind === "bf16") {
+    encodeBfloat16(values, wordsOf(heap, slot));
+    return;
+  }
   const view: HostArray = heap[kind];
   if (length > few) {
     view.set(values, position);
@@ -104,9 +111,15 @@ export function writeSlot(heap: Heap, { kind, position, length }: Slot, values: 
 }
 
 /** A new array with the slot's numbers. */
-export function readSlot(heap: Heap, { kind, position, length }: Slot): HostArray {
+export function readSlot(heap: Heap, slot: Slot): HostArray {
+  const { kind, position, length } = slot;
+  if (kind === "bf16") return decodeBfloat16(wordsOf(heap, slot));
   if (kind === "f32") return copyOut(heap.f32, arrays.f32, position, length);
   return kind === "i32" ? copyOut(heap.i32, arrays.i32, position, length) : copyOut(heap.u8, arrays.u8, position, length);
+}
+
+function wordsOf({ u8 }: Heap, { position, length }: Slot): Uint16Array {
+  return new Uint16Array(u8.buffer, u8.byteOffset + 2 * position, length);
 }
 
 function copyOut<T extends Float32Array | Int32Array | Uint8Array>(

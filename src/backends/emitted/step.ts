@@ -175,7 +175,7 @@ class EmittedStep<Memory extends Heap> implements StepExecutable {
   readonly #argumentsAt: number;
   readonly #counters: Slot;
   readonly #inputs: readonly Slot[];
-  readonly #params: readonly Slot[];
+  readonly #params: readonly ReturnType<typeof paramSlot>[];
   /** A result is a slot of the arena, or a cell by its number. */
   readonly #results: readonly (Slot | number)[];
 

@@ -10,7 +10,7 @@ export const referenceBackend: Backend = {
   key: "reference",
   threads: 1,
   description: "reference: interprets each formula in plain loops, in double precision, rounding where values are stored",
-  dtypes: new Set(["float32", "float64", "int32", "uint8", "bool"]),
+  dtypes: new Set(["float32", "float64", "bfloat16", "int32", "uint8", "bool"]),
   compile(program) {
     return {
       run: (inputs, params) => evaluateProgram(program, inputs, params),

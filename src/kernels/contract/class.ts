@@ -63,6 +63,7 @@ function outputOf(plan: ContractionPlan, part: ContractionClass, layout: ClassLa
     part.leaves.map((leaf) => leaf.node),
   );
   return {
+    element: plan.elements.c,
     rows: layout.rowsTable,
     columns: layout.columnsTable,
     rowColumn: 0,

@@ -1,7 +1,8 @@
 // For few rows: reads the columns of a windowed operand where they lie, or in a copy with its padding written out, instead of packing them.
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
+import { type Element, elementBytes, readElement } from "../elements.ts";
 import type { Machine, Value } from "../language.ts";
-import { add, advance, at, constant, i32, loadVector, mul } from "../values.ts";
+import { add, advance, at, constant, i32, mul } from "../values.ts";
 import { type Access, type AccessDimension, rangeOf } from "./access.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
 
@@ -19,6 +20,8 @@ interface StageDimension {
 export interface Stage {
   /** Outermost first. */
   readonly dimensions: readonly StageDimension[];
+  /** Of the operand; the copy is float32. */
+  readonly element: Element;
   readonly bytes: number;
   /** Elements per step of the batch axes in the operand. */
   readonly strides: readonly number[];
@@ -73,7 +76,7 @@ export function directColumns(plan: ContractionPlan, part: ContractionClass, mac
   let access: Access = b;
   let stage: Stage | undefined;
   if (b.checks.length > 0) {
-    const staged = stageOf(b, segment.extents, new Set([...inner, ...plan.roles.k]));
+    const staged = stageOf(b, plan.elements.b, segment.extents, new Set([...inner, ...plan.roles.k]));
     if (staged.stage.bytes > machine.caches[1] / 2 || staged.stage.bytes > columns * segment.k) return undefined;
     ({ access, stage } = staged);
   }
@@ -87,7 +90,7 @@ function isRow(access: Access, axis: number): boolean {
   return access.dimensions.every((dimension, position) => dimension.steps[axis] === (position === access.dimensions.length - 1 ? 1 : 0));
 }
 
-function stageOf(b: Access, extents: readonly number[], moving: ReadonlySet<number>): { access: Access; stage: Stage } {
+function stageOf(b: Access, element: Element, extents: readonly number[], moving: ReadonlySet<number>): { access: Access; stage: Stage } {
   const dimensions: StageDimension[] = [];
   const strides: number[] = extents.map(() => 0);
   let base = 0;
@@ -108,38 +111,40 @@ function stageOf(b: Access, extents: readonly number[], moving: ReadonlySet<numb
   const kept: AccessDimension[] = [];
   return {
     access: { base, strides, checks: [], dimensions: kept },
-    stage: { dimensions, bytes: pitch * 4, strides: b.strides },
+    stage: { dimensions, element, bytes: pitch * 4, strides: b.strides },
   };
 }
 
 /** Defines stage(source, origin, to): copies one batch index's part of B; the padding has been zeroed before. */
-export function defineStage(module: ModuleBuilder, name: string, { dimensions }: Stage): string {
+export function defineStage(module: ModuleBuilder, name: string, { dimensions, element }: Stage): string {
   return module.define(name, { source: "pointer", origin: "i32", to: "pointer" }, (k, { source, origin, to }) => {
     if (dimensions.some(({ count }) => count === 0)) return;
-    const begin = dimensions.reduce((sum, { low, first, sourcePitch }) => sum + (low + first) * sourcePitch, 0) * 4;
+    const begin = dimensions.reduce((sum, { low, first, sourcePitch }) => sum + (low + first) * sourcePitch, 0) * elementBytes[element];
     const target = dimensions.reduce((sum, { first, pitch }) => sum + first * pitch, 0) * 4;
-    copy(k, dimensions, k.let(advance(source, add(origin, begin)), "from"), k.let(advance(to, target), "to"));
+    copy(k, dimensions, element, k.let(advance(source, add(origin, begin)), "from"), k.let(advance(to, target), "to"));
   });
 }
 
-function copy(k: FunctionBuilder, dimensions: readonly StageDimension[], from: Value, to: Value): void {
+function copy(k: FunctionBuilder, dimensions: readonly StageDimension[], element: Element, from: Value, to: Value): void {
+  const size = elementBytes[element];
   const [outermost, ...rest] = dimensions;
   if (outermost === undefined) {
-    k.store(at(to), { op: "load", type: "f32", memory: "f32", address: at(from), splat: false, count: undefined });
+    k.store(at(to), readElement(element, at(from), "scalar"));
     return;
   }
   if (rest.length > 0) {
-    const step = (pitch: number, i: Value) => mul(i, pitch * 4);
-    k.loop(0, outermost.count, 1, (i) =>
-      copy(k, rest, k.let(advance(from, step(outermost.sourcePitch, i)), "from"), k.let(advance(to, step(outermost.pitch, i)), "to")),
-    );
+    k.loop(0, outermost.count, 1, (i) => {
+      const [source, target] = [mul(i, outermost.sourcePitch * size), mul(i, outermost.pitch * 4)];
+      copy(k, rest, element, k.let(advance(from, source), "from"), k.let(advance(to, target), "to"));
+    });
     return;
   }
   const { lanes } = k.machine;
   const whole = Math.floor(outermost.count / lanes) * lanes;
-  k.loop(0, whole * 4, lanes * 4, (i) => k.store(at(to, i), loadVector(at(from, i))));
+  const read = (index: Value | undefined, skipped: number) => readElement(element, at(from, index, skipped * size), "vector");
+  k.loop(0, whole, lanes, (i) => k.store(at(to, mul(i, 4)), read(mul(i, size), 0)));
   const left = outermost.count - whole;
-  if (left > 0) k.storePartial(at(to, undefined, whole * 4), loadVector(at(from, undefined, whole * 4)), i32(left));
+  if (left > 0) k.storePartial(at(to, undefined, whole * 4), read(undefined, whole), i32(left));
 }
 
 /** Zeroes an area of scratch, a multiple of 64 bytes. */

@@ -3,7 +3,7 @@ import type { Nest } from "../../formula/nest.ts";
 import type { Machine } from "../language.ts";
 import type { Access } from "./access.ts";
 import { directColumns } from "./direct.ts";
-import { type ContractionClass, type ContractionPlan, planContraction } from "./plan.ts";
+import { type ContractionClass, type ContractionPlan, isWritten, planContraction } from "./plan.ts";
 
 export { lowerContraction } from "./engine.ts";
 export type { ContractionPlan } from "./plan.ts";
@@ -16,8 +16,8 @@ const leastFlops = 1024;
 export function matchContraction(nest: Nest, machine: Machine): ContractionPlan | undefined {
   const plan = planContraction(nest);
   if (plan === undefined) return undefined;
-  // Segments of K are added up in the output, which an update in place still has to read.
-  if (nest.output.inPlace === true && plan.classes.some((part) => part.segments.length > 1)) return undefined;
+  // Segments of K are added up in the output.
+  if (isWritten(nest) && plan.classes.some((part) => part.segments.length > 1)) return undefined;
   const [largest] = [...plan.classes].sort((a, b) => workOf(b) - workOf(a));
   if (largest === undefined || plan.flops < leastFlops * largest.batch) return undefined;
   return reusesRegisters(plan, largest, machine) ? plan : undefined;

@@ -1,4 +1,5 @@
 // Decides, for one class of a contraction, which tables exist, which operands are packed and where scratch lies.
+import { type Element, elementBytes } from "../elements.ts";
 import type { Machine } from "../language.ts";
 import type { Access } from "./access.ts";
 import { type Blocking, chooseBlocking, evenly } from "./blocking.ts";
@@ -7,7 +8,7 @@ import type { DirectB, MicroShape } from "./micro.ts";
 import type { LeafSource } from "./output.ts";
 import { type PackSource, shortestPiece } from "./pack.ts";
 import { choosePartition, type Partition, packing } from "./partition.ts";
-import type { ContractionClass, ContractionPlan, Segment } from "./plan.ts";
+import { type ContractionClass, type ContractionPlan, isWritten, type Segment } from "./plan.ts";
 import { type Column, mergeAxes, type Table, tableBytes } from "./tables.ts";
 
 /** One part of the sum, ready to be emitted. */
@@ -35,6 +36,8 @@ export type OperandLayout =
 
 export interface ClassLayout {
   readonly blocking: Blocking;
+  /** What the micro-kernel reads of B: panels are float32, whatever they were packed from. */
+  readonly bElement: Element;
   readonly depth: number;
   readonly rowsTable: Table;
   readonly columnsTable: Table;
@@ -80,10 +83,13 @@ export function layoutClass(
   const segments = part.segments.filter((segment) => segment.k > 0);
   const k = Math.max(1, ...segments.map((segment) => segment.k));
   // A direct B does not compete for the first-level cache with panels: fewer, longer blocks of K.
-  const whole = plan.nest.output.inPlace === true;
+  const whole = isWritten(plan.nest);
+  const elements = { ...plan.elements, b: direct?.stage === undefined ? plan.elements.b : "f32" } as const;
+  // A vector of elements is spread over the lanes where they are packed, not one by one.
+  const readsA = elements.a === "f32";
   const packed = (side: "a" | "b", panel: readonly number[], width: number): number => {
     const costs = segments.map((segment) => {
-      const place = side === "a" ? inPlace(segment.a, segment.extents, panel, roles.k) : undefined;
+      const place = side === "a" && readsA ? inPlace(segment.a, segment.extents, panel, roles.k, 4) : undefined;
       const isRead = place !== undefined && readsRows(place, part, segment.k, machine, width);
       return isRead ? packing.read : packingOf(segment[side], segment.extents, panel, roles.k, lanes);
     });
@@ -97,17 +103,17 @@ export function layoutClass(
   const aVectors = Math.ceil(rows.height / lanes);
   const rowTilesPerPart = Math.ceil(rows.count / partition.rows);
   const rowBlocks = Math.ceil(rows.count / blocking.rowTilesPerBlock);
-  const rowColumns: Column[] = [columnOf(part.output, roles.m, 4, true)];
-  const columnColumns: Column[] = [columnOf(part.output, roles.n, 4, false)];
-  const leaves = part.leaves.map(({ operand, access }): LeafSource => {
-    const scale = operand === undefined ? 1 : 4;
+  const rowColumns: Column[] = [columnOf(part.output, roles.m, elementBytes[elements.c], true)];
+  const columnColumns: Column[] = [columnOf(part.output, roles.n, elementBytes[elements.c], false)];
+  const leaves = part.leaves.map(({ element, access }): LeafSource => {
+    const scale = element === undefined ? 1 : elementBytes[element];
     rowColumns.push(columnOf(access, roles.m, scale, true));
     columnColumns.push(columnOf(access, roles.n, scale, false));
     const moving = roles.n.filter((axis) => part.extents[axis]! > 1);
     const still = moving.every((axis) => access.strides[axis] === 0);
     const alike = moving.every((axis) => access.strides[axis] === part.output.strides[axis]);
     return {
-      kind: operand === undefined ? "position" : "load",
+      element,
       rowColumn: rowColumns.length - 1,
       columnColumn: columnColumns.length - 1,
       along: still ? "constant" : alike ? "output" : "own",
@@ -116,17 +122,18 @@ export function layoutClass(
   const drafts = segments.map((segment) => {
     const depthColumns: Column[] = [];
     const extentsOf = (axes: readonly number[]) => axes.map((axis) => segment.extents[axis]!);
-    const describe = (access: Access, axes: readonly number[], columns: Column[]) => {
+    const describe = (access: Access, axes: readonly number[], columns: Column[], element: Element) => {
       const panel = columns.length;
       const at = depthColumns.length;
-      columns.push(columnOf(access, axes, 4, true));
-      depthColumns.push(columnOf(access, roles.k, 4, false));
+      columns.push(columnOf(access, axes, elementBytes[element], true));
+      depthColumns.push(columnOf(access, roles.k, elementBytes[element], false));
       for (const check of access.checks) {
         const coordinate = { base: check.base, strides: check.steps };
         columns.push(columnOf(coordinate, axes, 1, true));
         depthColumns.push(columnOf(coordinate, roles.k, 1, false));
       }
       return (panelTable: Table, depthTable: Table): PackSource => ({
+        element,
         panel: { table: panelTable, column: panel },
         depth: { table: depthTable, column: at },
         extents: access.checks.map((check) => check.extent),
@@ -135,24 +142,25 @@ export function layoutClass(
         depthRuns: roles.k.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= lanes),
       });
     };
-    const aInPlace = inPlace(segment.a, segment.extents, roles.m, roles.k);
-    const bInPlace = inPlace(segment.b, segment.extents, roles.n, roles.k);
+    const bBytes = elementBytes[elements.b];
+    const aInPlace = readsA ? inPlace(segment.a, segment.extents, roles.m, roles.k, 4) : undefined;
+    const bInPlace = inPlace(segment.b, segment.extents, roles.n, roles.k, bBytes);
     const readA = aInPlace !== undefined && readsRows(aInPlace, part, segment.k, machine, width) ? aInPlace : undefined;
     const directB = () => {
-      columnColumns.push({ ...columnOf(segment.b, roles.n, 4, true), unlimited: true });
-      depthColumns.push(columnOf(segment.b, roles.k, 4, false));
+      columnColumns.push({ ...columnOf(segment.b, roles.n, bBytes, true), unlimited: true });
+      depthColumns.push(columnOf(segment.b, roles.k, bBytes, false));
       const [column, depthColumn] = [columnColumns.length - 1, depthColumns.length - 1];
       return (columns: Table, depthTable: Table) => ({ columns, column, depth: depthTable, depthColumn });
     };
     // B is read once per row tile: with a tile or two, packing would cost as much as the products.
-    const readB = bInPlace !== undefined && bInPlace.panelStep === 4 && rows.count <= 2 && width * 4 <= 64 ? bInPlace : undefined;
+    const readB = bInPlace !== undefined && bInPlace.panelStep === bBytes && rows.count <= 2 && width * 4 <= 64 ? bInPlace : undefined;
     return {
       segment,
       blocks: Math.ceil(segment.k / depth),
       extents: extentsOf(roles.k),
       depthColumns,
-      a: readA ?? describe(segment.a, roles.m, rowColumns),
-      b: direct !== undefined ? undefined : (readB ?? describe(segment.b, roles.n, columnColumns)),
+      a: readA ?? describe(segment.a, roles.m, rowColumns, elements.a),
+      b: direct !== undefined ? undefined : (readB ?? describe(segment.b, roles.n, columnColumns, elements.b)),
       direct: direct && directB(),
     };
   });
@@ -195,6 +203,7 @@ export function layoutClass(
   ];
   return {
     blocking,
+    bElement: layouts.some((layout) => layout.b.packed === true) ? "f32" : elements.b,
     depth,
     rowsTable,
     columnsTable,
@@ -277,6 +286,7 @@ export function microShape(layout: ClassLayout, segment: SegmentLayout, height: 
     vectors,
     aRow: a.packed === false ? a.panelStep : 4,
     aStep: a.packed === false ? a.depthStep : 4 * height,
+    bElement: layout.bElement,
     bStep: b.packed === true ? 4 * width : b.packed === false ? b.depthStep : 0,
     direct: b.packed === "direct" ? b.read : undefined,
   };
@@ -300,11 +310,17 @@ function columnOf(access: Pick<Access, "base" | "strides">, axes: readonly numbe
 }
 
 /** Reading without packing: every index is valid and both lists of axes are walked in one stride. */
-function inPlace(access: Access, extents: readonly number[], panel: readonly number[], depth: readonly number[]): InPlace | undefined {
+function inPlace(
+  access: Access,
+  extents: readonly number[],
+  panel: readonly number[],
+  depth: readonly number[],
+  bytes: number,
+): InPlace | undefined {
   if (access.checks.length > 0) return undefined;
   const [panelStep, depthStep] = [panel, depth].map((axes) => strideOf(access, extents, axes));
   if (panelStep === undefined || depthStep === undefined) return undefined;
-  return { packed: false, start: access.base * 4, panelStep: panelStep * 4, depthStep: depthStep * 4 };
+  return { packed: false, start: access.base * bytes, panelStep: panelStep * bytes, depthStep: depthStep * bytes };
 }
 
 /** The one stride along a flattened list of axes, if there is one. */

@@ -81,7 +81,7 @@ export function defineMacro(
 /** True when every vector of the panel at `columns` lies in one run of the output. */
 function regularPanel(k: FunctionBuilder, columns: Value, vectors: number, output: Output): Value {
   const lanes = k.machine.lanes;
-  const iota = laneConstants(laneOffsets(lanes, output.step));
+  const iota = laneConstants(laneOffsets(lanes, output, output.step));
   const equal = Array.from({ length: vectors }, (_, v) => {
     const offsets = k.let(
       loadAs("vi32", "i32", at(columns, undefined, columnOffset(output.columns, output.columnColumn) + v * lanes * 4)),

@@ -1,5 +1,6 @@
 // Emits the register-tiled micro-kernel: the products of one tile, kept in registers, then finished and stored.
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
+import { type Element, elementBytes, readElement, writeElement } from "../elements.ts";
 import type { Address, Value, Variable } from "../language.ts";
 import { add, advance, and, at, constant, fma, loadSplat, loadVector, ne } from "../values.ts";
 import { flag, leafParameters, leafVariable, leafVector, type Output, tableEntry, tileParameters, whenFlag } from "./output.ts";
@@ -16,6 +17,7 @@ export interface MicroShape {
   readonly aRow: number;
   readonly aStep: number;
   readonly bStep: number;
+  readonly bElement?: Element;
   /** B is read where it lies: tables' columns hold the byte offset of each vector of columns and of each step of K; bStep is 0. */
   readonly direct?: DirectB | undefined;
   /** Nothing is multiplied: `a` points at tiles of unfinished sums, `pitch` bytes from one part to the next, that are added up. */
@@ -65,7 +67,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       // Read from the table for each vector: that many places would not stay in registers.
       const place = (row: number, v: number) => at(starts[v]!, tableEntry(p.rows, output.rows, output.rowColumn, row));
       whenFlag(k, p.flags, flag.add, output.adds, () =>
-        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, loadVector(place(row, v))))),
+        each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, readElement(output.element, place(row, v), "vector")))),
       );
       whenFlag(k, p.flags, flag.finish, output.finishes, () =>
         each(height, vectors, (row, v) => {
@@ -75,7 +77,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
           k.set(sums[row]![v]!, output.finish!(k, sums[row]![v]!, leaves, p.params));
         }),
       );
-      each(height, vectors, (row, v) => k.store(place(row, v), sums[row]![v]!));
+      each(height, vectors, (row, v) => writeElement(k, output.element, place(row, v), sums[row]![v]!));
     };
     const isDirect = ne(and(p.flags, flag.direct), 0);
     const through = (writer: string) => {
@@ -121,20 +123,21 @@ function prefetchTile(
   k: FunctionBuilder,
   p: TileVariables,
   { height, vectors }: MicroShape,
-  { rows, columns, rowColumn, columnColumn, leaves, finishes }: Output,
+  { element, rows, columns, rowColumn, columnColumn, leaves, finishes }: Output,
 ): void {
-  const lines = (origin: Value, row: number, column: number, ask: (address: Address) => void) => {
+  const lines = (origin: Value, stored: Element, row: number, column: number, ask: (address: Address) => void) => {
     const starts = columnStarts(k, origin, p.columns, vectors, { table: columns, column });
     each(height, vectors, (r, v) => {
-      for (let byte = 0; byte < k.machine.lanes * 4; byte += LINE) ask(at(starts[v]!, tableEntry(p.rows, rows, row, r), byte));
+      for (let byte = 0; byte < k.machine.lanes * elementBytes[stored]; byte += LINE)
+        ask(at(starts[v]!, tableEntry(p.rows, rows, row, r), byte));
     });
   };
   k.if(ne(and(p.flags, flag.direct), 0), () => {
-    lines(p.c, rowColumn, columnColumn, (address) => k.prefetchForWriting(address));
+    lines(p.c, element, rowColumn, columnColumn, (address) => k.prefetchForWriting(address));
     whenFlag(k, p.flags, flag.finish, finishes, () => {
       leaves.forEach((leaf, position) => {
-        if (leaf.kind === "load" && leaf.along === "output")
-          lines(leafVariable(p, position), leaf.rowColumn, leaf.columnColumn, (address) => k.prefetch(address));
+        if (leaf.element !== undefined && leaf.along === "output")
+          lines(leafVariable(p, position), leaf.element, leaf.rowColumn, leaf.columnColumn, (address) => k.prefetch(address));
       });
     });
   });
@@ -148,10 +151,10 @@ type TileVariables = { readonly [name in keyof typeof tileParameters]: Variable 
  */
 export function multiplyTile(
   k: FunctionBuilder,
-  { height, vectors, aRow, aStep, bStep, direct }: MicroShape,
+  { height, vectors, aRow, aStep, bStep, bElement = "f32", direct }: MicroShape,
   { a, b, depth, steps, columns: first }: TilePointers,
 ): Variable[][] {
-  const vectorBytes = k.machine.lanes * 4;
+  const vectorBytes = k.machine.lanes * elementBytes[bElement];
   const all = Array.from({ length: vectors }, (_, v) => v);
   const starts =
     direct === undefined
@@ -160,7 +163,9 @@ export function multiplyTile(
   const sums = grid(height, vectors, () => k.let(constant("vf32", 0), "sum"));
   k.loop(0, depth, 1, () => {
     const step = direct === undefined ? undefined : k.let(tableEntry(steps!, direct.depth, direct.depthColumn, 0), "step");
-    const columns = all.map((v) => k.let(loadVector(step === undefined ? at(b, undefined, v * vectorBytes) : at(starts[v]!, step)), "b"));
+    const columns = all.map((v) =>
+      k.let(readElement(bElement, step === undefined ? at(b, undefined, v * vectorBytes) : at(starts[v]!, step), "vector"), "b"),
+    );
     for (let row = 0; row < height; row++) {
       const value = k.let(loadSplat(at(a, undefined, row * aRow)), "a");
       for (let v = 0; v < vectors; v++) k.set(sums[row]![v]!, fma(value, columns[v]!, sums[row]![v]!));

@@ -1,5 +1,6 @@
 // Where a batch index's part of every buffer begins.
 import type { FunctionBuilder } from "../builder.ts";
+import { elementBytes } from "../elements.ts";
 import type { Value } from "../language.ts";
 import { add, constant, i32, mul, operation, sub } from "../values.ts";
 import type { ClassShape } from "./routines.ts";
@@ -34,12 +35,14 @@ export function originsOf(k: FunctionBuilder, { plan, part, stage }: ClassShape,
     for (const [axis, counter] of counters) total = add(total, mul(counter, strides[axis]! * scale));
     return total.op === "constant" ? total : k.let(total, "origin");
   };
+  const { a, b, c } = plan.elements;
+  const bytes = { a: elementBytes[a], b: elementBytes[b], c: elementBytes[c] };
   const used = segments.filter((segment) => segment.k > 0);
   return {
-    a: used.map((segment) => origin(segment.a.strides, 4)),
-    b: used.map((segment) => origin(segment.b.strides, 4)),
-    stage: stage === undefined ? i32(0) : origin(stage.strides, 4),
-    c: origin(output.strides, 4),
-    leaves: leaves.map((leaf) => origin(leaf.access.strides, leaf.operand === undefined ? 1 : 4)),
+    a: used.map((segment) => origin(segment.a.strides, bytes.a)),
+    b: used.map((segment) => origin(segment.b.strides, bytes.b)),
+    stage: stage === undefined ? i32(0) : origin(stage.strides, bytes.b),
+    c: origin(output.strides, bytes.c),
+    leaves: leaves.map((leaf) => origin(leaf.access.strides, leaf.element === undefined ? 1 : elementBytes[leaf.element])),
   };
 }

@@ -1,13 +1,15 @@
 // Where a tile's vectors lie in the output, and how the values that an epilogue reads for them are loaded.
 import type { FunctionBuilder } from "../builder.ts";
+import { type Element, elementBytes, readElement } from "../elements.ts";
 import type { Address, Value, Variable } from "../language.ts";
-import { add, advance, and, at, load, loadAs, loadSplat, loadVector, ne, replace, splat } from "../values.ts";
+import { add, advance, and, at, loadAs, ne, replace, splat } from "../values.ts";
 import { gatherLanes } from "./pack.ts";
 import { columnOffset, type Table } from "./tables.ts";
 
 /** A value the epilogue reads per output element; its tables' columns give byte offsets (load) or numbers (position). */
 export interface LeafSource {
-  readonly kind: "load" | "position";
+  /** How it lies in memory; undefined: a position. */
+  readonly element: Element | undefined;
   readonly rowColumn: number;
   readonly columnColumn: number;
   /** How it moves along the columns: not at all, as the output does, or in its own way. */
@@ -19,6 +21,7 @@ export type Finish = (k: FunctionBuilder, accumulator: Value, leaves: readonly V
 
 /** How tiles reach memory: where output and leaves lie, and what is applied. */
 export interface Output {
+  readonly element: Element;
   readonly rows: Table;
   readonly columns: Table;
   /** The output's byte offsets in `rows` and `columns`. */
@@ -39,11 +42,12 @@ export interface Output {
 export const flag = { add: 1, finish: 2, direct: 4 } as const;
 
 /** Byte offsets of a vector's lanes in an output that is walked `step` elements at a time. */
-export const laneOffsets = (lanes: number, step: number): number[] => Array.from({ length: lanes }, (_, lane) => 4 * step * lane);
+export const laneOffsets = (lanes: number, { element }: Output, step: number): number[] =>
+  Array.from({ length: lanes }, (_, lane) => elementBytes[element] * step * lane);
 
 /** Parameters that the output's leaves add to every function that writes tiles, in order. */
 export function leafParameters(leaves: readonly LeafSource[]): { readonly params: "pointer" } {
-  const types = leaves.map((leaf, position) => [`leaf${position}`, leaf.kind === "load" ? "pointer" : "i32"] as const);
+  const types = leaves.map((leaf, position) => [`leaf${position}`, leaf.element === undefined ? "i32" : "pointer"] as const);
   return { params: "pointer", ...Object.fromEntries(types) };
 }
 
@@ -64,9 +68,10 @@ export function rowStart(p: { readonly c: Variable; readonly rows: Variable }, r
 }
 
 /** A vector of elements that lie anywhere. */
-export function fromLanes(lanes: number, lane: (i: number) => Address): Value {
-  let result = splat(load(lane(0)));
-  for (let i = 1; i < lanes; i++) result = replace(result, i, load(lane(i)));
+export function fromLanes(lanes: number, element: Element, lane: (i: number) => Address): Value {
+  const read = (i: number) => readElement(element, lane(i), "scalar");
+  let result = splat(read(0));
+  for (let i = 1; i < lanes; i++) result = replace(result, i, read(i));
   return result;
 }
 
@@ -84,12 +89,14 @@ export function leafVector(
   const lanes = k.machine.lanes;
   const rowValue = k.let(loadAs("i32", "i32", at(p.rows, row, columnOffset(output.rows, leaf.rowColumn))), "leafRow");
   const columnPlace = at(p.columns, undefined, columnOffset(output.columns, leaf.columnColumn) + vector * lanes * 4);
-  if (leaf.kind === "position") return add(loadAs("vi32", "i32", columnPlace), add(rowValue, origin));
-  if (leaf.along === "constant") return loadSplat(at(origin, rowValue));
+  const { element } = leaf;
+  if (element === undefined) return add(loadAs("vi32", "i32", columnPlace), add(rowValue, origin));
+  if (leaf.along === "constant") return readElement(element, at(origin, rowValue), "splat");
   if (!regular || leaf.along === "own")
-    return gatherLanes(k, origin, k.let(add(loadAs("vi32", "i32", columnPlace), rowValue), "leafPlaces"));
+    return gatherLanes(k, element, origin, k.let(add(loadAs("vi32", "i32", columnPlace), rowValue), "leafPlaces"));
   const place = k.let(add(rowValue, loadAs("i32", "i32", columnPlace)), "leafPlace");
-  return output.step === 1 ? loadVector(at(origin, place)) : fromLanes(lanes, (i) => at(origin, place, 4 * output.step * i));
+  if (output.step === 1) return readElement(element, at(origin, place), "vector");
+  return fromLanes(lanes, element, (i) => at(origin, place, elementBytes[element] * output.step * i));
 }
 
 export function tableEntry(pointer: Value, table: Table, column: number, entry: number): Value {

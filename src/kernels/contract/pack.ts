@@ -1,5 +1,6 @@
 // Emits functions that pack panels of an operand through tables of offsets: im2col, transposition and padding happen here.
 import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
+import { type Element, elementBytes, readElement } from "../elements.ts";
 import type { Value, Variable } from "../language.ts";
 import {
   add,
@@ -10,10 +11,8 @@ import {
   eq,
   extract,
   laneConstants,
-  load,
   loadAs,
   loadSplat,
-  loadVector,
   ltUnsigned,
   max,
   neg,
@@ -29,6 +28,8 @@ import { columnOffset, type Table } from "./tables.ts";
 
 /** How an operand is found: its tables give byte offsets (first column) and one coordinate per checked dimension (the next ones). */
 export interface PackSource {
+  /** Packed panels are float32. */
+  readonly element: Element;
   /** Of the panel's axes (rows of A, columns of B) and of the summed axes; where the operand's columns begin in each. */
   readonly panel: { readonly table: Table; readonly column: number };
   readonly depth: { readonly table: Table; readonly column: number };
@@ -115,10 +116,25 @@ class PanelReader {
   contiguous(): Value {
     const lanes = this.#k.machine.lanes;
     const first = extract(this.offsets[0]!, 0);
-    const expected = (vector: number) => laneConstants(Array.from({ length: lanes }, (_, lane) => 4 * (vector * lanes + lane)));
+    const expected = (vector: number) => laneConstants(Array.from({ length: lanes }, (_, lane) => this.size * (vector * lanes + lane)));
     const base = this.#k.let(splat(first), "base");
     const equal = this.offsets.map((offsets, vector) => eq(offsets, add(base, expected(vector))));
     return operation("all", [equal.reduce((a, b) => and(a, b))]);
+  }
+
+  /** Bytes of an element of the source. */
+  get size(): number {
+    return elementBytes[this.#source.element];
+  }
+
+  /** A vector of neighbours of the source. */
+  read(base: Value, index: Value | undefined, skipped = 0): Value {
+    return readElement(this.#source.element, at(base, index, skipped * this.size), "vector");
+  }
+
+  /** The elements at base + offsets, one per lane. */
+  gather(base: Value, offsets: Variable): Value {
+    return gatherLanes(this.#k, this.#source.element, base, offsets);
   }
 
   get checked(): boolean {
@@ -182,7 +198,7 @@ function copyRows(k: FunctionBuilder, p: Parameters, reader: PanelReader, vector
   k.loop(0, shiftLeft(p.count, 2), 4, (step) => {
     const from = k.let(advance(first, reader.depthOffset(step)), "from");
     const copy = () => {
-      for (let v = 0; v < vectors; v++) k.store(at(p.to, undefined, v * lanes * 4), loadVector(at(from, undefined, v * lanes * 4)));
+      for (let v = 0; v < vectors; v++) k.store(at(p.to, undefined, v * lanes * 4), reader.read(from, undefined, v * lanes));
     };
     if (!reader.checked) {
       copy();
@@ -195,7 +211,7 @@ function copyRows(k: FunctionBuilder, p: Parameters, reader: PanelReader, vector
           // A vector with a valid lane lies within a vector of the buffer; one without may lie anywhere.
           k.if(
             operation("any", [valid]),
-            () => k.store(place, select(valid, loadVector(at(from, undefined, v * lanes * 4)), zero)),
+            () => k.store(place, select(valid, reader.read(from, undefined, v * lanes), zero)),
             () => k.store(place, zero),
           );
         }
@@ -230,7 +246,7 @@ export const shortestPiece = (lanes: number): number => Math.max(2, Math.ceil((l
 /** A vector whose lanes are two or four runs in memory: as many loads, each of which gives its lanes. Otherwise `otherwise`. */
 function inPieces(k: FunctionBuilder, p: Parameters, reader: PanelReader, otherwise: () => void): void {
   const { lanes } = k.machine;
-  const shifts = k.let(sub(reader.offsets[0]!, laneConstants(Array.from({ length: lanes }, (_, lane) => 4 * lane))), "shifts");
+  const shifts = k.let(sub(reader.offsets[0]!, laneConstants(Array.from({ length: lanes }, (_, lane) => reader.size * lane))), "shifts");
   const attempt = (pieces: number, next: () => void) => {
     const runs = pieceLanes(lanes, pieces).map((lane) => {
       const shift = k.let(extract(shifts, lane), "shift");
@@ -252,7 +268,7 @@ function copyPieces(
     const offset = k.let(reader.depthOffset(step), "offset");
     const whole = () => {
       const value = runs
-        .map(({ from }): Value => loadVector(at(from, offset)))
+        .map(({ from }): Value => reader.read(from, offset))
         .reduce((other, read, run) => select(runs[run]!.own, read, other));
       k.store(at(p.to), value);
     };
@@ -266,7 +282,7 @@ function copyPieces(
         for (const { from, own } of runs) {
           const wanted = k.let(and(valid, own), "wanted");
           // A run with a valid lane lies within a vector of the buffer; one without may lie anywhere.
-          k.if(operation("any", [wanted]), () => k.set(value, select(wanted, loadVector(at(from, offset)), value)));
+          k.if(operation("any", [wanted]), () => k.set(value, select(wanted, reader.read(from, offset), value)));
         }
         k.store(at(p.to), value);
       });
@@ -280,7 +296,7 @@ function transposeRuns(k: FunctionBuilder, p: Parameters, reader: PanelReader, g
   const lanes = k.machine.lanes;
   const all = Array.from({ length: lanes }, (_, lane) => lane);
   const from = all.map((lane) => k.let(advance(p.source, extract(reader.offsets[0]!, lane)), "from"));
-  const iota = laneConstants(all.map((lane) => 4 * lane));
+  const iota = laneConstants(all.map((lane) => reader.size * lane));
   const step = k.let(constant("i32", 0), "step");
   const end = k.let(shiftLeft(sub(p.count, lanes - 1), 2), "end");
   const byLanes = (count: Value | number) =>
@@ -300,7 +316,7 @@ function transposeRuns(k: FunctionBuilder, p: Parameters, reader: PanelReader, g
       operation("all", [eq(offsets, add(splat(first), iota))]),
       () => {
         const rows = all.map(() => k.let(zero, "row"));
-        const read = (lane: number) => loadVector(at(from[lane]!, first));
+        const read = (lane: number) => reader.read(from[lane]!, first);
         if (!reader.checked) {
           for (const lane of all) k.set(rows[lane]!, read(lane));
         } else {
@@ -340,16 +356,16 @@ function packByLanes(k: FunctionBuilder, p: Parameters, source: PackSource): voi
   k.loop(0, shiftLeft(p.count, 2), 4, (step) => {
     const offsets = k.let(add(reader.offsets[0]!, reader.depthOffsetSplat(step)), "offsets");
     if (!reader.checked) {
-      k.store(at(p.to), gatherLanes(k, p.source, offsets));
+      k.store(at(p.to), reader.gather(p.source, offsets));
     } else {
       const x = reader.steps(step, "i32");
       k.if(
         reader.inside(x),
-        () => k.store(at(p.to), gatherLanes(k, p.source, offsets)),
+        () => k.store(at(p.to), reader.gather(p.source, offsets)),
         () => {
           const valid = k.let(reader.validLanes(0, x), "valid");
           const safe = k.let(select(valid, offsets, 0), "safe");
-          k.store(at(p.to), select(valid, gatherLanes(k, p.source, safe), zero));
+          k.store(at(p.to), select(valid, reader.gather(p.source, safe), zero));
         },
       );
     }
@@ -358,8 +374,9 @@ function packByLanes(k: FunctionBuilder, p: Parameters, source: PackSource): voi
 }
 
 /** The elements at base + offsets (bytes), one per lane. */
-export function gatherLanes(k: FunctionBuilder, base: Value, offsets: Variable): Value {
-  let result = splat(load(at(base, extract(offsets, 0))));
-  for (let lane = 1; lane < k.machine.lanes; lane++) result = replace(result, lane, load(at(base, extract(offsets, lane))));
+export function gatherLanes(k: FunctionBuilder, element: Element, base: Value, offsets: Variable): Value {
+  const read = (lane: number) => readElement(element, at(base, extract(offsets, lane)), "scalar");
+  let result = splat(read(0));
+  for (let lane = 1; lane < k.machine.lanes; lane++) result = replace(result, lane, read(lane));
   return result;
 }

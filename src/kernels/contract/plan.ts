@@ -1,5 +1,6 @@
 // What the contraction engine will do for one nest, decided without emitting anything.
-import type { Load, Nest, Position, Scalar } from "../../formula/nest.ts";
+import type { Load, Nest, Operand, Position, Scalar } from "../../formula/nest.ts";
+import { type Element, elementOf } from "../elements.ts";
 import { withSharedParts } from "../intern.ts";
 import type { Access, Substitution } from "./access.ts";
 import { accessOf, affineIndices } from "./access.ts";
@@ -11,8 +12,9 @@ import { residueClasses } from "./residue.ts";
 /** A value an epilogue reads per output element: one element of an operand, or the number of a position. */
 export interface EpilogueLeaf {
   readonly node: Load | Position;
-  /** Operand number; undefined for a position. */
+  /** Operand number, and how its elements lie in memory; undefined for a position. */
   readonly operand: number | undefined;
+  readonly element: Element | undefined;
   /** For a position only base and strides count. */
   readonly access: Access;
 }
@@ -44,6 +46,8 @@ export interface ContractionPlan {
   /** Operand numbers of A and B. */
   readonly a: number;
   readonly b: number;
+  /** How elements of A, B and the output lie in memory. */
+  readonly elements: { readonly a: Element; readonly b: Element; readonly c: Element };
   readonly scale: Scalar | undefined;
   readonly classes: readonly ContractionClass[];
   readonly flops: number;
@@ -53,13 +57,14 @@ export interface ContractionPlan {
 export function planContraction(given: Nest): ContractionPlan | undefined {
   // What the epilogue reads twice is one leaf.
   const nest = given.epilogue === undefined ? given : { ...given, epilogue: withSharedParts(given.epilogue) };
-  if (nest.reducer !== "sum" || nest.output.dtype !== "float32") return undefined;
+  if (nest.reducer !== "sum" || !isComputed(nest.output)) return undefined;
   const product = productOf(nest.body);
   if (product === undefined) return undefined;
   const { loads } = product;
-  if (loads.some((load) => load.fill !== 0 || nest.operands[load.operand]!.dtype !== "float32")) return undefined;
+  if (loads.some((load) => load.fill !== 0 || !isComputed(nest.operands[load.operand]!))) return undefined;
   // Adding to what is there and then applying a function would apply it to the old value too.
-  if (nest.output.accumulate && (nest.epilogue !== undefined || product.scale !== undefined)) return undefined;
+  if (nest.output.accumulate && (nest.epilogue !== undefined || product.scale !== undefined || nest.output.dtype !== "float32"))
+    return undefined;
   const roles = rolesOf(nest, loads);
   const leaves = leavesOf(nest.epilogue);
   if (roles === undefined || leaves === undefined) return undefined;
@@ -80,8 +85,16 @@ export function planContraction(given: Nest): ContractionPlan | undefined {
     classes.push(planned);
     for (const segment of planned.segments) flops += 2 * planned.batch * planned.m * planned.n * segment.k;
   }
-  return { nest, roles, a: a.operand, b: b.operand, scale: product.scale, classes, flops };
+  const element = ({ dtype }: Operand) => elementOf(dtype);
+  const elements = { a: element(nest.operands[a.operand]!), b: element(nest.operands[b.operand]!), c: element(nest.output) };
+  return { nest, roles, a: a.operand, b: b.operand, elements, scale: product.scale, classes, flops };
 }
+
+/** Its elements are float32 in registers. */
+const isComputed = ({ dtype }: Operand): boolean => dtype === "float32" || dtype === "bfloat16";
+
+/** Unfinished sums cannot lie in the output: an update in place still has to read it, and bfloat16 would round them. */
+export const isWritten = ({ output }: Nest): boolean => output.inPlace === true || output.dtype === "bfloat16";
 
 function classOf(
   nest: Nest,
@@ -98,14 +111,14 @@ function classOf(
   for (const node of leaves) {
     if (node.kind === "position") {
       const access = accessOf([node.index], [Number.MAX_SAFE_INTEGER], free);
-      planned.push({ node, operand: undefined, access: { ...access, checks: [] } });
+      planned.push({ node, operand: undefined, element: undefined, access: { ...access, checks: [] } });
       continue;
     }
     const indices = affineIndices(node.index);
     if (indices === undefined || indices.some((index) => index.divisor !== 1)) return undefined;
     const leaf = accessOf(indices, nest.operands[node.operand]!.shape, free);
     if (leaf.checks.length > 0) return undefined;
-    planned.push({ node, operand: node.operand, access: leaf });
+    planned.push({ node, operand: node.operand, element: elementOf(nest.operands[node.operand]!.dtype), access: leaf });
   }
   const bound = segments.map((segment) => ({ extents: segment.extents, ...access(segment), k: count(roles.k, segment.extents) }));
   // Coordinates are kept as a sum of a part of m (or n) and a part of k; a third part of a batch axis has no place.

@@ -31,6 +31,7 @@ export function canSpread(
   const shift = rows.low + rows.taps - 1;
   return (
     outputs.axis !== undefined &&
+    [...Object.values(plan.elements), ...part.leaves.map((leaf) => leaf.element)].every((element) => element === "f32") &&
     inputs.extent >= 8 &&
     rows.outputs * columns.outputs >= leastRatio * pixels &&
     segment.k * rows.outputs * columns.outputs * outputs.extent >= 1e5 &&

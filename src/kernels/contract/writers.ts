@@ -1,5 +1,6 @@
 // Writes tiles that lie in scratch to the output, row by row: in whole vectors, in runs of lanes, or lane by lane.
 import type { ModuleBuilder } from "../builder.ts";
+import { elementBytes, readElement, writeElement } from "../elements.ts";
 import type { Address, Variable } from "../language.ts";
 import {
   add,
@@ -54,7 +55,8 @@ export function defineWriters(module: ModuleBuilder, nameOf: (part: string) => s
 function defineSpread(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
   const lanes = module.machine.lanes;
   const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
-  const apart = laneOffsets(lanes, output.step);
+  const apart = laneOffsets(lanes, output, output.step);
+  const { element } = output;
   return module.define(name, parameters, (k, p) => {
     k.loop(0, shiftLeft(p.height, 2), 4, (row) => {
       const start = k.let(rowStart(p, row, output), "start");
@@ -63,13 +65,15 @@ function defineSpread(module: ModuleBuilder, name: string, vectors: number, outp
         const value = k.let(loadVector(at(p.tile, undefined, v * lanes * 4)), "value");
         const lane = (i: number): Address => at(start, offset, apart[i]);
         const whole = output.step === 1;
-        whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, whole ? loadVector(lane(0)) : fromLanes(lanes, lane))));
+        whenFlag(k, p.flags, flag.add, output.adds, () =>
+          k.set(value, add(value, whole ? readElement(element, lane(0), "vector") : fromLanes(lanes, element, lane))),
+        );
         whenFlag(k, p.flags, flag.finish, output.finishes, () => {
           const leaves = output.leaves.map((leaf, i) => leafVector(k, leaf, leafVariable(p, i), p, output, row, v, true));
           k.set(value, output.finish!(k, value, leaves, p.params));
         });
-        if (whole) k.store(lane(0), value);
-        else for (let i = 0; i < lanes; i++) k.store(lane(i), extract(value, i));
+        if (whole) writeElement(k, element, lane(0), value);
+        else for (let i = 0; i < lanes; i++) writeElement(k, element, lane(i), extract(value, i));
       }
       k.set(p.tile, advance(p.tile, vectors * lanes * 4));
     });
@@ -80,6 +84,7 @@ function defineSpread(module: ModuleBuilder, name: string, vectors: number, outp
 function defineEdge(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
   const lanes = module.machine.lanes;
   const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  const { element } = output;
   return module.define(name, parameters, (k, p) => {
     const columns = k.let(p.columns, "columns");
     const left = k.let(p.width, "left");
@@ -92,7 +97,9 @@ function defineEdge(module: ModuleBuilder, name: string, vectors: number, output
           const value = k.let(loadVector(at(tile)), "value");
           // The tables repeat the last valid column, so reading past the width is safe.
           const before = () =>
-            isRun ? loadVector(at(start, extract(offsets, 0))) : fromLanes(lanes, (i) => at(start, extract(offsets, i)));
+            isRun
+              ? readElement(element, at(start, extract(offsets, 0)), "vector")
+              : fromLanes(lanes, element, (i) => at(start, extract(offsets, i)));
           whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, before())));
           whenFlag(k, p.flags, flag.finish, output.finishes, () => {
             const places = { rows: p.rows, columns };
@@ -107,7 +114,7 @@ function defineEdge(module: ModuleBuilder, name: string, vectors: number, output
       const byLanes = () =>
         rows(false, (start, value) => {
           // A limited table repeats a row's last column within its last vector: the lane that really belongs there is stored last.
-          for (let i = lanes - 1; i >= 0; i--) k.store(at(start, extract(offsets, i)), extract(value, i));
+          for (let i = lanes - 1; i >= 0; i--) writeElement(k, element, at(start, extract(offsets, i)), extract(value, i));
         });
       k.if(gt(left, 0), () => {
         if (output.step !== 1) {
@@ -115,11 +122,11 @@ function defineEdge(module: ModuleBuilder, name: string, vectors: number, output
           return;
         }
         const [first, last] = [k.let(extract(offsets, 0), "first"), k.let(extract(offsets, lanes - 1), "last")];
-        const run = operation("min", [add(splat(first), laneConstants(laneOffsets(lanes, 1))), splat(last)]);
-        const count = k.let(add(shiftRight(sub(last, first), 2), 1), "count");
+        const run = operation("min", [add(splat(first), laneConstants(laneOffsets(lanes, output, 1))), splat(last)]);
+        const count = k.let(add(shiftRight(sub(last, first), Math.log2(elementBytes[element])), 1), "count");
         k.if(
           operation("all", [eq(offsets, run)]),
-          () => rows(true, (start, value) => k.storePartial(at(start, first), value, count)),
+          () => rows(true, (start, value) => writeElement(k, element, at(start, first), value, count)),
           byLanes,
         );
       });

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Nest } from "../../../src/formula/nest.ts";
 import type { Machine } from "../../../src/kernels/language.ts";
 import { contraction, integers } from "./nests.ts";
-import { difference, expected, machine, runContraction, sizeOf } from "./run.ts";
+import { difference, expected, machine, narrowed, runContraction, sizeOf } from "./run.ts";
 
 const machines: readonly Machine[] = [
   machine,
@@ -35,6 +35,24 @@ describe("random contractions", () => {
     );
     // The generator would prove nothing if the engine declined most of it.
     expect(matched).toBeGreaterThan(350);
+  });
+
+  it("equal the reference exactly on integers stored as bfloat16, operands and output", () => {
+    let matched = 0;
+    const tensors = fc.integer({ min: 1, max: 31 });
+    fc.assert(
+      fc.property(contraction, tensors, fc.integer({ min: 0, max: 1000 }), fc.constantFrom(...machines), (given, narrow, seed, target) => {
+        const nest = narrowed(given.nest, (tensor) => (narrow & (tensor === "output" ? 1 : 2 << (tensor % 4))) !== 0);
+        const inputs = inputsOf(nest, seed);
+        const run = runContraction(nest, inputs, given.params, target);
+        if (run === undefined) return;
+        matched++;
+        expect(run.damaged).toEqual([]);
+        expect(difference(run.result, expected(nest, inputs, given.params)), run.notes.join("\n")).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
+    expect(matched).toBeGreaterThan(200);
   });
 
   it("propagate NaN and infinities as the definition says", () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Machine } from "../../../src/kernels/language.ts";
 import { nestsOf, type Shape } from "./convolutions.ts";
 import { integers } from "./nests.ts";
-import { difference, expected, machine, runContraction, sizeOf } from "./run.ts";
+import { difference, expected, machine, narrowed, runContraction, sizeOf } from "./run.ts";
 
 const shapes: Readonly<Record<string, Shape>> = {
   "3×3, padding 1, wide rows": { x: [1, 3, 6, 40], w: [5, 3, 3], padding: [1, 1] },
@@ -35,6 +35,16 @@ describe.each(Object.entries(shapes))("convolution, %s", (_, shape) => {
       expect(run).toBeDefined();
       expect(run!.damaged).toEqual([]);
       expect(difference(run!.result, wanted), run!.notes.join("\n")).toBe(0);
+    }
+  });
+
+  it.each(Object.entries(nestsOf(shape)))("%s, stored as bfloat16", (_, given) => {
+    const nest = narrowed(given, () => true);
+    const inputs = nest.operands.map((operand, position) => integers(sizeOf(operand), position + 1));
+    for (const target of [machine, { ...machine, caches: [512, 4096] } satisfies Machine]) {
+      const run = runContraction(nest, inputs, [], target);
+      expect(run!.damaged).toEqual([]);
+      expect(difference(run!.result, expected(nest, inputs, [])), run!.notes.join("\n")).toBe(0);
     }
   });
 });

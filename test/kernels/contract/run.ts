@@ -1,4 +1,6 @@
 // Helper: runs one nest through the contraction engine on a fresh memory with guards around every area.
+import { readSlot, slotOf, writeSlot } from "../../../src/backends/emitted/memory.ts";
+import { byteLength as bytesOf } from "../../../src/compiler/memory.ts";
 import { evaluateProgram } from "../../../src/formula/evaluate.ts";
 import type { Nest, Operand, Program } from "../../../src/formula/nest.ts";
 import { ModuleBuilder } from "../../../src/kernels/builder.ts";
@@ -35,7 +37,13 @@ export function runContraction(
   if (plan === undefined) return undefined;
   const module = new ModuleBuilder("test", target);
   const lowered = lowerContraction(plan, module);
-  const sizes = [...inputs.map((input) => input.length * 4), sizeOf(nest.output) * 4, 64, lowered.scratchBytes, lowered.sharedBytes ?? 0];
+  const sizes = [
+    ...inputs.map((_, position) => bytesOf(nest.operands[position]!)),
+    bytesOf(nest.output),
+    64,
+    lowered.scratchBytes,
+    lowered.sharedBytes ?? 0,
+  ];
   let end = 1024;
   const places = sizes.map((size) => {
     const place = end;
@@ -45,12 +53,13 @@ export function runContraction(
   const { memory, base, call: run, release } = load(module.build(), end + 65536, target);
   const words = new Int32Array(memory).fill(guard);
   const floats = new Float32Array(memory);
+  const heap = { f32: floats, i32: words, u8: new Uint8Array(memory), ensure: () => {}, release: () => {} };
   inputs.forEach((input, position) => {
-    floats.set(input, places[position]! / 4);
+    writeSlot(heap, slotOf(nest.operands[position]!, places[position]!), input);
   });
   const [out, paramsAt, scratch, shared] = places.slice(-4) as [number, number, number, number];
   if (before !== undefined) floats.set(before, out / 4);
-  if (lowered.clears === true) floats.fill(0, out / 4, out / 4 + sizeOf(nest.output));
+  if (lowered.clears) heap.u8.fill(0, out, out + bytesOf(nest.output));
   floats.set(params, paramsAt / 4);
   if (lowered.slices > 0) {
     const areas = [out, paramsAt, scratch, ...(lowered.sharedBytes === undefined ? [] : [shared])];
@@ -68,15 +77,23 @@ export function runContraction(
     const area =
       position < inputs.length ? `input ${position}` : (["output", "params", "scratch", "shared"][position - inputs.length] as string);
     const stop = place + sizes[position]!;
-    for (let at = stop; at < Math.ceil(stop / 64) * 64 + guardBytes; at += 4)
-      if (words[at / 4] !== guard) damaged.push(`${area} + ${at - stop}`);
+    for (let at = stop; at < Math.ceil(stop / 64) * 64 + guardBytes; at++)
+      if (heap.u8[at] !== ((guard >>> (8 * (at % 4))) & 255)) damaged.push(`${area} + ${at - stop}`);
     const input = inputs[position];
-    if (input?.some((value, i) => !Object.is(value, floats[place / 4 + i]))) damaged.push(area);
+    const now = input && readSlot(heap, slotOf(nest.operands[position]!, place));
+    if (input?.some((value, i) => !Object.is(value, now?.[i]))) damaged.push(area);
   });
   for (let at = 0; at < 1024; at += 4) if (words[at / 4] !== guard) damaged.push(`before all − ${1024 - at}`);
-  const result = floats.slice(out / 4, out / 4 + sizeOf(nest.output));
+  const result = readSlot(heap, slotOf(nest.output, out)) as Float32Array;
   release();
   return { result, damaged, clears: lowered.clears === true, notes: lowered.notes };
+}
+
+/** The nest with some of its tensors stored as bfloat16: operands by position, and the output. */
+export function narrowed(nest: Nest, isNarrow: (tensor: number | "output") => boolean): Nest {
+  const narrow = <Tensor extends Operand>(tensor: Tensor, which: number | "output"): Tensor =>
+    isNarrow(which) ? { ...tensor, dtype: "bfloat16" } : tensor;
+  return { ...nest, operands: nest.operands.map(narrow), output: narrow(nest.output, "output") };
 }
 
 /** What the nest means. */

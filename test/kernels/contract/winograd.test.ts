@@ -1,10 +1,11 @@
 // Winograd's algorithm against the definition: which convolutions it takes, where it writes, and how exact it is.
 import { describe, expect, it } from "vitest";
+import { roundToBfloat16 } from "../../../src/formula/bfloat16.ts";
 import type { Nest, Scalar } from "../../../src/formula/nest.ts";
 import { planContraction } from "../../../src/kernels/contract/plan.ts";
 import { findWindows, paysOff } from "../../../src/kernels/contract/winograd/plan.ts";
 import { nestsOf, type Shape } from "./convolutions.ts";
-import { difference, expected, machine, runContraction, sizeOf } from "./run.ts";
+import { difference, expected, machine, narrowed, runContraction, sizeOf } from "./run.ts";
 
 const shapes: Readonly<Record<string, Shape>> = {
   "whole tiles": { x: [2, 32, 16, 16], w: [32, 3, 3], padding: [1, 1] },
@@ -43,6 +44,30 @@ describe.each(Object.entries(shapes))("Winograd convolution, %s", (_, shape) => 
 });
 
 describe("Winograd's algorithm", () => {
+  it.each(Object.entries(shapes))("reads bfloat16 images, and rounds outputs to it, %s", (_, shape) => {
+    for (const [name, given] of Object.entries(nestsOf(shape))) {
+      const image = narrowed(
+        given,
+        (tensor) => tensor !== "output" && given.operands[tensor]!.shape.slice(-2).join() !== shape.w.slice(-2).join(),
+      );
+      const inputs = image.operands.map(({ shape: own }, position) => uniform(sizeOf({ dtype: "float32", shape: own }), position + 1));
+      const rounded = inputs.map((input, position) =>
+        image.operands[position]!.dtype === "bfloat16" ? input.map(roundToBfloat16) : input,
+      );
+      const read = errorOf(image, rounded);
+      expect(read.notes, name).toContain("Winograd");
+      expect(read.error, name).toBeLessThan(1e-5);
+      const written = runContraction(
+        narrowed(image, () => true),
+        rounded,
+        [],
+      );
+      if (written === undefined || !written.notes.join().includes("Winograd")) continue;
+      expect(written.damaged).toEqual([]);
+      written.result.forEach((value) => expect(roundToBfloat16(value)).toBe(value));
+    }
+  });
+
   it("applies the epilogue: bias, residual and ReLU", () => {
     const forward = nestsOf({ x: [2, 32, 15, 16], w: [40, 3, 3], padding: [1, 1] }).forward!;
     const index = forward.output.index;

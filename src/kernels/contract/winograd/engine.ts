@@ -1,8 +1,9 @@
 // Emits a 3×3 convolution by Winograd's algorithm: transforms of what is smaller come first, then every slice multiplies and writes.
 import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
+import { elementBytes, elementOf, readElement, writeElement } from "../../elements.ts";
 import type { Value, Variable } from "../../language.ts";
 import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
-import { add, advance, at, bool, i32, loadSplat, loadVector, lt, mul, operation, sub } from "../../values.ts";
+import { add, advance, at, bool, i32, lt, mul, operation, sub } from "../../values.ts";
 import type { Access } from "../access.ts";
 import { evenly } from "../blocking.ts";
 import { zeroArea } from "../direct.ts";
@@ -40,11 +41,12 @@ const wantedTiles = 56;
 const wantedBlocks = 8;
 
 /** Pixels of a row or channels of a pixel must be neighbours in the image, pixels of a row in the output and in what its epilogue reads. */
-export function canEmit({ plan, part, image, rows, columns, inputs, outputs }: WinogradPlan): boolean {
+export function canEmit({ plan, part, image, filter, rows, columns, inputs, outputs }: WinogradPlan): boolean {
   const { strides } = part.output;
   const along = (access: Access) => access.strides[columns.axis] === 1 || access.strides[columns.axis] === 0;
   return (
     outputs.axis !== undefined &&
+    plan.nest.operands[filter.operand]!.dtype === "float32" &&
     strides[columns.axis] === 1 &&
     (columns.pitch === 1 || (inputs.axis !== undefined && image.access.strides[inputs.axis] === 1)) &&
     part.leaves.every((leaf) => leaf.operand !== undefined && along(leaf.access)) &&
@@ -69,10 +71,12 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
   const panelBytes = size.products ** 2 * pitchOf(inputs.extent * width * 4);
   const stride = (access: Access, axis: PlainAxis) => (axis.axis === undefined ? 0 : access.strides[axis.axis]!);
 
+  const imageElement = elementOf(plan.nest.operands[image.operand]!.dtype);
   const copy = defineRows(
     module,
     name("rows"),
     {
+      element: imageElement,
       channels: inputs.extent,
       channel: stride(image.access, inputs),
       row: rows.pitch,
@@ -115,7 +119,8 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
   /** Left factors of the strips [begin, end) of a block whose factors lie at `to`. */
   const transformStrip = (k: FunctionBuilder, p: P, stageArea: Value, strip: Value, to: Value) => {
     const { image: number, top } = stripOf(k, strip, stripsPerImage);
-    const origin = add(mul(number, stride(image.access, images) * 4), image.base * 4);
+    const bytes = elementBytes[imageElement];
+    const origin = add(mul(number, stride(image.access, images) * bytes), image.base * bytes);
     k.call(copy, [advance(p[`in${image.operand}`]!, origin), add(top, rows.low), stageArea]);
     k.call(input, [stageArea, to]);
   };
@@ -263,6 +268,8 @@ function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, p
   } as const;
   const stride = (access: Access, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
   const accesses = [part.output, ...part.leaves.map((leaf) => leaf.access)];
+  const elements = [plan.elements.c, ...part.leaves.map((leaf) => leaf.element!)];
+  const bytes = elements.map((element) => elementBytes[element]);
   // Where rows of outputs follow one another everywhere, a strip is one long row.
   const isFlat =
     columns.outputs % size.outputs === 0 &&
@@ -271,12 +278,12 @@ function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, p
   return module.define(name, parameters, (k, p) => {
     const origins = accesses.map((access, number) => {
       const base = number === 0 ? p.out : (p as unknown as { readonly [name: string]: Variable })[`leaf${number - 1}`]!;
-      const moved = add(mul(p.image, stride(access, images.axis) * 4), mul(p.top, stride(access, rows.axis) * 4));
-      return k.let(advance(base, add(moved, access.base * 4)), "origin");
+      const moved = add(mul(p.image, stride(access, images.axis) * bytes[number]!), mul(p.top, stride(access, rows.axis) * bytes[number]!));
+      return k.let(advance(base, add(moved, access.base * bytes[number]!)), "origin");
     });
     const row = (number: Value, length: number) => {
       const from = k.let(advance(p.pixels, mul(number, pixels.columns * pixels.pixel)), "from");
-      const at0 = accesses.map((access, i) => k.let(advance(origins[i]!, mul(number, stride(access, rows.axis) * 4)), "row"));
+      const at0 = accesses.map((access, i) => k.let(advance(origins[i]!, mul(number, stride(access, rows.axis) * bytes[i]!)), "row"));
       k.loop(0, vectors, 1, (vector) => {
         const first = k.let(add(p.channel, mul(vector, lanes)), "first");
         k.if(lt(first, outputs.extent), () =>
@@ -289,15 +296,14 @@ function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, p
             (channel, pixel, value, count) => {
               const place = (i: number) => {
                 const access = accesses[i]!;
-                const along = mul(pixel, stride(access, columns.axis) * 4);
-                return k.let(advance(at0[i]!, add(mul(channel, stride(access, outputs.axis) * 4), along)), "place");
+                const along = mul(pixel, stride(access, columns.axis) * bytes[i]!);
+                return k.let(advance(at0[i]!, add(mul(channel, stride(access, outputs.axis) * bytes[i]!), along)), "place");
               };
               const leaves = part.leaves.map((leaf, i) =>
-                stride(leaf.access, columns.axis) === 0 ? loadSplat(at(place(i + 1))) : loadVector(at(place(i + 1))),
+                readElement(elements[i + 1]!, at(place(i + 1)), stride(leaf.access, columns.axis) === 0 ? "splat" : "vector"),
               );
               const result = finish === undefined ? value : finish(k, value, leaves, p.params);
-              if (count === undefined) k.store(at(place(0)), result);
-              else k.storePartial(at(place(0)), result, count);
+              writeElement(k, plan.elements.c, at(place(0)), result, count);
             },
           ),
         );

@@ -1,5 +1,6 @@
 // Emits a 3×3 convolution's gradient by its filters with Winograd's algorithm: parts of the images first, then their sums in order.
 import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
+import { elementBytes, elementOf } from "../../elements.ts";
 import type { Value, Variable } from "../../language.ts";
 import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
 import { add, advance, at, constant, i32, loadSplat, loadVector, lt, min, mul, select, sub } from "../../values.ts";
@@ -46,12 +47,13 @@ export function canEmitGradient({
   return (
     outputs.axis !== undefined &&
     inputs.axis !== undefined &&
+    plan.elements.c === "f32" &&
     (columns.pitch === 1 || isNext(inputs, image.access)) &&
     (strides[columns.axis] === 1 || isNext(outputs, upstream.access)) &&
     plan.roles.batch.every((axis) => part.extents[axis] === 1) &&
-    part.leaves.every(({ operand, access }) => {
+    part.leaves.every(({ element, access }) => {
       const [down, along] = [access.strides[row]!, access.strides[column]!];
-      return operand !== undefined && ((down === size.taps && along === 1) || (down === 0 && along === 0));
+      return element === "f32" && ((down === size.taps && along === 1) || (down === 0 && along === 0));
     })
   );
 }
@@ -77,10 +79,13 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
   const parts = partsOf(sumsBytes(sums), Math.ceil(strips / stripsPerBlock));
   const stripsPerPart = Math.ceil(strips / parts);
 
+  const elementAt = (operand: number) => elementOf(plan.nest.operands[operand]!.dtype);
+  const [imageBytes, upstreamBytes] = [image, upstream].map(({ operand }) => elementBytes[elementAt(operand)]) as [number, number];
   const copyImage = defineRows(
     module,
     name("rows"),
     {
+      element: elementAt(image.operand),
       channels: inputs.extent,
       channel: stride(image.access, inputs.axis),
       row: rows.pitch,
@@ -95,6 +100,7 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
     module,
     name("upstream_rows"),
     {
+      element: elementAt(upstream.operand),
       channels: outputs.extent,
       channel: stride(upstream.access, outputs.axis),
       row: stride(upstream.access, rows.axis),
@@ -134,10 +140,10 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
           const count = k.let(min(sub(end, block), stripsPerBlock), "count");
           k.loop(0, count, 1, (number) => {
             const { image: of, top } = stripOf(k, add(block, number), stripsPerImage);
-            const origin = add(mul(of, stride(image.access, images.axis) * 4), image.base * 4);
+            const origin = add(mul(of, stride(image.access, images.axis) * imageBytes), image.base * imageBytes);
             k.call(copyImage, [advance(p[`in${image.operand}`]!, origin), add(top, rows.low), imageArea]);
             k.call(transformImage, [imageArea, advance(rightArea, mul(number, tilesPerStrip * right.row))]);
-            const start = add(mul(of, stride(upstream.access, images.axis) * 4), upstream.access.base * 4);
+            const start = add(mul(of, stride(upstream.access, images.axis) * upstreamBytes), upstream.access.base * upstreamBytes);
             k.call(copyUpstream, [advance(p[`in${upstream.operand}`]!, start), top, upstreamArea]);
             k.call(transformUpstream, [upstreamArea, advance(leftArea, mul(number, tilesPerStrip * left.row))]);
           });

@@ -1,5 +1,6 @@
 // Emits the steps of Winograd's algorithm: copying image rows by channels, the transforms, the products, and writing outputs.
 import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
+import { type Element, elementBytes, readElement } from "../../elements.ts";
 import type { Value, Variable } from "../../language.ts";
 import { add, advance, at, constant, i32, load, loadVector, lt, mul, ne, operation, replace, splat } from "../../values.ts";
 import { splitRows } from "../blocking.ts";
@@ -27,6 +28,7 @@ export const rowsBytes = ({ count, columns, pixel }: Rows): number => count * co
 
 /** Where the channels and pixels of an operand lie, in elements. */
 export interface Source {
+  readonly element: Element;
   readonly channels: number;
   readonly channel: number;
   readonly row: number;
@@ -40,21 +42,25 @@ export interface Source {
 /** rows(from, top, to): copies `rows.count` rows from `top` on, rows that are not there as zeros. The borders of `to` are zero before. */
 export function defineRows(module: ModuleBuilder, name: string, source: Source, rows: Rows): string {
   const { lanes } = module.machine;
+  const bytes = elementBytes[source.element];
   const rowBytes = rows.columns * rows.pixel;
   const whole = Math.floor(source.channels / lanes);
   const [begin, end] = [Math.max(0, source.first), Math.min(source.width, source.first + rows.columns)];
   const row = (channels: number) =>
     module.define(`${name}_row`, { from: "pointer", to: "pointer" }, (k, { from, to }) => {
       const block = (column: Value, count: number) => {
-        const start = k.let(advance(from, mul(column, source.column * 4)), "start");
+        const start = k.let(advance(from, mul(column, source.column * bytes)), "start");
         const target = k.let(advance(to, mul(add(column, -source.first), rows.pixel)), "target");
-        const lane = (number: number) => at(start, undefined, Math.min(number, channels - 1) * source.channel * 4);
-        const turned = k.transpose(Array.from({ length: lanes }, (_, number) => loadVector(lane(number))));
+        const lane = (number: number) => at(start, undefined, Math.min(number, channels - 1) * source.channel * bytes);
+        const turned = k.transpose(Array.from({ length: lanes }, (_, number) => readElement(source.element, lane(number), "vector")));
         for (let pixel = 0; pixel < count; pixel++) k.store(at(target, undefined, pixel * rows.pixel), turned[pixel]!);
       };
       if (source.channel === 1) {
         k.loop(begin, end, 1, (column) =>
-          k.store(at(to, mul(add(column, -source.first), rows.pixel)), loadVector(at(from, mul(column, source.column * 4)))),
+          k.store(
+            at(to, mul(add(column, -source.first), rows.pixel)),
+            readElement(source.element, at(from, mul(column, source.column * bytes)), "vector"),
+          ),
         );
         return;
       }
@@ -72,14 +78,14 @@ export function defineRows(module: ModuleBuilder, name: string, source: Source, 
       k.if(
         inside,
         () => {
-          const start = k.let(advance(from, mul(line, source.row * 4)), "start");
+          const start = k.let(advance(from, mul(line, source.row * bytes)), "start");
           if (wholeRow !== undefined) {
             k.loop(0, whole, 1, (vector) =>
-              k.call(wholeRow, [advance(start, mul(vector, lanes * source.channel * 4)), advance(target, mul(vector, lanes * 4))]),
+              k.call(wholeRow, [advance(start, mul(vector, lanes * source.channel * bytes)), advance(target, mul(vector, lanes * 4))]),
             );
           }
           if (lastRow !== undefined)
-            k.call(lastRow, [advance(start, whole * lanes * source.channel * 4), advance(target, whole * lanes * 4)]);
+            k.call(lastRow, [advance(start, whole * lanes * source.channel * bytes), advance(target, whole * lanes * 4)]);
         },
         () => k.loop(0, rowBytes, lanes * 4, (place) => k.store(at(target, place), constant("vf32", 0))),
       );
