@@ -104,7 +104,7 @@ export function runGuarded(engine: Engine, program: Program, inputs: readonly Ho
   for (const [number, step] of program.steps.entries()) {
     const kernel = kernels[number]!;
     const [from, to] = areas[step.writes]!;
-    if (step.clear) used.fill(0, from, to);
+    if (step.clear || kernel.clears === true) used.fill(0, from, to);
     const before = used.slice();
     const places = [...step.reads.map((buffer) => areas[buffer]![0]), from, paramsArea[0], scratch[0]];
     if (kernel.sharedBytes !== undefined) places.push(shared[0]);
