@@ -1,6 +1,7 @@
 // Adam and its relatives: AdamW, AMSGrad, Adamax, NAdam, RAdam.
 
 import * as updates from "../ops/updates.ts";
+import type { LiveNumber } from "../tensor/traced-graph.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { declareOptimizer, type MakeOptimizer, rule, type UpdateContext } from "./optimizer.ts";
 
@@ -28,7 +29,7 @@ const remembered = ["firstMoment", "secondMoment"];
  * @throws InputError when an option is out of range
  */
 export const adam: MakeOptimizer<AdamOptions> = declareOptimizer({
-  ...{ kind: "adam", defaults, shares, notNegative, remembered },
+  ...{ kind: "adam", defaults, shares, notNegative, remembered, momentum: "beta1" },
   update: (context) => adamStep(context, moments(context, context.settings.weightDecay), 0),
 });
 
@@ -37,7 +38,7 @@ export const adam: MakeOptimizer<AdamOptions> = declareOptimizer({
  * @throws InputError when an option is out of range
  */
 export const adamW: MakeOptimizer<AdamOptions> = declareOptimizer({
-  ...{ kind: "adamW", defaults: { ...defaults, weightDecay: 0.01 }, shares, notNegative, remembered },
+  ...{ kind: "adamW", defaults: { ...defaults, weightDecay: 0.01 }, shares, notNegative, remembered, momentum: "beta1" },
   update: (context) => adamStep(context, moments(context, 0), context.settings.weightDecay),
 });
 
@@ -46,7 +47,7 @@ export const adamW: MakeOptimizer<AdamOptions> = declareOptimizer({
  * @throws InputError when an option is out of range
  */
 export const amsGrad: MakeOptimizer<AdamOptions> = declareOptimizer({
-  ...{ kind: "amsGrad", defaults, shares, notNegative, remembered: [...remembered, "largestSecondMoment"] },
+  ...{ kind: "amsGrad", defaults, shares, notNegative, remembered: [...remembered, "largestSecondMoment"], momentum: "beta1" },
   update(context) {
     const { first, second } = moments(context, context.settings.weightDecay);
     const largest = context.state("largestSecondMoment");
@@ -130,17 +131,24 @@ interface Moments {
 }
 
 /** Moves both moments on. */
-export function moments({ weight, gradient, state, settings }: UpdateContext<AdamOptions>, decay: number): Moments {
-  const { beta1, beta2 } = settings;
+export function moments(context: UpdateContext<AdamOptions>, decay: number): Moments {
+  const { weight, gradient, state, settings } = context;
+  const { beta2 } = settings;
   const [first, second] = [state("firstMoment"), state("secondMoment")];
-  first.assign(rule(updates.adamFirst, [first, gradient, weight], { beta1, fresh1: 1 - beta1, decay }));
+  first.assign(rule(updates.adamFirst, [first, gradient, weight], { ...firstShares(context), decay }));
   second.assign(rule(updates.adamSecond, [second, gradient, weight], { beta2, fresh2: 1 - beta2, decay }));
   return { first, second };
 }
 
+/** β₁ and 1 − β₁, constants unless β₁ is scheduled. */
+function firstShares({ momentum, at, settings }: UpdateContext<AdamOptions>): { beta1: number | LiveNumber; fresh1: number | LiveNumber } {
+  if (typeof momentum === "number") return { beta1: settings.beta1, fresh1: 1 - settings.beta1 };
+  return { beta1: momentum, fresh1: at((_steps, _rate, beta1) => 1 - beta1) };
+}
+
 function adamStep({ weight, rate, at, settings }: UpdateContext<AdamOptions>, { first, second }: Moments, shrink: number): void {
-  const { beta1, beta2, epsilon } = settings;
-  const correction1 = at((steps) => 1 - beta1 ** steps);
+  const { beta2, epsilon } = settings;
+  const correction1 = at((steps, _rate, beta1) => 1 - beta1 ** steps);
   const correction2 = at((steps) => 1 - beta2 ** steps);
   weight.assign(rule(updates.adamStep, [weight, first, second], { rate, shrink, correction1, correction2, epsilon }));
 }

@@ -33,8 +33,10 @@ export interface UpdateRule {
   /** Names of what is remembered per parameter. */
   readonly remembered: readonly string[];
   readonly check: (settings: OptimizerSettings) => void;
-  /** One step of one parameter, outside the tape. The rate is asked for at every run of a compiled step. */
-  readonly update: (slot: Slot, gradient: Tensor, settings: OptimizerSettings, rate: () => number) => void;
+  /** The setting that may be scheduled besides the learning rate; undefined: none. */
+  readonly momentum: string | undefined;
+  /** One step of one parameter, outside the tape. The group's present settings are read at every run of a compiled step. */
+  readonly update: (slot: Slot, gradient: Tensor, group: Group) => void;
 }
 
 export interface Group {
@@ -42,6 +44,8 @@ export interface Group {
   settings: OptimizerSettings;
   /** How often a loaded state brought what compiled steps hold for constant: other settings than the learning rate, other tensors of a slot. */
   changes: number;
+  /** Whether compiled steps read the momentum at every run: from its first change on. */
+  isScheduled: boolean;
   readonly slots: readonly Slot[];
 }
 
@@ -73,7 +77,7 @@ export function makeGroups(rule: UpdateRule, parameters: unknown, common: object
     });
     const merged = withOptions(rule, settings, options);
     rule.check(merged);
-    return { rule, settings: merged, changes: 0, slots };
+    return { rule, settings: merged, changes: 0, isScheduled: false, slots };
   });
   if (number === 0)
     throw new InputError(`${kind}: expected at least one parameter, got none`, {

@@ -17,6 +17,7 @@ export {
   linearDecay,
   multiStepDecay,
   oneCycle,
+  oneCycleMomentum,
   type PlateauOptions,
   polynomialDecay,
   reduceOnPlateau,

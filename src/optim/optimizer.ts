@@ -36,6 +36,11 @@ export interface Optimizer {
   readonly kind: string;
   /** The learning rate of the first group; setting it sets all groups, keeping their ratios to the first. 0 is allowed, as a beginning or end of a schedule. */
   learningRate: number;
+  /**
+   * The momentum of the first group (beta1 of Adam, AdamW and AMSGrad); setting it sets all groups. Undefined for optimizers whose momentum cannot change from
+   * step to step. @throws InputError for those, for SGD made without momentum, and outside [0, 1)
+   */
+  momentum?: number | undefined;
   /** The settings of every group. */
   readonly groups: readonly OptimizerSettings[];
   /** Moves every parameter that requires a gradient and has one; the others stay. NaN gradients give NaN parameters. */
@@ -55,10 +60,12 @@ export interface UpdateContext<Options> {
   readonly settings: Required<Options>;
   /** The learning rate, read at every run. */
   readonly rate: number | LiveNumber;
+  /** What `momentum` of the declaration names, read at every run where it is scheduled. */
+  readonly momentum: number | LiveNumber;
   /** What is remembered under this name, zeros before the first step; it is updated with assign. */
   state(name: string): Tensor;
   /** A number that depends on how many steps there are with this one, read at every run. */
-  at(number: (steps: number, rate: number) => number): number | LiveNumber;
+  at(number: (steps: number, rate: number, momentum: number) => number): number | LiveNumber;
 }
 
 export interface OptimizerDeclaration<Options> {
@@ -72,6 +79,8 @@ export interface OptimizerDeclaration<Options> {
   /** What else settings must be, together. */
   readonly check?: (settings: Required<Options>) => void;
   readonly remembered: readonly string[];
+  /** The setting that is a momentum and may change from step to step; `update` must take it from `momentum` and `at` then. */
+  readonly momentum?: keyof Options & string;
   readonly update: (context: UpdateContext<Options>) => void;
 }
 
@@ -80,24 +89,28 @@ export type MakeOptimizer<Options> = (parameters: Parameters | readonly Paramete
 
 /** The function that makes optimizers of one kind. */
 export function declareOptimizer<Options extends object>(declaration: OptimizerDeclaration<Options>): MakeOptimizer<Options> {
-  const { kind, defaults, shares = [], notNegative = [], check, remembered, update } = declaration;
+  const { kind, defaults, shares = [], notNegative = [], check, remembered, momentum, update } = declaration;
   const rule = {
     kind,
     defaults: defaults as unknown as OptimizerSettings,
     remembered,
+    momentum,
     check(settings: OptimizerSettings) {
       checkSettings(kind, settings, shares, notNegative);
       check?.(settings as unknown as Required<Options>);
     },
-    update: (slot: Slot, gradient: Tensor, settings: OptimizerSettings, learningRate: () => number) =>
+    update: (slot: Slot, gradient: Tensor, group: Group) => {
+      const momentumNow = (): number => Number(momentum === undefined ? Number.NaN : group.settings[momentum]);
       update({
         weight: slot.parameter,
         gradient,
-        settings: settings as unknown as Required<Options>,
-        rate: live(learningRate),
+        settings: group.settings as unknown as Required<Options>,
+        rate: live(() => group.settings.learningRate),
+        momentum: group.isScheduled ? live(momentumNow) : momentumNow(),
         state: (name) => rememberedOf(slot, name),
-        at: (number) => live(() => number(slot.steps + 1, learningRate())),
-      }),
+        at: (number) => live(() => number(slot.steps + 1, group.settings.learningRate, momentumNow())),
+      });
+    },
   };
   return (parameters, options = {} as Options) => optimizerOf(kind, makeGroups(rule, parameters, options));
 }
@@ -149,6 +162,13 @@ function optimizerOf(kind: string, groups: readonly Group[]): Optimizer {
         group.settings = { ...group.settings, learningRate: rate * (ratios[n] as number) };
       });
     },
+    get momentum() {
+      const { rule, settings } = first;
+      return rule.momentum === undefined ? undefined : Number(settings[rule.momentum]);
+    },
+    set momentum(value: number | undefined) {
+      for (const group of groups) schedule(kind, group, value);
+    },
     get groups() {
       return groups.map((group) => group.settings);
     },
@@ -159,7 +179,7 @@ function optimizerOf(kind: string, groups: readonly Group[]): Optimizer {
           for (const slot of group.slots) {
             const gradient = slot.parameter.grad;
             if (gradient === undefined || !slot.parameter.requiresGrad) continue;
-            group.rule.update(slot, gradient, group.settings, () => group.settings.learningRate);
+            group.rule.update(slot, gradient, group);
             onEachRun(
               () => {
                 slot.steps++;
@@ -191,6 +211,24 @@ function optimizerOf(kind: string, groups: readonly Group[]): Optimizer {
   };
   groupsOf.set(optimizer, groups);
   return optimizer;
+}
+
+/** Gives a group another momentum. @throws InputError where it has none */
+function schedule(kind: string, group: Group, value: number | undefined): void {
+  const { rule, settings } = group;
+  const { momentum } = rule;
+  if (momentum === undefined || (momentum === "momentum" && settings.momentum === 0 && !group.isScheduled))
+    throw new InputError(
+      `${kind}: ${momentum === undefined ? "its momentum cannot change from step to step" : "it was made without momentum"}`,
+      {
+        hint: "sgd with a momentum, adam, adamW or amsGrad",
+      },
+    );
+  if (!(value !== undefined && value >= 0 && value < 1)) throw new InputError(`${kind}: ${momentum} must be in [0, 1), got ${value}`);
+  // Compiled steps held it for a constant until now.
+  if (!group.isScheduled) group.changes++;
+  group.isScheduled = true;
+  group.settings = { ...settings, [momentum]: value };
 }
 
 function rememberedOf(slot: Slot, name: string): Tensor {
@@ -249,7 +287,8 @@ function load(kind: string, groups: readonly Group[], state: OptimizerState): vo
   groups.forEach((group, n) => {
     const loaded = { ...group.settings, ...(state.groups[n] as OptimizerSettings) };
     // What was forgotten is made anew, as other tensors than compiled steps know.
-    const isOther = Object.keys(loaded).some((key) => key !== "learningRate" && loaded[key] !== group.settings[key]);
+    const isRead = (key: string): boolean => key === "learningRate" || (group.isScheduled && key === group.rule.momentum);
+    const isOther = Object.keys(loaded).some((key) => !isRead(key) && loaded[key] !== group.settings[key]);
     if (isOther || group.slots.some((slot) => forgetting.has(slot))) group.changes++;
     group.settings = loaded;
   });

@@ -86,15 +86,42 @@ export function oneCycle(
   },
 ): Schedule {
   const { steps, rise = 0.3, startDivisor = 25, endDivisor = 1e4 } = options;
-  positive("oneCycle", { peak, steps, startDivisor, endDivisor });
-  if (!(rise >= 0 && rise <= 1)) throw new InputError(`oneCycle: rise must be in [0, 1], got ${rise}`);
+  positive("oneCycle", { peak, startDivisor, endDivisor });
   const start = peak / startDivisor;
+  return cycle("oneCycle", { steps, rise }, [start, peak, start / endDivisor]);
+}
+
+/** From the first value to the second along half a cosine, then to the third. */
+function cycle(
+  name: string,
+  { steps, rise }: { steps: number; rise: number },
+  [start, middle, end]: readonly [number, number, number],
+): Schedule {
+  positive(name, { steps });
+  if (!(rise >= 0 && rise <= 1)) throw new InputError(`${name}: rise must be in [0, 1], got ${rise}`);
   const top = rise * steps - 1;
   return (step) => {
     const now = Math.min(step, steps - 1);
-    if (now <= top) return halfCosine(start, peak, top === 0 ? 1 : now / top);
-    return halfCosine(peak, start / endDivisor, (now - top) / (steps - 1 - top));
+    if (now <= top) return halfCosine(start, middle, top === 0 ? 1 : now / top);
+    return halfCosine(middle, end, (now - top) / (steps - 1 - top));
   };
+}
+
+/** The momentum that belongs to oneCycle: from `high` to `low` while the rate rises, back while it falls, along half cosines. Smith & Topin 2018. @throws InputError when an argument is out of range */
+export function oneCycleMomentum(options: {
+  /** Steps of the whole training. */
+  readonly steps: number;
+  /** Share of the steps spent falling. Default 0.3. */
+  readonly rise?: number;
+  /** Default 0.95. */
+  readonly high?: number;
+  /** Default 0.85. */
+  readonly low?: number;
+}): Schedule {
+  const { steps, rise = 0.3, high = 0.95, low = 0.85 } = options;
+  notNegative("oneCycleMomentum", { high, low });
+  if (!(high < 1 && low < 1)) throw new InputError(`oneCycleMomentum: high and low must be in [0, 1), got ${high} and ${low}`);
+  return cycle("oneCycleMomentum", { steps, rise }, [high, low, high]);
 }
 
 /** Rises from `from` · rate in a straight line over so many steps to what the schedule says then; the schedule begins after them. @throws InputError when an argument is out of range */

@@ -35,7 +35,8 @@ export const sgd: (parameters: Parameters | readonly ParameterGroup<SgdOptions>[
         throw new InputError(`sgd: nesterov needs a momentum and no dampening, got momentum ${momentum} and dampening ${dampening}`);
     },
     remembered: ["velocity"],
-    update({ weight, gradient, rate, state, at, settings: { momentum, dampening, nesterov, weightDecay: decay } }) {
+    momentum: "momentum",
+    update({ weight, gradient, rate, momentum, state, at, settings: { dampening, nesterov, weightDecay: decay } }) {
       if (momentum === 0) {
         const moved =
           decay === 0 ? rule(updates.sgd, [weight, gradient], { rate }) : rule(updates.sgdDecay, [weight, gradient], { rate, decay });

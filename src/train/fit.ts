@@ -154,11 +154,13 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     return epoch < this.#options.epochs ? this.#interruption() : undefined;
   }
 
-  /** The rate of the present step, where a schedule tells it. */
+  /** The rate and momentum of the present step, where schedules tell them. */
   #setRate(epoch: number): void {
     const step = this.#epochs * (this.#loader.length as number) + this.#batches;
     const rate = this.#options.schedule?.(step);
     if (rate !== undefined) this.optimizer.learningRate = checkRate(rate, epoch);
+    const momentum = this.#options.momentum?.(step);
+    if (momentum !== undefined) this.optimizer.momentum = momentum;
   }
 
   /** One update of the weights, as one compiled program where the model and the loss can be traced. */

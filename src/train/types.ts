@@ -122,6 +122,8 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly learningRate?: (epoch: number, history: readonly EpochReport<NoInfer<M[number]["name"]>>[]) => number;
   /** Learning rate of each step, counted from 0 over the whole training: a schedule of kasane/optim. Not together with `learningRate`. */
   readonly schedule?: Schedule;
+  /** Momentum (beta1 of Adam) of each step, counted as for `schedule`: oneCycleMomentum of kasane/optim. */
+  readonly momentum?: Schedule;
   /** Limits gradients before each step: every element to ±value, their norm as one vector to `norm`. */
   readonly clip?: { readonly norm?: number; readonly value?: number };
   /** Runs each batch in so many parts one after another and adds up their gradients: less memory, the same step up to rounding (batch statistics are those of a part). Default 1. */

@@ -23,6 +23,7 @@ describe("tables", () => {
       "parameterGroups",
       "combineOptimizers",
       "inSequence",
+      "oneCycleMomentum",
       "warmUp",
     ];
     const offered = [...Object.keys(optimizerChoices), ...Object.keys(scheduleChoices).filter((name) => name !== "constant")];

@@ -1,17 +1,25 @@
 // Learning-rate schedules against PyTorch's, and what they refuse.
 
 import { describe, expect, it } from "vitest";
+import { compile, parameter, type Tensor, tensor } from "../../src/index.ts";
 import {
+  adam,
+  adamW,
+  amsGrad,
   cosineDecay,
   cosineRestarts,
   exponentialDecay,
   inSequence,
   linearDecay,
+  lion,
   multiStepDecay,
+  type Optimizer,
   oneCycle,
+  oneCycleMomentum,
   polynomialDecay,
   reduceOnPlateau,
   type Schedule,
+  sgd,
   stepDecay,
   warmUp,
 } from "../../src/optim/index.ts";
@@ -26,6 +34,7 @@ const schedules: Record<string, Schedule> = {
   linearDecay: linearDecay(0.5, { steps: 30, end: 0.1 }),
   polynomialDecay: polynomialDecay(0.5, { steps: 25, power: 2 }),
   oneCycle: oneCycle(0.5, { steps: 41 }),
+  oneCycleMomentum: oneCycleMomentum({ steps: 41 }),
 };
 
 describe("as PyTorch", () => {
@@ -38,6 +47,56 @@ describe("as PyTorch", () => {
     rates.forEach((rate, step) => {
       expect(schedule(step), `${name}(${step})`).toBeCloseTo(rate, 7);
     });
+  });
+});
+
+describe("one cycle of rate and momentum, as PyTorch", () => {
+  const goldens = readGoldens<{ readonly name: string; readonly weights: readonly number[] }>("one-cycle");
+  const optimizers: Record<string, (weights: readonly Tensor[]) => Optimizer> = {
+    sgd: (w) => sgd(w, { learningRate: 0.1, momentum: 0.9 }),
+    nesterov: (w) => sgd(w, { learningRate: 0.1, momentum: 0.9, nesterov: true }),
+    adam: (w) => adam(w, { learningRate: 0.1 }),
+    adamW: (w) => adamW(w, { learningRate: 0.1 }),
+    amsGrad: (w) => amsGrad(w, { learningRate: 0.1 }),
+  };
+  const [rate, momentum] = [oneCycle(0.1, { steps: 41 }), oneCycleMomentum({ steps: 41 })];
+
+  it.each(goldens.flatMap((golden) => [true, false].map((isCompiled) => [golden.name, isCompiled, golden.weights] as const)))(
+    "%s (compiled: %s)",
+    (name, isCompiled, expected) => {
+      const weight = parameter(tensor([1, -2]));
+      const optimizer = (optimizers[name] as (typeof optimizers)[string])([weight]);
+      const step = (gradient: Tensor): Tensor => {
+        optimizer.zeroGrad();
+        const loss = weight.mul(gradient).sum();
+        loss.backward();
+        optimizer.step();
+        return loss;
+      };
+      const run = isCompiled ? compile(step) : step;
+      const found: number[] = [];
+      for (let n = 0; n < 40; n++) {
+        optimizer.learningRate = rate(n);
+        optimizer.momentum = momentum(n);
+        run(tensor([Math.cos(n), 0.5 + Math.sin(2 * n)]));
+        found.push(...weight.data);
+      }
+      found.forEach((value, n) => {
+        expect(value, `${name} ${n}`).toBeCloseTo(expected[n] as number, 4);
+      });
+      if (isCompiled) expect((run as ReturnType<typeof compile>).steps).toHaveLength(1);
+    },
+  );
+
+  it("refuses optimizers that have no momentum to change", () => {
+    const w = parameter(tensor([1]));
+    expect(sgd([w], { learningRate: 1, momentum: 0.5 }).momentum).toBe(0.5);
+    expect(adam([w]).momentum).toBe(0.9);
+    expect(lion([w]).momentum).toBe(undefined);
+    expect(() => Object.assign(lion([w]), { momentum: 0.5 })).toThrow("lion: its momentum cannot change from step to step");
+    expect(() => Object.assign(sgd([w], { learningRate: 1 }), { momentum: 0.5 })).toThrow("sgd: it was made without momentum");
+    expect(() => Object.assign(adam([w]), { momentum: 1 })).toThrow("adam: beta1 must be in [0, 1), got 1");
+    expect(() => oneCycleMomentum({ steps: 3, high: 1 })).toThrow("high and low must be in [0, 1)");
   });
 });
 
