@@ -1,5 +1,5 @@
 // How elements of tensors lie in memory: the loads that make them values of registers, and the stores that bring them back.
-import type { DType } from "../formula/nest.ts";
+import type { DType, ScalarType } from "../formula/nest.ts";
 import { BackendError } from "../util/errors.ts";
 import type { FunctionBuilder } from "./builder.ts";
 import { type Address, type MemoryType, memoryBytes, type Value } from "./language.ts";
@@ -36,6 +36,14 @@ function read(memory: MemoryType, address: Address, width: Width): Value {
   if (width === "splat") return v.loadSplat(address, memory);
   if (memory === "f32") return v.loadAs(width === "vector" ? "vf32" : "f32", memory, address);
   return v.loadAs(width === "vector" ? "vi32" : "i32", memory, address);
+}
+
+/** What was loaded, as the type that an expression has. */
+export function asType(value: Value, type: ScalarType): Value {
+  if (type === "bool") return v.ne(value, 0);
+  const isFloat = v.elementType(value.type) === "f32";
+  if (type === "float") return isFloat ? value : v.convertToFloat(value);
+  return isFloat ? v.convertToInt(value) : value;
 }
 
 /** A store of a scalar or a vector, of f32 or i32 lanes as the element needs. @param count of lanes; undefined: all */

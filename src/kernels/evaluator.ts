@@ -70,7 +70,7 @@ export class Evaluator {
     });
     this.#scope = new Scope(k, this.#interner, starts);
     this.#indices = new IndexWriter(k, this.#scope, this.#interner, (scalar) => this.evaluate(scalar));
-    this.#loads = new LoadWriter(k, nest, this.#scope, this.#interner, this.#indices);
+    this.#loads = new LoadWriter(k, this.#scope, this.#interner, this.#indices);
     this.#written = results.map(({ result, values }, number) => {
       const keeps = pointers.keepsOutput?.[number] === true;
       return { values, stores: new StoreWriter(k, result.output, stores[number]!, this.#scope, this.#indices, this.#loads, keeps) };

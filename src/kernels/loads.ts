@@ -1,9 +1,8 @@
 // Reads of operands: whole vectors where neighbours lie side by side, one value for all lanes, or lane by lane.
-import type { Load, Nest } from "../formula/nest.ts";
-import { isFloat } from "../formula/typing.ts";
+import type { Load } from "../formula/nest.ts";
 import type { Access, Check } from "./access.ts";
 import type { FunctionBuilder } from "./builder.ts";
-import { readElement } from "./elements.ts";
+import { asType, readElement } from "./elements.ts";
 import type { IndexWriter } from "./indices.ts";
 import type { Interner } from "./intern.ts";
 import type { Address, Value } from "./language.ts";
@@ -28,14 +27,12 @@ export function readsVectors(along: number, checked: boolean, { lanes, size }: {
 
 export class LoadWriter {
   readonly #k: FunctionBuilder;
-  readonly #nest: Nest;
   readonly #scope: Scope;
   readonly #interner: Interner;
   readonly #indices: IndexWriter;
 
-  constructor(k: FunctionBuilder, nest: Nest, scope: Scope, interner: Interner, indices: IndexWriter) {
+  constructor(k: FunctionBuilder, scope: Scope, interner: Interner, indices: IndexWriter) {
     this.#k = k;
-    this.#nest = nest;
     this.#scope = scope;
     this.#interner = interner;
     this.#indices = indices;
@@ -44,20 +41,20 @@ export class LoadWriter {
   /** @param condition evaluates a range check with lanes */
   write(load: Load, access: Access, condition: (check: Check) => Value): Value {
     const lanes = this.#scope.vector();
-    if (lanes === undefined || !this.#varies(load, access, lanes.axis)) return this.#typed(load, this.#scalar(load, access));
+    if (lanes === undefined || !this.#varies(load, access, lanes.axis)) return asType(this.#scalar(load, access), load.type);
     const along = access.terms.get(lanes.axis) ?? 0;
     const checks = access.checks.filter(
       (check) => this.dependsOn(check.index, lanes.axis) && !(check.linear && this.#scope.holds(check.index, check.dimension)),
     );
     const regular = readsVectors(along, checks.length > 0, { lanes: this.#k.machine.lanes, size: access.size });
     if (!regular || checks.length > 1 || checks.some((check) => !check.linear))
-      return this.#typed(load, this.#gathered(load, access, lanes));
+      return asType(this.#gathered(load, access, lanes), load.type);
     const [check] = checks;
     const { address, valid } = this.#indices.address(access, check && { check, axis: lanes.axis });
     const value = this.#vector(access, address, along, valid === undefined && check === undefined, lanes.count);
     const mask = check && condition(check);
     const both = valid === undefined ? mask : mask === undefined ? valid : v.and(valid, mask);
-    return this.#typed(load, both === undefined ? value : v.select(both, value, load.fill));
+    return asType(both === undefined ? value : v.select(both, value, load.fill), load.type);
   }
 
   dependsOn(index: Check["index"], axis: number): boolean {
@@ -126,13 +123,5 @@ export class LoadWriter {
         order((lane) => (isHere(lane) ? lanes + element(lane) - start : lane)),
       );
     }, early);
-  }
-
-  /** From what lies in memory to the type the expression has. */
-  #typed(load: Load, value: Value): Value {
-    const { dtype } = this.#nest.operands[load.operand]!;
-    if (isFloat(dtype)) return load.type === "float" ? value : load.type === "int" ? v.convertToInt(value) : v.ne(value, 0);
-    if (load.type === "bool") return v.ne(value, 0);
-    return load.type === "float" ? v.convertToFloat(value) : value;
   }
 }

@@ -3,6 +3,7 @@ import type { Scalar } from "../../formula/nest.ts";
 import { childrenOf } from "../access.ts";
 import type { FunctionBuilder } from "../builder.ts";
 import { writeCall } from "../calls.ts";
+import { asType } from "../elements.ts";
 import type { Value } from "../language.ts";
 import { costOf } from "../plan.ts";
 import { at, bool, convertToFloat, f32, i32, isVector, loadAs, mul, splat } from "../values.ts";
@@ -12,7 +13,7 @@ import type { Finish } from "./output.ts";
 export function finishOf(scale: Scalar | undefined, epilogue: Scalar | undefined, leaves: readonly Scalar[]): Finish | undefined {
   if (scale === undefined && epilogue === undefined) return undefined;
   return (k, sum, values, params) => {
-    const known = new Map(leaves.map((leaf, position) => [leaf, values[position]!]));
+    const known = new Map(leaves.map((leaf, position) => [leaf, asType(values[position]!, leaf.type)]));
     let accumulator = sum;
     if (scale !== undefined) accumulator = mul(sum, evaluate(k, scale, known, sum, params));
     if (epilogue === undefined) return accumulator;
