@@ -39,7 +39,11 @@ export function mergeSteps({ steps, passed }: KernelSteps): MergedStep {
     if (value !== undefined) values.set(writes, value);
     return passed.includes(writes) ? [] : [{ writes, result: { reducer, body, epilogue, output } satisfies Result }];
   });
-  const [own, ...joined] = results.sort((a, b) => Number(b.result.reducer !== undefined) - Number(a.result.reducer !== undefined));
+  // Read at the element that is written: no element may be done twice, and none may pass the caches.
+  const settled = results.map(({ writes, result }) =>
+    reads.includes(writes) ? { writes, result: { ...result, output: { ...result.output, inPlace: true as const } } } : { writes, result },
+  );
+  const [own, ...joined] = settled.sort((a, b) => Number(b.result.reducer !== undefined) - Number(a.result.reducer !== undefined));
   if (own === undefined) throw new Error("compiler: joined steps of which nothing is stored");
   const { axes } = first.nest;
   const free = own.result.reducer === undefined ? axes.length : (steps.find(({ nest }) => nest.reducer !== undefined)?.nest.free as number);

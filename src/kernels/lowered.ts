@@ -13,7 +13,7 @@ import type { Region, Regions, ValueType } from "./language.ts";
  *   scratch: pointer              `scratchBytes` bytes, 64-byte aligned, contents undefined, kept only within one call
  *   begin: i32, end: i32          which of the `slices` to do: 0 ≤ begin < end ≤ slices
  *
- * All buffers and the scratch are 64-byte aligned and disjoint, with at least 128 readable bytes before and after each, so full vectors
+ * All buffers and the scratch are 64-byte aligned and disjoint (but a result may be an operand where its `inPlace` says so), with at least 128 readable bytes before and after each, so full vectors
  * may be read past an end; never written. Slices are independent (different threads may run different ones at the same time, each with
  * its own scratch; no slice depends on another or writes what another writes with a different value).
  * The caller runs [0, slices) in calls of about `slicesPerCall` slices: V8 has no on-stack replacement for wasm, so a function becomes

@@ -2,6 +2,7 @@
 import type { Reducer, Scalar, ScalarType } from "../formula/nest.ts";
 import { resultsOf } from "./access.ts";
 import type { FunctionBuilder } from "./builder.ts";
+import { Interner } from "./intern.ts";
 import type { OperationName, Value, ValueType, Variable } from "./language.ts";
 import type { LoopContext } from "./loops.ts";
 import * as v from "./values.ts";
@@ -104,20 +105,22 @@ const isFloatExtreme = (kind: Kind): boolean =>
   !kind.argument && (kind.op === "max" || kind.op === "min") && v.elementType(kind.type) === "f32";
 
 /** Whether a value is never NaN, whatever is read: the extrema of finite numbers need not look for it. */
-function isNumber(scalar: Scalar): boolean {
+function isNumber(scalar: Scalar, interner = new Interner()): boolean {
   if (scalar.kind === "constant") return !Number.isNaN(scalar.value);
   if (scalar.kind !== "call" || scalar.fn !== "select") return false;
   const [condition, yes, no] = scalar.args as [Scalar, Scalar, Scalar];
   if (condition.kind !== "call" || condition.fn !== "isfinite") return false;
-  return JSON.stringify(condition.args[0]) === JSON.stringify(yes) && isNumber(no);
+  // Expressions share parts: as text they may be far longer than they are.
+  return interner.of(condition.args[0]!) === interner.of(yes) && isNumber(no, interner);
 }
 
 function startChains(k: FunctionBuilder, kind: Kind, body: Scalar, count: number): Chain[] {
   const positionType: ValueType = v.isVector(kind.type) ? "vi32" : "i32";
+  const looksForNaN = isFloatExtreme(kind) && !isNumber(body);
   return Array.from({ length: count }, () => ({
     best: k.let(v.constant(kind.type, kind.identity), "acc"),
     position: kind.argument ? k.let(v.constant(positionType, 0), "pos") : undefined,
-    nan: isFloatExtreme(kind) && !isNumber(body) ? k.let(v.constant(v.typeLike("bool", kind.type), 0), "nan") : undefined,
+    nan: looksForNaN ? k.let(v.constant(v.typeLike("bool", kind.type), 0), "nan") : undefined,
   }));
 }
 

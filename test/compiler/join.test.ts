@@ -9,6 +9,7 @@ import { groupingRows } from "../../src/compiler/rows.ts";
 import {
   availableBackends,
   type CompileResult,
+  compile,
   elu,
   gelu,
   getBackend,
@@ -21,6 +22,7 @@ import {
   type Tensor,
   tensor,
   uniform,
+  where,
   zeros,
 } from "../../src/index.ts";
 import { adam } from "../../src/optim/index.ts";
@@ -160,6 +162,44 @@ describe("an epilogue, which comes after the loops", () => {
     const graph = unjoined(fn, uniform([24, 1]));
     setBackend(original);
     expectClose(runGraph(joinLoops(graph), getBackend()), runGraph(graph));
+  });
+});
+
+describe.each(availableBackends())("an element that another step overwrites, on %s", (name) => {
+  beforeAll(() => setBackend(name));
+
+  // Extents that leave a last vector that is not full.
+  it.each([[[17]], [[100]], [[7, 19]], [[1003]], [[100_003]]])("is read before, in all of %j", (shape) => {
+    const cell = uniform(shape);
+    const before = cell.data.slice();
+    const remember = compile((x: Tensor) => {
+      const difference = x.sub(cell);
+      cell.assign(x.mul(3));
+      return difference;
+    });
+    const x = uniform(shape);
+    const found = remember(x).data;
+    expect([...found]).toEqual(Array.from(x.data, (value, n) => Math.fround(value - (before[n] as number))));
+    expect([...cell.data]).toEqual(Array.from(x.data, (value) => Math.fround(value * 3)));
+  });
+});
+
+describe("compile time", () => {
+  it("does not grow with what expressions are as trees", () => {
+    setBackend(original);
+    const chain = compile((x: Tensor) => {
+      const values: Tensor[] = [];
+      let value = x;
+      for (let depth = 0; depth < 9; depth++) {
+        let product = value.mul(0.1);
+        for (let use = 1; use < 6; use++) product = product.mul(value).add(0.1);
+        value = product;
+        values.push(value);
+      }
+      return [...values, where(value.isFinite(), value, Number.NEGATIVE_INFINITY).max()];
+    });
+    const results = chain(uniform([100]));
+    expect(results.at(-1)?.item()).toBe(Math.max(...(results.at(-2) as Tensor).data));
   });
 });
 
