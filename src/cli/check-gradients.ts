@@ -12,7 +12,7 @@ export interface CheckOptions extends RecordedSamples {
 /** @returns the exit code: 1 when gradients disagree */
 export async function checkGradientsOf(terminal: Terminal, path: string, options: CheckOptions): Promise<number> {
   // Every difference computes the whole step again: a few samples say as much as many.
-  const run = await recordPath(terminal.host.cwd, path, { batch: 4, ...options });
+  const run = await recordPath(terminal.host.cwd, path, { most: 4, ...options });
   const check = checkGradients(run, options.elements === undefined ? {} : { elements: options.elements });
   terminal.print(String(check));
   const { checked, kinks, failures, culprit } = check;

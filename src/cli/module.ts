@@ -11,8 +11,16 @@ let loads = 0;
  * @throws FileError when it does not load; what the module itself throws as an error of this library
  */
 export async function loadModule(place: string, path: string, anew = false): Promise<Readonly<Record<string, unknown>>> {
+  const module = import(pathToFileURL(place).href + (anew ? `?again=${loads++}` : "")) as Promise<Readonly<Record<string, unknown>>>;
+  let giveUp = (): void => {};
+  // Nothing is left to happen in this process, and the module still waits: Node would end without a word.
+  const stuck = new Promise<never>((_, reject) => {
+    giveUp = () =>
+      reject(new FileError(`${path} does not load: it waits for something that never comes`, { hint: "an await at its top level" }));
+  });
+  process.once("beforeExit", giveUp);
   try {
-    return (await import(pathToFileURL(place).href + (anew ? `?again=${loads++}` : ""))) as Readonly<Record<string, unknown>>;
+    return await Promise.race([module, stuck]);
   } catch (error) {
     if (error instanceof KasaneError) throw error;
     if ((error as NodeJS.ErrnoException).code === "ERR_UNKNOWN_FILE_EXTENSION")
@@ -23,5 +31,7 @@ export async function loadModule(place: string, path: string, anew = false): Pro
       hint: `run it by itself: node ${path}`,
       cause: error,
     });
+  } finally {
+    process.off("beforeExit", giveUp);
   }
 }

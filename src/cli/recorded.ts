@@ -12,6 +12,8 @@ export interface RecordedSamples {
   readonly sample?: number;
   /** How many of them. Default: a batch as in training. */
   readonly batch?: number;
+  /** How many at most where `batch` does not say. */
+  readonly most?: number;
 }
 
 /** @throws FileError when there is nothing, or nothing that can be recorded, at the path */
@@ -34,8 +36,11 @@ function recordCall({ run, inputs = [], model }: Call): Recording {
 }
 
 /** One step of the training, from its weights. */
-function recordStep({ name, model, data, options }: Training, { sample = 0, batch }: RecordedSamples): Recording {
-  const count = batch ?? Math.min(options.batchSize, data.size - sample);
+function recordStep(
+  { name, model, data, options }: Training,
+  { sample = 0, batch, most = Number.POSITIVE_INFINITY }: RecordedSamples,
+): Recording {
+  const count = batch ?? Math.min(options.batchSize, most, data.size - sample);
   if (sample + count > data.size || count < 1)
     throw new UsageError(
       `${name} trains on ${data.size} samples, there ${count < 1 ? "is none" : `are no ${count}`} from number ${sample} on`,

@@ -114,6 +114,8 @@ async function carryOut(terminal: Terminal, run: Run, { signal, received, isWatc
     if (error instanceof TrainingError && (await folder.has("checkpoint")))
       terminal.say(`the run up to its last saved epoch is in ${run.name}`);
     explainFailure(error);
+  } finally {
+    await folder.release();
   }
 }
 
@@ -237,6 +239,7 @@ async function reopen(terminal: Terminal, dataset: string | undefined, options: 
       `${path} cannot be resumed: the data is no longer what it was${config.data.path === undefined ? "" : ` in ${config.data.path}`}`,
       { hint: "put the same files back, or begin a new run" },
     );
+  await folder.claim();
   const name = nameOf(terminal, folder);
   terminal.print(`going on with ${name} after epoch ${state.epochs}${state.batches > 0 ? ` and ${state.batches} batches` : ""}`);
   // Rows that a crash left behind the checkpoint are trained again.

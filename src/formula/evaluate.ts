@@ -1,5 +1,6 @@
 // Evaluates bound programs in plain loops and double precision: the definition of what a formula means.
 
+import { InputError } from "../util/errors.ts";
 import { roundToBfloat16 } from "./bfloat16.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { identityOf } from "./identity.ts";
@@ -21,7 +22,10 @@ export function sizeOfShape(shape: readonly number[]): number {
   return shape.reduce((total, extent) => total * extent, 1);
 }
 
+/** @throws InputError for a dtype that there is not */
 export function allocate(dtype: DType, length: number): NumberArray {
+  if (!Object.hasOwn(ARRAYS, dtype))
+    throw new InputError(`unknown dtype ${JSON.stringify(dtype)}`, { hint: Object.keys(ARRAYS).join(", ") });
   return new ARRAYS[dtype](length);
 }
 

@@ -1,12 +1,41 @@
 // Checks the options of fit before anything runs.
 
 import { Dataset } from "../data/index.ts";
+import type { Precision } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
 import type { FitOptions, Samples } from "./types.ts";
 
+/** Every option of fit: another name is a mistake, not something to pass over. */
+const OPTIONS = {
+  ...{ loss: true, optimizer: true, penalty: true, epochs: true, batchSize: true, shuffle: true, dropLast: true, transform: true },
+  ...{ validation: true, metrics: true, callbacks: true, earlyStopping: true, learningRate: true, schedule: true, momentum: true },
+  ...{
+    clip: true,
+    accumulate: true,
+    averages: true,
+    seed: true,
+    precision: true,
+    compile: true,
+    recorder: true,
+    signal: true,
+    resume: true,
+  },
+} as const satisfies Record<keyof FitOptions, true>;
+
+const PRECISIONS = { float32: true, bfloat16: true } as const satisfies Record<Precision, true>;
+
 /** @throws InputError naming the option, what was expected and what came */
 export function checkOptions(data: Dataset<Samples>, options: FitOptions): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(OPTIONS, name)) continue;
+    const nearest = nearestName(name, Object.keys(OPTIONS));
+    throw new InputError(`fit: unknown option "${name}"`, {
+      hint: nearest === undefined ? `options: ${Object.keys(OPTIONS).join(", ")}` : `did you mean ${nearest}?`,
+    });
+  }
+  if (options.precision !== undefined && !Object.hasOwn(PRECISIONS, options.precision))
+    throw new InputError(`fit: expected precision to be ${Object.keys(PRECISIONS).join(" or ")}, got ${JSON.stringify(options.precision)}`);
   const { epochs, batchSize, validation, metrics = [], earlyStopping, resume, accumulate, schedule, learningRate } = options;
   checkSamples("fit", data);
   whole("epochs", epochs);

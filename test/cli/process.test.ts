@@ -3,7 +3,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -53,6 +53,24 @@ describe("the process", () => {
     const rest = await start(`train --resume stopped --epochs ${epochs + 3} --json`).end;
     expect(rest.code).toBe(0);
     expect(JSON.parse(rest.out)).toMatchObject({ epochs: epochs + 3 });
+  });
+
+  it("refuses to replace a run that another process trains", async () => {
+    const { child, end } = start("train moons --epochs 100000 --out busy --json");
+    await until(() => existsSync(join(cwd, "busy", "checkpoint.safetensors")), child);
+    const other = await start("train moons --epochs 1 --out busy --force").end;
+    expect(other.code).not.toBe(0);
+    expect(other.err).toContain(`process ${child.pid} is training into`);
+    child.kill("SIGINT");
+    expect((await end).code).toBe(130);
+    expect((await start("train moons --epochs 1 --out busy --force --json").end).code).toBe(0);
+  });
+
+  it("says so where a module waits for what never comes", async () => {
+    await writeFile(join(cwd, "never.mjs"), "await new Promise(() => {});\nexport const model = 1;\n");
+    const { code, err } = await start("doctor never.mjs").end;
+    expect(code).toBe(1);
+    expect(err).toContain("never.mjs does not load: it waits for something that never comes");
   });
 
   it("killed without warning, loses at most what came after the last checkpoint", async () => {

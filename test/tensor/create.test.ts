@@ -26,6 +26,7 @@ describe("tensor", () => {
       [3, 4],
       [5, 6],
     ]);
+    expect(() => tensor([1], { dtype: "float99" as never })).toThrow(/unknown dtype "float99"[\s\S]*float32/);
     expect(tensor([0, 2, -1], { dtype: "bool" }).toArray()).toEqual([0, 1, 1]);
   });
 

@@ -343,6 +343,8 @@ describe("fit", () => {
     [{ schedule: () => 1, learningRate: () => 1 }, /schedule and learningRate both set the learning rate/],
     [{ accumulate: 0 }, /accumulate to be a whole number of at least 1, got 0/],
     [{ clip: { norm: -1 } }, /the norm must be positive, got -1/],
+    [{ epoch: 3 } as never, /unknown option "epoch"[\s\S]*epochs/],
+    [{ precision: "float8" as never }, /precision to be float32 or bfloat16, got "float8"/],
   ])("refuses %o", async (wrong, message) => {
     const model = network();
     await expect(fit(model, data, options(model, wrong))).rejects.toThrow(message);
@@ -374,6 +376,29 @@ describe("run folders", () => {
     await expect(RunFolder.create(path)).rejects.toThrow(/not empty/);
     await expect(RunFolder.open(path)).rejects.toThrow(/not a run/);
     await expect(RunFolder.create(join(path, "note.txt"))).rejects.toThrow(/a file of that name|a folder was expected/);
+  });
+
+  it("belong to one process at a time, as long as it lives", async () => {
+    const folder = await RunFolder.create(join(path, "run"));
+    const claim = join(folder.path, "training.pid");
+    expect(await readFile(claim, "utf8")).toBe(String(process.pid));
+    await folder.claim();
+    // The process that runs this one is another, and alive.
+    await writeFile(claim, String(process.ppid));
+    await expect(folder.claim()).rejects.toThrow(`process ${process.ppid} is training into`);
+    await expect(RunFolder.create(folder.path, { replace: true })).rejects.toThrow(/is training into[\s\S]*another folder/);
+    await writeFile(claim, "999999999");
+    await folder.claim();
+    expect(await readFile(claim, "utf8")).toBe(String(process.pid));
+    await folder.release();
+    await expect(readFile(claim)).rejects.toThrow(/ENOENT/);
+  });
+
+  it("say how to go on where a training was interrupted before its weights were saved", async () => {
+    const folder = await RunFolder.create(join(path, "run"));
+    await expect(folder.loadModel()).rejects.toThrow(/has no weights yet[\s\S]*at least one epoch/);
+    await writeFile(join(folder.path, "checkpoint.safetensors"), "");
+    await expect(folder.loadModel()).rejects.toThrow(/no final weights yet[\s\S]*train --resume/);
   });
 
   it("keep weights, metrics and states, and refuse damaged ones", async () => {

@@ -1,6 +1,6 @@
 // A run's folder: what was asked, what was measured, the weights, and what it takes to go on; every file is replaced whole or not at all.
 
-import { appendFile, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { StoredTensor, TensorToStore } from "../../io/index.ts";
 import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
@@ -25,6 +25,9 @@ const files = {
   text: "summary.txt",
 } as const;
 
+/** Holds the number of the process that trains into the folder. */
+const claimFile = "training.pid";
+
 /** A folder with all files of one training: settings, metrics, weights, checkpoint and summary. */
 export class RunFolder {
   readonly path: string;
@@ -40,9 +43,12 @@ export class RunFolder {
    */
   static async create(path: string, { replace = false } = {}): Promise<RunFolder> {
     await makeFolder(path, true);
-    const names = await listFolder(path);
+    const folder = new RunFolder(path);
+    await folder.claim();
+    const names = (await listFolder(path)).filter((name) => name !== claimFile);
     const isRun = names.includes(files.config);
     if (names.length > 0 && !replace) {
+      await folder.release();
       throw isRun
         ? new InputError(`${path} already holds a run`, {
             hint: `another folder, --resume to go on with that run, or --force to replace it`,
@@ -51,7 +57,6 @@ export class RunFolder {
             hint: "a folder of its own for the run, or --force",
           });
     }
-    const folder = new RunFolder(path);
     await folder.#checkWritable();
     if (isRun) for (const name of Object.values(files)) await rm(join(path, name), { force: true });
     return folder;
@@ -67,7 +72,10 @@ export class RunFolder {
     for (let number = Math.max(0, ...taken) + 1; ; number++) {
       const path = join(parent, `${name}-${number}`);
       // Making the folder claims the number: of two runs that start together only one succeeds.
-      if (await makeFolder(path, false)) return new RunFolder(path);
+      if (!(await makeFolder(path, false))) continue;
+      const folder = new RunFolder(path);
+      await folder.claim();
+      return folder;
     }
   }
 
@@ -76,6 +84,36 @@ export class RunFolder {
     const names = await listFolder(path);
     if (names.includes(files.config)) return new RunFolder(path);
     throw new FileError(`${path} is not a run: it has no ${files.config}`, { hint: "give the folder that kasane train named at its end" });
+  }
+
+  /**
+   * Keeps other processes from training into this folder until `release`, or until this process is gone.
+   * @throws InputError when another process does
+   */
+  async claim(): Promise<void> {
+    const path = join(this.path, claimFile);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      try {
+        await writeFile(path, String(process.pid), { flag: "wx" });
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST")
+          throw new FileError(`cannot write ${path}: ${reasonFor(error)}`, { cause: error });
+      }
+      const owner = Number(await readFile(path, "utf8").catch(() => ""));
+      if (owner === process.pid) return;
+      if (isAlive(owner))
+        throw new InputError(`process ${owner} is training into ${this.path}`, {
+          hint: `another folder, or stop that process; if it is something else by now, delete ${path}`,
+        });
+      // Its process is gone, killed perhaps.
+      await rm(path, { force: true });
+    }
+  }
+
+  /** Ends the claim. */
+  async release(): Promise<void> {
+    await rm(join(this.path, claimFile), { force: true });
   }
 
   /** Writes the settings of the run as JSON. @throws FileError when it cannot be written */
@@ -125,8 +163,12 @@ export class RunFolder {
   /** The weights and the description of the model. @throws FileError when there are none yet or the file is damaged */
   async loadModel(): Promise<RunModel> {
     const path = join(this.path, files.model);
-    if (!(await this.has("model")))
-      throw new FileError(`${this.path} has no weights yet: ${files.model} is missing`, { hint: "let it train for at least one epoch" });
+    if (!(await this.has("model"))) {
+      const isResumable = await this.has("checkpoint");
+      throw new FileError(`${this.path} has no ${isResumable ? "final weights" : "weights"} yet: ${files.model} is missing`, {
+        hint: isResumable ? `it was interrupted; go on: kasane train --resume ${this.path}` : "let it train for at least one epoch",
+      });
+    }
     const { tensors, metadata } = await loadSafetensors(path);
     const text = metadata.get("architecture");
     return { tensors, architecture: text === undefined ? undefined : parseJson(text, `${path}: architecture`) };
@@ -177,6 +219,17 @@ export class RunFolder {
     const probe = join(this.path, `.write-test-${process.pid}`);
     await writeFileAtomic(probe, "");
     await rm(probe, { force: true });
+  }
+}
+
+/** Whether there is such a process. */
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid < 1) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
