@@ -95,7 +95,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
       "train wine --data FOLDER",
       "train --csv iris.csv --target species",
       "train --mnist FOLDER --model linear",
-      "train moons --optimizer adamW:weightDecay=0.1 --schedule oneCycle --metric f1Score",
+      "train moons --optimizer adamW:weightDecay=0.1 --schedule oneCycle",
       "train --resume runs/digits-1 --epochs 10",
     ],
     CHOICES_HELP,

@@ -62,7 +62,7 @@ export class Heap {
       if (address === undefined) continue;
       this.#reserved = { address, bytes: bytes + largePage };
       this.address = wholePages(address + page, largePage);
-      this.most = bytes - 2 * page;
+      this.most = Math.min(bytes - 2 * page, native.mostViewed - largePage);
       return;
     }
     throw refused("the system gave no address space for data");

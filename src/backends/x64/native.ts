@@ -12,6 +12,8 @@ interface Koffi {
 }
 
 export interface Native {
+  /** Bytes of the largest view; a larger one would end the process. 4 GiB in Node 20. */
+  readonly mostViewed: number;
   /** Maps pages of zeros; undefined when the system refuses. `access` as for protect. */
   map(bytes: number, access: Access): number | undefined;
   protect(address: number, bytes: number, access: Access): boolean;
@@ -47,6 +49,7 @@ interface Host {
   readonly arch?: string;
   cwd?(): string;
   getBuiltinModule?(name: "node:module"): { createRequire(from: string): (name: string) => unknown };
+  getBuiltinModule?(name: "node:buffer"): { readonly constants: { readonly MAX_LENGTH: number } };
 }
 
 function load(): Native | string {
@@ -61,7 +64,7 @@ function load(): Native | string {
     return `the optional package "${binary}" does not load here (${firstLine(cause)}); npm install ${binary}`;
   }
   try {
-    return bind(koffi);
+    return bind(koffi, host.getBuiltinModule("node:buffer").constants.MAX_LENGTH);
   } catch (cause) {
     return `koffi does not reach the C library here (${firstLine(cause)})`;
   }
@@ -83,7 +86,7 @@ function find(host: Host): Koffi {
 
 const firstLine = (cause: unknown): string => String(cause instanceof Error ? cause.message : cause).split("\n")[0]!;
 
-function bind(koffi: Koffi): Native {
+function bind(koffi: Koffi, mostViewed: number): Native {
   const library = koffi.load(null);
   const mmap = library.func("int64_t mmap(uint64_t address, uint64_t bytes, int access, int flags, int file, int64_t offset)");
   const mprotect = library.func("int mprotect(uint64_t address, uint64_t bytes, int access)");
@@ -94,6 +97,7 @@ function bind(koffi: Koffi): Native {
   // Without a name: another copy of this library in the process has a type of that name already.
   const entry = koffi.proto("int64_t (uint64_t arguments)");
   return {
+    mostViewed,
     map(bytes, access) {
       const address = Number(mmap(0, bytes, protection[access], mapFlags, -1, 0));
       return address === -1 ? undefined : address;

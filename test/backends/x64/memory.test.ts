@@ -53,6 +53,18 @@ describe.skipIf(here.length === 0)("memory", () => {
     heap.release();
   });
 
+  it("data beyond what a view can show is refused with a sentence, not the end of the process", () => {
+    const heap = new Heap(system);
+    expect(heap.most).toBeLessThan(system.mostViewed);
+    expect(() => heap.ensure(heap.most + 1)).toThrow(/refused to grow.*smaller batches/s);
+    if (heap.most < 2 ** 33) {
+      // Nothing of it is touched, so it takes no memory.
+      heap.ensure(heap.most);
+      expect(heap.u8.byteLength).toBe(heap.most);
+    }
+    heap.release();
+  });
+
   it("data lies in large pages where it fills one, and takes no more than it needs where it does not", () => {
     const heap = new Heap(system, 2 ** 26);
     expect(heap.address % 2 ** 21).toBe(0);
