@@ -13,7 +13,7 @@ import {
   scalarsOf,
   transformScalar,
 } from "./graph.ts";
-import { writersPerBuffer } from "./simplify.ts";
+import { countUses, writersPerBuffer } from "./simplify.ts";
 import { asStored, isRounded, storedOnce } from "./stored.ts";
 
 /** A body with more loads than this is not grown further: registers are few. */
@@ -96,13 +96,6 @@ export const fuseEpilogues: Pass = (graph) => {
 /** What is written in any case: it lasts, or lies partly under another name. */
 function keptBuffers({ results, updates, views = [] }: StepGraph): Set<number> {
   return new Set([...results, ...updates.map(({ from }) => from), ...views.map(({ of }) => of)]);
-}
-
-/** How many steps read each buffer. */
-function countUses(graph: StepGraph): Map<number, number> {
-  const uses = new Map<number, number>();
-  for (const step of graph.steps) for (const buffer of new Set(step.reads)) uses.set(buffer, (uses.get(buffer) ?? 0) + 1);
-  return uses;
 }
 
 function worthwhile(producer: Step, consumer: Step, uses: number, isKept: boolean): boolean {

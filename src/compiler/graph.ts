@@ -179,6 +179,13 @@ export function exactNumbers(_: string, value: unknown): unknown {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
+/** Buffers whose numbers somebody outside of the steps wants or gives, or that lie partly under another name. */
+export function lastingBuffers(graph: StepGraph): Set<number> {
+  const kept = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
+  for (const { buffer, of } of graph.views ?? []) kept.add(buffer).add(of);
+  return kept;
+}
+
 /** What one kernel does. */
 export interface KernelSteps {
   readonly steps: readonly Step[];

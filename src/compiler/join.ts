@@ -2,9 +2,19 @@
 
 import type { AffineIndex, Index, Nest, Operand, ScalarType, Step } from "../formula/nest.ts";
 import { inverseOrder, orderMeeting, reorderAxes } from "./axes.ts";
-import { expressionsOf, type JoinedSteps, overlap, type Pass, placeText, type StepGraph, scalarsOf, unitsOf } from "./graph.ts";
+import {
+  expressionsOf,
+  type JoinedSteps,
+  lastingBuffers,
+  overlap,
+  type Pass,
+  placeText,
+  type StepGraph,
+  scalarsOf,
+  unitsOf,
+} from "./graph.ts";
 import { isPlain } from "./plain.ts";
-import { writersPerBuffer } from "./simplify.ts";
+import { countUses, writersPerBuffer } from "./simplify.ts";
 import { asStored } from "./stored.ts";
 
 /** Tensors that the loops of one kernel walk: more than these and pointers and prefetchers no longer keep up. */
@@ -17,9 +27,8 @@ const MOST_ORDERS = 3;
 /** An update's moments and step, statistics of one tensor, both sums of a normalisation's gradient, an activation and its gradient. */
 export const joinLoops: Pass = (graph) => {
   const joined: JoinedSteps[] = [];
-  const kept = keptBuffers(graph);
-  const readers = new Map<number, number>();
-  for (const { reads } of graph.steps) for (const buffer of new Set(reads)) readers.set(buffer, (readers.get(buffer) ?? 0) + 1);
+  const kept = lastingBuffers(graph);
+  const readers = countUses(graph);
   const writers = writersPerBuffer(graph);
   const isPrivate = (buffer: number, inside: number): boolean =>
     inside === readers.get(buffer) && writers.get(buffer) === 1 && !kept.has(buffer);
@@ -79,13 +88,6 @@ function runsOf(graph: StepGraph): { readonly from: number; readonly to: number;
     } else open.to++;
   }
   return runs;
-}
-
-/** Buffers whose numbers somebody outside of the steps wants. */
-function keptBuffers(graph: StepGraph): Set<number> {
-  const kept = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
-  for (const { buffer, of } of graph.views ?? []) kept.add(buffer).add(of);
-  return kept;
 }
 
 /** A step, and in a group the axis that walks the rows. */

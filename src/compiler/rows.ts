@@ -2,7 +2,7 @@
 
 import { sizeOfShape } from "../formula/evaluate.ts";
 import type { AffineIndex, Axis, Index, Operand, Step } from "../formula/nest.ts";
-import { expressionsOf, overlap, type Pass, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
+import { expressionsOf, lastingBuffers, overlap, type Pass, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
 import { ALIGNMENT, byteLength } from "./memory.ts";
 import { isPlain } from "./plain.ts";
 
@@ -156,8 +156,7 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
   };
   if (inRows.some(isTorn)) return undefined;
   const rowsPerBlock = Math.max(1, Math.min(Math.floor(blockBytes / rowBytes), Math.floor(extent / leastBlocks)));
-  const kept = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
-  for (const { buffer, of } of graph.views ?? []) kept.add(buffer).add(of);
+  const kept = lastingBuffers(graph);
   // Written outside too: of a joined tensor only some pieces come from these steps.
   graph.steps.forEach((step, number) => {
     if (number < first || number >= first + axes.length) for (const buffer of [...step.reads, step.writes]) kept.add(buffer);

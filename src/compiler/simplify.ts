@@ -48,3 +48,10 @@ export function writersPerBuffer(graph: StepGraph): Map<number, number> {
   for (const step of graph.steps) count.set(step.writes, (count.get(step.writes) ?? 0) + 1);
   return count;
 }
+
+/** How many steps read each buffer. */
+export function countUses(graph: StepGraph): Map<number, number> {
+  const uses = new Map<number, number>();
+  for (const step of graph.steps) for (const buffer of new Set(step.reads)) uses.set(buffer, (uses.get(buffer) ?? 0) + 1);
+  return uses;
+}

@@ -13,7 +13,7 @@ import type {
   ValueType,
   Variable,
 } from "./language.ts";
-import { memoryBytes } from "./language.ts";
+import { memoryBytes, slack } from "./language.ts";
 import { variableSetBy, visitStatements } from "./statements.ts";
 import * as v from "./values.ts";
 
@@ -30,9 +30,6 @@ export interface CheckedRegion extends Region {
 
 /** What a failing access leaves at the place of reports, as words (i32): region + 1, byte offset, bytes (negative when written). */
 export const reportWords = 3;
-
-/** Reads may begin so many bytes before a buffer and end so many after it: the contract of lowered nests. */
-const slack = 128;
 
 /**
  * Entries keep their names and parameters. An access out of its buffer (reads: by more than 128 bytes) does not happen, a read gives 0,

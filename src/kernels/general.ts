@@ -3,8 +3,8 @@ import type { Nest } from "../formula/nest.ts";
 import type { ModuleBuilder } from "./builder.ts";
 import { joinParts, type Part } from "./join-parts.ts";
 import { lowerCut } from "./lower-cut.ts";
-import { lowerPart, nameOf, type Rows } from "./lower-part.ts";
-import { entryParameters, type LoweredNest } from "./lowered.ts";
+import { lowerPart, type Rows } from "./lower-part.ts";
+import { entryParameters, type LoweredNest, nameOf } from "./lowered.ts";
 import { splitQuotients } from "./residues.ts";
 
 export type { Rows } from "./lower-part.ts";

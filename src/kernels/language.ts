@@ -280,3 +280,6 @@ export interface OperationRule {
 }
 
 export type OperationName = keyof typeof operations;
+
+/** Readable bytes before and after every buffer: full vectors may be read past an end. The memory plan of steps keeps as many free. */
+export const slack = 128;

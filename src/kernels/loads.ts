@@ -5,12 +5,9 @@ import type { FunctionBuilder } from "./builder.ts";
 import { asType, readElement } from "./elements.ts";
 import type { IndexWriter } from "./indices.ts";
 import type { Interner } from "./intern.ts";
-import type { Address, Value } from "./language.ts";
+import { type Address, slack, type Value } from "./language.ts";
 import type { Binding, Scope } from "./scope.ts";
 import * as v from "./values.ts";
-
-/** Readable bytes that the memory plan guarantees on both sides of every buffer. */
-const slack = 128;
 
 /** Elements between lanes at most for lanes to be picked out of whole vectors. */
 const mostApart = 4;

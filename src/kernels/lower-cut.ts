@@ -4,8 +4,9 @@ import { findsPositions } from "./access.ts";
 import type { ModuleBuilder } from "./builder.ts";
 import { cutReduction } from "./cut.ts";
 import { type Given, joinParts, type Part } from "./join-parts.ts";
-import { lowerPart, nameOf } from "./lower-part.ts";
-import { bytesOf, entryParameters, type LoweredNest, outNames } from "./lowered.ts";
+import { slack } from "./language.ts";
+import { lowerPart } from "./lower-part.ts";
+import { bytesOf, entryParameters, type LoweredNest, nameOf, outNames } from "./lowered.ts";
 import { planLoops } from "./plan.ts";
 import { canonicalise } from "./schedule.ts";
 import { planSlices } from "./slices.ts";
@@ -60,9 +61,6 @@ export function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | u
     notes: [`parts of ${nest.axes[axis]!.name}`, ...[...parts, last].flatMap((part) => part.lowered.notes)],
   };
 }
-
-/** Readable bytes beside what lies in shared memory. */
-const slack = 128;
 
 /** Where in shared memory the results of parts lie. */
 function placesOf(asides: readonly (Operand | undefined)[]): { readonly places: readonly (number | undefined)[]; readonly bytes: number } {

@@ -4,7 +4,7 @@ import type { ModuleBuilder } from "./builder.ts";
 import { Evaluator } from "./evaluator.ts";
 import type { Variable } from "./language.ts";
 import { hoistAll, type LoopContext, outerLoops, writeFree } from "./loops.ts";
-import { entryParameters, type LoweredNest, outNames } from "./lowered.ts";
+import { entryParameters, type LoweredNest, nameOf, outNames } from "./lowered.ts";
 import { type LoopPlan, planLoops } from "./plan.ts";
 import { canonicalise } from "./schedule.ts";
 import { planSlices, ranges, workPerCall } from "./slices.ts";
@@ -17,8 +17,6 @@ export interface Rows {
   /** By result: what one slice writes is read again soon. */
   readonly keepsOutput: readonly boolean[];
 }
-
-export const nameOf = (nest: Nest): string => nest.name.replace(/[^A-Za-z0-9]+/g, "_") || "nest";
 
 /** @param rows cuts the nest so */
 export function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean, rows?: Rows): LoweredNest {

@@ -9,7 +9,7 @@ import { entryRegions, type LoweredNest } from "./lowered.ts";
  * How the contraction engine plugs in (src/kernels/contract/index.ts exports exactly these two):
  *
  *   matchContraction(nest: Nest, machine: Machine): ContractionPlan | undefined
- *     the plan when the nest is a float32 sum of products that gains from packing and a register tile; undefined → general lowering
+ *     the plan when the nest is a sum of products of floats that gains from packing and a register tile; undefined → general lowering
  *   lowerContraction(plan: ContractionPlan, module: ModuleBuilder): LoweredNest
  *     writes its functions (packing, micro-kernel, entry) into `module`
  *

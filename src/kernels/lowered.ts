@@ -47,8 +47,11 @@ export interface Phase {
   readonly setup: number;
 }
 
-/** The name of a function that does a part of a nest's work. */
-export const functionName = (nest: Nest, part: string): string => `${nest.name.replace(/[^A-Za-z0-9]+/g, "_")}_${part}`;
+/** The name of a function that does a nest's work. */
+export const nameOf = (nest: Nest): string => nest.name.replace(/[^A-Za-z0-9]+/g, "_") || "nest";
+
+/** The name of a function that does a part of it. */
+export const functionName = (nest: Nest, part: string): string => `${nameOf(nest)}_${part}`;
 
 /** Parameters of an entry, by name, in order. @param shared of a nest with phases */
 export function entryParameters(nest: Nest, shared = false): { readonly [name: string]: ValueType } {

@@ -3,6 +3,7 @@ import { byteLength } from "../../compiler/memory.ts";
 import { decodeBfloat16, encodeBfloat16 } from "../../formula/bfloat16.ts";
 import { sizeOfShape } from "../../formula/evaluate.ts";
 import type { Operand } from "../../formula/nest.ts";
+import { slack } from "../../kernels/language.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { HostArray } from "../backend.ts";
 import type { Heap } from "./target.ts";
@@ -19,8 +20,8 @@ export const firstPlace = 65536;
 /** Below it: where checked kernels report an access that failed. */
 export const reportsPlace = 1024;
 export const alignment = 64;
-/** Readable bytes between buffers, for full-vector reads past an end. */
-export const slack = 128;
+export { slack };
+
 const mostPerBuffer = 2 ** 31;
 
 /** Hands out places in order; nothing is freed, since every run starts over. */
