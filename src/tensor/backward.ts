@@ -3,6 +3,7 @@
 import { allocate } from "../formula/evaluate.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import { InputError } from "../util/errors.ts";
+import { asFound } from "./as-found.ts";
 import { addUp, type Contribution } from "./contributions.ts";
 import { apply } from "./engine.ts";
 import { levelsOf } from "./mapping.ts";
@@ -111,7 +112,7 @@ function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Val
   const named = (name: string): Value => {
     if (name === `g${result}`) return upstream;
     if (name === result) return node.output;
-    return node.inputs[op.formula.inputs.indexOf(name)] as Value;
+    return readBy(node, op.formula.inputs.indexOf(name));
   };
   return op.formula.inputs.flatMap((name, number) => {
     const input = node.inputs[number] as Value;
@@ -120,6 +121,11 @@ function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Val
       (gradientOp) => [input, { op: gradientOp, inputs: gradientOp.formula.inputs.map(named), node }] as const,
     );
   });
+}
+
+/** An input with the numbers that the op read. */
+function readBy({ inputs, found }: TapeNode, number: number): Value {
+  return asFound(inputs[number] as Value, found?.[number]);
 }
 
 /** Every tensor on the tape behind `root`, each before the inputs it was made from. */

@@ -1,12 +1,15 @@
 // checkpoint(fn): activations are forgotten in the forward pass and computed again in the backward pass.
 
 import { makeOp } from "../ops/op.ts";
+import { InputError } from "../util/errors.ts";
+import { withFound } from "./as-found.ts";
 import { autocast, currentPrecision } from "./autocast.ts";
 import { gradientsOf } from "./backward.ts";
 import { recordPull } from "./engine.ts";
+import { noteReads } from "./found.ts";
 import { runningLevels, withLevels } from "./mapping.ts";
 import { concatenate, reshape, slice } from "./operate.ts";
-import { noteDraws, repeatDraws, type Stream } from "./repeat.ts";
+import { type Noted, noteRun, repeatRun } from "./repeat.ts";
 import { isRecording, nextOrder, withRecording } from "./tape.ts";
 import { asTensor } from "./tensor.ts";
 import { currentTrace } from "./trace.ts";
@@ -18,7 +21,7 @@ const again = makeOp("move", "checkpoint", "y = x", { doc: { en: "Computed again
 /**
  * The same function, but what it computes on the way is forgotten, and computed once more when a backward pass comes by: memory for time
  * (Chen et al. 2016, https://arxiv.org/abs/1604.06174). Gradients reach its arguments and every parameter it uses. The second run draws the same
- * random numbers, moves no running statistics and counts nothing; what it reads beside its arguments (numbers, a layer's mode) must still be the same.
+ * random numbers and tensors as they were, moves no running statistics and counts nothing; a layer's mode must still be the same.
  * Works in compile(), where the memory plan shrinks, in vmap(), and inside itself. Results of several dtypes are computed again once for each dtype.
  * @throws InputError when `fn` gives anything but tensors
  * @example const block = checkpoint((x: Tensor) => layers(x));
@@ -29,10 +32,10 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
   return (...args) => {
     if (!isRecording()) return fn(...args);
     const start = nextOrder();
-    const drawn: Stream[] = [];
+    const noted: Noted = { drawn: [], settings: [] };
     const levels = runningLevels();
     const precision = currentPrecision();
-    const result = noteDraws(drawn, () => fn(...args));
+    const { result, found } = noteReads(() => noteRun(noted, () => fn(...args)));
     const results = valuesOf(result, "checkpoint: the function's result");
     const inside = [...results.keys()].filter((place) => isInside(results[place] as Value, start));
     if (inside.length === 0) return result;
@@ -46,8 +49,11 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
         withRecording(false, () => joined(values)),
         (upstream) => {
           const createGraph = isRecording();
+          checkSettings(noted);
           const repeated = withRecording(true, () => {
-            const second = withLevels(levels, () => computedAgain(() => repeatDraws(drawn, () => autocast(precision, () => fn(...args)))));
+            const second = withLevels(levels, () =>
+              computedAgain(() => withFound(found, () => repeatRun(noted, () => autocast(precision, () => fn(...args))))),
+            );
             const tensors = valuesOf(second, "checkpoint");
             return joined(places.map((place) => tensors[place] as Value));
           });
@@ -63,6 +69,13 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
       results.map((value, place) => asTensor(made.get(place) ?? value)),
     ) as Result;
   };
+}
+
+function checkSettings({ settings }: Noted): void {
+  if (settings.every((isAsItWas) => isAsItWas())) return;
+  throw new InputError("checkpoint: a setting that the function reads (a layer's mode) changed between the forward and the backward pass", {
+    hint: "call backward() before train() or eval()",
+  });
 }
 
 function computedAgain<Result>(run: () => Result): Result {

@@ -7,7 +7,7 @@ import type { DType } from "../formula/nest.ts";
 import { isFloat } from "../formula/typing.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Shape } from "./shapes.ts";
-import { fromData, valueOf } from "./tensor.ts";
+import { fromData, isTensor, valueOf } from "./tensor.ts";
 import type { NestedNumbers, Tensor } from "./types.ts";
 
 /** How a new tensor is stored, and whether gradients reach it. */
@@ -53,8 +53,11 @@ export function tensor(data: HostArray | Nested, second?: Shape | TensorOptions,
   return make(convert(numbers, dtype), given ?? shape, dtype, options);
 }
 
-/** A tensor that requires a gradient: a weight. */
-export function parameter<const S extends Shape>(value: Tensor<S>): Tensor<S> {
+/** A tensor that requires a gradient, a weight: a copy of a tensor, or of numbers. @throws InputError for what is no float */
+export function parameter<const S extends Shape>(value: Tensor<S>): Tensor<S>;
+export function parameter<Data extends NestedNumbers>(data: Data): Tensor<ShapeOf<Data>>;
+export function parameter(given: Tensor | NestedNumbers): Tensor {
+  const value = isTensor(given) ? given : (tensor(given as readonly number[]) as Tensor);
   if (!isFloat(value.dtype))
     throw new InputError(`parameter: only floats can require a gradient, got ${value.dtype}`, { hint: 'convert it first: to("float32")' });
   const made = fromData(value.data.slice() as HostArray, value.shape, value.dtype);

@@ -10,6 +10,7 @@ import { floatOf, isFloat } from "../formula/typing.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, KasaneError, ShapeError } from "../util/errors.ts";
 import { storedAs } from "./autocast.ts";
+import { foundInAll, noteOp } from "./found.ts";
 import { innermost, mapped, runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
 import { partsOf, shapeOfPart } from "./parts.ts";
@@ -64,8 +65,10 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
       op.kind === "view" ? view(inputs[0] as Value, options.resultShape as readonly number[]) : run(op, inputs, attributes, options);
     if (record && isFloat(output.dtype)) {
       output.requiresGrad = true;
-      output.node = { op, inputs, attributes, output, scope: currentScope(), site: captureSite(), order: nextOrder() };
+      const found = foundInAll(inputs);
+      output.node = { op, inputs, found, attributes, output, scope: currentScope(), site: captureSite(), order: nextOrder() };
     }
+    noteOp(inputs, output);
     if (observer() !== undefined) tell(op, inputs, attributes, options, output);
     return output;
   } catch (error) {

@@ -8,23 +8,33 @@ export interface Stream {
   readonly stream: number | LiveNumber;
 }
 
-/** What a run drew, and how far a repetition is. */
-interface Draws {
+/** What a run drew, and the settings it read (a layer's mode), each with whether it still is as it was. */
+export interface Noted {
   readonly drawn: Stream[];
+  readonly settings: (() => boolean)[];
+}
+
+/** What a run noted, and how far a repetition is. */
+interface Draws extends Noted {
   /** The next of them to draw again; undefined while they are noted. */
   next: number | undefined;
 }
 
 let open: readonly Draws[] = [];
 
-/** Runs a function, noting what it draws in `drawn`. */
-export function noteDraws<Result>(drawn: Stream[], run: () => Result): Result {
-  return withDraws({ drawn, next: undefined }, run);
+/** Runs a function, noting what it draws and which settings it reads. */
+export function noteRun<Result>(noted: Noted, run: () => Result): Result {
+  return withDraws({ ...noted, next: undefined }, run);
 }
 
 /** Runs it again with the same draws; lasting effects (moved statistics, counted steps) are left out. */
-export function repeatDraws<Result>(drawn: Stream[], run: () => Result): Result {
-  return withDraws({ drawn, next: 0 }, run);
+export function repeatRun<Result>(noted: Noted, run: () => Result): Result {
+  return withDraws({ ...noted, next: 0 }, run);
+}
+
+/** What runs now reads a setting. */
+export function noteSetting(isAsItWas: () => boolean): void {
+  for (const { settings, next } of open) if (next === undefined) settings.push(isAsItWas);
 }
 
 /** Whether something is done again, and has had its lasting effects. */

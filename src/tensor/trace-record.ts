@@ -34,6 +34,8 @@ export class Trace {
   readonly #inputs: number[] = [];
   readonly #cellBuffers: number[] = [];
   readonly #updates = new Map<Value, number>();
+  /** Tensors that hold other numbers for a while. */
+  readonly #lent = new Map<Value, number>();
   readonly #captured = new Map<Value, number>();
   /** Tensors from outside whose numbers were read: the trace holds for these only. */
   readonly #numbersRead = new Set<Value>();
@@ -131,6 +133,31 @@ export class Trace {
     return this.#graph.again(run);
   }
 
+  /** The buffer that holds a tensor's present numbers. */
+  bufferOf(value: Value): number {
+    return this.#read(value);
+  }
+
+  /** Whether the step assigned a tensor from outside. */
+  isUpdated(value: Value): boolean {
+    return this.#updates.has(value);
+  }
+
+  /** Lets a tensor stand for a buffer. */
+  standFor(made: Value, buffer: number): Value {
+    return this.#name(made, buffer);
+  }
+
+  /** A tensor from outside stands for what another one holds, for a while; gives what ends that. */
+  lend(value: Value, other: Value): () => void {
+    const before = this.#lent.get(value);
+    this.#lent.set(value, this.#read(other));
+    return () => {
+      if (before === undefined) this.#lent.delete(value);
+      else this.#lent.set(value, before);
+    };
+  }
+
   /** The same buffer under another shape. */
   view(input: Value, made: Value): Value {
     return this.#name(made, this.#read(input));
@@ -186,9 +213,8 @@ export class Trace {
     return value;
   }
 
-  /** The buffer that holds a tensor's present numbers. */
   #read(value: Value): number {
-    const updated = this.#updates.get(value);
+    const updated = this.#lent.get(value) ?? this.#updates.get(value);
     if (updated !== undefined) return updated;
     const traced = buffers.get(value);
     if (traced?.trace === this) return traced.buffer;

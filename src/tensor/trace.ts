@@ -3,7 +3,7 @@
 import type { HostArray } from "../backends/backend.ts";
 import { InputError } from "../util/errors.ts";
 import { wholeOf } from "./mapping.ts";
-import { isRepeating } from "./repeat.ts";
+import { isRepeating, noteSetting } from "./repeat.ts";
 import { type Deliver, type Trace, unreadableWhileTraced } from "./trace-record.ts";
 import type { LiveNumber } from "./traced-graph.ts";
 import type { Value } from "./value.ts";
@@ -35,7 +35,9 @@ export function onEachRun(effect: () => void, undo?: () => void): void {
 /** Tells the trace that what it builds holds only as long as `read` gives the same (a layer's mode): else the step is traced again. */
 export function dependsOn<T>(read: () => T): T {
   const value = read();
-  current?.guards.push(() => Object.is(read(), value));
+  const isAsItWas = (): boolean => Object.is(read(), value);
+  noteSetting(isAsItWas);
+  current?.guards.push(isAsItWas);
   return value;
 }
 

@@ -4,6 +4,7 @@ import type { Cell, HostArray } from "../backends/backend.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
 import type { DType } from "../formula/nest.ts";
 import type { Op } from "../ops/op.ts";
+import type { Trace } from "./trace-record.ts";
 
 /** A number read anew at every run of a compiled step. */
 export interface Live {
@@ -13,10 +14,17 @@ export interface Live {
 /** Attribute values of one application: numbers, and axis lists. */
 export type Attributes = Readonly<Record<string, number | readonly number[] | Live>>;
 
+/** What an op found in a leaf: its numbers, or while a step was traced the buffer that held them. */
+export type Found =
+  | { readonly value: Value; readonly trace: undefined; readonly version: number; readonly data: HostArray }
+  | { readonly value: Value; readonly trace: Trace; readonly buffer: number };
+
 /** One recorded application of an op. */
 export interface TapeNode {
   readonly op: Op;
   readonly inputs: readonly Value[];
+  /** What it found in inputs that can take other numbers; undefined where none can. */
+  readonly found?: readonly (Found | undefined)[] | undefined;
   readonly attributes: Attributes;
   readonly output: Value;
   /** Names of the layers and composites it ran in, outermost first. */
@@ -104,6 +112,13 @@ export abstract class Value {
     this.#data = data;
     this.#cellIsFresh = false;
     this.version++;
+  }
+
+  /** Holds other numbers for a while; gives what ends that. */
+  lend(data: HostArray): () => void {
+    const present = this.numbers();
+    this.replace(data);
+    return () => this.replace(present);
   }
 
   /**
