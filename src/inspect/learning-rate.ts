@@ -5,6 +5,7 @@ import { randomState } from "../tensor/index.ts";
 import { checkSamples } from "../train/check.ts";
 import { toTensor } from "../train/evaluate.ts";
 import type { FitOptions, Model, Samples } from "../train/index.ts";
+import { isUncounted } from "../train/loss.ts";
 import { Pacer } from "../train/pause.ts";
 import { remember } from "../train/remember.ts";
 import { compileStep, eagerStep, failedStep } from "../train/step.ts";
@@ -81,7 +82,7 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
     model.train();
     const compiled = (options.compile ?? true) ? compileStep(model, options) : undefined;
     const tried: TriedRate[] = [];
-    let [running, diverged] = [0, false];
+    let [running, diverged, uncounted] = [0, false, 0];
     let nonFinite: NonFinite | undefined;
     for (const batch of endless(data, options)) {
       if (tried.length === steps || diverged) break;
@@ -91,7 +92,13 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
       optimizer.learningRate = rate;
       const random = randomState();
       const [x, y] = [toTensor(batch.x), toTensor(batch.y)];
-      const loss = (compiled === undefined ? eagerStep(model, options, x, y) : compiled(x, y)).loss.item();
+      const result = compiled === undefined ? eagerStep(model, options, x, y) : compiled(x, y);
+      if (isUncounted(result.account?.data)) {
+        if (++uncounted > data.size)
+          throw new InputError("findLearningRate: no sample counts in the loss", { hint: "look at ignoreIndex and weights" });
+        continue;
+      }
+      const loss = result.loss.item();
       running = smoothing * running + (1 - smoothing) * loss;
       const smoothed = running / (1 - smoothing ** (tried.length + 1));
       tried.push({ rate, loss, smoothed });

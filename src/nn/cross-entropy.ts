@@ -10,12 +10,13 @@ import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { wholeNumbers } from "./checks.ts";
 import { checkNotEmpty, checkPair, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
+import { meanTerm } from "./terms.ts";
 
 /** Which samples count, and how much. */
 export interface ClassLossOptions extends LossOptions {
   /** One number per class by which its samples count; the mean is then over the weights. Default: all 1. */
   readonly weights?: Tensor;
-  /** Samples of this class number do not count. A batch of nothing else has the mean NaN. Default: none. */
+  /** Samples of this class number do not count. A batch of nothing else has the mean NaN, and changes nothing in `fit`. Default: none. */
   readonly ignoreIndex?: number;
 }
 
@@ -164,7 +165,7 @@ function reduceCounted<Options extends LossOptions>(
   options: Options | undefined,
 ): Loss<Options> {
   const isMean = (options?.reduction ?? "mean") === "mean";
-  return counts !== undefined && isMean ? (losses.sum().div(counts.sum()) as Loss<Options>) : reduce(name, losses, options);
+  return counts !== undefined && isMean ? (meanTerm(losses.sum(), counts.sum()) as Loss<Options>) : reduce(name, losses, options);
 }
 
 function checkWeights(name: string, weights: Tensor, classes: number): Tensor {

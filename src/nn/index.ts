@@ -54,7 +54,7 @@ export {
   type RnnOptions,
   rnnCell,
 } from "./recurrent-cells.ts";
-export type { LossOptions } from "./reduction.ts";
+export { type LossOptions, weightedMean } from "./reduction.ts";
 export { elasticNet, l1, l2, type Penalised } from "./regularisers.ts";
 export * from "./resampling.ts";
 export type { ShapeRule } from "./rules.ts";

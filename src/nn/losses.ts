@@ -40,7 +40,7 @@ export function smoothL1<const Options extends LossOptions & { readonly beta?: n
   const beta = options?.beta ?? 1;
   if (!(beta >= 0)) throw new InputError(`smoothL1: beta must not be negative, got ${beta}`);
   if (beta === 0) return pair("smoothL1", rows.absoluteError, prediction, target, options);
-  return pair("smoothL1", rows.huber, prediction, target, options, { delta: beta }).div(beta) as Loss<Options>;
+  return reduce("smoothL1", pair("smoothL1", rows.huber, prediction, target, { reduction: "none" }, { delta: beta }).div(beta), options);
 }
 
 /**

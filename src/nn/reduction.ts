@@ -1,11 +1,12 @@
 // What losses share: how values per element or sample become one number, and checks of predictions and targets.
 
 import type { Op } from "../ops/op.ts";
-import { applyOp } from "../tensor/functions/index.ts";
+import { applyOp, where } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { meanTerm, sumTerm } from "./terms.ts";
 
 /** How the losses of elements or samples become one number. */
 export interface LossOptions {
@@ -63,10 +64,25 @@ export function checkTargets(name: string, target: Tensor, expected: string, isF
 
 export function reduce<Options extends LossOptions>(name: string, losses: Tensor, options?: Options): Loss<Options> {
   const { reduction = "mean" } = options ?? {};
-  const result = reduction === "none" ? losses : reduction === "sum" ? losses.sum() : reduction === "mean" ? losses.mean() : undefined;
+  const result =
+    reduction === "none" ? losses : reduction === "sum" ? sumTerm(losses.sum()) : reduction === "mean" ? losses.mean() : undefined;
   if (result === undefined)
     throw new InputError(`${name}: unknown reduction "${reduction}"`, { hint: 'reductions: "mean", "sum", "none"' });
   return result as Loss<Options>;
+}
+
+/**
+ * Σ w · loss / Σ w: the mean of losses of a function of one's own over samples that count differently, such as a mask of 0 and 1. What weighs 0 is left out, also where it is
+ * NaN. `fit` and `evaluate` add numerators and denominators of several batches, so that their losses are those of all samples together.
+ * @param losses and @param weights [...] of one shape; the weights must not depend on the predictions
+ * @throws ShapeError unless both have the same shape; InputError when they are empty
+ * @example loss: (x, target) => weightedMean(x.sub(target).abs(), target.greater(0))
+ */
+export function weightedMean(losses: Tensor, weights: Tensor): Tensor<readonly []> {
+  checkPair("weightedMean", losses, weights);
+  const counts = floats(weights, losses).detach();
+  const counting = where(counts.equal(0), 0, losses).mul(counts);
+  return meanTerm(counting.sum(), counts.sum()) as Tensor<readonly []>;
 }
 
 /** As floats that a loss is computed in: float64 beside a float64 prediction, else float32, also where the prediction is bfloat16. */

@@ -6,8 +6,7 @@ import { type ClassCountOptions, classLayout } from "./classes.ts";
 import { type Metric, ratio } from "./metrics.ts";
 
 /**
- * Mean cross entropy per sample (position) in nats: of all samples as one batch, where the loss of uneven batches with ignored samples is
- * a mean of means. prediction: logits [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or
+ * Mean cross entropy per sample (position) in nats. prediction: logits [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or
  * probabilities of the same shape.
  * @throws when added to: what the loss crossEntropy throws
  */

@@ -6,6 +6,7 @@ import type { Tensor } from "../tensor/index.ts";
 import { fromData, noGrad } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { ConfusionMatrix } from "./confusion.ts";
+import { lossOf } from "./loss.ts";
 import type { Metric } from "./metrics.ts";
 import { Pacer } from "./pause.ts";
 import { Scoreboard } from "./scoreboard.ts";
@@ -17,7 +18,7 @@ export interface EvaluateOptions<M extends readonly Metric[] = readonly Metric[]
   readonly metrics?: M;
   /** Count which class was taken for which; the data set must have class names. */
   readonly confusion?: boolean;
-  /** Default 256. Decides memory and speed, not the result. */
+  /** Default 256. Decides memory and speed, not the result, which is that of all samples as one batch (see Loss). */
   readonly batchSize?: number;
   readonly signal?: AbortSignal;
 }
@@ -49,7 +50,8 @@ export async function evaluate<const M extends readonly Metric[]>(
     noGrad(() => {
       const target = toTensor(batch.y);
       const prediction = model(toTensor(batch.x));
-      board.add(loss(prediction, target).item(), prediction, target);
+      const found = lossOf(loss, prediction, target);
+      board.add({ loss: found.loss.item(), account: found.account?.data }, prediction, target);
       confusion?.add(prediction, target);
     });
     if (pacer.due) await pacer.pause();

@@ -8,6 +8,7 @@ import { BestKeeper } from "./best.ts";
 import { checkOptions } from "./check.ts";
 import { TrainingError } from "./errors.ts";
 import { evaluate, toTensor } from "./evaluate.ts";
+import { isUncounted } from "./loss.ts";
 import type { Metric } from "./metrics.ts";
 import { Pacer } from "./pause.ts";
 import { Scoreboard } from "./scoreboard.ts";
@@ -171,17 +172,18 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       this.#compiled === undefined ? eagerStep(this.model, this.#options, x, target) : this.#compiledStep(x, target);
     const { recorder } = this.#options;
     const random = randomState();
-    const { loss, prediction, guard } =
+    const { loss, prediction, guard, account } =
       recorder === undefined ? run() : recorder.step(run, (result) => ({ epoch, loss: result.loss.item(), learningRate }));
     const value = loss.item();
     const place = { epoch, batch: this.#batches + 1, learningRate };
     const whole = guard.item();
-    if (!Number.isFinite(whole)) {
+    const counted = account?.data;
+    if (!Number.isFinite(whole) && !(value === 0 && isUncounted(counted))) {
       const step = failedStep(this.model, this.#options, [x, target], random);
       if (!Number.isFinite(value)) throw new TrainingError(value, place, { step });
       throw new TrainingError(whole, place, { what: "norm of the gradient", step });
     }
-    this.#board.add(value, prediction, target);
+    this.#board.add({ loss: value, account: counted }, prediction, target);
     return value;
   }
 

@@ -1,50 +1,48 @@
 // Running sums of the loss and every metric over the batches of one epoch.
 
-import type { Tensor } from "../tensor/index.ts";
+import type { HostArray, Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
+import { LossSum } from "./loss.ts";
 import type { Metric } from "./metrics.ts";
 import type { Scores } from "./types.ts";
 
 export class Scoreboard<Name extends string = string> {
   readonly #metrics: readonly Metric[];
-  /** First the loss times samples and the samples, then the sums of each metric. */
+  readonly #loss: LossSum;
   readonly #sums: readonly Float64Array[];
 
   /** @param state what `state()` gave, to go on with */
-  constructor(metrics: readonly Metric[], state?: readonly (readonly number[])[]) {
+  constructor(metrics: readonly Metric[], [loss = [], ...state]: readonly (readonly number[])[] = []) {
     const names = ["loss", ...metrics.map((metric) => metric.name)];
     const twice = names.find((name, n) => names.indexOf(name) !== n);
     if (twice !== undefined) throw new InputError(`metrics: two of them are named "${twice}"`);
     this.#metrics = metrics;
-    const lengths = [2, ...metrics.map((metric) => metric.sums)];
-    if (state !== undefined && state.length > 0 && (state.length !== lengths.length || state.some((sums, n) => sums.length !== lengths[n])))
+    const isOther = state.length !== metrics.length || state.some((sums, n) => sums.length !== metrics[n]?.sums);
+    if (loss.length > 0 && (isOther || !LossSum.fits(loss)))
       throw new InputError(`resume: the saved state has other metrics than ${names.join(", ")}`, {
         hint: "give the same metrics in the same order",
       });
-    this.#sums = lengths.map((length, n) => Float64Array.from({ length }, (_, place) => state?.[n]?.[place] ?? 0));
+    this.#loss = new LossSum(loss);
+    this.#sums = metrics.map(({ sums }, n) => Float64Array.from({ length: sums }, (_, place) => state[n]?.[place] ?? 0));
   }
 
-  /** @param loss the mean over the batch */
-  add(loss: number, prediction: Tensor, target: Tensor): void {
-    const samples = target.shape[0] ?? 1;
-    const [total] = this.#sums as [Float64Array];
-    total[0]! += loss * samples;
-    total[1]! += samples;
-    this.#metrics.forEach((metric, n) => metric.add(this.#sums[n + 1] as Float64Array, prediction, target));
+  /** @param loss of the batch, with its account where it has one */
+  add(loss: { readonly loss: number; readonly account?: HostArray | undefined }, prediction: Tensor, target: Tensor): void {
+    this.#loss.add(loss.loss, target.shape[0] ?? 1, loss.account);
+    this.#metrics.forEach((metric, n) => metric.add(this.#sums[n] as Float64Array, prediction, target));
   }
 
-  /** Mean loss per sample so far. */
+  /** Of all samples so far. */
   get loss(): number {
-    const [total] = this.#sums as [Float64Array];
-    return total[0]! / total[1]!;
+    return this.#loss.value;
   }
 
   scores(): Scores<Name> {
-    const entries = this.#metrics.map((metric, n): [string, number] => [metric.name, metric.value(this.#sums[n + 1] as Float64Array)]);
+    const entries = this.#metrics.map((metric, n): [string, number] => [metric.name, metric.value(this.#sums[n] as Float64Array)]);
     return Object.fromEntries([["loss", this.loss], ...entries]) as Scores<Name>;
   }
 
   state(): number[][] {
-    return this.#sums.map((sums) => [...sums]);
+    return [this.#loss.state(), ...this.#sums.map((sums) => [...sums])];
   }
 }

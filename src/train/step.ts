@@ -3,19 +3,17 @@
 import { clipGradientNorm, clipGradientValue } from "../optim/index.ts";
 import { autocast, type CompiledFunction, compile, concat, type Precision, type RandomState, type Tensor } from "../tensor/index.ts";
 import { withOwnRandom } from "../tensor/random.ts";
-import { InputError } from "../util/errors.ts";
 import type { FailedStep } from "./errors.ts";
-import type { FitOptions, Loss, Model } from "./types.ts";
+import { type BatchLoss, lossOf, lossOfParts, type Part, whereCounted, wholesOf } from "./loss.ts";
+import type { FitOptions, Model } from "./types.ts";
 
-export interface Forward extends Readonly<Record<string, Tensor>> {
-  readonly loss: Tensor;
-  readonly prediction: Tensor;
-}
+/** A loss with its account, where it has one, and the prediction. */
+export type Forward = BatchLoss & { readonly prediction: Tensor };
 
-export interface StepResult extends Forward {
+export type StepResult = Forward & {
   /** The loss, plus the norm of the gradient where that is clipped: where it is not finite, the step is not made. */
   readonly guard: Tensor;
-}
+};
 
 /** What a step needs of the options of fit. */
 export type StepOptions = Pick<FitOptions, "loss" | "penalty" | "optimizer" | "clip" | "accumulate" | "averages" | "precision">;
@@ -44,7 +42,7 @@ export function failedStep(model: Model, options: StepOptions, [x, target]: read
   return { model, optimizer: options.optimizer, run: () => withOwnRandom(random, () => guarded(model, options, x, target)) };
 }
 
-/** Gradients, clipped, and whether they may be used. */
+/** Gradients, clipped, and whether they may be used: not where no sample of the batch counts, either. */
 function guarded(model: Model, options: StepOptions, x: Tensor, target: Tensor): StepResult {
   const { optimizer, clip = {} } = options;
   optimizer.zeroGrad();
@@ -52,7 +50,7 @@ function guarded(model: Model, options: StepOptions, x: Tensor, target: Tensor):
   const loss = result.loss.detach();
   if (clip.value !== undefined) clipGradientValue(model.parameters(), clip.value);
   const norm = clip.norm === undefined ? undefined : clipGradientNorm(model.parameters(), clip.norm);
-  return { ...result, guard: norm === undefined ? loss : loss.add(norm) };
+  return { ...result, guard: whereCounted(norm === undefined ? loss : loss.add(norm), result) };
 }
 
 function update({ optimizer, averages }: StepOptions): void {
@@ -60,36 +58,37 @@ function update({ optimizer, averages }: StepOptions): void {
   averages?.update();
 }
 
-/** Forward and backward of a batch, in `accumulate` parts: each part's loss counts by its share of the samples. */
+/** Forward and backward of a batch, in `accumulate` parts: their gradients add up to those of the whole batch. */
 function learn(model: Model, { loss, penalty, accumulate = 1, precision = "float32" }: StepOptions, x: Tensor, target: Tensor): Forward {
   const count = x.shape[0] ?? 0;
   const size = Math.ceil(count / accumulate);
   if (size >= count) {
-    const result = forward(model, loss, precision, x, target);
+    const prediction = predictionOf(model, precision, x);
+    const result = lossOf(loss, prediction, target);
     (penalty === undefined ? result.loss : result.loss.add(penalty())).backward();
-    return result;
+    return { ...result, prediction };
   }
-  const parts: Forward[] = [];
-  for (let start = 0; start < count; start += size) {
-    const end = Math.min(count, start + size);
-    const { loss: value, prediction } = forward(model, loss, precision, x.slice([start, end]), target.slice([start, end]));
-    const share = value.mul((end - start) / count);
-    share.backward();
-    parts.push({ loss: share.detach(), prediction: prediction.detach() });
-  }
+  const ranges = Array.from({ length: Math.ceil(count / size) }, (_, n) => [n * size, Math.min(count, (n + 1) * size)] as const);
+  const targets = ranges.map((range) => target.slice(range));
+  const predictions: Tensor[] = [];
+  const next = (range: readonly [number, number]): Tensor => {
+    const prediction = predictionOf(model, precision, x.slice(range));
+    predictions.push(prediction.detach());
+    return prediction;
+  };
+  // What a part was computed from is let go before the next one is computed.
+  const waiting = [next(ranges[0] as readonly [number, number])];
+  const wholes = wholesOf(loss, predictions[0] as Tensor, targets);
+  const parts = function* (): Generator<Part> {
+    for (const [n, range] of ranges.entries()) yield { prediction: waiting.pop() ?? next(range), target: targets[n] as Tensor };
+  };
+  const result = lossOfParts(loss, parts(), count, wholes, (part) => part.backward());
   penalty?.().backward();
-  return { loss: parts.map((part) => part.loss).reduce((a, b) => a.add(b)), prediction: concat(parts.map((part) => part.prediction)) };
+  return { ...result, prediction: concat(predictions) };
 }
 
-/** @throws InputError when the loss is not one number */
-function forward(model: Model, loss: Loss, precision: Precision, x: Tensor, target: Tensor): Forward {
+/** Loss and metrics are computed from float32. */
+function predictionOf(model: Model, precision: Precision, x: Tensor): Tensor {
   const stored = autocast(precision, () => model(x));
-  // Loss and metrics are computed from float32.
-  const prediction = stored.dtype === "bfloat16" ? stored.to("float32") : stored;
-  const value = loss(prediction, target);
-  if (value.size !== 1)
-    throw new InputError(`fit: the loss must be one number, got shape [${value.shape.join(", ")}]`, {
-      hint: "take its mean over the batch",
-    });
-  return { loss: value, prediction };
+  return stored.dtype === "bfloat16" ? stored.to("float32") : stored;
 }

@@ -12,7 +12,11 @@ export type Model = Layer;
 /** Tensors by name. */
 export type Tensors = ReadonlyMap<string, Tensor>;
 
-/** The mean loss of a batch, one number. */
+/**
+ * The loss of a batch, one number: a mean over its samples, or a loss of kasane/nn with any of its options, or means of those added up, each
+ * times a number. Then `accumulate`, `evaluate` and the losses of an epoch give what all samples as one batch would give, also where samples
+ * count differently (class weights, ignoreIndex, weightedMean). Any other function counts as a mean over its samples.
+ */
 export type Loss = (prediction: Tensor, target: Tensor) => Tensor;
 
 /** Samples with inputs x and targets y. */
@@ -44,9 +48,9 @@ export interface BatchReport {
   readonly batches: number;
   /** Samples in this batch. */
   readonly samples: number;
-  /** Mean loss of this batch. */
+  /** Loss of this batch; 0 where none of its samples counts: such a batch changes nothing. */
   readonly batchLoss: number;
-  /** Mean loss per sample over the epoch so far. */
+  /** Loss of all samples of the epoch so far. */
   readonly loss: number;
 }
 
@@ -126,7 +130,7 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly momentum?: Schedule;
   /** Limits gradients before each step: every element to ±value, their norm as one vector to `norm`. */
   readonly clip?: { readonly norm?: number; readonly value?: number };
-  /** Runs each batch in so many parts one after another and adds up their gradients: less memory, the same step up to rounding (batch statistics are those of a part). Default 1. */
+  /** Runs each batch in so many parts one after another and adds up their gradients: less memory, the same step up to rounding (batch statistics are those of a part, and dropout draws anew for each). Default 1. */
   readonly accumulate?: number;
   /** Averages of the weights, taken after each step and measured on the validation data; swap() gives them to the model afterwards. Early stopping then restores the best averages. */
   readonly averages?: WeightAverages;
