@@ -16,7 +16,7 @@ import { Problem } from "./problem.mjs";
 /** @type {Record<"library" | "programs", Target>} */
 const targets = {
   library: { config: "tsconfig.build.json", sources: ["src"], output: "dist" },
-  programs: { config: "tsconfig.programs.json", sources: ["src", "examples", "bench"], output: "build" },
+  programs: { config: "tsconfig.programs.json", sources: ["src", "examples", "bench", "stress"], output: "build" },
 };
 
 // The sources' fingerprint, inside the output folder. Contents rather than times: a checkout or a copy changes times.

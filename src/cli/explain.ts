@@ -15,7 +15,7 @@ import { wrap } from "./terminal.ts";
 /** @returns the exit code */
 export async function explain(terminal: Terminal, name: string | undefined, format: ExplainFormat = "text"): Promise<number> {
   if (name === undefined) return list(terminal, format);
-  const entry = findOp(name) ?? catalogue.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
+  const entry = opOf(name);
   if (entry === undefined) throw unknown(name);
   const { op, file } = entry;
   const gradients = op.formula.inputs.flatMap((input) => gradientOf(op, input));
@@ -44,6 +44,11 @@ export async function explain(terminal: Terminal, name: string | undefined, form
   write[format]();
   terminal.result(result);
   return 0;
+}
+
+/** An op by its name, whatever the case. */
+export function opOf(name: string): CatalogueEntry | undefined {
+  return findOp(name) ?? catalogue.find((candidate) => candidate.name.toLowerCase() === name.toLowerCase());
 }
 
 interface Gradient {

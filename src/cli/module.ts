@@ -3,6 +3,17 @@
 import { pathToFileURL } from "node:url";
 import { FileError, KasaneError } from "../util/errors.ts";
 
+/** What Node runs as a module by its name alone. */
+const moduleName = /\.[cm]?[jt]s$/i;
+
+/**
+ * Whether a word is plainly a path: it has a folder in it, or a module's ending. Code is run only from there, so that a file that happens to be
+ * called like an op, a run or a typing mistake is not.
+ */
+export function isPath(word: string): boolean {
+  return /[/\\]/.test(word) || moduleName.test(word);
+}
+
 /** Tells the addresses of modules that are loaded anew apart. */
 let loads = 0;
 

@@ -120,7 +120,7 @@ function fromValues(config: RunConfig, rows: readonly (readonly number[])[]): In
 }
 
 async function fromFile(config: RunConfig, path: string): Promise<Inputs> {
-  const bytes = await readBytes(path);
+  const bytes = await readBytes(path, { pipes: true });
   if (config.columnNames === undefined) return fromImages(config, bytes, path);
   const { separator } = config.data;
   const text = parseCsv(bytes, { name: basename(path), ...(separator === undefined ? {} : { separator }) });

@@ -11,12 +11,13 @@ import { type Choices, settingsHelp } from "./choices.ts";
 import { showCompiled, shownNames } from "./compile.ts";
 import { doctor } from "./doctor.ts";
 import { type ExamineRunOptions, examineRun } from "./examine-run.ts";
-import { explain } from "./explain.ts";
+import { explain, opOf } from "./explain.ts";
 import { type ExplainRunOptions, explainFormats, explainRun } from "./explain-run.ts";
 import { type FindRateOptions, findRate } from "./find-rate.ts";
 import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
 import { lossChoices, metricChoices } from "./measures.ts";
 import { activationNames, modelNames } from "./models.ts";
+import { isPath } from "./module.ts";
 import { FUNCTION_HELP, MODULE_HELP, NUMBERS_HELP } from "./module-exports.ts";
 import { optimizerChoices, optimizerOf } from "./optimizers.ts";
 import {
@@ -178,7 +179,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
     .option("--batch <N>", "how many samples (default: as in training)", wholeNumber(1))
     .action((name: string | undefined, options: ExplainRunOptions & Common) =>
-      set(name !== undefined && isPath(terminal, name) ? explainRun(terminal, name, options) : explain(terminal, name, options.format)),
+      set(name !== undefined && isSubject(terminal, name) ? explainRun(terminal, name, options) : explain(terminal, name, options.format)),
     );
 
   command(
@@ -278,9 +279,9 @@ const CHOICES_HELP = [
 /** To see whether an optimizer can be made. */
 const anyModel = { namedParameters: () => new Map([["weight", parameter(zeros([2, 2]))]]) };
 
-/** Whether a word names a file or folder, not an op. */
-function isPath({ host }: Terminal, word: string): boolean {
-  return existsSync(resolve(host.cwd, word)) || /[./\\]/.test(word);
+/** Whether a word names a run or a module. What is not plainly a path is an op first: a folder or file may have its name. */
+function isSubject({ host }: Terminal, word: string): boolean {
+  return isPath(word) || (opOf(word) === undefined && existsSync(resolve(host.cwd, word)));
 }
 
 /** Errors are thrown to us instead of printed and ending the process. */

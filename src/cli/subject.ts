@@ -7,7 +7,7 @@ import type { Layer } from "../nn/index.ts";
 import type { FitOptions, Samples } from "../train/index.ts";
 import { FileError } from "../util/errors.ts";
 import { lossOf } from "./measures.ts";
-import { loadModule } from "./module.ts";
+import { isPath, loadModule } from "./module.ts";
 import { callIn, type Exports, hasFunction, holdsTensors, MODULE_FORMS, trainingIn } from "./module-exports.ts";
 import { optimizerOf } from "./optimizers.ts";
 import { openRun, type RunParts } from "./run-parts.ts";
@@ -66,12 +66,17 @@ export async function openTraining(cwd: string, path: string, weights: Weights):
   return exports === undefined ? trainingOfRun(cwd, path, weights) : trainingIn(exports, path, true);
 }
 
-/** Undefined for a folder. */
+/** Undefined for a folder. @throws FileError when the path is no file, or not plainly one of code */
 async function exportsAt(cwd: string, path: string): Promise<Readonly<Record<string, unknown>> | undefined> {
   const place = resolve(cwd, path);
   const found = await stat(place).catch(() => undefined);
   if (found === undefined) throw new FileError(`${path} is not there`, { hint: `${MODULE_FORMS}; or the folder of a run` });
-  return found.isDirectory() ? undefined : loadModule(place, path);
+  if (found.isDirectory()) return undefined;
+  if (!isPath(path))
+    throw new FileError(`${path} is a file whose name does not say that it is a module; it was not run`, {
+      hint: `./${path} if it is one; else a file that ends in .js or .mjs, or the folder of a run`,
+    });
+  return loadModule(place, path);
 }
 
 async function trainingOfRun(cwd: string, name: string, weights: Weights): Promise<Training> {

@@ -1,12 +1,12 @@
 // File versions of the formats, for Node only.
 
-import { writeFileAtomic } from "./node/atomic.ts";
+import { type AtomicOptions, writeFileAtomic } from "./node/atomic.ts";
 import { readBytes } from "./node/file.ts";
 import type { SafetensorsFile, TensorToStore } from "./safetensors.ts";
 import { parseSafetensors, serializeSafetensors } from "./safetensors.ts";
 
-export { writeFileAtomic } from "./node/atomic.ts";
-export { readBytes, reasonFor } from "./node/file.ts";
+export { type AtomicOptions, writeFileAtomic } from "./node/atomic.ts";
+export { type ReadOptions, readBytes, reasonFor } from "./node/file.ts";
 
 /** @throws FileError when the file cannot be read or is not valid. */
 export async function loadSafetensors(path: string): Promise<SafetensorsFile> {
@@ -22,6 +22,7 @@ export async function saveSafetensors(
   path: string,
   tensors: Iterable<readonly [string, TensorToStore]> | Readonly<Record<string, TensorToStore>>,
   metadata: Readonly<Record<string, string>> = {},
+  options: AtomicOptions = {},
 ): Promise<void> {
-  await writeFileAtomic(path, serializeSafetensors(tensors, metadata));
+  await writeFileAtomic(path, serializeSafetensors(tensors, metadata), options);
 }

@@ -10,7 +10,7 @@ import { numericColumns, readTable } from "./table.ts";
 
 /** `readTable` on a file; errors name the path. */
 export async function loadCsv(path: string, options: TableOptions): Promise<Table> {
-  return readTable(await readBytes(path), { name: path, ...options });
+  return readTable(await readBytes(path, { pipes: true }), { name: path, ...options });
 }
 
 /** The files of the Wine Quality set (Cortez et al., 2009) by the kind of wine in them, in the order of the classes. */

@@ -1,22 +1,35 @@
 // Writes files in Node so that a reader, or a crash at any moment, sees either the old content or the new, never a part.
 
-import { open, realpath, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
 import { FileError } from "../../util/errors.ts";
 import { reasonFor } from "./file.ts";
+import { removeOrphans, temporaryFor } from "./temporary.ts";
 
-let nextTemporary = 0;
+export interface AtomicOptions {
+  /** A symbolic link at the path stays and its target is replaced (default); false: the link is replaced and its target stays. */
+  readonly followLinks?: boolean;
+}
+
+/** What this process has written before: only the first time can an earlier process have left a part there. */
+const written = new Set<string>();
 
 /**
  * Writes to a temporary file in the same folder, flushes it to the disk and renames it over `path`. On failure the temporary file
- * is removed and what was at `path` before is untouched. A symbolic link at `path` stays and its target is replaced.
+ * is removed and what was at `path` before is untouched. What a process that was killed meanwhile left beside it is removed by the next that
+ * writes the same file.
  *
  * @throws FileError when the folder does not exist or cannot be written, or the disk is full.
  */
-export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
-  const target = await realpath(path).catch(() => path);
+export async function writeFileAtomic(
+  path: string,
+  content: Uint8Array | string,
+  { followLinks = true }: AtomicOptions = {},
+): Promise<void> {
+  const target = followLinks ? await realpath(path).catch(() => path) : path;
   const folder = dirname(target);
-  const temporary = join(folder, `.${basename(target)}.${process.pid}-${nextTemporary++}.tmp`);
+  if (!written.has(resolve(target))) await removeOrphans(folder, basename(target));
+  const temporary = temporaryFor(target);
   let created = false;
   try {
     // "wx": never write into a file that someone else has put there.
@@ -24,7 +37,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
     created = true;
     try {
       await file.writeFile(content);
-      await file.sync();
+      await flush(file);
     } finally {
       await file.close();
     }
@@ -36,11 +49,31 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
       cause: error,
     });
   }
-  await syncFolder(folder);
+  written.add(resolve(target));
+  await flushFolder(folder);
+}
+
+/** Codes with which a system, or Node's own permissions, says that it does not flush here at all, not that flushing failed. */
+const unable: ReadonlySet<string | undefined> = new Set(["ERR_ACCESS_DENIED", "EPERM", "EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"]);
+let isToldOf = false;
+
+/** Where nothing can be flushed the content is as safe as the system makes it: that is said once. */
+async function flush(file: FileHandle): Promise<void> {
+  try {
+    await file.sync();
+  } catch (error) {
+    if (!unable.has((error as NodeJS.ErrnoException).code)) throw error;
+    if (!isToldOf)
+      process.emitWarning(
+        `files are written without being flushed to the disk (${reasonFor(error)}): a loss of power may lose the newest ones`,
+        "KasaneWarning",
+      );
+    isToldOf = true;
+  }
 }
 
 /** Makes the rename itself durable. Windows cannot flush a folder and some file systems refuse; the content is safe either way. */
-async function syncFolder(folder: string): Promise<void> {
+async function flushFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");
     try {

@@ -1,15 +1,72 @@
 // Reads whole files in Node, with errors that say which file and why.
 
-import { readFile } from "node:fs/promises";
+import { constants } from "node:buffer";
+import { createReadStream } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
 import { FileError } from "../../util/errors.ts";
 
-/** @throws FileError when the file cannot be read. */
-export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+export interface ReadOptions {
+  /** Bytes at most; default as many as fit in one array everywhere (2 GiB). */
+  readonly most?: number;
+  /** Whether a pipe will do, which is read until it ends: something that the user names, and that is read once. */
+  readonly pipes?: boolean;
+}
+
+/** What Node reads at once. */
+const mostBytes = Math.min(2 ** 31 - 1, constants.MAX_LENGTH);
+
+/**
+ * Nothing is read before it is known to be a file, and of a size that may be.
+ * @throws FileError when the file cannot be read, is no file, or is too large
+ */
+export async function readBytes(path: string, { most = mostBytes, pipes = false }: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
   try {
+    const found = await stat(path);
+    if (pipes && (found.isFIFO() || found.isSocket())) return await readPipe(path, most);
+    if (!found.isFile()) throw new FileError(`cannot read ${path}: it is ${kindOf(found)}, a file was expected`);
+    if (found.size > most) throw tooLarge(path, most, found.size);
     return await readFile(path);
   } catch (error) {
+    if (error instanceof FileError) throw error;
     throw new FileError(`cannot read ${path}: ${reasonFor(error)}`, { cause: error });
   }
+}
+
+/** "a folder" */
+function kindOf(found: { isDirectory(): boolean; isFIFO(): boolean; isSocket(): boolean }): string {
+  if (found.isDirectory()) return "a folder";
+  return found.isFIFO() ? "a pipe" : found.isSocket() ? "a socket" : "a device";
+}
+
+async function readPipe(path: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of createReadStream(path) as AsyncIterable<Uint8Array>) {
+    size += part.length;
+    if (size > most) throw tooLarge(path, most);
+    parts.push(part);
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+function tooLarge(path: string, most: number, size?: number): FileError {
+  const has = size === undefined ? "more comes" : `it has ${bytesText(size)}`;
+  return new FileError(`cannot read ${path}: ${has}, at most ${bytesText(most)} are read`);
+}
+
+/** "3.2 GiB" */
+export function bytesText(count: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  let value = count;
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit === 0 || Number.isInteger(value) ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
 const reasons: Readonly<Record<string, string>> = {
@@ -17,12 +74,18 @@ const reasons: Readonly<Record<string, string>> = {
   EISDIR: "it is a folder, a file was expected",
   ENOTDIR: "a part of the path is a file, a folder was expected",
   EACCES: "permission was denied",
+  ERR_ACCESS_DENIED: "Node's permissions do not allow it",
   EPERM: "the operation is not permitted",
   EROFS: "the file system is read-only",
   ENOSPC: "no space is left on the device",
   EDQUOT: "the disk quota is used up",
+  EFBIG: "the file would be larger than the system allows",
+  EIO: "the device failed",
   EMFILE: "too many files are open",
+  ENFILE: "too many files are open in the whole system",
   ENAMETOOLONG: "the name is too long",
+  ELOOP: "it is a symbolic link, or leads through too many",
+  ENOTEMPTY: "the folder is not empty",
   ERR_FS_FILE_TOO_LARGE: "it is larger than 2 GiB",
 };
 

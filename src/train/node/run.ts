@@ -1,13 +1,17 @@
 // A run's folder: what was asked, what was measured, the weights, and what it takes to go on; every file is replaced whole or not at all.
 
-import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import type { StoredTensor, TensorToStore } from "../../io/index.ts";
+import { isOrphan, removeOrphans } from "../../io/node/temporary.ts";
 import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
 import type { StoredNumbers } from "../../nn/index.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { packState, unpackState } from "../state-file.ts";
 import type { EpochReport, Tensors, TrainingState } from "../types.ts";
+import { Claim, isClaim } from "./claim.ts";
+import { listFolder, makeFolder, removeFile } from "./folders.ts";
 
 /** Weights with the text that says how to build the model they belong to. */
 export interface RunModel {
@@ -25,12 +29,14 @@ const files = {
   text: "summary.txt",
 } as const;
 
-/** Holds the number of the process that trains into the folder. */
-const claimFile = "training.pid";
+/** What is written into a folder that others can read is never written through a link of theirs to somewhere else. */
+const inFolder = { followLinks: false } as const;
+const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 
 /** A folder with all files of one training: settings, metrics, weights, checkpoint and summary. */
 export class RunFolder {
   readonly path: string;
+  #claim: Claim | undefined;
 
   private constructor(path: string) {
     this.path = path;
@@ -43,23 +49,19 @@ export class RunFolder {
    */
   static async create(path: string, { replace = false } = {}): Promise<RunFolder> {
     await makeFolder(path, true);
+    // Before anything is written into a folder that is perhaps somebody's own, and again once nobody else can change it.
+    if (!replace) await checkEmpty(path);
     const folder = new RunFolder(path);
     await folder.claim();
-    const names = (await listFolder(path)).filter((name) => name !== claimFile);
-    const isRun = names.includes(files.config);
-    if (names.length > 0 && !replace) {
+    try {
+      if (!replace) await checkEmpty(path);
+      // Also without settings among them: a replacement may have been killed. Then nothing of the old run may meet the new one.
+      for (const name of Object.values(files)) await removeFile(join(path, name));
+      return folder;
+    } catch (error) {
       await folder.release();
-      throw isRun
-        ? new InputError(`${path} already holds a run`, {
-            hint: `another folder, --resume to go on with that run, or --force to replace it`,
-          })
-        : new InputError(`${path} is not empty: it holds ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`, {
-            hint: "a folder of its own for the run, or --force",
-          });
+      throw error;
     }
-    await folder.#checkWritable();
-    if (isRun) for (const name of Object.values(files)) await rm(join(path, name), { force: true });
-    return folder;
   }
 
   /** A new run in `parent/name-1`, or the first number that is free. */
@@ -87,33 +89,19 @@ export class RunFolder {
   }
 
   /**
-   * Keeps other processes from training into this folder until `release`, or until this process is gone.
-   * @throws InputError when another process does
+   * Keeps other processes from training into this folder until `release`, or until this process is gone. What a process that was killed left
+   * half written is removed.
+   * @throws InputError when another process does; FileError when the folder cannot be written
    */
   async claim(): Promise<void> {
-    const path = join(this.path, claimFile);
-    for (let attempt = 0; attempt < 3; attempt++) {
-      try {
-        await writeFile(path, String(process.pid), { flag: "wx" });
-        return;
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST")
-          throw new FileError(`cannot write ${path}: ${reasonFor(error)}`, { cause: error });
-      }
-      const owner = Number(await readFile(path, "utf8").catch(() => ""));
-      if (owner === process.pid) return;
-      if (isAlive(owner))
-        throw new InputError(`process ${owner} is training into ${this.path}`, {
-          hint: `another folder, or stop that process; if it is something else by now, delete ${path}`,
-        });
-      // Its process is gone, killed perhaps.
-      await rm(path, { force: true });
-    }
+    this.#claim = await Claim.of(this.path);
+    await removeOrphans(this.path);
   }
 
   /** Ends the claim. */
   async release(): Promise<void> {
-    await rm(join(this.path, claimFile), { force: true });
+    await this.#claim?.release();
+    this.#claim = undefined;
   }
 
   /** Writes the settings of the run as JSON. @throws FileError when it cannot be written */
@@ -134,9 +122,12 @@ export class RunFolder {
   /** Adds one line of JSON for an epoch. @throws FileError when it cannot be written */
   async appendMetrics(report: EpochReport): Promise<void> {
     const path = join(this.path, files.metrics);
-    await appendFile(path, `${JSON.stringify(report)}\n`).catch((error: unknown) => {
+    try {
+      const file = await open(path, appending);
+      await file.writeFile(`${JSON.stringify(report)}\n`).finally(() => file.close());
+    } catch (error) {
       throw new FileError(`cannot write ${path}: ${reasonFor(error)}`, { cause: error });
-    });
+    }
   }
 
   /** The epochs on record; a last line that a crash cut short is left out. */
@@ -154,10 +145,8 @@ export class RunFolder {
    * @throws FileError when it cannot be written
    */
   async saveModel(tensors: Tensors, architecture: unknown): Promise<void> {
-    await saveSafetensors(join(this.path, files.model), tensorsToStore(tensors), {
-      format: "kasane",
-      architecture: JSON.stringify(architecture),
-    });
+    const metadata = { format: "kasane", architecture: JSON.stringify(architecture) };
+    await saveSafetensors(join(this.path, files.model), tensorsToStore(tensors), metadata, inFolder);
   }
 
   /** The weights and the description of the model. @throws FileError when there are none yet or the file is damaged */
@@ -177,7 +166,8 @@ export class RunFolder {
   /** Writes a state to go on from. @throws FileError when it cannot be written */
   async saveCheckpoint(state: TrainingState): Promise<void> {
     const { tensors, text } = packState(state);
-    await saveSafetensors(join(this.path, files.checkpoint), tensorsToStore(tensors), { format: "kasane checkpoint", state: text });
+    const metadata = { format: "kasane checkpoint", state: text };
+    await saveSafetensors(join(this.path, files.checkpoint), tensorsToStore(tensors), metadata, inFolder);
   }
 
   /** @throws FileError when there is none or it is damaged */
@@ -206,31 +196,26 @@ export class RunFolder {
   }
 
   async #write(file: keyof typeof files, text: string): Promise<void> {
-    await writeFileAtomic(join(this.path, files[file]), text);
+    await writeFileAtomic(join(this.path, files[file]), text, inFolder);
   }
 
   async #readJson(file: keyof typeof files): Promise<unknown> {
     const path = join(this.path, files[file]);
     return parseJson(new TextDecoder().decode(await readBytes(path)), path);
   }
-
-  /** Better now than after the first epoch. */
-  async #checkWritable(): Promise<void> {
-    const probe = join(this.path, `.write-test-${process.pid}`);
-    await writeFileAtomic(probe, "");
-    await rm(probe, { force: true });
-  }
 }
 
-/** Whether there is such a process. */
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid < 1) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+/** @throws InputError when there is more than what a killed process leaves */
+async function checkEmpty(path: string): Promise<void> {
+  const names = (await listFolder(path)).filter((name) => !isClaim(name) && !isOrphan(name));
+  if (names.length === 0) return;
+  if (names.includes(files.config))
+    throw new InputError(`${path} already holds a run`, {
+      hint: `another folder, --resume to go on with that run, or --force to replace it`,
+    });
+  throw new InputError(`${path} is not empty: it holds ${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`, {
+    hint: "a folder of its own for the run, or --force",
+  });
 }
 
 function* tensorsToStore(
@@ -238,43 +223,6 @@ function* tensorsToStore(
 ): Generator<readonly [string, TensorToStore]> {
   for (const [name, { shape, data, dtype }] of tensors)
     yield [name, { shape, data, ...(dtype === "bool" ? { dtype: "BOOL" as const } : {}) }];
-}
-
-/** False when it is there already. */
-async function makeFolder(path: string, recursive: boolean): Promise<boolean> {
-  try {
-    if (recursive) await makeParents(path);
-    await mkdir(path);
-    return true;
-  } catch (error) {
-    const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
-    if (exists && (!recursive || (await isFolder(path)))) return false;
-    const reason = exists ? "there is a file of that name" : reasonFor(error);
-    throw new FileError(`cannot make the folder ${path}: ${reason}`, { hint: "choose another folder with --out", cause: error });
-  }
-}
-
-/** Node 20's own recursive mkdir never returns where a folder cannot be made in one that exists (/proc). */
-async function makeParents(path: string): Promise<void> {
-  const parent = dirname(path);
-  if (parent === path || (await isFolder(parent))) return;
-  await makeParents(parent);
-  await mkdir(parent).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw error;
-  });
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-}
-
-async function listFolder(path: string): Promise<string[]> {
-  return readdir(path).catch((error: unknown) => {
-    throw new FileError(`cannot read the folder ${path}: ${reasonFor(error)}`, { cause: error });
-  });
 }
 
 function parseJson(text: string, where: string): unknown {

@@ -1,0 +1,50 @@
+// Makes and lists folders, with errors that say why not.
+
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { reasonFor } from "../../io/node.ts";
+import { FileError } from "../../util/errors.ts";
+
+/** @returns false when it is there already */
+export async function makeFolder(path: string, recursive: boolean): Promise<boolean> {
+  try {
+    if (recursive) await makeParents(path);
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
+    if (exists && (!recursive || (await isFolder(path)))) return false;
+    const reason = exists ? "there is a file of that name" : reasonFor(error);
+    throw new FileError(`cannot make the folder ${path}: ${reason}`, { hint: "choose another folder with --out", cause: error });
+  }
+}
+
+/** Node 20's own recursive mkdir never returns where a folder cannot be made in one that exists (/proc). */
+async function makeParents(path: string): Promise<void> {
+  const parent = dirname(path);
+  if (parent === path || (await isFolder(parent))) return;
+  await makeParents(parent);
+  await mkdir(parent).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+export async function listFolder(path: string): Promise<string[]> {
+  return readdir(path).catch((error: unknown) => {
+    throw new FileError(`cannot read the folder ${path}: ${reasonFor(error)}`, { cause: error });
+  });
+}
+
+/** A file that may be gone already; of a symbolic link only the link. @throws FileError when it stays */
+export async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true }).catch((error: unknown) => {
+    throw new FileError(`cannot remove ${path}: ${reasonFor(error)}`, { cause: error });
+  });
+}
