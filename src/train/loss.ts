@@ -4,7 +4,7 @@ import { type LossTerms, type Term, termsOf } from "../nn/terms.ts";
 import { gradientsOf } from "../tensor/backward.ts";
 import { full, type HostArray, noGrad, stack, type Tensor, where, zeros } from "../tensor/index.ts";
 import { observing } from "../tensor/observe.ts";
-import { repeatDraws } from "../tensor/repeat.ts";
+import { repeatRun } from "../tensor/repeat.ts";
 import { withRecording } from "../tensor/tape.ts";
 import { asTensor, isTensor, valueOf } from "../tensor/tensor.ts";
 import { InputError } from "../util/errors.ts";
@@ -206,7 +206,7 @@ function slopesOf(loss: Loss, prediction: Tensor, target: Tensor): Tensor[] {
 
 /** Runs a loss once more, unwatched and without what lasts. */
 function aside<Result>(run: () => Result): Result {
-  return repeatDraws([], () => observing(undefined, run));
+  return repeatRun({ drawn: [], settings: [] }, () => observing(undefined, run));
 }
 
 function oneNumber(value: Tensor): Tensor {
