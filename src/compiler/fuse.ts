@@ -1,5 +1,6 @@
 // Fusion is substitution: a pointwise producer's formula is put in place of its loads, a pointwise consumer becomes its producer's epilogue.
 
+import { beyondReach } from "../formula/addressable.ts";
 import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
 import { foldCall } from "./constants.ts";
 import { isCostly } from "./costs.ts";
@@ -151,7 +152,8 @@ function inline(producer: Step, consumer: Step, buffer: number): Step | undefine
   if (!shapes) return undefined;
   if (grown(consumer, buffer, producer.nest.body) > MOST_NODES) return undefined;
   const nest = mapExpressions(consumer.nest, change);
-  if (!possible) return undefined;
+  // Indices of indices may grow beyond what kernels count.
+  if (!possible || beyondReach({ ...nest, operands }) !== undefined) return undefined;
   return { ...consumer, ...originsOf(producer, consumer), ...dropUnreadOperands(storedOnce({ ...nest, operands }), reads) };
 }
 

@@ -1,6 +1,6 @@
 // Binds expressions over the loop axes of a statement: reads of tensors with their indices, positions, parameters, calls.
 
-import { FormulaError } from "../util/errors.ts";
+import { LARGEST_INT } from "./addressable.ts";
 import type { AccessNode, BoundAxis, Expression, ReduceNode } from "./ast.ts";
 import type { Binding } from "./bind.ts";
 import { IndexBinder } from "./bind-index.ts";
@@ -8,10 +8,8 @@ import { splitShape } from "./extents.ts";
 import { identityOf } from "./identity.ts";
 import { groupAxis, type LoopAxes } from "./loop-axes.ts";
 import type { AffineIndex, Index, Load, Operand, Reducer, Scalar, ScalarType } from "./nest.ts";
+import { sizeNamed } from "./sizes.ts";
 import { callOf, cast, constant, typeOfDType } from "./typing.ts";
-
-/** A whole number beyond this is a float. */
-const LARGEST_INT = 2147483647;
 
 export interface ExpressionContext {
   readonly tensors: ReadonlyMap<string, { readonly number: number; readonly operand: Operand }>;
@@ -37,7 +35,6 @@ export class ExpressionBinder {
     this.#binding = binding;
     this.#params = params;
     this.indices = new IndexBinder(
-      binding.name,
       binding,
       (name) => axes.numberOf(name),
       (node) => this.#indirect(node),
@@ -62,7 +59,7 @@ export class ExpressionBinder {
     if (node === accumulator) return { kind: "accumulator", type: accumulatorType };
     switch (node.kind) {
       case "number":
-        return constant(node.value, Number.isInteger(node.value) && Math.abs(node.value) <= LARGEST_INT ? "int" : "float");
+        return written(node.value);
       case "name":
         return this.#named(node.name);
       case "access":
@@ -72,10 +69,7 @@ export class ExpressionBinder {
         return { kind: "inside", index: this.#indices(node.access, operand.shape), extents: operand.shape, type: "bool" };
       }
       case "count":
-        return constant(
-          node.axes.flatMap((axis) => this.#axes.bound(axis)).reduce((total, name) => total * this.#axes.extentOf(name), 1),
-          "int",
-        );
+        return written(node.axes.flatMap((axis) => this.#axes.bound(axis)).reduce((total, name) => total * this.#axes.extentOf(name), 1));
       case "position":
         return { kind: "position", index: this.#position(node.axes), type: "int" };
       case "call":
@@ -95,12 +89,7 @@ export class ExpressionBinder {
       };
     const param = this.#params.findIndex((candidate) => candidate.name === name);
     if (param >= 0) return { kind: "param", param, type: (this.#params[param] as { type: "float" | "int" }).type };
-    const size = this.#binding.sizes?.[name];
-    if (size === undefined)
-      throw new FormulaError(`${this.#binding.name}: the formula needs the size '${name}'`, {
-        hint: `give it among the attributes: { ${name}: 3 }`,
-      });
-    return constant(size, "int");
+    return constant(sizeNamed(name, this.#binding), "int");
   }
 
   #position(axes: readonly BoundAxis[]): AffineIndex {
@@ -153,4 +142,9 @@ export class ExpressionBinder {
   #indirect(node: Expression): Scalar {
     return cast(this.scalar(node, this.#fill), "int");
   }
+}
+
+/** A number of a formula: an int where int32 holds it, else a float. */
+function written(value: number): Scalar {
+  return constant(value, Number.isInteger(value) && Math.abs(value) <= LARGEST_INT ? "int" : "float");
 }

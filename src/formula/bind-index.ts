@@ -1,10 +1,11 @@
 // Binds index expressions: affine ones to coefficients per loop axis, others to the value of an int expression.
 
-import { FormulaError, InputError } from "../util/errors.ts";
+import { FormulaError } from "../util/errors.ts";
 import type { Expression } from "./ast.ts";
 import { visit } from "./ast.ts";
 import type { Binding } from "./bind.ts";
 import type { AffineIndex, Axis, Index, Scalar } from "./nest.ts";
+import { exactly, integerOf, sizeNamed } from "./sizes.ts";
 
 interface Linear {
   readonly terms: ReadonlyMap<number, number>;
@@ -13,20 +14,17 @@ interface Linear {
 }
 
 export class IndexBinder {
-  readonly #opName: string;
   readonly #binding: Binding;
   readonly #axisNumber: (name: string) => number | undefined;
   readonly #indirect: (node: Expression) => Scalar;
   readonly #axes: readonly Axis[];
 
   constructor(
-    opName: string,
     binding: Binding,
     axisNumber: (name: string) => number | undefined,
     indirect: (node: Expression) => Scalar,
     axes: readonly Axis[],
   ) {
-    this.#opName = opName;
     this.#binding = binding;
     this.#axisNumber = axisNumber;
     this.#indirect = indirect;
@@ -40,6 +38,7 @@ export class IndexBinder {
     });
     if (readsTensor) return { kind: "indirect", value: this.#indirect(node) };
     const { terms, offset, divisor } = reduceFraction(this.#linear(node));
+    for (const number of [...terms.values(), offset, divisor]) integerOf(number, "a factor or offset of an index", this.#binding);
     const sorted = [...terms].filter(([, coefficient]) => coefficient !== 0).sort(([a], [b]) => a - b);
     return { kind: "affine", terms: sorted.map(([axis, coefficient]) => ({ axis, coefficient })), offset, divisor, checked: true };
   }
@@ -53,19 +52,14 @@ export class IndexBinder {
   }
 
   #linear(node: Expression): Linear {
-    if (node.kind === "number") return this.#integer(node.value);
+    if (node.kind === "number") return whole(integerOf(node.value, "an index", this.#binding));
     if (node.kind === "name") {
       const axis = this.#axisNumber(node.name);
       if (axis !== undefined) return { terms: new Map([[axis, 1]]), offset: 0, divisor: 1 };
-      const size = this.#binding.sizes?.[node.name];
-      if (size === undefined)
-        throw new FormulaError(`${this.#opName}: the formula needs the size '${node.name}'`, {
-          hint: `give it among the attributes: { ${node.name}: 3 }`,
-        });
-      return this.#integer(size, node.name);
+      return whole(sizeNamed(node.name, this.#binding));
     }
     if (node.kind === "call") {
-      const [a, b] = node.args.map((arg) => this.#linear(arg));
+      const [a, b] = node.args.map((arg) => this.#exact(this.#linear(arg)));
       if (a && node.fn === "neg") return scale(a, -1);
       if (a && b && node.fn === "add") return add(a, b, 1);
       if (a && b && node.fn === "sub") return add(a, b, -1);
@@ -79,13 +73,13 @@ export class IndexBinder {
       }
     }
     throw new FormulaError(
-      `${this.#opName}: an index must be affine in the axes (like i*s + p - pad), or the value of an integer tensor (like ids[n])`,
+      `${this.#binding.name}: an index must be affine in the axes (like i*s + p - pad), or the value of an integer tensor (like ids[n])`,
     );
   }
 
-  #integer(value: number, name?: string): Linear {
-    if (!Number.isInteger(value)) throw new InputError(`${this.#opName}: ${name ?? "an index"} must be an integer, got ${value}`);
-    return { terms: new Map(), offset: value, divisor: 1 };
+  #exact(value: Linear): Linear {
+    for (const number of [...value.terms.values(), value.offset, value.divisor]) exactly(number, this.#binding);
+    return value;
   }
 }
 
@@ -100,6 +94,8 @@ export function intervalOf(index: AffineIndex, axes: readonly Axis[]): [number, 
   }
   return [low, high];
 }
+
+const whole = (value: number): Linear => ({ terms: new Map(), offset: value, divisor: 1 });
 
 function isConstant(value: Linear): boolean {
   return value.divisor === 1 && [...value.terms.values()].every((coefficient) => coefficient === 0);

@@ -1,6 +1,7 @@
 // Binds a formula to concrete shapes and attributes: finds every axis's extent, types every expression, and gives the loop nests to run.
 
 import { FormulaError, ShapeError } from "../util/errors.ts";
+import { LARGEST_INT, requireReach } from "./addressable.ts";
 import type { Formula, Statement } from "./ast.ts";
 import { bindStatement } from "./bind-statement.ts";
 import type { AffineIndex, Axis, DType, Nest, Operand, Program, Step } from "./nest.ts";
@@ -34,7 +35,7 @@ export interface Binding {
 }
 
 /** Elements are counted in int32. */
-export const MOST_ELEMENTS = 2147483647;
+export const MOST_ELEMENTS = LARGEST_INT;
 
 /**
  * @throws ShapeError when shapes disagree, naming the tensors, their shapes and the axis
@@ -92,7 +93,9 @@ export function bind(formula: Formula, binding: Binding): Program {
       );
     bound.forEach((piece, order) => {
       const output = { ...piece.nest.output, dtype: operand.dtype, shape: operand.shape };
-      steps.push({ nest: { ...piece.nest, output }, reads: piece.reads, writes: number, clear: clear && order === 0 });
+      const nest = { ...piece.nest, output };
+      requireReach(nest);
+      steps.push({ nest, reads: piece.reads, writes: number, clear: clear && order === 0 });
     });
   }
   const program = { name: binding.name, inputs, buffers, result: buffers.length - 1, params, steps };

@@ -1,13 +1,12 @@
 // Finds the extent of every axis of a statement: from plain indices, given bounds, broadcasting groups and windows.
 
 import { FormulaError, ShapeError } from "../util/errors.ts";
+import { LARGEST_INT } from "./addressable.ts";
 import { linearIn } from "./affine.ts";
 import type { AccessNode, BoundAxis, Expression, Statement } from "./ast.ts";
 import { visit } from "./ast.ts";
 import type { Binding } from "./bind.ts";
-
-/** Steps are counted in int32. */
-const MOST_STEPS = 2147483647;
+import { sizeOf } from "./sizes.ts";
 
 export interface TensorShape {
   readonly name: string;
@@ -122,8 +121,8 @@ export function findExtents(
   for (const axis of axes)
     if (!known.has(axis)) known.set(axis, { value: windowExtent(axis, accesses, shapes, known, axes, binding), from: "" });
   for (const [axis, { value }] of known)
-    if (!Number.isInteger(value) || value < 0 || value > MOST_STEPS)
-      throw new ShapeError(`${binding.name}: the extent of axis ${axis} must be an integer from 0 to ${MOST_STEPS}, got ${value}`);
+    if (!Number.isInteger(value) || value < 0 || value > LARGEST_INT)
+      throw new ShapeError(`${binding.name}: the extent of axis ${axis} must be an integer from 0 to ${LARGEST_INT}, got ${value}`);
   return {
     axes: new Map([...known].map(([axis, { value }]) => [axis, value])),
     groups: new Map([...groups].map(([name, group]) => [name, group.shape])),
@@ -185,40 +184,6 @@ function disagreement(binding: Binding, axis: string, a: Known, b: Known): Shape
   const label = binding.axisNames?.[axis];
   const what = label === undefined ? `axis ${axis}: ${a.value} and ${b.value} differ` : `${label}s ${a.value} and ${b.value} differ`;
   return new ShapeError(`${binding.name}: ${what}: ${a.from}, ${b.from}`);
-}
-
-/** The value of an expression of integer attributes. */
-export function sizeOf(expression: Expression, binding: Binding): number {
-  const value = (node: Expression): number => {
-    if (node.kind === "number") return node.value;
-    if (node.kind === "name") {
-      const found = binding.sizes?.[node.name];
-      if (found === undefined)
-        throw new FormulaError(`${binding.name}: the formula needs the size '${node.name}'`, {
-          hint: `give it among the attributes: { ${node.name}: 3 }`,
-        });
-      if (!Number.isInteger(found)) throw new ShapeError(`${binding.name}: ${node.name} must be an integer, got ${found}`);
-      return found;
-    }
-    if (node.kind === "call") {
-      const [a = 0, b = 0] = node.args.map(value);
-      switch (node.fn) {
-        case "add":
-          return a + b;
-        case "sub":
-          return a - b;
-        case "mul":
-          return a * b;
-        case "neg":
-          return -a;
-        case "div":
-          return Math.floor(a / b);
-        default:
-      }
-    }
-    throw new FormulaError(`${binding.name}: an extent may use integers, sizes and + - * / only`);
-  };
-  return value(expression);
 }
 
 /**

@@ -1,9 +1,11 @@
 // From a loop nest to kernel functions: the dispatch between the contraction engine and the general lowering.
+import { requireReach } from "../formula/addressable.ts";
 import type { Nest } from "../formula/nest.ts";
+import { resultsOf } from "./access.ts";
 import type { ModuleBuilder } from "./builder.ts";
 import { lowerContraction, matchContraction } from "./contract/index.ts";
 import { lowerLoops, lowerRows, type Rows } from "./general.ts";
-import { entryRegions, type LoweredNest } from "./lowered.ts";
+import { bytesOf, entryRegions, type LoweredNest, requireSize } from "./lowered.ts";
 
 /**
  * How the contraction engine plugs in (src/kernels/contract/index.ts exports exactly these two):
@@ -26,10 +28,21 @@ import { entryRegions, type LoweredNest } from "./lowered.ts";
  * @param rows cuts the nest so; for nests that are no contractions and divide nothing
  */
 export function lowerNest(nest: Nest, module: ModuleBuilder, rows?: Rows): LoweredNest {
+  requireCountable(nest);
   const lowered = rows === undefined ? lowerWhole(nest, module) : lowerRows(nest, rows, module);
   const regions = entryRegions(nest, lowered);
   for (const { entry } of [...(lowered.before ?? []), lowered]) module.confine(entry, regions);
   return lowered;
+}
+
+/** What binding and fusing let through fits; what wrapped around would reach memory outside of the buffers. */
+function requireCountable(nest: Nest): void {
+  for (const operand of [...nest.operands, ...resultsOf(nest).map(({ output }) => output)])
+    requireSize(bytesOf(operand), `"${nest.name}": a tensor of shape [${operand.shape.join(", ")}]`);
+  for (const { body, epilogue, output, reducer } of resultsOf(nest)) {
+    const { joined: _, ...loops } = nest;
+    requireReach({ ...loops, body, epilogue, output, reducer });
+  }
 }
 
 function lowerWhole(nest: Nest, module: ModuleBuilder): LoweredNest {

@@ -1,5 +1,7 @@
 // What lowering a nest gives: the interface between kernels and the backends that run them.
+import { LARGEST_INT } from "../formula/addressable.ts";
 import type { DType, Nest, Operand } from "../formula/nest.ts";
+import { BackendError } from "../util/errors.ts";
 import { resultsOf } from "./access.ts";
 import { elementBytes, elementOf } from "./elements.ts";
 import type { Region, Regions, ValueType } from "./language.ts";
@@ -67,6 +69,14 @@ export function outNames(nest: Nest): string[] {
 
 /** Bytes of a dense buffer in a machine's memory. */
 export const bytesOf = ({ dtype, shape }: Operand): number => sizeOfShape(shape) * bytesPerElement(dtype);
+
+/** @throws BackendError for what is too large to count its bytes in 32 bits */
+export function requireSize(bytes: number, what: string): void {
+  if (bytes > LARGEST_INT)
+    throw new BackendError(`${what} is ${(bytes / 2 ** 30).toFixed(1)} GiB; one tensor may have up to 2 GiB`, {
+      hint: "use smaller batches, or split the tensor",
+    });
+}
 
 const bytesPerElement = (dtype: DType): number => elementBytes[elementOf(dtype)];
 const sizeOfShape = (shape: readonly number[]): number => shape.reduce((product, extent) => product * extent, 1);

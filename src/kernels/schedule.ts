@@ -1,4 +1,5 @@
 // Nest → nest: axes of extent 1 dropped, dimensions without checks joined, axes that always move together merged, constants folded.
+import { LARGEST_INT } from "../formula/addressable.ts";
 import { FUNCTIONS } from "../formula/functions.ts";
 import type { AffineIndex, Axis, Index, Nest, Operand, Result, Scalar } from "../formula/nest.ts";
 import { affineIndicesOf, allScalars, findsPositions, resultsOf } from "./access.ts";
@@ -167,7 +168,8 @@ function mergeablePair(nest: Nest, kept: number | undefined): readonly [number, 
       // The position that argmax gives counts the reduced axes in their order.
       if (ordered && outer >= nest.free && inner !== outer + 1) continue;
       const extent = nest.axes[inner]!.extent;
-      if (extent === 0 || nest.axes[outer]!.extent === 0) continue;
+      const merged = extent * nest.axes[outer]!.extent;
+      if (merged === 0 || merged > LARGEST_INT) continue;
       if (lists.every((terms) => (terms.get(outer) ?? 0) === extent * (terms.get(inner) ?? 0))) return [outer, inner];
     }
   }

@@ -2,6 +2,7 @@
 
 import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
+import { requireReach } from "../formula/addressable.ts";
 import { batchProgram, isRandom } from "../formula/batch.ts";
 import { bind, MOST_ELEMENTS } from "../formula/bind.ts";
 import { allocate, sizeOfShape } from "../formula/evaluate.ts";
@@ -208,6 +209,7 @@ function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], 
   let batch = found.batched.get(key);
   if (batch === undefined) {
     const program = batchProgram(found.program, isMapped, size);
+    for (const { nest } of program.steps) requireReach(nest);
     const { shape, dtype } = program.buffers[program.result] as Operand;
     if (sizeOfShape(shape) > MOST_ELEMENTS)
       throw new ShapeError(`vmap: ${name} would make a tensor of shape [${shape.join(", ")}], more than ${MOST_ELEMENTS} elements`, {

@@ -6,7 +6,7 @@ import type { Formula } from "../../src/formula/ast.ts";
 import { type Binding, bind } from "../../src/formula/bind.ts";
 import { sizeOfShape } from "../../src/formula/evaluate.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
-import { FormulaError, KasaneError, ShapeError } from "../../src/util/errors.ts";
+import { FormulaError, InputError, KasaneError, ShapeError } from "../../src/util/errors.ts";
 import { floats, ints, run } from "./support.ts";
 
 function shapeOf(source: string, shapes: Readonly<Record<string, readonly number[]>>, extra: Partial<Binding> = {}): readonly number[] {
@@ -279,8 +279,8 @@ describe("errors", () => {
       "y[i < n] = i",
       {},
       { sizes: { n: 1e15 } },
-      ShapeError,
-      /must be an integer from 0 to 2147483647, got 1000000000000000$/,
+      InputError,
+      /^op: n must be an integer from -2147483647 to 2147483647, got 1000000000000000$/,
     ],
     [
       "a huge result",

@@ -247,9 +247,11 @@ describe("outside of a tensor", () => {
   it("a select does not read what it does not take", () => {
     expect(valuesOf("y[i < 5] = select(inside(x[i - 1]), x[i - 1], 9)", { x })).toEqual([9, -1, -2, -3, 9]);
   });
-  it("a huge index neither crashes nor wraps around", () => {
-    expect(valuesOf("y[i] = x[i + 4294967296]", { x }, { resultShape: [3] })).toEqual([0, 0, 0]);
-    expect(valuesOf("y[i] = x[i*1000000000000 + 1]", { x }, { resultShape: [3] })).toEqual([-2, 0, 0]);
+  it("a huge index neither crashes nor wraps around, and one that 32 bits do not hold is refused", () => {
+    expect(valuesOf("y[i] = x[i + 400000000]", { x }, { resultShape: [3] })).toEqual([0, 0, 0]);
+    expect(valuesOf("y[i] = x[i*10000000 + 1]", { x }, { resultShape: [3] })).toEqual([-2, 0, 0]);
+    expect(() => valuesOf("y[i] = x[i + 4294967296]", { x }, { resultShape: [3] })).toThrow(/an index must be an integer from/);
+    expect(() => valuesOf("y[i] = x[i*1000000000 + 1]", { x }, { resultShape: [3] })).toThrow(/the 1000000000 in an index .* in 32 bits/);
   });
 });
 

@@ -2,6 +2,7 @@
 
 import type { FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
 import type { Value } from "../../kernels/language.ts";
+import { requireSize } from "../../kernels/lowered.ts";
 import * as v from "../../kernels/values.ts";
 import type { Reach } from "./program.ts";
 import type { Piece, Span } from "./share.ts";
@@ -15,6 +16,7 @@ function inBlocks(
   writes: readonly Span[],
   write: (k: FunctionBuilder, from: Value, to: Value) => void,
 ): Piece {
+  requireSize(bytes, "a tensor");
   const slices = Math.max(1, Math.ceil(bytes / block));
   return {
     slices,

@@ -4,6 +4,7 @@ import { decodeBfloat16, encodeBfloat16 } from "../../formula/bfloat16.ts";
 import { sizeOfShape } from "../../formula/evaluate.ts";
 import type { Operand } from "../../formula/nest.ts";
 import { slack } from "../../kernels/language.ts";
+import { requireSize } from "../../kernels/lowered.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { HostArray } from "../backend.ts";
 import type { Heap } from "./target.ts";
@@ -22,8 +23,6 @@ export const reportsPlace = 1024;
 export const alignment = 64;
 export { slack };
 
-const mostPerBuffer = 2 ** 31;
-
 /** Hands out places in order; nothing is freed, since every run starts over. */
 export class Layout {
   #top = firstPlace;
@@ -38,11 +37,7 @@ export class Layout {
   /** Throws BackendError when it does not fit. */
   place(bytes: number, what: string): number {
     const { name, most, limit } = this.#limits;
-    if (bytes >= mostPerBuffer) {
-      throw new BackendError(`${name}: ${what} of "${this.#program}" is ${gibibytes(bytes)} GiB; one tensor may have up to 2 GiB`, {
-        hint: "use smaller batches, or split the tensor",
-      });
-    }
+    requireSize(bytes, `${name}: ${what} of "${this.#program}"`);
     const place = this.#top;
     this.#top = aligned(place + bytes + slack);
     if (this.#top > most) {
