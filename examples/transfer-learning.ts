@@ -49,14 +49,14 @@ const fromScratch = sequential(makeFeatures(), linear(32 * 7 * 7, 5));
 await train(fromScratch, few, 40, 0.002);
 
 const transferred = sequential(features, linear(32 * 7 * 7, 5));
-features.requiresGrad(false);
+features.freeze();
 await train(transferred, few, 40, 0.002);
 const lines = [
   await report("25 pictures, nothing known", fromScratch),
   await report("25 pictures, convolutions known and frozen", transferred),
 ];
 
-features.requiresGrad(true);
+features.unfreeze();
 await train(transferred, few, 20, 0.0002);
 lines.push(await report("then all of it fine-tuned", transferred));
 await saveText("transfer-learning", `${lines.join("\n")}\n`);

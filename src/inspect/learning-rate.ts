@@ -6,6 +6,7 @@ import { checkSamples } from "../train/check.ts";
 import { toTensor } from "../train/evaluate.ts";
 import type { FitOptions, Model, Samples } from "../train/index.ts";
 import { isUncounted } from "../train/loss.ts";
+import { inTraining, unsettle } from "../train/modes.ts";
 import { Pacer } from "../train/pause.ts";
 import { remember } from "../train/remember.ts";
 import { compileStep, eagerStep, failedStep } from "../train/step.ts";
@@ -79,7 +80,7 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
   const pacer = new Pacer();
   const restore = remember(model, optimizer);
   try {
-    model.train();
+    unsettle(model);
     const compiled = (options.compile ?? true) ? compileStep(model, options) : undefined;
     const tried: TriedRate[] = [];
     let [running, diverged, uncounted] = [0, false, 0];
@@ -92,7 +93,7 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
       optimizer.learningRate = rate;
       const random = randomState();
       const [x, y] = [toTensor(batch.x), toTensor(batch.y)];
-      const result = compiled === undefined ? eagerStep(model, options, x, y) : compiled(x, y);
+      const result = inTraining(model, () => (compiled === undefined ? eagerStep(model, options, x, y) : compiled(x, y)));
       if (isUncounted(result.account?.data)) {
         if (++uncounted > data.size)
           throw new InputError("findLearningRate: no sample counts in the loss", { hint: "look at ignoreIndex and weights" });

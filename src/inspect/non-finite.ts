@@ -46,7 +46,6 @@ export function firstNonFinite(recording: Recording): NonFinite | undefined {
 export function whereNotFinite({ model, optimizer, run }: FailedStep): NonFinite | undefined {
   const restore = remember(model, optimizer);
   try {
-    model.train();
     return firstNonFinite(record(run, model));
   } finally {
     restore();

@@ -6,6 +6,7 @@ import { valueOf } from "../tensor/tensor.ts";
 import { dependsOn } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import type { Layer, LayerMembers } from "./layer.ts";
+import type { LayerMode } from "./mode.ts";
 
 /** Numbers and words a layer was made with. */
 export type Settings = Readonly<Record<string, number | string | boolean | readonly number[]>>;
@@ -23,8 +24,10 @@ export interface LayerState {
   readonly parts: ReadonlyMap<string, Part>;
   readonly forward: (state: LayerState, ...inputs: never[]) => unknown;
   /** Only before the first call of a layer whose sizes that call decides: what it is from then on. */
-  readonly decide?: ((input: readonly number[], training: boolean) => LayerState) | undefined;
-  training: boolean;
+  readonly decide?: ((input: readonly number[], mode: LayerMode) => LayerState) | undefined;
+  readonly mode: LayerMode;
+  /** What the mode says. */
+  readonly training: boolean;
 }
 
 /** One finished call of a layer, or of a plain function among the steps of a sequential. */
@@ -115,7 +118,7 @@ function attempt<Result>(run: () => Result): Result {
 /** What a layer is once its input is there. */
 function decided(part: Part, state: LayerState, [x]: readonly unknown[]): LayerState {
   if (state.decide === undefined) return state;
-  const made = state.decide(valueOf(x as Tensor, state.kind).shape, state.training);
+  const made = state.decide(valueOf(x as Tensor, state.kind).shape, state.mode);
   states.set(part, made);
   return made;
 }

@@ -5,6 +5,7 @@ import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { callPart, isLayer, type LayerState, type Part, register, type Settings, stateOf } from "./call.ts";
+import { isTraining, type LayerMode, newMode } from "./mode.ts";
 import { describeLayer } from "./print.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
 import { type LoadOptions, loadState, type StateSource } from "./state-dict.ts";
@@ -27,12 +28,22 @@ export interface LayerMembers {
   namedBuffers(): Map<string, Tensor>;
   /** This layer ("") and all layers inside, by path, each once. */
   namedLayers(): Map<string, Layer>;
-  /** Sets the training mode here and in all layers inside. */
+  /** Sets the training mode here and in all layers inside; frozen ones stay in evaluation mode. */
   train(on?: boolean): this;
   /** The mode for using a trained layer: train(false). */
   eval(): this;
-  /** false freezes all parameters: no gradient is computed for them and optimizers skip them. */
+  /** false: no gradient is computed for the parameters and optimizers skip them; running statistics and dropout go on as the mode says (see freeze). */
   requiresGrad(on: boolean): this;
+  /**
+   * Keeps this layer and all inside as they are, whatever train() says, until unfreeze(): no gradients for their parameters, optimizers skip them, running
+   * statistics stay and are used, dropout is off.
+   * @example backbone.freeze(); await fit(sequential(backbone, linear(512, 5)), data, options); backbone.unfreeze();
+   */
+  freeze(): this;
+  /** Ends freeze(), here and inside: parameters that it froze require gradients again, and the mode is what train() and eval() said. */
+  unfreeze(): this;
+  /** Whether freeze() holds. */
+  readonly frozen: boolean;
   /** Forgets the gradients of all parameters. */
   zeroGrad(): void;
   /** Copies of all parameters and buffers by name. */
@@ -73,6 +84,7 @@ export interface LayerDefinition<Inputs extends readonly unknown[]> {
 export function makeLayer<Made extends LayerMembers, Inputs extends readonly unknown[] = readonly [Tensor]>(
   definition: LayerDefinition<Inputs>,
 ): Made {
+  const mode = newMode();
   const state: LayerState = {
     kind: definition.kind,
     settings: definition.settings ?? {},
@@ -81,7 +93,10 @@ export function makeLayer<Made extends LayerMembers, Inputs extends readonly unk
     parts: new Map(definition.parts ?? []),
     forward: definition.forward as unknown as LayerState["forward"],
     decide: definition.decide,
-    training: true,
+    mode,
+    get training() {
+      return isTraining(mode);
+    },
   };
   for (const name of [...state.parts.keys(), ...state.parameters.keys(), ...state.buffers.keys()]) checkName(definition.kind, name);
   const self = ((...inputs: readonly unknown[]) => callPart(self as unknown as Part, inputs)) as unknown as Made;
@@ -174,6 +189,18 @@ function membersOf(self: () => Layer): LayerMembers {
           if (!on) value.zeroGrad();
         }
       }),
+    freeze: () =>
+      chain(() => {
+        parameters();
+        for (const [, { mode, parameters: own }] of layersIn(state())) freeze(mode, [...own.values()]);
+      }),
+    unfreeze: () =>
+      chain(() => {
+        for (const [, { mode }] of layersIn(state())) unfreeze(mode);
+      }),
+    get frozen() {
+      return state().mode.frozen !== undefined;
+    },
     zeroGrad: () => {
       for (const value of parameters().values()) value.zeroGrad();
     },
@@ -211,7 +238,21 @@ function layersIn(root: LayerState): (readonly [path: string, state: LayerState,
 }
 
 function setTraining(root: LayerState, on: boolean): void {
-  for (const [, state] of layersIn(root)) state.training = on;
+  for (const [, { mode }] of layersIn(root)) Object.assign(mode, { chosen: on, forced: undefined });
+}
+
+function freeze(mode: LayerMode, parameters: readonly Tensor[]): void {
+  const moving = parameters.filter(({ requiresGrad }) => requiresGrad);
+  mode.frozen = [...(mode.frozen ?? []), ...moving];
+  for (const value of moving) {
+    valueOf(value).requiresGrad = false;
+    value.zeroGrad();
+  }
+}
+
+function unfreeze(mode: LayerMode): void {
+  for (const value of mode.frozen ?? []) valueOf(value).requiresGrad = true;
+  mode.frozen = undefined;
 }
 
 function present(values: Readonly<Record<string, Tensor | undefined>> = {}): Map<string, Tensor> {

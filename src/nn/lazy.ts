@@ -3,7 +3,7 @@
 import { forkRandom, withOwnRandom } from "../tensor/random.ts";
 import { outsideTrace } from "../tensor/trace.ts";
 import { InputError } from "../util/errors.ts";
-import { stateOf } from "./call.ts";
+import { type LayerState, stateOf } from "./call.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 
 /**
@@ -22,12 +22,13 @@ export function lazy<Built extends LayerMembers>(build: (shape: readonly number[
   const random = forkRandom();
   return makeLayer<Built>({
     kind: "lazy",
-    decide(input, training) {
+    decide(input, { chosen, forced }) {
       const made: unknown = outsideTrace(() => withOwnRandom(random, () => build(input)));
       const state = typeof made === "function" ? stateOf(made) : undefined;
       if (state === undefined || state.decide !== undefined)
         throw new InputError(`lazy: expected a layer with sizes for the first input of shape [${input.join(", ")}], got ${typeof made}`);
-      (made as LayerMembers).train(training);
+      for (const inner of (made as LayerMembers).namedLayers().values())
+        Object.assign((stateOf(inner) as LayerState).mode, { chosen, forced });
       return state;
     },
     forward() {

@@ -9,6 +9,7 @@ import { InputError } from "../util/errors.ts";
 import { type LayerCall, observeLayers, stateOf } from "./call.ts";
 import type { LayerMembers } from "./layer.ts";
 import { Ledger, type ReceptiveField } from "./ledger.ts";
+import { evaluating } from "./mode.ts";
 import { grouped, parameterTotal } from "./print.ts";
 
 /** One layer of a model. */
@@ -51,36 +52,30 @@ export interface Summary {
 export function summary(layer: LayerMembers, inputShape: readonly number[], options: { readonly dtype?: DType } = {}): Summary {
   const state = stateOf(layer);
   if (state === undefined) throw new InputError("summary: expected a layer", { hint: "put plain functions into sequential(…)" });
-  const modes = [...layer.namedLayers().values()].map((inner) => [inner, inner.training] as const);
   const counted = new Set<Tensor>();
   const rows: SummaryRow[] = [];
   const ledger = new Ledger();
   const input = zeros(inputShape, { dtype: options.dtype ?? "float32" });
-  layer.eval();
-  try {
-    const note = (call: LayerCall): void => {
-      if (!isTensor(call.output)) return;
-      const inner = call.layer && stateOf(call.layer);
-      const work = ledger.take(call.path === "" ? [] : call.path.split("."));
-      // A container that computes nothing itself says nothing that its parts do not.
-      if (inner !== undefined && inner.parts.size > 0 && inner.parameters.size === 0 && work.bytes === 0) return;
-      const fresh = [...(inner?.parameters.values() ?? [])].filter((value) => !counted.has(value));
-      for (const value of fresh) counted.add(value);
-      rows.push({
-        path: call.path,
-        kind: call.kind,
-        outputShape: call.output.shape,
-        parameters: fresh.reduce((sum, value) => sum + value.size, 0),
-        multiplyAdds: work.multiplyAdds,
-        activationBytes: work.bytes,
-        receptiveField: ledger.field(valueOf(call.output), valueOf(input)),
-      });
-    };
-    observing(ledger, () => observeLayers(note, () => noGrad(() => (layer as unknown as (x: unknown) => unknown)(input))));
-  } finally {
-    // Outer layers come first: train() also sets the inner ones, which then get their own mode back.
-    for (const [inner, on] of modes) inner.train(on);
-  }
+  const note = (call: LayerCall): void => {
+    if (!isTensor(call.output)) return;
+    const inner = call.layer && stateOf(call.layer);
+    const work = ledger.take(call.path === "" ? [] : call.path.split("."));
+    // A container that computes nothing itself says nothing that its parts do not.
+    if (inner !== undefined && inner.parts.size > 0 && inner.parameters.size === 0 && work.bytes === 0) return;
+    const fresh = [...(inner?.parameters.values() ?? [])].filter((value) => !counted.has(value));
+    for (const value of fresh) counted.add(value);
+    rows.push({
+      path: call.path,
+      kind: call.kind,
+      outputShape: call.output.shape,
+      parameters: fresh.reduce((sum, value) => sum + value.size, 0),
+      multiplyAdds: work.multiplyAdds,
+      activationBytes: work.bytes,
+      receptiveField: ledger.field(valueOf(call.output), valueOf(input)),
+    });
+  };
+  const run = layer as unknown as (x: unknown) => unknown;
+  evaluating(() => observing(ledger, () => observeLayers(note, () => noGrad(() => run(input)))));
   const made = {
     inputShape,
     rows,

@@ -8,9 +8,10 @@ import { InputError, ShapeError } from "../util/errors.ts";
 import { ConfusionMatrix } from "./confusion.ts";
 import { lossOf } from "./loss.ts";
 import type { Metric } from "./metrics.ts";
+import { inEvaluation, type Measured } from "./modes.ts";
 import { Pacer } from "./pause.ts";
 import { Scoreboard } from "./scoreboard.ts";
-import type { Loss, Model, Samples, Scores } from "./types.ts";
+import type { Loss, Samples, Scores } from "./types.ts";
 
 /** What to measure, and in which batches. */
 export interface EvaluateOptions<M extends readonly Metric[] = readonly Metric[]> {
@@ -30,9 +31,9 @@ export interface Evaluation<Name extends string = string> {
   readonly confusion?: ConfusionMatrix;
 }
 
-/** Loss and metrics over a whole data set. Afterwards the model is in evaluation mode. @throws the signal's reason when it aborts */
+/** Loss and metrics over a whole data set, computed in evaluation mode; the model's own mode stays. @throws the signal's reason when it aborts */
 export async function evaluate<const M extends readonly Metric[]>(
-  model: Pick<Model, "eval"> & ((x: Tensor) => Tensor),
+  model: Measured & ((x: Tensor) => Tensor),
   data: Dataset<Samples>,
   options: EvaluateOptions<M>,
 ): Promise<Evaluation<M[number]["name"]>> {
@@ -44,12 +45,12 @@ export async function evaluate<const M extends readonly Metric[]>(
   const confusion = options.confusion ? new ConfusionMatrix(data.classNames as readonly string[]) : undefined;
   const board = new Scoreboard<M[number]["name"]>(metrics);
   const pacer = new Pacer();
-  model.eval();
   for (const batch of new DataLoader(data, { batchSize })) {
     signal?.throwIfAborted();
     noGrad(() => {
       const target = toTensor(batch.y);
-      const prediction = model(toTensor(batch.x));
+      const x = toTensor(batch.x);
+      const prediction = inEvaluation(model, () => model(x));
       const found = lossOf(loss, prediction, target);
       board.add({ loss: found.loss.item(), account: found.account?.data }, prediction, target);
       confusion?.add(prediction, target);
@@ -60,11 +61,11 @@ export async function evaluate<const M extends readonly Metric[]>(
 }
 
 /**
- * The model's outputs for x [n, …], computed in batches: [n, …] of what the model gives per sample.
- * Afterwards the model is in evaluation mode.
+ * The model's outputs for x [n, …], computed in batches and in evaluation mode: [n, …] of what the model gives per sample. The model's own mode
+ * stays.
  */
 export async function predict(
-  model: Pick<Model, "eval"> & ((x: Tensor) => Tensor),
+  model: Measured & ((x: Tensor) => Tensor),
   x: NdArray | Tensor | Dataset<Fields & { readonly x: NdArray }>,
   options: { readonly batchSize?: number } = {},
 ): Promise<Tensor> {
@@ -75,12 +76,12 @@ export async function predict(
     throw new ShapeError(`predict: expected at least one sample, got shape [${inputs.shape.join(", ")}]`);
   const width = rest.reduce((product, extent) => product * extent, 1);
   const pacer = new Pacer();
-  model.eval();
   let all: Float32Array | Float64Array | undefined;
   let shape: readonly number[] = [];
   for (let start = 0; start < count; start += batchSize) {
     const end = Math.min(count, start + batchSize);
-    const part = noGrad(() => model(fromData(inputs.data.slice(start * width, end * width), [end - start, ...rest], dtypeOf(inputs))));
+    const batch = fromData(inputs.data.slice(start * width, end * width), [end - start, ...rest], dtypeOf(inputs));
+    const part = noGrad(() => inEvaluation(model, () => model(batch)));
     shape = part.shape.slice(1);
     const size = part.size / (end - start);
     all ??= part.dtype === "float64" ? new Float64Array(count * size) : new Float32Array(count * size);

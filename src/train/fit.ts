@@ -10,6 +10,7 @@ import { TrainingError } from "./errors.ts";
 import { evaluate, toTensor } from "./evaluate.ts";
 import { isUncounted } from "./loss.ts";
 import type { Metric } from "./metrics.ts";
+import { inTraining, settle, unsettle } from "./modes.ts";
 import { Pacer } from "./pause.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import { type CompiledTraining, compileStep, eagerStep, failedStep, type StepResult } from "./step.ts";
@@ -19,7 +20,8 @@ import type { EpochReport, FitOptions, FitResult, Model, Samples, StopReason, Tr
 const trainingStream = 2 ** 31;
 
 /**
- * Trains a model in place.
+ * Trains a model in place. Layers inside that are in evaluation mode, or frozen, stay so; a model that is so as a whole trains all the same. Afterwards the
+ * model computes in evaluation mode until train(), or the next training, which finds it in the mode of before.
  *
  * @example
  * const result = await fit(net, train, { loss: crossEntropy, optimizer: adam(net.parameters()), epochs: 5, metrics: [accuracy()], validation: 0.1 });
@@ -70,6 +72,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     this.#best = new BestKeeper(options.earlyStopping, this.#metrics, this.#validation !== undefined, resume);
     this.#board = new Scoreboard(this.#metrics, resume?.sums);
     if (options.compile ?? true) this.#compiled = compileStep(model, options);
+    unsettle(model);
     if (resume !== undefined) this.#restore(resume);
     else if (options.seed !== undefined) setRandomState({ seed: this.#seed, stream: trainingStream });
   }
@@ -119,7 +122,6 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       this.#board = new Scoreboard(this.#metrics);
       await this.#each("onEpochBegin", epoch);
     }
-    this.model.train();
     for (const batch of this.#loader.batches({ epoch: this.#epochs, skip: this.#batches })) {
       const interruption = this.#interruption();
       if (interruption !== undefined) return interruption;
@@ -169,7 +171,9 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     const [x, target] = [toTensor(batch.x), toTensor(batch.y)];
     const { learningRate } = this.optimizer;
     const run = (): StepResult =>
-      this.#compiled === undefined ? eagerStep(this.model, this.#options, x, target) : this.#compiledStep(x, target);
+      inTraining(this.model, () =>
+        this.#compiled === undefined ? eagerStep(this.model, this.#options, x, target) : this.#compiledStep(x, target),
+      );
     const { recorder } = this.#options;
     const random = randomState();
     const { loss, prediction, guard, account } =
@@ -248,7 +252,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       bestModel !== undefined &&
       (best?.epoch !== this.#epochs || this.#measured !== undefined);
     if (restoredBest) this.model.loadStateDict(bestModel as NonNullable<typeof bestModel>);
-    this.model.eval();
+    settle(this.model);
     return {
       history: this.history,
       reason,

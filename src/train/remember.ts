@@ -1,10 +1,10 @@
 // What a trial training changes, remembered and put back: weights, running statistics, gradients, the optimizer's state, random numbers, modes.
 
-import { stateOf } from "../nn/call.ts";
 import { parametersOf } from "../optim/optimizer.ts";
 import { randomState, setRandomState } from "../tensor/random.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { valueOf } from "../tensor/tensor.ts";
+import { modesOf } from "./modes.ts";
 import type { FitOptions, Model } from "./types.ts";
 
 /**
@@ -15,14 +15,14 @@ export function remember(model: Model, optimizer: FitOptions["optimizer"]): () =
   const tensors = new Set([...model.parameters(), ...model.namedBuffers().values(), ...parametersOf(optimizer)]);
   const numbers = [...tensors].map((tensor) => [tensor, tensor.detach().clone()] as const);
   const gradients = [...tensors].map((tensor) => [valueOf(tensor), valueOf(tensor).gradient] as const);
-  const modes = [...model.namedLayers().values()].map((inner) => [stateOf(inner), inner.training] as const);
+  const modes = modesOf(model).map((mode) => [mode, { ...mode }] as const);
   const [state, random] = [optimizer.stateDict(), randomState()];
   return () => {
     noGrad(() => {
       for (const [tensor, copy] of numbers) tensor.assign(copy);
     });
     for (const [value, gradient] of gradients) value.gradient = gradient;
-    for (const [layer, training] of modes) if (layer !== undefined) layer.training = training;
+    for (const [mode, { chosen, forced }] of modes) Object.assign(mode, { chosen, forced });
     optimizer.loadStateDict(state);
     setRandomState(random);
   };

@@ -5,6 +5,7 @@ import { autocast, type CompiledFunction, compile, concat, type Precision, type 
 import { withOwnRandom } from "../tensor/random.ts";
 import type { FailedStep } from "./errors.ts";
 import { type BatchLoss, lossOf, lossOfParts, type Part, whereCounted, wholesOf } from "./loss.ts";
+import { inTraining } from "./modes.ts";
 import type { FitOptions, Model } from "./types.ts";
 
 /** A loss with its account, where it has one, and the prediction. */
@@ -39,7 +40,11 @@ export function eagerStep(model: Model, options: StepOptions, x: Tensor, target:
 
 /** A step whose update did not happen, to be run again just as it was: random numbers go on from where they were. */
 export function failedStep(model: Model, options: StepOptions, [x, target]: readonly [Tensor, Tensor], random: RandomState): FailedStep {
-  return { model, optimizer: options.optimizer, run: () => withOwnRandom(random, () => guarded(model, options, x, target)) };
+  return {
+    model,
+    optimizer: options.optimizer,
+    run: () => withOwnRandom(random, () => inTraining(model, () => guarded(model, options, x, target))),
+  };
 }
 
 /** Gradients, clipped, and whether they may be used: not where no sample of the batch counts, either. */

@@ -89,8 +89,8 @@ export function unusedParameters(run: Observations): Finding[] {
       where: frozen[0] as string,
       what: `${frozen.length} parameter${frozen.length === 1 ? " is" : "s are"} frozen: ${frozen.slice(0, 4).join(", ")}`,
       evidence: { count: frozen.length, names: frozen.join(", ") },
-      why: "requiresGrad(false) was called for them: they keep their numbers",
-      advice: ["nothing, where that is meant (transfer learning); else requiresGrad(true) before the optimizer is made"],
+      why: "freeze() or requiresGrad(false) was called for them: they keep their numbers",
+      advice: ["nothing, where that is meant (transfer learning); else unfreeze() or requiresGrad(true) before the optimizer is made"],
     });
   return found;
 }
