@@ -30,6 +30,8 @@ export interface Backend {
   compile(program: Program): Executable;
   compileStep(graph: StepGraph): StepExecutable;
   makeCell(operand: Operand): Cell;
+  /** Lets worker threads go that are its own; whatever it still computes, it computes on the calling thread. */
+  endThreads?(): void;
 }
 
 /** Memory of the machine that keeps its numbers from run to run: a parameter, a moment, a running mean. */

@@ -4,6 +4,7 @@ import type { DType } from "../formula/nest.ts";
 import { environment } from "../util/environment.ts";
 import { BackendError } from "../util/errors.ts";
 import type { Backend } from "./backend.ts";
+import { wantThreads } from "./emitted/threads.ts";
 import { referenceBackend } from "./reference/reference.ts";
 import { features } from "./wasm/features.ts";
 import { createWasmBackend } from "./wasm/wasm.ts";
@@ -15,7 +16,7 @@ type BackendName = Backend["name"];
 const backends: Readonly<Record<BackendName, { readonly runsHere: () => boolean; readonly make: () => Backend }>> = {
   x64: { runsHere: () => typeof runnable() !== "string", make: () => createX64Backend() },
   wasm: { runsHere: () => features().simd, make: makeWasm },
-  reference: { runsHere: () => true, make: () => referenceBackend },
+  reference: { runsHere: () => true, make: makeReference },
 };
 
 const made = new Map<BackendName, Backend>();
@@ -31,6 +32,20 @@ export function setBackend(name: BackendName): void {
   current = makeBackend(name);
 }
 
+/**
+ * How many threads compute together from now on, in place of KASANE_THREADS and of one per processor: for pages, which have no environment, and
+ * for programs that leave processors to others. Compiled functions are compiled again when they are next called. Results are the same bits.
+ * @param count from 1 to 64
+ * @throws BackendError for another count
+ */
+export function setThreads(count: number): void {
+  wantThreads(count);
+  for (const backend of made.values()) backend.endThreads?.();
+  const isMade = current !== undefined && made.get(current.name) === current;
+  made.clear();
+  if (isMade) current = makeBackend(current!.name);
+}
+
 /** For tests: a backend made by hand. */
 export function useBackend(backend: Backend): void {
   current = backend;
@@ -41,7 +56,11 @@ export function useBackend(backend: Backend): void {
  * @throws BackendError when that one cannot run here
  */
 export function getBackend(): Backend {
-  current ??= makeBackend((environment("KASANE_BACKEND") || availableBackends()[0]) as BackendName);
+  if (current === undefined) {
+    const asked = environment("KASANE_BACKEND");
+    current = makeBackend((asked || availableBackends()[0]) as BackendName);
+    if (!asked && current.name === "reference") console.warn(`kasane: computes slowly, ${current.description}`);
+  }
   return current;
 }
 
@@ -69,7 +88,20 @@ function makeBackend(name: BackendName): Backend {
 function makeWasm(): Backend {
   const backend = createWasmBackend();
   const x64 = runnable();
-  return typeof x64 === "string" ? { ...backend, description: `${backend.description}; not x64: ${x64}` } : backend;
+  return typeof x64 === "string" ? describedAs(backend, () => `${backend.description}; not x64: ${x64}`) : backend;
+}
+
+/** Where it is all there is, the description says why. */
+function makeReference(): Backend {
+  const { simd, forbidden } = features();
+  if (simd) return referenceBackend;
+  const reason = forbidden ?? "this engine has no WebAssembly SIMD";
+  return describedAs(referenceBackend, () => `${referenceBackend.description}; not wasm: ${reason}`);
+}
+
+/** The description is asked for again and again: threads join while others compute. */
+function describedAs(backend: Backend, describe: () => string): Backend {
+  return Object.defineProperty({ ...backend }, "description", { get: describe, enumerable: true });
 }
 
 function names(): BackendName[] {

@@ -1,5 +1,6 @@
 // Whether ops are recorded, under which names, and from where they were called.
 
+import { framesOf, isOwnFile } from "../util/own-code.ts";
 import type { TapeNode, Value } from "./value.ts";
 
 let recording = true;
@@ -82,18 +83,10 @@ export function needsTape(inputs: readonly Value[]): boolean {
   return false;
 }
 
-/** The folder kasane's own code is in: frames from there are not the user's. */
-const OWN = new URL("..", import.meta.url).href;
-const OWN_PATH = OWN.startsWith("file://") ? decodeURIComponent(OWN.slice("file://".length)) : OWN;
-
-/** "train.ts:12:5": the first frame outside kasane, or undefined. */
+/** "/home/me/train.ts:12:5": the first frame outside kasane and other packages, or undefined. */
 export function callSite(stack: string | undefined): string | undefined {
-  for (const line of (stack ?? "").split("\n").slice(1)) {
-    if (line.includes(OWN) || line.includes(OWN_PATH) || line.includes("node:internal") || line.includes("node_modules")) continue;
-    const found = /((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^\s()]*:\d+:\d+)\)?$/.exec(line.trim());
-    if (found?.[1]) return found[1].replace("file://", "");
-  }
-  return undefined;
+  const found = framesOf(stack).find(({ file }) => !isOwnFile(file) && !/^node:|node_modules/.test(file));
+  return found && `${found.file.replace("file://", "")}:${found.position}`;
 }
 
 interface Site {

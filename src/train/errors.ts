@@ -24,6 +24,7 @@ export interface FailedStep {
 
 /** Training cannot go on; the model holds the weights from before the step that failed. */
 export class TrainingError extends KasaneError {
+  static override readonly name: string = "TrainingError";
   readonly place: TrainingPlace | undefined;
   /** The step that failed; whereNotFinite() of kasane/inspect finds the op in it where the number was born. */
   declare readonly step: FailedStep | undefined;

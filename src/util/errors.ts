@@ -11,6 +11,8 @@ export interface ErrorDetails {
 
 /** Base of every error thrown on purpose; anything else that escapes is a bug in kasane. */
 export class KasaneError extends Error {
+  // Written out in every class: minifiers shorten the names of classes themselves.
+  static override readonly name: string = "KasaneError";
   readonly hint: string | undefined;
   readonly where: string | undefined;
   readonly #message: string;
@@ -50,19 +52,31 @@ function captureDeepStack(error: Error, thrower: unknown): void {
 }
 
 /** A value, option or argument is not of the expected form. */
-export class InputError extends KasaneError {}
+export class InputError extends KasaneError {
+  static override readonly name: string = "InputError";
+}
 
 /** Shapes do not fit together. */
-export class ShapeError extends KasaneError {}
+export class ShapeError extends KasaneError {
+  static override readonly name: string = "ShapeError";
+}
 
 /** A formula cannot be parsed, typed or bound; the message shows the place with a caret. */
-export class FormulaError extends KasaneError {}
+export class FormulaError extends KasaneError {
+  static override readonly name: string = "FormulaError";
+}
 
 /** A file is missing, truncated, malformed or cannot be written. */
-export class FileError extends KasaneError {}
+export class FileError extends KasaneError {
+  static override readonly name: string = "FileError";
+}
 
 /** A backend cannot do what was asked (missing capability, out of memory). */
-export class BackendError extends KasaneError {}
+export class BackendError extends KasaneError {
+  static override readonly name: string = "BackendError";
+}
 
 /** Wrong use of the command line (exit code 2). */
-export class UsageError extends KasaneError {}
+export class UsageError extends KasaneError {
+  static override readonly name: string = "UsageError";
+}

@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ensureBuilt } from "../../scripts/lib/build.mjs";
 import { root } from "../../scripts/lib/paths.mjs";
-import type { StaticServer } from "./server.ts";
+import type { ServerOptions, StaticServer } from "./server.ts";
 import { serve } from "./server.ts";
 
 /** The library as a page sees it; a test casts to what it uses. */
@@ -23,6 +23,8 @@ export interface BrowserPage {
   ): Promise<Result>;
   /** What the page complained about so far: uncaught errors, and console messages of level error. */
   readonly complaints: readonly string[];
+  /** What it warned of. */
+  readonly warnings: readonly string[];
 }
 
 const executablePath = process.env.KASANE_CHROMIUM ?? "/usr/bin/chromium";
@@ -41,9 +43,9 @@ const flags = [
 /**
  * `describe` for tests that need a browser. Without Chromium they are skipped with a warning; under CI=true they fail.
  * @param define gets a function that returns the page; call it inside a test
- * @param isolated whether the page is cross-origin isolated, and so may share memory with workers
+ * @param options of the server: by default the page is cross-origin isolated, and its policy allows WebAssembly and nothing more
  */
-export function describeInBrowser(title: string, define: (page: () => BrowserPage) => void, isolated = true): void {
+export function describeInBrowser(title: string, define: (page: () => BrowserPage) => void, options: ServerOptions = {}): void {
   if (!existsSync(executablePath)) {
     const reason = `There is no Chromium at ${executablePath}; install it (Debian: apt-get install chromium) or set KASANE_CHROMIUM.`;
     if (process.env.CI === "true") {
@@ -57,7 +59,7 @@ export function describeInBrowser(title: string, define: (page: () => BrowserPag
   describe(title, () => {
     let opened: OpenPage | undefined;
     beforeAll(async () => {
-      opened = await openPage(isolated);
+      opened = await openPage(options);
     });
     afterAll(() => opened?.close());
     define(() => opened as OpenPage);
@@ -68,30 +70,31 @@ interface OpenPage extends BrowserPage {
   close(): Promise<void>;
 }
 
-async function openPage(isolated: boolean): Promise<OpenPage> {
+async function openPage(options: ServerOptions): Promise<OpenPage> {
   await ensureBuilt(root, "library");
-  const server = await serve({ dist: join(root, "dist"), workers: join(root, "test", "browser", "workers") }, isolated);
+  const server = await serve({ dist: join(root, "dist"), workers: join(root, "test", "browser", "workers") }, options);
   let browser: Browser | undefined;
   try {
     browser = await chromium.launch({ executablePath, headless: true, args: flags });
     const page = await browser.newPage();
-    const complaints = listen(page);
+    const heard = listen(page);
     await page.goto(server.origin);
-    return { complaints, run: (work, ...args) => evaluate(page, work, args), close: () => close(server, browser) };
+    return { ...heard, run: (work, ...args) => evaluate(page, work, args), close: () => close(server, browser) };
   } catch (error) {
     await close(server, browser);
     throw error;
   }
 }
 
-function listen(page: Page): string[] {
-  const complaints: string[] = [];
+function listen(page: Page): Pick<BrowserPage, "complaints" | "warnings"> {
+  const [complaints, warnings]: [string[], string[]] = [[], []];
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => {
+    if (message.type() === "warning") warnings.push(message.text());
     // The browser asks for an icon by itself.
     if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico")) complaints.push(message.text());
   });
-  return complaints;
+  return { complaints, warnings };
 }
 
 // Sent as text, because the test runner rewrites every `import(…)` in a function it has loaded.

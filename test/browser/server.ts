@@ -23,19 +23,25 @@ const isolation: Record<string, string> = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
-// The first lets WebAssembly compile and forbids eval and inline scripts: the library must need nothing more.
-const always: Record<string, string> = {
-  "Content-Security-Policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:",
-  "Cache-Control": "no-store",
-};
+/** Lets WebAssembly compile and forbids eval and inline scripts: the library must need nothing more. */
+export const usualPolicy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
+
+export interface ServerOptions {
+  /** Whether pages may share memory with their workers. */
+  readonly isolated?: boolean;
+  /** The content security policy of pages and scripts. */
+  readonly policy?: string;
+}
 
 /**
  * Serves folders, each under its own first path segment, and an empty page at "/".
  * @param folders for example `{ dist: "/home/me/kasane/dist" }` serves that folder at /dist/
- * @param isolated whether pages may share memory with their workers
  */
-export async function serve(folders: Record<string, string>, isolated = true): Promise<StaticServer> {
-  const headers = isolated ? { ...always, ...isolation } : always;
+export async function serve(
+  folders: Record<string, string>,
+  { isolated = true, policy = usualPolicy }: ServerOptions = {},
+): Promise<StaticServer> {
+  const headers = { "Content-Security-Policy": policy, "Cache-Control": "no-store", ...(isolated ? isolation : {}) };
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
     const page = path === "/" ? "<!doctype html><title>kasane</title>" : await readInside(folders, path);

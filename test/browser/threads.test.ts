@@ -41,5 +41,5 @@ describeInBrowser(
       expect(page().complaints).toEqual([]);
     });
   },
-  false,
+  { isolated: false },
 );

@@ -67,5 +67,5 @@ describeInBrowser(
       if (shared !== undefined) expect(seen.losses).toEqual(shared);
     });
   },
-  false,
+  { isolated: false },
 );

@@ -18,16 +18,19 @@ export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>)
     name: target.name,
     key: `${target.name} ${++made}`,
     threads: target.team.threads,
-    description: target.description,
+    get description() {
+      return target.describe();
+    },
     dtypes: new Set(["float32", "bfloat16", "int32", "uint8", "bool"]),
     compile: (program) => programs.executable(program),
     compileStep: (graph) => steps.executable(graph),
     makeCell: (operand) => steps.makeCell(operand),
+    endThreads: () => target.endThreads?.(),
   };
 }
 
 /** The same machine; convolutions are summed as they are defined. */
 function withoutWinograd<Memory extends Heap>(target: Target<Memory>): Target<Memory> {
-  const description = `${target.description}, convolutions as they are defined (KASANE_WINOGRAD=0)`;
-  return { ...target, description, machine: { ...target.machine, winograd: false } };
+  const describe = (): string => `${target.describe()}, convolutions as they are defined (KASANE_WINOGRAD=0)`;
+  return { ...target, describe, machine: { ...target.machine, winograd: false } };
 }

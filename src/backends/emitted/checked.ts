@@ -9,7 +9,7 @@ export function checkedTarget<Memory extends Heap>(target: Target<Memory>): Targ
   const { machine } = target;
   return {
     ...target,
-    description: `${target.description}, every access checked (KASANE_CHECK)`,
+    describe: () => `${target.describe()}, every access checked (KASANE_CHECK)`,
     load(module, heap) {
       const checked = checkAccesses(module, machine, target.pointer(heap, reportsPlace));
       const code = target.load(checked.module, heap);

@@ -27,13 +27,15 @@ export interface LoadedCode {
 
 export interface Target<Memory extends Heap> {
   readonly name: "wasm" | "x64";
-  /** One sentence: what was chosen and why. */
-  readonly description: string;
+  /** One sentence: what was chosen and why, and how many threads there are by now. */
+  describe(): string;
   readonly machine: Machine;
   readonly team: Team;
   /** Whether slices are run in calls of `slicesPerCall` (so that V8 can replace slow code), or all in one. */
   readonly manyCalls: boolean;
   makeHeap(): Memory;
+  /** Ends the threads that belong to its heaps, where they do. */
+  endThreads?(): void;
   limits(heap: Memory): MemoryLimits;
   /** The address of a place, fixed in the code. */
   pointer(heap: Memory, place: number): Value;

@@ -1,4 +1,4 @@
-// How many threads a backend may use: KASANE_THREADS, else as many as the machine has processors for this process.
+// How many threads a backend may use: setThreads(), else KASANE_THREADS, else as many as the machine has processors for this process.
 import { environment } from "../../util/environment.ts";
 import { BackendError } from "../../util/errors.ts";
 
@@ -18,13 +18,23 @@ export function teamOf(threads: number): Team {
   return { threads, leastPiece: 60_000, leastProgram: 250_000 };
 }
 
+let set: number | undefined;
+
+/** For backends made from now on. @throws BackendError for what is no number of threads */
+export function wantThreads(count: number): void {
+  if (!isCount(count)) throw new BackendError(`setThreads: expected a whole number from 1 to ${most}, got ${String(count)}`);
+  set = count;
+}
+
+const isCount = (count: unknown): boolean => Number.isInteger(count) && (count as number) >= 1 && (count as number) <= most;
+
 /** @throws BackendError when KASANE_THREADS is no number of threads */
 export function wantedThreads(): number {
+  if (set !== undefined) return set;
   const asked = environment("KASANE_THREADS");
   if (asked === undefined || asked === "") return Math.min(most, processors());
   const count = Number(asked);
-  if (!Number.isInteger(count) || count < 1 || count > most)
-    throw new BackendError(`KASANE_THREADS is a whole number from 1 to ${most}, got "${asked}"`);
+  if (!isCount(count)) throw new BackendError(`KASANE_THREADS is a whole number from 1 to ${most}, got "${asked}"`);
   return count;
 }
 

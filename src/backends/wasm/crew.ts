@@ -1,5 +1,6 @@
 // Worker threads that run WebAssembly on one shared memory with the main thread: Node's, or a page's Web Workers.
-import { mailbox, type Work, work } from "./worker.ts";
+import { noWorkers, startWorker } from "./start-worker.ts";
+import { mailbox } from "./worker.ts";
 
 /** A program as workers get it. */
 export interface CrewModule {
@@ -19,17 +20,35 @@ export class Crew {
   readonly #mail = new WebAssembly.Memory({ initial: 1, maximum: mostMail, shared: true });
   readonly #words = new Int32Array(this.#mail.buffer);
   readonly #count: number;
+  #obstacle: string | undefined;
 
   /** Starts workers; they join when they are ready. */
   constructor(memory: WebAssembly.Memory, count: number) {
-    let started = 0;
-    while (started < count && start({ memory, mail: this.#mail, number: started, places: mailbox })) started++;
-    this.#count = started;
+    this.#count = count;
+    for (let number = 0; number < count; number++)
+      startWorker({ memory, mail: this.#mail, number, places: mailbox }, (reason) => {
+        this.#obstacle ??= reason;
+        warnOnce(reason);
+      });
   }
 
-  /** Calls main(argument) here and on every worker that has time and the module; returns when none is in it any more. */
-  run(module: CrewModule, main: (argument: number) => void, argument: number): void {
+  /** How many workers are there by now. */
+  get joined(): number {
+    return Atomics.load(this.#words, mailbox.joined);
+  }
+
+  /** Why some never join. */
+  get obstacle(): string | undefined {
+    return this.#obstacle;
+  }
+
+  /**
+   * Calls main(argument) here and on every worker that has time and the module; returns when none is in it any more.
+   * @param most of the workers; the others sleep
+   */
+  run(module: CrewModule, main: (argument: number) => void, argument: number, most: number): void {
     const words = this.#words;
+    if (words[mailbox.employed] !== most) this.#employ(most);
     words[mailbox.module] = module.id;
     words[mailbox.argument] = argument;
     words[mailbox.posted] = !module.wasPosted || this.#isWanted(module.id) ? this.#post(module.binary) : 0;
@@ -48,8 +67,14 @@ export class Crew {
   /** The workers leave. */
   end(): void {
     Atomics.store(this.#words, mailbox.ended, 1);
+    this.#employ(this.#count);
     Atomics.add(this.#words, mailbox.generation, 1);
     Atomics.notify(this.#words, mailbox.generation);
+  }
+
+  #employ(most: number): void {
+    Atomics.store(this.#words, mailbox.employed, most);
+    Atomics.notify(this.#words, mailbox.employed);
   }
 
   #isWanted(id: number): boolean {
@@ -80,6 +105,13 @@ export class Crew {
   }
 }
 
+let hasWarned = false;
+
+function warnOnce(reason: string): void {
+  if (!hasWarned) console.warn(`kasane: ${reason}; fewer threads compute`);
+  hasWarned = true;
+}
+
 let blocks: boolean | undefined;
 
 /** Whether this thread may sleep: a page's main thread may not. */
@@ -99,41 +131,10 @@ export function mayBlock(): boolean {
 export function noSharing(): string | undefined {
   if (typeof SharedArrayBuffer === "undefined")
     return "the page is not cross-origin isolated (it needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)";
-  if (nodeWorkers() === undefined && typeof Worker === "undefined") return "there are no worker threads here";
   try {
     new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
-    return undefined;
+    return noWorkers();
   } catch {
     return "this engine has no shared WebAssembly memory";
-  }
-}
-
-interface NodeWorkers {
-  readonly Worker: new (source: string, options: object) => { unref(): void; on(event: "error", listen: (error: Error) => void): void };
-}
-
-function nodeWorkers(): NodeWorkers | undefined {
-  const { process } = globalThis as { process?: { getBuiltinModule?(name: "node:worker_threads"): NodeWorkers } };
-  return process?.getBuiltinModule?.("node:worker_threads");
-}
-
-/** @returns false where none can be started: the others do its part */
-function start(given: Work): boolean {
-  try {
-    const node = nodeWorkers();
-    if (node !== undefined) {
-      const source = `(${String(work)})(require("node:worker_threads").workerData)`;
-      const worker = new node.Worker(source, { eval: true, workerData: given, execArgv: [], name: `kasane ${given.number}` });
-      // A process that only waits for its helpers is done; one that cannot start them does without.
-      worker.on("error", () => {});
-      worker.unref();
-      return true;
-    }
-    const worker = new Worker(new URL("./page-worker.js", import.meta.url), { type: "module", name: `kasane ${given.number}` });
-    worker.addEventListener("error", (event) => event.preventDefault());
-    worker.postMessage(given);
-    return true;
-  } catch {
-    return false;
   }
 }

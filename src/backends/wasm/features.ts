@@ -11,6 +11,8 @@ export interface Features {
   readonly relaxedFma: boolean;
   /** True when relaxed multiply-add rounds once here. */
   readonly fused: boolean;
+  /** Why nothing may run although the engine could. */
+  readonly forbidden?: string;
 }
 
 let probed: Features | undefined;
@@ -20,8 +22,10 @@ export function features(): Features {
   return probed;
 }
 
-/** The machine that kernels for this engine are written for. Throws BackendError without WebAssembly SIMD. */
+/** The machine that kernels for this engine are written for. Throws BackendError without WebAssembly SIMD, and where a page may not use it. */
 export function wasmMachine(found: Features = features()): Machine {
+  if (found.forbidden !== undefined)
+    throw new BackendError(found.forbidden, { hint: "change the policy, or setBackend('reference'), which is many times slower" });
   if (!found.simd) {
     throw new BackendError("the wasm backend needs WebAssembly SIMD, which this engine does not have", {
       hint: "use Node 20 or later or a browser from 2023 or later, or setBackend('reference')",
@@ -41,7 +45,16 @@ function probe(): Features {
   const none: Features = { simd: false, relaxedFma: false, fused: false };
   if (typeof WebAssembly === "undefined") return none;
   const kernel = probeKernel();
-  if (!WebAssembly.validate(encodeModule(kernel, { relaxedFma: false }))) return none;
+  const plain = encodeModule(kernel, { relaxedFma: false });
+  if (!WebAssembly.validate(plain)) return none;
+  try {
+    new WebAssembly.Module(plain);
+  } catch {
+    return {
+      ...none,
+      forbidden: "the content security policy of this page forbids WebAssembly; its directive script-src must list 'wasm-unsafe-eval'",
+    };
+  }
   const relaxed = encodeModule(kernel, { relaxedFma: true });
   if (!WebAssembly.validate(relaxed)) enableRelaxedSimd();
   if (!WebAssembly.validate(relaxed)) return { ...none, simd: true };

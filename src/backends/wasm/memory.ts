@@ -15,7 +15,7 @@ export class LinearMemory implements Heap {
   i32: Int32Array;
   u8: Uint8Array;
 
-  readonly #workers: number;
+  #workers: number;
   #crew: Crew | undefined;
 
   /** @param workers with which it may be shared */
@@ -33,7 +33,14 @@ export class LinearMemory implements Heap {
     return this.#crew;
   }
 
+  /** The workers, if they were asked for. */
+  get startedCrew(): Crew | undefined {
+    return this.#crew;
+  }
+
+  /** The workers leave, and no others come. */
   release(): void {
+    this.#workers = 0;
     this.#crew?.end();
   }
 

@@ -11,6 +11,7 @@ import type { EmitOptions } from "./emit.ts";
 import { features, wasmMachine } from "./features.ts";
 import { LinearMemory, wasmLimits } from "./memory.ts";
 import { compileBinary, encodeModule } from "./module.ts";
+import { Pace } from "./pace.ts";
 import { chooseTile } from "./tile.ts";
 
 const multiply = {
@@ -36,14 +37,26 @@ export function wasmTarget(wanted: Team): Target<LinearMemory> {
   const relaxedFma = machine.fma !== "separate" && features().relaxedFma;
   const isShared = team.threads > 1;
   const options: EmitOptions = { relaxedFma, ...(isShared ? { shared: { mayBlock: mayBlock() } } : {}) };
+  const heaps: LinearMemory[] = [];
+  const pace = new Pace(team.threads);
+  const threads = (): string =>
+    obstacle === undefined ? threadsThere(team.threads, heaps, pace.threads) : `${threadsInWords(1)}: ${obstacle}`;
   let modules = 0;
   return {
     name: "wasm",
-    description: `wasm: emitted WebAssembly SIMD, ${machine.lanes} lanes, ${multiply[machine.fma]}, tile ${rows}×${vectors * machine.lanes}, ${threadsInWords(team.threads)}${obstacle === undefined ? "" : `: ${obstacle}`}`,
+    describe: () =>
+      `wasm: emitted WebAssembly SIMD, ${machine.lanes} lanes, ${multiply[machine.fma]}, tile ${rows}×${vectors * machine.lanes}, ${threads()}`,
     machine,
     team,
     manyCalls: true,
-    makeHeap: () => new LinearMemory(team.threads - 1),
+    makeHeap() {
+      const heap = new LinearMemory(team.threads - 1);
+      heaps.push(heap);
+      return heap;
+    },
+    endThreads() {
+      for (const heap of heaps) heap.release();
+    },
     limits: () => wasmLimits,
     pointer: (_, place) => address(place),
     // A function may have 1000 parameters and a step more cells: the addresses lie in a table.
@@ -72,7 +85,7 @@ export function wasmTarget(wanted: Team): Target<LinearMemory> {
       const forCrew = { id: ++modules, binary, wasPosted: false };
       return {
         call: (argumentsAt) => main(argumentsAt | 0),
-        callShared: (argumentsAt) => heap.crew.run(forCrew, main, argumentsAt | 0),
+        callShared: (argumentsAt) => pace.run(forCrew, (threads) => heap.crew.run(forCrew, main, argumentsAt | 0, threads - 1)),
         release: () => {},
       };
     },
@@ -82,3 +95,14 @@ export function wasmTarget(wanted: Team): Target<LinearMemory> {
 
 /** Addresses above 2 GiB are negative as i32. */
 const address = (place: number): Value => v.constant("pointer", place | 0);
+
+/** Those that compute: before the first shared program, as many as are wanted; then, those that came and are of use. */
+function threadsThere(wanted: number, heaps: readonly LinearMemory[], useful: number): string {
+  const crews = heaps.flatMap(({ startedCrew }) => startedCrew ?? []);
+  const came = crews.length === 0 ? wanted : 1 + Math.max(...crews.map(({ joined }) => joined));
+  const there = Math.min(came, useful);
+  if (there === wanted) return threadsInWords(wanted);
+  const obstacle = crews.find((crew) => crew.obstacle !== undefined)?.obstacle;
+  const reason = useful < came ? ": more were slower here" : obstacle === undefined ? " so far" : `: ${obstacle}`;
+  return `${threadsInWords(there)} of ${wanted}${reason}`;
+}

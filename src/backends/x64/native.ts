@@ -1,5 +1,7 @@
 // The operating system through koffi (an optional package): memory pages, and calls of emitted code. Loaded when first asked for.
 
+import { ownFile } from "../../util/own-code.ts";
+
 /** Koffi's binary for Linux on x86-64 by itself: the package `koffi` around it has an install script and binaries for other systems. */
 const binary = "@koromix/koffi-linux-x64";
 
@@ -74,7 +76,7 @@ function load(): Native | string {
 function find(host: Host): Koffi {
   const { createRequire } = host.getBuiltinModule!("node:module");
   try {
-    return createRequire(import.meta.url)(binary) as Koffi;
+    return createRequire(ownFile()!)(binary) as Koffi;
   } catch (cause) {
     try {
       return createRequire(`${host.cwd!()}/`)(binary) as Koffi;

@@ -24,7 +24,8 @@ export function x64Target(name: MachineName | undefined, team: Team): Target<Hea
   const { lanes, tile } = machine;
   return {
     name: "x64",
-    description: `x64: emitted ${lanes === 16 ? "AVX-512" : "AVX2 and FMA"} machine code, ${lanes} lanes, tile ${tile.rows}×${tile.vectors * lanes}, ${threadsInWords(team.threads)}`,
+    describe: () =>
+      `x64: emitted ${lanes === 16 ? "AVX-512" : "AVX2 and FMA"} machine code, ${lanes} lanes, tile ${tile.rows}×${tile.vectors * lanes}, ${threadsInWords(team.threads)}`,
     machine,
     team,
     manyCalls: false,

@@ -1,0 +1,86 @@
+// How many of the threads compute together: fewer where more are slower, found by trying. Engines report processors that a page does not get.
+
+/** Shared runs of a program, timed in turns with the present number of threads and with another one. */
+interface Trial {
+  readonly code: object;
+  readonly threads: number;
+  /** Milliseconds with the present number, and with the other. */
+  readonly times: readonly [number[], number[]];
+  runs: number;
+}
+
+/** Runs with one number before the other's turn. */
+const block = 10;
+/** Of a block, runs that only wake threads or put them to sleep. */
+const settling = 3;
+const blocks = 4;
+/** Runs before the first trial: threads come up and engines compile meanwhile. */
+const firstTrial = 50;
+/** Between trials, so many times longer each time: a trial with too few threads costs what they lack. */
+const patience = 4;
+const longest = 50_000;
+/** Fewer threads must be this much faster to be kept, more need only be faster at all. */
+const gain = { fewer: 0.8, more: 0.97 };
+
+export class Pace {
+  readonly #most: number;
+  readonly #now: () => number;
+  #threads: number;
+  #trial: Trial | undefined;
+  #triesFewer = true;
+  #interval = firstTrial;
+  #untilTrial = firstTrial;
+
+  /** @param now milliseconds */
+  constructor(most: number, now: () => number = () => performance.now()) {
+    this.#most = most;
+    this.#threads = most;
+    this.#now = now;
+  }
+
+  /** How many compute at present, outside trials. */
+  get threads(): number {
+    return this.#threads;
+  }
+
+  /** Runs a shared program with as many threads as it is told. */
+  run(code: object, work: (threads: number) => void): void {
+    const trial = this.#trialOf(code);
+    if (trial === undefined) {
+      work(this.#threads);
+      return;
+    }
+    const turn = Math.floor(trial.runs / block) % 2;
+    const start = this.#now();
+    work(turn === 0 ? this.#threads : trial.threads);
+    if (trial.runs % block >= settling) trial.times[turn as 0 | 1].push(this.#now() - start);
+    if (++trial.runs === block * blocks) this.#decide(trial);
+  }
+
+  /** The trial that this run is part of. A program that does not run again is given up after a while. */
+  #trialOf(code: object): Trial | undefined {
+    if (this.#trial?.code === code) return this.#trial;
+    if (--this.#untilTrial > 0 || this.#most === 1) return undefined;
+    const fewer = Math.ceil(this.#threads / 2);
+    const more = Math.min(this.#most, 2 * this.#threads);
+    const threads = (this.#triesFewer && fewer < this.#threads) || more === this.#threads ? fewer : more;
+    this.#trial = { code, threads, times: [[], []], runs: 0 };
+    this.#untilTrial = this.#interval;
+    return this.#trial;
+  }
+
+  #decide({ threads, times: [present, other] }: Trial): void {
+    const isFewer = threads < this.#threads;
+    const isBetter = median(other) < median(present) * gain[isFewer ? "fewer" : "more"];
+    this.#trial = undefined;
+    // What helped is tried again at once, further on; else the other direction has its turn.
+    this.#triesFewer = isBetter ? isFewer : !isFewer;
+    this.#interval = isBetter ? firstTrial : Math.min(longest, this.#interval * patience);
+    this.#untilTrial = this.#interval;
+    if (isBetter) this.#threads = threads;
+  }
+}
+
+function median(times: number[]): number {
+  return times.sort((a, b) => a - b)[times.length >> 1]!;
+}
