@@ -6,9 +6,9 @@ import { numericColumns, parseCsv, readIdxFile, Standardizer } from "../data/ind
 import { readBytes } from "../io/node.ts";
 import type { Layer } from "../nn/index.ts";
 import { softmax } from "../tensor/index.ts";
-import { predict as compute } from "../train/index.ts";
+import { predict as compute, predictedClasses } from "../train/index.ts";
 import { RunFolder } from "../train/node.ts";
-import { FileError, UsageError } from "../util/errors.ts";
+import { FileError, InputError, UsageError } from "../util/errors.ts";
 import type { RunConfig } from "./config.ts";
 import { readConfig } from "./config.ts";
 import { imageLines } from "./image.ts";
@@ -69,10 +69,15 @@ export async function predict(terminal: Terminal, name: string, file: string | u
 
 async function classify({ classNames = [] }: RunConfig, model: Layer, { x, actual, names }: Inputs): Promise<Prediction[]> {
   const probabilities = softmax(await compute(model, x));
+  const found = predictedClasses(probabilities);
   const [, classes = 0] = probabilities.shape;
   return names.map((input, n) => {
     const row = probabilities.data.slice(n * classes, (n + 1) * classes);
-    const best = row.indexOf(Math.max(...row));
+    const best = found[n] as number;
+    if (best < 0)
+      throw new InputError(`the model gives no number for ${input}: its largest output is NaN`, {
+        hint: "look for values in the input that are not finite; kasane doctor RUN looks for weights that are not",
+      });
     return {
       input,
       class: classNames[best] as string,

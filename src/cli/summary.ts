@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { summary } from "../nn/index.ts";
 import { RunFolder } from "../train/node.ts";
+import { bestOf } from "../util/rank.ts";
 import { readConfig } from "./config.ts";
 import { buildModel, describeModel, readArchitecture } from "./models.ts";
 import { lossText } from "./progress.ts";
@@ -25,13 +26,7 @@ export async function summarize(terminal: Terminal, name: string): Promise<numbe
   const measure = config.task === "classification" ? "accuracy" : "meanAbsoluteError";
   const show = (value: number | undefined): string =>
     value === undefined ? "–" : config.task === "classification" ? percent(value) : value.toPrecision(4);
-  const best = history.reduce<(typeof history)[number] | undefined>(
-    (found, report) =>
-      found === undefined || (report.validation?.loss ?? Number.POSITIVE_INFINITY) < (found.validation?.loss ?? Number.POSITIVE_INFINITY)
-        ? report
-        : found,
-    undefined,
-  );
+  const best = bestOf(history, ({ validation }) => validation?.loss ?? Number.NaN, "smaller");
   terminal.print(colors.bold(`${name}: ${config.data.kind}, ${describeModel(architecture)}`));
   for (const line of wrap(
     `${config.optimizer}, learning rate ${config.learningRate} (${config.schedule}), batches of ${config.batchSize},${config.loss === undefined ? "" : ` ${config.loss},`} seed ${config.seed}; ${grouped(config.samples.train)} samples to train, ${grouped(config.samples.validation)} held out`,

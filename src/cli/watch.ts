@@ -3,6 +3,7 @@
 import { diagnose, type Finding, Recorder, type RecorderEvent } from "../inspect/index.ts";
 import type { Layer } from "../nn/index.ts";
 import type { Callback, EpochReport } from "../train/index.ts";
+import { ranking } from "../util/rank.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./terminal.ts";
 
@@ -43,7 +44,7 @@ export function gradientStrip(events: readonly RecorderEvent[]): string {
   const order = [...new Set(events.flatMap((event) => (event.event === "forward" ? [event.path] : [])))];
   const place = (name: string): number => order.indexOf(name.split(".").slice(0, -1).join("."));
   const rows = [...sizes]
-    .map(([name, values]) => ({ name, size: values.sort((a, b) => a - b)[values.length >> 1] as number }))
+    .map(([name, values]) => ({ name, size: values.sort(ranking("smaller"))[values.length >> 1] as number }))
     .sort((a, b) => place(a.name) - place(b.name));
   const logs = rows.map(({ size }) => Math.log10(size)).filter(Number.isFinite);
   const [low, high] = [Math.min(...logs), Math.max(...logs)];

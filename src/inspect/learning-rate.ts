@@ -11,6 +11,7 @@ import { Pacer } from "../train/pause.ts";
 import { remember } from "../train/remember.ts";
 import { compileStep, eagerStep, failedStep } from "../train/step.ts";
 import { InputError } from "../util/errors.ts";
+import { bestOf, ranking } from "../util/rank.ts";
 import { short } from "./chart.ts";
 import { type NonFinite, whereNotFinite } from "./non-finite.ts";
 
@@ -125,7 +126,7 @@ function hasDiverged(tried: readonly TriedRate[], burnIn: number, smoothing: num
 /** How far chance takes a smoothed loss: some deviations of the mean that smoothing is, by how much neighbouring losses differ (their second differences, so that a trend does not count). */
 function chance(tried: readonly TriedRate[], smoothing: number): number {
   const bends = tried.slice(2).map(({ loss }, n) => Math.abs((tried[n]?.loss ?? 0) - 2 * (tried[n + 1]?.loss ?? 0) + loss));
-  const middle = bends.sort((a, b) => a - b)[bends.length >> 1] ?? 0;
+  const middle = bends.sort(ranking("smaller"))[bends.length >> 1] ?? 0;
   // A normal variable's deviation is 1.48 times the middle of its distances from its mean; a second difference has six times its variance.
   const deviation = (1.4826 * middle) / Math.sqrt(6);
   return CHANCE * deviation * Math.sqrt((1 - smoothing) / (1 + smoothing));
@@ -143,7 +144,8 @@ interface Sweep {
 export function judge(tried: readonly TriedRate[], { diverged, burnIn, smoothing }: Sweep): LearningRateRange {
   const usable = tried.slice(Math.min(burnIn, tried.length - 1)).filter(({ smoothed }) => Number.isFinite(smoothed));
   const none = (reason: string): LearningRateRange => ({ tried, range: undefined, diverged, reason });
-  if (usable.length === 0) {
+  const lowest = bestOf(usable, ({ smoothed }) => smoothed, "smaller");
+  if (lowest === undefined) {
     const [{ rate, loss } = { rate: 0, loss: Number.NaN }] = tried;
     return none(
       Number.isFinite(loss)
@@ -151,7 +153,6 @@ export function judge(tried: readonly TriedRate[], { diverged, burnIn, smoothing
         : `the loss was not a finite number from the first step on, ${loss}: look at the data and the model first`,
     );
   }
-  const lowest = usable.reduce((a, b) => (b.smoothed < a.smoothed ? b : a));
   const start = mean(tried.slice(0, Math.max(1, 2 * burnIn)).map(({ loss }) => loss).filter(Number.isFinite)); // biome-ignore format: one thought
   const fall = start - lowest.smoothed;
   const [began, least] = apart(start, lowest.smoothed);

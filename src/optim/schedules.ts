@@ -1,6 +1,7 @@
 // Learning-rate schedules: pure functions from the number of a step (or epoch), counted from 0, to a learning rate.
 
 import { InputError } from "../util/errors.ts";
+import { type Better, isBetter } from "../util/rank.ts";
 
 /** The learning rate of step 0, 1, 2, …: steps or epochs, whichever it is asked by. */
 export type Schedule = (step: number) => number;
@@ -156,8 +157,8 @@ export interface PlateauOptions {
   /** Epochs without improvement that are let pass. Default 10. */
   readonly patience?: number;
   /** What counts as better. Default "smaller". */
-  readonly better?: "smaller" | "larger";
-  /** An improvement is more than this share of the best value. Default 1e-4. */
+  readonly better?: Better;
+  /** An improvement is more than this share of the best value's size. NaN is never one. Default 1e-4. */
   readonly threshold?: number;
   /** Epochs after a reduction that are not counted. Default 0. */
   readonly cooldown?: number;
@@ -175,11 +176,13 @@ export function reduceOnPlateau(rate: number, options: PlateauOptions = {}): (va
   positive("reduceOnPlateau", { rate, factor });
   notNegative("reduceOnPlateau", { patience, threshold, cooldown, least });
   if (!(factor < 1)) throw new InputError(`reduceOnPlateau: factor must be below 1, got ${factor}`);
+  if (better !== "smaller" && better !== "larger")
+    throw new InputError(`reduceOnPlateau: better must be "smaller" or "larger", got ${JSON.stringify(better)}`);
   return (values) => {
-    let [now, best, bad, cooling] = [rate, better === "smaller" ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY, 0, 0];
+    let [now, best, bad, cooling] = [rate, Number.NaN, 0, 0];
     for (const value of values) {
-      const improved = better === "smaller" ? value < best * (1 - threshold) : value > best * (1 + threshold);
-      if (improved) [best, bad] = [value, 0];
+      const margin = Number.isFinite(best) ? threshold * Math.abs(best) : 0;
+      if (isBetter(value, best, better, margin)) [best, bad] = [value, 0];
       else bad++;
       if (cooling > 0) [cooling, bad] = [cooling - 1, 0];
       if (bad > patience) [now, cooling, bad] = [Math.max(now * factor, least), cooldown, 0];

@@ -1,5 +1,6 @@
 // Watches one number over the epochs: which epoch was best, its weights, and when waiting longer is pointless.
 
+import { isBetter } from "../util/rank.ts";
 import type { Metric } from "./metrics.ts";
 import type { BestEpoch, EarlyStopping, EpochReport, Model, Tensors, TrainingState } from "./types.ts";
 
@@ -24,15 +25,14 @@ export class BestKeeper {
     const scores: Readonly<Record<string, number>> = report[this.#part] ?? report.train;
     const value = scores[this.#monitor] as number;
     const margin = this.#early?.minimumChange ?? 0;
-    const gain =
-      this.best === undefined ? Number.POSITIVE_INFINITY : this.#better === "larger" ? value - this.best.value : this.best.value - value;
-    if (!(gain > margin)) return;
+    // NaN is the best of nothing: its weights are not put back.
+    if (!isBetter(value, this.best?.value ?? Number.NaN, this.#better, margin)) return;
     this.best = { epoch: report.epoch, monitor: `${this.#part} ${this.#monitor}`, value };
     if (this.#early !== undefined && this.#early.restoreBest !== false) this.bestModel = model.stateDict();
   }
 
   /** Whether so many epochs went by without improvement that training should stop. */
   exhausted(epochs: number): boolean {
-    return this.#early !== undefined && this.best !== undefined && epochs - this.best.epoch >= this.#early.patience;
+    return this.#early !== undefined && epochs - (this.best?.epoch ?? 0) >= this.#early.patience;
   }
 }

@@ -4,6 +4,7 @@ import { Dataset } from "../data/index.ts";
 import type { Precision } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
+import type { Metric } from "./metrics.ts";
 import type { FitOptions, Samples } from "./types.ts";
 
 /** Every option of fit: another name is a mistake, not something to pass over. */
@@ -47,12 +48,11 @@ export function checkOptions(data: Dataset<Samples>, options: FitOptions): void 
     });
   if (typeof validation === "number" && !(validation > 0 && validation < 1))
     throw new InputError(`fit: expected validation to be a data set or a fraction between 0 and 1, got ${validation}`);
-  metrics.forEach((metric, n) => {
-    if (typeof metric === "function")
-      throw new InputError(`fit: metrics[${n}] is a function, not what it makes`, { hint: "metrics: [accuracy()], with parentheses" });
-  });
+  checkMetrics("fit", metrics);
   if (earlyStopping !== undefined) {
     whole("earlyStopping.patience", earlyStopping.patience);
+    const { minimumChange = 0 } = earlyStopping;
+    if (!(minimumChange >= 0)) throw new InputError(`fit: expected earlyStopping.minimumChange of at least 0, got ${minimumChange}`);
     const { monitor } = earlyStopping;
     const names = ["loss", ...metrics.map(({ name }) => name)];
     if (monitor !== undefined && !names.includes(monitor)) {
@@ -72,6 +72,30 @@ export function checkOptions(data: Dataset<Samples>, options: FitOptions): void 
       hint: "leave averages out, or resume a training that took them",
     });
   if (typeof validation === "object") checkSamples("fit", validation);
+}
+
+/** @throws InputError unless all are metrics, and no two have one name */
+export function checkMetrics(name: string, metrics: unknown): asserts metrics is readonly Metric[] {
+  if (!Array.isArray(metrics))
+    throw new InputError(`${name}: expected metrics to be a list, got ${kindOf(metrics)}`, { hint: "metrics: [accuracy()]" });
+  for (const [n, metric] of metrics.entries()) {
+    if (typeof metric === "function")
+      throw new InputError(`${name}: metrics[${n}] is a function, not what it makes`, { hint: "metrics: [accuracy()], with parentheses" });
+    const { name: own, better, sums, add, value } = Object(metric) as Partial<Metric>;
+    const isMetric = typeof own === "string" && typeof add === "function" && typeof value === "function" && Number.isInteger(sums);
+    if (!isMetric)
+      throw new InputError(`${name}: expected metrics[${n}] to be a metric, got ${kindOf(metric)}`, {
+        hint: 'import { accuracy } from "kasane/train"; metrics: [accuracy()]',
+      });
+    if (better !== "smaller" && better !== "larger")
+      throw new InputError(`${name}: metric "${own}" must say better: "smaller" or "larger", got ${JSON.stringify(better)}`);
+  }
+}
+
+/** What a value is, in words. */
+function kindOf(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  return value === null ? "null" : Array.isArray(value) ? "a list" : typeof value === "object" ? "an object" : String(value);
 }
 
 /** @throws InputError unless it is a data set with fields x and y */

@@ -5,6 +5,7 @@ import { DataLoader } from "../data/index.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { fromData, noGrad } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkMetrics } from "./check.ts";
 import { ConfusionMatrix } from "./confusion.ts";
 import { lossOf } from "./loss.ts";
 import type { Metric } from "./metrics.ts";
@@ -42,6 +43,7 @@ export async function evaluate<const M extends readonly Metric[]>(
     throw new InputError("evaluate: a confusion matrix needs class names, the data set has none", {
       hint: "new Dataset(fields, { classNames })",
     });
+  checkMetrics("evaluate", metrics);
   const confusion = options.confusion ? new ConfusionMatrix(data.classNames as readonly string[]) : undefined;
   const board = new Scoreboard<M[number]["name"]>(metrics);
   const pacer = new Pacer();

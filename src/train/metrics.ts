@@ -2,6 +2,7 @@
 
 import type { Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
+import type { Better } from "../util/rank.ts";
 import { type ClassCountOptions, eachClass } from "./classes.ts";
 
 /**
@@ -10,7 +11,7 @@ import { type ClassCountOptions, eachClass } from "./classes.ts";
  */
 export interface Metric<Name extends string = string> {
   readonly name: Name;
-  readonly better: "larger" | "smaller";
+  readonly better: Better;
   /** How many running sums it keeps. */
   readonly sums: number;
   /** Adds one batch. prediction: what the model gave; target: what the data set holds. */

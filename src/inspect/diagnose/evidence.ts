@@ -1,6 +1,7 @@
 // What a diagnosis looks at: events of a recorder, the history of the training, and facts about model and data.
 
 import type { EpochReport } from "../../train/index.ts";
+import { ranking } from "../../util/rank.ts";
 import type { BackwardEvent, ForwardEvent, GradientEvent, RecorderEvent, ReportEvent, UpdateEvent } from "../events.ts";
 import type { NonFinite } from "../non-finite.ts";
 
@@ -100,9 +101,9 @@ export function layerOf(parameter: string): string {
   return parameter.split(".").slice(0, -1).join(".");
 }
 
-/** The middle of some numbers; NaN of none. */
+/** The middle of some numbers, NaN above all others; NaN of none. */
 export function median(values: readonly number[]): number {
-  const sorted = values.slice().sort((a, b) => a - b);
+  const sorted = values.slice().sort(ranking("smaller"));
   return sorted.length === 0 ? Number.NaN : (sorted[sorted.length >> 1] as number);
 }
 

@@ -1,5 +1,6 @@
 // Findings about how the training goes: the learning rate, and losses that do not fall, stand still, or fall only on the training data.
 
+import { bestOf } from "../../util/rank.ts";
 import { lately, median, type Observations } from "./evidence.ts";
 import { type Finding, percent, short } from "./finding.ts";
 import type { Thresholds } from "./thresholds.ts";
@@ -28,7 +29,7 @@ function weightUpdates(run: Observations, updates: Observations["updates"]): Rat
 }
 
 function largest(ratios: readonly Ratio[]): Ratio {
-  return ratios.reduce((a, b) => (b.ratio > a.ratio || Number.isNaN(a.ratio) ? b : a), { name: "", ratio: Number.NaN });
+  return bestOf(ratios, ({ ratio }) => ratio, "larger") ?? { name: "", ratio: Number.NaN };
 }
 
 /** Mean losses at the beginning and at the end: of a tenth of the steps each. */
