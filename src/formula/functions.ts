@@ -58,7 +58,7 @@ export const FUNCTIONS: Readonly<Record<FunctionName, FunctionRow>> = {
     parameters: ["a", "b"],
     signature: "float",
     evaluate: (a, b) => (a === 1 || b === 0 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b),
-    derivative: { a: "select(b == 0, 0, g * b * a ^ (b - 1))", b: "g * a ^ b * select(a > 0, log(a), 0)" },
+    derivative: { a: "select(b == 0, 0, g * b * a ^ (b - 1))", b: "g * select(a == 0 && b >= 0, 0, a ^ b * log(a))" },
     operator: { symbol: "^", precedence: 7 },
   },
   min: {

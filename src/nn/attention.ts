@@ -1,6 +1,5 @@
 // Scaled dot-product attention, and attention with several heads. In every mask, true means: may be attended to.
 
-import { isFloat } from "../formula/typing.ts";
 import * as ops from "../ops/attention.ts";
 import { applyOp, linear as product, softmax } from "../tensor/functions/index.ts";
 import * as random from "../tensor/random.ts";
@@ -13,6 +12,7 @@ import { checkCount, checkFeatures, checkRank, given } from "./checks.ts";
 import { glorotUniform, start, zeros } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { linear } from "./linear.ts";
+import { causalMask, checkMask, headMask, read, readable, readSources, realKeys } from "./masks.ts";
 import { type RotaryOptions, rotary } from "./positions.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
 import type { TokensRule } from "./sequence-rules.ts";
@@ -54,7 +54,7 @@ export interface AttentionOptions {
   readonly value?: Tensor;
   /** [queries, keys], [batch, queries, keys] or [batch, heads, queries, keys]: true where a query may attend to a key. */
   readonly mask?: Tensor;
-  /** `[batch, keys]`, true where a key is real, not padding (the opposite of PyTorch's key_padding_mask). */
+  /** `[batch, keys]`, true where a key is real, not padding (the opposite of PyTorch's key_padding_mask). What padding holds, NaN included, reaches nothing real, and no gradient. */
   readonly keyMask?: Tensor;
 }
 
@@ -80,7 +80,10 @@ export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Ten
   const [size, keys] = [query.shape.at(-1), key.shape.at(-2)];
   if (key.shape.at(-1) !== size) throw new ShapeError(`${name}: expected keys of size ${size} like the queries, got ${key.shape.at(-1)}`);
   if (value.shape.at(-2) !== keys) throw new ShapeError(`${name}: expected as many values as keys, ${keys}, got ${value.shape.at(-2)}`);
-  return attend(name, query, key, value, options).output;
+  const { mask } = options;
+  if (mask === undefined) return attend(name, query, key, value, options).output;
+  const { queries, keys: seen } = readable(checkMask(name, mask, [...scoresShape(query, key)]));
+  return attend(name, read(query, queries), read(key, seen), read(value, seen), options).output;
 }
 
 /**
@@ -155,11 +158,13 @@ export function multiHeadAttention<const Size extends number>(
       throw new ShapeError(
         `${name}: expected keys and values of the same [batch, tokens], the batch ${batch}; got [${key.shape.join(", ")}] and [${value.shape.join(", ")}]`,
       );
-    const [q, k, v] = project(sources);
+    const joint = headMask(name, mask, keyMask, [batch, heads, queries, keys]);
+    const real = keyMask && realKeys(name, keyMask, batch, keys);
+    const [q, k, v] = project(joint === undefined ? sources : readSources(sources, { joint, real, isPlain: mask === undefined }));
     const rotated = (one: Tensor): Tensor => (turn ? rotary(one, turn) : one);
     const shared = (one: Tensor): Tensor => (keyHeads === heads ? one : repeat(one, heads / keyHeads));
     const { output: mixed, weights } = attend(name, rotated(q), shared(rotated(k)), shared(v), {
-      ...headMask(name, mask, keyMask, [batch, heads, queries, keys]),
+      ...(joint === undefined ? {} : { mask: joint }),
       causal,
       dropout: state.training ? dropout : 0,
     });
@@ -175,6 +180,17 @@ export function multiHeadAttention<const Size extends number>(
     forward,
   });
   return withRun(made);
+}
+
+/** Of the scores: leading dimensions broadcast, then [queries, keys]. */
+function scoresShape(query: Tensor, key: Tensor): Shape {
+  const [q, k] = [query.shape, key.shape];
+  const rank = Math.max(q.length, k.length) - 2;
+  const leading = Array.from({ length: rank }, (_, d) => {
+    const [a, b] = [q[q.length - 2 - rank + d] ?? 1, k[k.length - 2 - rank + d] ?? 1];
+    return a === 1 ? b : a;
+  });
+  return [...leading, q.at(-2) as number, k.at(-2) as number];
 }
 
 function attend(
@@ -193,46 +209,6 @@ function attend(
   const weights =
     visible.length === 0 ? softmax(scores, -1) : applyOp(ops.maskedSoftmax, [visible.reduce((a, b) => a.logicalAnd(b)), scores], { axes });
   return { output: (dropout > 0 ? random.dropout(weights, dropout) : weights).matmul(value), weights };
-}
-
-function causalMask(name: string, shape: Shape): Tensor {
-  const [queries, keys] = shape.slice(-2) as [number, number];
-  if (queries !== keys)
-    throw new InputError(`${name}: causal needs as many queries as keys, got ${queries} and ${keys}`, {
-      hint: "pass a mask that says which keys each query may attend to",
-    });
-  return applyOp(ops.causalMask, [], { extent: keys });
-}
-
-/** @throws InputError for floats, whose 0 and −∞ would mean the opposite; ShapeError unless it broadcasts to the scores */
-function checkMask(name: string, mask: Tensor, shape: Shape): Tensor {
-  if (isFloat(valueOf(mask, name).dtype))
-    throw new InputError(`${name}: expected a mask of bool or whole numbers, true where a key may be attended to, got ${mask.dtype}`, {
-      hint: "compare first, e.g. scores.greater(-1)",
-    });
-  const skipped = shape.length - mask.rank;
-  if (skipped < 0 || mask.shape.some((extent, d) => extent !== 1 && extent !== shape[skipped + d]))
-    throw new ShapeError(`${name}: expected a mask that broadcasts to [${shape.join(", ")}], got shape [${mask.shape.join(", ")}]`);
-  return mask;
-}
-
-/** Both masks as one over [heads, batch, queries, keys]. */
-function headMask(
-  name: string,
-  mask: Tensor | undefined,
-  keyMask: Tensor | undefined,
-  shape: readonly [number, number, number, number],
-): { readonly mask?: Tensor } {
-  const [batch, heads, queries, keys] = shape;
-  const found: Tensor[] = [];
-  if (mask !== undefined)
-    found.push(mask.rank === 4 ? checkMask(name, mask, shape).transpose([1, 0, 2, 3]) : checkMask(name, mask, [batch, queries, keys]));
-  if (keyMask !== undefined) {
-    if (valueOf(keyMask, name).shape.join() !== [batch, keys].join())
-      throw new ShapeError(`${name}: expected keyMask to have shape [${batch}, ${keys}], got [${keyMask.shape.join(", ")}]`);
-    found.push(checkMask(name, keyMask.reshape([batch, 1, keys]), [heads, batch, queries, keys]));
-  }
-  return found.length === 0 ? {} : { mask: found.reduce((a, b) => a.logicalAnd(b)) };
 }
 
 /** [heads, …] → [heads · times, …], each head `times` in a row. */

@@ -55,12 +55,14 @@ export function ctcLoss<const Options extends CtcOptions = Record<never, never>>
         spread,
       ),
     );
-  const ids = where(spread.less(0).logicalOr(spread.greaterEqual(classes)), blank, spread);
-  const emitted = logProbabilities.gather(ids.reshape([batch, 1, size]).broadcastTo([batch, time, size]), 2).maximum(NEVER);
   const at = tensor(
     Int32Array.from({ length: size }, (_, s) => s),
     [1, size],
   );
+  // What is beyond a sample's labels is not read: its probabilities may be anything.
+  const last = counts.mul(2).reshape([batch, 1]);
+  const ids = where(spread.less(0).logicalOr(spread.greaterEqual(classes)).logicalOr(at.greater(last)), blank, spread);
+  const emitted = logProbabilities.gather(ids.reshape([batch, 1, size]).broadcastTo([batch, time, size]), 2).maximum(NEVER);
   const later = (log: Tensor, by: number): Tensor => log.pad([[by, 0]], NEVER).slice(null, [0, size]);
   const start = emitted.slice(null, 0);
   let reached = where(at.less(2).broadcastTo([batch, size]), start, NEVER);
@@ -69,7 +71,6 @@ export function ctcLoss<const Options extends CtcOptions = Record<never, never>>
     const next = logSumOf(ways).add(emitted.slice(null, t));
     reached = where(steps.greater(t).reshape([batch, 1]), next, reached);
   }
-  const last = counts.mul(2).reshape([batch, 1]);
   const ends = at.equal(last).logicalOr(at.equal(last.sub(1)));
   const likelihood = logSumOf(Array.from({ length: size }, (_, s) => where(ends.slice(null, s), reached.slice(null, s), NEVER)));
   // Not the other way round: a NaN is no impossible sample.

@@ -27,9 +27,10 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options: 
   if (!["batchMean", "mean", "sum", "none"].includes(reduction))
     throw new InputError(`klDivergence: unknown reduction "${reduction}"`, { hint: 'reductions: "batchMean", "mean", "sum", "none"' });
   const wanted = floats(target, logProbabilities);
-  const certain = wanted.greater(0);
-  const logarithm = logTarget ? wanted : where(certain, wanted, 1).log();
-  const losses = (logTarget ? wanted.exp() : wanted).mul(logarithm.sub(logProbabilities));
+  // 0 · log 0 is 0, whatever the prediction: the product alone would be NaN, its gradient too.
+  const isZero = wanted.equal(logTarget ? Number.NEGATIVE_INFINITY : 0);
+  const [share, logarithm] = logTarget ? [wanted.exp(), where(isZero, 0, wanted)] : [wanted, where(isZero, 1, wanted).log()];
+  const losses = share.mul(logarithm.sub(where(isZero, 0, logProbabilities)));
   if (reduction === "batchMean") return losses.sum().div(logProbabilities.shape[0] ?? 1);
   return reduce(name, losses, { reduction });
 }

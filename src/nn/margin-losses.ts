@@ -1,6 +1,6 @@
 // Losses that ask for a distance: hinge losses of classes, and losses of pairs and triples of embeddings.
 
-import { oneHot } from "../tensor/functions/index.ts";
+import { oneHot, where } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -50,9 +50,9 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
   const { margin = 1 } = options ?? {};
   const classes = shape[1] as number;
   checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, (label) => label >= 0 && label < classes);
-  const right = floats(oneHot(target.dtype === "int32" ? target : wholeNumbers(name, target), classes), scores);
-  const own = scores.mul(right).sum(1, { keepDims: true });
-  const violations = scores.sub(own).add(margin).maximum(0).mul(right.neg().add(1));
+  const labels = target.dtype === "int32" ? target : wholeNumbers(name, target);
+  const own = scores.gather(labels.reshape([-1, 1]), 1);
+  const violations = where(oneHot(labels, classes).notEqual(0), 0, scores.sub(own).add(margin).maximum(0));
   return reduce(name, violations.sum(1).div(classes), options);
 }
 
@@ -146,16 +146,14 @@ export function contrastiveLoss<const Options extends MarginOptions = Record<nev
   return reduce(name, losses, options);
 }
 
-/** (Σ |a − b + 10⁻⁶|ᵖ)^(1/p): the small number keeps the gradient of 0 finite. */
+/** (Σ |a − b + 10⁻⁶|ᵖ)^(1/p), as PyTorch defines it; its gradient at 0 is 0. */
 function distance(a: Tensor, b: Tensor, order: number): Tensor {
   if (!(order >= 1)) throw new InputError(`tripletLoss: order must be at least 1, got ${order}`);
   const difference = a.sub(b).add(1e-6);
-  if (order === 2) return difference.square().sum(-1).sqrt();
-  return difference
-    .abs()
-    .pow(order)
-    .sum(-1)
-    .pow(1 / order);
+  if (order === 2) return difference.norm(-1);
+  const total = difference.abs().pow(order).sum(-1);
+  const isZero = total.equal(0);
+  return where(isZero, 0, where(isZero, 1, total).pow(1 / order));
 }
 
 function isSign(value: number): boolean {

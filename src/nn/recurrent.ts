@@ -149,6 +149,8 @@ function recurrent<Made extends LayerMembers>(
     const last: (readonly Tensor[])[] = [];
     // Steps come first inside: then the part of one step is in one piece.
     let sequence: Tensor = x.transpose([1, 0, 2]);
+    // Padding may hold anything: what is multiplied by a gradient of 0 would be NaN where it is NaN.
+    if (real !== undefined) sequence = functions.where(real, sequence, 0);
     for (const [level, weights] of stacked.entries()) {
       if (level > 0 && state.training && dropout > 0) sequence = random.dropout(sequence, dropout);
       const read = weights.map((one, reverse) =>

@@ -11,6 +11,7 @@ import { checkCount, given } from "./checks.ts";
 import { glorotUniform } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { linear } from "./linear.ts";
+import { readNumbers, realKeys } from "./masks.ts";
 import { layerNorm } from "./normalisation.ts";
 import type { RotaryOptions } from "./positions.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
@@ -153,7 +154,8 @@ function transformerLayer<Made extends LayerMembers>(
       const normalised = norms[number] as Call;
       return norm === "pre" ? value.add(drop(part(normalised(value)))) : normalised(value.add(drop(part(value))));
     };
-    let value = around(x, 0, (inner) => selfAttention(inner, present({ mask, keyMask })));
+    const real = keyMask && readNumbers(x, realKeys(kind, keyMask, x.shape[0] as number, x.shape[1] as number));
+    let value = around(real ?? x, 0, (inner) => selfAttention(inner, present({ mask, keyMask })));
     if (crossAttention !== undefined) {
       if (memory === undefined) throw new InputError(`${kind}: expected the encoder's output as the second argument`);
       value = around(value, 1, (inner) => crossAttention(inner, { key: memory, ...present({ mask: memoryMask, keyMask: memoryKeyMask }) }));

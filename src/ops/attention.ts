@@ -10,7 +10,7 @@ export const maskedSoftmax = composite(
   "m = max[@axes](select(mask != 0, x, -inf)); e = select(mask != 0, exp(x - m), 0); s = sum[@axes](e); y = e * select(s > 0, 1 / s, 0)",
   {
     storedLike: "x",
-    gradient: { x: "gx = y * (gy - sum[@axes](gy * y))" },
+    gradient: { x: "gx = select(mask != 0, y * (gy - sum[@axes](select(mask != 0, gy * y, 0))), 0)" },
     doc: { en: "Softmax over the elements where the mask holds; the others get 0, and so do all where it holds nowhere." },
   },
 );

@@ -189,6 +189,8 @@ const entries: readonly CatalogueEntry[] = [
     argmax: reduced,
     argmin: reduced,
     variance: [matrix, { ...rows, correction: 0 }],
+    std: [matrix, { ...rows, correction: 0 }],
+    norm: reduced,
     logSumExp: [scores, rows],
   }),
   ...listed("statistics", statistics, {
@@ -400,7 +402,7 @@ const entries: readonly CatalogueEntry[] = [
     ],
     squaresSum: [{ s: moments.s, ...weights }],
     rmsDirection: [{ ...weights, s: moments.s }],
-    rmsDirectionCentered: [{ ...weights, ...moments }],
+    rmsVariance: [{ v: moments.s, ...weights, m: moments.m }],
     adaDeltaDirection: [{ a: floats([2], 0.1, 0.2), s: moments.s, ...weights }],
     adamaxNorm: [{ u: floats([2], 0.1, 0.5), ...weights }],
     adamaxStep: [

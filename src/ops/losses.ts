@@ -30,15 +30,15 @@ export const crossEntropy = composite(
 );
 export const crossEntropyProbabilities = composite(
   "crossEntropyProbabilities",
-  "m[n] = max[c](x[n, c]); s[n] = sum[c](exp(x[n, c] - m[n])); z[n] = log(s[n]) + m[n]; y[n] = sum[c](t[n, c] * (z[n] - x[n, c]))",
+  "m[n] = max[c](x[n, c]); s[n] = sum[c](exp(x[n, c] - m[n])); z[n] = log(s[n]) + m[n]; y[n] = sum[c](select(t[n, c] == 0, 0, t[n, c] * (z[n] - x[n, c])))",
   {
     gradient: {
       x: "m[n] = max[c](x[n, c]); s[n] = sum[c](exp(x[n, c] - m[n])); total[n] = sum[c](t[n, c]); gx[n, c] = gy[n] * (exp(x[n, c] - m[n]) / s[n] * total[n] - t[n, c])",
-      t: "m[n] = max[c](x[n, c]); s[n] = sum[c](exp(x[n, c] - m[n])); gt[n, c] = gy[n] * (log(s[n]) + m[n] - x[n, c])",
+      t: "m[n] = max[c](x[n, c]); s[n] = sum[c](exp(x[n, c] - m[n])); gt[n, c] = select(t[n, c] == 0 && x[n, c] == -inf, 0, gy[n] * (log(s[n]) + m[n] - x[n, c]))",
     },
     axisNames: { n: "batch size", c: "class count" },
     doc: {
-      en: "−Σ t log softmax(x) for target probabilities t (one-hot or soft).",
+      en: "−Σ t log softmax(x) for target probabilities t (one-hot or soft); 0 · log 0 is 0.",
       ja: "交差エントロピー（確率の教師）",
       source: "textbook, cross entropy",
     },

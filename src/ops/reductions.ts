@@ -25,11 +25,22 @@ export const variance = composite("variance", "m = mean[@axes](x); y = sum[@axes
   gradient: { x: "gx = gy * (2 / (count[@axes] - correction)) * (x - mean[@axes](x))" },
   doc: { en: "Mean squared distance from the mean; correction 1 gives the unbiased estimate.", ja: "分散" },
 });
+// The gradients of the next two are 0 where they are 0, as PyTorch's: the root alone has no finite one there, and 0 · ∞ would be NaN.
+export const std = composite("std", "m = mean[@axes](x); y = sqrt(sum[@axes]((x - m) ^ 2) / (count[@axes] - correction))", {
+  params: { correction: 0 },
+  gradient: { x: "gx = select(y == 0, 0, gy * (x - mean[@axes](x)) / ((count[@axes] - correction) * y))" },
+  doc: { en: "Root of the variance; its gradient is 0 where all elements are equal.", ja: "標準偏差" },
+});
+export const norm = composite("norm", "y = sqrt(sum[@axes](x * x))", {
+  gradient: { x: "gx = select(y == 0, 0, gy * (x / y))" },
+  doc: { en: "Euclidean length √Σx²; its gradient is 0 where all elements are 0.", ja: "ノルム" },
+});
 export const logSumExp = composite(
   "logSumExp",
   "m = max[@axes](x); shift = select(isfinite(m), m, 0); y = log(sum[@axes](exp(x - shift))) + shift",
   {
-    gradient: { x: "gx = gy * exp(x - y)" },
+    // What is −∞ adds nothing, also where all are and y is −∞ too.
+    gradient: { x: "gx = select(x == -inf, 0, gy * exp(x - y))" },
     doc: { en: "log Σ e^x over the axes, without overflow." },
   },
 );

@@ -56,9 +56,13 @@ export const rmsDirection = update("rmsDirection", "y = (g + decay * w) / (sqrt(
     source: "Hinton 2012; Duchi et al. 2011",
   },
 });
-export const rmsDirectionCentered = update("rmsDirectionCentered", "y = (g + decay * w) / (sqrt(s - m ^ 2) + epsilon)", {
-  params: { decay: 0, epsilon: 1e-8 },
-  doc: { en: "RMSprop with the variance of the gradient in place of its mean square.", source: "Graves 2013" },
+// The difference of the mean square and the squared mean would lose its digits, and its sign, where the gradient hardly changes.
+export const rmsVariance = update("rmsVariance", "y = alpha * (v + fresh * (g + decay * w - m) ^ 2)", {
+  params: { alpha: 0.99, fresh: 0.01, decay: 0 },
+  doc: {
+    en: "Running variance of the gradient about its running mean m, as it was before this step: what centered RMSprop divides by.",
+    source: "Graves 2013; the recurrence of Welford 1962 with fading weights",
+  },
 });
 export const adaDeltaDirection = update("adaDeltaDirection", "y = sqrt(a + epsilon) / sqrt(s + epsilon) * (g + decay * w)", {
   params: { decay: 0, epsilon: 1e-6 },

@@ -64,7 +64,7 @@ export const lamb: MakeOptimizer<AdamOptions> = declareOptimizer({
 
 /** √Σx² of a whole tensor. */
 export function norm(x: Tensor): Tensor {
-  return x.square().sum().sqrt();
+  return x.norm();
 }
 
 /** a / b, and 1 where the condition is 0. */

@@ -20,7 +20,7 @@ export interface RmsPropOptions {
 }
 
 /**
- * s ← αs + (1 − α)g², w ← w − rate · g / (√s + ε); centered: √(s − m²) with the mean gradient m; with momentum along a velocity.
+ * s ← αs + (1 − α)g², w ← w − rate · g / (√s + ε); centered: √v with the variance v of the gradient about its running mean; with momentum along a velocity.
  * Hinton 2012, Graves 2013, as PyTorch defines it.
  * @throws InputError when an option is out of range
  */
@@ -29,16 +29,15 @@ export const rmsProp: MakeOptimizer<RmsPropOptions> = declareOptimizer({
   defaults: { learningRate: 0.01, alpha: 0.99, epsilon: 1e-8, weightDecay: 0, momentum: 0, centered: false },
   shares: ["alpha", "momentum"],
   notNegative: ["epsilon", "weightDecay"],
-  remembered: ["secondMoment", "firstMoment", "velocity"],
+  remembered: ["secondMoment", "variance", "firstMoment", "velocity"],
   update({ weight, gradient, rate, state, settings: { alpha, epsilon, weightDecay: decay, momentum, centered } }) {
-    const second = state("secondMoment");
-    second.assign(rule(updates.adamSecond, [second, gradient, weight], { beta2: alpha, fresh2: 1 - alpha, decay }));
-    let direction = rule(updates.rmsDirection, [gradient, weight, second], { decay, epsilon });
+    const squares = state(centered ? "variance" : "secondMoment");
     if (centered) {
       const first = state("firstMoment");
+      squares.assign(rule(updates.rmsVariance, [squares, gradient, weight, first], { alpha, fresh: 1 - alpha, decay }));
       first.assign(rule(updates.adamFirst, [first, gradient, weight], { beta1: alpha, fresh1: 1 - alpha, decay }));
-      direction = rule(updates.rmsDirectionCentered, [gradient, weight, second, first], { decay, epsilon });
-    }
+    } else squares.assign(rule(updates.adamSecond, [squares, gradient, weight], { beta2: alpha, fresh2: 1 - alpha, decay }));
+    let direction = rule(updates.rmsDirection, [gradient, weight, squares], { decay, epsilon });
     if (momentum > 0) {
       const velocity = state("velocity");
       velocity.assign(rule(updates.sgdVelocity, [velocity, direction, weight], { momentum }));

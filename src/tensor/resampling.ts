@@ -69,8 +69,9 @@ export function upsample(x: Value, options: UpsampleOptions): Value {
   return sizes.reduce((value, size, d) => {
     const extent = spatial[d] as number;
     const step = scales === undefined ? extent / size : 1 / (scales[d] as number);
+    // As PyTorch: a fractional scale that leaves an extent as it is leaves the numbers too.
+    if (size === extent && (mode === "linear" || step === 1)) return value;
     if (mode !== "nearest") return resample(value, d + 2, INTERPOLATIONS[mode](extent, size, step, alignCorners));
-    if (size === extent && step === 1) return value;
     // Of whole numbers: i · extent / size is exact where it is whole, i · (extent / size) need not be.
     const place = (i: number): number => (scales === undefined ? Math.floor((i * extent) / size) : Math.floor(i * step));
     return pick(
@@ -226,7 +227,8 @@ function tabulate(size: number, taps: number, row: (i: number) => readonly (read
   const weights = new Float64Array(size * taps);
   for (let i = 0; i < size; i++)
     row(i).forEach(([id, weight], p) => {
-      ids[i * taps + p] = id;
+      // An element of weight 0 is not read: it may be NaN.
+      ids[i * taps + p] = weight === 0 ? -1 : id;
       weights[i * taps + p] = weight;
     });
   return { taps, ids, weights };

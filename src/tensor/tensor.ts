@@ -141,6 +141,12 @@ class DenseTensor extends PointwiseTensor {
   variance(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Value {
     return operate.reduceAxes(reductions.variance, this, axes, options, { correction: options.correction ?? 0 });
   }
+  std(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Value {
+    return operate.reduceAxes(reductions.std, this, axes, options, { correction: options.correction ?? 0 });
+  }
+  norm(axes?: Axes, options?: ReduceOptions): Value {
+    return operate.reduceAxes(reductions.norm, this, axes, options);
+  }
 
   matmul(other: Value): Value {
     return matmul(this, other);

@@ -200,6 +200,14 @@ export interface Tensor<out S extends Shape = Shape> {
   prod(axes: Axes | undefined, options?: ReduceOptions): Tensor;
   /** correction 0 divides by the count, 1 by the count less one. */
   variance(axes?: Axes, options?: ReduceOptions & { readonly correction?: number }): Tensor;
+  /** Root of the variance; its gradient is 0 where all elements are equal. */
+  std(): Tensor<readonly []>;
+  /** The same along the axes; correction 0 divides by the count, 1 by the count less one. */
+  std(axes: Axes | undefined, options?: ReduceOptions & { readonly correction?: number }): Tensor;
+  /** Euclidean length √Σx² of all elements. Its gradient is 0 where all are 0; that of `x.square().sum().sqrt()` is NaN there. */
+  norm(): Tensor<readonly []>;
+  /** The same along the axes. */
+  norm(axes: Axes | undefined, options?: ReduceOptions): Tensor;
   /** Position of the first largest element along the axes (row-major over several); default over all. */
   argmax(axes?: Axes, options?: ReduceOptions): Tensor;
   /** Position of the first smallest element along the axes (row-major over several); default over all. */

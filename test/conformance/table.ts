@@ -533,6 +533,8 @@ export const table: Readonly<Record<string, Spec>> = {
   argmax: reduction(distinct, { ulp: 0 }, { constant: true, integers: true }),
   argmin: reduction(distinct, { ulp: 0 }, { constant: true, integers: true }),
   variance: reduction(any, { ulp: 64, floor: 1 }, { attributes: { correction: 1 }, atLeast: 2, empty: false }),
+  std: reduction(any, { ulp: 64, floor: 1 }, { attributes: { correction: 1 }, atLeast: 2, empty: false }),
+  norm: reduction(any, { ulp: 16, terms: true }),
   logSumExp: reduction(any, { ulp: 16, floor: 1 }, { empty: false }),
 
   finiteSum: reduction(any, { ulp: 8, terms: true }, { extra: () => ({ shift: real([]) }) }),
@@ -976,12 +978,7 @@ export const table: Readonly<Record<string, Spec>> = {
   )({ rate: 0.1, shrink: 0.01, correction1: 0.5, correction2: 0.3, epsilon: 1e-8 }),
   squaresSum: step(["s", between(0.1, 1)], ["g", any], ["w", any])({ decay: 0.01 }),
   rmsDirection: step(["g", any], ["w", any], ["s", between(0.1, 1)])({ decay: 0.01, epsilon: 1e-8 }),
-  rmsDirectionCentered: step(
-    ["g", any],
-    ["w", any],
-    ["s", between(1.5, 2)],
-    ["m", between(-1, 1)],
-  )({ decay: 0.01, epsilon: 1e-8 }, { largest: 1e4 }),
+  rmsVariance: step(["v", between(0.1, 1)], ["g", any], ["w", any], ["m", any])({ alpha: 0.9, fresh: 0.1, decay: 0.01 }),
   adaDeltaDirection: step(["a", between(0.1, 1)], ["s", between(0.1, 1)], ["g", any], ["w", any])({ decay: 0.01, epsilon: 1e-6 }),
   adamaxNorm: step(["u", between(0.1, 1)], ["g", any], ["w", any])({ beta2: 0.9, decay: 0.013, epsilon: 1e-8 }),
   adamaxStep: step(["w", any], ["m", any], ["u", between(0.1, 1)])({ rate: 0.1, correction1: 0.5 }),

@@ -77,6 +77,19 @@ describe("resampling", () => {
   it("nearest by a whole number repeats, and what interpolates gives straight lines back", () => {
     const x = arange(0, 4).reshape([1, 1, 4]);
     expect(nn.upsample({ scale: 3 })(x).toArray()).toEqual([[[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]]]);
+    // As PyTorch: an extent that a fractional scale leaves as it is keeps its numbers, one dimension or both.
+    expect(enlarge(tensor([[[10, 20]]]), { scale: 1.3, mode: "linear" }).toArray()).toEqual([[[10, 20]]]);
+    const flat = tensor([
+      [
+        [
+          [10, 20],
+          [30, 50],
+        ],
+      ],
+    ]);
+    expect(enlarge(flat, { scale: [1.4, 2], mode: "linear" }).toArray()).toEqual(
+      enlarge(flat, { scale: [1, 2], mode: "linear" }).toArray(),
+    );
     const line = enlarge(x, { size: 7, mode: "linear", alignCorners: true });
     line.data.forEach((value: number, n: number) => expect(value).toBeCloseTo(n / 2, 6));
   });

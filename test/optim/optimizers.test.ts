@@ -392,3 +392,26 @@ describe("training", () => {
     expect(train()).toEqual(train());
   });
 });
+
+describe("centered rmsProp under a gradient that hardly changes", () => {
+  // The mean square less the squared mean is rounding noise of either sign from about the thousandth step on.
+  it.each([
+    ["constant", () => 0.37],
+    ["alternating by a millionth", (n: number) => 1 + (n % 2) * 1e-6],
+  ] as const)("%s: the variance is that of double precision", (_name, gradientAt) => {
+    const weight = parameter(tensor([1]));
+    const optimizer = rmsProp([weight], { learningRate: 1e-6, centered: true });
+    let [variance, mean] = [0, 0];
+    for (let n = 0; n < 3000; n++) {
+      const gradient = Math.fround(gradientAt(n));
+      setGradient(weight, tensor([gradient]));
+      optimizer.step();
+      variance = 0.99 * (variance + 0.01 * (gradient - mean) ** 2);
+      mean += 0.01 * (gradient - mean);
+    }
+    const found = optimizer.stateDict().tensors.get("0.variance")?.data[0] as number;
+    expect(Number.isFinite(weight.item())).toBe(true);
+    expect(found).toBeGreaterThanOrEqual(0);
+    expect(Math.abs(found - variance)).toBeLessThan(1e-10);
+  });
+});

@@ -120,6 +120,30 @@ describe("composed", () => {
   });
 });
 
+describe("on a plateau", () => {
+  const options = { patience: 1, factor: 0.5, threshold: 0.01 } as const;
+  it.each([
+    ["positive", [3, 3, 3, 3, 3]],
+    ["negative", [-3, -3, -3, -3, -3]],
+    ["negative, hardly better", [-3, -3.001, -3.002, -3.003, -3.004]],
+    ["zero", [0, 0, 0, 0, 0]],
+    ["not a number", [Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN]],
+  ])("reduces the rate for values that stay %s", (_name, values) => {
+    expect(reduceOnPlateau(1, options)(values)).toBeLessThan(1);
+  });
+
+  it("takes larger values as smaller ones of the other sign, and lets what improves go on", () => {
+    const rows = [
+      [-1, -2, -2.1, -2.11, -2.111, -5],
+      [5, 3, 2.99, 2.98, 2.97, -1],
+      [0.5, 0.4, 0.39, 0.3899, 0.38, 0.1],
+    ];
+    for (const values of rows)
+      expect(reduceOnPlateau(1, options)(values)).toBe(reduceOnPlateau(1, { ...options, better: "larger" })(values.map((value) => -value)));
+    expect(reduceOnPlateau(1, options)([-1, -2, -3, -4, -5, -6])).toBe(1);
+  });
+});
+
 it("refuses what makes no sense, naming it", () => {
   expect(() => stepDecay(0.1, { every: 0 })).toThrow("stepDecay: every must be a positive number, got 0");
   expect(() => exponentialDecay(Number.NaN, 0.5)).toThrow("exponentialDecay: rate must be a positive number, got NaN");
