@@ -59,9 +59,14 @@ export function crossEntropy<const Options extends CrossEntropyOptions = Record<
   const labels = labelsOf(name, logits, target, options);
   const hard = byLabel(rows.crossEntropy, logits, labels);
   if (smoothing === 0) return reduceCounted(name, hard, labels, options);
-  const minusLog = logSoftmax(counted(classesLast(logits), labels)).neg();
+  const minusLog = logSoftmax(without(labels.ignored, classesLast(logits))).neg();
   const even = (weights ? minusLog.mul(weights) : minusLog).mean(-1).reshape(withoutClasses(shape));
-  return reduceCounted(name, hard.mul(1 - smoothing).add(withoutIgnored(even, labels).mul(smoothing)), labels, options);
+  return reduceCounted(
+    name,
+    hard.mul(1 - smoothing).add((labels.ignored === undefined ? even : where(labels.ignored, 0, even)).mul(smoothing)),
+    labels,
+    options,
+  );
 }
 
 /**
@@ -115,6 +120,8 @@ interface Labels {
   readonly labels: Tensor;
   /** Which samples do not count, of the target's shape; undefined: none. */
   readonly ignored: Tensor | undefined;
+  /** Which predictions are not read, because they do not count or count 0 [samples]; undefined: none. */
+  readonly unread: Tensor | undefined;
   /** By how much each sample counts, of the target's shape; undefined: all by 1. */
   readonly counts: Tensor | undefined;
 }
@@ -138,30 +145,26 @@ function labelsOf(name: string, x: Tensor, target: Tensor, { weights, ignoreInde
         { hint: "classes are numbered from 0" },
       );
   });
-  if (weights === undefined && ignoreIndex === undefined) return { labels: given, ignored: undefined, counts: undefined };
-  const excluded = ignoreIndex === undefined ? undefined : given.equal(ignoreIndex);
-  const labels = excluded === undefined ? given : where(excluded, 0, given);
+  if (weights === undefined && ignoreIndex === undefined)
+    return { labels: given, ignored: undefined, unread: undefined, counts: undefined };
+  const ignored = ignoreIndex === undefined ? undefined : given.equal(ignoreIndex);
+  const labels = ignored === undefined ? given : where(ignored, 0, given);
   const byClass = weights === undefined ? ones([target.size], { dtype: x.dtype }) : checkWeights(name, weights, classes).take(labels);
-  const counts = excluded === undefined ? byClass : where(excluded, 0, byClass);
-  // A sample of weight 0 does not count either; where the weights are learned, their gradient needs its loss.
-  const ignored = weights === undefined || weights.requiresGrad ? excluded : counts.equal(0);
-  return { labels, ignored: ignored?.reshape(expected), counts: counts.reshape(expected) };
+  const counts = ignored === undefined ? byClass : where(ignored, 0, byClass);
+  // Where the weights are learned, their gradient needs the losses of samples of weight 0.
+  const unread = weights === undefined || weights.requiresGrad ? ignored : counts.equal(0);
+  return { labels, ignored: ignored?.reshape(expected), unread, counts: counts.reshape(expected) };
 }
 
 /** The loss of every sample by its label, times what it counts. */
 function byLabel(op: Op, x: Tensor, labels: Labels): Tensor {
-  const losses = applyOp(op, [counted(classesLast(x), labels), labels.labels]).reshape(withoutClasses(x.shape));
+  const losses = applyOp(op, [without(labels.unread, classesLast(x)), labels.labels]).reshape(withoutClasses(x.shape));
   return labels.counts === undefined ? losses : losses.mul(labels.counts);
 }
 
-/** 0 in place of predictions that are not counted: they may hold anything, and infinity or NaN times 0 is NaN, in gradients too. */
-function counted(rows: Tensor, { ignored }: Labels): Tensor {
-  return ignored === undefined ? rows : where(ignored.reshape([rows.shape[0] as number, 1]), 0, rows);
-}
-
-/** 0 in place of losses that are not counted. */
-function withoutIgnored(losses: Tensor, { ignored }: Labels): Tensor {
-  return ignored === undefined ? losses : where(ignored, 0, losses);
+/** 0 in place of predictions that do not count: they may hold anything, and infinity or NaN times 0 is NaN, in gradients too. */
+function without(samples: Tensor | undefined, rows: Tensor): Tensor {
+  return samples === undefined ? rows : where(samples.reshape([rows.shape[0] as number, 1]), 0, rows);
 }
 
 /** The mean over samples that count differently divides by what they count together. */

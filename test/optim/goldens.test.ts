@@ -91,7 +91,7 @@ describe("ten steps", () => {
 /** PyTorch's centered RMSprop keeps the mean square, which is the variance and the squared mean. */
 function asPyTorch(tensors: ReturnType<Optimizer["stateDict"]>["tensors"]): Map<string, { readonly data: ArrayLike<number> }> {
   return new Map(
-    [...tensors].map(([name, value]) => {
+    [...tensors].map(([name, value]): [string, { readonly data: ArrayLike<number> }] => {
       if (!name.endsWith(".variance")) return [name, value];
       const mean = tensors.get(name.replace("variance", "firstMoment"))?.data ?? [];
       return [name.replace("variance", "secondMoment"), { data: Array.from(value.data, (v: number, n) => v + (mean[n] as number) ** 2) }];
