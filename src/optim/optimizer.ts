@@ -4,7 +4,8 @@ import type { Op } from "../ops/op.ts";
 import { tensor, zeros } from "../tensor/create.ts";
 import { applyOp } from "../tensor/functions/index.ts";
 import { updating } from "../tensor/tape.ts";
-import { dependsOn, live, onEachRun } from "../tensor/trace.ts";
+import { valueOf } from "../tensor/tensor.ts";
+import { checkAtHand, dependsOn, live, onEachRun } from "../tensor/trace.ts";
 import type { LiveNumber } from "../tensor/traced-graph.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Attributes } from "../tensor/value.ts";
@@ -179,6 +180,11 @@ function optimizerOf(kind: string, groups: readonly Group[]): Optimizer {
           for (const slot of group.slots) {
             const gradient = slot.parameter.grad;
             if (gradient === undefined || !slot.parameter.requiresGrad) continue;
+            checkAtHand(
+              valueOf(gradient),
+              `${kind}: step() needs the gradient of parameter ${slot.name},`,
+              "call step() in that function, or backward() outside of it",
+            );
             group.rule.update(slot, gradient, group);
             onEachRun(
               () => {

@@ -10,7 +10,7 @@ import { levelsOf } from "./mapping.ts";
 import { observer } from "./observe.ts";
 import { gradientOps } from "./parts.ts";
 import { withPass, withRecording } from "./tape.ts";
-import { currentTrace } from "./trace.ts";
+import { checkAtHand, currentTrace } from "./trace.ts";
 import type { TapeNode, Value } from "./value.ts";
 
 export interface BackwardOptions {
@@ -31,6 +31,7 @@ export function backward(root: Value, upstream: Value | undefined, options: Back
         hint: "take the gradients as values: vmap(grad(loss), { inputs: [null, 0] })(weight, x)",
       });
     currentTrace()?.touchGradient(value, "read");
+    checkAtHand(value.gradient, "backward adds to the gradient", "call zeroGrad() before backward()");
     value.gradient =
       value.gradient === undefined
         ? gradient

@@ -33,7 +33,7 @@ class DenseTensor extends PointwiseTensor {
       return new InputError("vmap: the numbers of a tensor were read inside vmap, where it stands for every example at once", {
         hint: "return the tensor and read it outside; choose between values with where(condition, a, b) instead of if",
       });
-    return unreadable();
+    return unreadable(this);
   }
 
   override get data(): HostArray {

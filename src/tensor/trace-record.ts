@@ -94,10 +94,7 @@ export class Trace {
     this.#gradients.set(value, before);
     if (how === "reset") return;
     if (before !== undefined && !before.hasNumbers)
-      throw new InputError(
-        `compile: the gradient of a tensor of shape [${value.shape.join(", ")}] was made in an earlier run and did not leave it`,
-        { hint: "call zeroGrad() in the compiled function before backward()" },
-      );
+      throw stayedInside("backward adds to the gradient", before, `call zeroGrad() in "${this.name}" before backward()`);
     this.guards.push(() => value.gradient === before);
   }
 
@@ -234,6 +231,15 @@ export class Trace {
     this.#captured.set(value, buffer);
     return buffer;
   }
+}
+
+/** The error of needing numbers that a compiled function kept. */
+export function stayedInside(what: string, value: Value, hint: string): InputError {
+  const maker = buffers.get(value)?.trace.name ?? "a compiled function";
+  return new InputError(
+    `${what} of shape [${value.shape.join(", ")}], whose numbers stay inside "${maker}", which runs as one compiled program`,
+    { hint },
+  );
 }
 
 /** The error of reading numbers that do not exist yet. */

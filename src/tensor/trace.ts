@@ -4,7 +4,7 @@ import type { HostArray } from "../backends/backend.ts";
 import { InputError } from "../util/errors.ts";
 import { wholeOf } from "./mapping.ts";
 import { isRepeating, noteSetting } from "./repeat.ts";
-import { type Deliver, type Trace, unreadableWhileTraced } from "./trace-record.ts";
+import { type Deliver, stayedInside, type Trace, unreadableWhileTraced } from "./trace-record.ts";
 import type { LiveNumber } from "./traced-graph.ts";
 import type { Value } from "./value.ts";
 
@@ -89,9 +89,16 @@ export function runTrace<Result>(trace: Trace, run: () => Result): Result {
 }
 
 /** The error of reading numbers that do not exist yet, or that stayed inside a compiled step. */
-export function unreadable(): InputError {
+export function unreadable(value: Value): InputError {
   if (current !== undefined) return unreadableWhileTraced();
-  return new InputError("compile: the numbers of this tensor stay inside the compiled function it was made in", {
-    hint: "return the tensor (also a gradient: return weight.grad) from the function; before backward() outside, call zeroGrad()",
-  });
+  return stayedInside(
+    "reads a tensor",
+    value,
+    "return it from the function (a gradient too: return weight.grad); while fit trains, a recorder sees it, and with compile: false it can be read",
+  );
+}
+
+/** @throws InputError when `gradient` stayed inside a compiled function, where `what` would need its numbers now */
+export function checkAtHand(gradient: Value | undefined, what: string, hint: string): void {
+  if (current === undefined && gradient?.hasNumbers === false && gradient.mapping === undefined) throw stayedInside(what, gradient, hint);
 }

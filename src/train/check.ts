@@ -1,11 +1,13 @@
 // Checks the options of fit before anything runs.
 
 import { Dataset } from "../data/index.ts";
+import { type Optimizer, parametersOf } from "../optim/optimizer.ts";
 import type { Precision } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
+
 import type { Metric } from "./metrics.ts";
-import type { FitOptions, Samples } from "./types.ts";
+import type { FitOptions, Model, Samples } from "./types.ts";
 
 /** Every option of fit: another name is a mistake, not something to pass over. */
 const OPTIONS = {
@@ -96,6 +98,23 @@ export function checkMetrics(name: string, metrics: unknown): asserts metrics is
 function kindOf(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   return value === null ? "null" : Array.isArray(value) ? "a list" : typeof value === "object" ? "an object" : String(value);
+}
+
+/** @throws InputError when the optimizer would move nothing of a model that has something to move */
+export function checkTrainable(model: Model, optimizer: Optimizer): void {
+  const own = model.parameters();
+  const known = parametersOf(optimizer);
+  if (known.length === 0) return;
+  const moved = known.filter(({ requiresGrad }) => requiresGrad);
+  if (moved.length === 0 && own.length > 0 && !own.some(({ requiresGrad }) => requiresGrad))
+    throw new InputError(`fit: all ${own.length} parameters of the model are frozen, so there is nothing to train`, {
+      hint: "model.requiresGrad(true), or of single layers",
+    });
+  const trainable = new Set(own.filter(({ requiresGrad }) => requiresGrad));
+  if (trainable.size === 0 || moved.some((parameter) => trainable.has(parameter))) return;
+  throw new InputError(`fit: the optimizer moves ${moved.length} parameters, but none of the model's ${trainable.size}`, {
+    hint: `make it from this model: ${optimizer.kind}(model.parameters())`,
+  });
 }
 
 /** @throws InputError unless it is a data set with fields x and y */

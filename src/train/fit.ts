@@ -2,10 +2,11 @@
 
 import type { Dataset } from "../data/index.ts";
 import { DataLoader } from "../data/index.ts";
+import { parametersOf } from "../optim/optimizer.ts";
 import { randomState, setRandomState, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { BestKeeper } from "./best.ts";
-import { checkOptions } from "./check.ts";
+import { checkOptions, checkTrainable } from "./check.ts";
 import { TrainingError } from "./errors.ts";
 import { evaluate, toTensor } from "./evaluate.ts";
 import { isUncounted } from "./loss.ts";
@@ -34,6 +35,7 @@ export async function fit<const M extends readonly Metric[] = readonly []>(
   options: FitOptions<M>,
 ): Promise<FitResult<M[number]["name"]>> {
   checkOptions(data, options);
+  checkTrainable(model, options.optimizer);
   return new Fitting<M>(model, data, options).run();
 }
 
@@ -100,13 +102,22 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   }
 
   async run(): Promise<FitResult<M[number]["name"]>> {
+    try {
+      return this.#finish(await this.#trainAll());
+    } finally {
+      // A compiled step keeps their numbers; nobody is to add to them.
+      for (const parameter of [...this.model.parameters(), ...parametersOf(this.optimizer)]) parameter.zeroGrad();
+    }
+  }
+
+  async #trainAll(): Promise<StopReason> {
     let reason: StopReason | undefined;
     while (this.#epochs < this.#options.epochs && reason === undefined) {
       if (this.#best.exhausted(this.#epochs)) reason = "no improvement";
       else reason = await this.#epoch();
     }
     if (reason === undefined && this.#best.exhausted(this.#epochs)) reason = "no improvement";
-    return this.#finish(reason ?? "finished");
+    return reason ?? "finished";
   }
 
   /** Trains the rest of an epoch; says why when it could not be finished or nothing may follow. */

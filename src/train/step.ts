@@ -28,7 +28,7 @@ export function compileStep(model: Model, options: StepOptions): CompiledTrainin
     update(options);
     return result;
   };
-  return compile(step, { name: "training step", guard: (result: StepResult) => result.guard });
+  return compile(step, { name: "training step of fit", guard: (result: StepResult) => result.guard });
 }
 
 /** The same op by op. */

@@ -93,7 +93,7 @@ describe("kasane compile", () => {
     expect(code).toBe(0);
     const { steps } = JSON.parse(out) as { steps: { name: string; inputs: string[]; memory: { peak: number }; shown: string }[] };
     expect(steps).toHaveLength(1);
-    expect(steps[0]).toMatchObject({ name: "training step", inputs: ["float32[32, 2]", "int32[32]"] });
+    expect(steps[0]).toMatchObject({ name: "training step of fit", inputs: ["float32[32, 2]", "int32[32]"] });
     expect(steps[0]?.memory.peak).toBeGreaterThan(0);
     expect(steps[0]?.shown).toContain("linearBias + relu");
   });

@@ -75,7 +75,7 @@ describe("a module with a training", () => {
     expect((await kasane("explain training.mjs --at 2[15,1] --depth 0")).out).toMatch(/^y\[15, 1\] of 2 \(linearBias\)/);
     expect((await kasane("graph training.mjs")).out).toMatch(/0 \(linear\)/);
     expect((await kasane("check-gradients training.mjs")).out).toContain("gradients agree");
-    expect((await kasane("compile training.mjs")).out).toContain("training step(float32[16, 2], int32[16])");
+    expect((await kasane("compile training.mjs")).out).toContain("training step of fit(float32[16, 2], int32[16])");
     expect((await kasane("profile training.mjs --runs 1")).out).toContain("by pass:");
   });
 

@@ -75,8 +75,8 @@ describe("what cannot be traced is refused at the user's line", () => {
       leaked = value.mul(2);
       return leaked;
     })(x);
-    expect(() => leaked?.toArray()).toThrow(/stay inside the compiled function.*return the tensor/s);
-    expect(() => leaked?.add(1)).toThrow(/stay inside the compiled function/);
+    expect(() => leaked?.toArray()).toThrow(/stay inside "step".*return it from the function/s);
+    expect(() => leaked?.add(1)).toThrow(/stay inside "step"/);
     expect(() => compile((value: Tensor) => value.add(leaked as Tensor))(x)).toThrow(/from another trace/);
   });
 
@@ -309,7 +309,9 @@ describe("gradients", () => {
     });
     expect(step().toArray()).toEqual([4, 4]);
     // Eager would go on adding; the sum stayed inside, and that is said.
-    expect(() => step()).toThrow(/gradient of a tensor of shape \[2\] was made in an earlier run.*zeroGrad\(\)/s);
+    expect(() => step()).toThrow(
+      /backward adds to the gradient of shape \[2\], whose numbers stay inside "step".*zeroGrad\(\) in "step" before/s,
+    );
     weight.zeroGrad();
     expect(step().toArray()).toEqual([3, 3]);
   });
@@ -336,9 +338,11 @@ describe("gradients", () => {
       weight.zeroGrad();
       weight.sum().backward();
     })();
-    expect(() => weight.grad?.toArray()).toThrow(/stay inside the compiled function.*return weight\.grad/s);
-    expect(() => optimizer.step()).toThrow(/stay inside/);
-    expect(() => weight.sum().backward()).toThrow(/stay inside/);
+    expect(() => weight.grad?.toArray()).toThrow(/stay inside "step".*return weight\.grad/s);
+    expect(() => optimizer.step()).toThrow(/sgd: step\(\) needs the gradient of .* stay inside "step".*call step\(\) in that function/s);
+    expect(() => weight.sum().backward()).toThrow(
+      /backward adds to the gradient of shape \[2\].* stay inside "step".*zeroGrad\(\) before backward/s,
+    );
     weight.zeroGrad();
     weight.sum().backward();
     expect(weight.grad?.toArray()).toEqual([1, 1]);
