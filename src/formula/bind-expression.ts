@@ -140,7 +140,11 @@ export class ExpressionBinder {
   }
 
   #indirect(node: Expression): Scalar {
-    return cast(this.scalar(node, this.#fill), "int");
+    const value = this.scalar(node, this.#fill);
+    if (value.type !== "float") return cast(value, "int");
+    // A float that is no whole number (NaN, too) points at no element, as a quotient that is none.
+    const whole = callOf("eq", [callOf("trunc", [value], this.#binding.name), value], this.#binding.name);
+    return callOf("select", [whole, cast(value, "int"), constant(-1, "int")], this.#binding.name);
   }
 }
 

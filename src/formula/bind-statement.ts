@@ -1,6 +1,7 @@
 // Binds one normalised statement to a loop nest: body, epilogue, output.
 
 import { FormulaError } from "../util/errors.ts";
+import { LARGEST_INT } from "./addressable.ts";
 import type { ReduceNode, Statement } from "./ast.ts";
 import type { Binding } from "./bind.ts";
 import { ExpressionBinder } from "./bind-expression.ts";
@@ -63,7 +64,12 @@ class StatementBinder {
       body = this.#expressions.bodyOf(reduction);
       const type: ScalarType = reduction.reducer.startsWith("arg") ? "int" : body.type === "bool" ? "int" : body.type;
       if (body.type === "bool") body = cast(body, "int");
-      if (statement.value !== reduction) epilogue = this.#expressions.scalar(statement.value, undefined, reduction, type);
+      const around = (of: ScalarType): Scalar => this.#expressions.scalar(statement.value, undefined, reduction, of);
+      if (statement.value !== reduction) epilogue = around(type);
+      if (epilogue !== undefined && reducer === "sum" && type === "int" && isOnlyFloat(epilogue) && !this.#holdsSum(body)) {
+        body = cast(body, "float");
+        epilogue = around("float");
+      }
     }
     if (reducer !== undefined && body.type === "bool") body = cast(body, "int");
     // No axis is left to reduce (all were extent-free): the nest is then a plain map of its body.
@@ -82,6 +88,13 @@ class StatementBinder {
       output: { dtype, shape, index, accumulate: statement.accumulate },
     };
     return { nest, reads: this.#expressions.reads };
+  }
+
+  /** Whether an int holds the sum, whatever the tensors do. */
+  #holdsSum(body: Scalar): boolean {
+    const { axes, free } = this.#axes;
+    const steps = axes.slice(free).reduce((product, axis) => product * axis.extent, 1);
+    return steps * largestOf(body, this.#expressions.operands) <= LARGEST_INT;
   }
 
   /** Index map and shape of the target. */
@@ -125,6 +138,22 @@ class StatementBinder {
     if (type === "int") return "int32";
     return this.#context.float;
   }
+}
+
+/** Whether the value of a sum counts as a float wherever it stands, as in a mean: then it need not be summed in ints, which wrap around. */
+function isOnlyFloat(epilogue: Scalar): boolean {
+  if (epilogue.kind === "accumulator") return false;
+  return epilogue.kind !== "call" || epilogue.fn === "float" || epilogue.args.every(isOnlyFloat);
+}
+
+/** The largest magnitude of an int. */
+function largestOf(value: Scalar, operands: readonly Operand[]): number {
+  if (value.type === "bool") return 1;
+  if (value.kind === "constant") return Math.abs(value.value);
+  if (value.kind === "load" && operands[value.operand]?.dtype === "uint8") return Math.max(255, Math.abs(value.fill));
+  if (value.kind === "call" && (value.fn === "int" || value.fn === "select"))
+    return Math.max(...value.args.slice(value.fn === "select" ? 1 : 0).map((arg) => largestOf(arg, operands)));
+  return LARGEST_INT;
 }
 
 /** One more than the largest position an index takes; 0 when it takes none. */

@@ -1,8 +1,17 @@
 // Computes single elements of the tensors of a bound formula, on demand and in double precision, rounded where they are stored.
 
 import { InputError } from "../util/errors.ts";
-import { roundToBfloat16 } from "./bfloat16.ts";
-import { compileScalar, type Elements, type Evaluate, type Frame, type NumberArray, reduce, sizeOfShape } from "./evaluate.ts";
+import {
+  added,
+  compileScalar,
+  type Elements,
+  type Evaluate,
+  type Frame,
+  type NumberArray,
+  reduce,
+  sizeOfShape,
+  store,
+} from "./evaluate.ts";
 import type { AffineIndex, DType, Index, Program, Scalar, Step } from "./nest.ts";
 
 /** A step of a program that can be run for one element at a time. */
@@ -65,19 +74,11 @@ export class ElementValues {
       const { accumulate } = ready.step.nest.output;
       ready.visitWrites(position, () => {
         const written = ready.run();
-        value = accumulate ? value + written : written;
+        value = accumulate ? added(value, written, dtype) : written;
       });
     }
     return store(value, dtype);
   }
-}
-
-/** Rounds as storing in a tensor does. */
-export function store(value: number, dtype: DType): number {
-  if (dtype === "bool") return Number(value !== 0);
-  if (dtype === "float64") return value;
-  if (dtype === "bfloat16") return roundToBfloat16(value);
-  return dtype === "float32" ? Math.fround(value) : dtype === "uint8" ? value & 255 : value | 0;
 }
 
 /** The coordinates of a flat place. */

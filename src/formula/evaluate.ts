@@ -4,6 +4,7 @@ import { InputError } from "../util/errors.ts";
 import { roundToBfloat16 } from "./bfloat16.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { identityOf } from "./identity.ts";
+import { nearestInteger } from "./integers.ts";
 import type { DType, Index, Nest, Operand, Program, Scalar } from "./nest.ts";
 
 export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
@@ -75,25 +76,46 @@ export function evaluateNest(nest: Nest, operands: readonly NumberArray[], targe
     }
     const place = address(frame);
     if (place < 0) return;
-    if (dtype === "bool") value = value !== 0 ? 1 : 0;
-    if (accumulate) value += target[place] as number;
-    target[place] = dtype === "bfloat16" ? roundToBfloat16(value) : value;
+    target[place] = store(accumulate ? added(target[place] as number, value, dtype) : value, dtype);
   });
+}
+
+/** What adding to an element comes to before it is stored; integers wrap around. */
+export function added(before: number, value: number, dtype: DType): number {
+  return dtype === "int32" || dtype === "uint8" ? (before + nearestInteger(value, "int32")) | 0 : before + value;
+}
+
+/** A number as a tensor of the dtype holds it. */
+export function store(value: number, dtype: DType): number {
+  switch (dtype) {
+    case "float64":
+      return value;
+    case "float32":
+      return Math.fround(value);
+    case "bfloat16":
+      return roundToBfloat16(value);
+    case "bool":
+      return Number(value !== 0);
+    case "int32":
+    case "uint8":
+      return nearestInteger(value, dtype);
+  }
 }
 
 /** What a nest's reduction gives where the frame stands. */
 export function reduce(nest: Nest, body: Evaluate, frame: Frame, extents: readonly number[]): number {
   let total = identityOf(nest.reducer ?? "sum", nest.body.type);
+  const isInt = nest.body.type === "int";
   let step = 0;
   let best = 0;
   loop(frame.at, extents, nest.free, extents.length, () => {
     const value = body(frame);
     switch (nest.reducer) {
       case "sum":
-        total += value;
+        total = isInt ? (total + value) | 0 : total + value;
         break;
       case "prod":
-        total *= value;
+        total = isInt ? Math.imul(total, value) : total * value;
         break;
       case "max":
         total = Math.max(total, value);

@@ -1,10 +1,11 @@
 // Every scalar function: arity, how it is written, its value in double precision, and its derivative as a formula.
 
 import { roundToBfloat16 } from "./bfloat16.ts";
+import { nearestInteger } from "./integers.ts";
 import type { FunctionName } from "./nest.ts";
 
 /** What the arguments must be and what comes out; see the rules beside Call in nest.ts. */
-export type Signature = "arithmetic" | "float" | "comparison" | "logic" | "select" | "test" | "cast" | "random";
+export type Signature = "arithmetic" | "rounding" | "float" | "comparison" | "logic" | "select" | "test" | "cast" | "random";
 
 export interface FunctionRow {
   readonly parameters: readonly string[];
@@ -90,10 +91,10 @@ export const FUNCTIONS: Readonly<Record<FunctionName, FunctionRow>> = {
   cosh: { parameters: ["a"], signature: "float", evaluate: Math.cosh, derivative: { a: "g * sinh(a)" } },
   tanh: { parameters: ["a"], signature: "float", evaluate: Math.tanh, derivative: { a: "g * (1 - tanh(a) ^ 2)" } },
   erf: { parameters: ["a"], signature: "float", evaluate: erf, derivative: { a: "g * (2 / sqrt(pi)) * exp(-a ^ 2)" } },
-  floor: { parameters: ["a"], signature: "float", evaluate: Math.floor },
-  ceil: { parameters: ["a"], signature: "float", evaluate: Math.ceil },
-  round: { parameters: ["a"], signature: "float", evaluate: roundHalfEven },
-  trunc: { parameters: ["a"], signature: "float", evaluate: Math.trunc },
+  floor: { parameters: ["a"], signature: "rounding", evaluate: Math.floor },
+  ceil: { parameters: ["a"], signature: "rounding", evaluate: Math.ceil },
+  round: { parameters: ["a"], signature: "rounding", evaluate: roundHalfEven },
+  trunc: { parameters: ["a"], signature: "rounding", evaluate: Math.trunc },
   lt: { parameters: ["a", "b"], signature: "comparison", evaluate: (a, b) => Number(a < b), operator: { symbol: "<", precedence: 3 } },
   le: { parameters: ["a", "b"], signature: "comparison", evaluate: (a, b) => Number(a <= b), operator: { symbol: "<=", precedence: 3 } },
   gt: { parameters: ["a", "b"], signature: "comparison", evaluate: (a, b) => Number(a > b), operator: { symbol: ">", precedence: 3 } },
@@ -122,16 +123,11 @@ export const FUNCTIONS: Readonly<Record<FunctionName, FunctionRow>> = {
   isnan: { parameters: ["a"], signature: "test", evaluate: (a) => Number(Number.isNaN(a)) },
   isfinite: { parameters: ["a"], signature: "test", evaluate: (a) => Number(Number.isFinite(a)) },
   float: { parameters: ["a"], signature: "cast", evaluate: (a) => a, derivative: { a: "g" } },
-  int: { parameters: ["a"], signature: "cast", evaluate: toInt32 },
+  int: { parameters: ["a"], signature: "cast", evaluate: (a) => nearestInteger(a, "int32") },
   bool: { parameters: ["a"], signature: "cast", evaluate: (a) => Number(a !== 0) },
   bfloat16: { parameters: ["a"], signature: "float", evaluate: roundToBfloat16, derivative: { a: "g" } },
   uniform: { parameters: ["seed", "stream", "counter", "word"], signature: "random", evaluate: philoxUniform },
 };
-
-/** Toward zero, limited to the range of int32; NaN gives 0. */
-function toInt32(a: number): number {
-  return Math.max(-2147483648, Math.min(2147483647, Math.trunc(a))) | 0;
-}
 
 function flooredMod(a: number, b: number): number {
   const rest = a % b;

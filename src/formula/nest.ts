@@ -95,8 +95,8 @@ export type FunctionName =
 
 /**
  * Typing of calls (arguments are already cast): arithmetic, min, max, abs, sign, neg: int→int or float→float; div and all
- * transcendental functions: float only; mod: floored (sign of the divisor), int or float; comparisons: two ints, two floats or two bools → bool;
- * and/or/not: bool; select(bool, t, t) → t; float/int/bool: casts (float→int truncates toward zero, →bool is ≠ 0).
+ * transcendental functions: float only; floor, ceil, round, trunc: float (ints stay as they are); mod: floored (sign of the divisor), int or float; comparisons: two ints, two floats or two bools → bool;
+ * and/or/not: bool; select(bool, t, t) → t; float/int/bool: casts (float→int truncates toward zero and saturates, NaN → 0; →bool is ≠ 0).
  * round: half to even. bfloat16: the nearest number that bfloat16 has. min/max return NaN if either is NaN. sign(0) = 0.
  * uniform(seed: int, stream: int, counter: int, word: int constant 0|1) → float in [0, 1): the top 24 bits of the word'th output of
  * Philox2x32-10 with key = seed and counter words (counter, stream).

@@ -49,6 +49,10 @@ export function callOf(fn: FunctionName, args: readonly Scalar[], opName: string
       const numeric = type === "bool" ? "int" : type;
       return call(all(numeric), numeric);
     }
+    case "rounding": {
+      const [value] = args as [Scalar];
+      return value.type === "float" ? call(args, "float") : cast(value, "int");
+    }
     case "float":
       return call(all("float"), "float");
     case "comparison":

@@ -165,6 +165,7 @@ export class StoreWriter {
       let total = value;
       if (accumulate) total = v.add(readElement(access.element, place, v.isVector(value.type) ? "vector" : "scalar"), value);
       if (accumulate && dtype === "bool") total = v.convertToInt(v.ne(total, 0));
+      if (dtype === "uint8") total = v.max(v.min(total, 255), 0);
       if (streams) k.storeStreaming(place, total);
       else writeElement(k, access.element, place, total, count === undefined ? undefined : v.i32(count));
     };

@@ -20,10 +20,21 @@ export const bernoulli = random("randomBernoulli", "y[...] = float(uniform(seed,
   params: { ...params, probability: 0.5 },
   doc: { en: "1 with the given probability, else 0." },
 });
-export const integers = random("randomInteger", "y[...] = int(floor(low + (high - low) * uniform(seed, stream, position[...], 0)))", {
-  params: { ...params, low: "int", high: "int" },
-  doc: { en: "Integers from low to high − 1." },
+export const integers = random("randomInteger", "y[...] = low + int(span * uniform(seed, stream, position[...], 0))", {
+  params: { ...params, low: "int", span: "int" },
+  doc: { en: "Integers from low on, span different ones." },
 });
+const bits = (word: 0 | 1, values: number): string => `int(uniform(seed, stream, position[...], ${word}) * ${values})`;
+const divided = (product: string, by: number): string => `int((${product} - ${product} % ${by}) / ${by})`;
+// (coarse · 2¹⁶ + fine) times a random number of 32 bits, the upper bits of the product: a float has only 24.
+export const manyIntegers = random(
+  "randomIntegerOfMany",
+  `y[...] = low + coarse * ${bits(0, 65536)} + ${divided(`coarse * ${bits(1, 65536)}`, 65536)} + ${divided(`fine * ${bits(0, 32768)}`, 32768)}`,
+  {
+    params: { ...params, low: "int", coarse: "int", fine: "int" },
+    doc: { en: "Integers from low on, coarse · 2¹⁶ + fine different ones: at most 2³¹." },
+  },
+);
 export const dropout = random("dropout", "y[...] = select(uniform(seed, stream, position[...], 0) < keep, x[...] / keep, 0)", {
   params: { ...params, keep: 0.5 },
   doc: {

@@ -3,6 +3,7 @@
 import type { HostArray } from "../backends/backend.ts";
 import { roundToBfloat16 } from "../formula/bfloat16.ts";
 import { allocate, sizeOfShape } from "../formula/evaluate.ts";
+import { INTEGER_RANGES, isHeldBy } from "../formula/integers.ts";
 import type { DType } from "../formula/nest.ts";
 import { isFloat } from "../formula/typing.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -153,10 +154,9 @@ function fitted(value: number, dtype: DType, position: number): number {
   if (dtype === "bool") return Number(value !== 0);
   if (dtype === "bfloat16") return roundToBfloat16(value);
   if (dtype !== "int32" && dtype !== "uint8") return value;
-  const [low, high] = dtype === "int32" ? [-2147483648, 2147483647] : [0, 255];
-  if (!Number.isInteger(value) || value < low || value > high)
-    throw new InputError(`tensor: ${dtype} holds whole numbers from ${low} to ${high}, got ${value} at position ${position}`);
-  return value;
+  if (isHeldBy(dtype, value)) return value;
+  const [low, high] = INTEGER_RANGES[dtype];
+  throw new InputError(`tensor: ${dtype} holds whole numbers from ${low} to ${high}, got ${value} at position ${position}`);
 }
 
 function dtypeOf(data: ArrayBufferView): DType {

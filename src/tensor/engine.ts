@@ -6,6 +6,7 @@ import { requireReach } from "../formula/addressable.ts";
 import { batchProgram, isRandom } from "../formula/batch.ts";
 import { bind, MOST_ELEMENTS } from "../formula/bind.ts";
 import { allocate, sizeOfShape } from "../formula/evaluate.ts";
+import { isHeldBy } from "../formula/integers.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
 import { floatOf, isFloat } from "../formula/typing.ts";
 import type { Op } from "../ops/op.ts";
@@ -149,7 +150,9 @@ function run(op: Op, inputs: readonly Value[], attributes: Attributes, options: 
     if (value instanceof LiveNumber) return value;
     if (typeof value !== "number")
       throw new InputError(`${op.name}: ${name} must be a number, got ${value === undefined ? "nothing" : `[${value}]`}`);
-    return op.params[name] === "int" ? value | 0 : value;
+    if (op.params[name] === "int" && !isHeldBy("int32", value))
+      throw new InputError(`${op.name}: ${name} must be an integer that int32 holds, got ${value}`);
+    return value;
   });
   return execute(op.name, found, inputs, params, like);
 }

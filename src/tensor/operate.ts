@@ -1,6 +1,7 @@
 // Operations on untyped values: what the methods and functions of tensors are made of.
 
 import { sizeOfShape } from "../formula/evaluate.ts";
+import { isHeldBy } from "../formula/integers.ts";
 import { isFloat } from "../formula/typing.ts";
 import * as gathers from "../ops/gathers.ts";
 import * as moves from "../ops/moves.ts";
@@ -15,7 +16,7 @@ export function shapeText(shape: readonly number[]): string {
   return `[${shape.join(", ")}]`;
 }
 
-/** The other operand of an arithmetic op as a tensor: numbers become scalars of a fitting dtype. */
+/** The other operand of an arithmetic op as a tensor: numbers become scalars of a fitting dtype, a float where int32 does not hold them. */
 export function operand(other: Value | number, like: Value): Value {
   if (typeof other !== "number") {
     if (other instanceof Value) return other;
@@ -30,7 +31,7 @@ export function operand(other: Value | number, like: Value): Value {
 
 function numberLike(other: number, like: Value): Value {
   if (like.dtype === "float64") return like.make(Float64Array.of(other), [], "float64");
-  const whole = Number.isInteger(other) && !isFloat(like.dtype);
+  const whole = isHeldBy("int32", other) && !isFloat(like.dtype);
   return whole ? like.make(Int32Array.of(other), [], "int32") : like.make(Float32Array.of(other), [], "float32");
 }
 
@@ -115,7 +116,7 @@ function resolveRange(range: SliceRange, extent: number, d: number): { start: nu
   const end = to == null ? (step > 0 ? extent : -1) : clamp(to, step > 0 ? 0 : -1, step > 0 ? extent : extent - 1);
   if (!Number.isInteger(start) || !Number.isInteger(end)) throw new ShapeError(`slice: expected integers, got [${from}, ${to}]`);
   const count = Math.max(0, Math.ceil((end - start) / step));
-  return { start: count === 0 ? 0 : start, count, step };
+  return { start: count === 0 ? 0 : start, count, step: count <= 1 ? 1 : step };
 }
 
 export function flip(value: Value, axes: Axes): Value {

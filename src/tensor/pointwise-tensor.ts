@@ -1,4 +1,7 @@
 // The methods of a tensor that work element by element, each one line over an op.
+import { LARGEST_INT } from "../formula/addressable.ts";
+import { isHeldBy } from "../formula/integers.ts";
+import { isFloat } from "../formula/typing.ts";
 import * as activations from "../ops/activations.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import type { Op } from "../ops/op.ts";
@@ -15,6 +18,12 @@ export abstract class PointwiseTensor extends Value {
 
   #with(op: Op, other: Value | number): Value {
     return apply(op, [this, operate.operand(other, this)]);
+  }
+
+  /** Beside integers a number beyond them compares as infinity does: floats would round the largest integers up to it. */
+  #compared(op: Op, other: Value | number): Value {
+    const isBeyond = typeof other === "number" && Math.abs(other) > LARGEST_INT && !isFloat(this.dtype);
+    return this.#with(op, isBeyond && !isHeldBy("int32", other) ? Math.sign(other) * Number.POSITIVE_INFINITY : other);
   }
 
   add(other: Value | number): Value {
@@ -42,22 +51,22 @@ export abstract class PointwiseTensor extends Value {
     return this.#with(arithmetic.maximum, other);
   }
   less(other: Value | number): Value {
-    return this.#with(arithmetic.less, other);
+    return this.#compared(arithmetic.less, other);
   }
   lessEqual(other: Value | number): Value {
-    return this.#with(arithmetic.lessEqual, other);
+    return this.#compared(arithmetic.lessEqual, other);
   }
   greater(other: Value | number): Value {
-    return this.#with(arithmetic.greater, other);
+    return this.#compared(arithmetic.greater, other);
   }
   greaterEqual(other: Value | number): Value {
-    return this.#with(arithmetic.greaterEqual, other);
+    return this.#compared(arithmetic.greaterEqual, other);
   }
   equal(other: Value | number): Value {
-    return this.#with(arithmetic.equal, other);
+    return this.#compared(arithmetic.equal, other);
   }
   notEqual(other: Value | number): Value {
-    return this.#with(arithmetic.notEqual, other);
+    return this.#compared(arithmetic.notEqual, other);
   }
   logicalAnd(other: Value | number): Value {
     return this.#with(arithmetic.logicalAnd, other);

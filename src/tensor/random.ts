@@ -1,6 +1,7 @@
 // Seeded random tensors and permutations: one seed decides every number, whatever the backend.
 
 import { philox } from "../formula/functions.ts";
+import { isHeldBy } from "../formula/integers.ts";
 import type { Op } from "../ops/op.ts";
 import * as random from "../ops/random.ts";
 import { InputError } from "../util/errors.ts";
@@ -77,9 +78,14 @@ export function bernoulli<const S extends Shape>(shape: S, probability = 0.5): T
 
 /** Integers from low to high − 1. */
 export function randomIntegers<const S extends Shape>(shape: S, low: number, high: number): Tensor<S> {
-  if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low)
-    throw new InputError(`randomIntegers: expected integers low < high, got ${low} and ${high}`);
-  return asTensor<S>(apply(random.integers, [], { ...nextStream(), low, high }, { resultShape: shape, like }));
+  const span = high - low;
+  if (!isHeldBy("int32", low) || !isHeldBy("int32", high - 1) || span < 1 || span > 2 ** 31)
+    throw new InputError(`randomIntegers: expected integers low < high, got ${low} and ${high}`, {
+      hint: "they must be int32 (high may be one more), and at most 2147483648 apart",
+    });
+  const [op, range] =
+    span <= 2 ** 24 ? [random.integers, { span }] : [random.manyIntegers, { coarse: Math.floor(span / 65536), fine: span % 65536 }];
+  return asTensor<S>(apply(op, [], { ...nextStream(), low, ...range }, { resultShape: shape, like }));
 }
 
 /** 0 … count − 1 in random order (Fisher & Yates). */

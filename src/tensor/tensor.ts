@@ -2,6 +2,7 @@
 
 import type { HostArray } from "../backends/backend.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
+import { isHeldBy } from "../formula/integers.ts";
 import type { DType, ScalarType } from "../formula/nest.ts";
 import { typeOfDType } from "../formula/typing.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
@@ -203,8 +204,13 @@ const conversions = {
   bool: arithmetic.toBool,
 } as const satisfies Record<ScalarType, Op>;
 
+/** Numbers that are no int32 stay what they are, for the check to name them. */
 function toIds(ids: Value | readonly number[]): Value {
-  return ids instanceof Value ? ids : new DenseTensor(Int32Array.from(ids), [ids.length], "int32");
+  if (ids instanceof Value) return ids;
+  const areHeld = ids.every((id) => isHeldBy("int32", id));
+  return areHeld
+    ? new DenseTensor(Int32Array.from(ids), [ids.length], "int32")
+    : new DenseTensor(Float64Array.from(ids), [ids.length], "float64");
 }
 
 /** The public face of a value. */

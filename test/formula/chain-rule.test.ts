@@ -120,7 +120,7 @@ describe("every gradient of the catalogue", () => {
   it("has paths but where there is nothing to differentiate", () => {
     expect(withoutPaths.join(" ")).toBe(
       "sign floor ceil round trunc less lessEqual greater greaterEqual equal notEqual logicalAnd logicalOr logicalNot isNaN isFinite toFloat toInt " +
-        "toBool causalMask argmax argmin countZeros countNaN countFinite countOutside histogram oneHot randomUniform randomNormal randomBernoulli randomInteger",
+        "toBool causalMask argmax argmin countZeros countNaN countFinite countOutside histogram oneHot randomUniform randomNormal randomBernoulli randomInteger randomIntegerOfMany",
     );
   });
 });

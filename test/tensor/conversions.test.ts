@@ -9,13 +9,13 @@ const before = getBackend().name;
 const numbers = [1.9, -1.9, 0, 0.1, 300.5, 1e10, -1e10, Number.NaN, Number.POSITIVE_INFINITY, 3e-39];
 const dtypes: readonly DType[] = ["float32", "float64", "bfloat16", "int32", "uint8", "bool"];
 
-/** What each dtype makes of the numbers: uint8 keeps the low byte of the whole number. */
+/** What each dtype makes of the numbers. */
 const converted: Readonly<Record<DType, (number: number) => number>> = {
   float32: Math.fround,
   float64: (number) => number,
   bfloat16: roundToBfloat16,
   int32: whole,
-  uint8: (number) => whole(number) & 255,
+  uint8: (number) => Math.max(0, Math.min(255, whole(number))),
   bool: (number) => Number(number !== 0),
 };
 

@@ -1,5 +1,6 @@
 // Windows over a stream of tokens, for language models.
 
+import { isHeldBy } from "../../formula/integers.ts";
 import { InputError } from "../../util/errors.ts";
 import type { NdArray } from "../array.ts";
 import { Dataset } from "../dataset.ts";
@@ -35,7 +36,10 @@ export function tokenWindows(tokens: ArrayLike<number>, { length, stride = lengt
       hint: "more text, or a smaller length",
     });
   }
-  const stream = Int32Array.from(tokens);
+  const stream = Int32Array.from(tokens, (token, place) => {
+    if (isHeldBy("int32", token)) return token;
+    throw new InputError(`tokenWindows: expected token ids that int32 holds, got ${token} at position ${place}`);
+  });
   const count = Math.floor((stream.length - 1 - length) / stride) + 1;
   const [x, y] = [new Int32Array(count * length), new Int32Array(count * length)];
   for (let window = 0; window < count; window++) {
