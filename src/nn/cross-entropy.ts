@@ -8,8 +8,20 @@ import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
-import { wholeNumbers } from "./checks.ts";
-import { checkNotEmpty, checkPair, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
+import { product, wholeNumbers } from "./checks.ts";
+import {
+  checkBinary,
+  checkClassCount,
+  checkLogProbabilities,
+  checkNotEmpty,
+  checkPair,
+  checkTargets,
+  floats,
+  isShare,
+  type Loss,
+  type LossOptions,
+  reduce,
+} from "./reduction.ts";
 import { meanTerm } from "./terms.ts";
 
 /** Which samples count, and how much. */
@@ -46,9 +58,11 @@ export function crossEntropy<const Options extends CrossEntropyOptions = Record<
   const { labelSmoothing: smoothing = 0, weights, ignoreIndex } = options ?? {};
   if (!(smoothing >= 0 && smoothing <= 1)) throw new InputError(`crossEntropy: labelSmoothing must be in [0, 1], got ${smoothing}`);
   const classes = shape[1] ?? 0;
+  checkClassCount(name, classes, shape, "binaryCrossEntropyLogits");
   if (shape.length >= 2 && valueOf(target, name).shape.join() === shape.join()) {
     checkNotEmpty(name, logits);
     if (ignoreIndex !== undefined) throw new InputError("crossEntropy: ignoreIndex needs class numbers, the target has probabilities");
+    checkProbabilities(name, target);
     const scale = weights && checkWeights(name, weights, classes);
     let wanted = classesLast(floats(target, logits));
     if (smoothing > 0) wanted = wanted.mul(1 - smoothing).add(smoothing / classes);
@@ -81,6 +95,8 @@ export function negativeLogLikelihood<const Options extends ClassLossOptions = R
   options?: Options,
 ): Loss<Options> {
   const name = "negativeLogLikelihood";
+  checkClassCount(name, valueOf(logProbabilities, name).shape[1] ?? 0, logProbabilities.shape, "binaryCrossEntropy");
+  checkLogProbabilities(name, logProbabilities);
   const labels = labelsOf(name, logProbabilities, target, options);
   return reduceCounted(name, byLabel(rows.negativeLogLikelihood, logProbabilities, labels), labels, options);
 }
@@ -107,6 +123,7 @@ export function focalLoss<const Options extends FocalOptions = Record<never, nev
   if (!(gamma >= 0)) throw new InputError(`focalLoss: gamma must not be negative, got ${gamma}`);
   if (alpha !== null && !(alpha >= 0 && alpha <= 1)) throw new InputError(`focalLoss: alpha must be in [0, 1], got ${alpha}`);
   checkPair("focalLoss", logits, target);
+  checkBinary("focalLoss", target);
   const wanted = floats(target, logits);
   const entropy = applyOp(rows.binaryCrossEntropyLogits, [logits, wanted]);
   // 1 − p without the lost digits of a subtraction; the bound keeps the gradient of its power finite where it would be 0.
@@ -133,6 +150,7 @@ function labelsOf(name: string, x: Tensor, target: Tensor, { weights, ignoreInde
   if (target.shape.join() !== expected.join())
     throw new ShapeError(
       `${name}: for predictions of shape [${shape.join(", ")}] expected class numbers of shape [${expected.join(", ")}]${name === "crossEntropy" ? ", or probabilities of the predictions' shape" : ""}, got [${target.shape.join(", ")}]`,
+      target.size === product(expected) ? { hint: `target.reshape([${expected.join(", ")}])` } : {},
     );
   checkNotEmpty(name, x);
   const given = (target.dtype === "int32" ? target : wholeNumbers(name, target)).reshape([target.size]);
@@ -176,6 +194,32 @@ function reduceCounted<Options extends LossOptions>(
 ): Loss<Options> {
   const isMean = (options?.reduction ?? "mean") === "mean";
   return counts !== undefined && isMean ? (meanTerm(losses.sum(), counts.sum()) as Loss<Options>) : reduce(name, losses, options);
+}
+
+/** Shares of the classes along axis 1; where all are 0 or 1, one of each sample is right. */
+function checkProbabilities(name: string, target: Tensor): void {
+  const { shape } = target;
+  const classes = shape[1] as number;
+  const step = product(shape.slice(2));
+  checkTargets(
+    name,
+    target,
+    "that are probabilities, from 0 to 1",
+    isShare,
+    `for class numbers a target of shape [${withoutClasses(shape).join(", ")}]`,
+  );
+  whenKnown(valueOf(target), (data) => {
+    if (data.some((value: number) => value !== 0 && value !== 1)) return;
+    for (let sample = 0; sample < data.length / classes; sample++) {
+      const start = Math.floor(sample / step) * classes * step + (sample % step);
+      let right = 0;
+      for (let c = 0; c < classes; c++) right += data[start + c * step] as number;
+      if (right !== 1)
+        throw new InputError(`${name}: expected one class of each sample to be right, got ${right} of sample ${sample}`, {
+          hint: "binaryCrossEntropyLogits, if none or several may be right at once",
+        });
+    }
+  });
 }
 
 function checkWeights(name: string, weights: Tensor, classes: number): Tensor {

@@ -7,7 +7,7 @@ import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { type Lengths, lengthsOf } from "./lengths.ts";
-import { type Loss, type LossOptions, reduce } from "./reduction.ts";
+import { checkLogProbabilities, type Loss, type LossOptions, reduce } from "./reduction.ts";
 
 /** Reduction and special cases of CTC. */
 export interface CtcOptions extends LossOptions {
@@ -36,6 +36,7 @@ export function ctcLoss<const Options extends CtcOptions = Record<never, never>>
 ): Loss<Options> {
   const { blank = 0, zeroInfinity = false, reduction = "mean" } = options ?? {};
   const [batch, time, classes] = checkShapes(logProbabilities, targets);
+  checkLogProbabilities("ctcLoss", logProbabilities);
   const most = targets.shape[1] as number;
   const steps = lengthsOf("ctcLoss", lengths.time, { called: "lengths.time", batch, least: 1, most: time }).to("int32");
   const counts = lengthsOf("ctcLoss", lengths.labels, { called: "lengths.labels", batch, least: 0, most }).to("int32");

@@ -5,7 +5,7 @@ import { valueOf } from "../tensor/tensor.ts";
 import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { checkPair, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
+import { checkLogProbabilities, checkNumbers, checkPair, checkTargets, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
 
 /** How a divergence is reduced, and what the target holds. */
 export interface DivergenceOptions {
@@ -18,7 +18,7 @@ export interface DivergenceOptions {
 /**
  * t · (log t − x) of log-probabilities x and probabilities t, 0 where t is 0: the bits (in nats) lost by taking x for t. Kullback & Leibler 1951.
  * @param logProbabilities and @param target [batch, …] of one shape
- * @throws ShapeError unless both have the same shape; InputError when they are empty or the reduction is unknown
+ * @throws ShapeError unless both have the same shape; InputError when they are empty, hold other numbers or the reduction is unknown
  */
 export function klDivergence(logProbabilities: Tensor, target: Tensor, options: DivergenceOptions = {}): Tensor {
   const name = "klDivergence";
@@ -26,6 +26,9 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options: 
   const { reduction = "batchMean", logTarget = false } = options;
   if (!["batchMean", "mean", "sum", "none"].includes(reduction))
     throw new InputError(`klDivergence: unknown reduction "${reduction}"`, { hint: 'reductions: "batchMean", "mean", "sum", "none"' });
+  checkLogProbabilities(name, logProbabilities);
+  if (!logTarget)
+    checkTargets(name, target, "that are probabilities, at least 0", (value) => value >= 0, "logTarget: true for log-probabilities");
   const wanted = floats(target, logProbabilities);
   // 0 · log 0 is 0, whatever the prediction: the product alone would be NaN, its gradient too.
   const isZero = wanted.equal(logTarget ? Number.NEGATIVE_INFINITY : 0);
@@ -43,7 +46,7 @@ export interface PoissonOptions extends LossOptions {
 /**
  * e^x − t·x for a log-rate x and a count t (or x − t·log x for a rate x), without the term log t! that does not depend on x.
  * @param prediction and @param target [...] of one shape
- * @throws ShapeError unless both have the same shape; InputError when they are empty
+ * @throws ShapeError unless both have the same shape; InputError when they are empty or a count or rate is negative
  */
 export function poissonNegativeLogLikelihood<const Options extends PoissonOptions = Record<never, never>>(
   prediction: Tensor,
@@ -53,6 +56,9 @@ export function poissonNegativeLogLikelihood<const Options extends PoissonOption
   const name = "poissonNegativeLogLikelihood";
   checkPair(name, prediction, target);
   const { logInput = true } = options ?? {};
+  checkTargets(name, target, "that are counts, at least 0", (value) => value >= 0);
+  if (!logInput)
+    checkNumbers(name, "rates of", prediction, "at least 0", (value) => value >= 0, "logInput: true where the model gives the logarithm");
   const rate = logInput ? prediction.exp() : prediction;
   const logarithm = logInput ? prediction : prediction.add(1e-8).log();
   return reduce(name, rate.sub(floats(target, prediction).mul(logarithm)), options);

@@ -2,11 +2,21 @@
 
 import * as rows from "../ops/losses.ts";
 import { softplus } from "../tensor/functions/index.ts";
-import { valueOf } from "../tensor/tensor.ts";
-import { whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { checkPair, floats, type Loss, type LossOptions, type PairLoss, pair, pairLoss, reduce } from "./reduction.ts";
+import {
+  checkBinary,
+  checkNumbers,
+  checkPair,
+  floats,
+  isShare,
+  type Loss,
+  type LossOptions,
+  type PairLoss,
+  pair,
+  pairLoss,
+  reduce,
+} from "./reduction.ts";
 
 /** (x − t)², by default its mean over all elements. @throws ShapeError unless both have the same shape; InputError when they are empty */
 export const meanSquaredError: PairLoss = pairLoss("meanSquaredError", rows.squaredError);
@@ -45,31 +55,35 @@ export function smoothL1<const Options extends LossOptions & { readonly beta?: n
 
 /**
  * Binary cross entropy −(t log x + (1 − t) log(1 − x)) of probabilities; logarithms stop at −100, as in PyTorch.
- * @throws InputError when a prediction lies outside [0, 1]; NaN passes through
+ * @throws InputError when a prediction or target lies outside [0, 1]; NaN passes through
  */
 export const binaryCrossEntropy: PairLoss = (prediction, target, options) => {
-  whenKnown(valueOf(prediction, "binaryCrossEntropy"), (data) => {
-    const at = data.findIndex((value: number) => value < 0 || value > 1);
-    if (at >= 0)
-      throw new InputError(`binaryCrossEntropy: expected probabilities from 0 to 1, got ${data[at]} at position ${at}`, {
-        hint: "for outputs without sigmoid use binaryCrossEntropyLogits",
-      });
-  });
+  checkPair("binaryCrossEntropy", prediction, target);
+  checkNumbers(
+    "binaryCrossEntropy",
+    "probabilities",
+    prediction,
+    "from 0 to 1",
+    isShare,
+    "for outputs without sigmoid use binaryCrossEntropyLogits",
+  );
+  checkBinary("binaryCrossEntropy", target);
   return pair("binaryCrossEntropy", rows.binaryCrossEntropy, prediction, target, options);
 };
 
 /**
  * Binary cross entropy of sigmoid(x), from the logit x itself: no overflow, no lost digits.
  * @param options positiveWeight: by how much targets of 1 count, a number or a tensor that broadcasts; default 1
- * @throws ShapeError unless both have the same shape; InputError when they are empty
+ * @throws ShapeError unless both have the same shape; InputError when they are empty or a target lies outside [0, 1]
  */
 export function binaryCrossEntropyLogits<
   const Options extends LossOptions & { readonly positiveWeight?: number | Tensor } = Record<never, never>,
 >(prediction: Tensor, target: Tensor, options?: Options): Loss<Options> {
   const { positiveWeight } = options ?? {};
   const name = "binaryCrossEntropyLogits";
-  if (positiveWeight === undefined) return pair(name, rows.binaryCrossEntropyLogits, prediction, target, options);
   checkPair(name, prediction, target);
+  checkBinary(name, target);
+  if (positiveWeight === undefined) return pair(name, rows.binaryCrossEntropyLogits, prediction, target, options);
   const wanted = floats(target, prediction);
   // (1 − t)·x + (1 + (p − 1)·t)·log(1 + e⁻ˣ)
   const more = typeof positiveWeight === "number" ? wanted.mul(positiveWeight - 1) : wanted.mul(positiveWeight.sub(1));

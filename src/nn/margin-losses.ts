@@ -5,7 +5,17 @@ import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { wholeNumbers } from "./checks.ts";
-import { checkNotEmpty, checkPair, checkTargets, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
+import {
+  checkClassCount,
+  checkNotEmpty,
+  checkPair,
+  checkTargets,
+  floats,
+  isShare,
+  type Loss,
+  type LossOptions,
+  reduce,
+} from "./reduction.ts";
 
 /** Reduction and margin. */
 export interface MarginOptions extends LossOptions {
@@ -24,7 +34,7 @@ export function hingeLoss<const Options extends MarginOptions = Record<never, ne
   options?: Options,
 ): Loss<Options> {
   checkPair("hingeLoss", prediction, target);
-  checkTargets("hingeLoss", target, "-1 and 1", isSign);
+  checkTargets("hingeLoss", target, "-1 and 1", isSign, "target.mul(2).sub(1) for 0 and 1, or binaryCrossEntropyLogits");
   const { margin = 1 } = options ?? {};
   return reduce("hingeLoss", prediction.mul(floats(target, prediction)).neg().add(margin).maximum(0), options);
 }
@@ -47,6 +57,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
       `${name}: expected scores [batch, classes] and class numbers [batch], got [${shape.join(", ")}] and [${target.shape.join(", ")}]`,
     );
   checkNotEmpty(name, scores);
+  checkClassCount(name, shape[1] as number, shape, "hingeLoss");
   const { margin = 1 } = options ?? {};
   const classes = shape[1] as number;
   checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, (label) => label >= 0 && label < classes);
@@ -71,7 +82,7 @@ export function cosineEmbeddingLoss<const Options extends MarginOptions = Record
   const name = "cosineEmbeddingLoss";
   checkPair(name, a, b);
   checkPerRow(name, a, target);
-  checkTargets(name, target, "-1 and 1", isSign);
+  checkTargets(name, target, "-1 and 1", isSign, "target.mul(2).sub(1) for 0 and 1");
   const { margin = 0 } = options ?? {};
   const cosine = cosineSimilarity(a, b);
   const same = floats(target, a).add(1).mul(0.5);
@@ -135,7 +146,7 @@ export function contrastiveLoss<const Options extends MarginOptions = Record<nev
   const name = "contrastiveLoss";
   checkPair(name, a, b);
   checkPerRow(name, a, target);
-  checkTargets(name, target, "from 0 to 1", (value) => value >= 0 && value <= 1);
+  checkTargets(name, target, "from 0 to 1", isShare, "target.add(1).div(2) for −1 and 1");
   const { margin = 1 } = options ?? {};
   const together = floats(target, a);
   const apart = distance(a, b, 2);

@@ -49,17 +49,71 @@ export function checkPair(name: string, prediction: Tensor, target: Tensor): voi
   if (x.join() !== t.join())
     throw new ShapeError(
       `${name}: prediction [${x.join(", ")}] and target [${t.join(", ")}] must have the same shape`,
-      prediction.size === target.size ? { hint: `reshape one of them: target.reshape([${x.join(", ")}])` } : {},
+      hintForPair(x, target),
     );
   checkNotEmpty(name, prediction);
 }
 
+function hintForPair(x: readonly number[], target: Tensor): { hint?: string } {
+  const count = x.reduce((product, extent) => product * extent, 1);
+  if (target.size === count) return { hint: `reshape one of them: target.reshape([${x.join(", ")}])` };
+  const isClasses = x.length >= 2 && target.shape.join() === x.filter((_, d) => d !== 1).join();
+  return isClasses ? { hint: `crossEntropy, if the targets are class numbers and the ${x[1]} predictions are one for each class` } : {};
+}
+
 /** The numbers that a loss understands as targets; others would give a loss that means nothing. @throws InputError at the first other one */
-export function checkTargets(name: string, target: Tensor, expected: string, isFine: (value: number) => boolean): void {
-  whenKnown(valueOf(target, name), (data) => {
+export function checkTargets(name: string, target: Tensor, expected: string, isFine: (value: number) => boolean, hint?: string): void {
+  checkNumbers(name, "targets", target, expected, isFine, hint);
+}
+
+/** The same of predictions, where they are known before a step runs. */
+export function checkNumbers(
+  name: string,
+  what: string,
+  numbers: Tensor,
+  expected: string,
+  isFine: (value: number) => boolean,
+  hint?: string,
+): void {
+  whenKnown(valueOf(numbers, name), (data) => {
     const at = data.findIndex((value: number) => !isFine(value) && !Number.isNaN(value));
-    if (at >= 0) throw new InputError(`${name}: expected targets ${expected}, got ${data[at]} at position ${at}`);
+    if (at >= 0)
+      throw new InputError(`${name}: expected ${what} ${expected}, got ${data[at]} at position ${at}`, hint === undefined ? {} : { hint });
   });
+}
+
+/** Targets of two classes, certain or not. */
+export function checkBinary(name: string, target: Tensor): void {
+  checkTargets(
+    name,
+    target,
+    "from 0 to 1",
+    isShare,
+    "target.sub(1) for labels 1 and 2, hingeLoss for −1 and 1, crossEntropy for the numbers of more classes",
+  );
+}
+
+/** What a model gives where log-probabilities are expected: no probabilities, and nothing above 0, but for rounding. */
+export function checkLogProbabilities(name: string, given: Tensor): void {
+  const { node } = valueOf(given, name);
+  // Numbers that no model computed may be anything: a definition tried out.
+  if (node === undefined) return;
+  const hint = name === "negativeLogLikelihood" ? "crossEntropy for outputs without softmax and logarithm, or logSoftmax" : "logSoftmax";
+  if (node.op.name === "softmax" || node.op.name === "sigmoid")
+    throw new InputError(`${name}: expected log-probabilities, got probabilities of ${node.op.name}`, { hint });
+  checkNumbers(name, "log-probabilities", given, "of at most 0", (value) => value <= 1e-3, hint);
+}
+
+export function isShare(value: number): boolean {
+  return value >= 0 && value <= 1;
+}
+
+/** With one class every prediction is right. */
+export function checkClassCount(name: string, classes: number, shape: readonly number[], instead: string): void {
+  if (classes === 1)
+    throw new ShapeError(`${name}: expected one prediction for each of at least 2 classes, got shape [${shape.join(", ")}]`, {
+      hint: `${instead} for one output that tells two classes apart, or a last layer with one output for each class`,
+    });
 }
 
 export function reduce<Options extends LossOptions>(name: string, losses: Tensor, options?: Options): Loss<Options> {

@@ -18,6 +18,7 @@ export function topK<const K extends number>(k: K, options: ClassCountOptions = 
     add(sums, prediction, target) {
       const wanted = targetClasses("topK", prediction, target, options);
       const layout = classLayout("topK", prediction);
+      if (k > layout.classes) throw new InputError(`topK: k is ${k}, but there are ${layout.classes} classes`);
       const { data } = prediction;
       wanted.forEach((right, n) => {
         if (right === options.ignoreIndex) return;

@@ -9,6 +9,17 @@ export interface ClassCountOptions {
   readonly ignoreIndex?: number;
 }
 
+/** For one output that tells two classes apart. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  accuracy: "binaryAccuracy() for one output that tells two classes apart",
+  ...Object.fromEntries(
+    ["precision", "recall", "f1", "iou"].map((name) => [
+      name,
+      "{ threshold: 0 } for one output that tells two classes apart, 0.5 for probabilities",
+    ]),
+  ),
+};
+
 /** How the numbers of a prediction [n, classes, …positions] lie. */
 export interface ClassLayout {
   /** n · positions. */
@@ -21,6 +32,10 @@ export interface ClassLayout {
 /** @throws ShapeError unless the shape is [n, classes] or [n, classes, …positions] */
 export function classLayout(name: string, { shape }: Tensor): ClassLayout {
   const [count, classes, ...positions] = shape;
+  if (classes === 1)
+    throw new ShapeError(`${name}: expected one prediction for each of at least 2 classes, got shape [${shape.join(", ")}]`, {
+      hint: `${INSTEAD[name] ?? "a last layer with one output for each class"}`,
+    });
   if (count === undefined || classes === undefined || classes === 0)
     throw new ShapeError(`${name}: expected predictions of shape [samples, classes] or [samples, classes, …], got [${shape.join(", ")}]`, {
       hint: "end the model with a layer that gives one number per class",
@@ -52,12 +67,14 @@ export function targetClasses(name: string, prediction: Tensor, target: Tensor, 
   const { shape } = prediction;
   if (target.shape.join() === shape.join()) {
     if (ignoreIndex !== undefined) throw new InputError(`${name}: ignoreIndex needs class numbers, the target has probabilities`);
+    checkShares(name, target);
     return largest(name, target);
   }
   const expected = shape.filter((_, d) => d !== 1);
   if (target.shape.join() !== expected.join())
     throw new ShapeError(
       `${name}: expected targets of shape [${expected.join(", ")}] (class numbers) or [${shape.join(", ")}], got [${target.shape.join(", ")}]`,
+      target.size === expected.reduce((a, b) => a * b, 1) ? { hint: `target.reshape([${expected.join(", ")}])` } : {},
     );
   const { data } = target;
   for (let n = 0; n < data.length; n++) {
@@ -68,6 +85,15 @@ export function targetClasses(name: string, prediction: Tensor, target: Tensor, 
       });
   }
   return Int32Array.from(data);
+}
+
+/** @throws InputError for targets of the predictions' shape that are no probabilities */
+function checkShares(name: string, { data, shape }: Tensor): void {
+  const at = data.findIndex((value: number) => !(value >= 0 && value <= 1) && !Number.isNaN(value));
+  if (at >= 0)
+    throw new InputError(`${name}: expected one-hot targets or probabilities, got ${data[at]} at position ${at}`, {
+      hint: `for class numbers a target of shape [${shape.filter((_, d) => d !== 1).join(", ")}]`,
+    });
 }
 
 /** Calls visit with the predicted (−1: NaN) and the right class of every sample that is not ignored. */

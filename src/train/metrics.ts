@@ -1,7 +1,7 @@
 // Metrics that add up over batches of any size: accuracy, errors of regression, and what a metric has to be.
 
 import type { Tensor } from "../tensor/index.ts";
-import { InputError } from "../util/errors.ts";
+import { InputError, ShapeError } from "../util/errors.ts";
 import type { Better } from "../util/rank.ts";
 import { type ClassCountOptions, eachClass } from "./classes.ts";
 
@@ -40,14 +40,20 @@ export function accuracy(options: ClassCountOptions = {}): Metric<"accuracy"> {
   };
 }
 
-/** Share of elements on the right side of a threshold: 0 for logits (the default), 0.5 for probabilities; NaN is on neither. Targets are 0 and 1. */
+/** Share of elements on the right side of a threshold: 0 for logits (the default), 0.5 for probabilities; NaN is on neither. Targets are 0 and 1, or between, on the side of 0.5 that they are nearer to. */
 export function binaryAccuracy(threshold = 0): Metric<"accuracy"> {
+  if (typeof threshold !== "number" || Number.isNaN(threshold))
+    throw new InputError(`binaryAccuracy: the threshold must be a number, got ${String(threshold)}`);
   return {
     name: "accuracy",
     better: "larger",
     sums: 2,
     add(sums, prediction, target) {
       eachPair("binaryAccuracy", prediction, target, (value, wanted) => {
+        if (!(wanted >= 0 && wanted <= 1))
+          throw new InputError(`binaryAccuracy: expected targets from 0 to 1, got ${wanted}`, {
+            hint: "accuracy() for the numbers of more classes",
+          });
         if (value > threshold === wanted > 0.5 && !Number.isNaN(value)) sums[0]! += 1;
         sums[1]! += 1;
       });
@@ -116,12 +122,17 @@ export function ratio(sums: Float64Array): number {
   return sums[1] === 0 ? Number.NaN : sums[0]! / sums[1]!;
 }
 
-/** @throws InputError unless both hold as many numbers */
+/** @throws ShapeError unless both have one shape, but for dimensions of extent 1 */
 export function eachPair(name: string, prediction: Tensor, target: Tensor, visit: (value: number, wanted: number) => void): void {
-  if (prediction.size !== target.size)
-    throw new InputError(
-      `${name}: expected as many targets as predictions, got shapes [${target.shape.join(", ")}] and [${prediction.shape.join(", ")}]`,
+  const [x, t] = [prediction.shape, target.shape];
+  const wide = (shape: readonly number[]): string => shape.filter((extent) => extent !== 1).join();
+  if (wide(x) !== wide(t)) {
+    const isClasses = x.length >= 2 && t.join() === x.filter((_, d) => d !== 1).join();
+    throw new ShapeError(
+      `${name}: expected a target for every prediction, got shapes [${t.join(", ")}] and [${x.join(", ")}]`,
+      isClasses ? { hint: "accuracy(), if the targets are class numbers" } : {},
     );
+  }
   const [values, wanted] = [prediction.data, target.data];
   for (let n = 0; n < values.length; n++) visit(values[n]!, wanted[n]!);
 }

@@ -1,7 +1,7 @@
 // The area under the ROC curve, from counts of predictions in bins.
 
-import { InputError, ShapeError } from "../util/errors.ts";
-import type { Metric } from "./metrics.ts";
+import { InputError } from "../util/errors.ts";
+import { eachPair, type Metric } from "./metrics.ts";
 
 /** How predictions are read and sorted. */
 export interface RocAucOptions {
@@ -24,13 +24,9 @@ export function rocAuc({ bins = 4096, from = "logits" }: RocAucOptions = {}): Me
     better: "larger",
     sums: 2 * bins,
     add(sums, prediction, target) {
-      if (prediction.size !== target.size)
-        throw new ShapeError(
-          `rocAuc: expected as many targets as predictions, got [${target.shape.join(", ")}] and [${prediction.shape.join(", ")}]`,
-        );
-      const [values, targets] = [prediction.data, target.data];
-      for (let n = 0; n < values.length; n++) {
-        const [value, wanted] = [values[n] as number, targets[n] as number];
+      let n = -1;
+      eachPair("rocAuc", prediction, target, (value, wanted) => {
+        n++;
         if (wanted !== 0 && wanted !== 1) throw new InputError(`rocAuc: expected targets 0 and 1, got ${wanted} at position ${n}`);
         const probability = from === "logits" ? 1 / (1 + Math.exp(-value)) : value;
         if (!(probability >= 0 && probability <= 1))
@@ -38,7 +34,7 @@ export function rocAuc({ bins = 4096, from = "logits" }: RocAucOptions = {}): Me
             `rocAuc: expected ${from === "logits" ? "numbers" : "probabilities from 0 to 1"}, got ${value} at position ${n}`,
           );
         sums[wanted * bins + Math.min(bins - 1, Math.floor(probability * bins))]! += 1;
-      }
+      });
     },
     value(sums) {
       let [below, pairs, positives] = [0, 0, 0];
