@@ -2,7 +2,9 @@
 
 import type { Layer } from "../nn/index.ts";
 import { conv2d, dropout, flatten, linear, maxPool2d, relu, sequential, sigmoid, tanh } from "../nn/index.ts";
-import { FileError, UsageError } from "../util/errors.ts";
+import { InputError, UsageError } from "../util/errors.ts";
+import { fields, list, numberFrom, oneOf, readAs, type Schema, whole, wrongField } from "../util/schema.ts";
+import { most } from "./limits.ts";
 
 /** Everything needed to build a model again. */
 export interface Architecture {
@@ -63,30 +65,56 @@ const builders = {
 export type ModelName = keyof typeof builders;
 export const modelNames = Object.keys(builders) as ModelName[];
 
-/** @throws UsageError when the model does not fit the shape of the data */
+/** @throws UsageError or InputError as checkArchitecture */
 export function buildModel(spec: Architecture): Layer {
+  checkArchitecture(spec);
+  return sequential(builders[spec.model](spec) as Readonly<Record<string, Layer>>);
+}
+
+const sizes = (layers: number) => list(whole(1, most.hidden), "a list of whole numbers above 0", { most: layers });
+
+export const architectureSchema: Schema<Architecture> = fields({
+  model: oneOf(modelNames),
+  input: list(whole(1, most.inputs), "a list of 1 or 3 whole numbers above 0", { least: 1, most: 3 }),
+  outputs: whole(1, most.names),
+  hidden: sizes(most.hiddenLayers),
+  activation: oneOf(activationNames),
+  dropout: numberFrom(0, 1 - 2 ** -53),
+} satisfies Record<keyof Architecture, unknown>);
+
+/** @throws FileError when a weights file does not say how to build its model */
+export function readArchitecture(value: unknown, where: string): Architecture {
+  const origin = { where: `${where}: architecture`, hint: "use the model.safetensors that kasane train wrote" };
+  const spec = readAs(architectureSchema, value, origin);
+  if (width(spec) > most.inputs) throw wrongField(origin, "input", `at most ${most.inputs} numbers per sample`, spec.input);
+  return spec;
+}
+
+/**
+ * Before memory is taken for it.
+ * @throws UsageError when the model does not fit the shape of the data; InputError when it has more parameters than the command line trains
+ */
+export function checkArchitecture(spec: Architecture): void {
   if (spec.model === "cnn" && (spec.input.length !== 3 || Math.min(...spec.input.slice(1)) < 4))
     throw new UsageError(`--model cnn needs images of at least 4 × 4 pixels, but one sample has shape [${spec.input.join(", ")}]`, {
       hint: "--model mlp or --model linear",
     });
-  return sequential(builders[spec.model](spec) as Readonly<Record<string, Layer>>);
+  const parameters = parameterCount(spec);
+  if (parameters <= most.parameters && width(spec) <= most.inputs) return;
+  throw new InputError(
+    `expected a model of at most ${most.parameters.toLocaleString("en-US")} parameters, [${spec.hidden.join(", ")}] hidden units make ${parameters.toLocaleString("en-US")} (${((4 * parameters) / 2 ** 30).toFixed(1)} GiB)`,
+    { hint: "fewer hidden units" },
+  );
 }
 
-/** @throws FileError when a weights file does not say how to build its model */
-export function readArchitecture(value: unknown, where: string): Architecture {
-  const spec = (value ?? {}) as Partial<Architecture>;
-  const fits =
-    modelNames.includes(spec.model as ModelName) &&
-    isSizes(spec.input) &&
-    isSizes(spec.hidden) &&
-    isSizes([spec.outputs]) &&
-    activationNames.includes(spec.activation as ActivationName) &&
-    typeof spec.dropout === "number";
-  if (!fits)
-    throw new FileError(`${where}: expected weights with the architecture of a kasane model in their notes`, {
-      hint: "use the model.safetensors that kasane train wrote",
-    });
-  return spec as Architecture;
+function parameterCount(spec: Architecture): number {
+  const { model, input, hidden, outputs } = spec;
+  const [channels = 1, height = 28, columns = 28] = input;
+  const isCnn = model === "cnn";
+  const pooled = 32 * Math.floor(Math.floor(height / 2) / 2) * Math.floor(Math.floor(columns / 2) / 2);
+  const widths = [isCnn ? pooled : width(spec), ...(model === "linear" ? [] : hidden), outputs];
+  const dense = widths.slice(1).reduce((sum, out, n) => sum + ((widths[n] as number) + 1) * out, 0);
+  return dense + (isCnn ? (9 * channels + 1) * 16 + (9 * 16 + 1) * 32 : 0);
 }
 
 /** How a person would write it down: "784 → 128 → 10". */
@@ -104,8 +132,4 @@ function flattened(spec: Architecture): Record<string, Step> {
 
 function width({ input }: Architecture): number {
   return input.reduce((product, extent) => product * extent, 1);
-}
-
-function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item > 0);
 }

@@ -20,7 +20,7 @@ import {
   rmsProp,
   sgd,
 } from "../optim/index.ts";
-import type { Tensor } from "../tensor/index.ts";
+import { parameter, type Tensor, zeros } from "../tensor/index.ts";
 import { type Aliases, type Choice, choose, type SettingKind, type Settings } from "./choices.ts";
 
 type Make = (parameters: ReadonlyMap<string, Tensor>, learningRate: number, settings: Settings) => Optimizer;
@@ -81,6 +81,14 @@ const aliases: Aliases = { adamw: "adamW", momentum: "sgd:momentum=0.9" };
 export function optimizerOf(chosen: string, model: Pick<Layer, "namedParameters">, learningRate: number): Optimizer {
   const { make, settings } = choose<Make>(optimizerChoices, chosen, aliases);
   return make(model.namedParameters(), learningRate, settings);
+}
+
+/** Any weights: to see whether an optimizer can be made. */
+const anyModel = { namedParameters: () => new Map([["weight", parameter(zeros([2, 2]))]]) };
+
+/** @throws InputError as optimizerOf */
+export function checkOptimizer(chosen: string): void {
+  optimizerOf(chosen, anyModel, 0.1);
 }
 
 /** What it is usually given where Adam is given so much. */

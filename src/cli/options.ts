@@ -3,12 +3,15 @@
 import { InvalidArgumentError } from "commander";
 import { KasaneError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
+import { most } from "./limits.ts";
 
-export function wholeNumber(least: number): (text: string) => number {
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^\d+$/.test(text.trim()) && value >= least && Number.isSafeInteger(value)) return value;
-    throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`);
+    if (/^\d+$/.test(text.trim()) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(
+      value > most ? `Expected a whole number from ${least} to ${most}.` : `Expected a whole number of at least ${least}.`,
+    );
   };
 }
 
@@ -61,7 +64,9 @@ export function understoodBy(check: (text: string) => unknown): (text: string) =
 
 /** "64,32" */
 export function sizes(text: string): number[] {
-  return text.split(",").map((part) => wholeNumber(1)(part.trim()));
+  const parts = text.split(",");
+  if (parts.length > most.hiddenLayers) throw new InvalidArgumentError(`Expected at most ${most.hiddenLayers} numbers.`);
+  return parts.map((part) => wholeNumber(1, most.hidden)(part.trim()));
 }
 
 /** "1,2.5,-3" */

@@ -7,13 +7,10 @@ import { readBytes } from "../io/node.ts";
 import type { Layer } from "../nn/index.ts";
 import { softmax } from "../tensor/index.ts";
 import { predict as compute, predictedClasses } from "../train/index.ts";
-import { RunFolder } from "../train/node.ts";
 import { FileError, InputError, UsageError } from "../util/errors.ts";
 import type { RunConfig } from "./config.ts";
-import { readConfig } from "./config.ts";
 import { imageLines } from "./image.ts";
-import { buildModel, readArchitecture } from "./models.ts";
-import { loadSource } from "./sources.ts";
+import { openFolder, sourceOf, trainedModel } from "./run-parts.ts";
 import type { Terminal } from "./terminal.ts";
 import { grouped, pad, percent, table } from "./terminal.ts";
 
@@ -49,11 +46,8 @@ export async function predict(terminal: Terminal, name: string, file: string | u
     throw new UsageError(`predict: expected one of a file, --input and --sample, got ${ways === 0 ? "none" : "several"}`, {
       hint: `${terminal.host.self} predict ${name} --sample 0`,
     });
-  const folder = await RunFolder.open(resolve(terminal.host.cwd, name));
-  const config = readConfig(await folder.readConfig(), `${name}/config.json`);
-  const stored = await folder.loadModel();
-  const model = buildModel(readArchitecture(stored.architecture, `${name}/model.safetensors`));
-  model.loadStateDict(stored.tensors);
+  const { folder, config } = await openFolder(terminal.host.cwd, name);
+  const model = await trainedModel(folder, config, name);
   const path = file === undefined ? undefined : resolve(terminal.host.cwd, file);
   const inputs = options.sample
     ? await fromSamples(config, options.sample, name)
@@ -99,7 +93,7 @@ async function estimate({ targetScale }: RunConfig, model: Layer, { x, actual, n
 }
 
 async function fromSamples(config: RunConfig, positions: readonly number[], run: string): Promise<Inputs> {
-  const { validation, fingerprint, targetScale } = await loadSource(config.data);
+  const { validation, fingerprint, targetScale } = await sourceOf(config, run);
   if (fingerprint !== config.fingerprint)
     throw new FileError(
       `${config.data.path ?? run}: the data is no longer what ${run} was trained on, so its held-out samples are unknown`,

@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
-import { parameter, zeros } from "../tensor/index.ts";
 import { KasaneError, UsageError } from "../util/errors.ts";
 import { type CheckOptions, checkGradientsOf } from "./check-gradients.ts";
 import { type Choices, settingsHelp } from "./choices.ts";
@@ -15,11 +14,12 @@ import { explain, opOf } from "./explain.ts";
 import { type ExplainRunOptions, explainFormats, explainRun } from "./explain-run.ts";
 import { type FindRateOptions, findRate } from "./find-rate.ts";
 import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
+import { most } from "./limits.ts";
 import { lossChoices, metricChoices } from "./measures.ts";
 import { activationNames, modelNames } from "./models.ts";
 import { isPath } from "./module.ts";
 import { FUNCTION_HELP, MODULE_HELP, NUMBERS_HELP } from "./module-exports.ts";
-import { optimizerChoices, optimizerOf } from "./optimizers.ts";
+import { checkOptimizer, optimizerChoices } from "./optimizers.ts";
 import {
   anyNumber,
   collect,
@@ -107,19 +107,15 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--separator <MARK>", "what separates the table's cells (default: found out)")
     .option("--mnist <FOLDER>", "images and labels in MNIST's format, as they are or .gz")
     .option("--data <FOLDER>", "wine: the two files of the UCI Wine Quality set")
-    .option("--samples <N>", "how many samples to make, or to take of the files", wholeNumber(10))
+    .option("--samples <N>", "how many samples to make, or to take of the files", wholeNumber(10, most.samples))
     .option("--model <NAME>", `${modelNames.join(", ")} (default: what suits the data)`, oneOf(modelNames))
     .option("--hidden <N,N,…>", "widths of the hidden layers", sizes)
     .option("--activation <NAME>", `${activationNames.join(", ")} (default: relu)`, oneOf(activationNames))
     .option("--dropout <P>", "probability of dropping a hidden value (default: 0)", probability)
-    .option("--epochs <N>", "passes over the training samples", wholeNumber(1))
-    .option("--batch <N>", "samples per step", wholeNumber(1))
+    .option("--epochs <N>", "passes over the training samples", wholeNumber(1, most.epochs))
+    .option("--batch <N>", "samples per step", wholeNumber(1, most.batch))
     .option("--lr <RATE>", "learning rate", positiveNumber)
-    .option(
-      "--optimizer <NAME[:…]>",
-      "how weights move (default: adam)",
-      understoodBy((text) => optimizerOf(text, anyModel, 0.1)),
-    )
+    .option("--optimizer <NAME[:…]>", "how weights move (default: adam)", understoodBy(checkOptimizer))
     .option(
       "--schedule <NAME[:…]>",
       "how the learning rate goes over the epochs",
@@ -127,7 +123,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     )
     .option("--loss <NAME[:…]>", "what is made small (default: crossEntropy for classes, meanSquaredError for numbers)")
     .option("--metric <NAME[:…]>", "what is measured, too (may be repeated)", collect(String))
-    .option("--patience <N>", "stop after N epochs without a lower held-out loss; keep the best weights", wholeNumber(1))
+    .option("--patience <N>", "stop after N epochs without a lower held-out loss; keep the best weights", wholeNumber(1, most.epochs))
     .option("--seed <N>", "decides data, weights and order (default: 0)", seedNumber)
     .option("--out <FOLDER>", "where the run goes (default: runs/DATASET-1, -2, …)")
     .option("--resume [RUN]", "go on with an interrupted run, bit for bit")
@@ -275,9 +271,6 @@ const CHOICES_HELP = [
 ]
   .map(([flag, choices]) => [`\n${flag}`, ...settingsHelp(choices as Choices<unknown>).map((line) => `  ${line}`)].join("\n"))
   .join("");
-
-/** To see whether an optimizer can be made. */
-const anyModel = { namedParameters: () => new Map([["weight", parameter(zeros([2, 2]))]]) };
 
 /** Whether a word names a run or a module. What is not plainly a path is an op first: a folder or file may have its name. */
 function isSubject({ host }: Terminal, word: string): boolean {

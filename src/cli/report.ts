@@ -4,8 +4,10 @@ import { getBackend } from "../backends/choose.ts";
 import type { Layer } from "../nn/index.ts";
 import type { ConfusionMatrix, FitResult, Scores } from "../train/index.ts";
 import { evaluate } from "../train/index.ts";
+import { quoted } from "../util/shell.ts";
 import type { RunConfig } from "./config.ts";
 import { confusionLines } from "./confusion.ts";
+import { harmless } from "./harmless.ts";
 import { exitCodes, type Interruption } from "./interrupt.ts";
 import { lossOf, metricsOf } from "./measures.ts";
 import { describeModel } from "./models.ts";
@@ -53,7 +55,7 @@ export async function finish(terminal: Terminal, run: Run, model: Layer, result:
     ...(validation.confusion === undefined ? {} : { confusion: validation.confusion.counts, classNames: validation.confusion.classNames }),
   };
   const plain = resultLines(summary, config, validation.confusion, 80, (text) => text);
-  await folder.writeSummary(summary, `${plain.join("\n")}\n`);
+  await folder.writeSummary(summary, `${harmless(plain.join("\n"), false)}\n`);
   const { colors, host } = terminal;
   terminal.print();
   for (const line of resultLines(summary, config, validation.confusion, terminal.width, colors.bold)) terminal.print(line);
@@ -149,9 +151,4 @@ function suggestions(self: string, { name, config }: Run): string[] {
     `${self} explain ${run} --at "output[0, 0]"   # where a number comes from`,
     `${self} doctor ${run}   # what looks wrong, if anything`,
   ];
-}
-
-/** As a shell needs it. */
-export function quoted(text: string): string {
-  return /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -9,7 +9,7 @@ import { UsageError } from "../util/errors.ts";
 
 /** Enough to make the same data again. */
 export interface SourceSpec {
-  readonly kind: "digits" | "moons" | "spirals" | "xor" | "wine" | "csv" | "mnist";
+  readonly kind: (typeof sourceKinds)[number];
   /** Samples to generate, or to take of the files; undefined for all of them. */
   readonly samples?: number;
   readonly seed: number;
@@ -42,6 +42,7 @@ export interface Source {
 const heldOut = 0.2;
 
 export const generated = ["digits", "moons", "spirals", "xor", "wine"] as const;
+export const sourceKinds = [...generated, "csv", "mnist"] as const;
 
 /** @throws FileError or InputError when files are missing or malformed */
 export async function loadSource(spec: SourceSpec): Promise<Source> {

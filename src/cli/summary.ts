@@ -1,13 +1,12 @@
 // kasane summary: what a run is and how it went.
 
-import { resolve } from "node:path";
 import { summary } from "../nn/index.ts";
-import { RunFolder } from "../train/node.ts";
 import { bestOf } from "../util/rank.ts";
-import { readConfig } from "./config.ts";
-import { buildModel, describeModel, readArchitecture } from "./models.ts";
+import { quoted } from "../util/shell.ts";
+import { buildModel, describeModel } from "./models.ts";
 import { lossText } from "./progress.ts";
 import type { RunSummary } from "./report.ts";
+import { openFolder } from "./run-parts.ts";
 import type { Terminal } from "./terminal.ts";
 import { duration, grouped, percent, table, wrap } from "./terminal.ts";
 
@@ -16,12 +15,13 @@ const shownEpochs = 12;
 
 /** @returns the exit code */
 export async function summarize(terminal: Terminal, name: string): Promise<number> {
-  const folder = await RunFolder.open(resolve(terminal.host.cwd, name));
-  const config = readConfig(await folder.readConfig(), `${name}/config.json`);
-  const architecture = readArchitecture(config.architecture, `${name}/config.json`);
+  const { folder, config } = await openFolder(terminal.host.cwd, name);
+  const { architecture } = config;
   const layers = summary(buildModel(architecture), [1, ...architecture.input]);
   const history = await folder.readMetrics();
-  const result = (await folder.readSummary()) as RunSummary | undefined;
+  const last = (await folder.readSummary()) as RunSummary | null | undefined;
+  // Of fewer epochs while the run is trained further.
+  const result = last?.epochs === history.length ? last : undefined;
   const { colors } = terminal;
   const measure = config.task === "classification" ? "accuracy" : "meanAbsoluteError";
   const show = (value: number | undefined): string =>
@@ -61,8 +61,10 @@ export async function summarize(terminal: Terminal, name: string): Promise<numbe
     terminal.print(
       `* lowest held-out loss: epoch ${best.epoch}, ${lossText(best.validation?.loss ?? Number.NaN)}, ${what} ${show((best.validation as Readonly<Record<string, number>> | undefined)?.[measure])}`,
     );
-  if (result === undefined && history.length < config.epochs)
-    terminal.print(`not finished: ${history.length} of ${config.epochs} epochs; go on with: ${terminal.host.self} train --resume ${name}`);
+  if (result === undefined)
+    terminal.print(
+      `not finished: ${history.length} of ${config.epochs} epochs; go on with: ${terminal.host.self} train --resume ${quoted(name)}`,
+    );
   terminal.result({
     run: name,
     finished: result !== undefined,

@@ -3,6 +3,7 @@
 import pc from "picocolors";
 import stringWidth from "string-width";
 import { nonFiniteAsText } from "../util/json.ts";
+import { harmless, harmlessJson } from "./harmless.ts";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -60,24 +61,25 @@ export class Terminal {
   /** A result, for people: standard output, or standard error with --json. */
   print(text = ""): void {
     this.clearLine();
-    (this.json ? this.host.stderr : this.host.stdout).write(`${text}\n`);
+    const sink = this.json ? this.host.stderr : this.host.stdout;
+    sink.write(`${harmless(text, this.colors.isColorSupported)}\n`);
   }
 
   /** Talk beside the result: standard error. */
   say(text: string): void {
     this.clearLine();
-    this.host.stderr.write(`${text}\n`);
+    this.host.stderr.write(`${harmless(text, this.errorColors.isColorSupported)}\n`);
   }
 
   /** The result, for programs; written only with --json. */
   result(value: object): void {
-    if (this.json) this.host.stdout.write(`${JSON.stringify(value, nonFiniteAsText)}\n`);
+    if (this.json) this.host.stdout.write(`${harmlessJson(JSON.stringify(value, nonFiniteAsText))}\n`);
   }
 
   /** Draws a line that the next one replaces. */
   drawLine(text: string): void {
     if (!this.canMove) return;
-    this.host.stderr.write(`\r${text}\u001b[K`);
+    this.host.stderr.write(`\r${harmless(text, this.errorColors.isColorSupported)}\u001b[K`);
     this.#moving = true;
   }
 

@@ -7,15 +7,19 @@ import type { Callback, TrainingState } from "../train/index.ts";
 import { fit, TrainingError } from "../train/index.ts";
 import { RunFolder } from "../train/node.ts";
 import { InputError, UsageError } from "../util/errors.ts";
+import { reasonOf } from "../util/schema.ts";
 import type { RunConfig } from "./config.ts";
 import { readConfig } from "./config.ts";
 import { type Interruptible, interruptible } from "./interrupt.ts";
+import { checkSamples } from "./limits.ts";
 import { lossOf, type Measured, metricsOf } from "./measures.ts";
 import type { ActivationName, Architecture, ModelName } from "./models.ts";
-import { buildModel, describeModel } from "./models.ts";
+import { buildModel, checkArchitecture, describeModel } from "./models.ts";
 import { optimizerOf, usualRate } from "./optimizers.ts";
 import { progress } from "./progress.ts";
+import { reopen } from "./reopen.ts";
 import { finish, interrupted } from "./report.ts";
+import { nameOf } from "./run-name.ts";
 import { scheduleOf } from "./schedules.ts";
 import { defaults } from "./settings.ts";
 import type { Source, SourceSpec } from "./sources.ts";
@@ -71,7 +75,11 @@ const saveInterval = 2000;
 export async function train(terminal: Terminal, dataset: string | undefined, options: TrainOptions): Promise<number> {
   return interruptible(terminal, "stopping after this batch to save", async (interruption) => {
     const run = options.resume === undefined ? await begin(terminal, dataset, options) : await reopen(terminal, dataset, options);
-    return carryOut(terminal, run, { ...interruption, isWatched: options.watch === true });
+    try {
+      return await carryOut(terminal, run, { ...interruption, isWatched: options.watch === true });
+    } finally {
+      await run.folder.release();
+    }
   });
 }
 
@@ -114,8 +122,6 @@ async function carryOut(terminal: Terminal, run: Run, { signal, received, isWatc
     if (error instanceof TrainingError && (await folder.has("checkpoint")))
       terminal.say(`the run up to its last saved epoch is in ${run.name}`);
     explainFailure(error);
-  } finally {
-    await folder.release();
   }
 }
 
@@ -144,11 +150,11 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
   if (model === "cnn" && !isImage)
     throw new UsageError(`--model cnn needs images, ${data.kind} is a table`, { hint: "--model mlp or --model linear" });
   // The data first: a mistake in it should leave no empty folder behind.
+  checkSamples(data.kind, data.samples);
   const source = await loadSource(data);
   const { loss, metric: metrics } = options;
   const measured = { ...(loss === undefined ? {} : { loss }), ...(metrics === undefined ? {} : { metrics }) };
   checkMeasures({ ...source, ...measured });
-  const folder = await makeFolder(terminal, data.kind, options);
   const architecture: Architecture = {
     model,
     input: source.input,
@@ -173,9 +179,13 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
     seed,
     ...(options.patience === undefined ? {} : { patience: options.patience }),
   };
+  checkFlag("--hidden", architecture.hidden.join(","), () => checkArchitecture(architecture));
+  // What is written must be read again.
+  readConfig(config, "config.json");
+  const folder = await makeFolder(terminal, data.kind, options);
   await folder.writeConfig(config);
   await folder.writeMetrics([]);
-  const name = nameOf(terminal, folder);
+  const name = nameOf(terminal, folder.path);
   terminal.print(
     `training on ${grouped(source.train.size)} samples of ${data.kind}, ${grouped(source.validation.size)} held out; run ${name}`,
   );
@@ -184,16 +194,18 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
 
 /** @throws UsageError naming the flag */
 function checkMeasures({ task, loss, metrics = [], classNames = [] }: Measured): void {
-  const check = (flag: string, text: string, run: () => unknown): void => {
-    try {
-      run();
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
-      throw new UsageError(`${flag} ${text}: ${error.message.split("\n")[0]}`, error.hint === undefined ? {} : { hint: error.hint });
-    }
-  };
-  if (loss !== undefined) check("--loss", loss, () => lossOf({ task, loss }));
-  for (const metric of metrics) check("--metric", metric, () => metricsOf({ task, metrics: [metric], classNames }));
+  if (loss !== undefined) checkFlag("--loss", loss, () => lossOf({ task, loss }));
+  for (const metric of metrics) checkFlag("--metric", metric, () => metricsOf({ task, metrics: [metric], classNames }));
+}
+
+/** @throws UsageError naming the flag where the check fails */
+function checkFlag(flag: string, text: string, run: () => unknown): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new UsageError(`${flag} ${text}: ${reasonOf(error)}`, error.hint === undefined ? {} : { hint: error.hint });
+  }
 }
 
 function configOf({ fingerprint, task, classNames, columnNames, targetName, standardizer, targetScale, train, validation }: Source) {
@@ -210,42 +222,6 @@ async function makeFolder({ host }: Terminal, kind: string, { out, force }: Trai
     if (!(error instanceof InputError)) throw error;
     throw new UsageError(`--out ${out}: ${error.message.split("\n")[0]}`, error.hint === undefined ? {} : { hint: error.hint });
   }
-}
-
-async function reopen(terminal: Terminal, dataset: string | undefined, options: TrainOptions): Promise<Run> {
-  const path = options.resume === true ? options.out : options.resume;
-  if (path === undefined)
-    throw new UsageError("--resume: expected the folder of a run", { hint: `${terminal.host.self} train --resume runs/digits-1` });
-  const changed = Object.entries(options).filter(
-    ([name, value]) => value !== undefined && !["resume", "out", "epochs", "json", "verbose"].includes(name),
-  );
-  if (changed.length > 0)
-    throw new UsageError(`--resume goes on as the run began: --${changed[0]?.[0]} cannot change`, {
-      hint: "leave it out, or begin a new run; only --epochs may be given",
-    });
-  const folder = await RunFolder.open(resolve(terminal.host.cwd, path));
-  const config = readConfig(await folder.readConfig(), `${path}/config.json`);
-  if (dataset !== undefined && dataset !== config.data.kind)
-    throw new UsageError(`--resume: ${path} was trained on ${config.data.kind}, not on ${dataset}`);
-  const state = await folder.loadCheckpoint();
-  const epochs = options.epochs ?? config.epochs;
-  if (state.epochs >= epochs)
-    throw new UsageError(`--resume: ${path} has all of its ${state.epochs} epochs already`, {
-      hint: `--epochs ${state.epochs + 5} to train it further`,
-    });
-  const source = await loadSource(config.data);
-  if (source.fingerprint !== config.fingerprint)
-    throw new InputError(
-      `${path} cannot be resumed: the data is no longer what it was${config.data.path === undefined ? "" : ` in ${config.data.path}`}`,
-      { hint: "put the same files back, or begin a new run" },
-    );
-  await folder.claim();
-  const name = nameOf(terminal, folder);
-  terminal.print(`going on with ${name} after epoch ${state.epochs}${state.batches > 0 ? ` and ${state.batches} batches` : ""}`);
-  // Rows that a crash left behind the checkpoint are trained again.
-  await folder.writeMetrics(state.history);
-  if (epochs !== config.epochs) await folder.writeConfig({ ...config, epochs });
-  return { folder, name, config: { ...config, epochs }, source, state };
 }
 
 function sourceSpec({ host }: Terminal, dataset: string | undefined, options: TrainOptions, seed: number): SourceSpec {
@@ -276,9 +252,4 @@ function sourceSpec({ host }: Terminal, dataset: string | undefined, options: Tr
     ...(target === undefined ? {} : { target }),
     ...(separator === undefined ? {} : { separator: separator === "\\t" ? "\t" : separator }),
   };
-}
-
-/** Relative to where the user is, unless that climbs out. */
-function nameOf({ host }: Terminal, { path }: RunFolder): string {
-  return path.startsWith(`${host.cwd}/`) ? path.slice(host.cwd.length + 1) : path;
 }

@@ -11,6 +11,7 @@ import {
   stopText,
 } from "../inspect/index.ts";
 import type { ExplainFormat } from "./explain-run.ts";
+import { harmless } from "./harmless.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface WalkOptions {
@@ -78,7 +79,7 @@ function drawn(element: ExplainedElement | undefined, draw: (element: ExplainedE
 
 /** Draws one step after the other, as keys ask for them. */
 function byKey({ host, width, colors }: Terminal, cursor: RunCursor, onKey: NonNullable<Terminal["host"]["onKey"]>): Promise<number> {
-  const draw = (): void => host.stdout.write(`${CLEAR}${stopText(cursor.stop, 4, width)}\n\n${colors.dim(HELP)}\n`);
+  const draw = (): void => host.stdout.write(`${CLEAR}${harmless(stopText(cursor.stop, 4, width), false)}\n\n${colors.dim(HELP)}\n`);
   return new Promise((resolve) => {
     const end = (code: number): void => {
       stopListening();

@@ -5,9 +5,8 @@ import { type Optimizer, parametersOf } from "../optim/optimizer.ts";
 import type { Precision } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
-
 import type { Metric } from "./metrics.ts";
-import type { FitOptions, Model, Samples } from "./types.ts";
+import type { FitOptions, Model, Samples, TrainingState } from "./types.ts";
 
 /** Every option of fit: another name is a mistake, not something to pass over. */
 const OPTIONS = {
@@ -115,6 +114,14 @@ export function checkTrainable(model: Model, optimizer: Optimizer): void {
   throw new InputError(`fit: the optimizer moves ${moved.length} parameters, but none of the model's ${trainable.size}`, {
     hint: `make it from this model: ${optimizer.kind}(model.parameters())`,
   });
+}
+
+/** @param batches of an epoch @throws InputError when the state stands behind them */
+export function checkPlace({ batches: done, epochs }: TrainingState, batches: number): void {
+  if (done > batches)
+    throw new InputError(`fit: the resumed state has done ${done} batches of epoch ${epochs + 1}, there are ${batches}`, {
+      hint: "resume with the data and the batchSize that it was trained with",
+    });
 }
 
 /** @throws InputError unless it is a data set with fields x and y */

@@ -6,7 +6,7 @@ import { parametersOf } from "../optim/optimizer.ts";
 import { randomState, setRandomState, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { BestKeeper } from "./best.ts";
-import { checkOptions, checkTrainable } from "./check.ts";
+import { checkOptions, checkPlace, checkTrainable } from "./check.ts";
 import { TrainingError } from "./errors.ts";
 import { evaluate, toTensor } from "./evaluate.ts";
 import { isUncounted } from "./loss.ts";
@@ -75,6 +75,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     this.#board = new Scoreboard(this.#metrics, resume?.sums);
     if (options.compile ?? true) this.#compiled = compileStep(model, options);
     unsettle(model);
+    if (resume !== undefined) checkPlace(resume, this.#loader.length as number);
     if (resume !== undefined) this.#restore(resume);
     else if (options.seed !== undefined) setRandomState({ seed: this.#seed, stream: trainingStream });
   }

@@ -1,10 +1,11 @@
 // A training state as named tensors and one text, for files.
 
 import type { StoredNumbers } from "../nn/index.ts";
-import type { OptimizerState } from "../optim/index.ts";
 import type { HostArray, Tensor } from "../tensor/index.ts";
 import { tensor } from "../tensor/index.ts";
 import { FileError } from "../util/errors.ts";
+import { type Origin, readAs, wrongField } from "../util/schema.ts";
+import { type StateNotes, stateNotes } from "./state-schema.ts";
 import type { TrainingState } from "./types.ts";
 
 const parts = ["model", "optimizer", "best", "averages"] as const;
@@ -23,13 +24,13 @@ export function packState(state: TrainingState): { readonly tensors: ReadonlyMap
   return { tensors, text };
 }
 
-/** @throws FileError when something is missing */
+/** @throws FileError when something is missing, or is not what it should be */
 export function unpackState(
   stored: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: HostArray; readonly dtype: string }>,
   text: string | undefined,
   where: string,
 ): TrainingState {
-  const { averageUpdates, ...numbers } = readText(text, where);
+  const { averageUpdates, ...notes } = readNotes(text, where);
   const found: Record<(typeof parts)[number], Map<string, Tensor>> = {
     model: new Map(),
     optimizer: new Map(),
@@ -43,41 +44,45 @@ export function unpackState(
     found[part].set(path.slice(slash + 1), tensor(data, shape, dtype === "BOOL" ? { dtype: "bool" } : {}));
   }
   return {
-    ...numbers,
+    ...notes,
     model: found.model,
-    optimizer: { ...numbers.optimizer, tensors: found.optimizer },
+    optimizer: { ...notes.optimizer, tensors: found.optimizer },
     ...(found.best.size > 0 ? { bestModel: found.best } : {}),
     ...(averageUpdates === undefined ? {} : { averages: { updates: averageUpdates, tensors: found.averages } }),
   };
 }
 
-function readText(
-  text: string | undefined,
-  where: string,
-): Omit<TrainingState, "model" | "optimizer" | "averages"> & { optimizer: Omit<OptimizerState, "tensors">; averageUpdates?: number } {
-  let state: Partial<TrainingState> | null;
+function readNotes(text: string | undefined, where: string): StateNotes {
+  if (text === undefined) throw damaged(where, "it has no notes");
+  const notes = readAs(stateNotes, parseNotes(text, where), notesOf(where));
+  const { epochs, history } = notes;
+  if (history.length !== epochs || history.some(({ epoch }, n) => epoch !== n + 1))
+    throw wrongField(
+      notesOf(where),
+      "history",
+      `the ${epochs} epochs that are done, from 1 on`,
+      history.map(({ epoch }) => epoch),
+    );
+  return notes;
+}
+
+function parseNotes(text: string, where: string): unknown {
   try {
-    state = JSON.parse(text ?? "null", (_, value: unknown) => {
+    return JSON.parse(text, (_, value: unknown) => {
       const number = (value as { number?: unknown } | null)?.number;
       return typeof number === "string" ? Number(number) : value;
-    }) as Partial<TrainingState> | null;
+    });
   } catch (error) {
     throw damaged(where, "its notes are not JSON", error);
   }
-  const counts = [state?.epochs, state?.batches, state?.seed, state?.epochSeconds, state?.random?.seed, state?.random?.stream];
-  if (
-    !counts.every((count) => typeof count === "number") ||
-    !Array.isArray(state?.history) ||
-    !Array.isArray(state?.sums) ||
-    state?.optimizer === undefined
-  )
-    throw damaged(where, "its notes lack the place in the training");
-  return state as TrainingState;
+}
+
+const hint = "train anew, or use a run whose files are whole";
+
+function notesOf(where: string): Origin {
+  return { where: `${where}: not a checkpoint of a training`, hint };
 }
 
 function damaged(where: string, reason: string, cause?: unknown): FileError {
-  return new FileError(`${where}: not a checkpoint of a training: ${reason}`, {
-    hint: "train anew, or use a run whose files are whole",
-    cause,
-  });
+  return new FileError(`${where}: not a checkpoint of a training: ${reason}`, { hint, cause });
 }

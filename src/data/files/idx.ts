@@ -31,6 +31,10 @@ interface IdxHeader {
 /** The largest array that is read; larger ones do not fit in one typed array everywhere. */
 const mostBytes = 2 ** 31;
 
+/** Photographs compress to a half, drawings and masks to a hundredth; below so many bytes it does not matter. */
+const mostRatio = 300;
+const harmlessBytes = 2 ** 26;
+
 /**
  * Reads an IDX file that is not compressed. Nothing is allocated before the header has been checked against the number of bytes given.
  *
@@ -97,7 +101,10 @@ async function decompress(bytes: Uint8Array<ArrayBuffer>, name: string): Promise
       if (done) break;
       chunks.push(value);
       length += value.length;
-      if (header === "incomplete") header = readHeader(join(chunks, length), name);
+      if (header === "incomplete") {
+        header = readHeader(join(chunks, length), name);
+        if (header !== "incomplete") checkRatio(header, bytes.length, name);
+      }
       if (header !== "incomplete" && length > header.totalBytes) {
         throw new FileError(
           `${name}: too long: the header says ${describe(header)}, that is ${header.totalBytes} bytes in all, but more come`,
@@ -114,6 +121,15 @@ async function decompress(bytes: Uint8Array<ArrayBuffer>, name: string): Promise
     throw new FileError(`${name}: the gzip data is damaged or cut short${expected}`, { hint: "download the file again", cause: error });
   }
   return join(chunks, length);
+}
+
+/** A few bytes that become gigabytes are no measurements: said before the memory for them is taken. */
+function checkRatio(header: IdxHeader, compressed: number, name: string): void {
+  if (header.totalBytes <= harmlessBytes || header.totalBytes <= mostRatio * compressed) return;
+  throw new FileError(
+    `${name}: the header says ${describe(header)}, that is ${header.totalBytes} bytes from ${compressed} compressed ones; at most ${mostRatio} times as many are read`,
+    { hint: "decompress it with gzip first, if that is right" },
+  );
 }
 
 function join(chunks: readonly Uint8Array[], length: number): Uint8Array {

@@ -8,7 +8,11 @@ import { isOrphan, removeOrphans } from "../../io/node/temporary.ts";
 import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
 import type { StoredNumbers } from "../../nn/index.ts";
 import { FileError, InputError } from "../../util/errors.ts";
+import { nonFiniteAsText } from "../../util/json.ts";
+import { readAs } from "../../util/schema.ts";
+import { quoted } from "../../util/shell.ts";
 import { packState, unpackState } from "../state-file.ts";
+import { epochReport } from "../state-schema.ts";
 import type { EpochReport, Tensors, TrainingState } from "../types.ts";
 import { Claim, isClaim } from "./claim.ts";
 import { listFolder, makeFolder, removeFile } from "./folders.ts";
@@ -31,6 +35,8 @@ const files = {
 
 /** What is written into a folder that others can read is never written through a link of theirs to somewhere else. */
 const inFolder = { followLinks: false } as const;
+/** Of settings and summaries, which hold at most the names of classes and columns. */
+const mostText = 2 ** 26;
 const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 
 /** A folder with all files of one training: settings, metrics, weights, checkpoint and summary. */
@@ -116,7 +122,7 @@ export class RunFolder {
 
   /** Replaces the table of epochs. */
   async writeMetrics(history: readonly EpochReport[]): Promise<void> {
-    await this.#write("metrics", history.map((report) => `${JSON.stringify(report)}\n`).join(""));
+    await this.#write("metrics", history.map(lineOf).join(""));
   }
 
   /** Adds one line of JSON for an epoch. @throws FileError when it cannot be written */
@@ -124,7 +130,7 @@ export class RunFolder {
     const path = join(this.path, files.metrics);
     try {
       const file = await open(path, appending);
-      await file.writeFile(`${JSON.stringify(report)}\n`).finally(() => file.close());
+      await file.writeFile(lineOf(report)).finally(() => file.close());
     } catch (error) {
       throw new FileError(`cannot write ${path}: ${reasonFor(error)}`, { cause: error });
     }
@@ -134,9 +140,13 @@ export class RunFolder {
   async readMetrics(): Promise<EpochReport[]> {
     if (!(await this.has("metrics"))) return [];
     const path = join(this.path, files.metrics);
-    const lines = new TextDecoder().decode(await readBytes(path)).split("\n");
+    const lines = new TextDecoder().decode(await readBytes(path, { most: 2 ** 29 - 32 })).split("\n");
     lines.pop();
-    return lines.map((line, n) => parseJson(line, `${path}: line ${n + 1}`) as EpochReport);
+    const hint = "train anew, or leave the damaged lines out";
+    return lines.map((line, n) => {
+      const where = `${path}: line ${n + 1}`;
+      return readAs(epochReport, parseJson(line, where), { where, hint });
+    });
   }
 
   /**
@@ -155,7 +165,7 @@ export class RunFolder {
     if (!(await this.has("model"))) {
       const isResumable = await this.has("checkpoint");
       throw new FileError(`${this.path} has no ${isResumable ? "final weights" : "weights"} yet: ${files.model} is missing`, {
-        hint: isResumable ? `it was interrupted; go on: kasane train --resume ${this.path}` : "let it train for at least one epoch",
+        hint: isResumable ? `it was interrupted; go on: kasane train --resume ${quoted(this.path)}` : "let it train for at least one epoch",
       });
     }
     const { tensors, metadata } = await loadSafetensors(path);
@@ -201,8 +211,13 @@ export class RunFolder {
 
   async #readJson(file: keyof typeof files): Promise<unknown> {
     const path = join(this.path, files[file]);
-    return parseJson(new TextDecoder().decode(await readBytes(path)), path);
+    return parseJson(new TextDecoder().decode(await readBytes(path, { most: mostText })), path);
   }
+}
+
+/** NaN and infinities are texts. */
+function lineOf(report: EpochReport): string {
+  return `${JSON.stringify(report, nonFiniteAsText)}\n`;
 }
 
 /** @throws InputError when there is more than what a killed process leaves */
