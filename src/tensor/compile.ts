@@ -11,7 +11,7 @@ import { observer } from "./observe.ts";
 import { callSite, isRecording } from "./tape.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
 import { currentTrace, runTrace } from "./trace.ts";
-import { type Effect, Trace } from "./trace-record.ts";
+import { type Effect, leftOutside, Trace } from "./trace-record.ts";
 import type { Tensor } from "./types.ts";
 import type { Value } from "./value.ts";
 
@@ -309,7 +309,7 @@ function argumentGradients(args: readonly CompileArgument[], traced: readonly Co
           hint: "compute it inside the compiled function, or pass its detach()",
         },
       );
-    return [[position, gradient] as const];
+    return [[position, leftOutside(gradient)] as const];
   });
 }
 

@@ -7,8 +7,8 @@ import { captureSite, currentPass, currentScope } from "./tape.ts";
 import { type LiveNumber, TracedGraph } from "./traced-graph.ts";
 import type { Live, Value } from "./value.ts";
 
-/** One traced value: the buffer that will hold its numbers. */
-const buffers = new WeakMap<Value, { readonly trace: Trace; readonly buffer: number }>();
+/** The names of the functions in which tensors without numbers were made. */
+const makers = new WeakMap<Value, string>();
 
 /** A live number's value in the run that is over. */
 export type ReadLive = (number: number | Live) => number;
@@ -31,6 +31,8 @@ export class Trace {
   /** Tensors from outside: their numbers are read, and if assigned written, at every run. */
   readonly cells: Value[] = [];
   readonly #graph = new TracedGraph();
+  /** The buffers of traced values. Kept here, so that a value which outlives the trace (a gradient) does not keep it. */
+  readonly #buffers = new WeakMap<Value, number>();
   readonly #inputs: number[] = [];
   readonly #cellBuffers: number[] = [];
   readonly #updates = new Map<Value, number>();
@@ -56,10 +58,10 @@ export class Trace {
   }
 
   check(value: Value, check: (data: HostArray) => void): void {
-    const traced = buffers.get(value);
-    if (traced?.trace === this) {
-      const input = this.#inputs.indexOf(traced.buffer);
-      const viewed = [...this.#captured].find(([, buffer]) => buffer === traced.buffer)?.[0];
+    const traced = this.#buffers.get(value);
+    if (traced !== undefined) {
+      const input = this.#inputs.indexOf(traced);
+      const viewed = [...this.#captured].find(([, buffer]) => buffer === traced)?.[0];
       if (input >= 0) this.checks.push((inputs) => check(inputs[input] as HostArray));
       else if (viewed !== undefined) this.check(viewed, check);
       return;
@@ -89,7 +91,7 @@ export class Trace {
    * @throws InputError when the gradient stayed inside an earlier compiled step
    */
   touchGradient(value: Value, how: "read" | "reset"): void {
-    if (this.#gradients.has(value) || buffers.get(value)?.trace === this) return;
+    if (this.#gradients.has(value) || this.isTraced(value)) return;
     const before = value.gradient;
     this.#gradients.set(value, before);
     if (how === "reset") return;
@@ -98,10 +100,12 @@ export class Trace {
     this.guards.push(() => value.gradient === before);
   }
 
-  /** The gradients a run leaves on tensors from outside; those it computes stay inside, as tensors without numbers. */
+  /** The gradients a run leaves on tensors from outside; those it computes stay inside, as tensors without numbers. The present ones come back. */
   takeGradients(): readonly (readonly [value: Value, gradient: Value | undefined])[] {
-    const left = [...this.#gradients.keys()].map((value) => [value, value.gradient] as const);
+    const left = [...this.#gradients.keys()].map((value) => [value, value.gradient && leftOutside(value.gradient)] as const);
     for (const [value, before] of this.#gradients) value.gradient = before;
+    // The previous trace's gradients are among them: kept, each trace would keep the one before it.
+    this.#gradients.clear();
     return left;
   }
 
@@ -191,7 +195,7 @@ export class Trace {
   }
 
   isTraced(value: Value): boolean {
-    return buffers.get(value)?.trace === this;
+    return this.#buffers.has(value);
   }
 
   /**
@@ -206,15 +210,16 @@ export class Trace {
   }
 
   #name(value: Value, buffer: number): Value {
-    buffers.set(value, { trace: this, buffer });
+    this.#buffers.set(value, buffer);
+    makers.set(value, this.name);
     return value;
   }
 
   #read(value: Value): number {
     const updated = this.#lent.get(value) ?? this.#updates.get(value);
     if (updated !== undefined) return updated;
-    const traced = buffers.get(value);
-    if (traced?.trace === this) return traced.buffer;
+    const traced = this.#buffers.get(value);
+    if (traced !== undefined) return traced;
     if (!value.hasNumbers)
       throw new ShapeError("compile: a tensor from another trace is used here", {
         hint: "return it from the compiled function it was made in",
@@ -235,11 +240,19 @@ export class Trace {
 
 /** The error of needing numbers that a compiled function kept. */
 export function stayedInside(what: string, value: Value, hint: string): InputError {
-  const maker = buffers.get(value)?.trace.name ?? "a compiled function";
+  const maker = makers.get(value) ?? "a compiled function";
   return new InputError(
     `${what} of shape [${value.shape.join(", ")}], whose numbers stay inside "${maker}", which runs as one compiled program`,
     { hint },
   );
+}
+
+/** What stands for a traced tensor where a run leaves it outside: without its tape, which would keep the whole trace. */
+export function leftOutside(value: Value): Value {
+  if (value.hasNumbers) return value;
+  const left = value.make(undefined, value.shape, value.dtype);
+  makers.set(left, makers.get(value) ?? "");
+  return left;
 }
 
 /** The error of reading numbers that do not exist yet. */

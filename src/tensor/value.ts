@@ -128,9 +128,13 @@ export abstract class Value {
   cell(owner: object, make: () => Cell): Cell {
     if (this.#cell?.owner !== owner) {
       const numbers = this.numbers();
-      this.#cell?.cell.free();
+      const before = this.#cell?.cell;
       this.#cell = { cell: make(), owner };
-      freeWhenCollected.register(this, this.#cell.cell);
+      if (before !== undefined) {
+        freeWhenCollected.unregister(before);
+        before.free();
+      }
+      freeWhenCollected.register(this, this.#cell.cell, this.#cell.cell);
       this.#data = numbers;
       this.#cellIsFresh = false;
     }

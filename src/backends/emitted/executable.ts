@@ -9,10 +9,14 @@ import type { Heap, LoadedCode, Target } from "./target.ts";
 /** Compiled programs kept; the one unused for longest is dropped, and compiled again when it is needed. */
 const mostCompiled = 512;
 
-interface Compiled {
+interface Loaded {
   readonly lowered: LoweredProgram;
-  /** Undefined once dropped, so that executables that still point here do not keep the code alive. */
-  code: LoadedCode | undefined;
+  readonly code: LoadedCode;
+}
+
+interface Compiled {
+  /** Undefined once dropped, so that executables that still point here keep nothing of it. */
+  loaded: Loaded | undefined;
   lastUsed: number;
 }
 
@@ -40,7 +44,7 @@ export class ProgramEngine<Memory extends Heap> {
     let compiled = this.#compiled.get(key);
     if (compiled === undefined) {
       const lowered = lowerProgram(program, this.#target, this.heap);
-      compiled = { lowered, code: this.#target.load(lowered.module, this.heap), lastUsed: this.tick() };
+      compiled = { loaded: { lowered, code: this.#target.load(lowered.module, this.heap) }, lastUsed: this.tick() };
       if (this.#compiled.size >= mostCompiled) this.#dropOldest();
       this.#compiled.set(key, compiled);
     }
@@ -62,8 +66,8 @@ export class ProgramEngine<Memory extends Heap> {
     }
     if (oldest === undefined) return;
     const dropped = this.#compiled.get(oldest)!;
-    dropped.code?.release();
-    dropped.code = undefined;
+    dropped.loaded?.code.release();
+    dropped.loaded = undefined;
     this.#compiled.delete(oldest);
   }
 }
@@ -92,7 +96,7 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
     this.#program = program;
     this.#key = keyOfProgram(program);
     this.#compiled = engine.compile(program, this.#key);
-    const { places, paramsPlace, bytes } = this.#compiled.lowered;
+    const { places, paramsPlace, bytes } = this.#loaded().lowered;
     const slot = (buffer: number): Slot => slotOf(program.buffers[buffer]!, places[buffer]!);
     this.#inputs = program.inputs.map((_, number) => slot(number));
     this.#result = slot(program.result);
@@ -101,9 +105,8 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
   }
 
   run(inputs: readonly HostArray[], params: readonly number[]): HostArray {
-    if (this.#compiled.code === undefined) this.#compiled = this.#engine.compile(this.#program, this.#key);
-    const compiled = this.#compiled;
-    compiled.lastUsed = this.#engine.tick();
+    const { lowered, code } = this.#loaded();
+    this.#compiled.lastUsed = this.#engine.tick();
     const { heap } = this.#engine;
     if (this.#bytes > heap.u8.byteLength) heap.ensure(this.#bytes);
     for (let i = 0; i < this.#inputs.length; i++) writeSlot(heap, this.#inputs[i]!, inputs[i]!);
@@ -111,11 +114,17 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
       const { kind, position } = this.#params[i]!;
       heap[kind][position] = params[i]!;
     }
-    runCode(compiled.code!, heap, compiled.lowered.counters, 0);
+    runCode(code, heap, lowered.counters, 0);
     return readSlot(heap, this.#result);
   }
 
   listing(): string {
-    return this.#engine.list(this.#engine.compile(this.#program, this.#key).lowered);
+    return this.#engine.list(this.#loaded().lowered);
+  }
+
+  /** Compiled again where it was dropped. */
+  #loaded(): Loaded {
+    if (this.#compiled.loaded === undefined) this.#compiled = this.#engine.compile(this.#program, this.#key);
+    return this.#compiled.loaded!;
   }
 }
