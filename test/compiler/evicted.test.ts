@@ -15,7 +15,7 @@ const bundle = join(folder, "loop.mjs");
 
 beforeAll(async () => {
   const build = await rolldown({ input: fileURLToPath(new URL("./evicted-loop.ts", import.meta.url)), platform: "node" });
-  await build.write({ file: bundle, format: "esm" });
+  await build.write({ file: bundle, format: "esm", codeSplitting: false });
   await build.close();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
