@@ -4,20 +4,15 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { availableBackends } from "../../src/index.ts";
+import { bundle as bundleProgram } from "../bundle.ts";
 import type { Measured } from "./flat-loop.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kasane-flat-"));
 const bundle = join(folder, "loop.mjs");
 
-beforeAll(async () => {
-  const build = await rolldown({ input: fileURLToPath(new URL("./flat-loop.ts", import.meta.url)), platform: "node" });
-  await build.write({ file: bundle, format: "esm" });
-  await build.close();
-});
+beforeAll(() => bundleProgram(new URL("./flat-loop.ts", import.meta.url), bundle));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);

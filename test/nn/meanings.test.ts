@@ -90,9 +90,7 @@ describe("losses take what they mean", () => {
   });
 
   it("log-probabilities that a model computes are not above 0", () => {
-    expect(() => nn.negativeLogLikelihood(scores.mul(2), ints(0, 1))).toThrow(
-      "expected log-probabilities of at most 0, got 0.4",
-    );
+    expect(() => nn.negativeLogLikelihood(scores.mul(2), ints(0, 1))).toThrow("expected log-probabilities of at most 0, got 0.4");
   });
 });
 

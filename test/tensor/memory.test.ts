@@ -4,19 +4,14 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { availableBackends } from "../../src/index.ts";
+import { bundle as bundleProgram } from "../bundle.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kasane-memory-"));
 const bundle = join(folder, "loop.mjs");
 
-beforeAll(async () => {
-  const build = await rolldown({ input: fileURLToPath(new URL("./memory-loop.ts", import.meta.url)), platform: "node" });
-  await build.write({ file: bundle, format: "esm" });
-  await build.close();
-});
+beforeAll(() => bundleProgram(new URL("./memory-loop.ts", import.meta.url), bundle));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each(availableBackends())("%s", (backend) => {

@@ -4,21 +4,16 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { rolldown } from "rolldown";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { availableBackends, setBackend } from "../../src/index.ts";
 import { RunFolder } from "../../src/train/node.ts";
+import { bundle as bundleProgram } from "../bundle.ts";
 import { train } from "./killed-loop.ts";
 
 const home = mkdtempSync(join(tmpdir(), "kasane-killed-"));
 const program = join(home, "loop.mjs");
 
-beforeAll(async () => {
-  const build = await rolldown({ input: fileURLToPath(new URL("./killed-loop.ts", import.meta.url)), platform: "node" });
-  await build.write({ file: program, format: "esm" });
-  await build.close();
-});
+beforeAll(() => bundleProgram(new URL("./killed-loop.ts", import.meta.url), program));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
