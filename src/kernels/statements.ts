@@ -62,27 +62,45 @@ export function visitVariables(value: Value, visit: (variable: Variable) => void
 
 /**
  * Pieces of code that do not need each other's stores, in turns of one statement each: a processor looks some sixty instructions ahead,
- * and so finds work of the others while one waits for its own results. What a piece sets, later ones may read. Pieces with loops or calls stay in order.
+ * and so finds work of the others while one waits for its own results. What a piece sets, later ones may read. A branch is one statement, with
+ * all that it sets and reads. Pieces with loops or calls stay in order.
  */
 export function interleaved(pieces: readonly (readonly Statement[])[]): Statement[] {
   const all = pieces.flat();
-  if (all.some(({ kind }) => kind !== "set" && kind !== "store")) return all;
+  let isPlain = true;
+  visitStatements(all, ({ kind }) => (isPlain &&= kind === "set" || kind === "store" || kind === "if"));
+  if (!isPlain) return all;
   const queues = pieces.map((piece) => [...piece]);
-  const pending = new Set(all.flatMap((statement) => variableSetBy(statement)?.id ?? []));
+  /** By variable: the piece that sets it, and how many times more. */
+  const pending = new Map<number, { readonly piece: number; times: number }>();
+  pieces.forEach((statements, piece) =>
+    visitStatements(statements, (statement) => {
+      const id = variableSetBy(statement)?.id;
+      if (id !== undefined) pending.set(id, { piece, times: (pending.get(id)?.times ?? 0) + 1 });
+    }),
+  );
   const order: Statement[] = [];
-  const isReady = (statement: Statement): boolean => {
+  const isReady = (statement: Statement, piece: number): boolean => {
     let ready = true;
-    for (const value of valuesOf(statement)) visitVariables(value, ({ id }) => (ready &&= !pending.has(id)));
+    const check = ({ id }: Variable): void => {
+      const set = pending.get(id);
+      ready &&= set === undefined || set.times === 0 || set.piece === piece;
+    };
+    visitStatements([statement], (inner) => {
+      for (const value of valuesOf(inner)) visitVariables(value, check);
+    });
     return ready;
   };
   while (order.length < all.length) {
-    for (const queue of queues) {
+    for (const [piece, queue] of queues.entries()) {
       const [next] = queue;
-      if (next === undefined || !isReady(next)) continue;
+      if (next === undefined || !isReady(next, piece)) continue;
       queue.shift();
       order.push(next);
-      const set = variableSetBy(next);
-      if (set !== undefined) pending.delete(set.id);
+      visitStatements([next], (inner) => {
+        const id = variableSetBy(inner)?.id;
+        if (id !== undefined) pending.get(id)!.times--;
+      });
     }
   }
   return order;

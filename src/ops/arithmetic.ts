@@ -35,13 +35,13 @@ export const log = map("log", "y = log(x)", { doc: { en: "Natural logarithm.", j
 export const log1p = map("log1p", "y = log1p(x)", { doc: { en: "log(1 + x), accurate near 0." } });
 export const log2 = map("log2", "y = log(x) / log(2)", { doc: { en: "Logarithm to base 2.", ja: "2 を底とする対数" } });
 export const sin = map("sin", "y = sin(x)", {
-  doc: { en: "Sine of an angle in radians. On wasm and x64 accurate for |x| up to 10⁵.", ja: "正弦" },
+  doc: { en: "Sine of an angle in radians.", ja: "正弦" },
 });
 export const cos = map("cos", "y = cos(x)", {
-  doc: { en: "Cosine of an angle in radians. On wasm and x64 accurate for |x| up to 10⁵.", ja: "余弦" },
+  doc: { en: "Cosine of an angle in radians.", ja: "余弦" },
 });
 export const tan = map("tan", "y = tan(x)", {
-  doc: { en: "Tangent of an angle in radians. On wasm and x64 accurate for |x| up to 10⁵.", ja: "正接" },
+  doc: { en: "Tangent of an angle in radians.", ja: "正接" },
 });
 export const asin = map("asin", "y = asin(x)", { doc: { en: "Arc sine, in radians." } });
 export const acos = map("acos", "y = acos(x)", { doc: { en: "Arc cosine, in radians." } });

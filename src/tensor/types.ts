@@ -134,11 +134,11 @@ export interface Tensor<out S extends Shape = Shape> {
   log1p(): Tensor<S>;
   /** Logarithm to base 2. */
   log2(): Tensor<S>;
-  /** Sine of x in radians; on wasm and x64 accurate for |x| up to 10⁵. */
+  /** Sine of x in radians. */
   sin(): Tensor<S>;
-  /** Cosine of x in radians; on wasm and x64 accurate for |x| up to 10⁵. */
+  /** Cosine of x in radians. */
   cos(): Tensor<S>;
-  /** Tangent of x in radians; on wasm and x64 accurate for |x| up to 10⁵. */
+  /** Tangent of x in radians. */
   tan(): Tensor<S>;
   /** Arc sine in radians. */
   asin(): Tensor<S>;

@@ -31,6 +31,25 @@ it("takes turns, and never before what a statement reads is set", () => {
   expect(lines.map((line) => line.split(" ")[0])).toEqual(["shared", "a", "a", "f32[p", "f32[p"]);
 });
 
+it("takes a branch as one statement, and what it sets as set after it", () => {
+  const fn = written((k, { p }) => {
+    let shared: ReturnType<typeof k.let> | undefined;
+    const piece = (at: number) => () => {
+      if (shared === undefined) {
+        shared = k.let(v.loadAs("f32", "f32", v.at(p as never)), "shared");
+        const found = shared;
+        k.if(v.gt(found, 5), () => k.set(found, v.mul(found, k.let(v.add(found, 1), "inner"))));
+      }
+      const a = k.let(v.mul(shared, at), "a");
+      k.if(v.lt(a, 0), () => k.set(a, v.neg(a)));
+      k.store(v.at(p as never, undefined, 4 * at), a);
+    };
+    k.interleave([piece(1), piece(2)]);
+  });
+  const order = fn.body.map((statement) => variableSetBy(statement)?.name.replace(/\d+$/, "") ?? statement.kind);
+  expect(order).toEqual(["shared", "if", "a", "a", "if", "if", "store", "store"]);
+});
+
 it("keeps the order where a piece has a loop", () => {
   const fn = written((k, { p }) => {
     k.interleave([

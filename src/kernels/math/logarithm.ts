@@ -124,9 +124,13 @@ export function powConstant(k: FunctionBuilder, x: Value, exponent: number): Val
   if (exponent === 1) return kept;
   if (exponent === -1) return v.div(1, kept);
   if (exponent === 0.5) return v.select(v.eq(kept, -infinity), v.constant(x.type, infinity), v.sqrt(v.add(kept, 0)));
+  if (exponent === -2) {
+    // Not 1 / x²: that square overflows before the result is 0.
+    const inverse = k.let(v.div(1, kept));
+    return v.mul(inverse, inverse);
+  }
   const square = v.mul(kept, kept);
   if (exponent === 2) return square;
-  if (exponent === -2) return v.div(1, square);
   if (exponent === 3) return v.mul(square, kept);
   if (exponent === 4) {
     const twice = k.let(square);

@@ -3,7 +3,8 @@ import type { FunctionBuilder } from "../builder.ts";
 import type { Value, Variable } from "../language.ts";
 import * as v from "../values.ts";
 import type { MathFunction } from "./helpers.ts";
-import { clamp, polynomial, roundToInteger, signBit, withSign } from "./helpers.ts";
+import { clamp, infinity, polynomial, roundToInteger, signBit, withSign } from "./helpers.ts";
+import { reduceLarge } from "./large-angles.ts";
 
 /** (sin r − r)/r³ and (cos r − 1 + r²/2)/r⁴ in r² for |r| ≤ π/4: 2⁻²⁸, 2⁻³³. */
 const sinTail = [-0.166666539, 0.00833211304, -0.000195087414];
@@ -17,11 +18,14 @@ const atanTail = [-0.333333152, 0.199984715, -0.142435336, 0.105938154, -0.06078
 const wholeParts = [1.5707963705062866, -4.371138828673793e-8, -1.7151245100058819e-15];
 const shortParts = [1.570770263671875, 2.6063062250614166e-5, 6.077094383272197e-11];
 
+/** Up to here the products of q with the parts of π/2 are exact. */
+const LARGE = 1e5;
+
 /**
  * x = q·π/2 + r with |r| ≤ π/4. Without a fused multiply-add q is split into a multiple of 256 and a rest of 8 bits, so that their
- * products with 16-bit parts are exact: right for |x| up to 10⁵. Beyond, r loses its meaning but stays in range.
+ * products with 16-bit parts are exact. Where any lane is beyond their reach, those that are take the long way.
  */
-function quadrant(k: FunctionBuilder, x: Value): { q: Value; r: Variable } {
+function quadrant(k: FunctionBuilder, x: Value): { q: Variable; r: Variable } {
   const kept = k.let(x);
   const n = roundToInteger(k, v.mul(kept, 0.636619772));
   let r: Value = kept;
@@ -33,7 +37,17 @@ function quadrant(k: FunctionBuilder, x: Value): { q: Value; r: Variable } {
     const low = k.let(v.sub(n.float, high));
     for (const part of shortParts) r = v.sub(v.sub(r, v.mul(high, part)), v.mul(low, part));
   }
-  return { q: k.let(n.int), r: k.let(clamp(r, -0.8, 0.8)) };
+  const found = { q: k.let(n.int), r: k.let(clamp(r, -0.8, 0.8)) };
+  const magnitude = k.let(v.abs(kept));
+  const isLarge = k.let(v.and(v.gt(magnitude, LARGE), v.lt(magnitude, infinity)));
+  k.if(v.operation("any", [isLarge]), () => {
+    const large = reduceLarge(k, k.let(v.splat(kept)));
+    for (const part of ["q", "r"] as const) {
+      const wide = v.isVector(kept.type) ? large[part] : v.extract(large[part], 0);
+      k.set(found[part], v.select(isLarge, wide, found[part]));
+    }
+  });
+  return found;
 }
 
 function sinAndCos(k: FunctionBuilder, r: Variable): { sine: Variable; cosine: Variable } {

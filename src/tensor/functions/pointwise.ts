@@ -52,9 +52,9 @@ export const log: Unary = unary(arithmetic.log);
 export const sqrt: Unary = unary(arithmetic.sqrt);
 /** Absolute value, element by element. */
 export const abs: Unary = unary(arithmetic.abs);
-/** Sine of x in radians, element by element; on wasm and x64 accurate for |x| up to 10⁵. */
+/** Sine of x in radians, element by element. */
 export const sin: Unary = unary(arithmetic.sin);
-/** Cosine of x in radians, element by element; on wasm and x64 accurate for |x| up to 10⁵. */
+/** Cosine of x in radians, element by element. */
 export const cos: Unary = unary(arithmetic.cos);
 /** Error function 2/√π ∫₀ˣ exp(−t²) dt, element by element. */
 export const erf: Unary = unary(arithmetic.erf);
