@@ -45,8 +45,9 @@ await runScript(async () => {
 });
 
 function checkNode() {
-  const major = Number(process.versions.node.split(".")[0]);
-  if (major < 20) throw new Problem(`kasane needs Node 20 or newer, this is Node ${process.versions.node}; install a newer Node.`);
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major < 20 || (major === 20 && minor < 19))
+    throw new Problem(`this checkout needs Node 20.19 or newer, this is Node ${process.versions.node}; install a newer Node.`);
 }
 
 function examples() {

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { binary, ensureBuilt } from "./lib/build.mjs";
+import { runBundled } from "./lib/bundles.mjs";
 import { ensureInstalled, npmCommand } from "./lib/install.mjs";
+import { runJest } from "./lib/jest.mjs";
 import { root } from "./lib/paths.mjs";
 import { Problem, runScript } from "./lib/problem.mjs";
 
@@ -24,7 +26,7 @@ await runScript(async () => {
   const folder = mkdtempSync(join(tmpdir(), "kasane-package-"));
   try {
     const consumer = await installPacked(folder);
-    await step("every file that exports and bin name is in the package", () => checkFiles(consumer));
+    await step("every file that exports and bin name, and README.md links to, is in the package", () => checkFiles(consumer));
     await step("nothing that comes with it has an install script", () => checkInstallScripts(consumer));
     await step("every subpath imports in Node", () => importEverySubpath(consumer));
     await step("a Node program uses it", () => runFixture(consumer, "consumer.mjs"));
@@ -34,6 +36,8 @@ await runScript(async () => {
     await step("the programs of README.md type-check and run", () => runReadme(consumer));
     await step("Node modules are imported where they may be", () => checkNodeImports(consumer));
     await step("it bundles for browsers", () => bundleForBrowsers(consumer));
+    await step("bundled by other tools, a program runs in Node and Chromium", () => runBundled(consumer.folder));
+    await step("Jest runs tests that use it", () => runJest(consumer.installed));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -67,12 +71,18 @@ async function installPacked(folder) {
 function checkFiles({ installed, manifest }) {
   const named = [...Object.values(manifest.exports).flatMap((target) => (typeof target === "string" ? [target] : Object.values(target)))];
   named.push(...Object.values(manifest.bin));
+  named.push(...linksOf(join(installed, "README.md")));
   const missing = named.filter((path) => !existsSync(join(installed, path)));
   if (missing.length > 0) throw new Problem(`package.json names files that are not in the package: ${missing.join(", ")}.`);
   const lifecycle = ["preinstall", "install", "postinstall", "prepare"].filter((script) => manifest.scripts?.[script] !== undefined);
   if (lifecycle.length > 0)
     throw new Problem(`The package has install scripts (${lifecycle.join(", ")}); many users' npm refuses to run them.`);
   return `${named.length} files`;
+}
+
+/** What a text links to beside itself. @param {string} path */
+function linksOf(path) {
+  return [...readFileSync(path, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target = ""]) => target);
 }
 
 /** @param {Consumer} consumer */

@@ -3,6 +3,7 @@
 import { encodeBfloat16 } from "../formula/bfloat16.ts";
 import type { DType } from "../formula/nest.ts";
 import { FileError, InputError } from "../util/errors.ts";
+import { fromUtf8, toUtf8 } from "../util/text.ts";
 import type { ElementType, ElementTypeName } from "./bytes.ts";
 import { elementTypes } from "./bytes.ts";
 import { findDuplicateKey } from "./json-keys.ts";
@@ -114,7 +115,7 @@ export function serializeSafetensors(
   }
   // Written entry by entry: an object would move names that look like numbers to the front and lose "__proto__".
   const json = `{${header.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",")}}`;
-  const text = new TextEncoder().encode(json);
+  const text = toUtf8(json);
   const headerLength = Math.ceil(text.length / 8) * 8;
   if (headerLength > longestHeader)
     throw new InputError(`safetensors: the header would take ${headerLength} bytes, more than ${longestHeader}`);
@@ -153,7 +154,7 @@ function readHeader(bytes: Uint8Array, name: string): { header: object; dataStar
   let header: unknown;
   let duplicate: string | undefined;
   try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, dataStart));
+    text = fromUtf8(bytes.subarray(8, dataStart), { fatal: true, ignoreBOM: true });
     header = JSON.parse(text);
     duplicate = findDuplicateKey(text);
   } catch (error) {

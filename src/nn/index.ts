@@ -1,5 +1,7 @@
 // Layers, initialisers and losses.
 
+import * as init from "./init.ts";
+
 export {
   hardSigmoid,
   hardSwish,
@@ -30,7 +32,6 @@ export { type CtcOptions, ctcLoss } from "./ctc.ts";
 export * from "./dropout.ts";
 export * from "./gated.ts";
 export type { Fans, Initialiser, Start } from "./init.ts";
-export * as init from "./init.ts";
 export { type Layer, type LayerMembers, layer, type ShapedLayer } from "./layer.ts";
 export * from "./layers.ts";
 export { lazy } from "./lazy.ts";
@@ -63,3 +64,4 @@ export { type Step, sequential } from "./sequential.ts";
 export type { LoadOptions, StateSource, StoredNumbers } from "./state-dict.ts";
 export { type Summary, type SummaryRow, summary } from "./summary.ts";
 export * from "./transformer.ts";
+export { init };

@@ -28,6 +28,11 @@ function turn(): Promise<void> {
       immediate(resolve);
       return;
     }
+    // Stand-ins for pages in tests (jsdom) have neither.
+    if (typeof MessageChannel === "undefined") {
+      setTimeout(resolve);
+      return;
+    }
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {
       port1.close();

@@ -1,5 +1,7 @@
 // A growing byte buffer with WebAssembly's encodings: LEB128 integers, IEEE floats, names, length-prefixed sections.
 
+import { toUtf8 } from "../../util/text.ts";
+
 export class Bytes {
   #data = new Uint8Array(256);
   #view = new DataView(this.#data.buffer);
@@ -49,7 +51,7 @@ export class Bytes {
   }
 
   name(text: string): void {
-    const encoded = new TextEncoder().encode(text);
+    const encoded = toUtf8(text);
     this.unsigned(encoded.length);
     this.raw(encoded);
   }

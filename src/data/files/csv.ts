@@ -3,6 +3,7 @@
 import Papa from "papaparse";
 import { FileError, InputError } from "../../util/errors.ts";
 import { nearestName } from "../../util/nearest.ts";
+import { fromUtf8 } from "../../util/text.ts";
 
 /** How a text table is written. */
 export interface CsvOptions {
@@ -101,7 +102,7 @@ export function cellNumber(table: TextTable, row: TextRow, column: number): numb
 
 function decodeText(bytes: Uint8Array, name: string): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return fromUtf8(bytes, { fatal: true });
   } catch (error) {
     throw new FileError(`${name}: not text in UTF-8`, { hint: "save the table as CSV with the encoding UTF-8", cause: error });
   }

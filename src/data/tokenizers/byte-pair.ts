@@ -1,6 +1,7 @@
 // The byte-pair tokeniser: encodes any text by learned merges, and is kept as the list of them.
 
 import { InputError } from "../../util/errors.ts";
+import { fromUtf8, toUtf8 } from "../../util/text.ts";
 import { checkCount } from "../generators/random.ts";
 import { learnMerges, mergePair, type Pair } from "./merges.ts";
 import { checkSpecial, noSuchToken, specialNumber, type Tokenizer } from "./tokenizer.ts";
@@ -86,8 +87,7 @@ export class BytePairTokenizer implements Tokenizer {
     if (text === "") throw new InputError("byte-pair tokenizer: expected some text to learn from, got none");
     const counts = new Map<string, number>();
     for (const [piece] of piecesOf(text)) counts.set(piece, (counts.get(piece) ?? 0) + 1);
-    const encoder = new TextEncoder();
-    const words = Array.from(counts, ([piece, count]) => ({ tokens: Array.from(encoder.encode(piece)), count }));
+    const words = Array.from(counts, ([piece, count]) => ({ tokens: Array.from(toUtf8(piece)), count }));
     return new BytePairTokenizer({ merges: learnMerges(words, { first: bytes, most: size - least, minimumCount }), special });
   }
 
@@ -124,7 +124,7 @@ export class BytePairTokenizer implements Tokenizer {
   decode(tokens: ArrayLike<number>): string {
     const parts = Array.from(tokens, (token, place) => {
       const name = this.special[token - this.#text.length];
-      return this.#text[token] ?? (name === undefined ? noSuchToken(token, place, this.size) : new TextEncoder().encode(name));
+      return this.#text[token] ?? (name === undefined ? noSuchToken(token, place, this.size) : toUtf8(name));
     });
     const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
     let start = 0;
@@ -133,7 +133,7 @@ export class BytePairTokenizer implements Tokenizer {
       start += part.length;
     }
     // A byte-order mark is part of the text like any other character.
-    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(all);
+    return fromUtf8(all, { ignoreBOM: true });
   }
 
   specialToken(name: string): number {
@@ -146,7 +146,7 @@ export class BytePairTokenizer implements Tokenizer {
 
   /** Applies the earliest merge that fits until none does. */
   #encodePiece(piece: string): readonly number[] {
-    const tokens = Array.from(new TextEncoder().encode(piece));
+    const tokens = Array.from(toUtf8(piece));
     for (;;) {
       let [earliest, left, right] = [Number.POSITIVE_INFINITY, 0, 0];
       for (let place = 1; place < tokens.length; place++) {

@@ -11,6 +11,7 @@ import { FileError, InputError } from "../../util/errors.ts";
 import { nonFiniteAsText } from "../../util/json.ts";
 import { readAs } from "../../util/schema.ts";
 import { quoted } from "../../util/shell.ts";
+import { fromUtf8 } from "../../util/text.ts";
 import { packState, unpackState } from "../state-file.ts";
 import { epochReport } from "../state-schema.ts";
 import type { EpochReport, Tensors, TrainingState } from "../types.ts";
@@ -140,7 +141,7 @@ export class RunFolder {
   async readMetrics(): Promise<EpochReport[]> {
     if (!(await this.has("metrics"))) return [];
     const path = join(this.path, files.metrics);
-    const lines = new TextDecoder().decode(await readBytes(path, { most: 2 ** 29 - 32 })).split("\n");
+    const lines = fromUtf8(await readBytes(path, { most: 2 ** 29 - 32 })).split("\n");
     lines.pop();
     const hint = "train anew, or leave the damaged lines out";
     return lines.map((line, n) => {
@@ -211,7 +212,7 @@ export class RunFolder {
 
   async #readJson(file: keyof typeof files): Promise<unknown> {
     const path = join(this.path, files[file]);
-    return parseJson(new TextDecoder().decode(await readBytes(path, { most: mostText })), path);
+    return parseJson(fromUtf8(await readBytes(path, { most: mostText })), path);
   }
 }
 
