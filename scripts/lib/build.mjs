@@ -1,7 +1,7 @@
 // Compiles src/ to dist/, and examples/ and bench/ to build/, only when their sources changed.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { withLock } from "./lock.mjs";
 import { Problem } from "./problem.mjs";
@@ -11,12 +11,13 @@ import { Problem } from "./problem.mjs";
  * @property {string} config the compiler's configuration file
  * @property {string[]} sources folders whose contents decide whether the output is current
  * @property {string} output folder that is written as a whole
+ * @property {string[]} programs files of the output that can be started by their name
  */
 
 /** @type {Record<"library" | "programs", Target>} */
 const targets = {
-  library: { config: "tsconfig.build.json", sources: ["src"], output: "dist" },
-  programs: { config: "tsconfig.programs.json", sources: ["src", "examples", "bench", "stress"], output: "build" },
+  library: { config: "tsconfig.build.json", sources: ["src"], output: "dist", programs: ["cli/main.js"] },
+  programs: { config: "tsconfig.programs.json", sources: ["src", "examples", "bench", "stress"], output: "build", programs: [] },
 };
 
 // The sources' fingerprint, inside the output folder. Contents rather than times: a checkout or a copy changes times.
@@ -94,6 +95,8 @@ async function compile(root, target, stamp) {
   mkdirSync(fresh, { recursive: true });
   await tsc(root, ["-p", target.config, "--noEmitOnError", "--outDir", fresh]);
   writeFileSync(join(fresh, stampName), stamp);
+  // npm does this when it installs a package; in the checkout nobody else does.
+  for (const program of target.programs.map((path) => join(fresh, path))) if (existsSync(program)) chmodSync(program, 0o755);
   if (existsSync(output)) renameSync(output, old);
   renameSync(fresh, output);
   rmSync(old, { recursive: true, force: true });

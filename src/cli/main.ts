@@ -3,8 +3,11 @@
 
 import { Console } from "node:console";
 import { basename, relative } from "node:path";
-import { run } from "./program.ts";
-import type { Host, Sink } from "./terminal.ts";
+import { reasonFor } from "../io/node.ts";
+import { environment } from "../util/environment.ts";
+import { quoted } from "../util/shell.ts";
+import { fail, run } from "./program.ts";
+import { type Host, type Sink, Terminal } from "./terminal.ts";
 
 const sink = (stream: NodeJS.WriteStream): Sink => ({
   isTerminal: stream.isTTY === true,
@@ -14,14 +17,17 @@ const sink = (stream: NodeJS.WriteStream): Sink => ({
   write: (text) => void stream.write(text),
 });
 
-// A reader that has seen enough (`| head`) closes the pipe; that is no failure.
+// A reader that has seen enough (`| head`) closes the pipe; that is no failure. A full disk is.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
+  if (error.code === "EPIPE") process.exit(0);
+  process.stderr.write(`kasane: cannot write the results to standard output: ${reasonFor(error)}\n`);
+  process.exit(1);
 });
+// There is nowhere left to say it.
+process.stderr.on("error", () => undefined);
 
 const host: Host = {
-  env: process.env,
+  env: environmentOf(["KASANE_BACKEND", "NO_COLOR", "CI", "TERM"]),
   cwd: process.cwd(),
   self: nameOf(process.argv[1] ?? "kasane"),
   stdout: sink(process.stdout),
@@ -38,6 +44,12 @@ const host: Host = {
 
 // What a user's module prints must not come between a program and the one object it reads.
 if (process.argv.includes("--json")) globalThis.console = new Console(process.stderr, process.stderr);
+
+// What happens beside a command, such as in a timer of a user's module, still ends in one sentence.
+process.on("uncaughtException", (error) => {
+  const { argv } = process;
+  process.exit(fail(new Terminal(host, { json: argv.includes("--json"), verbose: argv.includes("--verbose") }), error));
+});
 
 process.exitCode = await run(process.argv.slice(2), host);
 
@@ -61,8 +73,13 @@ function* keysIn(text: string): Generator<string> {
 
 /** "kasane" when installed, "npx kasane" when npx started it, in a checkout the command that works there. */
 function nameOf(path: string): string {
-  if (process.env.npm_command === "exec") return "npx kasane";
+  if (environment("npm_command") === "exec") return "npx kasane";
   if (basename(path) === "kasane") return "kasane";
   const near = relative(process.cwd(), path);
-  return `node ${near.startsWith("..") ? path : near}`;
+  return `node ${quoted(near.startsWith("..") ? path : near)}`;
+}
+
+/** Those that the command line looks at; a runtime may forbid to read them. */
+function environmentOf(names: readonly string[]): Readonly<Record<string, string | undefined>> {
+  return Object.fromEntries(names.map((name) => [name, environment(name)]));
 }

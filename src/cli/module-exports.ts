@@ -9,6 +9,7 @@ import { isTensor } from "../tensor/index.ts";
 import { checkSamples } from "../train/check.ts";
 import type { Samples } from "../train/index.ts";
 import { FileError, KasaneError } from "../util/errors.ts";
+import { isClass, kindOf } from "../util/kind-of.ts";
 import { nearestName } from "../util/nearest.ts";
 import type { Call, Training, TrainingOptions } from "./subject.ts";
 
@@ -49,7 +50,7 @@ interface Check {
   readonly example: string;
 }
 
-const isFunction = (value: unknown): boolean => typeof value === "function";
+const isFunction = (value: unknown): boolean => typeof value === "function" && !isClass(value);
 const isWhole = (value: unknown): boolean => Number.isInteger(value) && (value as number) > 0;
 const isObject = (value: unknown): value is Exports => typeof value === "object" && value !== null;
 
@@ -85,6 +86,7 @@ export function holdsTensors(exports: Exports): boolean {
 /** A module's function. @throws FileError when `inputs` or `model` is something else */
 export function callIn(exports: Exports, path: string): Call {
   const { default: run, inputs, model = isLayer(exports.default) ? exports.default : undefined } = exports;
+  check(path, "its default export", run, { fits: isFunction, expected: "a function", example: CALL_EXAMPLE });
   if (inputs !== undefined && !Array.isArray(inputs))
     throw wrong(path, "inputs", "a list of arguments", inputs, "export const inputs = [x]");
   if (inputs === undefined && (run as Call["run"]).length > 0)
@@ -148,17 +150,13 @@ function isForeign(value: unknown): boolean {
   return (typeof value === "function" && typeof members?.namedParameters === "function" && !isLayer(value)) || (isObject(value) && value.constructor?.name === "Dataset" && !(value instanceof Dataset)); // biome-ignore format: two cases
 }
 
-function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  if (value instanceof Promise) return "a promise";
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "function") return "a function";
-  return typeof value === "object" ? `an object with ${Object.keys(value).slice(0, 4).join(", ") || "nothing in it"}` : `the ${typeof value} ${String(value)}`; // biome-ignore format: a choice
-}
-
 function isOptimizer(value: unknown): boolean {
-  const { step, learningRate, stateDict } = (isObject(value) ? value : {}) as Partial<Optimizer>;
-  return typeof step === "function" && typeof stateDict === "function" && typeof learningRate === "number";
+  const { kind, learningRate, step, zeroGrad, stateDict, loadStateDict } = (isObject(value) ? value : {}) as Partial<Optimizer>;
+  return (
+    typeof kind === "string" &&
+    typeof learningRate === "number" &&
+    [step, zeroGrad, stateDict, loadStateDict].every((method) => typeof method === "function")
+  );
 }
 
 function isData(value: unknown): boolean {

@@ -2,6 +2,7 @@
 
 import { pathToFileURL } from "node:url";
 import { FileError, KasaneError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 
 /** What Node runs as a module by its name alone. */
 const moduleName = /\.[cm]?[jt]s$/i;
@@ -14,6 +15,14 @@ export function isPath(word: string): boolean {
   return /[/\\]/.test(word) || moduleName.test(word);
 }
 
+/** As the user wrote it. */
+let loaded: string | undefined;
+
+/** The module of the user's that was loaded last in this process. */
+export function loadedModule(): string | undefined {
+  return loaded;
+}
+
 /** Tells the addresses of modules that are loaded anew apart. */
 let loads = 0;
 
@@ -22,6 +31,7 @@ let loads = 0;
  * @throws FileError when it does not load; what the module itself throws as an error of this library
  */
 export async function loadModule(place: string, path: string, anew = false): Promise<Readonly<Record<string, unknown>>> {
+  loaded = path;
   const module = import(pathToFileURL(place).href + (anew ? `?again=${loads++}` : "")) as Promise<Readonly<Record<string, unknown>>>;
   let giveUp = (): void => {};
   // Nothing is left to happen in this process, and the module still waits: Node would end without a word.
@@ -34,11 +44,11 @@ export async function loadModule(place: string, path: string, anew = false): Pro
     return await Promise.race([module, stuck]);
   } catch (error) {
     if (error instanceof KasaneError) throw error;
-    if ((error as NodeJS.ErrnoException).code === "ERR_UNKNOWN_FILE_EXTENSION")
+    if ((error as NodeJS.ErrnoException | null | undefined)?.code === "ERR_UNKNOWN_FILE_EXTENSION")
       throw new FileError(`${path}: Node ${process.versions.node} does not read this kind of file by itself`, {
         hint: "a .js or .mjs file; TypeScript needs Node 22.18 or newer",
       });
-    throw new FileError(`${path} does not load: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new FileError(`${path} does not load: ${error instanceof Error ? error.message : `it threw ${kindOf(error)}`}`, {
       hint: `run it by itself: node ${path}`,
       cause: error,
     });

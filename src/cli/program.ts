@@ -1,10 +1,10 @@
 // The commands, their flags and their help; turns every failure into one sentence and an exit code.
 
 import { existsSync } from "node:fs";
-import { relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
 import { Command, CommanderError } from "commander";
 import { KasaneError, UsageError } from "../util/errors.ts";
+import { blame } from "./blame.ts";
 import { type CheckOptions, checkGradientsOf } from "./check-gradients.ts";
 import { type Choices, settingsHelp } from "./choices.ts";
 import { showCompiled, shownNames } from "./compile.ts";
@@ -289,36 +289,21 @@ function quiet(command: Command, { host }: Terminal): void {
   });
 }
 
-/** @returns the exit code */
-function fail(terminal: Terminal, error: unknown): number {
+/** Says what went wrong. @returns the exit code */
+export function fail(terminal: Terminal, error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
     if (error.code === "commander.help") return 2;
     return fail(terminal, usageOf(error));
   }
   const known = error instanceof KasaneError;
-  const message = error instanceof Error ? error.message : String(error);
-  const place = known ? undefined : placeOutside(error, terminal.host.cwd);
-  const text = known ? message : `${place === undefined ? "an error inside kasane, please report it" : `an error at ${place}`}: ${message}`;
+  const { text, hint } = known ? { text: error.message, hint: error.hint } : blame(error, terminal.host.cwd);
   terminal.say(`${terminal.errorColors.red("kasane:")} ${text}`);
   if (terminal.verbose && error instanceof Error) terminal.say(error.stack?.slice(error.stack.indexOf("\n    at") + 1) ?? "");
-  else if (!known) terminal.say("  try: --verbose shows where it happened");
-  const hint = known ? error.hint : undefined;
-  terminal.result({
-    error: { message: known ? (message.split("\n  try: ")[0] ?? message) : text, ...(hint === undefined ? {} : { hint }) },
-  });
+  else if (!known) terminal.say(`  try: ${hint}`);
+  const message = known ? (text.split("\n  try: ")[0] ?? text) : text;
+  terminal.result({ error: { message, ...(known && hint === undefined ? {} : { hint }) } });
   return error instanceof UsageError ? 2 : 1;
-}
-
-/** Where in a user's module an error was thrown; undefined for our own. */
-function placeOutside(error: unknown, cwd: string): string | undefined {
-  const frames = error instanceof Error ? (error.stack ?? "").split("\n") : [];
-  // Node's own modules are no files.
-  const frame = frames.flatMap((line) => [...line.matchAll(/^\s+at .*?(file:\/\/\S+|\/\S+|[A-Z]:\\\S+):(\d+):\d+\)?$/g)]).at(0);
-  if (frame === undefined) return undefined;
-  const [, place = "", line = ""] = frame;
-  const file = place.startsWith("file:") ? fileURLToPath(place) : place;
-  return file.startsWith(fileURLToPath(new URL("../", import.meta.url))) ? undefined : `${relative(cwd, file)}:${line}`;
 }
 
 /** Commander's sentence in the form of ours. */

@@ -1,6 +1,7 @@
 // Cuts a dataset, or a stream of samples, into batches; the order of an epoch depends on seed and epoch number only.
 
 import { InputError } from "../util/errors.ts";
+import { isPromise, kindOf } from "../util/kind-of.ts";
 import type { NdArray } from "./array.ts";
 import { allocateLike, elementCount } from "./array.ts";
 import type { Fields } from "./dataset.ts";
@@ -146,7 +147,7 @@ export class DataLoader<F extends Fields = Fields, G extends Fields = F> impleme
   #transformed(batch: F, samples: ArrayLike<number>, epoch: number): G {
     // Without a transform G is F, which the compiler cannot know.
     if (this.#transform === undefined) return batch as Fields as G;
-    return this.#transform(batch, new Draws({ seed: this.seed, epoch, samples }));
+    return checkBatch(this.#transform(batch, new Draws({ seed: this.seed, epoch, samples })));
   }
 
   #dataset(): Dataset<F> {
@@ -206,4 +207,17 @@ function stack<F extends Fields>(samples: readonly F[]): F {
     batch[name] = { shape: [samples.length, ...shape], data: joined };
   }
   return batch as Fields as F;
+}
+
+/** What a transform gave. @throws InputError unless it is fields of arrays */
+function checkBatch<G extends Fields>(batch: G): G {
+  const example = "return { ...batch, x: changed }";
+  if (typeof batch !== "object" || batch === null || isPromise(batch) || Array.isArray(batch))
+    throw new InputError(`transform: expected it to give a batch, it gave ${kindOf(batch)}`, { hint: isPromise(batch) ? "a transform that is not async" : example }); // biome-ignore format: a choice
+  for (const [name, value] of Object.entries(batch) as [string, Partial<NdArray> | null | undefined][])
+    if (!Array.isArray(value?.shape) || !ArrayBuffer.isView(value?.data))
+      throw new InputError(`transform: expected ${name} of the batch to be an array with its shape, got ${kindOf(value)}`, {
+        hint: example,
+      });
+  return batch;
 }

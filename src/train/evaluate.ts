@@ -94,7 +94,11 @@ export async function predict(
 }
 
 /** A tensor around the values of a batch, which are its own. */
-export function toTensor(array: NdArray): Tensor {
+export function toTensor(array: NdArray | undefined): Tensor {
+  if (array === undefined)
+    throw new InputError("expected batches with the fields x and y, the transform left one out", {
+      hint: "return { ...batch, x: changed }",
+    });
   return fromData(array.data, array.shape, dtypeOf(array));
 }
 

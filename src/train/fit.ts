@@ -5,6 +5,7 @@ import { DataLoader } from "../data/index.ts";
 import { parametersOf } from "../optim/optimizer.ts";
 import { randomState, setRandomState, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { BestKeeper } from "./best.ts";
 import { checkOptions, checkPlace, checkTrainable } from "./check.ts";
 import { TrainingError } from "./errors.ts";
@@ -128,8 +129,8 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     const spend = (): void => {
       this.#epochSeconds = (performance.now() - started) / 1000;
     };
-    const rate = this.#options.learningRate?.(epoch, this.history);
-    if (rate !== undefined) this.optimizer.learningRate = checkRate(rate, epoch);
+    const { learningRate } = this.#options;
+    if (learningRate !== undefined) this.optimizer.learningRate = checkRate(learningRate(epoch, this.history), epoch);
     if (this.#batches === 0) {
       this.#board = new Scoreboard(this.#metrics);
       await this.#each("onEpochBegin", epoch);
@@ -172,10 +173,9 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   /** The rate and momentum of the present step, where schedules tell them. */
   #setRate(epoch: number): void {
     const step = this.#epochs * (this.#loader.length as number) + this.#batches;
-    const rate = this.#options.schedule?.(step);
-    if (rate !== undefined) this.optimizer.learningRate = checkRate(rate, epoch);
-    const momentum = this.#options.momentum?.(step);
-    if (momentum !== undefined) this.optimizer.momentum = momentum;
+    const { schedule, momentum } = this.#options;
+    if (schedule !== undefined) this.optimizer.learningRate = checkRate(schedule(step), epoch);
+    if (momentum !== undefined) this.optimizer.momentum = momentum(step);
   }
 
   /** One update of the weights, as one compiled program where the model and the loss can be traced. */
@@ -302,5 +302,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
 
 function checkRate(rate: number, epoch: number): number {
   if (Number.isFinite(rate) && rate >= 0) return rate;
-  throw new InputError(`fit: expected a learning rate of at least 0, got ${rate} for epoch ${epoch}`);
+  throw new InputError(
+    `fit: expected a learning rate of at least 0, got ${typeof rate === "number" ? rate : kindOf(rate)} for epoch ${epoch}`,
+  );
 }

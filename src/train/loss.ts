@@ -8,6 +8,7 @@ import { repeatRun } from "../tensor/repeat.ts";
 import { withRecording } from "../tensor/tape.ts";
 import { asTensor, isTensor, valueOf } from "../tensor/tensor.ts";
 import { InputError } from "../util/errors.ts";
+import { isPromise, kindOf } from "../util/kind-of.ts";
 import type { Loss } from "./types.ts";
 
 /** The loss of a batch. */
@@ -209,7 +210,11 @@ function aside<Result>(run: () => Result): Result {
   return repeatRun({ drawn: [], settings: [] }, () => observing(undefined, run));
 }
 
-function oneNumber(value: Tensor): Tensor {
+function oneNumber(value: unknown): Tensor {
+  if (!isTensor(value))
+    throw new InputError(`the loss must give a tensor of one number, it gave ${kindOf(value)}`, {
+      hint: isPromise(value) ? "a loss that is not async, nor waits for anything" : "return what crossEntropy(prediction, target) gives",
+    });
   if (value.size !== 1)
     throw new InputError(`fit: the loss must be one number, got shape [${value.shape.join(", ")}]`, {
       hint: "take its mean over the batch",

@@ -104,6 +104,11 @@ function decodeText(bytes: Uint8Array, name: string): string {
   try {
     return fromUtf8(bytes, { fatal: true });
   } catch (error) {
+    if ((error as { code?: unknown }).code === "ERR_STRING_TOO_LONG" || error instanceof RangeError)
+      throw new FileError(`${name}: ${Math.ceil(bytes.length / 2 ** 20)} MiB are too long for one text, at most 512 MiB are read`, {
+        hint: "split the table into several files, or leave columns out",
+        cause: error,
+      });
     throw new FileError(`${name}: not text in UTF-8`, { hint: "save the table as CSV with the encoding UTF-8", cause: error });
   }
 }

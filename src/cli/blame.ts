@@ -1,0 +1,52 @@
+// Whose mistake an error is that nobody threw on purpose: the system's, a user's module's, or ours; and the sentence that says so.
+
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { reasonFor } from "../io/node.ts";
+import { kindOf } from "../util/kind-of.ts";
+import { loadedModule } from "./module.ts";
+
+export interface Blame {
+  readonly text: string;
+  readonly hint: string;
+}
+
+const VERBOSE = "--verbose shows where it happened";
+
+export function blame(error: unknown, cwd: string): Blame {
+  const path = loadedModule();
+  if (!(error instanceof Error)) {
+    // We throw errors only.
+    return { text: `${path ?? "something"} threw ${kindOf(error)} instead of an Error`, hint: "throw new Error(…), which knows its line" };
+  }
+  const place = placeOf(error, cwd);
+  if (place !== undefined) return { text: `an error at ${place}: ${error.message}`, hint: VERBOSE };
+  const { code, syscall, path: file } = error as NodeJS.ErrnoException;
+  if (code !== undefined && syscall !== undefined)
+    return { text: `the system refused${file === undefined ? "" : ` ${file}`}: ${reasonFor(error)}`, hint: VERBOSE };
+  if (
+    error instanceof RangeError &&
+    /allocation failed|out of memory|could not allocate|Invalid (typed )?array (buffer )?length/i.test(error.message)
+  )
+    return { text: `there is not enough memory (${error.message})`, hint: "smaller batches, fewer samples or a smaller model" };
+  if (path !== undefined)
+    return {
+      text: `an error while ${path} was used: ${error.message}`,
+      hint: `${VERBOSE}; where nothing in ${path} explains it, please report it`,
+    };
+  return { text: `an error inside kasane, please report it: ${error.message}`, hint: VERBOSE };
+}
+
+/** The innermost line of the user's own in an error's stack; undefined where all is ours, Node's or a package's. */
+function placeOf({ stack = "" }: Error, cwd: string): string | undefined {
+  const own = fileURLToPath(new URL("../", import.meta.url));
+  for (const line of stack.split("\n")) {
+    const [, place, row] = /^\s+at .*?(file:\/\/\S+?|\/\S+?|[A-Z]:\\\S+?)(?:\?\S*?)?:(\d+):\d+\)?$/.exec(line) ?? [];
+    if (place === undefined) continue;
+    const file = place.startsWith("file:") ? fileURLToPath(place) : place;
+    // Whoever called the command line is not in question.
+    if (file.startsWith(own) && /[/\\]cli[/\\]program\.[jt]s$/.test(file)) return undefined;
+    if (!file.startsWith(own) && !/[/\\]node_modules[/\\]/.test(file)) return `${relative(cwd, file)}:${row}`;
+  }
+  return undefined;
+}

@@ -1,0 +1,24 @@
+// What a value is, in words, for errors about what somebody's code gave.
+
+/** "nothing", "a promise", "a list", "an object with a, b", "the number 3" */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (isPromise(value)) return "a promise";
+  if (Array.isArray(value)) return "a list";
+  if (isClass(value)) return `the class ${(value as { name?: string }).name || "without a name"}`;
+  if (typeof value === "function") return "a function";
+  if (typeof value === "object") return `an object with ${Object.keys(value).slice(0, 4).join(", ") || "nothing in it"}`;
+  const text = String(value);
+  return `the ${typeof value} ${text.length > 60 ? `${text.slice(0, 59)}…` : text}`;
+}
+
+/** Of any kind, not only the language's own. */
+export function isPromise(value: unknown): boolean {
+  return typeof (Object(value) as { then?: unknown }).then === "function";
+}
+
+/** A function that can only be called with `new`. */
+export function isClass(value: unknown): boolean {
+  return typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
+}
