@@ -259,6 +259,8 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
 function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTimer): CompileResult {
   const inputs = args.filter(isTensor).map((arg) => valueOf(arg).data);
   for (const check of entry.trace.checks) check(inputs);
+  // Before anything counts: a run that finds no room for its tensors leaves everything as it was.
+  for (const { value, operand } of entry.cells) value.reserve(entry.backend, () => entry.backend.makeCell(operand));
   const params = new Array<number>(entry.graph.params.length).fill(0);
   for (const effect of entry.trace.effects) {
     if (effect.kind === "effect") effect.effect();

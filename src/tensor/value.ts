@@ -126,22 +126,27 @@ export abstract class Value {
    * @param owner whose memory it must be; moving to another owner goes through the host
    */
   cell(owner: object, make: () => Cell): Cell {
-    if (this.#cell?.owner !== owner) {
-      const numbers = this.numbers();
-      const before = this.#cell?.cell;
-      this.#cell = { cell: make(), owner };
-      if (before !== undefined) {
-        freeWhenCollected.unregister(before);
-        before.free();
-      }
-      freeWhenCollected.register(this, this.#cell.cell, this.#cell.cell);
-      this.#data = numbers;
-      this.#cellIsFresh = false;
-    }
-    const { cell } = this.#cell;
+    const cell = this.reserve(owner, make);
     if (!this.#cellIsFresh) cell.write(this.numbers());
     this.#cellIsFresh = true;
     return cell;
+  }
+
+  /** The memory alone, whatever it holds yet. Where there is none to be had, `make` throws and nothing has changed. */
+  reserve(owner: object, make: () => Cell): Cell {
+    if (this.#cell?.owner === owner) return this.#cell.cell;
+    const numbers = this.numbers();
+    const before = this.#cell?.cell;
+    const made = make();
+    this.#cell = { cell: made, owner };
+    if (before !== undefined) {
+      freeWhenCollected.unregister(before);
+      before.free();
+    }
+    freeWhenCollected.register(this, made, made);
+    this.#data = numbers;
+    this.#cellIsFresh = false;
+    return made;
   }
 
   /** A compiled step wrote the cell: what the host holds is out of date. */

@@ -15,12 +15,17 @@ export class LinearMemory implements Heap {
   i32: Int32Array;
   u8: Uint8Array;
 
+  readonly #most: number;
   #workers: number;
   #crew: Crew | undefined;
 
-  /** @param workers with which it may be shared */
-  constructor(workers: number) {
+  /**
+   * @param workers with which it may be shared
+   * @param limit bytes that it may reach
+   */
+  constructor(workers: number, limit = most) {
     this.#workers = workers;
+    this.#most = limit;
     this.memory = workers > 0 ? sharedMemory() : new WebAssembly.Memory({ initial: 2 });
     this.f32 = new Float32Array(this.memory.buffer);
     this.i32 = new Int32Array(this.memory.buffer);
@@ -44,12 +49,19 @@ export class LinearMemory implements Heap {
     this.#crew?.end();
   }
 
-  /** Grows to at least `bytes`; at least half again, so that growing sizes do not grow it every time. */
+  /**
+   * Grows to at least `bytes`; at least half again, so that growing sizes do not grow it every time.
+   * @throws BackendError, with everything as it was, when it cannot reach so far
+   */
   ensure(bytes: number): void {
     const now = this.u8.byteLength;
     if (bytes <= now) return;
+    if (bytes > this.#most)
+      throw new BackendError(`wasm: ${gibibytes(bytes)} GiB are needed at once; WebAssembly memory holds ${gibibytes(this.#most)} GiB`, {
+        hint: "use smaller batches, or fewer compiled functions at once",
+      });
     const wanted = Math.ceil((bytes - now) / page);
-    const generous = Math.min(Math.max(wanted, Math.floor(now / 2 / page)), most / page - now / page);
+    const generous = Math.min(Math.max(wanted, Math.floor(now / 2 / page)), Math.floor(this.#most / page) - now / page);
     try {
       this.memory.grow(generous);
     } catch {

@@ -1,5 +1,6 @@
 // Memory for emitted code: executable pages, and one region of data between guard pages.
 import { BackendError } from "../../util/errors.ts";
+import { gibibytes } from "../emitted/memory.ts";
 import type { Native } from "./native.ts";
 
 const page = 4096;
@@ -72,6 +73,11 @@ export class Heap {
   ensure(bytes: number): void {
     const now = this.u8.byteLength;
     if (bytes <= now) return;
+    if (bytes > this.most)
+      throw new BackendError(
+        `x64: ${gibibytes(bytes)} GiB are needed at once; ${gibibytes(this.most)} GiB of addresses are there for the numbers of tensors`,
+        { hint: "use smaller batches, or fewer compiled functions at once" },
+      );
     const size = (least: number) => wholePages(least, least < largePage ? page : largePage);
     const wanted = size(bytes);
     const generous = Math.min(this.most, Math.max(wanted, size(now * 1.5)));

@@ -49,14 +49,14 @@ describe.skipIf(here.length === 0)("memory", () => {
     expect(mappingOf(address)?.access).toBe("rw-p");
     expect(mappingOf(address - 1)?.access).toBe("---p");
     expect(mappingOf(address + heap.u8.byteLength)?.access).toBe("---p");
-    expect(() => heap.ensure(2 ** 27)).toThrow(/refused to grow.*smaller batches/s);
+    expect(() => heap.ensure(2 ** 27)).toThrow(/needed at once.*smaller batches/s);
     heap.release();
   });
 
   it("data beyond what a view can show is refused with a sentence, not the end of the process", () => {
     const heap = new Heap(system);
     expect(heap.most).toBeLessThan(system.mostViewed);
-    expect(() => heap.ensure(heap.most + 1)).toThrow(/refused to grow.*smaller batches/s);
+    expect(() => heap.ensure(heap.most + 1)).toThrow(/needed at once.*smaller batches/s);
     if (heap.most < 2 ** 33) {
       // Nothing of it is touched, so it takes no memory.
       heap.ensure(heap.most);
