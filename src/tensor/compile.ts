@@ -4,7 +4,7 @@ import type { Backend, HostArray, ListingPart, StepExecutable, StepTimer } from 
 import { backendFor, getBackend } from "../backends/choose.ts";
 import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph, type Unit, unitsOf } from "../compiler/index.ts";
 import type { Operand, Step } from "../formula/nest.ts";
-import { InputError, KasaneError } from "../util/errors.ts";
+import { BackendError, InputError, KasaneError } from "../util/errors.ts";
 import { currentPrecision } from "./autocast.ts";
 import { runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
@@ -135,7 +135,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     const key = keyOf(name, args);
     let entry = entries.find((candidate) => candidate.key === key && candidate.guards.every((guard) => guard()));
     if (entry === undefined) {
-      entry = build(name, key, fn as unknown as Traced, args, options);
+      entry = withRoom(entries, () => build(name, key, fn as unknown as Traced, args, options));
       entries.push(entry);
       if (entries.length > MOST_ENTRIES) entries.shift()?.executable.free();
     }
@@ -162,6 +162,17 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     steps: { get: () => entries.slice() },
     profile: { value: profile },
   }) as CompiledFunction<Args, Result>;
+}
+
+/** Programs for other shapes give their memory back where a new one finds none. */
+function withRoom(entries: Entry[], make: () => Entry): Entry {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof BackendError) || entries.length === 0) throw error;
+    for (const { executable } of entries.splice(0)) executable.free();
+    return make();
+  }
 }
 
 function inner<Args extends readonly CompileArgument[], Result extends CompileResult>(

@@ -75,6 +75,14 @@ describe.each(Object.entries(makers))("%s", (_name, make) => {
     expect([...other().data]).toEqual(before.map((value) => Math.fround(value * 2)));
   });
 
+  it("gives the memory of programs for other shapes to a new one that finds none", () => {
+    useBackend(make(4 * MIB));
+    const doubled = compile((x: Tensor) => x.mul(2));
+    for (const size of [200_000, 250_000, 300_000, 350_000, 200_000])
+      expect(doubled(tensor(new Float32Array(size).fill(3))).data.every((value: number) => value === 6)).toBe(true);
+    expect(doubled.steps.length).toBeLessThan(4);
+  });
+
   it("gives the right numbers or an error, whatever sizes come in whatever order", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 900_000 }), { minLength: 2, maxLength: 12 }), (sizes) => {
