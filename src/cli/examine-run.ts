@@ -1,6 +1,7 @@
 // kasane doctor RUN or FILE: trains a model a little further, under watch, and says what is wrong with it.
 
-import { diagnose, examine, findingsText } from "../inspect/index.ts";
+import { spread } from "../inspect/diagnose/facts.ts";
+import { diagnose, type Evidence, examine, findingsText } from "../inspect/index.ts";
 import { abandonable } from "./interrupt.ts";
 import { openTraining, type Training } from "./subject.ts";
 import type { Terminal } from "./terminal.ts";
@@ -21,23 +22,46 @@ export async function examineRun(terminal: Terminal, name: string, { epochs = 1,
   return abandonable(terminal, name, async (signal) => {
     const training = await openTraining(terminal.host.cwd, name, fresh ? "fresh" : "trained");
     const { model, options, run } = training;
-    const data = someOf(terminal, training);
+    const { data, numbers } = someOf(terminal, training);
+    const isTrained = run !== undefined && !fresh;
+    if (isTrained) await asItEnded(training);
     // A run's batches may be too few to tell much; a module's author chose their size.
     const batchSize = run === undefined ? options.batchSize : Math.min(options.batchSize, Math.max(1, Math.floor(data.size / 8)));
-    const { evidence } = await examine(model, data, { ...options, batchSize, epochs, signal });
+    const { evidence } = await examine(model, data, { ...options, batchSize, epochs, signal, trained: isTrained });
     // fit ends in order where examine is to be given up.
     signal.throwIfAborted();
-    // A run's own epochs tell how it went; what was watched, how it is now.
-    const findings = diagnose(run === undefined ? evidence : { ...evidence, history: await run.folder.readMetrics() });
+    const findings = diagnose(inTheRun(evidence, numbers, isTrained ? await run.folder.readMetrics() : undefined));
     terminal.print(findingsText(findings));
     terminal.result({ name, findings });
     return findings.length === 0 ? 0 : 1;
   });
 }
 
-/** All samples, or so many of them from everywhere. */
-function someOf(terminal: Terminal, { data }: Training): Training["data"] {
-  if (data.size <= MOST_SAMPLES) return data;
-  terminal.say(`watching ${grouped(MOST_SAMPLES)} of ${grouped(data.size)} samples`);
-  return data.subset(Int32Array.from({ length: MOST_SAMPLES }, (_, n) => Math.floor((n * data.size) / MOST_SAMPLES)));
+/** All samples, or so many of them from everywhere, with their numbers in the whole. */
+function someOf(terminal: Terminal, { data }: Training): ReturnType<typeof spread> {
+  if (data.size > MOST_SAMPLES) terminal.say(`watching ${grouped(MOST_SAMPLES)} of ${grouped(data.size)} samples`);
+  return spread(data, MOST_SAMPLES);
+}
+
+/** The optimizer goes on as it stood at the end of the run: with its moments, and the rate that the schedule had come to. */
+async function asItEnded({ options: { optimizer }, run }: Training): Promise<void> {
+  if (run === undefined || !(await run.folder.has("checkpoint"))) return;
+  optimizer.loadStateDict((await run.folder.loadCheckpoint()).optimizer);
+}
+
+/** A run's own epochs tell how it went; what was watched, how it is now. Samples are told by their numbers in the whole training data. */
+function inTheRun(evidence: Evidence, numbers: ArrayLike<number>, history: Evidence["history"] | undefined): Evidence {
+  const { predictions } = evidence;
+  return {
+    ...evidence,
+    ...(history === undefined ? {} : { history, control: [] }),
+    ...(predictions === undefined
+      ? {}
+      : {
+          predictions: {
+            ...predictions,
+            doubtful: predictions.doubtful.map((one) => ({ ...one, sample: numbers[one.sample] as number })),
+          },
+        }),
+  };
 }

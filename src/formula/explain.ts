@@ -5,8 +5,10 @@ import type { Formula, Statement } from "./ast.ts";
 import { type Binding, bind } from "./bind.ts";
 import type { NumberArray } from "./evaluate.ts";
 import { Explainer } from "./explain-element.ts";
-import type { Filled, FilledTerm, TermOrder } from "./filled.ts";
+import { type Filled, type FilledTerm, outsideNote, type TermOrder } from "./filled.ts";
 import type { Program, ScalarType } from "./nest.ts";
+import { numberText } from "./numbers.ts";
+import { printFilled } from "./print.ts";
 
 /** How much of a computation to write out, and how exactly. */
 export interface ExplainOptions {
@@ -112,6 +114,12 @@ export function explanationText(explanation: Explanation): string {
   const text = lines.map((line) => `${elementName(line)} = ${line.sentence}`);
   if (omitted > 0) text.splice(-1, 0, `(${omitted} more intermediate value${omitted === 1 ? "" : "s"})`);
   return text.join("\n");
+}
+
+/** `0.9526 = 1 / (1 + exp(-3))`: a number, and how it came about. */
+export function sentenceOf({ filled, value, type }: Pick<ExplanationLine, "filled" | "value" | "type">, digits: number): string {
+  const note = outsideNote(filled);
+  return `${numberText(value, type, digits)} = ${printFilled(filled, digits)}${note === "" ? "" : ` (${note})`}`;
 }
 
 /** The element a line is about, as a formula writes it: `y[0, 2]`. */

@@ -1,7 +1,7 @@
 // Single elements of recorded tensors: their places, positions and names.
 
 import { InputError } from "../util/errors.ts";
-import { isSameShape, type RecordedTensor } from "./recording.ts";
+import { isSameShape, type RecordedTensor, unviewed } from "./recording.ts";
 
 /** The place of an element in a tensor's numbers. @throws InputError when the tensor has no such element */
 export function placeOf(tensor: RecordedTensor, position: readonly number[]): number {
@@ -34,17 +34,27 @@ export function positionOfLargest({ data, shape }: RecordedTensor): number[] | u
   return positionOf(best, shape);
 }
 
-/** What a tensor is called in explanations: "hidden.weight", "∂L/∂hidden.weight", "y of 2 (linearBias)". */
+/** What a tensor is called in explanations: "hidden.weight", "∂L/∂hidden.weight", "u1 of matmul" where the program gave it that name, else "y of 2 (linearBias)". */
 export function tensorName(tensor: RecordedTensor): string {
-  const { source, gradientOf, updateOf, name, origin } = tensor;
+  const { source, gradientOf, updateOf, name, origin, given } = tensor;
   if (updateOf !== undefined) return `new ${tensorName(updateOf)}`;
   // Derivatives as functions work on copies of their arguments.
   const copied = gradientOf?.source?.program === undefined ? gradientOf?.source?.inputs[0] : undefined;
   if (gradientOf !== undefined && copied !== undefined && isSameShape(copied, gradientOf))
     return tensorName({ ...tensor, gradientOf: copied });
-  if (gradientOf !== undefined) return `∂L/∂${gradientOf.origin === "computed" ? `(${tensorName(gradientOf)})` : tensorName(gradientOf)}`;
+  if (gradientOf !== undefined) return `∂L/∂${plainName(gradientOf) ?? `(${tensorName(gradientOf)})`}`;
   if (source === undefined) return origin === "parameter" || origin === "data" ? name : "constant";
-  return `${name} of ${source.path === "" ? source.op.name : `${source.path} (${source.op.name})`}`;
+  const { path, op } = unviewed(tensor).source ?? source;
+  // A letter that the program has for another tensor would be taken for that one.
+  const own = given ?? (source.taken.has(name) ? "result" : name);
+  return `${own} of ${path === "" ? op.name : `${path} (${op.name})`}`;
+}
+
+/** The name that the program or the model has for a tensor; undefined for what only an op's formula names. */
+export function plainName(tensor: RecordedTensor): string | undefined {
+  const { given, gradientOf, updateOf, source } = tensor;
+  if (gradientOf !== undefined || updateOf !== undefined) return tensorName(tensor);
+  return source === undefined ? tensorName(tensor) : given;
 }
 
 /** "hidden.weight[0, 2]", "y[0, 1] of 2 (linearBias)". */

@@ -19,6 +19,8 @@ export interface ForwardEvent {
   readonly active?: readonly number[];
   /** Outputs of a squashing activation (sigmoid, tanh) so near its ends that its derivative is below a tenth of the largest. */
   readonly saturated?: number;
+  /** Set where the layer does something else in training, but was in evaluation mode: batch normalisation with running statistics, dropout that drops nothing. */
+  readonly evaluating?: true;
 }
 
 /** The gradient of the loss by a layer's output is complete. */
@@ -41,6 +43,8 @@ export interface GradientEvent {
   readonly parameter: string;
   readonly shape: readonly number[];
   readonly gradient: Statistics;
+  /** Norm of the gradient that was left from before this step, to which this one is added; undefined where there was none. */
+  readonly carried?: number;
 }
 
 /** An optimizer has moved a parameter. */

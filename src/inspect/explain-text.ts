@@ -7,6 +7,7 @@ import { typeOfDType } from "../formula/typing.ts";
 import type { ExplainedElement } from "./explain.ts";
 import { type ExplanationTree, treeLines } from "./explain-tree.ts";
 import { broken } from "./lines.ts";
+import { spokenChain, spokenSentence } from "./spoken.ts";
 
 /**
  * The tree as text, one line per element, what it was made from indented below it.
@@ -34,14 +35,14 @@ export function elementText(element: ExplainedElement, digits = 4, width = Numbe
 }
 
 function linesOf(element: ExplainedElement, digits: number, width: number): string[] {
-  const { name, explanation, chain } = element;
-  if (chain !== undefined && chain.paths.length > 0) {
-    const upstream = `∂L/∂${chain.upstream.slice(1)}`;
+  const { name, explanation } = element;
+  const spoken = spokenChain(element);
+  if (spoken !== undefined && spoken.chain.paths.length > 0) {
+    const { chain, upstream } = spoken;
     return [...chainRuleText(chain, { name, upstream, width }).split("\n"), ...chain.behind.map(innerLine)];
   }
   if (explanation !== undefined) {
-    const last = explanation.lines.at(-1) as ExplanationLine;
-    return [`${name} = ${last.sentence}`, ...explanation.lines.slice(0, -1).map(innerLine)];
+    return [`${name} = ${spokenSentence(element)}`, ...explanation.lines.slice(0, -1).map(innerLine)];
   }
   return [`${name} = ${valueText(element, digits)}, ${originText(element)}`];
 }

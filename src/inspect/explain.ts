@@ -43,8 +43,8 @@ export function explainElement(given: RecordedTensor, at: readonly number[], opt
   const tensor = unviewed(given);
   const { shape, data, source } = tensor;
   const position = positionOf(place, shape);
-  // What is a gradient, or new numbers, only in its own shape is called so.
-  const isNamed = given.gradientOf !== undefined || given.updateOf !== undefined;
+  // What has a name, is a gradient, or new numbers, only in its own shape is called so.
+  const isNamed = given.gradientOf !== undefined || given.updateOf !== undefined || given.given !== undefined;
   const name = isNamed ? elementName(given, at) : elementName(tensor, position);
   const made = { tensor, position, value: data[place] as number, name };
   const program = source?.program;

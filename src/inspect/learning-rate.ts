@@ -1,6 +1,6 @@
 // The learning-rate finder: a short training whose rate grows exponentially, and what its losses say about useful rates.
 
-import { DataLoader, type Dataset } from "../data/index.ts";
+import type { Dataset } from "../data/index.ts";
 import { randomState } from "../tensor/index.ts";
 import { checkSamples } from "../train/check.ts";
 import { toTensor } from "../train/evaluate.ts";
@@ -11,8 +11,10 @@ import { Pacer } from "../train/pause.ts";
 import { remember } from "../train/remember.ts";
 import { compileStep, eagerStep, failedStep } from "../train/step.ts";
 import { InputError } from "../util/errors.ts";
-import { bestOf, ranking } from "../util/rank.ts";
+import { bestOf } from "../util/rank.ts";
+import { endless } from "./batches.ts";
 import { short } from "./chart.ts";
+import { deviationOf } from "./noise.ts";
 import { type NonFinite, whereNotFinite } from "./non-finite.ts";
 
 /** How rates are tried. */
@@ -123,13 +125,9 @@ function hasDiverged(tried: readonly TriedRate[], burnIn: number, smoothing: num
   return last - least > DIVERGED * usual;
 }
 
-/** How far chance takes a smoothed loss: some deviations of the mean that smoothing is, by how much neighbouring losses differ (their second differences, so that a trend does not count). */
+/** How far chance takes a smoothed loss: some deviations of the mean that smoothing is. */
 function chance(tried: readonly TriedRate[], smoothing: number): number {
-  const bends = tried.slice(2).map(({ loss }, n) => Math.abs((tried[n]?.loss ?? 0) - 2 * (tried[n + 1]?.loss ?? 0) + loss));
-  const middle = bends.sort(ranking("smaller"))[bends.length >> 1] ?? 0;
-  // A normal variable's deviation is 1.48 times the middle of its distances from its mean; a second difference has six times its variance.
-  const deviation = (1.4826 * middle) / Math.sqrt(6);
-  return CHANCE * deviation * Math.sqrt((1 - smoothing) / (1 + smoothing));
+  return CHANCE * deviationOf(tried.map(({ loss }) => loss)) * Math.sqrt((1 - smoothing) / (1 + smoothing));
 }
 
 /** How a sweep went, for its judge. */
@@ -202,16 +200,4 @@ function mean(values: readonly number[]): number {
 function apart(a: number, b: number): [string, string] {
   const digits = [2, 3, 4, 5, 6, 7].find((count) => short(a, count) !== short(b, count)) ?? 2;
   return [short(a, digits), short(b, digits)];
-}
-
-/** Batches for ever, each pass in another order. */
-function* endless(data: Dataset<Samples>, { batchSize = 32, transform, seed = 0 }: LearningRateOptions): Generator<Samples> {
-  const loader = new DataLoader(data, {
-    batchSize: Math.min(batchSize, data.size),
-    shuffle: true,
-    dropLast: true,
-    seed,
-    ...(transform === undefined ? {} : { transform }),
-  });
-  for (let epoch = 0; ; epoch++) yield* loader.batches({ epoch }) as Iterable<Samples>;
 }

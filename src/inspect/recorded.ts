@@ -11,6 +11,8 @@ export interface RecordedTensor {
   readonly id: number;
   /** The parameter's name, "x" for the model's input; else what the op that made or first used it calls it. */
   readonly name: string;
+  /** What the recorded function, or the module, calls it: a name it was returned or exported by; undefined for everything else. */
+  readonly given: string | undefined;
   /** Where it came from: an op; a parameter or buffer of the model; the program (data, targets); or a number in it. */
   readonly origin: "computed" | "parameter" | "data" | "constant";
   readonly shape: readonly number[];
@@ -44,6 +46,8 @@ export interface RecordedOp {
   readonly program: Program | undefined;
   /** Whether it ran for the examples of a vmap, all at once: they count along the first dimension of its output, and of inputs that differ between them. */
   readonly isMapped: boolean;
+  /** Names that the recorded function, or the module, gives to tensors: a formula's letter that is one of them would be taken for that tensor. */
+  readonly taken: ReadonlySet<string>;
   /** Of a gradient: the application it differentiates. */
   readonly of: RecordedOp | undefined;
 }

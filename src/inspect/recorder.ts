@@ -1,7 +1,7 @@
 // Watches the steps of a training: statistics of every layer's output and gradient and of every parameter's gradient and update.
 
 import { isFloat } from "../formula/typing.ts";
-import { type LayerCall, observeLayers, stateOf } from "../nn/call.ts";
+import { type LayerCall, type LayerState, observeLayers, stateOf } from "../nn/call.ts";
 import type { LayerMembers } from "../nn/layer.ts";
 import { type Observer, observing } from "../tensor/observe.ts";
 import { currentPass, withRecording } from "../tensor/tape.ts";
@@ -156,6 +156,7 @@ class Watch implements Observer {
   readonly #tell: Tell;
   readonly #isDetailed: boolean;
   readonly #outputs = new Map<Value, { readonly path: string; readonly kind: string }>();
+  readonly #differentiated = new Set<Value>();
 
   constructor(options: RecorderOptions, names: ReadonlyMap<Value, string>, key: string, isDetailed: boolean, tell: Tell) {
     this.#options = options;
@@ -178,6 +179,7 @@ class Watch implements Observer {
     if (!this.#wants("forward")) return;
     const { shape } = output;
     const saturated = SATURATED[kind];
+    const evaluating = state !== undefined && isEvaluating(state) ? { evaluating: true as const } : {};
     measure(
       {
         output: describe.of(output),
@@ -185,7 +187,7 @@ class Watch implements Observer {
         ...(SILENT.has(kind) ? { active: activeUnits.of(output) } : {}),
         ...(saturated === undefined ? {} : { saturated: saturated.of(output) }),
       },
-      (found) => this.#tell({ event: "forward", path, kind, shape, ...found }),
+      (found) => this.#tell({ event: "forward", path, kind, shape, ...evaluating, ...found }),
     );
   }
 
@@ -193,8 +195,14 @@ class Watch implements Observer {
     if (gradient.size === 0) return;
     const { shape } = value;
     const parameter = this.#names.get(value);
-    if (parameter !== undefined && this.#wants("gradient") && this.#selects(parameter, "parameter"))
-      measure({ gradient: describe.of(asTensor(gradient)) }, (found) => this.#tell({ event: "gradient", parameter, shape, ...found }));
+    if (parameter !== undefined && this.#wants("gradient") && this.#selects(parameter, "parameter")) {
+      // What another backward pass of this step left is meant to be added to.
+      const left = this.#differentiated.has(value) ? undefined : value.gradient;
+      this.#differentiated.add(value);
+      measure({ gradient: describe.of(asTensor(gradient)), ...(left === undefined ? {} : { carried: norm.of(asTensor(left)) }) }, (found) =>
+        this.#tell({ event: "gradient", parameter, shape, ...found }),
+      );
+    }
     const layer = this.#outputs.get(value);
     if (layer !== undefined && this.#wants("backward"))
       measure({ gradient: describe.of(asTensor(gradient)), ...this.#detail(asTensor(gradient)) }, (found) =>
@@ -225,6 +233,13 @@ class Watch implements Observer {
     if (typeof layers === "function") return layers(path, kind);
     return typeof layers === "string" ? path === layers || path.startsWith(`${layers}.`) : layers.test(path);
   }
+}
+
+/** Whether a layer that does something else in training is in evaluation mode, and not frozen. */
+function isEvaluating({ training, kind, parameters, buffers }: LayerState): boolean {
+  const own = [...parameters.values()];
+  if (training || (own.length > 0 && !own.some(({ requiresGrad }) => requiresGrad))) return false;
+  return buffers.has("runningMean") || /dropout/i.test(kind);
 }
 
 type Measurements = Readonly<Record<string, Measurement<unknown>>>;

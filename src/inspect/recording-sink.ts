@@ -32,6 +32,7 @@ export class Sink {
   readonly calls: RecordedCall[] = [];
   readonly updates: RecordedUpdate[] = [];
   readonly #names: ReadonlyMap<Value, string>;
+  readonly #taken = new Set<string>();
   /** The tensor that a value stands for at present. */
   readonly #present = new Map<Value, Draft<RecordedTensor>>();
 
@@ -71,6 +72,7 @@ export class Sink {
       params,
       program,
       isMapped,
+      taken: this.#taken,
       of: of && this.#present.get(wholeOf(of.output))?.source,
     };
     made.source = recorded;
@@ -102,10 +104,23 @@ export class Sink {
     if (tensor !== undefined) this.#present.set(outside, tensor);
   }
 
-  /** Calls tensors from outside by the names that the run's function gave them. */
+  /** Calls tensors by the names that the run's function gave them; parameters of the model keep theirs. */
   rename(value: Value, name: string): void {
     const found = this.#present.get(value);
-    if (found !== undefined && found.source === undefined && found.origin !== "constant" && !this.#names.has(value)) found.name = name;
+    if (found === undefined || this.#names.has(value)) return;
+    this.#taken.add(name);
+    // Of several names for the same tensor the first one.
+    if (found.source !== undefined) found.given ??= name;
+    if (found.source === undefined && found.origin !== "constant") found.name = name;
+  }
+
+  /** What has a name only in another rank (a mean without its dimensions of 1) is called so itself. */
+  nameUnviewed(): void {
+    const extents = ({ shape }: RecordedTensor): string => shape.filter((extent) => extent !== 1).join();
+    for (const tensor of this.tensors) {
+      const whole = unviewed(tensor) as Draft<RecordedTensor>;
+      if (tensor.given !== undefined && extents(whole) === extents(tensor)) whole.given ??= tensor.given;
+    }
   }
 
   /** Undefined for a tensor that took no part. */
@@ -129,8 +144,8 @@ export class Sink {
 
   #add(value: Value, name: string, origin: RecordedTensor["origin"], data: HostArray): Draft<RecordedTensor> {
     const { shape, dtype } = value;
-    const [source, gradient, gradientOf, updateOf] = [undefined, undefined, undefined, undefined];
-    const made = { id: this.tensors.length, name, origin, shape, dtype, data, source, gradient, gradientOf, updateOf };
+    const [given, source, gradient, gradientOf, updateOf] = [undefined, undefined, undefined, undefined, undefined];
+    const made = { id: this.tensors.length, name, given, origin, shape, dtype, data, source, gradient, gradientOf, updateOf };
     this.tensors.push(made);
     this.#present.set(value, made);
     return made;

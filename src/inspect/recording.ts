@@ -70,7 +70,9 @@ function begin(model: LayerMembers | undefined): { readonly sink: Sink; readonly
 
 function finished<Result>(sink: Sink, result: Result): Recording<Result> {
   const given = tensorsByName(result);
-  for (const [name, tensor] of [...given, ...parametersByName(result)]) if (name !== ALONE) sink.rename(wholeOf(valueOf(tensor)), name);
+  for (const [name, tensor] of [...given, ...parametersByName(result)])
+    if (name !== ALONE && !/^\d/.test(name)) sink.rename(wholeOf(valueOf(tensor)), name);
+  sink.nameUnviewed();
   const { ops, tensors, calls, updates } = sink;
   const results = new Map<string, RecordedTensor>();
   for (const [name, tensor] of given) {

@@ -20,7 +20,7 @@ describe("kasane explain RUN", () => {
   it("explains the loss of a training step", async () => {
     const { code, out } = await kasane("explain", "run", "--depth", "2");
     expect(code).toBe(0);
-    expect(out).toMatch(/^y\[0\] of mean = [\d.]+\s+= \([^)]*\)\s+\/ 8\n {2}y\[\d\] of crossEntropy = /);
+    expect(out).toMatch(/^loss of mean = [\d.]+\s+= \([^)]*\)\s+\/ 8\n {2}y\[\d\] of crossEntropy = /);
     expect(out).toContain("others: hidden1, relu1, output, hidden1.weight");
   });
 
@@ -110,9 +110,9 @@ describe("kasane explain FILE", () => {
     ] as const) {
       const text = `export default ${made}((a, b) => ({ sum: a.add(b), product: a.mul(b) }));\n${inputs}`;
       const first = await explained(name, text);
-      expect(first.out).toContain("y[1] of mul = 8 = 2·4\n  input0[1] = 2, data\n  input1[1] = 4, data\n");
+      expect(first.out).toContain("result.product[1] of mul = 8 = 2·4\n  input0[1] = 2, data\n  input1[1] = 4, data\n");
       expect(first.out).toMatch(/\nothers: input0, input1, result\.sum, result\.product\n$/);
-      expect((await kasane("explain", name, "--at", "result.sum[0]", "--depth", "0")).out).toContain("y[0] of add = 4 = 1 + 3");
+      expect((await kasane("explain", name, "--at", "result.sum[0]", "--depth", "0")).out).toContain("result.sum[0] of add = 4 = 1 + 3");
     }
   });
 
@@ -124,12 +124,40 @@ export const loss = y.sub(20).square().mean();
 loss.backward();`;
     const { out, code } = await explained("tensors.mjs", text);
     expect(code).toBe(0);
-    expect(out).toMatch(/^y\[0, 0\] of mean = 240\.5 = \(81 \+ 400\) \/ 2\n/);
+    expect(out).toMatch(/^loss of mean = 240\.5 = \(81 \+ 400\) \/ 2\n/);
     const gradient = await kasane("explain", "tensors.mjs", "--at", "w.grad[0, 1]");
     expect(gradient.out).toMatch(/^∂L\/∂w\[0, 1\] = .*\(-27\) × 1 = -27\n/);
     expect(gradient.out).toContain("x[0, 1] = 3, data");
     expect((await kasane("explain", "tensors.mjs", "--at", "y[0, 0]", "--depth", "0")).out).toBe("y[0, 0] of relu = 11 = max(11, 0)\n");
     expect((await kasane("profile", "tensors.mjs")).err).toContain("it exports tensors, but no function to compile");
+  });
+
+  it("has the names of the program for its tensors, and letters of formulas for no other", async () => {
+    const text = `export const x = tensor([[2, 3, 1]]);
+export const W1 = tensor([[3, 1, 2], [-2, -3, -1]], { requiresGrad: true });
+export const u1 = x.matmul(W1.transpose());
+export const h1 = u1.relu();
+export const y = h1.matmul(tensor([[3], [2]]));
+export const L = y.sub(20).square().mean();
+L.backward();`;
+    await explained("textbook.mjs", text);
+    const at = async (name: string) => (await kasane("explain", "textbook.mjs", "--at", name, "--depth", "3")).out;
+    expect(await at("u1[0, 0]")).toBe(`u1[0, 0] of matmul = 11 = 2·3 + 3·1 + 1·2
+  x[0, 0] = 2, data
+  result[0, 0] of transpose = 3 = W1[0, 0]
+    W1[0, 0] = 3, a parameter
+  x[0, 1] = 3, data
+`);
+    expect(await at("h1[0, 0]")).toMatch(/^h1\[0, 0\] of relu = 11 = max\(11, 0\)\n {2}u1\[0, 0\] of matmul = 11/);
+    expect(await at("L")).toMatch(/^L of mean = 169/);
+    expect(await at("W1.grad[0, 0]")).toBe(`∂L/∂W1[0, 0] = ∂L/∂(result of transpose)[0, 0] · 1 = 156 × 1 = 156
+  ∂L/∂(result of transpose)[0, 0] = ∂L/∂u1[0, 0] · x[0, 0] = 78 × 2 = 156
+    ∂L/∂u1[0, 0] = ∂L/∂h1[0, 0] · (1 because h1[0, 0] > 0)
+        = 78 × (1 because 11 > 0) = 78 × 1 = 78
+      ∂L/∂h1[0, 0] = ∂L/∂y[0, 0] · b[0, 0] = 26 × 3 = 78
+      h1[0, 0] of relu = 11 = max(11, 0)
+    x[0, 0] = 2, data
+`);
   });
 
   it("names the parameters of models in a module of tensors", async () => {

@@ -242,19 +242,19 @@ describe("golden transcripts", () => {
       return elementText(explainElement(run.tensorOf(x).gradient as RecordedTensor, [0, 1]), 4, 80).join("\n");
     };
     expect(upstream(2)).toMatchInlineSnapshot(`
-      "∂L/∂x[0, 1] = ∂L/∂y[0, 1] · w[1, 1] + ∂L/∂y[0, 0] · w[0, 1]
+      "∂L/∂x[0, 1] = ∂L/∂y[0, 1] · weight[1, 1] + ∂L/∂y[0, 0] · weight[0, 1]
           = 22 × 4 + 10 × 2 = 108"
     `);
     expect(upstream(9)).toMatchInlineSnapshot(`
       "∂L/∂x[0, 1] = 6660, the sum of
-          ∂L/∂y[0, 8] · w[8, 1] = 106 × 18 = 1908
-          ∂L/∂y[0, 7] · w[7, 1] = 94 × 16 = 1504
-          ∂L/∂y[0, 6] · w[6, 1] = 82 × 14 = 1148
-          ∂L/∂y[0, 5] · w[5, 1] = 70 × 12 = 840
-          ∂L/∂y[0, 4] · w[4, 1] = 58 × 10 = 580
-          ∂L/∂y[0, 3] · w[3, 1] = 46 × 8 = 368
-          ∂L/∂y[0, 2] · w[2, 1] = 34 × 6 = 204
-          ∂L/∂y[0, 1] · w[1, 1] = 22 × 4 = 88
+          ∂L/∂y[0, 8] · weight[8, 1] = 106 × 18 = 1908
+          ∂L/∂y[0, 7] · weight[7, 1] = 94 × 16 = 1504
+          ∂L/∂y[0, 6] · weight[6, 1] = 82 × 14 = 1148
+          ∂L/∂y[0, 5] · weight[5, 1] = 70 × 12 = 840
+          ∂L/∂y[0, 4] · weight[4, 1] = 58 × 10 = 580
+          ∂L/∂y[0, 3] · weight[3, 1] = 46 × 8 = 368
+          ∂L/∂y[0, 2] · weight[2, 1] = 34 × 6 = 204
+          ∂L/∂y[0, 1] · weight[1, 1] = 22 × 4 = 88
           … 1 more, together 20"
     `);
   });

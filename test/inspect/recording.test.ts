@@ -23,7 +23,7 @@ describe.each(availableBackends())("on %s", (backend) => {
     expect(run.tensorOf(right).origin).toBe("parameter");
     expect(selectableNames(run)).toEqual(["right", "left", "result.sum", "result.difference"]);
     const first = firstElement(run);
-    expect(elementName(first.tensor, first.position)).toBe("y[0] of sub");
+    expect(elementName(first.tensor, first.position)).toBe("result.difference[0] of sub");
   });
 });
 

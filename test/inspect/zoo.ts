@@ -47,7 +47,7 @@ export interface Healthy {
   readonly make: () => Omit<Patient, "name">;
 }
 
-const net = (steps: Readonly<Record<string, unknown>>): Layer => sequential(steps as never) as unknown as Layer;
+export const net = (steps: Readonly<Record<string, unknown>>): Layer => sequential(steps as never) as unknown as Layer;
 
 /** Points around as many centres as there are classes. */
 export function blobs(
@@ -72,14 +72,21 @@ export function blobs(
   return { x, y, count, features };
 }
 
-function classes(seed: number, options: Parameters<typeof blobs>[1] = {}, change: (y: Int32Array) => void = () => {}): Dataset<Samples> {
+export function classes(
+  seed: number,
+  options: Parameters<typeof blobs>[1] = {},
+  change: (y: Int32Array) => void = () => {},
+): Dataset<Samples> {
   const { x, y, count, features } = blobs(seed, options);
   change(y);
   return new Dataset<Samples>({ x: { data: x, shape: [count, features] }, y: { data: y, shape: [count] } });
 }
 
 /** Small images of bars: standing, lying, or none. */
-function images(seed: number, { count = 120, low = 0, high = 1 }: { count?: number; low?: number; high?: number } = {}): Dataset<Samples> {
+export function images(
+  seed: number,
+  { count = 120, low = 0, high = 1 }: { count?: number; low?: number; high?: number } = {},
+): Dataset<Samples> {
   manualSeed(seed);
   const noise = normal([count, 1, 8, 8]).data;
   const y = Int32Array.from({ length: count }, (_, n) => n % 3);
@@ -92,7 +99,7 @@ function images(seed: number, { count = 120, low = 0, high = 1 }: { count?: numb
   return new Dataset<Samples>({ x: { data: x, shape: [count, 1, 8, 8] }, y: { data: y, shape: [count] } });
 }
 
-function regression(seed: number, count = 200): Dataset<Samples> {
+export function regression(seed: number, count = 200): Dataset<Samples> {
   manualSeed(seed);
   const [x, noise] = [normal([count, 4]).data, normal([count]).data];
   const y = Float32Array.from(
@@ -103,7 +110,7 @@ function regression(seed: number, count = 200): Dataset<Samples> {
 }
 
 /** Every hidden linear layer followed by its activation. */
-function mlp(
+export function mlp(
   widths: readonly number[],
   activation: unknown,
   name: string,
@@ -118,7 +125,7 @@ function mlp(
   return net({ ...steps, output: linear(widths.at(-2) as number, widths.at(-1) as number) });
 }
 
-function cnn(activation: unknown = relu, name = "relu"): Layer {
+export function cnn(activation: unknown = relu, name = "relu"): Layer {
   return net({
     conv1: conv2d(1, 6, 3, { padding: 1 }),
     [`${name}1`]: activation,
@@ -131,7 +138,7 @@ function cnn(activation: unknown = relu, name = "relu"): Layer {
 }
 
 /** The weights of some layers times a factor, their biases plus a number. */
-function changed(model: Layer, change: (name: string, tensor: Tensor) => Tensor | undefined): Layer {
+export function changed(model: Layer, change: (name: string, tensor: Tensor) => Tensor | undefined): Layer {
   for (const [name, parameter] of model.namedParameters()) {
     const other = change(name, parameter.detach());
     if (other !== undefined) parameter.assign(other.detach());
@@ -139,22 +146,27 @@ function changed(model: Layer, change: (name: string, tensor: Tensor) => Tensor 
   return model;
 }
 
-const scaled = (model: Layer, factor: number, which: RegExp = /weight$/): Layer =>
+export const scaled = (model: Layer, factor: number, which: RegExp = /weight$/): Layer =>
   changed(model, (name, value) => (which.test(name) ? value.mul(factor) : undefined));
-const shifted = (model: Layer, by: number, which: RegExp): Layer =>
+export const shifted = (model: Layer, by: number, which: RegExp): Layer =>
   changed(model, (name, value) => (which.test(name) ? value.add(by) : undefined));
 
 type Optimize = (parameters: ReturnType<Layer["parameters"]>) => FitOptions["optimizer"];
-const withSgd =
+export const withSgd =
   (learningRate: number, momentum = 0): Optimize =>
   (p) =>
     sgd(p, { learningRate, momentum });
-const withAdam =
+export const withAdam =
   (learningRate: number): Optimize =>
   (p) =>
     adam(p, { learningRate });
 
-function patient(model: Layer, data: Dataset<Samples>, optimize: Optimize, more: Partial<ExamineOptions> = {}): Omit<Patient, "name"> {
+export function patient(
+  model: Layer,
+  data: Dataset<Samples>,
+  optimize: Optimize,
+  more: Partial<ExamineOptions> = {},
+): Omit<Patient, "name"> {
   const { data: y } = data.fields.y;
   const loss = y instanceof Float32Array ? meanSquaredError : crossEntropy;
   return {
@@ -339,9 +351,9 @@ export const sick: readonly Sick[] = [
     disease: "overfitting",
     where: ["loss"],
     make: seeded(24, () =>
-      patient(mlp([6, 64, 64, 3], relu, "relu"), classes(24, { count: 60, spread: 2.2 }), withAdam(5e-3), {
+      patient(mlp([6, 64, 64, 3], relu, "relu"), classes(24, { count: 300, spread: 2.2 }).slice(0, 60), withAdam(5e-3), {
         epochs: 40,
-        validation: classes(24, { count: 240, spread: 2.2 }),
+        validation: classes(24, { count: 300, spread: 2.2 }).slice(60),
       }),
     ),
   },
@@ -369,7 +381,7 @@ export const sick: readonly Sick[] = [
     consequences: ["learning rate too high"],
     make: seeded(29, () => patient(net({ hidden1: linear(6, 8), relu1: relu, root, output: linear(8, 3) }), classes(29), withSgd(0.01))),
   },
-  { name: "labels in random order", disease: "nothing to learn", where: ["data"], consequences: ["not learning"], make: seeded(30, () => { const made = patient(mlp([6, 16, 3], relu, "relu"), classes(30, {}, (y) => { const noise = normal([y.length]).data; y.forEach((_, n) => { y[n] = Math.abs(Math.round(1000 * (noise[n] as number))) % 3; }); }), withAdam(3e-3), { epochs: 6 }); return { ...made, options: { ...made.options, control: () => adam(made.model.parameters(), { learningRate: 3e-3 }) } }; }) }, // biome-ignore format: a row
+  { name: "labels in random order", disease: "nothing to learn", where: ["data"], consequences: ["not learning"], make: seeded(30, () => { const made = patient(mlp([6, 16, 3], relu, "relu"), classes(30, {}, (y) => { const noise = normal([y.length]).data; y.forEach((_, n) => { y[n] = Math.abs(Math.round(1000 * (noise[n] as number))) % 3; }); }), withAdam(3e-3), { epochs: 6 }); return { ...made, options: { ...made.options, control: true } }; }) }, // biome-ignore format: a row
 ];
 
 export const healthy: readonly Healthy[] = [
@@ -450,7 +462,7 @@ export const healthy: readonly Healthy[] = [
       ),
     ),
   },
-  { name: "small data, held-out data, control", make: seeded(114, () => { const made = patient(mlp([6, 12, 3], relu, "relu"), classes(114, { count: 90 }), withAdam(5e-3), { epochs: 8, validation: classes(114, { count: 60 }) }); return { ...made, options: { ...made.options, control: () => adam(made.model.parameters(), { learningRate: 5e-3 }) } }; }) }, // biome-ignore format: a row
+  { name: "small data, held-out data, control", make: seeded(114, () => { const made = patient(mlp([6, 12, 3], relu, "relu"), classes(114, { count: 150 }).slice(0, 90), withAdam(5e-3), { epochs: 8, validation: classes(114, { count: 150 }).slice(90) }); return { ...made, options: { ...made.options, control: true } }; }) }, // biome-ignore format: a row
   {
     name: "linear, long and eager",
     make: seeded(115, () => patient(net({ output: linear(6, 3) }), classes(115), withSgd(0.3), { epochs: 15, compile: false })),

@@ -4,8 +4,11 @@ import { lately, layerOf, median, type Observations } from "./evidence.ts";
 import { type Finding, percent, short } from "./finding.ts";
 import type { Thresholds } from "./thresholds.ts";
 
-export function deadUnits(run: Observations, { deadUnits: most, steps }: Thresholds): Finding[] {
+export function deadUnits(run: Observations, { deadUnits, mostlyDead, notLearned, steps }: Thresholds): Finding[] {
   if (run.steps.length < steps) return [];
+  const { trend } = run;
+  // Where the rest of the layer learns well, it has enough.
+  const most = trend !== undefined && trend.late < notLearned * trend.ignorant ? Math.max(deadUnits, mostlyDead) : deadUnits;
   const recent = lately(run, run.forward).filter(({ active }) => active !== undefined);
   return [...new Set(recent.map(({ path }) => path))].flatMap((path): Finding[] => {
     const own = recent.filter((event) => event.path === path);
@@ -78,7 +81,8 @@ export function notFinite(run: Observations): Finding[] {
   ];
 }
 
-export function badInitialisation(run: Observations, { growth }: Thresholds): Finding[] {
+export function badInitialisation(run: Observations, { growth, sureAtFirst, gain }: Thresholds): Finding[] {
+  if (run.trained === true) return [];
   const layers = new Set(run.weights.map(layerOf));
   const outputs = run.forward.filter(({ step, path }) => step === run.steps[0] && layers.has(path));
   const spreads = outputs.map(({ output }) => output.std);
@@ -103,7 +107,33 @@ export function badInitialisation(run: Observations, { growth }: Thresholds): Fi
       });
     }
   }
-  return found;
+  const { trend } = run;
+  const output = run.forward.findLast(({ step }) => step === run.steps[0]);
+  const widest = largestGain(run);
+  if (found.length > 0 || trend?.measured !== true || output === undefined || widest === undefined) return found;
+  if (!(trend.first > sureAtFirst * trend.ignorant && widest.gain > gain)) return found;
+  return [
+    {
+      kind: "bad initialisation",
+      where: layerOf(widest.name),
+      what: `before training the loss is ${short(trend.first)}, and ${short(trend.ignorant)} comes of a prediction that is the same for every sample; ${widest.name} has a standard deviation of ${short(widest.std)}, which makes its outputs ${short(widest.gain)} times its inputs, and the model's output ${short(output.output.std)}`,
+      evidence: { loss: trend.first, baseline: trend.ignorant, std: output.output.std, gain: widest.gain },
+      why: "a model that knows nothing yet should not be sure: weights that are too large make large outputs, and the first steps are spent on undoing them",
+      advice: [
+        "smaller initial weights: a standard deviation of about 1/√(number of inputs), as He and Xavier initialisation give (the default here)",
+        "batchNorm or layerNorm between the layers",
+      ],
+    },
+  ];
+}
+
+/** The weight that makes its outputs largest for inputs of size 1: its standard deviation times the root of the inputs of each output. */
+function largestGain({ parameters = [], weights, forward }: Observations): { name: string; std: number; gain: number } | undefined {
+  const embeddings = new Set(forward.filter(({ kind }) => kind === "embedding").map(({ path }) => path));
+  const gains = parameters
+    .filter(({ name }) => weights.includes(name) && !embeddings.has(layerOf(name)))
+    .map(({ name, std, shape }) => ({ name, std, gain: std * Math.sqrt(shape.slice(1).reduce((a, b) => a * b, 1)) }));
+  return gains.reduce<(typeof gains)[number] | undefined>((a, b) => (a === undefined || b.gain > a.gain ? b : a), undefined);
 }
 
 export function symmetricInitialisation({ parameters = [], weights }: Observations): Finding[] {

@@ -1,14 +1,19 @@
 // Findings about the data: scale of the inputs, balance of the classes, labels that look wrong.
 
-import type { Observations } from "./evidence.ts";
+import type { FeatureFacts, Observations } from "./evidence.ts";
 import { type Finding, percent, short } from "./finding.ts";
 import type { Thresholds } from "./thresholds.ts";
 
+/** The feature of the largest mean or standard deviation, where that is too large. */
+function unscaled(features: readonly FeatureFacts[], most: number): FeatureFacts | undefined {
+  const size = ({ mean, std }: FeatureFacts): number => Math.max(Math.abs(mean), std);
+  const worst = features.reduce<FeatureFacts | undefined>((a, b) => (a === undefined || size(b) > size(a) ? b : a), undefined);
+  return worst !== undefined && size(worst) > most ? worst : undefined;
+}
+
 export function unscaledInputs({ data }: Observations, { inputScale }: Thresholds): Finding[] {
-  const size = ({ mean, std }: { readonly mean: number; readonly std: number }): number => Math.max(Math.abs(mean), std);
-  const features = data?.features ?? [];
-  const worst = features.reduce<(typeof features)[number] | undefined>((a, b) => (a === undefined || size(b) > size(a) ? b : a), undefined);
-  if (worst === undefined || size(worst) <= inputScale) return [];
+  const worst = unscaled(data?.features ?? [], inputScale);
+  if (worst === undefined) return [];
   return [
     {
       kind: "unscaled inputs",
@@ -17,6 +22,21 @@ export function unscaledInputs({ data }: Observations, { inputScale }: Threshold
       evidence: { mean: worst.mean, std: worst.std, feature: worst.name },
       why: "large inputs make large activations and gradients, and features of different size need different learning rates",
       advice: ["Standardizer.fit(train) for tables: mean 0, standard deviation 1", "pixels divided by 255"],
+    },
+  ];
+}
+
+export function unscaledTargets({ data }: Observations, { inputScale }: Thresholds): Finding[] {
+  const worst = unscaled(data?.targets ?? [], inputScale);
+  if (worst === undefined) return [];
+  return [
+    {
+      kind: "unscaled targets",
+      where: "data",
+      what: `${worst.name} has mean ${short(worst.mean)} and standard deviation ${short(worst.std)}`,
+      evidence: { mean: worst.mean, std: worst.std, target: worst.name },
+      why: "a model begins with outputs of about −1…1: the way to large numbers takes many steps, and their loss makes large gradients",
+      advice: ["Standardizer.fit(y) of the training targets; predictions go back through its invert()"],
     },
   ];
 }
@@ -57,6 +77,47 @@ export function labelErrors({ predictions }: Observations, { labelErrors: least 
       evidence: { count: doubtful.length, samples, which: doubtful.map(({ sample }) => sample) },
       why: "a model that fits the rest well and is sure about these has seen many samples like them with another label",
       advice: ["look at these samples and correct their labels", "labelSmoothing in crossEntropy, where that is impossible"],
+    },
+  ];
+}
+
+export function noisyLabels({ predictions, heldPredictions, trend, history }: Observations, { noisyLabels: least }: Thresholds): Finding[] {
+  // Samples that were trained on may be known by heart.
+  const facts = heldPredictions ?? predictions;
+  if (facts === undefined || trend === undefined || trend.late > 0.98 * trend.ignorant) return [];
+  const { samples, surest, accuracy } = facts;
+  // A model that is less sure than it is right has not learned all yet; classes that overlap agree far from where they meet.
+  const isCapped = surest.accuracy < least && surest.accuracy - accuracy < 0.15 && surest.probability > surest.accuracy - 0.05;
+  const losses = history.map(({ train }) => train.loss);
+  const stillFalls = losses.length < 4 || (losses[losses.length >> 1] as number) - (losses.at(-1) as number) > 0.03 * trend.ignorant;
+  if (!isCapped || samples < 100 || stillFalls) return [];
+  return [
+    {
+      kind: "noisy labels",
+      where: "data",
+      what: `the model agrees with ${percent(accuracy)} of the labels, and with no more than ${percent(surest.accuracy)} of the ${surest.samples} that it is surest of`,
+      evidence: { accuracy, surest: surest.accuracy, samples },
+      why: "where classes only overlap, labels are clear far from where they meet; here they disagree everywhere: many are wrong, or depend on something that is not among the inputs",
+      advice: [
+        "look at some samples with their labels, and where the labels come from",
+        "fewer, but checked labels",
+        "inputs that tell more",
+      ],
+    },
+  ];
+}
+
+export function duplicates({ duplicates: facts }: Observations, { duplicates: most }: Thresholds): Finding[] {
+  if (facts === undefined || facts.found < 2 || facts.found / facts.samples <= most + 2 * facts.byChance) return [];
+  const shown = facts.pairs.slice(0, 3).map(({ held, train }) => `held-out sample ${held} is training sample ${train}`);
+  return [
+    {
+      kind: "duplicates",
+      where: "data",
+      what: `${facts.found} of ${facts.samples} held-out samples are among the training samples: ${shown.join(", ")}${facts.found > 3 ? ", …" : ""}`,
+      evidence: { found: facts.found, samples: facts.samples, byChance: facts.byChance },
+      why: "what is measured on them is how well the model remembers, not how well it does on new samples",
+      advice: ["remove copies before splitting", "where rows belong together (a patient, a video), keep all rows of one in one part"],
     },
   ];
 }

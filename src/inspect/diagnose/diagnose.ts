@@ -1,16 +1,21 @@
 // The diagnosis: every rule looks at the evidence, causes are told before their consequences.
 
 import { badInitialisation, deadUnits, notFinite, saturatedActivations, symmetricInitialisation } from "./activation-rules.ts";
-import { classImbalance, labelErrors, unscaledInputs } from "./data-rules.ts";
+import { classImbalance, duplicates, labelErrors, noisyLabels, unscaledInputs, unscaledTargets } from "./data-rules.ts";
 import { type Evidence, type Observations, observe } from "./evidence.ts";
 import { FINDING_KINDS, type Finding, type FindingKind } from "./finding.ts";
 import { explodingGradients, unusedParameters, vanishingGradients } from "./gradient-rules.ts";
+import { evaluationMode, gradientsNotZeroed, softmaxTwice } from "./loop-rules.ts";
 import { THRESHOLDS, type Thresholds } from "./thresholds.ts";
 import { learningRateTooHigh, learningRateTooLow, nothingToLearn, notLearning, overfitting, plateau } from "./training-rules.ts";
 
 const rules: readonly ((run: Observations, thresholds: Thresholds) => Finding[])[] = [
   symmetricInitialisation,
   unscaledInputs,
+  unscaledTargets,
+  gradientsNotZeroed,
+  evaluationMode,
+  softmaxTwice,
   learningRateTooHigh,
   notFinite,
   badInitialisation,
@@ -22,16 +27,37 @@ const rules: readonly ((run: Observations, thresholds: Thresholds) => Finding[])
   learningRateTooLow,
   classImbalance,
   labelErrors,
+  noisyLabels,
+  duplicates,
   overfitting,
   nothingToLearn,
   notLearning,
   plateau,
 ];
 
-/** A general finding says nothing beside what explains it. */
+const GENERAL: readonly FindingKind[] = ["class imbalance", "frozen parameters", "duplicates"];
+
+const anythingElse = (kind: FindingKind) => (other: FindingKind) => other !== kind && !GENERAL.includes(other);
+const among =
+  (...kinds: readonly FindingKind[]) =>
+  (other: FindingKind) =>
+    kinds.includes(other);
+
+/** What only tells that something is wrong. */
+const SYMPTOMS: readonly FindingKind[] = ["plateau", "not learning", "overfitting", "label errors"];
+
+/** A finding says nothing beside what explains it. */
 const EXPLAINED: Partial<Record<FindingKind, (other: FindingKind) => boolean>> = {
-  "not learning": (other) => other !== "not learning" && other !== "class imbalance" && other !== "frozen parameters",
-  plateau: (other) => other !== "plateau" && other !== "class imbalance" && other !== "frozen parameters",
+  "not learning": anythingElse("not learning"),
+  plateau: anythingElse("plateau"),
+  // What a model believes that was thrown about says nothing about labels.
+  "label errors": among("learning rate too high", "not finite", "noisy labels", "nothing to learn"),
+  // Labels are judged by a model that has learned what it could.
+  "noisy labels": (other) => other !== "noisy labels" && !GENERAL.includes(other) && !SYMPTOMS.includes(other),
+  "nothing to learn": (other) => ![...GENERAL, ...SYMPTOMS, "nothing to learn", "noisy labels"].includes(other),
+  "learning rate too low": among("learning rate too high"),
+  // Steps along a sum of gradients are long ones.
+  "learning rate too high": among("gradients not zeroed"),
 };
 
 /** What is wrong with a run; nothing where nothing is. Pure: the same evidence gives the same findings. */

@@ -1,22 +1,35 @@
 // Trains under watch, gathers the facts, and says what is wrong.
 
-import { DataLoader, Dataset } from "../../data/index.ts";
-import { type EpochReport, type FitOptions, fit, type Model, predict, type Samples, TrainingError } from "../../train/index.ts";
-import { statisticsOf } from "../graph.ts";
+import type { Dataset } from "../../data/index.ts";
+import { randomState } from "../../tensor/index.ts";
+import { checkOptions } from "../../train/check.ts";
+import { type EpochReport, type FitOptions, fit, type Model, type Samples, TrainingError } from "../../train/index.ts";
+import { remember } from "../../train/remember.ts";
 import { type NonFinite, whereNotFinite } from "../non-finite.ts";
 import { Recorder, type RecorderOptions } from "../recorder.ts";
+import { baselineOf } from "./baseline.ts";
 import { diagnose } from "./diagnose.ts";
-import type { DataFacts, Doubtful, Evidence, FeatureFacts, ParameterFacts, PredictionFacts } from "./evidence.ts";
+import { type Evidence, observe, type PredictionFacts } from "./evidence.ts";
+import { dataFacts, duplicateFacts, outputsOf, type Parts, parameterFacts, partsOf, predictionFacts, spread } from "./facts.ts";
 import type { Finding } from "./finding.ts";
+import { neighbourScore } from "./neighbours.ts";
 import type { Thresholds } from "./thresholds.ts";
+import { rateTrial, shuffledLosses } from "./trials.ts";
 
 /** How to examine a training. */
 export interface ExamineOptions extends Omit<FitOptions, "recorder"> {
   readonly thresholds?: Partial<Thresholds>;
   /** What is recorded. Default: everything. */
   readonly record?: RecorderOptions;
-  /** Also trains anew, from the same weights, on shuffled targets, to see whether there is something to learn. `optimizer` then makes one. Default false. */
-  readonly control?: () => FitOptions["optimizer"];
+  /**
+   * Also trains anew, from the same weights, on shuffled targets, to see whether there is something to learn. Default: where the loss did not soon fall
+   * well below that of a prediction which is the same for every sample.
+   */
+  readonly control?: boolean;
+  /** Also trains on for some steps at a lower rate, to see whether that is better. Default true. */
+  readonly trial?: boolean;
+  /** Whether the model was trained before, so that its weights are not initial ones. Default false. */
+  readonly trained?: boolean;
 }
 
 /** What came of it. */
@@ -26,119 +39,100 @@ export interface Examination {
   readonly history: readonly EpochReport[];
 }
 
+/** Most samples that are looked at one by one. */
+const MOST_SAMPLES = 4096;
+
 /**
- * Trains a model as fit does, watched by a recorder, and diagnoses the run. A training whose loss is no longer finite ends, and is diagnosed.
+ * Trains a model as fit does, watched by a recorder, and diagnoses the run. A training whose loss is no longer finite ends, and is diagnosed. Trials and
+ * controls train further, or anew, and put everything back.
  * @throws what fit throws for options and data that make no sense
  * @example const { findings } = await examine(net, train, { loss: crossEntropy, optimizer: adam(net.parameters()), epochs: 3 }); console.log(findingsText(findings));
  */
 export async function examine(model: Model, data: Dataset<Samples>, options: ExamineOptions): Promise<Examination> {
-  const { thresholds, record, control, ...training } = options;
+  const { thresholds, record, control, trial = true, trained = false, ...training } = options;
+  checkOptions(data, training);
+  const { optimizer, loss, validation, signal } = training;
   const recorder = new Recorder(model, record);
-  const parameters = parameterFacts(model);
-  const before = control === undefined ? undefined : model.stateDict();
+  const parts = partsOf(data, validation, training.resume?.seed ?? training.seed ?? randomState().seed);
+  const some = spread(parts.train, MOST_SAMPLES);
+  const before = { parameters: parameterFacts(model), restore: remember(model, optimizer) };
   const history: EpochReport[] = [];
   const callbacks = [...(training.callbacks ?? []), { onEpochEnd: (report: EpochReport) => void history.push(report) }];
+  const own: FitOptions = { ...training, ...(parts.held === undefined ? {} : { validation: parts.held }) };
   let [failed, nonFinite]: [boolean, NonFinite | undefined] = [false, undefined];
   try {
-    await fit(model, data, { ...training, callbacks, recorder });
+    await fit(model, parts.train, { ...own, callbacks, recorder });
   } catch (error) {
     if (!(error instanceof TrainingError)) throw error;
     failed = true;
     nonFinite = error.step && whereNotFinite(error.step);
   }
-  const shuffled =
-    before === undefined
-      ? undefined
-      : await shuffledLosses(model, before, data, { ...training, optimizer: control?.() ?? training.optimizer });
-  const facts = dataFacts(data);
-  const predictions = failed || facts.classes === undefined ? undefined : await predictionFacts(model, data, facts.classes.length);
-  const evidence: Evidence = {
+  const outputs = await outputsOf(model, some.data, loss);
+  const baseline = baselineOf(loss, outputs.shape, some.data.fields.y);
+  const seen: Evidence = {
     events: recorder.events,
     history,
-    parameters,
-    data: facts,
+    trained,
+    parameters: before.parameters,
+    data: dataFacts(parts.train),
     failed,
+    ...(baseline === undefined ? {} : { baseline }),
     ...(nonFinite === undefined ? {} : { nonFinite }),
-    ...(predictions === undefined ? {} : { predictions }),
-    ...(shuffled === undefined ? {} : { control: shuffled }),
+    ...(parts.held === undefined ? {} : { duplicates: duplicateFacts(parts.train, parts.held) }),
   };
-  return { findings: diagnose(evidence, thresholds), evidence, history };
+  if (failed || signal?.aborted === true) return concluded(seen, thresholds);
+  const look = (): Promise<Predictions> => predictionsOf(model, parts, some);
+  const { validation: _, ...alone } = own;
+  const tried = trial ? await rateTrial(model, parts.train, alone, look) : undefined;
+  const isAsked = control ?? isDoubtful(seen);
+  const shuffled = isAsked ? await controlled(model, parts.train, alone, before.restore) : [];
+  return concluded(
+    {
+      ...seen,
+      ...(tried?.seen ?? (await look())),
+      outputs: outputs.facts,
+      ...(tried === undefined ? {} : { trial: tried.trial }),
+      ...(isAsked ? { control: shuffled, neighbours: neighbourScore(parts.train) } : {}),
+    },
+    thresholds,
+  );
 }
 
-function parameterFacts(model: Model): ParameterFacts[] {
-  return [...model.namedParameters()].map(([name, { shape, requiresGrad, data }]) => ({
-    name,
-    shape,
-    trainable: requiresGrad,
-    std: statisticsOf(data).std,
-  }));
+function concluded(evidence: Evidence, thresholds: Partial<Thresholds> | undefined): Examination {
+  return { findings: diagnose(evidence, thresholds), evidence, history: evidence.history };
 }
 
-/** Columns one by one; of images and sequences all numbers together. */
-export function dataFacts({ fields: { x, y }, columnNames }: Dataset<Samples>): DataFacts {
-  const whole = (name: string, data: ArrayLike<number>): FeatureFacts => {
-    const { mean, std } = statisticsOf(data as Float32Array);
-    return { name, mean, std };
-  };
-  const [count = 0, width = 0, ...more] = x.shape;
-  const features =
-    more.length > 0 || width > 1024 || x.shape.length === 1
-      ? [whole("an input", x.data)]
-      : Array.from({ length: width }, (_, column) =>
-          whole(
-            columnNames?.[column] ?? `input ${column}`,
-            Float32Array.from({ length: count }, (_, row) => x.data[row * width + column] as number),
-          ),
-        );
-  const isClasses = y.shape.length === 1 && !(y.data instanceof Float32Array || y.data instanceof Float64Array);
-  if (!isClasses) return { features };
-  const classes: number[] = [];
-  for (const label of y.data) {
-    while (classes.length <= label) classes.push(0);
-    classes[label] = (classes[label] as number) + 1;
-  }
-  return { features, classes };
+type Predictions = Pick<Evidence, "predictions" | "heldPredictions">;
+
+/** Predictions on training samples, by their numbers in the data, and on held-out ones. */
+async function predictionsOf(model: Model, { held, numbers }: Parts, some: ReturnType<typeof spread>): Promise<Predictions> {
+  const own = await predictionFacts(model, some.data);
+  const others = held && (await predictionFacts(model, spread(held, MOST_SAMPLES).data));
+  const numbered = (found: PredictionFacts): PredictionFacts => ({
+    ...found,
+    doubtful: found.doubtful.map((one) => {
+      const sample = some.numbers[one.sample] as number;
+      return { ...one, sample: numbers === undefined ? sample : (numbers[sample] as number) };
+    }),
+  });
+  return { ...(own === undefined ? {} : { predictions: numbered(own) }), ...(others === undefined ? {} : { heldPredictions: others }) };
 }
 
-/** Most samples that are looked at one by one. */
-const MOST_SAMPLES = 4096;
-
-async function predictionFacts(model: Model, data: Dataset<Samples>, classes: number): Promise<PredictionFacts | undefined> {
-  const some = data.size > MOST_SAMPLES ? data.subset(Int32Array.from({ length: MOST_SAMPLES }, (_, n) => n)) : data;
-  const output = await predict(model, some.fields.x);
-  if (output.shape.length !== 2 || (output.shape[1] as number) < classes) return undefined;
-  const scores = output.softmax(1).data;
-  const width = output.shape[1] as number;
-  const doubtful: Doubtful[] = [];
-  let right = 0;
-  for (let sample = 0; sample < some.size; sample++) {
-    const row = scores.subarray(sample * width, (sample + 1) * width);
-    const label = some.fields.y.data[sample] as number;
-    const predicted = row.indexOf(Math.max(...row));
-    if (predicted === label) right++;
-    else if ((row[predicted] as number) > 0.9) doubtful.push({ sample, label, predicted, probability: row[predicted] as number });
-  }
-  doubtful.sort((a, b) => b.probability - a.probability);
-  return { samples: some.size, accuracy: right / some.size, doubtful };
-}
-
-/** The training losses of the same model on targets in another order; the model is as before afterwards. */
-async function shuffledLosses(
-  model: Model,
-  weights: ReturnType<Model["stateDict"]>,
-  data: Dataset<Samples>,
-  options: FitOptions,
-): Promise<number[]> {
-  const after = model.stateDict();
-  model.loadStateDict(weights);
-  const { x, y } = data.fields;
-  // One batch of all samples in another order.
-  const [batch] = new DataLoader(new Dataset({ y }), { batchSize: data.size, shuffle: true, seed: 1 }).batches({ epoch: 0 });
-  const { validation: _, earlyStopping: __, callbacks: ___, ...rest } = options;
-  const other = new Dataset<Samples>({ x, y: (batch as { readonly y: typeof y }).y });
+/** The training anew on shuffled targets; model and optimizer are as they were afterwards. */
+async function controlled(model: Model, data: Dataset<Samples>, options: FitOptions, begin: () => void): Promise<number[]> {
+  const restore = remember(model, options.optimizer);
   try {
-    return (await fit(model, other, rest)).history.map(({ train }) => train.loss);
+    begin();
+    return await shuffledLosses(model, data, options);
   } finally {
-    model.loadStateDict(after);
+    restore();
   }
+}
+
+/** Whether the training may have learned nothing but its samples by heart: good inputs help within the first epoch. */
+function isDoubtful(evidence: Evidence): boolean {
+  const { trend } = observe(evidence);
+  const [first] = evidence.history;
+  if (trend === undefined || first === undefined) return false;
+  return trend.late > 0.8 * trend.ignorant || first.train.loss > 0.9 * trend.ignorant;
 }
