@@ -6,9 +6,11 @@ import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type Ste
 import type { Operand, Step } from "../formula/nest.ts";
 import { BackendError, InputError, KasaneError } from "../util/errors.ts";
 import { currentPrecision } from "./autocast.ts";
+import { type Call, TracedFunction, usedCells } from "./compiled-derivative.ts";
 import { runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
-import { callSite, isRecording } from "./tape.ts";
+import { isRepeated } from "./repeat.ts";
+import { callSite, captureSite, isRecording } from "./tape.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
 import { currentTrace, runTrace } from "./trace.ts";
 import { type Effect, leftOutside, Trace } from "./trace-record.ts";
@@ -89,6 +91,11 @@ interface Entry extends CompiledStep {
   readonly backend: Backend;
   readonly cells: readonly { readonly value: Value; readonly operand: Operand; readonly written: boolean }[];
   readonly guards: readonly (() => boolean)[];
+  readonly effects: readonly Effect[];
+  /** Every tensor from outside that was read, used by the program or not. */
+  readonly found: readonly Value[];
+  /** Undefined where no result is on the tape. */
+  readonly derivable?: TracedFunction;
   /** The gradients that tensors from outside have after a run. */
   readonly gradients: readonly (readonly [value: Value, gradient: Value | undefined])[];
   /** The arguments' gradients after a run, by position. */
@@ -118,9 +125,10 @@ const MOST_ENTRIES = 32;
  *   `fn` itself makes from numbers is made once, at tracing.
  * - What `fn` does beside tensors (printing, counting) happens at tracing only; see live() and onEachRun().
  * - Gradients stay inside: after a call `weight.grad` is a tensor whose numbers cannot be read. Return it to read it, and begin with zeroGrad().
- * - Results are plain numbers without a tape.
+ * - Results are on the tape where they would be without compile(); their derivatives are compiled at the first need, and compute again what they
+ *   need of the forward pass. In noGrad() there are none. Of a step that changes what its result depends on (training), backward() is refused.
  *
- * A compiled function called inside another one is traced as part of it. Parameters of `fn` that are written without a type are tensors.
+ * A compiled function called inside another one, inside vmap() or checkpoint() is computed as part of it. Parameters of `fn` that are written without a type are tensors.
  * @throws InputError naming the line when `fn` reads numbers it computes, or numbers of tensors it assigns; reading those of other tensors
  * makes it traced anew whenever they change
  * @example const step = compile((x, t) => { optimizer.zeroGrad(); const loss = crossEntropy(net(x), t); loss.backward(); optimizer.step(); return loss; });
@@ -137,13 +145,16 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     if (entry === undefined) {
       entry = withRoom(entries, () => build(name, key, fn as unknown as Traced, args, options));
       entries.push(entry);
-      if (entries.length > MOST_ENTRIES) entries.shift()?.executable.free();
+      if (entries.length > MOST_ENTRIES) release(entries.shift() as Entry);
     }
     return entry;
   };
   const compiled = (...args: Args): Result => {
-    if (currentTrace() !== undefined || runningLevels().length > 0) return inner(name, fn, args, options);
-    return runEntry(entryFor(args), args) as Result;
+    if (currentTrace() !== undefined || runningLevels().length > 0 || isRepeated()) return inner(name, fn, args, options);
+    const entry = entryFor(args);
+    // Who watches sees the backward pass too, op by op, where one may follow outside.
+    if (observer() !== undefined && entry.derivable?.remembers) return fn(...args);
+    return runEntry(entry, args) as Result;
   };
   const profile = (...args: Args): Profile<Result> => {
     if (currentTrace() !== undefined) throw new InputError(`compile: "${name}" was profiled while another function is being traced`);
@@ -170,9 +181,14 @@ function withRoom(entries: Entry[], make: () => Entry): Entry {
     return make();
   } catch (error) {
     if (!(error instanceof BackendError) || entries.length === 0) throw error;
-    for (const { executable } of entries.splice(0)) executable.free();
+    for (const entry of entries.splice(0)) release(entry);
     return make();
   }
+}
+
+function release({ executable, derivable }: Entry): void {
+  executable.free();
+  derivable?.release();
 }
 
 function inner<Args extends readonly CompileArgument[], Result extends CompileResult>(
@@ -227,7 +243,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
     const { values, rebuild } = flatten(result);
     const graph = trace.finish(values, options.guard && guardOf(options.guard(result as never)));
     options.onPass?.("trace", graph);
-    const optimised = dropUnusedCells(optimise(graph, options.onPass), trace.cells);
+    const optimised = usedCells(optimise(graph, options.onPass), trace.cells);
     const backend = backendFor(optimised.graph.buffers);
     const executable = backend.compileStep(optimised.graph);
     const written = new Set([...graph.updates.map((update) => update.cell)]);
@@ -251,11 +267,10 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       memory,
       scratchBytes: executable.arenaBytes === 0 ? 0 : executable.arenaBytes - memory.bytes,
       bytes: optimised.graph.cells.reduce((total, cell) => total + byteLength(graph.buffers[cell] as Operand), executable.arenaBytes),
-      cells: optimised.cells.map(({ value, buffer }) => ({
-        value,
-        operand: graph.buffers[buffer] as Operand,
-        written: written.has(buffer),
-      })),
+      cells: optimised.cells.map(({ value, operand, buffer }) => ({ value, operand, written: written.has(buffer) })),
+      effects: trace.effects.slice(),
+      found: trace.cells.slice(),
+      ...derivable(trace, traced, values),
       guards: [...trace.guards, () => frozen.every(([value, flag]) => value.requiresGrad === flag)],
       compileMs: performance.now() - start,
       listing: (part) => (part === undefined ? `${printGraph(optimised.graph)}\n\n` : "") + executable.listing(part),
@@ -273,14 +288,14 @@ function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTi
   // Before anything counts: a run that finds no room for its tensors leaves everything as it was.
   for (const { value, operand } of entry.cells) value.reserve(entry.backend, () => entry.backend.makeCell(operand));
   const params = new Array<number>(entry.graph.params.length).fill(0);
-  for (const effect of entry.trace.effects) {
+  for (const effect of entry.effects) {
     if (effect.kind === "effect") effect.effect();
     else params[effect.param] = effect.read();
   }
   const cells = entry.cells.map(({ value, operand }) => value.cell(entry.backend, () => entry.backend.makeCell(operand)));
   const results = entry.executable.run(inputs, cells, params, timer);
   for (const { value, written } of entry.cells) if (written) value.settle();
-  if (entry.isGuarded && !Number.isFinite(results.pop()?.[0])) undo(entry.trace.effects);
+  if (entry.isGuarded && !Number.isFinite(results.pop()?.[0])) undo(entry.effects);
   const tapped = results.splice(results.length - entry.trace.tapped.length);
   const read = entry.trace.liveOf(params);
   for (const [value, gradient] of entry.gradients) value.gradient = gradient;
@@ -289,6 +304,7 @@ function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTi
     const { dtype } = entry.graph.buffers[entry.graph.results[number] as number] as Operand;
     return like.make(data, entry.shapes[number] as readonly number[], dtype);
   });
+  entry.derivable?.record(made, entry.derivable.remembers ? callOf(entry, args, inputs, params) : undefined);
   const result = entry.rebuild(made);
   let next = 0;
   for (const { buffer, deliver } of entry.trace.taps) deliver(buffer === undefined ? NO_NUMBERS : (tapped[next++] as HostArray), read);
@@ -302,6 +318,24 @@ function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTi
 /** No tensor was updated: what counts the updates goes back too, the last first. */
 function undo(effects: readonly Effect[]): void {
   for (const effect of effects.slice().reverse()) if (effect.kind === "effect") effect.undo?.();
+}
+
+/** What was traced, where results are on the tape: their derivatives are made from it. */
+function derivable(trace: Trace, traced: readonly CompileArgument[], results: readonly Value[]): Pick<Entry, "derivable"> {
+  if (!results.some(({ requiresGrad }) => requiresGrad)) return {};
+  const inputs = traced.filter(isTensor).map((arg) => valueOf(arg));
+  return { derivable: new TracedFunction(trace, inputs, results, captureSite()) };
+}
+
+/** What derivatives of this run need of it. */
+function callOf(entry: Entry, args: readonly CompileArgument[], data: readonly HostArray[], params: readonly number[]): Call {
+  return {
+    given: args.filter(isTensor).map((arg) => valueOf(arg)),
+    data,
+    params,
+    versions: entry.found.map(({ version }) => version),
+    held: entry.found.map(({ atHand }) => atHand),
+  };
 }
 
 function guardOf(tensor: Tensor): Value {
@@ -324,14 +358,6 @@ function argumentGradients(args: readonly CompileArgument[], traced: readonly Co
       );
     return [[position, leftOutside(gradient)] as const];
   });
-}
-
-/** Cells that no step needs any more need no memory. */
-function dropUnusedCells(graph: StepGraph, values: readonly Value[]): { graph: StepGraph; cells: { value: Value; buffer: number }[] } {
-  const used = new Set<number>([...graph.results, ...graph.updates.flatMap((update) => [update.cell, update.from])]);
-  for (const step of graph.steps) for (const buffer of [...step.reads, step.writes]) used.add(buffer);
-  const cells = graph.cells.map((buffer, number) => ({ buffer, value: values[number] as Value })).filter(({ buffer }) => used.has(buffer));
-  return { graph: { ...graph, cells: cells.map(({ buffer }) => buffer) }, cells };
 }
 
 function flatten(result: CompileResult): { values: Value[]; rebuild: (results: readonly Value[]) => CompileResult } {

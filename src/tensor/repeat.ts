@@ -42,6 +42,11 @@ export function isRepeating(): boolean {
   return open.some(({ next }) => next !== undefined);
 }
 
+/** Whether something runs that is, or will be, done again. */
+export function isRepeated(): boolean {
+  return open.length > 0;
+}
+
 /** The next stream of random numbers: that of the run which is repeated, else a new one. */
 export function draw(fresh: () => Stream): Stream {
   let place = open.length - 1;

@@ -209,6 +209,12 @@ export class Trace {
     return this.#graph.finish(ends, guard && this.#read(guard));
   }
 
+  /** The graph of what has become of some inputs, after the trace: nothing is assigned, tapped or guarded by it. */
+  graphOf(inputs: readonly Value[], results: readonly Value[]): StepGraph {
+    const ends = { name: this.name, inputs: inputs.map((value) => this.#read(value)), cells: this.#cellBuffers, updates: [] };
+    return this.#graph.finish({ ...ends, results: results.map((value) => this.#read(value)) }, undefined);
+  }
+
   #name(value: Value, buffer: number): Value {
     this.#buffers.set(value, buffer);
     makers.set(value, this.name);

@@ -88,9 +88,11 @@ export class TracedGraph {
       ({ cell, from }): Update => ({ cell, from: guard === undefined ? lasting(from) : this.#guarded(cell, from, guard) }),
     );
     if (guard !== undefined) results.push(lasting(guard));
-    const params = this.#params;
+    // Copies, since a derivative goes on with the same graph.
+    const params = this.#params.slice();
     const steps = this.#steps.map((step) => ({ ...step, nest: { ...step.nest, params } }));
-    return { ...ends, buffers: this.#operands, updates, results, params, constants: this.#constants, steps };
+    const [inputs, cells, buffers] = [ends.inputs.slice(), ends.cells.slice(), this.#operands.slice()];
+    return { ...ends, inputs, cells, buffers, updates, results, params, constants: new Map(this.#constants), steps };
   }
 
   /** A buffer that is `from` where the guard is finite, else the cell's old numbers. */

@@ -94,6 +94,11 @@ export abstract class Value {
     return this.#data;
   }
 
+  /** The numbers where the host has them; undefined where only a machine does. */
+  get atHand(): HostArray | undefined {
+    return this.#data;
+  }
+
   /** False while it only stands for numbers to come. */
   get hasNumbers(): boolean {
     return this.#data !== undefined || this.#cell !== undefined;

@@ -26,7 +26,8 @@ export function compileStep(model: Model, options: StepOptions): CompiledTrainin
   const step = (x: Tensor, target: Tensor): StepResult => {
     const result = guarded(model, options, x, target);
     update(options);
-    return result;
+    // What is measured of them is no part of the step.
+    return Object.fromEntries(Object.entries(result).map(([name, one]) => [name, one.detach()])) as unknown as StepResult;
   };
   return compile(step, { name: "training step of fit", guard: (result: StepResult) => result.guard });
 }
