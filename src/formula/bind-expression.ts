@@ -1,11 +1,11 @@
 // Binds expressions over the loop axes of a statement: reads of tensors with their indices, positions, parameters, calls.
 
-import { LARGEST_INT } from "./addressable.ts";
 import type { AccessNode, BoundAxis, Expression, ReduceNode } from "./ast.ts";
 import type { Binding } from "./bind.ts";
 import { IndexBinder } from "./bind-index.ts";
 import { splitShape } from "./extents.ts";
 import { identityOf } from "./identity.ts";
+import { isHeldBy } from "./integers.ts";
 import { groupAxis, type LoopAxes } from "./loop-axes.ts";
 import type { AffineIndex, Index, Load, Operand, Reducer, Scalar, ScalarType } from "./nest.ts";
 import { sizeNamed } from "./sizes.ts";
@@ -150,5 +150,5 @@ export class ExpressionBinder {
 
 /** A number of a formula: an int where int32 holds it, else a float. */
 function written(value: number): Scalar {
-  return constant(value, Number.isInteger(value) && Math.abs(value) <= LARGEST_INT ? "int" : "float");
+  return constant(value, isHeldBy("int32", value) ? "int" : "float");
 }

@@ -2,7 +2,7 @@
 
 import type { PerDimension } from "../tensor/contractions.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
-import { whenKnown } from "../tensor/trace.ts";
+import { requireElements } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Settings } from "./call.ts";
@@ -57,9 +57,10 @@ export function product(shape: readonly number[]): number {
 
 /** Class numbers or ids that came as floats. @throws InputError at the first that is not whole */
 export function wholeNumbers(name: string, ids: Tensor): Tensor {
-  whenKnown(valueOf(ids, name), (data) => {
-    const at = data.findIndex((value: number) => !Number.isInteger(value));
-    if (at >= 0) throw new InputError(`${name}: expected whole numbers, got ${data[at]} at position ${at}`);
-  });
+  requireElements(
+    valueOf(ids, name),
+    { whole: true },
+    (value, at) => new InputError(`${name}: expected whole numbers, got ${value} at position ${at}`),
+  );
   return ids.detach().to("int32");
 }

@@ -5,7 +5,7 @@ import type { Op } from "../ops/op.ts";
 import { ones } from "../tensor/create.ts";
 import { applyOp, logSoftmax, where } from "../tensor/functions/index.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
-import { whenKnown } from "../tensor/trace.ts";
+import { requireElements, whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { product, wholeNumbers } from "./checks.ts";
@@ -17,10 +17,10 @@ import {
   checkPair,
   checkTargets,
   floats,
-  isShare,
   type Loss,
   type LossOptions,
   reduce,
+  SHARE,
 } from "./reduction.ts";
 import { meanTerm } from "./terms.ts";
 
@@ -155,14 +155,15 @@ function labelsOf(name: string, x: Tensor, target: Tensor, { weights, ignoreInde
   checkNotEmpty(name, x);
   const given = (target.dtype === "int32" ? target : wholeNumbers(name, target)).reshape([target.size]);
   const classes = shape[1] as number;
-  whenKnown(valueOf(target), (data) => {
-    const at = data.findIndex((label: number) => (label < 0 || label >= classes) && label !== ignoreIndex);
-    if (at >= 0)
-      throw new InputError(
-        `${name}: class ${data[at]} at position ${at} is out of range: expected 0 to ${classes - 1}, because the predictions have ${classes} classes`,
+  requireElements(
+    valueOf(target),
+    { least: 0, most: classes - 1, also: ignoreIndex },
+    (label, at) =>
+      new InputError(
+        `${name}: class ${label} at position ${at} is out of range: expected 0 to ${classes - 1}, because the predictions have ${classes} classes`,
         { hint: "classes are numbered from 0" },
-      );
-  });
+      ),
+  );
   if (weights === undefined && ignoreIndex === undefined)
     return { labels: given, ignored: undefined, unread: undefined, counts: undefined };
   const ignored = ignoreIndex === undefined ? undefined : given.equal(ignoreIndex);
@@ -205,7 +206,7 @@ function checkProbabilities(name: string, target: Tensor): void {
     name,
     target,
     "that are probabilities, from 0 to 1",
-    isShare,
+    SHARE,
     `for class numbers a target of shape [${withoutClasses(shape).join(", ")}]`,
   );
   whenKnown(valueOf(target), (data) => {

@@ -1,9 +1,10 @@
 // Connectionist temporal classification: the likelihood of a short sequence of labels under a long sequence of predictions.
 
+import { INTEGER_RANGES } from "../formula/integers.ts";
 import { full, tensor } from "../tensor/create.ts";
 import { concat, stack, where } from "../tensor/functions/index.ts";
-import { isTensor, valueOf } from "../tensor/tensor.ts";
-import { whenKnown } from "../tensor/trace.ts";
+import { valueOf } from "../tensor/tensor.ts";
+import { requireElements } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { type Lengths, lengthsOf } from "./lengths.ts";
@@ -40,7 +41,7 @@ export function ctcLoss<const Options extends CtcOptions = Record<never, never>>
   const most = targets.shape[1] as number;
   const steps = lengthsOf("ctcLoss", lengths.time, { called: "lengths.time", batch, least: 1, most: time }).to("int32");
   const counts = lengthsOf("ctcLoss", lengths.labels, { called: "lengths.labels", batch, least: 0, most }).to("int32");
-  checkLabels(targets, lengths.labels, classes, blank);
+  checkLabels(targets, counts, classes, blank);
   // Labels with blanks between and around: [batch, 2·most + 1].
   const blanks = full([batch, most], blank, { dtype: "int32" });
   const spread = concat(
@@ -102,19 +103,24 @@ function checkShapes(logProbabilities: Tensor, targets: Tensor): [batch: number,
   return [batch, time, classes];
 }
 
-function checkLabels(targets: Tensor, counts: Lengths, classes: number, blank: number): void {
+/** In place of what is beyond a sample's labels: no class has this number. */
+const UNREAD = INTEGER_RANGES.int32[0];
+
+function checkLabels(targets: Tensor, counts: Tensor, classes: number, blank: number): void {
   if (!Number.isInteger(blank) || blank < 0 || blank >= classes)
     throw new InputError(`ctcLoss: blank must be a class from 0 to ${classes - 1}, got ${blank}`);
   const most = targets.shape[1] as number;
-  whenKnown(valueOf(targets), (data) => {
-    const lengths = isTensor(counts) ? (valueOf(counts).hasNumbers ? counts.data : undefined) : counts;
-    for (let n = 0; n < data.length; n++) {
-      const label = data[n] as number;
-      if (lengths === undefined || n % most >= (lengths[Math.floor(n / most)] ?? 0)) continue;
-      if (!Number.isInteger(label) || label < 0 || label >= classes || label === blank)
-        throw new InputError(
-          `ctcLoss: label ${label} of sample ${Math.floor(n / most)} ${label === blank ? "is the blank" : `is out of range: expected 0 to ${classes - 1}`}`,
-        );
-    }
-  });
+  const place = tensor(
+    Int32Array.from({ length: most }, (_, n) => n),
+    [1, most],
+  );
+  const read = where(place.less(counts.reshape([-1, 1])), targets.detach(), UNREAD);
+  requireElements(
+    valueOf(read),
+    { least: 0, most: classes - 1, whole: true, except: blank, also: UNREAD },
+    (label, n) =>
+      new InputError(
+        `ctcLoss: label ${label} of sample ${Math.floor(n / most)} ${label === blank ? "is the blank" : `is out of range: expected 0 to ${classes - 1}`}`,
+      ),
+  );
 }

@@ -2,7 +2,7 @@
 
 import { arange, tensor } from "../tensor/create.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
-import { whenKnown } from "../tensor/trace.ts";
+import { requireElements } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 
@@ -25,10 +25,11 @@ export function lengthsOf(name: string, lengths: Lengths, { called, batch, least
   const given = isTensor(lengths) ? lengths : tensor([...lengths], [lengths.length]);
   if (given.shape.join() !== String(batch))
     throw new ShapeError(`${name}: expected one length for each of ${batch} sequences, got shape [${given.shape.join(", ")}] as ${called}`);
-  whenKnown(valueOf(given, name), (data) => {
-    const at = data.findIndex((value: number) => !(Number.isInteger(value) && value >= least && value <= most));
-    if (at >= 0) throw new InputError(`${name}: expected ${called} from ${least} to ${most}, got ${data[at]} for sequence ${at}`);
-  });
+  requireElements(
+    valueOf(given, name),
+    { least, most, whole: true },
+    (length, at) => new InputError(`${name}: expected ${called} from ${least} to ${most}, got ${length} for sequence ${at}`),
+  );
   return given.detach();
 }
 

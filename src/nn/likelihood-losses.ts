@@ -2,7 +2,7 @@
 
 import { where } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
-import { whenKnown } from "../tensor/trace.ts";
+import { requireElements } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkLogProbabilities, checkNumbers, checkPair, checkTargets, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
@@ -27,8 +27,7 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options: 
   if (!["batchMean", "mean", "sum", "none"].includes(reduction))
     throw new InputError(`klDivergence: unknown reduction "${reduction}"`, { hint: 'reductions: "batchMean", "mean", "sum", "none"' });
   checkLogProbabilities(name, logProbabilities);
-  if (!logTarget)
-    checkTargets(name, target, "that are probabilities, at least 0", (value) => value >= 0, "logTarget: true for log-probabilities");
+  if (!logTarget) checkTargets(name, target, "that are probabilities, at least 0", { least: 0 }, "logTarget: true for log-probabilities");
   const wanted = floats(target, logProbabilities);
   // 0 · log 0 is 0, whatever the prediction: the product alone would be NaN, its gradient too.
   const isZero = wanted.equal(logTarget ? Number.NEGATIVE_INFINITY : 0);
@@ -56,9 +55,9 @@ export function poissonNegativeLogLikelihood<const Options extends PoissonOption
   const name = "poissonNegativeLogLikelihood";
   checkPair(name, prediction, target);
   const { logInput = true } = options ?? {};
-  checkTargets(name, target, "that are counts, at least 0", (value) => value >= 0);
+  checkTargets(name, target, "that are counts, at least 0", { least: 0 });
   if (!logInput)
-    checkNumbers(name, "rates of", prediction, "at least 0", (value) => value >= 0, "logInput: true where the model gives the logarithm");
+    checkNumbers(name, "rates of", prediction, "at least 0", { least: 0 }, "logInput: true where the model gives the logarithm");
   const rate = logInput ? prediction.exp() : prediction;
   const logarithm = logInput ? prediction : prediction.add(1e-8).log();
   return reduce(name, rate.sub(floats(target, prediction).mul(logarithm)), options);
@@ -80,13 +79,14 @@ export function gaussianNegativeLogLikelihood<const Options extends LossOptions 
   checkPair(name, mean, variance);
   const { epsilon = 1e-6 } = options ?? {};
   if (!(epsilon > 0)) throw new InputError(`${name}: epsilon must be positive, got ${epsilon}`);
-  whenKnown(valueOf(variance, name), (data) => {
-    const at = data.findIndex((value: number) => value < 0);
-    if (at >= 0)
-      throw new InputError(`${name}: expected variances of at least 0, got ${data[at]} at position ${at}`, {
+  requireElements(
+    valueOf(variance, name),
+    { least: 0, allowsNaN: true },
+    (value, at) =>
+      new InputError(`${name}: expected variances of at least 0, got ${value} at position ${at}`, {
         hint: "let the model give the logarithm and take exp, or use softplus",
-      });
-  });
+      }),
+  );
   const bounded = variance.maximum(epsilon);
   return reduce(
     name,

@@ -9,13 +9,13 @@ import {
   checkNumbers,
   checkPair,
   floats,
-  isShare,
   type Loss,
   type LossOptions,
   type PairLoss,
   pair,
   pairLoss,
   reduce,
+  SHARE,
 } from "./reduction.ts";
 
 /** (x − t)², by default its mean over all elements. @throws ShapeError unless both have the same shape; InputError when they are empty */
@@ -64,7 +64,7 @@ export const binaryCrossEntropy: PairLoss = (prediction, target, options) => {
     "probabilities",
     prediction,
     "from 0 to 1",
-    isShare,
+    SHARE,
     "for outputs without sigmoid use binaryCrossEntropyLogits",
   );
   checkBinary("binaryCrossEntropy", target);

@@ -11,10 +11,10 @@ import {
   checkPair,
   checkTargets,
   floats,
-  isShare,
   type Loss,
   type LossOptions,
   reduce,
+  SHARE,
 } from "./reduction.ts";
 
 /** Reduction and margin. */
@@ -34,7 +34,7 @@ export function hingeLoss<const Options extends MarginOptions = Record<never, ne
   options?: Options,
 ): Loss<Options> {
   checkPair("hingeLoss", prediction, target);
-  checkTargets("hingeLoss", target, "-1 and 1", isSign, "target.mul(2).sub(1) for 0 and 1, or binaryCrossEntropyLogits");
+  checkTargets("hingeLoss", target, "-1 and 1", SIGN, "target.mul(2).sub(1) for 0 and 1, or binaryCrossEntropyLogits");
   const { margin = 1 } = options ?? {};
   return reduce("hingeLoss", prediction.mul(floats(target, prediction)).neg().add(margin).maximum(0), options);
 }
@@ -60,7 +60,10 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
   checkClassCount(name, shape[1] as number, shape, "hingeLoss");
   const { margin = 1 } = options ?? {};
   const classes = shape[1] as number;
-  checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, (label) => label >= 0 && label < classes);
+  checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, {
+    least: 0,
+    most: classes - 1,
+  });
   const labels = target.dtype === "int32" ? target : wholeNumbers(name, target);
   const own = scores.gather(labels.reshape([-1, 1]), 1);
   const violations = where(oneHot(labels, classes).notEqual(0), 0, scores.sub(own).add(margin).maximum(0));
@@ -82,7 +85,7 @@ export function cosineEmbeddingLoss<const Options extends MarginOptions = Record
   const name = "cosineEmbeddingLoss";
   checkPair(name, a, b);
   checkPerRow(name, a, target);
-  checkTargets(name, target, "-1 and 1", isSign, "target.mul(2).sub(1) for 0 and 1");
+  checkTargets(name, target, "-1 and 1", SIGN, "target.mul(2).sub(1) for 0 and 1");
   const { margin = 0 } = options ?? {};
   const cosine = cosineSimilarity(a, b);
   const same = floats(target, a).add(1).mul(0.5);
@@ -146,7 +149,7 @@ export function contrastiveLoss<const Options extends MarginOptions = Record<nev
   const name = "contrastiveLoss";
   checkPair(name, a, b);
   checkPerRow(name, a, target);
-  checkTargets(name, target, "from 0 to 1", isShare, "target.add(1).div(2) for −1 and 1");
+  checkTargets(name, target, "from 0 to 1", SHARE, "target.add(1).div(2) for −1 and 1");
   const { margin = 1 } = options ?? {};
   const together = floats(target, a);
   const apart = distance(a, b, 2);
@@ -167,9 +170,8 @@ function distance(a: Tensor, b: Tensor, order: number): Tensor {
   return where(isZero, 0, where(isZero, 1, total).pow(1 / order));
 }
 
-function isSign(value: number): boolean {
-  return value === 1 || value === -1;
-}
+/** −1 or 1. */
+const SIGN = { least: -1, most: 1, whole: true, except: 0 } as const;
 
 function checkPerRow(name: string, rows: Tensor, target: Tensor): void {
   if (rows.rank !== 2 || target.shape.join() !== String(rows.shape[0]))

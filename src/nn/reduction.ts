@@ -1,9 +1,10 @@
 // What losses share: how values per element or sample become one number, and checks of predictions and targets.
 
 import type { Op } from "../ops/op.ts";
+import type { ElementRule } from "../tensor/element-rules.ts";
 import { applyOp, where } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
-import { whenKnown } from "../tensor/trace.ts";
+import { requireElements } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { meanTerm, sumTerm } from "./terms.ts";
@@ -62,24 +63,18 @@ function hintForPair(x: readonly number[], target: Tensor): { hint?: string } {
 }
 
 /** The numbers that a loss understands as targets; others would give a loss that means nothing. @throws InputError at the first other one */
-export function checkTargets(name: string, target: Tensor, expected: string, isFine: (value: number) => boolean, hint?: string): void {
-  checkNumbers(name, "targets", target, expected, isFine, hint);
+export function checkTargets(name: string, target: Tensor, expected: string, rule: ElementRule, hint?: string): void {
+  checkNumbers(name, "targets", target, expected, rule, hint);
 }
 
-/** The same of predictions, where they are known before a step runs. */
-export function checkNumbers(
-  name: string,
-  what: string,
-  numbers: Tensor,
-  expected: string,
-  isFine: (value: number) => boolean,
-  hint?: string,
-): void {
-  whenKnown(valueOf(numbers, name), (data) => {
-    const at = data.findIndex((value: number) => !isFine(value) && !Number.isNaN(value));
-    if (at >= 0)
-      throw new InputError(`${name}: expected ${what} ${expected}, got ${data[at]} at position ${at}`, hint === undefined ? {} : { hint });
-  });
+/** The same of predictions. */
+export function checkNumbers(name: string, what: string, numbers: Tensor, expected: string, rule: ElementRule, hint?: string): void {
+  requireElements(
+    valueOf(numbers, name),
+    { ...rule, allowsNaN: true },
+    (value, at) =>
+      new InputError(`${name}: expected ${what} ${expected}, got ${value} at position ${at}`, hint === undefined ? {} : { hint }),
+  );
 }
 
 /** Targets of two classes, certain or not. */
@@ -88,7 +83,7 @@ export function checkBinary(name: string, target: Tensor): void {
     name,
     target,
     "from 0 to 1",
-    isShare,
+    SHARE,
     "target.sub(1) for labels 1 and 2, hingeLoss for −1 and 1, crossEntropy for the numbers of more classes",
   );
 }
@@ -101,12 +96,11 @@ export function checkLogProbabilities(name: string, given: Tensor): void {
   const hint = name === "negativeLogLikelihood" ? "crossEntropy for outputs without softmax and logarithm, or logSoftmax" : "logSoftmax";
   if (node.op.name === "softmax" || node.op.name === "sigmoid")
     throw new InputError(`${name}: expected log-probabilities, got probabilities of ${node.op.name}`, { hint });
-  checkNumbers(name, "log-probabilities", given, "of at most 0", (value) => value <= 1e-3, hint);
+  checkNumbers(name, "log-probabilities", given, "of at most 0", { most: 1e-3 }, hint);
 }
 
-export function isShare(value: number): boolean {
-  return value >= 0 && value <= 1;
-}
+/** From 0 to 1. */
+export const SHARE: ElementRule = { least: 0, most: 1 };
 
 /** With one class every prediction is right. */
 export function checkClassCount(name: string, classes: number, shape: readonly number[], instead: string): void {

@@ -7,13 +7,14 @@ import type { Operand, Step } from "../formula/nest.ts";
 import { BackendError, InputError, KasaneError } from "../util/errors.ts";
 import { currentPrecision } from "./autocast.ts";
 import { type Call, TracedFunction, usedCells } from "./compiled-derivative.ts";
+import { NONE } from "./element-rules.ts";
 import { runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
 import { isRepeated } from "./repeat.ts";
 import { callSite, captureSite, isRecording } from "./tape.ts";
 import { asTensor, isTensor, like, valueOf } from "./tensor.ts";
 import { currentTrace, runTrace } from "./trace.ts";
-import { type Effect, leftOutside, Trace } from "./trace-record.ts";
+import { type Effect, type ElementCheck, leftOutside, Trace } from "./trace-record.ts";
 import type { Tensor } from "./types.ts";
 import type { Value } from "./value.ts";
 
@@ -92,6 +93,9 @@ interface Entry extends CompiledStep {
   readonly cells: readonly { readonly value: Value; readonly operand: Operand; readonly written: boolean }[];
   readonly guards: readonly (() => boolean)[];
   readonly effects: readonly Effect[];
+  readonly checks: Trace["checks"];
+  /** What the program itself checks. */
+  readonly elementChecks: readonly ElementCheck[];
   /** Every tensor from outside that was read, used by the program or not. */
   readonly found: readonly Value[];
   /** Undefined where no result is on the tape. */
@@ -259,7 +263,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       gradients,
       rebuild,
       argumentGradients: argumentGradients(args, traced),
-      isGuarded: options.guard !== undefined,
+      isGuarded: options.guard !== undefined || trace.elementChecks.length > 0,
       shapes: values.map(({ shape }) => shape),
       watched: observer() === undefined ? [] : values,
       watchedArguments: observer() === undefined ? [] : traced.map((arg) => (isTensor(arg) ? valueOf(arg) : undefined)),
@@ -269,6 +273,8 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       bytes: optimised.graph.cells.reduce((total, cell) => total + byteLength(graph.buffers[cell] as Operand), executable.arenaBytes),
       cells: optimised.cells.map(({ value, operand, buffer }) => ({ value, operand, written: written.has(buffer) })),
       effects: trace.effects.slice(),
+      checks: trace.checks.slice(),
+      elementChecks: trace.elementChecks,
       found: trace.cells.slice(),
       ...derivable(trace, traced, values),
       guards: [...trace.guards, () => frozen.every(([value, flag]) => value.requiresGrad === flag)],
@@ -284,7 +290,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
 
 function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTimer): CompileResult {
   const inputs = args.filter(isTensor).map((arg) => valueOf(arg).data);
-  for (const check of entry.trace.checks) check(inputs);
+  for (const check of entry.checks) check(inputs);
   // Before anything counts: a run that finds no room for its tensors leaves everything as it was.
   for (const { value, operand } of entry.cells) value.reserve(entry.backend, () => entry.backend.makeCell(operand));
   const params = new Array<number>(entry.graph.params.length).fill(0);
@@ -296,6 +302,11 @@ function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTi
   const results = entry.executable.run(inputs, cells, params, timer);
   for (const { value, written } of entry.cells) if (written) value.settle();
   if (entry.isGuarded && !Number.isFinite(results.pop()?.[0])) undo(entry.effects);
+  const seen = results.splice(results.length - 2 * entry.elementChecks.length);
+  entry.elementChecks.forEach(({ complain }, number) => {
+    const [position] = seen[2 * number] as HostArray;
+    if (position !== NONE) throw complain(seen[2 * number + 1]?.[0] as number, position as number);
+  });
   const tapped = results.splice(results.length - entry.trace.tapped.length);
   const read = entry.trace.liveOf(params);
   for (const [value, gradient] of entry.gradients) value.gradient = gradient;

@@ -8,7 +8,7 @@ import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
-import { whenKnown } from "./trace.ts";
+import { requireElements } from "./trace.ts";
 import type { Axes, ReduceOptions, SliceRange } from "./types.ts";
 import { type Attributes, Value } from "./value.ts";
 
@@ -238,11 +238,9 @@ export function gather(value: Value, ids: Value, axis: number): Value {
 
 /** @throws InputError naming the first id that is not an integer in [0, extent) and where it stands */
 export function checkIds(name: string, ids: Value, extent: number, of: string): void {
-  whenKnown(ids, (data) => {
-    for (let n = 0; n < data.length; n++) {
-      const id = data[n] as number;
-      if (id >= 0 && id < extent && Number.isInteger(id)) continue;
-      throw new InputError(`${name}: expected ids from 0 to ${extent - 1} (${of}), got ${id} at position ${n}`);
-    }
-  });
+  requireElements(
+    ids,
+    { least: 0, most: extent - 1, whole: true },
+    (id, n) => new InputError(`${name}: expected ids from 0 to ${extent - 1} (${of}), got ${id} at position ${n}`),
+  );
 }

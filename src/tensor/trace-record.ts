@@ -3,6 +3,8 @@ import type { HostArray } from "../backends/backend.ts";
 import type { StepGraph, Update } from "../compiler/index.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { type Complain, type ElementRule, NONE, programOfElement, programOfRule } from "./element-rules.ts";
+import { isRepeating } from "./repeat.ts";
 import { captureSite, currentPass, currentScope } from "./tape.ts";
 import { type LiveNumber, TracedGraph } from "./traced-graph.ts";
 import type { Live, Value } from "./value.ts";
@@ -12,6 +14,13 @@ const makers = new WeakMap<Value, string>();
 
 /** A live number's value in the run that is over. */
 export type ReadLive = (number: number | Live) => number;
+
+/** Where a run leaves the position of the first element that breaks a rule (NONE: no one does), and that element. */
+export interface ElementCheck {
+  readonly first: number;
+  readonly found: number;
+  readonly complain: Complain;
+}
 
 /** Takes numbers that were computed. */
 export type Deliver = (data: HostArray, read: ReadLive) => void;
@@ -41,6 +50,10 @@ export class Trace {
   readonly #captured = new Map<Value, number>();
   /** Tensors from outside whose numbers were read: the trace holds for these only. */
   readonly #numbersRead = new Set<Value>();
+  /** Lets the step check what it moves itself; called when all it does is known. */
+  readonly #checkedOutside: (() => void)[] = [];
+  /** What the step checks of what it computes, by buffer and rule. */
+  readonly #elementChecks = new Map<string, ElementCheck>();
   /** Gradients of tensors from outside as they were before the trace. */
   readonly #gradients = new Map<Value, Value | undefined>();
 
@@ -57,24 +70,47 @@ export class Trace {
     return argument;
   }
 
-  check(value: Value, check: (data: HostArray) => void): void {
-    const traced = this.#buffers.get(value);
-    if (traced !== undefined) {
-      const input = this.#inputs.indexOf(traced);
-      const viewed = [...this.#captured].find(([, buffer]) => buffer === traced)?.[0];
-      if (input >= 0) this.checks.push((inputs) => check(inputs[input] as HostArray));
-      else if (viewed !== undefined) this.check(viewed, check);
+  /** What comes from outside is checked on the host, before a run; what the step computes by the step itself, where there is a rule. */
+  check(value: Value, check: (data: HostArray) => void, watch?: { readonly rule: ElementRule; readonly complain: Complain }): void {
+    const buffer = this.#read(value);
+    const input = this.#inputs.indexOf(buffer);
+    if (input >= 0) {
+      this.checks.push((inputs) => check(inputs[input] as HostArray));
       return;
     }
-    if (!value.hasNumbers || this.#updates.has(value)) return;
-    check(value.numbers());
-    let { version } = value;
-    this.checks.push(() => {
-      // What the step itself puts there is not checked.
-      if (value.version === version || this.#updates.has(value)) return;
-      check(value.numbers());
-      version = value.version;
+    const [outside] = [...this.#captured].find(([, captured]) => captured === buffer) ?? [];
+    if (outside === undefined) {
+      // What is computed again was checked before.
+      if (watch !== undefined && !isRepeating()) this.#watch(buffer, value, watch.rule, watch.complain);
+      return;
+    }
+    check(outside.numbers());
+    this.#checkedOutside.push(() => {
+      if (watch !== undefined && this.#updates.has(outside)) this.#watch(buffer, value, watch.rule, watch.complain);
     });
+    let { version } = outside;
+    this.checks.push(() => {
+      // What the step itself puts there it checks itself.
+      if (outside.version === version || this.#updates.has(outside)) return;
+      check(outside.numbers());
+      version = outside.version;
+    });
+  }
+
+  /** Lets the step find the first element of a buffer that breaks a rule. */
+  #watch(buffer: number, value: Value, rule: ElementRule, complain: Complain): void {
+    const key = `${buffer} ${JSON.stringify(rule)}`;
+    if (value.size === 0 || this.#elementChecks.has(key)) return;
+    const elements: Operand = { dtype: value.dtype, shape: [value.size] };
+    const find = programOfRule(elements, rule);
+    const first = this.#graph.add(find, [buffer], [], undefined);
+    const found = this.#graph.add(programOfElement(elements, find.buffers[find.result] as Operand), [buffer, first], [], undefined);
+    this.#elementChecks.set(key, { first, found, complain });
+  }
+
+  /** The numbers that `finish` hands back last, but for the guard: for every check where it is first broken, and by what. */
+  get elementChecks(): readonly ElementCheck[] {
+    return [...this.#elementChecks.values()];
   }
 
   /** The numbers of a tensor are read by the function itself, which may branch on them: other numbers need another trace. */
@@ -199,14 +235,17 @@ export class Trace {
   }
 
   /**
-   * The results of the graph: those given, then what is tapped, then the guard.
+   * The results of the graph: those given, then what is tapped, then what checks found, then the guard: not finite also where a rule is broken.
    * @param guard a single number, handed back after the results: when it is not finite at a run, no tensor is updated in that run
    */
   finish(results: readonly Value[], guard?: Value): StepGraph {
     const updates = [...this.#updates].map(([value, from]): Update => ({ cell: this.#captured.get(value) as number, from }));
-    const handedBack = [...results.map((value) => this.#read(value)), ...this.tapped];
+    for (const checkMoved of this.#checkedOutside) checkMoved();
+    const { elementChecks } = this;
+    const seen = elementChecks.flatMap(({ first, found }) => [first, found]);
+    const handedBack = [...results.map((value) => this.#read(value)), ...this.tapped, ...seen];
     const ends = { name: this.name, inputs: this.#inputs, cells: this.#cellBuffers, updates, results: handedBack };
-    return this.#graph.finish(ends, guard && this.#read(guard));
+    return this.#graph.finish(ends, guard && this.#read(guard), { buffers: elementChecks.map(({ first }) => first), number: NONE });
   }
 
   /** The graph of what has become of some inputs, after the trace: nothing is assigned, tapped or guarded by it. */

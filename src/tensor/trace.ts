@@ -2,6 +2,7 @@
 
 import type { HostArray } from "../backends/backend.ts";
 import { InputError } from "../util/errors.ts";
+import { type Complain, checkElements, type ElementRule } from "./element-rules.ts";
 import { wholeOf } from "./mapping.ts";
 import { isRepeating, noteSetting } from "./repeat.ts";
 import { type Deliver, stayedInside, type Trace, unreadableWhileTraced } from "./trace-record.ts";
@@ -42,9 +43,18 @@ export function dependsOn<T>(read: () => T): T {
 }
 
 /**
- * Checks a tensor's numbers: now where they are known; in a traced step at every run that brings other numbers; never for what a step
- * computes.
+ * What the elements of a tensor must be: checked now where they are known; in a traced step at every run that brings other numbers, and at every run for
+ * what the step computes: then no tensor is updated in that run.
+ * @throws what `complain` makes of the first element that breaks the rule, now or from the run
  */
+export function requireElements(given: Value, rule: ElementRule, complain: Complain): void {
+  const value = wholeOf(given);
+  const check = (data: HostArray): void => checkElements(data, rule, complain);
+  if (current === undefined) check(value.data);
+  else current.check(value, check, { rule, complain });
+}
+
+/** Checks a tensor's numbers as requireElements does, but never what a step computes: for what no rule about single elements says. */
 export function whenKnown(given: Value, check: (data: HostArray) => void): void {
   const value = wholeOf(given);
   if (current === undefined) check(value.data);

@@ -77,9 +77,15 @@ export class TracedGraph {
 
   /**
    * The graph with all updates at once at its end, and then the results: what is read from an overwritten cell is kept apart.
-   * @param guard a buffer of one number: when it is not finite at a run, no cell is updated in that run; it becomes the last result
+   * @param given a buffer of one number: when it is not finite at a run, no cell is updated in that run; it becomes the last result
+   * @param conditions buffers of one number each: neither is a cell updated when one of them is another number; then the last result is NaN
    */
-  finish(ends: Pick<StepGraph, "name" | "inputs" | "cells" | "updates" | "results">, guard: number | undefined): StepGraph {
+  finish(
+    ends: Pick<StepGraph, "name" | "inputs" | "cells" | "updates" | "results">,
+    given: number | undefined,
+    conditions: { readonly buffers: readonly number[]; readonly number: number } = { buffers: [], number: 0 },
+  ): StepGraph {
+    const guard = conditions.buffers.length === 0 ? given : this.#conditioned(given, conditions.buffers, conditions.number);
     const assigned = ends.updates.filter(({ cell, from }) => cell !== from);
     const overwritten = new Set(assigned.map(({ cell }) => cell));
     const lasting = (buffer: number): number => (overwritten.has(buffer) || this.#constants.has(buffer) ? this.#copy(buffer) : buffer);
@@ -97,22 +103,36 @@ export class TracedGraph {
 
   /** A buffer that is `from` where the guard is finite, else the cell's old numbers. */
   #guarded(cell: number, from: number, guard: number): number {
-    return this.#map("guard", cell, [from, cell, guard], ([fresh, old, number]) => {
+    return this.#map("guard", this.#operands[cell] as Operand, [from, cell, guard], ([fresh, old, number]) => {
       const finite: Scalar = { kind: "call", fn: "isfinite", args: [number as Scalar], type: "bool" };
       return { kind: "call", fn: "select", args: [finite, fresh as Scalar, old as Scalar], type: (fresh as Scalar).type };
     });
   }
 
+  /** The guard (0 without one) while all buffers hold this number, else NaN. */
+  #conditioned(guard: number | undefined, buffers: readonly number[], number: number): number {
+    const reads = guard === undefined ? buffers : [...buffers, guard];
+    return this.#map("guard", { dtype: "float32", shape: [] }, reads, (loads) => {
+      const fine = loads.slice(0, buffers.length).map((load): Scalar => {
+        const wanted: Scalar = { kind: "constant", value: number, type: "int" };
+        return { kind: "call", fn: "eq", args: [load, wanted], type: "bool" };
+      });
+      const all = fine.reduce((a, b): Scalar => ({ kind: "call", fn: "and", args: [a, b], type: "bool" }));
+      const otherwise: Scalar = { kind: "constant", value: 0, type: "float" };
+      const value = guard === undefined ? otherwise : (loads.at(-1) as Scalar);
+      return { kind: "call", fn: "select", args: [all, value, { kind: "constant", value: Number.NaN, type: "float" }], type: "float" };
+    });
+  }
+
   /** A copy of a cell or a known number, made first of all, so that later steps may write into the cell. */
   #copy(buffer: number): number {
-    const copied = this.#map("copy", buffer, [buffer], ([load]) => load as Scalar);
+    const copied = this.#map("copy", this.#operands[buffer] as Operand, [buffer], ([load]) => load as Scalar);
     this.#steps.unshift(this.#steps.pop() as Step);
     return copied;
   }
 
   /** Adds a pointwise nest over buffers of one shape, or of one element. */
-  #map(name: string, like: number, reads: readonly number[], body: (loads: readonly Scalar[]) => Scalar): number {
-    const target = this.#operands[like] as Operand;
+  #map(name: string, target: Operand, reads: readonly number[], body: (loads: readonly Scalar[]) => Scalar): number {
     const operands = reads.map((buffer) => this.#operands[buffer] as Operand);
     const axes = target.shape.map((extent, d) => ({ name: `...${d}`, extent }));
     const index = (whole: boolean, rank: number): AffineIndex[] =>

@@ -946,7 +946,8 @@ export const table: Readonly<Record<string, Spec>> = {
   randomUniform: drawn({}),
   randomNormal: { ...drawn({ mean: 1, deviation: 2 }), forward: { ulp: 16, floor: 2 } },
   randomBernoulli: drawn({ probability: 0.3 }),
-  randomInteger: drawn({ low: -4, high: 9 }),
+  randomInteger: drawn({ low: -4, span: 13 }),
+  randomIntegerOfMany: drawn({ low: -4, coarse: 3000, fine: 17 }),
   dropout: { forward: { ulp: 1 }, cases: SHAPES.map((shape) => one(text(shape), { x: real(shape) }, { seed: 5, stream: 3, keep: 0.7 })) },
   channelDropout: {
     forward: { ulp: 1 },
