@@ -74,6 +74,7 @@ const source: Schema<SourceSpec> = fields({
   path: v.optional(text),
   target: v.optional(text),
   separator: v.optional(text),
+  columns: v.optional(names),
 } satisfies Record<keyof SourceSpec, v.GenericSchema>);
 
 const schema: Schema<RunConfig> = fields({

@@ -69,6 +69,13 @@ export function sizes(text: string): number[] {
   return parts.map((part) => wholeNumber(1, most.hidden)(part.trim()));
 }
 
+/** "age,alcohol" */
+export function nameList(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  if (names.every((name) => name !== "") && new Set(names).size === names.length) return names;
+  throw new InvalidArgumentError("Expected different names separated by commas.");
+}
+
 /** "1,2.5,-3" */
 export function numbers(text: string): number[] {
   return text.split(",").map((part) => {

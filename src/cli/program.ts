@@ -23,6 +23,7 @@ import { checkOptimizer, optimizerChoices } from "./optimizers.ts";
 import {
   anyNumber,
   collect,
+  nameList,
   numbers,
   oneOf,
   positiveNumber,
@@ -104,6 +105,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .argument("[DATASET]", `${generated.join(", ")}`, oneOf(generated))
     .option("--csv <FILE>", "a table with a header line")
     .option("--target <COLUMN>", "the column of the table to predict")
+    .option("--columns <NAME,NAME,…>", "the columns of the table to predict from (default: all others)", nameList)
     .option("--separator <MARK>", "what separates the table's cells (default: found out)")
     .option("--mnist <FOLDER>", "images and labels in MNIST's format, as they are or .gz")
     .option("--data <FOLDER>", "wine: the two files of the UCI Wine Quality set")

@@ -18,6 +18,8 @@ export interface SourceSpec {
   /** Target column of a CSV file. */
   readonly target?: string;
   readonly separator?: string;
+  /** Columns of a CSV file to predict from; undefined for all but the target. */
+  readonly columns?: readonly string[];
 }
 
 /** Data split and scaled, ready to train on. */
@@ -67,7 +69,12 @@ export async function loadSource(spec: SourceSpec): Promise<Source> {
         spec,
       );
     case "csv": {
-      const options = { target: spec.target as string, ...(spec.separator === undefined ? {} : { separator: spec.separator }) };
+      const { separator, columns } = spec;
+      const options = {
+        target: spec.target as string,
+        ...(separator === undefined ? {} : { separator }),
+        ...(columns === undefined ? {} : { columns }),
+      };
       return tableSource(await loadCsv(spec.path as string, options), spec);
     }
   }

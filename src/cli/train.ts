@@ -32,6 +32,7 @@ import { watching } from "./watch.ts";
 export interface TrainOptions {
   readonly csv?: string;
   readonly target?: string;
+  readonly columns?: readonly string[];
   readonly separator?: string;
   readonly mnist?: string;
   readonly data?: string;
@@ -225,7 +226,7 @@ async function makeFolder({ host }: Terminal, kind: string, { out, force }: Trai
 }
 
 function sourceSpec({ host }: Terminal, dataset: string | undefined, options: TrainOptions, seed: number): SourceSpec {
-  const { csv, mnist, data, target, separator, samples } = options;
+  const { csv, mnist, data, target, columns, separator, samples } = options;
   const given = [dataset, csv === undefined ? undefined : "--csv", mnist === undefined ? undefined : "--mnist"].filter(
     (name) => name !== undefined,
   );
@@ -237,7 +238,7 @@ function sourceSpec({ host }: Terminal, dataset: string | undefined, options: Tr
     });
   const kind = (csv !== undefined ? "csv" : mnist !== undefined ? "mnist" : dataset) as SourceSpec["kind"];
   if (kind === "csv" && target === undefined) throw new UsageError("--csv: expected the column to predict", { hint: "--target COLUMN" });
-  for (const [flag, value] of Object.entries({ target, separator }))
+  for (const [flag, value] of Object.entries({ target, columns, separator }))
     if (value !== undefined && kind !== "csv") throw new UsageError(`--${flag} belongs to --csv FILE, the data set is ${kind}`);
   if (data !== undefined && kind !== "wine")
     throw new UsageError(`--data belongs to the data set wine, not to ${kind}`, {
@@ -250,6 +251,7 @@ function sourceSpec({ host }: Terminal, dataset: string | undefined, options: Tr
     ...(samples === undefined ? {} : { samples }),
     ...(file === undefined ? {} : { path: resolve(host.cwd, file) }),
     ...(target === undefined ? {} : { target }),
+    ...(columns === undefined ? {} : { columns }),
     ...(separator === undefined ? {} : { separator: separator === "\\t" ? "\t" : separator }),
   };
 }

@@ -168,7 +168,10 @@ export class Imputer {
       if (!Number.isNaN(value)) present[index % columns]?.push(value);
     }
     const values = present.map((known, column) => {
-      if (known.length === 0) throw new InputError(`imputer: column ${column} has no value to learn from`, { hint: "leave it out" });
+      if (known.length === 0)
+        throw new InputError(`imputer: column ${column} has no value to learn from`, {
+          hint: "read the table without that column (columns of readTable and loadCsv), or give the numbers yourself: new Imputer({ values })",
+        });
       return summary(known.sort((a, b) => a - b));
     });
     return new Imputer({ values });

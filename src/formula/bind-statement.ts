@@ -123,7 +123,7 @@ class StatementBinder {
     if (resultShape === undefined) {
       if (index.some((item) => item.kind === "indirect"))
         throw new FormulaError(`${this.#context.binding.name}: the shape of ${statement.target} cannot be inferred from a scatter`, {
-          hint: "give the op the shape of its result",
+          hint: "give the op the shape of its result: op.with({ shape: [3] })(…)",
         });
       return { index, shape };
     }

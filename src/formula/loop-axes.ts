@@ -67,7 +67,7 @@ export class LoopAxes {
     const list = this.#binding.lists?.[axis.attribute];
     if (list === undefined)
       throw new FormulaError(`${this.#binding.name}: the formula needs the axis list '${axis.attribute}'`, {
-        hint: `give it among the attributes: { ${axis.attribute}: [0] }`,
+        hint: `give it among the attributes: op.with({ attributes: { ${axis.attribute}: [0] } })(…)`,
       });
     const chosen = new Set<number>();
     for (const entry of list) {

@@ -10,7 +10,7 @@ export function sizeNamed(name: string, binding: Binding): number {
   const value = binding.sizes?.[name];
   if (value === undefined)
     throw new FormulaError(`${binding.name}: the formula needs the size '${name}'`, {
-      hint: `give it among the attributes: { ${name}: 3 }`,
+      hint: `give it among the attributes: op.with({ attributes: { ${name}: 3 } })(…)`,
     });
   return integerOf(value, name, binding);
 }

@@ -41,9 +41,19 @@ export function perDimension(kind: string, what: string, value: PerDimension, di
 export function refuseTensor(kind: string, value: unknown): void {
   if (isTensor(value))
     throw new InputError(`${kind}: makes a layer, but got a tensor`, {
-      hint: `write ${kind}() among the layers, or import the function ${kind === "flatten" ? "x.flatten()" : kind} from "kasane"`,
+      hint: `write ${kind}() among the layers${AT_ONCE[kind] ?? `, or import the function ${kind} from "kasane"`}`,
     });
 }
+
+/** How the same is done to a tensor at once, where it is no function of the same name. */
+const AT_ONCE: Readonly<Record<string, string>> = {
+  flatten: ", or call x.flatten()",
+  reshape: ", or call x.reshape([…])",
+  unflatten: ", or call x.reshape([…])",
+  dropout1d: "",
+  dropout2d: "",
+  dropout3d: "",
+};
 
 /** The options among the keys that the caller gave. */
 export function given(options: object, keys: readonly string[]): Settings {

@@ -61,7 +61,7 @@ export * from "./resampling.ts";
 export type { ShapeRule } from "./rules.ts";
 export * from "./separable.ts";
 export { type Step, sequential } from "./sequential.ts";
-export type { LoadOptions, StateSource, StoredNumbers } from "./state-dict.ts";
+export type { LoadOptions, LoadReport, StateSource, StoredNumbers } from "./state-dict.ts";
 export { type Summary, type SummaryRow, summary } from "./summary.ts";
 export * from "./transformer.ts";
 export { init };

@@ -8,7 +8,7 @@ import { callPart, isLayer, type LayerState, type Part, register, type Settings,
 import { isTraining, type LayerMode, newMode } from "./mode.ts";
 import { describeLayer } from "./print.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
-import { type LoadOptions, loadState, type StateSource } from "./state-dict.ts";
+import { type LoadOptions, type LoadReport, loadState, type StateSource } from "./state-dict.ts";
 
 /** What every layer has besides being a function. */
 export interface LayerMembers {
@@ -49,10 +49,10 @@ export interface LayerMembers {
   /** Copies of all parameters and buffers by name. */
   stateDict(): Map<string, Tensor>;
   /**
-   * Puts numbers from a state dict, or a file's tensors, in place. Changes nothing when it throws.
-   * @throws ShapeError naming shapes that differ; InputError naming what is missing or unexpected, unless `strict` is false
+   * Puts numbers from a state dict, or a file's tensors, in place, and gives the names: loaded, missing and unexpected ones. Changes nothing when it throws.
+   * @throws ShapeError naming shapes that differ; InputError naming what is missing or unexpected, unless `strict` is false and some names fit
    */
-  loadStateDict(source: StateSource, options?: LoadOptions): void;
+  loadStateDict(source: StateSource, options?: LoadOptions): LoadReport;
   /** The structure with shapes and parameter counts. */
   toString(): string;
 }

@@ -91,7 +91,10 @@ function byStatistics<Made extends LayerMembers>(
       const count = product(axes.map((d) => x.shape[d] as number));
       if (count < 2 && state.training)
         throw new InputError(`${kind}: expected more than one value per channel in training, got shape [${x.shape.join(", ")}]`, {
-          hint: from === 0 ? "use a larger batch, or call eval() to use the running statistics" : "use inputs with more than one position",
+          hint:
+            from === 0
+              ? "leave out a last batch that is smaller (dropLast: true in fit and DataLoader), use larger batches, or call eval() to use the running statistics"
+              : "use inputs with more than one position",
         });
       const mean = x.mean(axes, { keepDims: true });
       const variance = x.variance(axes, { keepDims: true });

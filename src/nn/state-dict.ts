@@ -21,8 +21,17 @@ export interface LoadOptions {
   readonly strict?: boolean;
 }
 
-/** Copies numbers into the targets of the same name. */
-export function loadState(kind: string, targets: ReadonlyMap<string, Tensor>, source: StateSource, options: LoadOptions = {}): void {
+/** Which names were loaded, and which were not. */
+export interface LoadReport {
+  readonly loaded: readonly string[];
+  /** Of the model, but not of the state: they keep their numbers. */
+  readonly missing: readonly string[];
+  /** Of the state, but not of the model. */
+  readonly unexpected: readonly string[];
+}
+
+/** Copies numbers into the targets of the same name; where not all of them agree, says on the console which. */
+export function loadState(kind: string, targets: ReadonlyMap<string, Tensor>, source: StateSource, options: LoadOptions = {}): LoadReport {
   const given =
     source instanceof Map
       ? (source as ReadonlyMap<string, StoredNumbers>)
@@ -35,10 +44,14 @@ export function loadState(kind: string, targets: ReadonlyMap<string, Tensor>, so
       ? []
       : [`${name} has shape [${target.shape.join(", ")}] here but [${shape.join(", ")}] there`];
   });
-  const problems = options.strict === false ? [] : [...listed("missing", missing), ...listed("unexpected", unexpected)];
+  const loaded = [...targets.keys()].filter((name) => given.has(name));
+  const apart = [...listed("missing", missing), ...listed("unexpected", unexpected)];
+  // A state of which nothing fits is another model's, or has other names.
+  const problems = options.strict === false && (loaded.length > 0 || apart.length === 0) ? [] : apart;
   if (problems.length > 0 || wrong.length > 0) {
     const message = `${kind}: the state does not fit: ${[...problems, ...shorten(wrong)].join("; ")}`;
-    throw wrong.length > 0 ? new ShapeError(message, hintFor(missing, unexpected)) : new InputError(message, hintFor(missing, unexpected));
+    const hint = hintFor({ loaded, missing, unexpected }, wrong.length > 0);
+    throw wrong.length > 0 ? new ShapeError(message, hint) : new InputError(message, hint);
   }
   noGrad(() => {
     for (const [name, target] of targets) {
@@ -46,6 +59,9 @@ export function loadState(kind: string, targets: ReadonlyMap<string, Tensor>, so
       if (stored !== undefined) target.assign(tensor(stored.data.slice() as HostArray, stored.shape).to(target.dtype));
     }
   });
+  if (apart.length > 0)
+    console.warn(`kasane: ${kind}: loaded ${loaded.length} of ${targets.size} names: ${shorten(loaded).join(", ")}; ${apart.join("; ")}`);
+  return { loaded, missing, unexpected };
 }
 
 const SHOWN = 8;
@@ -58,9 +74,16 @@ function shorten(items: readonly string[]): string[] {
   return items.length <= SHOWN ? [...items] : [...items.slice(0, SHOWN), `and ${items.length - SHOWN} more`];
 }
 
-function hintFor(missing: readonly string[], unexpected: readonly string[]): { hint: string } {
+/** The first way out that is one: shapes must agree in any case, and of a state without a common name nothing can be loaded. */
+function hintFor({ loaded, missing, unexpected }: LoadReport, isMisshapen: boolean): { hint: string } {
   const [first] = unexpected;
   const similar = first === undefined ? undefined : nearestName(first, missing);
   if (similar !== undefined) return { hint: `is "${first}" meant to be "${similar}"?` };
+  if (isMisshapen)
+    return {
+      hint: "build the model with the shapes of the one that was saved, or delete these names from the state and pass { strict: false }",
+    };
+  if (loaded.length === 0)
+    return { hint: "build the same model as the one that was saved, or give the tensors of the state the model's names" };
   return { hint: "build the same model as the one that was saved, or pass { strict: false } to load only the names both have" };
 }

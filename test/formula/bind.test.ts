@@ -220,7 +220,7 @@ describe("errors", () => {
       { x: [3] },
       {},
       FormulaError,
-      /^op: the formula needs the size 'k'\n {2}try: give it among the attributes: \{ k: 3 \}/,
+      /^op: the formula needs the size 'k'\n {2}try: give it among the attributes: op\.with\(\{ attributes: \{ k: 3 \} \}\)/,
     ],
     ["a size that is not whole", "y[i] = x[i + k]", { x: [3] }, { sizes: { k: 0.5 } }, KasaneError, /^op: k must be an integer, got 0.5$/],
     ["a stride of 0", "y[i] = x[i*s]", { x: [3] }, { sizes: { s: 0 } }, ShapeError, /^op: axis i moves by 0 elements a step/],

@@ -94,10 +94,26 @@ export function cellNumber(table: TextTable, row: TextRow, column: number): numb
   if (/^[+-]?(nan|inf|infinity)$/i.test(text) || !Number.isNaN(value)) {
     throw new FileError(`${where}: expected a finite number, got ${shorten(text)}`, { hint: "repair the value or leave that row out" });
   }
-  const hint = /^[+-]?\d+,\d+$/.test(text)
-    ? "write decimals with a point"
-    : "write numbers for this column, leave the column out, or make it the target if it names classes";
+  const hint =
+    numberHint(text) ??
+    "write numbers for this column, name the columns to use without it (columns, --columns), or make it the target if it names classes";
   throw new FileError(`${where}: expected a number, got ${shorten(JSON.stringify(text))}`, { hint });
+}
+
+/** How a number with commas, points or blanks between its digits is meant; of "1,234" nobody knows. Undefined for other texts. */
+function numberHint(text: string): string | undefined {
+  if (!/^[+-]?\d+(?:[,.' \u00a0\u202f]\d+)+$/.test(text)) return undefined;
+  const marks = text.match(/[^\d+-]/g) ?? [];
+  const last = marks.at(-1) as string;
+  const isRepeated = marks.filter((mark) => mark === last).length > 1;
+  const digits = (part: string): string => part.replace(/[^\d+-]/g, "");
+  const at = text.lastIndexOf(last);
+  const whole = digits(text);
+  const decimal = `${digits(text.slice(0, at))}.${text.slice(at + 1)}`;
+  const isGrouped = /^[+-]?\d{1,3}(?:[,.' \u00a0\u202f]\d{3})+$/.test(text);
+  if (isRepeated || last === "'" || last.trim() === "") return `write it without separators of thousands: ${whole}`;
+  if (isGrouped && marks.length === 1) return `write ${whole} if the comma separates thousands, ${decimal} if it separates decimals`;
+  return `write decimals with a point, and no separators of thousands: ${decimal}`;
 }
 
 function decodeText(bytes: Uint8Array, name: string): string {
