@@ -1,6 +1,21 @@
 // The formula language: parse, simplify, differentiate, bind to shapes, print, evaluate.
 
-export type * from "./ast.ts";
+export type {
+  AccessNode,
+  BoundAxis,
+  CallNode,
+  CountNode,
+  EllipsisNode,
+  Expression,
+  Formula,
+  IndexNode,
+  InsideNode,
+  NameNode,
+  NumberNode,
+  PositionNode,
+  ReduceNode,
+  Statement,
+} from "./ast.ts";
 export { type Binding, bind } from "./bind.ts";
 export { type ChainPath, type ChainRule, chainRuleOf } from "./chain-rule.ts";
 export { deriveGradient, gradientName } from "./derive.ts";

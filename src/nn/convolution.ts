@@ -38,78 +38,159 @@ export type ConvolutionLayer<
   >
 >;
 
-type MakeConvolution<Dimensions extends readonly unknown[]> = <
+/**
+ * [batch, inputs, length] → [batch, outputs, length′]; weight [outputs, inputs / groups, kernel], bias [outputs].
+ * @param inputs channels that come in
+ * @param outputs channels that go out, each with a kernel of its own
+ * @param kernelSize extent of the window: one number
+ * @param options stride 1, padding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @throws InputError when a size is not a positive integer or the groups do not divide the channels
+ */
+export function conv1d<
   const Inputs extends number,
   const Outputs extends number,
   const Kernel extends PerDimension,
   const Options extends ConvolutionLayerOptions = Record<never, never>,
->(
-  inputs: Inputs,
-  outputs: Outputs,
-  kernelSize: Kernel,
-  options?: Options,
-) => ConvolutionLayer<Dimensions, Inputs, Outputs, Kernel, Options>;
-
-/** [batch, inputs, length] → [batch, outputs, length′]; weight [outputs, inputs / groups, kernel], bias [outputs]. */
-export const conv1d = convolution(1) as MakeConvolution<[0]>;
-/** [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = ⌊(height + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1; weight [outputs, inputs / groups, kernel, kernel], bias [outputs]. */
-export const conv2d = convolution(2) as MakeConvolution<[0, 0]>;
-/** [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [outputs, inputs / groups, kernel, kernel, kernel], bias [outputs]. */
-export const conv3d = convolution(3) as MakeConvolution<[0, 0, 0]>;
-
-type MakeTransposed = (inputs: number, outputs: number, kernelSize: PerDimension, options?: TransposedConvolutionLayerOptions) => Layer;
-
-/** [batch, inputs, length] → [batch, outputs, length′]; weight [inputs, outputs / groups, kernel], bias [outputs]. */
-export const convTranspose1d: MakeTransposed = transposed(1);
-/** [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = (height − 1)·stride − 2·padding + dilation·(kernel − 1) + outputPadding + 1; weight [inputs, outputs / groups, kernel, kernel], bias [outputs]. */
-export const convTranspose2d: MakeTransposed = transposed(2);
-/** [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [inputs, outputs / groups, kernel, kernel, kernel], bias [outputs]. */
-export const convTranspose3d: MakeTransposed = transposed(3);
-
-function convolution(
-  dims: number,
-): (inputs: number, outputs: number, kernelSize: PerDimension, options?: ConvolutionLayerOptions) => unknown {
-  const kind = `conv${dims}d`;
-  return (inputs, outputs, kernelSize, options = {}) => {
-    const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
-    const shape = [outputs, inputs / groups, ...kernel];
-    const fans = fansOf(shape, groups);
-    const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
-    const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
-    return makeLayer<Layer>({
-      kind,
-      settings: { inputs, outputs, kernelSize, ...given(options, ["stride", "padding", "dilation", "groups"]) },
-      parameters: { weight, bias },
-      forward(_state, x) {
-        checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
-        checkFeatures(kind, "input channels", x, 1, inputs);
-        return functions.conv(x, weight, bias, options);
-      },
-    });
-  };
+>(inputs: Inputs, outputs: Outputs, kernelSize: Kernel, options?: Options): ConvolutionLayer<[0], Inputs, Outputs, Kernel, Options> {
+  return convolution(1, inputs, outputs, kernelSize, options);
 }
 
-function transposed(dims: number): MakeTransposed {
+/**
+ * [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = ⌊(height + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1; weight [outputs, inputs / groups, kernel, kernel], bias [outputs].
+ * @param inputs channels that come in
+ * @param outputs channels that go out, each with a kernel of its own
+ * @param kernelSize extent of the window: one number, or one per dimension
+ * @param options stride 1, padding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @throws InputError when a size is not a positive integer or the groups do not divide the channels
+ */
+export function conv2d<
+  const Inputs extends number,
+  const Outputs extends number,
+  const Kernel extends PerDimension,
+  const Options extends ConvolutionLayerOptions = Record<never, never>,
+>(inputs: Inputs, outputs: Outputs, kernelSize: Kernel, options?: Options): ConvolutionLayer<[0, 0], Inputs, Outputs, Kernel, Options> {
+  return convolution(2, inputs, outputs, kernelSize, options);
+}
+
+/**
+ * [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [outputs, inputs / groups, kernel, kernel, kernel], bias [outputs].
+ * @param inputs channels that come in
+ * @param outputs channels that go out, each with a kernel of its own
+ * @param kernelSize extent of the window: one number, or one per dimension
+ * @param options stride 1, padding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @throws InputError when a size is not a positive integer or the groups do not divide the channels
+ */
+export function conv3d<
+  const Inputs extends number,
+  const Outputs extends number,
+  const Kernel extends PerDimension,
+  const Options extends ConvolutionLayerOptions = Record<never, never>,
+>(inputs: Inputs, outputs: Outputs, kernelSize: Kernel, options?: Options): ConvolutionLayer<[0, 0, 0], Inputs, Outputs, Kernel, Options> {
+  return convolution(3, inputs, outputs, kernelSize, options);
+}
+
+/**
+ * [batch, inputs, length] → [batch, outputs, length′]; weight [inputs, outputs / groups, kernel], bias [outputs].
+ * @param inputs channels that come in, each with a kernel of its own
+ * @param outputs channels that go out
+ * @param kernelSize extent of the window: one number
+ * @param options stride 1, padding 0, outputPadding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @throws InputError when a size is not a positive integer or the groups do not divide the channels
+ */
+export function convTranspose1d(
+  inputs: number,
+  outputs: number,
+  kernelSize: PerDimension,
+  options?: TransposedConvolutionLayerOptions,
+): Layer {
+  return transposed(1, inputs, outputs, kernelSize, options);
+}
+
+/**
+ * [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = (height − 1)·stride − 2·padding + dilation·(kernel − 1) + outputPadding + 1; weight [inputs, outputs / groups, kernel, kernel], bias [outputs].
+ * @param inputs channels that come in, each with a kernel of its own
+ * @param outputs channels that go out
+ * @param kernelSize extent of the window: one number, or one per dimension
+ * @param options stride 1, padding 0, outputPadding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @throws InputError when a size is not a positive integer or the groups do not divide the channels
+ */
+export function convTranspose2d(
+  inputs: number,
+  outputs: number,
+  kernelSize: PerDimension,
+  options?: TransposedConvolutionLayerOptions,
+): Layer {
+  return transposed(2, inputs, outputs, kernelSize, options);
+}
+
+/**
+ * [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [inputs, outputs / groups, kernel, kernel, kernel], bias [outputs].
+ * @param inputs channels that come in, each with a kernel of its own
+ * @param outputs channels that go out
+ * @param kernelSize extent of the window: one number, or one per dimension
+ * @param options stride 1, padding 0, outputPadding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @throws InputError when a size is not a positive integer or the groups do not divide the channels
+ */
+export function convTranspose3d(
+  inputs: number,
+  outputs: number,
+  kernelSize: PerDimension,
+  options?: TransposedConvolutionLayerOptions,
+): Layer {
+  return transposed(3, inputs, outputs, kernelSize, options);
+}
+
+/** @returns Made, which the caller's types say more of than is known here */
+function convolution<Made>(
+  dims: number,
+  inputs: number,
+  outputs: number,
+  kernelSize: PerDimension,
+  options: ConvolutionLayerOptions = {},
+): Made {
+  const kind = `conv${dims}d`;
+  const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
+  const shape = [outputs, inputs / groups, ...kernel];
+  const fans = fansOf(shape, groups);
+  const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
+  const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
+  return makeLayer<Layer>({
+    kind,
+    settings: { inputs, outputs, kernelSize, ...given(options, ["stride", "padding", "dilation", "groups"]) },
+    parameters: { weight, bias },
+    forward(_state, x) {
+      checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
+      checkFeatures(kind, "input channels", x, 1, inputs);
+      return functions.conv(x, weight, bias, options);
+    },
+  }) as Made;
+}
+
+function transposed(
+  dims: number,
+  inputs: number,
+  outputs: number,
+  kernelSize: PerDimension,
+  options: TransposedConvolutionLayerOptions = {},
+): Layer {
   const kind = `convTranspose${dims}d`;
-  return (inputs, outputs, kernelSize, options = {}) => {
-    const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
-    const shape = [inputs, outputs / groups, ...kernel];
-    // Every output receives inputs / groups channels through the window: the two fans of the weight trade places.
-    const { in: out, out: into } = fansOf(shape, groups);
-    const fans = { in: into, out };
-    const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
-    const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
-    return makeLayer({
-      kind,
-      settings: { inputs, outputs, kernelSize, ...given(options, ["stride", "padding", "dilation", "groups", "outputPadding"]) },
-      parameters: { weight, bias },
-      forward(_state, x: Tensor) {
-        checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
-        checkFeatures(kind, "input channels", x, 1, inputs);
-        return functions.convTranspose(x, weight, bias, options);
-      },
-    });
-  };
+  const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
+  const shape = [inputs, outputs / groups, ...kernel];
+  // Every output receives inputs / groups channels through the window: the two fans of the weight trade places.
+  const { in: out, out: into } = fansOf(shape, groups);
+  const fans = { in: into, out };
+  const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
+  const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
+  return makeLayer({
+    kind,
+    settings: { inputs, outputs, kernelSize, ...given(options, ["stride", "padding", "dilation", "groups", "outputPadding"]) },
+    parameters: { weight, bias },
+    forward(_state, x: Tensor) {
+      checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
+      checkFeatures(kind, "input channels", x, 1, inputs);
+      return functions.convTranspose(x, weight, bias, options);
+    },
+  });
 }
 
 /** The kernel's extents and the number of groups. @throws InputError when a size is not a positive integer or the groups do not divide the channels */

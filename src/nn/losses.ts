@@ -18,10 +18,10 @@ import {
   SHARE,
 } from "./reduction.ts";
 
-/** (x − t)², by default its mean over all elements. @throws ShapeError unless both have the same shape; InputError when they are empty */
+/** (x − t)², by default its mean over all elements. @throws ShapeError unless both have the same shape; InputError when they are empty @function */
 export const meanSquaredError: PairLoss = pairLoss("meanSquaredError", rows.squaredError);
 
-/** |x − t|, by default its mean over all elements. @throws ShapeError unless both have the same shape; InputError when they are empty */
+/** |x − t|, by default its mean over all elements. @throws ShapeError unless both have the same shape; InputError when they are empty @function */
 export const absoluteError: PairLoss = pairLoss("absoluteError", rows.absoluteError);
 
 /**
@@ -56,6 +56,7 @@ export function smoothL1<const Options extends LossOptions & { readonly beta?: n
 /**
  * Binary cross entropy −(t log x + (1 − t) log(1 − x)) of probabilities; logarithms stop at −100, as in PyTorch.
  * @throws InputError when a prediction or target lies outside [0, 1]; NaN passes through
+ * @function
  */
 export const binaryCrossEntropy: PairLoss = (prediction, target, options) => {
   checkPair("binaryCrossEntropy", prediction, target);

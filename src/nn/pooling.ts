@@ -24,28 +24,88 @@ type NoOptions = Record<never, never>;
 type Option<Options, Key extends string, Default> = Options extends { readonly [K in Key]: infer Value } ? Value : Default;
 type Known<Options> = Options extends { readonly dilation: unknown } | { readonly ceilMode: unknown } ? false : true;
 
-type MakePooling<Dimensions extends readonly unknown[], All extends object> = <
-  const Kernel extends PerDimension,
-  const Options extends All | NoOptions = NoOptions,
->(
-  kernelSize: Kernel,
-  options?: Options,
-) => ShapedLayer<
+/** The layer's type from its literal arguments; with a dilation or ceilMode the compiler does not follow the sizes. */
+export type PoolingLayer<Dimensions extends readonly unknown[], Kernel, Options> = ShapedLayer<
   PoolingRule<Windows<Dimensions, Kernel, Option<Options, "stride", Kernel>, Option<Options, "padding", 0>, Known<Options>>>
 >;
 
-/** Largest value of each window of [batch, channels, length]; the stride is the kernel size unless given. */
-export const maxPool1d = pooling("max", 1) as MakePooling<[0], PoolingOptions>;
-/** Largest value of each window of [batch, channels, height, width]; the stride is the kernel size unless given. */
-export const maxPool2d = pooling("max", 2) as MakePooling<[0, 0], PoolingOptions>;
-/** Largest value of each window of [batch, channels, depth, height, width]; the stride is the kernel size unless given. */
-export const maxPool3d = pooling("max", 3) as MakePooling<[0, 0, 0], PoolingOptions>;
-/** Mean of each window of [batch, channels, length]; the stride is the kernel size unless given. */
-export const averagePool1d = pooling("average", 1) as MakePooling<[0], AveragePoolingOptions>;
-/** Mean of each window of [batch, channels, height, width]; the stride is the kernel size unless given. */
-export const averagePool2d = pooling("average", 2) as MakePooling<[0, 0], AveragePoolingOptions>;
-/** Mean of each window of [batch, channels, depth, height, width]; the stride is the kernel size unless given. */
-export const averagePool3d = pooling("average", 3) as MakePooling<[0, 0, 0], AveragePoolingOptions>;
+/**
+ * Largest value of each window of [batch, channels, length].
+ * @param kernelSize extent of the window: one number
+ * @param options stride the kernel size, padding 0, dilation 1, ceilMode false unless given
+ * @throws InputError when a size is not a positive integer
+ */
+export function maxPool1d<const Kernel extends PerDimension, const Options extends PoolingOptions | NoOptions = NoOptions>(
+  kernelSize: Kernel,
+  options?: Options,
+): PoolingLayer<[0], Kernel, Options> {
+  return pooling("max", 1, kernelSize, options);
+}
+
+/**
+ * Largest value of each window of [batch, channels, height, width].
+ * @param kernelSize extent of the window: one number, or one per dimension
+ * @param options stride the kernel size, padding 0, dilation 1, ceilMode false unless given
+ * @throws InputError when a size is not a positive integer
+ */
+export function maxPool2d<const Kernel extends PerDimension, const Options extends PoolingOptions | NoOptions = NoOptions>(
+  kernelSize: Kernel,
+  options?: Options,
+): PoolingLayer<[0, 0], Kernel, Options> {
+  return pooling("max", 2, kernelSize, options);
+}
+
+/**
+ * Largest value of each window of [batch, channels, depth, height, width].
+ * @param kernelSize extent of the window: one number, or one per dimension
+ * @param options stride the kernel size, padding 0, dilation 1, ceilMode false unless given
+ * @throws InputError when a size is not a positive integer
+ */
+export function maxPool3d<const Kernel extends PerDimension, const Options extends PoolingOptions | NoOptions = NoOptions>(
+  kernelSize: Kernel,
+  options?: Options,
+): PoolingLayer<[0, 0, 0], Kernel, Options> {
+  return pooling("max", 3, kernelSize, options);
+}
+
+/**
+ * Mean of each window of [batch, channels, length].
+ * @param kernelSize extent of the window: one number
+ * @param options stride the kernel size, padding 0, dilation 1, ceilMode false, countPadding true unless given
+ * @throws InputError when a size is not a positive integer
+ */
+export function averagePool1d<const Kernel extends PerDimension, const Options extends AveragePoolingOptions | NoOptions = NoOptions>(
+  kernelSize: Kernel,
+  options?: Options,
+): PoolingLayer<[0], Kernel, Options> {
+  return pooling("average", 1, kernelSize, options);
+}
+
+/**
+ * Mean of each window of [batch, channels, height, width].
+ * @param kernelSize extent of the window: one number, or one per dimension
+ * @param options stride the kernel size, padding 0, dilation 1, ceilMode false, countPadding true unless given
+ * @throws InputError when a size is not a positive integer
+ */
+export function averagePool2d<const Kernel extends PerDimension, const Options extends AveragePoolingOptions | NoOptions = NoOptions>(
+  kernelSize: Kernel,
+  options?: Options,
+): PoolingLayer<[0, 0], Kernel, Options> {
+  return pooling("average", 2, kernelSize, options);
+}
+
+/**
+ * Mean of each window of [batch, channels, depth, height, width].
+ * @param kernelSize extent of the window: one number, or one per dimension
+ * @param options stride the kernel size, padding 0, dilation 1, ceilMode false, countPadding true unless given
+ * @throws InputError when a size is not a positive integer
+ */
+export function averagePool3d<const Kernel extends PerDimension, const Options extends AveragePoolingOptions | NoOptions = NoOptions>(
+  kernelSize: Kernel,
+  options?: Options,
+): PoolingLayer<[0, 0, 0], Kernel, Options> {
+  return pooling("average", 3, kernelSize, options);
+}
 
 /** Mean of every channel: [batch, channels, …] → [batch, channels]. */
 export function globalAveragePool(options: GlobalPoolingOptions & { readonly keepDims: true }): Layer;
@@ -61,37 +121,73 @@ export function globalMaxPool(options: GlobalPoolingOptions = {}): unknown {
   return globalPooling("globalMaxPool", options, (x, axes) => x.max(axes, options));
 }
 
-type MakeAdaptive<Dimensions extends readonly unknown[]> = <const Size extends PerDimension>(
-  size: Size,
-) => ShapedLayer<AdaptiveRule<Sizes<Dimensions, Size>>>;
+/**
+ * Mean of windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels, size]. Window i covers ⌊i·length/size⌋ to ⌈(i+1)·length/size⌉, as PyTorch has it.
+ * @param size how many windows: one number
+ * @throws InputError when a size is not a positive integer
+ */
+export function adaptiveAveragePool1d<const Size extends PerDimension>(size: Size): ShapedLayer<AdaptiveRule<Sizes<[0], Size>>> {
+  return adaptivePooling("Average", 1, size);
+}
 
-/** Mean over `size` windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels, size]. Window i covers ⌊i·length/size⌋ to ⌈(i+1)·length/size⌉, as PyTorch has it. */
-export const adaptiveAveragePool1d = adaptivePooling("Average", 1) as MakeAdaptive<[0]>;
-/** Mean over windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch, channels, ...size]. */
-export const adaptiveAveragePool2d = adaptivePooling("Average", 2) as MakeAdaptive<[0, 0]>;
-/** Mean over windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] → [batch, channels, ...size]. */
-export const adaptiveAveragePool3d = adaptivePooling("Average", 3) as MakeAdaptive<[0, 0, 0]>;
-/** Largest value of windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels, size]. */
-export const adaptiveMaxPool1d = adaptivePooling("Max", 1) as MakeAdaptive<[0]>;
-/** Largest value of windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch, channels, ...size]. */
-export const adaptiveMaxPool2d = adaptivePooling("Max", 2) as MakeAdaptive<[0, 0]>;
-/** Largest value of windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] → [batch, channels, ...size]. */
-export const adaptiveMaxPool3d = adaptivePooling("Max", 3) as MakeAdaptive<[0, 0, 0]>;
+/**
+ * Mean of windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch, channels, ...size].
+ * @param size how many windows: one number, or one per dimension
+ * @throws InputError when a size is not a positive integer
+ */
+export function adaptiveAveragePool2d<const Size extends PerDimension>(size: Size): ShapedLayer<AdaptiveRule<Sizes<[0, 0], Size>>> {
+  return adaptivePooling("Average", 2, size);
+}
 
-function adaptivePooling(of: "Average" | "Max", dims: number): (size: PerDimension) => unknown {
+/**
+ * Mean of windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] → [batch, channels, ...size].
+ * @param size how many windows: one number, or one per dimension
+ * @throws InputError when a size is not a positive integer
+ */
+export function adaptiveAveragePool3d<const Size extends PerDimension>(size: Size): ShapedLayer<AdaptiveRule<Sizes<[0, 0, 0], Size>>> {
+  return adaptivePooling("Average", 3, size);
+}
+
+/**
+ * Largest value of windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels, size].
+ * @param size how many windows: one number
+ * @throws InputError when a size is not a positive integer
+ */
+export function adaptiveMaxPool1d<const Size extends PerDimension>(size: Size): ShapedLayer<AdaptiveRule<Sizes<[0], Size>>> {
+  return adaptivePooling("Max", 1, size);
+}
+
+/**
+ * Largest value of windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch, channels, ...size].
+ * @param size how many windows: one number, or one per dimension
+ * @throws InputError when a size is not a positive integer
+ */
+export function adaptiveMaxPool2d<const Size extends PerDimension>(size: Size): ShapedLayer<AdaptiveRule<Sizes<[0, 0], Size>>> {
+  return adaptivePooling("Max", 2, size);
+}
+
+/**
+ * Largest value of windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] → [batch, channels, ...size].
+ * @param size how many windows: one number, or one per dimension
+ * @throws InputError when a size is not a positive integer
+ */
+export function adaptiveMaxPool3d<const Size extends PerDimension>(size: Size): ShapedLayer<AdaptiveRule<Sizes<[0, 0, 0], Size>>> {
+  return adaptivePooling("Max", 3, size);
+}
+
+/** @returns Made, which the caller's types say more of than is known here */
+function adaptivePooling<Made>(of: "Average" | "Max", dims: number, size: PerDimension): Made {
   const kind = `adaptive${of}Pool${dims}d`;
   const pool = of === "Max" ? functions.adaptiveMaxPool : functions.adaptiveAveragePool;
-  return (size) => {
-    perDimension(kind, "size", size, dims);
-    return makeLayer<Layer>({
-      kind,
-      settings: { size },
-      forward(_state, x) {
-        checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
-        return pool(x, size);
-      },
-    });
-  };
+  perDimension(kind, "size", size, dims);
+  return makeLayer<Layer>({
+    kind,
+    settings: { size },
+    forward(_state, x) {
+      checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
+      return pool(x, size);
+    },
+  }) as Made;
 }
 
 function globalPooling(kind: string, options: GlobalPoolingOptions, reduce: (x: Tensor, axes: number[]) => Tensor): Layer {
@@ -108,18 +204,17 @@ function globalPooling(kind: string, options: GlobalPoolingOptions, reduce: (x: 
   });
 }
 
-function pooling(of: "max" | "average", dims: number): (kernelSize: PerDimension, options?: AveragePoolingOptions) => unknown {
+/** @returns Made, which the caller's types say more of than is known here */
+function pooling<Made>(of: "max" | "average", dims: number, kernelSize: PerDimension, options: AveragePoolingOptions = {}): Made {
   const kind = `${of}Pool${dims}d`;
   const pool = of === "max" ? functions.maxPool : functions.averagePool;
-  return (kernelSize, options = {}) => {
-    perDimension(kind, "kernelSize", kernelSize, dims);
-    return makeLayer<Layer>({
-      kind,
-      settings: { kernelSize, ...given(options, ["stride", "padding", "dilation", "ceilMode", "countPadding"]) },
-      forward(_state, x) {
-        checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
-        return pool(x, kernelSize, options);
-      },
-    });
-  };
+  perDimension(kind, "kernelSize", kernelSize, dims);
+  return makeLayer<Layer>({
+    kind,
+    settings: { kernelSize, ...given(options, ["stride", "padding", "dilation", "ceilMode", "countPadding"]) },
+    forward(_state, x) {
+      checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
+      return pool(x, kernelSize, options);
+    },
+  }) as Made;
 }

@@ -27,6 +27,7 @@ const remembered = ["firstMoment", "secondMoment"];
 /**
  * m ← β₁m + (1 − β₁)g, s ← β₂s + (1 − β₂)g², w ← w − rate · m̂ / (√ŝ + ε) with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ). Kingma & Ba 2014.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const adam: MakeOptimizer<AdamOptions> = declareOptimizer({
   ...{ kind: "adam", defaults, shares, notNegative, remembered, momentum: "beta1" },
@@ -36,6 +37,7 @@ export const adam: MakeOptimizer<AdamOptions> = declareOptimizer({
 /**
  * Adam that shrinks weights apart from the gradient: w ← w · (1 − rate · weightDecay) before Adam's step. Loshchilov & Hutter 2017.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const adamW: MakeOptimizer<AdamOptions> = declareOptimizer({
   ...{ kind: "adamW", defaults: { ...defaults, weightDecay: 0.01 }, shares, notNegative, remembered, momentum: "beta1" },
@@ -45,6 +47,7 @@ export const adamW: MakeOptimizer<AdamOptions> = declareOptimizer({
 /**
  * Adam that divides by the largest mean square so far, so that its steps never grow again. Reddi et al. 2018.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const amsGrad: MakeOptimizer<AdamOptions> = declareOptimizer({
   ...{ kind: "amsGrad", defaults, shares, notNegative, remembered: [...remembered, "largestSecondMoment"], momentum: "beta1" },
@@ -59,6 +62,7 @@ export const amsGrad: MakeOptimizer<AdamOptions> = declareOptimizer({
 /**
  * m as Adam, u ← max(β₂u, |g| + ε), w ← w − rate / (1 − β₁ᵗ) · m / u. Kingma & Ba 2014, section 7.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const adamax: MakeOptimizer<AdamOptions> = declareOptimizer({
   ...{ kind: "adamax", defaults: { ...defaults, learningRate: 2e-3 }, shares, notNegative, remembered: ["firstMoment", "largestGradient"] },
@@ -81,6 +85,7 @@ export interface NAdamOptions extends AdamOptions {
  * Adam with Nesterov's look ahead: w ← w − rate · ((1 − μₜ)g / (1 − Πμ) + μₜ₊₁m / (1 − μₜ₊₁Πμ)) / (√ŝ + ε) with μₜ = β₁(1 − ½ · 0.96^(t·ψ)).
  * Dozat 2016, as PyTorch defines it.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const nAdam: MakeOptimizer<NAdamOptions> = declareOptimizer({
   kind: "nAdam",
@@ -105,6 +110,7 @@ export const nAdam: MakeOptimizer<NAdamOptions> = declareOptimizer({
  * Adam whose denominator enters only once its variance is known: ρₜ = ρ∞ − 2tβ₂ᵗ / (1 − β₂ᵗ) with ρ∞ = 2 / (1 − β₂) − 1; up to ρₜ = 5 a step of
  * momentum, then Adam's times √((ρₜ − 4)(ρₜ − 2)ρ∞ / ((ρ∞ − 4)(ρ∞ − 2)ρₜ)). Liu et al. 2020.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const rAdam: MakeOptimizer<AdamOptions> = declareOptimizer({
   ...{ kind: "rAdam", defaults, shares, notNegative, remembered },

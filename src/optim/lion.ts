@@ -18,6 +18,7 @@ export interface LionOptions {
 /**
  * w ← w · (1 − rate · weightDecay) − rate · sign(β₁m + (1 − β₁)g), m ← β₂m + (1 − β₂)g. Chen et al. 2023.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const lion: MakeOptimizer<LionOptions> = declareOptimizer({
   kind: "lion",

@@ -29,6 +29,7 @@ const [linear, cubic, quintic] = [3.4445, -4.775, 2.0315] as const;
  * For matrices: the weights of hidden linear layers, and of convolutions seen as [outputs, the rest]; train biases, norms, embeddings and the
  * last layer with adamW, as one optimizer by combineOptimizers. Jordan 2024, as PyTorch defines it.
  * @throws InputError when an option is out of range; ShapeError for parameters with fewer than two dimensions
+ * @function
  */
 export const muon: MakeOptimizer<MuonOptions> = declareOptimizer({
   kind: "muon",

@@ -23,6 +23,7 @@ export interface RmsPropOptions {
  * s ← αs + (1 − α)g², w ← w − rate · g / (√s + ε); centered: √v with the variance v of the gradient about its running mean; with momentum along a velocity.
  * Hinton 2012, Graves 2013, as PyTorch defines it.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const rmsProp: MakeOptimizer<RmsPropOptions> = declareOptimizer({
   kind: "rmsProp",
@@ -62,6 +63,7 @@ export interface AdaGradOptions {
 /**
  * s ← s + g², w ← w − rate · g / (√s + ε): weights that seldom have a gradient take larger steps. Duchi et al. 2011.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const adaGrad: MakeOptimizer<AdaGradOptions> = declareOptimizer({
   kind: "adaGrad",
@@ -92,6 +94,7 @@ export interface AdaDeltaOptions {
 /**
  * s ← ρs + (1 − ρ)g², d = √(a + ε) / √(s + ε) · g, a ← ρa + (1 − ρ)d², w ← w − rate · d. Zeiler 2012.
  * @throws InputError when an option is out of range
+ * @function
  */
 export const adaDelta: MakeOptimizer<AdaDeltaOptions> = declareOptimizer({
   kind: "adaDelta",

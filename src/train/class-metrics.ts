@@ -69,16 +69,16 @@ export type AveragedMetric<Name extends string> = <const Options extends Average
   options?: Options,
 ) => Metric<AverageName<Name, Options>>;
 
-/** Of the samples called a class, the share that are of it. prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of the same shape. */
+/** Of the samples called a class, the share that are of it. prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of the same shape. @function */
 export const precision: AveragedMetric<"precision"> = averaged("precision", (right, called) => right / called);
 
-/** Of the samples of a class, the share that were called so. Takes what precision takes. */
+/** Of the samples of a class, the share that were called so. Takes what precision takes. @function */
 export const recall: AveragedMetric<"recall"> = averaged("recall", (right, _called, real) => right / real);
 
-/** Harmonic mean of precision and recall, 2·right / (called + real): for pixels Dice's coefficient. Takes what precision takes. van Rijsbergen 1979, Dice 1945. */
+/** Harmonic mean of precision and recall, 2·right / (called + real): for pixels Dice's coefficient. Takes what precision takes. van Rijsbergen 1979, Dice 1945. @function */
 export const f1Score: AveragedMetric<"f1"> = averaged("f1", (right, called, real) => (2 * right) / (called + real));
 
-/** Of what was called a class or is of it, the share that is both: right / (called + real − right). Takes what precision takes. Jaccard 1912. */
+/** Of what was called a class or is of it, the share that is both: right / (called + real − right). Takes what precision takes. Jaccard 1912. @function */
 export const intersectionOverUnion: AveragedMetric<"iou"> = averaged("iou", (right, called, real) => right / (called + real - right));
 
 /** Sums: right, called and real samples of every class. A share of nothing (0 / 0) counts as 0. */

@@ -6,6 +6,7 @@ import { FileError } from "../../util/errors.ts";
 import { reasonFor } from "./file.ts";
 import { removeOrphans, temporaryFor } from "./temporary.ts";
 
+/** How a file is written. */
 export interface AtomicOptions {
   /** A symbolic link at the path stays and its target is replaced (default); false: the link is replaced and its target stays. */
   readonly followLinks?: boolean;

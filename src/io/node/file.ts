@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { FileError } from "../../util/errors.ts";
 
+/** What may be read. */
 export interface ReadOptions {
   /** Bytes at most; default as many as fit in one array everywhere (2 GiB). */
   readonly most?: number;

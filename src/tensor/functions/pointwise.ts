@@ -20,43 +20,43 @@ const unary = (op: Op): Unary => {
 
 const withAttributes = <S extends Shape>(op: Op, x: Tensor<S>, attributes: Attributes): Tensor<S> =>
   asTensor(apply(op, [valueOf(x, op.name)], attributes));
-/** 1 / (1 + exp(−x)), element by element. */
+/** 1 / (1 + exp(−x)), element by element. @function */
 export const sigmoid: Unary = unary(activations.sigmoid);
-/** Hyperbolic tangent, element by element. */
+/** Hyperbolic tangent, element by element. @function */
 export const tanh: Unary = unary(activations.tanh);
-/** max(x, 0), element by element; its gradient at 0 is 0. */
+/** max(x, 0), element by element; its gradient at 0 is 0. @function */
 export const relu: Unary = unary(activations.relu);
-/** min(max(x, 0), 6), element by element. */
+/** min(max(x, 0), 6), element by element. @function */
 export const relu6: Unary = unary(activations.relu6);
-/** 1.0507 · x where positive, else 1.0507 · 1.6733 · (exp(x) − 1), element by element. Klambauer et al. 2017. */
+/** 1.0507 · x where positive, else 1.0507 · 1.6733 · (exp(x) − 1), element by element. Klambauer et al. 2017. @function */
 export const selu: Unary = unary(activations.selu);
-/** x · sigmoid(x), element by element; also called swish. Ramachandran et al. 2017. */
+/** x · sigmoid(x), element by element; also called swish. Ramachandran et al. 2017. @function */
 export const silu: Unary = unary(activations.silu);
-/** log(1 + exp(x)) without overflow, element by element. */
+/** log(1 + exp(x)) without overflow, element by element. @function */
 export const softplus: Unary = unary(activations.softplus);
-/** x / (1 + |x|), element by element. */
+/** x / (1 + |x|), element by element. @function */
 export const softsign: Unary = unary(activations.softsign);
-/** log sigmoid(x) without overflow, element by element. */
+/** log sigmoid(x) without overflow, element by element. @function */
 export const logSigmoid: Unary = unary(activations.logSigmoid);
-/** x / 6 + 1/2 kept between 0 and 1, element by element. */
+/** x / 6 + 1/2 kept between 0 and 1, element by element. @function */
 export const hardSigmoid: Unary = unary(activations.hardSigmoid);
-/** x · hardSigmoid(x), element by element. Howard et al. 2019. */
+/** x · hardSigmoid(x), element by element. Howard et al. 2019. @function */
 export const hardSwish: Unary = unary(activations.hardSwish);
-/** x · tanh(softplus(x)), element by element. Misra 2020. */
+/** x · tanh(softplus(x)), element by element. Misra 2020. @function */
 export const mish: Unary = unary(activations.mish);
-/** eˣ, element by element. */
+/** eˣ, element by element. @function */
 export const exp: Unary = unary(arithmetic.exp);
-/** Natural logarithm, element by element; −Infinity at 0, NaN below. */
+/** Natural logarithm, element by element; −Infinity at 0, NaN below. @function */
 export const log: Unary = unary(arithmetic.log);
-/** Square root, element by element; NaN below 0. */
+/** Square root, element by element; NaN below 0. @function */
 export const sqrt: Unary = unary(arithmetic.sqrt);
-/** Absolute value, element by element. */
+/** Absolute value, element by element. @function */
 export const abs: Unary = unary(arithmetic.abs);
-/** Sine of x in radians, element by element. */
+/** Sine of x in radians, element by element. @function */
 export const sin: Unary = unary(arithmetic.sin);
-/** Cosine of x in radians, element by element. */
+/** Cosine of x in radians, element by element. @function */
 export const cos: Unary = unary(arithmetic.cos);
-/** Error function 2/√π ∫₀ˣ exp(−t²) dt, element by element. */
+/** Error function 2/√π ∫₀ˣ exp(−t²) dt, element by element. @function */
 export const erf: Unary = unary(arithmetic.erf);
 
 /** x where positive, else slope · x, element by element. Maas et al. 2013. */
