@@ -2,6 +2,9 @@
 import { aligned, firstPlace, slack } from "./memory.ts";
 import type { Heap } from "./target.ts";
 
+/** Bytes that are given back to the system when they become free: for less, asking it costs more than it brings. */
+export const worthReturning = 2 ** 20;
+
 export class Arena {
   readonly heap: Heap;
   /** Free room below the top as [start, end), sorted, never touching each other. */
@@ -27,6 +30,7 @@ export class Arena {
     if (size === undefined) return;
     this.#sizes.delete(place);
     this.#release(place, place + size);
+    if (size >= worthReturning) this.heap.discard?.(place, place + size);
   }
 
   /** Bytes in use. */

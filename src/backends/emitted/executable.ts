@@ -2,9 +2,13 @@
 import type { Program } from "../../formula/nest.ts";
 import { printModule } from "../../kernels/print.ts";
 import type { Executable, HostArray } from "../backend.ts";
-import { paramSlot, readSlot, type Slot, slotOf, writeSlot } from "./memory.ts";
+import { firstPlace, paramSlot, readSlot, type Slot, slotOf, writeSlot } from "./memory.ts";
 import { keyOfProgram, type LoweredProgram, lowerProgram } from "./program.ts";
 import type { Heap, LoadedCode, Target } from "./target.ts";
+
+/** Bytes of a run, and milliseconds after the last of that size, when memory goes back to the system. */
+const large = 2 ** 25;
+const idle = 1000;
 
 /** Compiled programs kept; the one unused for longest is dropped, and compiled again when it is needed. */
 const mostCompiled = 512;
@@ -26,10 +30,28 @@ export class ProgramEngine<Memory extends Heap> {
   readonly #target: Target<Memory>;
   readonly #compiled = new Map<string, Compiled>();
   #clock = 0;
+  #lastLarge = 0;
+  #isWaiting = false;
 
   constructor(target: Target<Memory>) {
     this.#target = target;
     this.heap = target.makeHeap();
+  }
+
+  /** Runs at this size leave so much memory in use that it goes back to the system when no other comes for a while. */
+  noteLarge(): void {
+    this.#lastLarge = performance.now();
+    if (this.#isWaiting || this.heap.discard === undefined) return;
+    this.#isWaiting = true;
+    const look = (): void => {
+      const rest = this.#lastLarge + idle - performance.now();
+      if (rest > 0) later(look, rest);
+      else {
+        this.#isWaiting = false;
+        this.heap.discard?.(firstPlace, this.heap.u8.byteLength);
+      }
+    };
+    later(look, idle);
   }
 
   tick(): number {
@@ -72,6 +94,11 @@ export class ProgramEngine<Memory extends Heap> {
   }
 }
 
+/** A timer that does not keep the process alive. */
+function later(run: () => void, milliseconds: number): void {
+  (setTimeout(run, milliseconds) as { unref?(): void }).unref?.();
+}
+
 /** On all threads when there are counters to share the work with. */
 export function runCode(code: LoadedCode, heap: Heap, { position, length }: Slot, argumentsAt: number): void {
   if (length === 0) code.call(argumentsAt);
@@ -109,6 +136,7 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
     this.#compiled.lastUsed = this.#engine.tick();
     const { heap } = this.#engine;
     if (this.#bytes > heap.u8.byteLength) heap.ensure(this.#bytes);
+    if (this.#bytes >= large) this.#engine.noteLarge();
     for (let i = 0; i < this.#inputs.length; i++) writeSlot(heap, this.#inputs[i]!, inputs[i]!);
     for (let i = 0; i < this.#params.length; i++) {
       const { kind, position } = this.#params[i]!;

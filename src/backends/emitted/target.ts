@@ -11,6 +11,8 @@ export interface Heap {
   readonly u8: Uint8Array;
   /** Makes at least `bytes` usable. Throws BackendError when the memory cannot grow. */
   ensure(bytes: number): void;
+  /** Gives what lies between the places back to the system until it is used again; its contents are lost. Absent where that cannot be. */
+  discard?(start: number, end: number): void;
   /** Gives everything back; nothing that uses it runs afterwards. */
   release(): void;
 }

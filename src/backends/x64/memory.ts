@@ -96,6 +96,12 @@ export class Heap {
     this.u8 = new Uint8Array(buffer);
   }
 
+  discard(start: number, end: number): void {
+    const [first, last] = [wholePages(this.address + start), this.address + Math.min(end, this.u8.byteLength)];
+    const bytes = last - (last % page) - first;
+    if (bytes > 0) this.#native.discard(first, bytes);
+  }
+
   /** Gives everything back; views become invalid. For tests: a program's heap lives as long as the process. */
   release(): void {
     [this.f32, this.i32, this.u8] = [new Float32Array(0), new Int32Array(0), new Uint8Array(0)];

@@ -1,13 +1,14 @@
 // The operating system through koffi (an optional package): memory pages, and calls of emitted code. Loaded when first asked for.
 
 import { ownFile } from "../../util/own-code.ts";
+import { Ledger } from "./ledger.ts";
 
 /** Koffi's binary for Linux on x86-64 by itself: the package `koffi` around it has an install script and binaries for other systems. */
 const binary = "@koromix/koffi-linux-x64";
 
 /** The part of koffi that is used; addresses are passed as numbers (they have 47 bits). */
 interface Koffi {
-  load(library: null): { func(declaration: string): (...args: number[]) => number };
+  load(library: null): { func(declaration: string): (...args: (number | string)[]) => number };
   view(address: bigint, bytes: number): ArrayBuffer;
   decode(address: bigint, type: unknown): (argument: number) => number | bigint;
   proto(declaration: string): unknown;
@@ -22,11 +23,17 @@ export interface Native {
   unmap(address: number, bytes: number): void;
   /** Asks for large pages where they fit whole; nothing happens where the system has none. */
   preferLargePages(address: number, bytes: number): void;
+  /** Gives whole pages back until they are used again; then they are zeros. */
+  discard(address: number, bytes: number): void;
   view(address: number, bytes: number): ArrayBuffer;
   /** A function at an address: int64 f(void *). */
   callable(address: number): (argument: number) => number | bigint;
-  /** A thread of the system that calls void *f(void *) at `start`, and nobody waits for. `handle`: room for 8 bytes. False when refused. */
-  startThread(start: number, argument: number, handle: number): boolean;
+  /**
+   * A thread of the system that calls void *f(void *) at `start`. False when refused.
+   * @param handle room for 8 bytes
+   * @param stop code that makes it return: void stop(void *argument), called when the JavaScript thread that started it ends
+   */
+  startThread(start: number, argument: number, handle: number, stop: number): boolean;
 }
 
 export type Access = "none" | "write" | "execute";
@@ -35,8 +42,8 @@ export type Access = "none" | "write" | "execute";
 const protection = { none: 0, write: 3, execute: 5 } as const;
 /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE of Linux. */
 const mapFlags = 0x2 | 0x20 | 0x4000;
-/** MADV_HUGEPAGE. */
-const largePages = 14;
+/** MADV_HUGEPAGE and MADV_DONTNEED. */
+const advice = { largePages: 14, notNeeded: 4 } as const;
 
 let loaded: Native | string | undefined;
 
@@ -52,6 +59,7 @@ interface Host {
   cwd?(): string;
   getBuiltinModule?(name: "node:module"): { createRequire(from: string): (name: string) => unknown };
   getBuiltinModule?(name: "node:buffer"): { readonly constants: { readonly MAX_LENGTH: number } };
+  getBuiltinModule?(name: "node:worker_threads"): { readonly isMainThread: boolean };
 }
 
 function load(): Native | string {
@@ -66,7 +74,8 @@ function load(): Native | string {
     return `the optional package "${binary}" does not load here (${firstLine(cause)}); npm install ${binary}`;
   }
   try {
-    return bind(koffi, host.getBuiltinModule("node:buffer").constants.MAX_LENGTH);
+    const isMain = host.getBuiltinModule("node:worker_threads").isMainThread;
+    return bind(koffi, host.getBuiltinModule("node:buffer").constants.MAX_LENGTH, isMain);
   } catch (cause) {
     return `koffi does not reach the C library here (${firstLine(cause)})`;
   }
@@ -88,7 +97,8 @@ function find(host: Host): Koffi {
 
 const firstLine = (cause: unknown): string => String(cause instanceof Error ? cause.message : cause).split("\n")[0]!;
 
-function bind(koffi: Koffi, mostViewed: number): Native {
+/** @param isMain what the main thread holds ends with the process */
+function bind(koffi: Koffi, mostViewed: number, isMain: boolean): Native {
   const library = koffi.load(null);
   const mmap = library.func("int64_t mmap(uint64_t address, uint64_t bytes, int access, int flags, int file, int64_t offset)");
   const mprotect = library.func("int mprotect(uint64_t address, uint64_t bytes, int access)");
@@ -98,24 +108,51 @@ function bind(koffi: Koffi, mostViewed: number): Native {
   const detach = library.func("int pthread_detach(uint64_t handle)");
   // Without a name: another copy of this library in the process has a type of that name already.
   const entry = koffi.proto("int64_t (uint64_t arguments)");
+  const map = (bytes: number, access: Access): number | undefined => {
+    const address = Number(mmap(0, bytes, protection[access], mapFlags, -1, 0));
+    return address === -1 ? undefined : address;
+  };
+  const protect = (address: number, bytes: number, access: Access): boolean => mprotect(address, bytes, protection[access]) === 0;
+  const view = (address: number, bytes: number): ArrayBuffer => koffi.view(BigInt(address), bytes);
+  const ledger = isMain ? undefined : openLedger();
+  function openLedger(): Ledger | undefined {
+    const find = library.func("int64_t dlsym(int64_t handle, const char *name)");
+    const createKey = library.func("int pthread_key_create(uint64_t place, uint64_t destructor)");
+    const setSpecific = library.func("int pthread_setspecific(uint32_t key, uint64_t value)");
+    return Ledger.open({
+      map: (bytes) => map(bytes, "write"),
+      makeExecutable: (address, bytes) => protect(address, bytes, "execute"),
+      view,
+      addressOf: (name) => Number(find(0, name)),
+      createKey: (place, destructor) => createKey(place, destructor) === 0,
+      setSpecific: (key, value) => setSpecific(key, value) === 0,
+    });
+  }
   return {
     mostViewed,
     map(bytes, access) {
-      const address = Number(mmap(0, bytes, protection[access], mapFlags, -1, 0));
-      return address === -1 ? undefined : address;
+      const address = map(bytes, access);
+      if (address !== undefined) ledger?.add(address, bytes);
+      return address;
     },
-    protect: (address, bytes, access) => mprotect(address, bytes, protection[access]) === 0,
+    protect,
     unmap(address, bytes) {
+      ledger?.remove(address);
       munmap(address, bytes);
     },
     preferLargePages(address, bytes) {
-      madvise(address, bytes, largePages);
+      madvise(address, bytes, advice.largePages);
     },
-    view: (address, bytes) => koffi.view(BigInt(address), bytes),
+    discard(address, bytes) {
+      madvise(address, bytes, advice.notNeeded);
+    },
+    view,
     callable: (address) => koffi.decode(BigInt(address), entry),
-    startThread(start, argument, handle) {
+    startThread(start, argument, handle, stop) {
       if (create(handle, 0, start, argument) !== 0) return false;
-      detach(Number(new BigUint64Array(koffi.view(BigInt(handle), 8))[0]));
+      const made = Number(new BigUint64Array(view(handle, 8))[0]);
+      if (ledger === undefined) detach(made);
+      else ledger.addThread(made, stop, argument);
       return true;
     },
   };

@@ -1,15 +1,15 @@
-// Native threads that run emitted code and nothing else: asleep while there is none, started when first needed.
+// Native threads that run emitted code and nothing else: asleep while there is none, started when first needed, ended with the thread that started them.
 import { Assembler } from "./assembler.ts";
 import { CodePages } from "./memory.ts";
 import type { Native } from "./native.ts";
-import { type Memory, memory, r10, r12, rax, rbx, rcx, rdi, rdx, register, rsi } from "./registers.ts";
+import { type Label, type Memory, memory, r10, r12, rax, rbx, rcx, rdi, rdx, register, rsi } from "./registers.ts";
 import { futex, yieldNumber } from "./system-calls.ts";
 
 /**
  * Where the words lie that the threads share, apart by a cache line where several write. `entry` and `argument` (64 bits) are written before
  * `open`, and `open` before `generation`; a thread counts itself as `inside` before it looks whether there is still something open.
  */
-const at = { generation: 0, entry: 64, argument: 72, open: 80, inside: 128, sleepers: 192, handle: 256 } as const;
+const at = { generation: 0, entry: 64, argument: 72, open: 80, inside: 128, sleepers: 192, handle: 256, quit: 320 } as const;
 const controlBytes = 4096;
 /** Looks at `generation` before a thread goes to sleep: some fifty microseconds, about what two steps of training lie apart. */
 const patience = 3000;
@@ -20,7 +20,7 @@ const everyone = 2 ** 31 - 1;
 const r32 = (number: number) => register("r32", number);
 const r64 = (number: number) => register("r64", number);
 
-/** The threads of one process beside the one that calls. */
+/** The threads beside the one that calls. */
 export class Threads {
   readonly #native: Native;
   readonly #control: number;
@@ -28,6 +28,7 @@ export class Threads {
   readonly #pages: CodePages;
   readonly #run: (control: number) => number | bigint;
   readonly #worker: number;
+  readonly #stop: number;
   #count = 0;
   #mayStart = true;
 
@@ -41,6 +42,9 @@ export class Threads {
     code.align(64);
     this.#worker = code.length;
     writeWorker(code);
+    code.align(64);
+    this.#stop = code.length;
+    writeStop(code);
     this.#pages = new CodePages(native, code.finish());
     this.#run = native.callable(this.#pages.address);
   }
@@ -48,8 +52,10 @@ export class Threads {
   /** Starts threads until there are so many; fewer where the system refuses. */
   atLeast(count: number): this {
     while (this.#mayStart && this.#count < count) {
+      const { address } = this.#pages;
       this.#mayStart =
-        this.#control !== 0 && this.#native.startThread(this.#pages.address + this.#worker, this.#control, this.#control + at.handle);
+        this.#control !== 0 &&
+        this.#native.startThread(address + this.#worker, this.#control, this.#control + at.handle, address + this.#stop);
       if (this.#mayStart) this.#count++;
     }
     return this;
@@ -111,12 +117,20 @@ function writeRun(code: Assembler): void {
   code.emit("ret", []);
 }
 
-/** worker(control): for ever. A generation is joined once; one that is over before is skipped. */
+/** worker(control): until it is to quit. A generation is joined once; one that is over before is skipped. */
 function writeWorker(code: Assembler): void {
-  const [next, look, join, leave] = [code.label("next"), code.label("look"), code.label("join"), code.label("leave")];
+  const [next, look, join, leave, quit] = ["next", "look", "join", "leave", "quit"].map((name) => code.label(name)) as [
+    Label,
+    Label,
+    Label,
+    Label,
+    Label,
+  ];
   code.comment("worker");
-  // The stack is a multiple of 16 at a call, as the entries expect.
   code.emit("push", [r64(rbx)]);
+  code.emit("push", [r64(r12)]);
+  // The stack is a multiple of 16 at a call, as the entries expect.
+  code.emit("push", [r64(rdi)]);
   code.emit("mov", [r64(rbx), r64(rdi)]);
   code.emit("mov_imm", [r32(r12), 0]);
   code.place(next);
@@ -139,6 +153,9 @@ function writeWorker(code: Assembler): void {
   code.emit("lock_add", [field(at.sleepers), r32(rax)]);
   code.emit("jmp", [next]);
   code.place(join);
+  code.emit("mov_imm", [r32(rcx), 0]);
+  code.emit("cmp", [r32(rcx), field(at.quit)]);
+  code.emit("jne", [quit]);
   code.emit("mov_load", [r32(r12), field(at.generation)]);
   code.emit("mov_imm", [r32(rax), 1]);
   code.emit("lock_add", [field(at.inside), r32(rax)]);
@@ -154,11 +171,29 @@ function writeWorker(code: Assembler): void {
   code.emit("mov_imm", [r32(rax), -1]);
   code.emit("lock_add", [field(at.inside), r32(rax)]);
   code.emit("jmp", [next]);
+  code.place(quit);
+  for (const one of [rdi, r12, rbx]) code.emit("pop", [r64(one)]);
+  code.emit("mov_imm", [r32(rax), 0]);
+  code.emit("ret", []);
+}
+
+/** stop(control): lets every worker return. */
+function writeStop(code: Assembler): void {
+  code.comment("stop");
+  code.emit("mov_imm", [r32(rax), 1]);
+  code.emit("mov_store", [memory(rdi, at.quit), r32(rax)]);
+  code.emit("lock_add", [memory(rdi, at.generation), r32(rax)]);
+  code.emit("lea", [r64(rdi), memory(rdi, at.generation)]);
+  code.emit("mov_imm", [r32(rsi), futex.wakePrivate]);
+  code.emit("mov_imm", [r32(rdx), everyone]);
+  code.emit("mov_imm", [r32(rax), futex.number]);
+  code.emit("syscall", []);
+  code.emit("ret", []);
 }
 
 let threads: Threads | undefined;
 
-/** The threads of this process, at least so many beside the calling one. */
+/** The threads of this JavaScript thread, at least so many beside it. */
 export function theThreads(native: Native, count: number): Threads {
   threads ??= new Threads(native);
   return threads.atLeast(count);
