@@ -41,7 +41,7 @@ await saveText("wine-regression", `${line}\n`);
 function ages() {
   const { x } = tableDataset(wine({ count: small ? 60 : 3000, seed: 1 })).fields;
   const [count = 0, width = 0] = x.shape;
-  const pick = (keep: (place: number) => boolean) => Float32Array.from([...x.data].filter((_, n) => keep(n % width)));
+  const pick = (keep: (place: number) => boolean) => Float64Array.from([...x.data].filter((_, n) => keep(n % width)));
   const age = ndArray(
     pick((place) => place === 0),
     [count],
@@ -56,5 +56,5 @@ function ages() {
 }
 
 function column({ data }: { readonly data: ArrayLike<number> }) {
-  return ndArray(Float32Array.from(data), [data.length, 1]);
+  return ndArray(Float64Array.from(data), [data.length, 1]);
 }

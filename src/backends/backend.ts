@@ -1,10 +1,11 @@
 // The whole contract between kasane and a machine: compile a bound program, run it on host buffers.
 
 import type { StepGraph } from "../compiler/graph.ts";
+import type { NumberArray } from "../formula/arrays.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
 
 /** Numbers in the memory of JavaScript; bool is kept as bytes 0 and 1. */
-export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+export type HostArray = NumberArray;
 
 /** A compiled program. Inputs are dense row-major arrays of the program's input dtypes; the result is freshly allocated. */
 export interface Executable {

@@ -1,6 +1,7 @@
 // kasane explain: an op's formula, derivatives, place, backends, and an example with numbers.
 
 import { availableBackends, backendFor, getBackend, setBackend } from "../backends/choose.ts";
+import { allocate } from "../formula/arrays.ts";
 import type { Binding, Formula } from "../formula/index.ts";
 import { bind, deriveGradient, evaluateProgram, explainElement, explanationText, mathmlOf, printFormula, texOf } from "../formula/index.ts";
 import type { LayoutOptions } from "../formula/layout.ts";
@@ -199,9 +200,9 @@ function inputsOf({ example }: CatalogueEntry): string[] {
 }
 
 function toArray({ dtype, data }: CatalogueEntry["example"]["inputs"][string]) {
-  if (dtype === "int32") return Int32Array.from(data);
-  if (dtype === "float64") return Float64Array.from(data);
-  return dtype === "float32" ? Float32Array.from(data) : Uint8Array.from(data);
+  const array = allocate(dtype, data.length);
+  array.set(data);
+  return array;
 }
 
 function positionOf(index: number, shape: readonly number[]): number[] {

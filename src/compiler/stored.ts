@@ -5,13 +5,20 @@ import type { FunctionName, Nest, Operand, Scalar } from "../formula/nest.ts";
 
 /** The value as a load of what the nest wrote would give it; undefined where writing it changes more than its type. */
 export function asStored(body: Scalar, { output: { dtype }, operands }: Nest, consumer: Nest): Scalar | undefined {
-  // Next to double precision it would not be rounded.
-  if (dtype === "float32" && [...operands, consumer.output].some((operand) => operand.dtype === "float64")) return undefined;
-  if (dtype === "float32") return asFloat(body);
-  if (dtype === "bfloat16") return rounded(asFloat(body), operands);
-  if (dtype === "int32") return body.type === "int" ? body : undefined;
-  if (dtype === "bool") return body.type === "bool" ? body : undefined;
-  return undefined;
+  switch (dtype) {
+    case "float32":
+      // Next to double precision it would not be rounded.
+      return [...operands, consumer.output].some((operand) => operand.dtype === "float64") ? undefined : asFloat(body);
+    case "bfloat16":
+      return rounded(asFloat(body), operands);
+    case "int32":
+      return body.type === "int" ? body : undefined;
+    case "bool":
+      return body.type === "bool" ? body : undefined;
+    case "float64":
+    case "uint8":
+      return undefined;
+  }
 }
 
 const asFloat = (body: Scalar): Scalar => (body.type === "float" ? body : { kind: "call", fn: "float", args: [body], type: "float" });

@@ -1,9 +1,11 @@
 // A plain n-dimensional array: a row-major typed array with its shape, the currency between data sources and tensors.
 
+import { type AnyNumberArray, allocate, dtypeOfArray, type NumberArray, toNumberArray } from "../formula/arrays.ts";
+import { describe } from "../util/describe.ts";
 import { InputError } from "../util/errors.ts";
 
 /** The kinds of typed array that hold data. */
-export type Storage = Float32Array | Float64Array | Int32Array | Uint8Array;
+export type Storage = NumberArray;
 
 /** Row-major values: the last axis is contiguous; `data.length` is the product of `shape` (1 for `[]`). */
 export interface NdArray<T extends Storage = Storage> {
@@ -12,11 +14,16 @@ export interface NdArray<T extends Storage = Storage> {
 }
 
 /**
- * Pairs values with a shape after checking that they fit.
+ * Pairs values with a shape after checking that they fit. Typed arrays of other kinds are converted without loss: whole numbers to
+ * Int32Array, beyond it to Float64Array, half precision to Float32Array.
  *
- * @throws InputError when a dimension is not a non-negative integer or the product differs from `data.length`.
+ * @throws InputError when a dimension is not a non-negative integer or the product differs from `data.length`, or `data` holds no numbers.
  */
-export function ndArray<T extends Storage>(data: T, shape: readonly number[]): NdArray<T> {
+export function ndArray<T extends Storage>(data: T, shape: readonly number[]): NdArray<T>;
+export function ndArray(data: AnyNumberArray, shape: readonly number[]): NdArray;
+export function ndArray(given: AnyNumberArray, shape: readonly number[]): NdArray {
+  const data = toNumberArray(given, "ndArray");
+  if (!Array.isArray(shape)) throw new InputError(`ndArray: expected a shape, got ${describe(shape)}`, { hint: "ndArray(data, [rows, columns])" });
   for (const dimension of shape) {
     if (!Number.isSafeInteger(dimension) || dimension < 0) {
       throw new InputError(`shape: expected non-negative whole numbers, got [${shape.join(", ")}]`);
@@ -36,9 +43,29 @@ export function elementCount(shape: readonly number[]): number {
 
 /** A zero-filled typed array of the same kind as `like`, in a buffer of its own. */
 export function allocateLike<T extends Storage>(like: T, length: number): T {
-  // A typed array's `constructor` is typed as Function; the four kinds of Storage share this signature.
-  const Kind = like.constructor as new (length: number) => T;
-  return new Kind(length);
+  // The kind of array follows from the dtype, which the compiler cannot know.
+  return allocate(dtypeOfArray(like), length) as T;
+}
+
+/** The same array with its numbers in a kind that holds data. @throws InputError when it holds no numbers */
+export function stored<A extends NdArray>(array: A, where: string): A {
+  const data = toNumberArray(array.data, where);
+  // Same shape, same numbers: what else the array is, a tensor say, is kept where nothing had to be converted.
+  return data === array.data ? array : ({ shape: array.shape, data } as NdArray as A);
+}
+
+/** Whether the numbers can lie between whole ones. */
+export function holdsFractions({ data }: NdArray): boolean {
+  return { float32: true, float64: true, int32: false, uint8: false }[dtypeOfArray(data)];
+}
+
+/** Floats that hold what this kind of array does. */
+export type FloatsOf<T extends Storage> = T extends Float32Array | Uint8Array ? Float32Array : Float64Array;
+
+/** Float64 for results of arrays among which one holds more than float32 can, else float32. */
+export function allocateFloats(length: number, ...from: readonly NdArray[]): Float32Array | Float64Array {
+  const isSingle = from.every(({ data }) => ({ float32: true, float64: false, int32: false, uint8: true })[dtypeOfArray(data)]);
+  return isSingle ? new Float32Array(length) : new Float64Array(length);
 }
 
 /**
@@ -49,16 +76,18 @@ export function allocateLike<T extends Storage>(like: T, length: number): T {
 export function gatherRows<T extends Storage>(array: NdArray<T>, rows: ArrayLike<number>): NdArray<T> {
   const [rowCount = 0, ...rest] = array.shape;
   const width = elementCount(rest);
-  const data = allocateLike(array.data, rows.length * width);
+  // Read once: a tensor's numbers are looked up at each reading.
+  const source = array.data;
+  const data = allocateLike(source, rows.length * width);
   for (let position = 0; position < rows.length; position++) {
     const row = rows[position] as number;
     if (!(row >= 0 && row < rowCount && Number.isInteger(row))) {
       throw new InputError(`row index: expected a whole number from 0 to ${rowCount - 1}, got ${row}`);
     }
     if (width === 1) {
-      data[position] = array.data[row] as number;
+      data[position] = source[row] as number;
     } else {
-      data.set(array.data.subarray(row * width, (row + 1) * width), position * width);
+      data.set(source.subarray(row * width, (row + 1) * width), position * width);
     }
   }
   return { shape: [rows.length, ...rest], data };

@@ -1,8 +1,9 @@
 // Named arrays that share their first axis: one row is one sample. Subsets and splits are views, rows are copied per batch.
 
+import { describe } from "../util/describe.ts";
 import { InputError } from "../util/errors.ts";
 import type { NdArray, Storage } from "./array.ts";
-import { elementCount, gatherRows } from "./array.ts";
+import { elementCount, gatherRows, holdsFractions, stored } from "./array.ts";
 import { checkCount, permutation } from "./generators/random.ts";
 import { Draws, type Transform } from "./transforms/transform.ts";
 
@@ -59,11 +60,12 @@ export class Dataset<F extends Fields = Fields> {
   /** @throws InputError when there are no fields or no rows, lengths differ, a label has no class or a value is not finite. */
   constructor(fields: F, options: DatasetOptions = {}) {
     const rows = (options as ViewOptions)[viewRows];
-    if (rows === undefined) checkFields(fields, options);
+    const source = rows === undefined ? storedFields(fields) : fields;
+    if (rows === undefined) checkFields(source, options);
     this.size = rows === undefined ? commonLength(fields) : rows.length;
     this.classNames = options.classNames;
     this.columnNames = options.columnNames;
-    this.#source = fields;
+    this.#source = source;
     this.#rows = rows;
   }
 
@@ -189,7 +191,7 @@ export function checkLabels(labels: NdArray, classCount: number, where = "labels
 /** @throws InputError naming the first value that is NaN or infinite. */
 export function checkFinite(array: NdArray, where: string, columnNames?: readonly string[]): void {
   const values: Storage = array.data;
-  if (values instanceof Int32Array || values instanceof Uint8Array) return;
+  if (!holdsFractions(array)) return;
   for (let index = 0; index < values.length; index++) {
     if (Number.isFinite(values[index])) continue;
     const width = elementCount(array.shape.slice(1));
@@ -214,14 +216,24 @@ function checkFields(fields: Fields, options: DatasetOptions): void {
   }
 }
 
-function commonLength(fields: Fields): number {
-  const entries = Object.entries(fields);
-  for (const [name, { shape, data }] of entries) {
-    if (!Array.isArray(shape) || !ArrayBuffer.isView(data)) {
-      throw new InputError(`dataset: field "${name}" must be numbers with their shape`, {
+/** The fields with their numbers in kinds that hold data. @throws InputError for a field that is not numbers with their shape */
+function storedFields<F extends Fields>(fields: F): F {
+  const entries = Object.entries(fields as Readonly<Record<string, Partial<NdArray> | null>>);
+  const kept = entries.map(([name, array]) => {
+    if (!Array.isArray(array?.shape) || array?.data === undefined) {
+      throw new InputError(`dataset: field "${name}" must be numbers with their shape, got ${describe(array)}`, {
         hint: `${name}: tensor([…]), or ${name}: ndArray(new Float32Array(…), [rows, columns])`,
       });
     }
+    return [name, stored(array as NdArray, `dataset: field "${name}"`)] as const;
+  });
+  // Same names, same kinds of array: the type is kept, which Object.fromEntries cannot express.
+  return kept.every(([name, array]) => array === fields[name]) ? fields : (Object.fromEntries(kept) as Fields as F);
+}
+
+function commonLength(fields: Fields): number {
+  const entries = Object.entries(fields);
+  for (const [name, { shape, data }] of entries) {
     if (shape.length === 0) throw new InputError(`dataset: field "${name}" has shape []; expected a first axis of samples`);
     if (elementCount(shape) !== data.length) {
       throw new InputError(`dataset: field "${name}" has shape [${shape.join(", ")}] but ${data.length} values`);
@@ -243,7 +255,8 @@ function gatherFields<F extends Fields>(fields: F, rows: Int32Array): F {
   return Object.fromEntries(Object.entries(fields).map(([name, array]) => [name, gatherRows(array, rows)])) as Fields as F;
 }
 
-function isClassIndices({ shape, data }: NdArray): boolean {
+function isClassIndices(labels: NdArray): boolean {
+  const { shape, data } = labels;
   const oneEach = elementCount(shape) === shape[0];
-  return oneEach && (data instanceof Int32Array || data instanceof Uint8Array || data.every((value: number) => Number.isInteger(value)));
+  return oneEach && (!holdsFractions(labels) || data.every((value: number) => Number.isInteger(value)));
 }

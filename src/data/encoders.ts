@@ -2,8 +2,8 @@
 
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
-import type { NdArray, Storage } from "./array.ts";
-import { elementCount } from "./array.ts";
+import type { FloatsOf, NdArray, Storage } from "./array.ts";
+import { allocateFloats, elementCount, stored } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
 
 /**
@@ -13,7 +13,7 @@ import { checkCount } from "./generators/random.ts";
  */
 export function oneHot(labels: NdArray, classes: number): NdArray<Float32Array> {
   checkCount(classes, "oneHot: classes");
-  const source: Storage = labels.data;
+  const source: Storage = stored(labels, "oneHot").data;
   const data = new Float32Array(source.length * classes);
   for (let index = 0; index < source.length; index++) {
     const label = source[index] as number;
@@ -161,7 +161,7 @@ export class Imputer {
     const summary = summaries[strategy];
     if (summary === undefined) throw new InputError(`imputer: expected mean, median or mostFrequent, got ${JSON.stringify(strategy)}`);
     const columns = columnCount(table);
-    const source: Storage = table.data;
+    const source: Storage = stored(table, "imputer").data;
     const present: number[][] = Array.from({ length: columns }, () => []);
     for (let index = 0; index < source.length; index++) {
       const value = source[index] as number;
@@ -189,24 +189,30 @@ export class Imputer {
     return { values: this.values };
   }
 
-  /** The same table [...rows, columns] without NaN. @throws InputError for another number of columns. */
-  apply(table: NdArray): NdArray<Float32Array> {
+  /** The same table [...rows, columns] without NaN, in as much precision. @throws InputError for another number of columns. */
+  apply<T extends Storage>(given: NdArray<T>): NdArray<FloatsOf<T>>;
+  apply(given: NdArray): NdArray<Float32Array | Float64Array>;
+  apply(given: NdArray): NdArray<Float32Array | Float64Array> {
+    const table = stored(given, "imputer");
     const columns = columnCount(table);
     if (columns !== this.values.length) {
       throw new InputError(`imputer: fitted on ${this.values.length} columns, got shape [${table.shape.join(", ")}]`);
     }
-    const data = Float32Array.from(table.data);
+    const data = allocateFloats(table.data.length, table);
+    data.set(table.data);
     for (let index = 0; index < data.length; index++) if (Number.isNaN(data[index])) data[index] = this.values[index % columns] as number;
     return { shape: table.shape, data };
   }
 }
 
 /**
- * Tables of the same rows side by side: [rows, a], [rows, b] … give [rows, a + b + …]; an array of one axis is one column.
+ * Tables of the same rows side by side: [rows, a], [rows, b] … give [rows, a + b + …]; an array of one axis is one column. The result is
+ * float32 where that holds what all of them hold, else float64.
  *
  * @throws InputError when there is none or the numbers of rows differ.
  */
-export function joinColumns(...tables: readonly NdArray[]): NdArray<Float32Array> {
+export function joinColumns(...given: readonly NdArray[]): NdArray<Float32Array | Float64Array> {
+  const tables = given.map((table) => stored(table, "joinColumns"));
   const rows = tables[0]?.shape[0];
   if (rows === undefined || tables.some(({ shape }) => shape[0] !== rows)) {
     const shapes = tables.map(({ shape }) => `[${shape.join(", ")}]`).join(", ");
@@ -214,7 +220,7 @@ export function joinColumns(...tables: readonly NdArray[]): NdArray<Float32Array
   }
   const widths = tables.map(({ shape }) => elementCount(shape.slice(1)));
   const width = widths.reduce((sum, columns) => sum + columns, 0);
-  const data = new Float32Array(rows * width);
+  const data = allocateFloats(rows * width, ...tables);
   let left = 0;
   for (const [index, { data: source }] of tables.entries()) {
     const columns = widths[index] as number;

@@ -1,9 +1,10 @@
 // Cuts a dataset, or a stream of samples, into batches; the order of an epoch depends on seed and epoch number only.
 
+import { arrayKind, dtypeOfArray } from "../formula/arrays.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
-import type { NdArray } from "./array.ts";
-import { allocateLike, elementCount } from "./array.ts";
+import type { NdArray, Storage } from "./array.ts";
+import { allocateLike, elementCount, stored } from "./array.ts";
 import type { Fields } from "./dataset.ts";
 import { Dataset } from "./dataset.ts";
 import { checkCount, checkSeed, permutation, Random } from "./generators/random.ts";
@@ -191,7 +192,7 @@ function stack<F extends Fields>(samples: readonly F[]): F {
   const names = Object.keys(first);
   const batch: Record<string, NdArray> = {};
   for (const name of names) {
-    const { shape, data } = first[name] as NdArray;
+    const { shape, data } = stored(first[name] as NdArray, `loader: field "${name}"`);
     const width = elementCount(shape);
     const joined = allocateLike(data, samples.length * width);
     for (const [index, sample] of samples.entries()) {
@@ -202,7 +203,7 @@ function stack<F extends Fields>(samples: readonly F[]): F {
             `${value === undefined ? "is missing" : `[${value.shape.join(", ")}]`} in another`,
         );
       }
-      joined.set(value.data, index * width);
+      joined.set(sameKind(stored(value, `loader: field "${name}"`).data, data, name), index * width);
     }
     batch[name] = { shape: [samples.length, ...shape], data: joined };
   }
@@ -215,9 +216,18 @@ function checkBatch<G extends Fields>(batch: G): G {
   if (typeof batch !== "object" || batch === null || isPromise(batch) || Array.isArray(batch))
     throw new InputError(`transform: expected it to give a batch, it gave ${kindOf(batch)}`, { hint: isPromise(batch) ? "a transform that is not async" : example }); // biome-ignore format: a choice
   for (const [name, value] of Object.entries(batch) as [string, Partial<NdArray> | null | undefined][])
-    if (!Array.isArray(value?.shape) || !ArrayBuffer.isView(value?.data))
+    if (!Array.isArray(value?.shape) || arrayKind(value?.data) === undefined)
       throw new InputError(`transform: expected ${name} of the batch to be an array with its shape, got ${kindOf(value)}`, {
         hint: example,
       });
   return batch;
+}
+
+/** @throws InputError when one sample holds another kind of numbers, which the batch's kind would change */
+function sameKind(data: Storage, first: Storage, name: string): Storage {
+  const [kind, expected] = [dtypeOfArray(data), dtypeOfArray(first)];
+  if (kind === expected) return data;
+  throw new InputError(`loader: field "${name}" holds ${expected} in one sample of a batch and ${kind} in another`, {
+    hint: "give all samples the same kind of array",
+  });
 }

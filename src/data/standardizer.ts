@@ -1,7 +1,7 @@
 // Brings every column of a table, or channel of images, to mean 0 and standard deviation 1, with numbers taken from the training part only.
 
 import { InputError } from "../util/errors.ts";
-import { elementCount, type NdArray, type Storage } from "./array.ts";
+import { allocateFloats, elementCount, type FloatsOf, type NdArray, type Storage, stored } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
 
 /** What counts as a column. */
@@ -49,7 +49,8 @@ export class Standardizer {
   }
 
   /** @throws InputError when there is no row, no such axis, or a value is not finite. */
-  static fit(values: NdArray, options: StandardizerOptions = {}): Standardizer {
+  static fit(given: NdArray, options: StandardizerOptions = {}): Standardizer {
+    const values = stored(given, "standardizer");
     const { columns, inner } = layout(values, options.axis);
     const rows = columns === 0 ? 0 : values.data.length / columns;
     if (rows === 0) throw new InputError(`standardizer: expected at least one row and one column, got shape [${values.shape.join(", ")}]`);
@@ -91,17 +92,26 @@ export class Standardizer {
     return { mean: this.mean, deviation: this.deviation, ...(this.axis === undefined ? {} : { axis: this.axis }) };
   }
 
-  /** (value - mean) / deviation per column, same shape. */
-  apply(values: NdArray): NdArray<Float32Array> {
-    return this.#map(values, (value, mean, deviation) => (value - mean) / deviation);
+  /** (value - mean) / deviation per column, same shape; float32 for float32 and bytes, float64 for numbers that float32 cannot hold. */
+  apply<T extends Storage>(values: NdArray<T>): NdArray<FloatsOf<T>>;
+  apply(values: NdArray): NdArray<Float32Array | Float64Array>;
+  apply(values: NdArray): NdArray<Float32Array | Float64Array> {
+    const given = stored(values, "standardizer");
+    const data = allocateFloats(given.data.length, given);
+    return this.#map(given, data, (value, mean, deviation) => (value - mean) / deviation);
   }
 
-  /** The inverse of `apply`: value * deviation + mean. */
-  invert(values: NdArray): NdArray<Float32Array> {
-    return this.#map(values, (value, mean, deviation) => value * deviation + mean);
+  /** The inverse of `apply`: value * deviation + mean, in double precision: the mean may be large beside the spread. */
+  invert(values: NdArray): NdArray<Float64Array> {
+    const given = stored(values, "standardizer");
+    return this.#map(given, new Float64Array(given.data.length), (value, mean, deviation) => value * deviation + mean);
   }
 
-  #map(values: NdArray, change: (value: number, mean: number, deviation: number) => number): NdArray<Float32Array> {
+  #map<T extends Float32Array | Float64Array>(
+    values: NdArray,
+    data: T,
+    change: (value: number, mean: number, deviation: number) => number,
+  ): NdArray<T> {
     const { columns, inner } = layout(values, this.axis);
     if (columns !== this.mean.length) {
       throw new InputError(`standardizer: fitted on ${this.mean.length} columns, got shape [${values.shape.join(", ")}]`, {
@@ -109,7 +119,6 @@ export class Standardizer {
       });
     }
     const source: Storage = values.data;
-    const data = new Float32Array(source.length);
     for (let index = 0; index < data.length; index++) {
       const column = Math.floor(index / inner) % columns;
       data[index] = change(source[index] as number, this.mean[column] as number, this.deviation[column] as number);

@@ -6,8 +6,8 @@ import { Dataset } from "./dataset.ts";
 /** A table whose target is one of several classes. */
 export interface ClassificationTable {
   readonly task: "classification";
-  /** [rows, columns]. */
-  readonly x: NdArray<Float32Array>;
+  /** [rows, columns], as measured; a model of float32 takes it rounded, so standardise before. */
+  readonly x: NdArray<Float64Array>;
   /** [rows], indices into `classNames`. */
   readonly y: NdArray<Int32Array>;
   readonly columnNames: readonly string[];
@@ -18,10 +18,10 @@ export interface ClassificationTable {
 /** A table whose target is a number. */
 export interface RegressionTable {
   readonly task: "regression";
-  /** [rows, columns]. */
-  readonly x: NdArray<Float32Array>;
+  /** [rows, columns], as measured; a model of float32 takes it rounded, so standardise before. */
+  readonly x: NdArray<Float64Array>;
   /** [rows, 1]. */
-  readonly y: NdArray<Float32Array>;
+  readonly y: NdArray<Float64Array>;
   readonly columnNames: readonly string[];
   readonly targetName: string;
 }
@@ -32,8 +32,8 @@ export type Table = ClassificationTable | RegressionTable;
 /** The rows of a table as samples with fields x and y. */
 export function tableDataset(table: ClassificationTable): Dataset<Pick<ClassificationTable, "x" | "y">>;
 export function tableDataset(table: RegressionTable): Dataset<Pick<RegressionTable, "x" | "y">>;
-export function tableDataset(table: Table): Dataset<{ readonly x: NdArray<Float32Array>; readonly y: NdArray<Float32Array | Int32Array> }>;
-export function tableDataset(table: Table): Dataset<{ readonly x: NdArray<Float32Array>; readonly y: NdArray<Float32Array | Int32Array> }> {
+export function tableDataset(table: Table): Dataset<{ readonly x: NdArray<Float64Array>; readonly y: NdArray<Float64Array | Int32Array> }>;
+export function tableDataset(table: Table): Dataset<{ readonly x: NdArray<Float64Array>; readonly y: NdArray<Float64Array | Int32Array> }> {
   const classNames = table.task === "classification" ? { classNames: table.classNames } : {};
   return new Dataset({ x: table.x, y: table.y }, { columnNames: table.columnNames, ...classNames });
 }

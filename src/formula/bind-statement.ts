@@ -134,9 +134,8 @@ class StatementBinder {
   }
 
   #dtype(type: ScalarType): DType {
-    if (type === "bool") return "bool";
-    if (type === "int") return "int32";
-    return this.#context.float;
+    const stored = { float: this.#context.float, int: "int32", bool: "bool" } as const satisfies Record<ScalarType, DType>;
+    return stored[type];
   }
 }
 

@@ -1,17 +1,8 @@
 // Computes single elements of the tensors of a bound formula, on demand and in double precision, rounded where they are stored.
 
 import { InputError } from "../util/errors.ts";
-import {
-  added,
-  compileScalar,
-  type Elements,
-  type Evaluate,
-  type Frame,
-  type NumberArray,
-  reduce,
-  sizeOfShape,
-  store,
-} from "./evaluate.ts";
+import type { NumberArray } from "./arrays.ts";
+import { added, compileScalar, type Elements, type Evaluate, type Frame, reduce, sizeOfShape, store } from "./evaluate.ts";
 import type { AffineIndex, DType, Index, Program, Scalar, Step } from "./nest.ts";
 
 /** A step of a program that can be run for one element at a time. */

@@ -1,33 +1,14 @@
 // Evaluates bound programs in plain loops and double precision: the definition of what a formula means.
 
-import { InputError } from "../util/errors.ts";
+import { allocate, type NumberArray } from "./arrays.ts";
 import { roundToBfloat16 } from "./bfloat16.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { identityOf } from "./identity.ts";
 import { nearestInteger } from "./integers.ts";
 import type { DType, Index, Nest, Operand, Program, Scalar } from "./nest.ts";
 
-export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
-
-const ARRAYS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  // Rounded where they are stored.
-  bfloat16: Float32Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const satisfies Record<DType, unknown>;
-
 export function sizeOfShape(shape: readonly number[]): number {
   return shape.reduce((total, extent) => total * extent, 1);
-}
-
-/** @throws InputError for a dtype that there is not */
-export function allocate(dtype: DType, length: number): NumberArray {
-  if (!Object.hasOwn(ARRAYS, dtype))
-    throw new InputError(`unknown dtype ${JSON.stringify(dtype)}`, { hint: Object.keys(ARRAYS).join(", ") });
-  return new ARRAYS[dtype](length);
 }
 
 /** Runs a program; values are rounded only where they are stored. */

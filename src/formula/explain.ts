@@ -3,7 +3,7 @@
 import { InputError } from "../util/errors.ts";
 import type { Formula, Statement } from "./ast.ts";
 import { type Binding, bind } from "./bind.ts";
-import type { NumberArray } from "./evaluate.ts";
+import type { NumberArray } from "./arrays.ts";
 import { Explainer } from "./explain-element.ts";
 import { type Filled, type FilledTerm, outsideNote, type TermOrder } from "./filled.ts";
 import type { Program, ScalarType } from "./nest.ts";

@@ -7,9 +7,17 @@ import type { DType, FunctionName, Operand, Scalar, ScalarType } from "./nest.ts
 const RANK: Readonly<Record<ScalarType, number>> = { bool: 0, int: 1, float: 2 };
 const BY_RANK: readonly ScalarType[] = ["bool", "int", "float"];
 
+const TYPES = {
+  float32: "float",
+  float64: "float",
+  bfloat16: "float",
+  int32: "int",
+  uint8: "int",
+  bool: "bool",
+} as const satisfies Record<DType, ScalarType>;
+
 export function typeOfDType(dtype: DType): ScalarType {
-  if (dtype === "bool") return "bool";
-  return dtype === "int32" || dtype === "uint8" ? "int" : "float";
+  return TYPES[dtype];
 }
 
 export function isFloat(dtype: DType): boolean {

@@ -1,6 +1,6 @@
 // Compares the gradients of a recorded run with finite differences of its result, in double precision, and finds the op whose gradient is wrong.
 
-import type { NumberArray } from "../formula/evaluate.ts";
+import type { NumberArray } from "../formula/arrays.ts";
 import { isFloat } from "../formula/typing.ts";
 import { elementName, positionOf, tensorName } from "./elements.ts";
 import { explainElement } from "./explain.ts";

@@ -2,7 +2,8 @@
 
 import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
-import { evaluateProgram, type NumberArray, sizeOfShape } from "../formula/evaluate.ts";
+import type { NumberArray } from "../formula/arrays.ts";
+import { evaluateProgram, sizeOfShape } from "../formula/evaluate.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
 import type { RecordedOp, RecordedTensor, Recording } from "./recording.ts";
 

@@ -1,6 +1,6 @@
 // Backpropagation: walks the tape from a result to its leaves and applies the gradient formula of every op on the way.
 
-import { allocate } from "../formula/evaluate.ts";
+import { allocate } from "../formula/arrays.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import { InputError } from "../util/errors.ts";
 import { asFound } from "./as-found.ts";

@@ -1,15 +1,20 @@
 // Making tensors from numbers, typed arrays and shapes.
 
 import type { HostArray } from "../backends/backend.ts";
-import { roundToBfloat16 } from "../formula/bfloat16.ts";
-import { allocate, sizeOfShape } from "../formula/evaluate.ts";
-import { INTEGER_RANGES, isHeldBy } from "../formula/integers.ts";
+import { type AnyNumberArray, allocate, arrayKind } from "../formula/arrays.ts";
+import { sizeOfShape } from "../formula/evaluate.ts";
 import type { DType } from "../formula/nest.ts";
 import { isFloat } from "../formula/typing.ts";
+import { describe } from "../util/describe.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { fitted, type NestedArrays, type NestedBooleans, readNumbers, type ShapedNumbers } from "./numbers.ts";
 import type { Shape } from "./shapes.ts";
+import { withRecording } from "./tape.ts";
 import { fromData, isTensor, valueOf } from "./tensor.ts";
+import { currentTrace } from "./trace.ts";
 import type { NestedNumbers, Tensor } from "./types.ts";
+
+export type { NestedArrays, NestedBooleans, ShapedNumbers } from "./numbers.ts";
 
 /** How a new tensor is stored, and whether gradients reach it. */
 export interface TensorOptions {
@@ -19,51 +24,73 @@ export interface TensorOptions {
   readonly requiresGrad?: boolean;
 }
 
-/** Booleans in lists of lists, all of one depth equally long. */
-export type NestedBooleans = boolean | readonly NestedBooleans[];
-
-type Nested = number | boolean | readonly Nested[];
-
 /** The shape of nested arrays of numbers, one `number` per level. */
 export type ShapeOf<Data> = Data extends number | boolean
   ? readonly []
-  : Data extends readonly (infer Item)[]
-    ? readonly [number, ...ShapeOf<Item>]
-    : Shape;
+  : Data extends AnyNumberArray
+    ? readonly [number]
+    : Data extends readonly (infer Item)[]
+      ? readonly [number, ...ShapeOf<Item>]
+      : Shape;
 
 /**
- * A tensor from nested arrays, a number, or a typed array with a shape.
+ * A tensor from nested arrays, a number, a typed array with a shape, or numbers that have one: a tensor (copied, without history), an
+ * ndArray, an entry of a file. Typed arrays of kinds that tensors are not stored in are converted: whole numbers to int32 (beyond it to
+ * float64), half precision to float32.
  * @example tensor([[1, 2], [3, 4]])
  * @example tensor(new Float32Array(6), [2, 3])
- * @throws ShapeError when rows have different lengths or the shape does not fit
+ * @throws ShapeError when rows have different lengths or the shape does not fit; InputError for what holds no numbers
  */
-export function tensor<const S extends Shape>(data: HostArray | readonly number[], shape: S, options?: TensorOptions): Tensor<S>;
-export function tensor<Data extends NestedNumbers | NestedBooleans>(data: Data, options?: TensorOptions): Tensor<ShapeOf<Data>>;
-export function tensor(data: HostArray, options?: TensorOptions): Tensor<readonly [number]>;
-export function tensor(data: HostArray | Nested, second?: Shape | TensorOptions, third?: TensorOptions): Tensor {
+export function tensor<const S extends Shape>(
+  data: AnyNumberArray | readonly number[] | ShapedNumbers,
+  shape: S,
+  options?: TensorOptions,
+): Tensor<S>;
+export function tensor<S extends Shape>(data: Tensor<S>, options?: TensorOptions): Tensor<S>;
+export function tensor(data: ShapedNumbers, options?: TensorOptions): Tensor;
+export function tensor<Data extends NestedNumbers | NestedBooleans | NestedArrays>(
+  data: Data,
+  options?: TensorOptions,
+): Tensor<ShapeOf<Data>>;
+export function tensor(data: AnyNumberArray, options?: TensorOptions): Tensor<readonly [number]>;
+export function tensor(
+  data: NestedNumbers | NestedBooleans | NestedArrays | ShapedNumbers | Tensor,
+  second?: Shape | TensorOptions,
+  third?: TensorOptions,
+): Tensor {
   const given = Array.isArray(second) ? (second as Shape) : undefined;
   const options = (given === undefined ? (second as TensorOptions | undefined) : third) ?? {};
-  if (ArrayBuffer.isView(data)) {
-    const dtype = options.dtype ?? dtypeOf(data);
-    return make(convert(data, dtype), given ?? [data.length], dtype, options);
-  }
-  const shape: number[] = [];
-  const numbers: number[] = [];
-  const isBool = collect(data as Nested, 0, shape, numbers);
-  const dtype = options.dtype ?? (isBool ? "bool" : "float32");
-  return make(convert(numbers, dtype), given ?? shape, dtype, options);
+  if (given === undefined && second !== undefined && (typeof second !== "object" || arrayKind(second) !== undefined))
+    throw new InputError(`tensor: expected a shape or options after the numbers, got ${describe(second)}`, { hint: "tensor(data, [2, 3])" });
+  if (isTensor(data)) return copied(data, given, options);
+  const numbers = readNumbers(data, options.dtype);
+  return make(numbers.data, given ?? numbers.shape, numbers.dtype, options);
 }
 
-/** A tensor that requires a gradient, a weight: a copy of a tensor, or of numbers. @throws InputError for what is no float */
-export function parameter<const S extends Shape>(value: Tensor<S>): Tensor<S>;
-export function parameter<Data extends NestedNumbers>(data: Data): Tensor<ShapeOf<Data>>;
-export function parameter(given: Tensor | NestedNumbers): Tensor {
-  const value = isTensor(given) ? given : (tensor(given as readonly number[]) as Tensor);
-  if (!isFloat(value.dtype))
-    throw new InputError(`parameter: only floats can require a gradient, got ${value.dtype}`, { hint: 'convert it first: to("float32")' });
-  const made = fromData(value.data.slice() as HostArray, value.shape, value.dtype);
-  valueOf(made).requiresGrad = true;
-  return made;
+/** The tensor's numbers in a leaf of their own. */
+function copied(source: Tensor, shape: Shape = source.shape, options: TensorOptions): Tensor {
+  const { dtype, mapping } = valueOf(source);
+  if (currentTrace() === undefined && mapping === undefined) {
+    const numbers = readNumbers({ shape, data: source.data.slice(), dtype }, options.dtype);
+    return make(numbers.data, shape, numbers.dtype, options);
+  }
+  // What a step computes has no numbers yet: the copy is a part of the step.
+  const copy = withRecording(false, () => source.clone().reshape(shape).to(options.dtype ?? dtype));
+  return requiring(copy, options);
+}
+
+/** A tensor that requires a gradient, with numbers of its own: a weight. Takes what `tensor` takes. */
+export function parameter<S extends Shape>(value: Tensor<S>): Tensor<S>;
+export function parameter(value: ShapedNumbers): Tensor;
+export function parameter<Data extends NestedNumbers | NestedArrays>(value: Data): Tensor<ShapeOf<Data>>;
+export function parameter(value: AnyNumberArray): Tensor<readonly [number]>;
+export function parameter(value: Tensor | ShapedNumbers | NestedNumbers | NestedArrays): Tensor {
+  const { dtype, shape, data } = isTensor(value) ? value : readNumbers(value);
+  if (!isFloat(dtype))
+    throw new InputError(`parameter: only floats can require a gradient, got ${dtype}`, {
+      hint: isTensor(value) ? 'convert it first: to("float32")' : 'parameter(tensor(numbers, { dtype: "float32" }))',
+    });
+  return requiring(fromData(data.slice() as HostArray, shape, dtype), { requiresGrad: true });
 }
 
 /**
@@ -86,8 +113,13 @@ export function ones<const S extends Shape>(shape: S, options?: TensorOptions): 
   return full(shape, 1, options);
 }
 
+/** 0, 1, … below end. @example arange(4) // [0, 1, 2, 3] */
+export function arange(end: number, options?: TensorOptions): Tensor<readonly [number]>;
 /** start, start + step, … below end (above it for a negative step). */
-export function arange(start: number, end: number, step = 1, options: TensorOptions = {}): Tensor<readonly [number]> {
+export function arange(start: number, end: number, step?: number, options?: TensorOptions): Tensor<readonly [number]>;
+export function arange(first: number, second?: number | TensorOptions, step = 1, last?: TensorOptions): Tensor<readonly [number]> {
+  const [start, end] = typeof second === "number" ? [first, second] : [0, first];
+  const options = typeof second === "object" ? second : last;
   if (step === 0 || !Number.isFinite((end - start) / step))
     throw new InputError(`arange: expected finite numbers and a step other than 0, got ${start}, ${end}, ${step}`);
   const count = Math.max(0, Math.ceil((end - start) / step));
@@ -118,61 +150,17 @@ export function eye(size: number, options: TensorOptions = {}): Tensor<readonly 
 
 function make(data: HostArray, shape: Shape, dtype: DType, options: TensorOptions): Tensor {
   checkShape(shape);
-  const made = fromData(data, shape.slice(), dtype);
-  if (options.requiresGrad) {
-    if (!isFloat(dtype)) throw new InputError(`tensor: only floats can require a gradient, got ${dtype}`);
-    valueOf(made).requiresGrad = true;
-  }
+  return requiring(fromData(data, shape.slice(), dtype), options);
+}
+
+function requiring(made: Tensor, { requiresGrad }: TensorOptions): Tensor {
+  if (!requiresGrad) return made;
+  if (!isFloat(made.dtype)) throw new InputError(`tensor: only floats can require a gradient, got ${made.dtype}`);
+  valueOf(made).requiresGrad = true;
   return made;
 }
 
 function checkShape(shape: Shape): void {
   if (shape.some((extent) => !Number.isInteger(extent) || extent < 0))
     throw new ShapeError(`expected a shape of non-negative integers, got [${shape.join(", ")}]`);
-}
-
-/** Flattens nested arrays; true when they hold booleans. */
-function collect(data: Nested, depth: number, shape: number[], numbers: number[]): boolean {
-  if (typeof data === "number" || typeof data === "boolean") {
-    if (depth !== shape.length)
-      throw new ShapeError(`tensor: expected an array of ${shape[depth]} at depth ${depth}, got the number ${data}`);
-    numbers.push(Number(data));
-    return typeof data === "boolean";
-  }
-  if (!Array.isArray(data)) throw new InputError(`tensor: expected numbers, got ${data === null ? "null" : typeof data}`);
-  if (numbers.length === 0 && shape.length === depth) shape.push(data.length);
-  else if (shape.length <= depth) throw new ShapeError(`tensor: expected a number at depth ${depth}, got an array of ${data.length}`);
-  else if (shape[depth] !== data.length)
-    throw new ShapeError(`tensor: rows differ in length: expected ${shape[depth]} at depth ${depth}, got ${data.length}`);
-  let isBool = data.length > 0;
-  for (const item of data as readonly Nested[]) isBool = collect(item, depth + 1, shape, numbers) && isBool;
-  return isBool;
-}
-
-/** The number as the dtype stores it. @throws InputError when an integer type cannot hold it */
-function fitted(value: number, dtype: DType, position: number): number {
-  if (dtype === "bool") return Number(value !== 0);
-  if (dtype === "bfloat16") return roundToBfloat16(value);
-  if (dtype !== "int32" && dtype !== "uint8") return value;
-  if (isHeldBy(dtype, value)) return value;
-  const [low, high] = INTEGER_RANGES[dtype];
-  throw new InputError(`tensor: ${dtype} holds whole numbers from ${low} to ${high}, got ${value} at position ${position}`);
-}
-
-function dtypeOf(data: ArrayBufferView): DType {
-  if (data instanceof Float32Array) return "float32";
-  if (data instanceof Float64Array) return "float64";
-  if (data instanceof Int32Array) return "int32";
-  if (data instanceof Uint8Array) return "uint8";
-  throw new InputError(`tensor: expected Float32Array, Float64Array, Int32Array or Uint8Array, got ${data.constructor.name}`);
-}
-
-function convert(data: HostArray | readonly number[], dtype: DType): HostArray {
-  if (ArrayBuffer.isView(data) && dtypeOf(data) === dtype) return data;
-  const target = allocate(dtype, data.length);
-  for (let n = 0; n < data.length; n++) {
-    const value = data[n] as number;
-    target[n] = fitted(value, dtype, n);
-  }
-  return target;
 }

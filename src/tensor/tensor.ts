@@ -1,6 +1,7 @@
 // The tensor class: numbers and gradients, and the methods that reduce, move or choose elements, each one line over an op.
 
 import type { HostArray } from "../backends/backend.ts";
+import { arrayKind } from "../formula/arrays.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
 import { isHeldBy } from "../formula/integers.ts";
 import type { DType, ScalarType } from "../formula/nest.ts";
@@ -9,11 +10,13 @@ import * as arithmetic from "../ops/arithmetic.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import * as reductions from "../ops/reductions.ts";
+import { describe } from "../util/describe.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { backward, gradientsOf } from "./backward.ts";
 import { matmul } from "./contractions.ts";
 import { apply } from "./engine.ts";
 import { formatTensor, nest } from "./format.ts";
+import { type NestedArrays, readNumbers, type ShapedNumbers, storage } from "./numbers.ts";
 import { observer } from "./observe.ts";
 import * as operate from "./operate.ts";
 import { PointwiseTensor } from "./pointwise-tensor.ts";
@@ -95,8 +98,9 @@ class DenseTensor extends PointwiseTensor {
       : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
   }
 
-  assign(value: Value): void {
+  assign(given: Value | NestedNumbers | NestedArrays | ShapedNumbers): void {
     if (isRepeating()) return;
+    const value = given instanceof Value ? given : this.#read(given);
     if (value.signature !== this.signature)
       throw new ShapeError(
         `assign: expected ${this.dtype} ${operate.shapeText(this.shape)}, got ${value.dtype} ${operate.shapeText(value.shape)}`,
@@ -113,6 +117,12 @@ class DenseTensor extends PointwiseTensor {
     observer()?.assigned?.(this, value);
     if (trace === undefined) this.replace(value.data);
     else trace.assign(this, value);
+  }
+
+  /** Numbers as a tensor of this dtype; a flat array fills this shape. */
+  #read(given: NestedNumbers | NestedArrays | ShapedNumbers): Value {
+    const { data, shape, dtype } = readNumbers(given, this.dtype);
+    return this.make(data, arrayKind(given) !== undefined && data.length === this.size ? this.shape : shape, dtype);
   }
 
   sum(axes?: Axes, options?: ReduceOptions): Value {
@@ -221,7 +231,7 @@ export function asTensor<S extends Shape = Shape>(value: Value): Tensor<S> {
 /** The value behind a tensor. @throws InputError when it is not a tensor */
 export function valueOf(tensor: Tensor, name = "this function"): Value {
   if (tensor instanceof Value) return tensor;
-  throw new InputError(`${name}: expected a tensor, got ${tensor === null ? "null" : typeof tensor}`, {
+  throw new InputError(`${name}: expected a tensor, got ${describe(tensor)}`, {
     hint: "make one with tensor([…])",
   });
 }
@@ -231,11 +241,11 @@ export function isTensor(candidate: unknown): candidate is Tensor {
   return candidate instanceof Value;
 }
 
-/** A tensor around an array, which it owns from now on. */
+/** A tensor around an array, which it owns from now on. @throws InputError for an array of another kind than the dtype is stored in */
 export function fromData<const S extends Shape>(data: HostArray, shape: S, dtype: DType): Tensor<S> {
   if (sizeOfShape(shape) !== data.length)
     throw new ShapeError(`tensor: ${data.length} numbers do not fill shape ${operate.shapeText(shape)}`);
-  return asTensor<S>(new DenseTensor(data, shape, dtype));
+  return asTensor<S>(new DenseTensor(storage(data, dtype), shape, dtype));
 }
 
 /** A value to give the tensor class to ops without inputs. */

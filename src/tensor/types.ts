@@ -2,6 +2,7 @@
 
 import type { HostArray } from "../backends/backend.ts";
 import type { DType } from "../formula/nest.ts";
+import type { NestedArrays, ShapedNumbers } from "./numbers.ts";
 import type { AsShape, Broadcast, Fits, Flatten, MatMul, Reshape, Shape, TransposeLast } from "./shapes.ts";
 
 export type { HostArray } from "../backends/backend.ts";
@@ -61,8 +62,11 @@ export interface Tensor<out S extends Shape = Shape> {
   detach(): Tensor<S>;
   /** A copy with its own memory; gradients flow through. */
   clone(): Tensor<S>;
-  /** Replaces the numbers of a leaf in place (parameters, running statistics). @throws ShapeError when shape or dtype differ */
-  assign(value: Tensor): void;
+  /**
+   * Replaces the numbers of a leaf in place (parameters, running statistics), by those of a tensor of the same shape and dtype, or by numbers
+   * as `tensor` takes them, which are converted. @throws ShapeError when shape or dtype differ
+   */
+  assign(value: Tensor | NestedNumbers | NestedArrays | ShapedNumbers): void;
 
   // Numbers come first: of several overloads the compiler explains the last.
   /** Sum with a number, element by element. */

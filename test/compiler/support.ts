@@ -6,7 +6,8 @@ import { getBackend } from "../../src/backends/choose.ts";
 import { referenceBackend } from "../../src/backends/reference/reference.ts";
 import { expressionsOf, type Pass, placeOf, type StepGraph, scalarsOf } from "../../src/compiler/graph.ts";
 import { PASSES } from "../../src/compiler/index.ts";
-import { allocate, sizeOfShape } from "../../src/formula/evaluate.ts";
+import { allocate } from "../../src/formula/arrays.ts";
+import { sizeOfShape } from "../../src/formula/evaluate.ts";
 import type { DType, Operand } from "../../src/formula/nest.ts";
 import { type CompileArgument, type CompileResult, compile } from "../../src/index.ts";
 

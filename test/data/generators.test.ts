@@ -159,9 +159,9 @@ describe("wine", () => {
 
 /** The accuracy on the second pair of a softmax regression trained on the first by stochastic gradient descent. */
 function linearAccuracy(
-  x: NdArray<Float32Array>,
+  x: NdArray<Float32Array | Float64Array>,
   y: NdArray<Int32Array>,
-  testX: NdArray<Float32Array>,
+  testX: NdArray<Float32Array | Float64Array>,
   testY: NdArray<Int32Array>,
   classes: number,
   { epochs, rate }: { epochs: number; rate: number },
@@ -169,7 +169,7 @@ function linearAccuracy(
   const rows = x.shape[0] as number;
   const width = x.data.length / rows;
   const weights = Array.from({ length: classes }, () => new Float64Array(width + 1));
-  const logits = (input: Float32Array) =>
+  const logits = (input: Float32Array | Float64Array) =>
     weights.map((row) => {
       let sum = row[width] as number;
       for (let index = 0; index < width; index++) sum += (row[index] as number) * (input[index] as number);

@@ -3,7 +3,8 @@
 import { expressionsOf, type Formula, type Statement, tensorsIn } from "../../src/formula/ast.ts";
 import { bind } from "../../src/formula/bind.ts";
 import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
-import { evaluateProgram, type NumberArray, sizeOfShape } from "../../src/formula/evaluate.ts";
+import type { NumberArray } from "../../src/formula/arrays.ts";
+import { evaluateProgram, sizeOfShape } from "../../src/formula/evaluate.ts";
 import type { DType } from "../../src/formula/nest.ts";
 import { normalise } from "../../src/formula/normalise.ts";
 import { parseFormula } from "../../src/formula/parse.ts";

@@ -2,7 +2,7 @@
 import { byteLength } from "../../compiler/memory.ts";
 import { decodeBfloat16, encodeBfloat16 } from "../../formula/bfloat16.ts";
 import { sizeOfShape } from "../../formula/evaluate.ts";
-import type { Operand } from "../../formula/nest.ts";
+import type { DType, Operand } from "../../formula/nest.ts";
 import { slack } from "../../kernels/language.ts";
 import { requireSize } from "../../kernels/lowered.ts";
 import { BackendError } from "../../util/errors.ts";
@@ -62,8 +62,10 @@ export const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1)
 export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 const arrays = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const;
-/** float64 never comes here: it runs on the reference backend. */
-const kindOf = { float32: "f32", bfloat16: "bf16", int32: "i32", uint8: "u8", bool: "u8", float64: "f32" } as const;
+const kindOf = { float32: "f32", bfloat16: "bf16", int32: "i32", uint8: "u8", bool: "u8", float64: undefined } as const satisfies Record<
+  DType,
+  keyof typeof bytesOf | undefined
+>;
 const bytesOf = { f32: 4, bf16: 2, i32: 4, u8: 1 } as const;
 
 /** Where one host array goes: element position in the heap's view of its type; bfloat16 is a Float32Array on the host. */
@@ -75,6 +77,7 @@ export interface Slot<Kind extends keyof typeof bytesOf = keyof typeof bytesOf> 
 
 export function slotOf(operand: Operand, place: number): Slot {
   const kind = kindOf[operand.dtype];
+  if (kind === undefined) throw new BackendError(`${operand.dtype} runs on the reference backend only`);
   return { kind, position: place / bytesOf[kind], length: sizeOfShape(operand.shape) };
 }
 

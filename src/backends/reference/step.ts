@@ -1,7 +1,8 @@
 // A compiled step on the reference backend: the nests interpreted one after another over host arrays.
 
 import { placeOf, type StepGraph, unitsOf } from "../../compiler/graph.ts";
-import { allocate, evaluateNest, type NumberArray, sizeOfShape } from "../../formula/evaluate.ts";
+import { allocate, type NumberArray } from "../../formula/arrays.ts";
+import { evaluateNest, sizeOfShape } from "../../formula/evaluate.ts";
 import type { Operand } from "../../formula/nest.ts";
 import type { Cell, HostArray, StepExecutable } from "../backend.ts";
 

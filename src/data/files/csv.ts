@@ -87,8 +87,7 @@ export function findColumn({ name, columnNames }: TextTable, wanted: string): nu
 export function cellNumber(table: TextTable, row: TextRow, column: number): number {
   const text = row.cells[column] as string;
   const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
-  // Beyond the float32 range a finite number would silently become infinite.
-  if (Number.isFinite(Math.fround(value))) return value;
+  if (Number.isFinite(value)) return value;
   const where = `${table.name}: line ${row.line}, column "${table.columnNames[column]}"`;
   if (text === "") throw new FileError(`${where}: expected a number, the cell is empty`, { hint: "fill it in or leave that row out" });
   if (/^[+-]?(nan|inf|infinity)$/i.test(text) || !Number.isNaN(value)) {

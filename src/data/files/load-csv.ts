@@ -39,7 +39,7 @@ export async function loadWineQuality(folder: string): Promise<ClassificationTab
   }
   const whiteRows = white.values.shape[0] as number;
   const rows = whiteRows + (red.values.shape[0] as number);
-  const data = new Float32Array(rows * white.columnNames.length);
+  const data = new Float64Array(rows * white.columnNames.length);
   data.set(white.values.data);
   data.set(red.values.data, white.values.data.length);
   return {

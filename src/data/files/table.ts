@@ -45,13 +45,13 @@ export function readTable(source: string | Uint8Array, options: TableOptions): T
 }
 
 /**
- * The named columns as numbers [rows, columns], in the given order.
+ * The named columns as numbers [rows, columns], in the given order and in double precision.
  *
  * @throws InputError when a column does not exist, FileError when a cell is not a finite number.
  */
-export function numericColumns(table: TextTable, columnNames: readonly string[] = table.columnNames): NdArray<Float32Array> {
+export function numericColumns(table: TextTable, columnNames: readonly string[] = table.columnNames): NdArray<Float64Array> {
   const columns = columnNames.map((name) => findColumn(table, name));
-  const data = new Float32Array(table.rows.length * columns.length);
+  const data = new Float64Array(table.rows.length * columns.length);
   let next = 0;
   for (const row of table.rows) for (const column of columns) data[next++] = cellNumber(table, row, column);
   return { shape: [table.rows.length, columns.length], data };

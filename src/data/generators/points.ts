@@ -63,7 +63,7 @@ function scatter(
   const labels = new Int32Array(count);
   for (let row = 0; row < count; row++) labels[row] = row % classNames.length;
   random.shuffle(labels);
-  const points = new Float32Array(2 * count);
+  const points = new Float64Array(2 * count);
   for (let row = 0; row < count; row++) {
     const [x, y] = place(labels[row] as number, random);
     points[2 * row] = x + random.normal(0, noise);

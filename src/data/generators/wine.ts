@@ -24,7 +24,7 @@ export function wine({ count = 600, seed = 0 }: WineOptions = {}): Classificatio
   const labels = new Int32Array(count);
   for (let row = 0; row < count; row++) labels[row] = row % 2;
   random.shuffle(labels);
-  const values = new Float32Array(4 * count);
+  const values = new Float64Array(4 * count);
   for (let row = 0; row < count; row++) {
     const red = labels[row] === 1 ? 1 : -1;
     const skins = random.normal();

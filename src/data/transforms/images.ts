@@ -1,7 +1,7 @@
 // What all transforms of images share: they walk the images of a batch, draw numbers per sample and paint each result into one new array.
 
 import { InputError } from "../../util/errors.ts";
-import { allocateLike, type NdArray, type Storage } from "../array.ts";
+import { allocateLike, holdsFractions, type NdArray, type Storage } from "../array.ts";
 import type { Fields } from "../dataset.ts";
 import type { Random } from "../generators/random.ts";
 import { type FieldsTransform, fieldOf } from "./transform.ts";
@@ -49,7 +49,7 @@ export function imageTransform<Numbers>(change: ImageChange<Numbers>, { fields =
           `${name}: fields that change together need the same height and width, got ${first.height} × ${first.width} and ${size.height} × ${size.width}`,
         );
       }
-      if (change.needsFloats && !(images.data instanceof Float32Array || images.data instanceof Float64Array)) {
+      if (change.needsFloats && !holdsFractions(images)) {
         throw new InputError(`${name}: field "${field}" holds whole numbers, expected floating-point values`, {
           hint: "standardise or scale the images to float32 before",
         });

@@ -1,7 +1,7 @@
 // Mixup and cutmix: each sample is mixed with another one of its batch, and the targets with it.
 
 import { InputError } from "../../util/errors.ts";
-import { allocateLike, elementCount, type NdArray } from "../array.ts";
+import { allocateLike, elementCount, holdsFractions, type NdArray } from "../array.ts";
 import type { Fields } from "../dataset.ts";
 import { oneHot } from "../encoders.ts";
 import type { Random } from "../generators/random.ts";
@@ -99,19 +99,20 @@ function blend<A extends NdArray<Float32Array | Float64Array>>(array: A, partner
 function targets(name: string, batch: Fields, classes: number | undefined): NdArray<Float32Array> {
   const y = fieldOf(batch, "y", name);
   if (classes !== undefined && y.shape.length === 1) return oneHot(y, classes);
-  const { shape, data } = floats(y, `${name}: field "y"`, "classes: the number of classes");
+  const shares = floats(y, `${name}: field "y"`, "classes: the number of classes");
+  const { shape } = shares;
   if (classes !== undefined && shape[1] !== classes) {
     throw new InputError(`${name}: expected class numbers [batch] or shares [batch, ${classes}] in y, got shape [${shape.join(", ")}]`);
   }
-  return { shape, data: data instanceof Float32Array ? data : Float32Array.from(data) };
+  return { shape, data: Float32Array.from(shares.data) };
 }
 
 function floats(
-  { shape, data }: NdArray,
+  array: NdArray,
   where: string,
   hint = "standardise or scale to float32 before",
 ): NdArray<Float32Array | Float64Array> {
-  if (data instanceof Float32Array || data instanceof Float64Array) return { shape, data };
+  if (holdsFractions(array)) return array as NdArray<Float32Array | Float64Array>;
   throw new InputError(`${where} holds whole numbers, which cannot be mixed`, { hint });
 }
 
