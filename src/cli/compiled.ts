@@ -1,7 +1,7 @@
 // What the command line takes apart: a training's compiled step with a batch, or a module's function, compiled, with its inputs.
 
 import { type CompileArgument, type CompiledFunction, type CompileResult, compile } from "../tensor/index.ts";
-import { toTensor } from "../train/evaluate.ts";
+import { batchTensors } from "../train/border.ts";
 import { compileStep } from "../train/step.ts";
 import { FileError } from "../util/errors.ts";
 import { CALL_EXAMPLE } from "./module-exports.ts";
@@ -15,7 +15,7 @@ export async function compiledAt(cwd: string, path: string): Promise<readonly [C
   if (subject.kind === "training") {
     const { model, data, options } = subject;
     const { x, y } = data.gather(Int32Array.from({ length: Math.min(options.batchSize, data.size) }, (_, n) => n));
-    return called(compileStep(model, options) as unknown as Compiled, [toTensor(x), toTensor(y)]);
+    return called(compileStep(model, options) as unknown as Compiled, batchTensors(model, { x, y }, "compile"));
   }
   if (subject.kind === "tensors") throw new FileError(`${path}: it exports tensors, but no function to compile`, { hint: CALL_EXAMPLE });
   const { run, inputs } = subject;

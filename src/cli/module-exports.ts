@@ -9,7 +9,7 @@ import { isTensor } from "../tensor/index.ts";
 import { checkSamples } from "../train/check.ts";
 import type { Samples } from "../train/index.ts";
 import { FileError, KasaneError } from "../util/errors.ts";
-import { isClass, kindOf } from "../util/kind-of.ts";
+import { isClass, isPromise, kindOf } from "../util/kind-of.ts";
 import { nearestName } from "../util/nearest.ts";
 import type { Call, Training, TrainingOptions } from "./subject.ts";
 
@@ -135,12 +135,11 @@ function check(path: string, name: string, value: unknown, { fits, expected, exa
 }
 
 function wrong(path: string, name: string, expected: string, value: unknown, example: string): FileError {
-  const hint =
-    value instanceof Promise
-      ? `export const ${name} = await …`
-      : isForeign(value)
-        ? "the command of the project's own copy, npx kasane: this one comes from another copy of kasane"
-        : example;
+  const hint = isPromise(value)
+    ? `export const ${name} = await …`
+    : isForeign(value)
+      ? "the command of the project's own copy, npx kasane: this one comes from another copy of kasane"
+      : example;
   return new FileError(`${path}: expected ${name} to be ${expected}, got ${kindOf(value)}`, { hint });
 }
 

@@ -3,6 +3,7 @@
 import { basename, resolve } from "node:path";
 import type { NdArray } from "../data/index.ts";
 import { numericColumns, parseCsv, readIdxFile, Standardizer } from "../data/index.ts";
+import { dtypeOfArray } from "../formula/arrays.ts";
 import { readBytes } from "../io/node.ts";
 import type { Layer } from "../nn/index.ts";
 import { softmax } from "../tensor/index.ts";
@@ -83,7 +84,7 @@ async function classify({ classNames = [] }: RunConfig, model: Layer, { x, actua
 
 async function estimate({ targetScale }: RunConfig, model: Layer, { x, actual, names }: Inputs): Promise<Prediction[]> {
   const outputs = await compute(model, x);
-  const scaled: NdArray = { shape: [names.length, 1], data: outputs.data as Float32Array };
+  const scaled: NdArray = { shape: [names.length, 1], data: outputs.data };
   const values = targetScale === undefined ? scaled : new Standardizer(targetScale).invert(scaled);
   return names.map((input, n) => ({
     input,
@@ -113,7 +114,7 @@ function fromValues(config: RunConfig, rows: readonly (readonly number[])[]): In
   const wrong = rows.find((row) => row.length !== names.length);
   if (wrong !== undefined) throw new UsageError(`--input: expected ${names.length} numbers (${names.join(", ")}), got ${wrong.length}`);
   return {
-    x: scale(config, { shape: [rows.length, names.length], data: Float32Array.from(rows.flat()) }),
+    x: scale(config, { shape: [rows.length, names.length], data: Float64Array.from(rows.flat()) }),
     names: rows.map((_, n) => `row ${n + 1}`),
   };
 }
@@ -143,7 +144,7 @@ async function fromImages(config: RunConfig, bytes: Uint8Array<ArrayBuffer>, pat
     throw new FileError(`${path}: expected images of ${height} × ${width}, got shape [${images.shape.join(", ")}]`, {
       hint: "give the file with the images, not the labels",
     });
-  const isByte = images.data instanceof Uint8Array;
+  const isByte = dtypeOfArray(images.data) === "uint8";
   const data = Float32Array.from(images.data as ArrayLike<number>, (value) => (isByte ? value / 255 : value));
   return { x: { shape: [count, channels, height, width], data }, names: Array.from({ length: count }, (_, n) => `image ${n}`) };
 }

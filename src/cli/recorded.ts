@@ -1,7 +1,7 @@
 // What the command line looks into: one recorded training step, or one recorded call of a module's function.
 
 import { type Recording, record, recordAsync } from "../inspect/index.ts";
-import { toTensor } from "../train/evaluate.ts";
+import { batchTensors } from "../train/border.ts";
 import { inTraining } from "../train/modes.ts";
 import { eagerStep } from "../train/step.ts";
 import { FileError, UsageError } from "../util/errors.ts";
@@ -47,5 +47,5 @@ function recordStep(
       `${name} trains on ${data.size} samples, there ${count < 1 ? "is none" : `are no ${count}`} from number ${sample} on`,
     );
   const { x, y } = data.gather(Int32Array.from({ length: count }, (_, n) => sample + n));
-  return record(() => inTraining(model, () => eagerStep(model, options, toTensor(x), toTensor(y))), model);
+  return record(() => inTraining(model, () => eagerStep(model, options, ...batchTensors(model, { x, y }, "record"))), model);
 }

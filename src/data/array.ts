@@ -1,7 +1,7 @@
 // A plain n-dimensional array: a row-major typed array with its shape, the currency between data sources and tensors.
 
 import { type AnyNumberArray, allocate, dtypeOfArray, type NumberArray, toNumberArray } from "../formula/arrays.ts";
-import { describe } from "../util/describe.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { InputError } from "../util/errors.ts";
 
 /** The kinds of typed array that hold data. */
@@ -23,7 +23,8 @@ export function ndArray<T extends Storage>(data: T, shape: readonly number[]): N
 export function ndArray(data: AnyNumberArray, shape: readonly number[]): NdArray;
 export function ndArray(given: AnyNumberArray, shape: readonly number[]): NdArray {
   const data = toNumberArray(given, "ndArray");
-  if (!Array.isArray(shape)) throw new InputError(`ndArray: expected a shape, got ${describe(shape)}`, { hint: "ndArray(data, [rows, columns])" });
+  if (!Array.isArray(shape))
+    throw new InputError(`ndArray: expected a shape, got ${kindOf(shape)}`, { hint: "ndArray(data, [rows, columns])" });
   for (const dimension of shape) {
     if (!Number.isSafeInteger(dimension) || dimension < 0) {
       throw new InputError(`shape: expected non-negative whole numbers, got [${shape.join(", ")}]`);

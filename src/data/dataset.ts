@@ -1,6 +1,6 @@
 // Named arrays that share their first axis: one row is one sample. Subsets and splits are views, rows are copied per batch.
 
-import { describe } from "../util/describe.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { InputError } from "../util/errors.ts";
 import type { NdArray, Storage } from "./array.ts";
 import { elementCount, gatherRows, holdsFractions, stored } from "./array.ts";
@@ -221,7 +221,7 @@ function storedFields<F extends Fields>(fields: F): F {
   const entries = Object.entries(fields as Readonly<Record<string, Partial<NdArray> | null>>);
   const kept = entries.map(([name, array]) => {
     if (!Array.isArray(array?.shape) || array?.data === undefined) {
-      throw new InputError(`dataset: field "${name}" must be numbers with their shape, got ${describe(array)}`, {
+      throw new InputError(`dataset: field "${name}" must be numbers with their shape, got ${kindOf(array)}`, {
         hint: `${name}: tensor([…]), or ${name}: ndArray(new Float32Array(…), [rows, columns])`,
       });
     }

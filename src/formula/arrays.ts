@@ -1,6 +1,6 @@
 // Arrays of numbers in memory: the kinds that tensors are stored in, and how arrays of every other kind become one of them without loss.
 
-import { describe } from "../util/describe.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { InputError } from "../util/errors.ts";
 import type { DType } from "./nest.ts";
 
@@ -83,7 +83,7 @@ export function dtypeOfArray(array: NumberArray): ArrayDType {
   const kind = arrayKind(array);
   const home = kind === undefined ? undefined : HOMES[kind];
   if (home === undefined || home === "whole" || ARRAYS[home].name !== kind)
-    throw new InputError(`expected a Float32Array, Float64Array, Int32Array or Uint8Array, got ${describe(array)}`);
+    throw new InputError(`expected a Float32Array, Float64Array, Int32Array or Uint8Array, got ${kindOf(array)}`);
   return home;
 }
 
@@ -114,7 +114,7 @@ export function toBytes(value: unknown, where: string): Uint8Array<ArrayBuffer> 
     return unshared(new Uint8Array(buffer, byteOffset, byteLength));
   }
   if (isKind(value, "ArrayBuffer") || isKind(value, "SharedArrayBuffer")) return unshared(new Uint8Array(value as ArrayBuffer));
-  throw new InputError(`${where}: expected the bytes of a file (a Uint8Array or an ArrayBuffer), got ${describe(value)}`, {
+  throw new InputError(`${where}: expected the bytes of a file (a Uint8Array or an ArrayBuffer), got ${kindOf(value)}`, {
     hint: "new Uint8Array(await file.arrayBuffer()) in browsers, await readFile(path) in Node",
   });
 }
@@ -148,7 +148,7 @@ function wholeNumbers(array: Uint32Array | BigInt64Array | BigUint64Array, where
 
 function notNumbers(value: unknown, where: string): InputError {
   const isMemory = isKind(value, "ArrayBuffer") || isKind(value, "SharedArrayBuffer") || isKind(value, "DataView");
-  return new InputError(`${where}: expected a typed array of numbers, got ${describe(value)}`, {
+  return new InputError(`${where}: expected a typed array of numbers, got ${kindOf(value)}`, {
     hint: isMemory ? "say what its bytes are: new Float32Array(buffer), new Uint8Array(buffer), …" : "Float32Array.from(numbers)",
   });
 }

@@ -1,7 +1,7 @@
 // Builds the explanation of single elements of a bound formula: values first, trees only for what is shown.
 
-import type { Formula, Statement } from "./ast.ts";
 import type { NumberArray } from "./arrays.ts";
+import type { Formula, Statement } from "./ast.ts";
 import { affine, ElementValues, placeAt, positionAt, type ReadyStep } from "./element-values.ts";
 import { compileAddress, compileScalar, type Evaluate, loop, store } from "./evaluate.ts";
 import type { ExplainOptions, Explanation, ExplanationLine } from "./explain.ts";

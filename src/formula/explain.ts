@@ -1,9 +1,9 @@
 // Explains one element of a result: the formula with live numbers filled in, intermediate statements as lines of their own.
 
 import { InputError } from "../util/errors.ts";
+import type { NumberArray } from "./arrays.ts";
 import type { Formula, Statement } from "./ast.ts";
 import { type Binding, bind } from "./bind.ts";
-import type { NumberArray } from "./arrays.ts";
 import { Explainer } from "./explain-element.ts";
 import { type Filled, type FilledTerm, outsideNote, type TermOrder } from "./filled.ts";
 import type { Program, ScalarType } from "./nest.ts";

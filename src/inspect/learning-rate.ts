@@ -2,8 +2,8 @@
 
 import type { Dataset } from "../data/index.ts";
 import { randomState } from "../tensor/index.ts";
+import { batchTensors } from "../train/border.ts";
 import { checkSamples } from "../train/check.ts";
-import { toTensor } from "../train/evaluate.ts";
 import type { FitOptions, Model, Samples } from "../train/index.ts";
 import { isUncounted } from "../train/loss.ts";
 import { inTraining, unsettle } from "../train/modes.ts";
@@ -95,7 +95,7 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
       const rate = from * (to / from) ** (tried.length / (steps - 1));
       optimizer.learningRate = rate;
       const random = randomState();
-      const [x, y] = [toTensor(batch.x), toTensor(batch.y)];
+      const [x, y] = batchTensors(model, batch, "findLearningRate");
       const result = inTraining(model, () => (compiled === undefined ? eagerStep(model, options, x, y) : compiled(x, y)));
       if (isUncounted(result.account?.data)) {
         if (++uncounted > data.size)

@@ -2,7 +2,7 @@
 
 import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
-import type { NumberArray } from "../formula/arrays.ts";
+import { dtypeOfArray, type NumberArray } from "../formula/arrays.ts";
 import { evaluateProgram, sizeOfShape } from "../formula/evaluate.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
 import type { RecordedOp, RecordedTensor, Recording } from "./recording.ts";
@@ -77,7 +77,7 @@ function inDouble(program: Program): Program {
 
 /** Numbers of parameters, data and gradients as they were recorded, single-precision ones in double where that is asked for. */
 function inPrecision({ data }: RecordedTensor, double: boolean): NumberArray {
-  return double && data instanceof Float32Array ? Float64Array.from(data) : data;
+  return double && dtypeOfArray(data) === "float32" ? Float64Array.from(data) : data;
 }
 
 const executables = new WeakMap<Program, { readonly backend: Backend; readonly executable: Executable }>();

@@ -1,27 +1,35 @@
 // Little-endian numbers of a file as typed arrays: one table of element types with how each is read.
 
+import { toNumberArray } from "../formula/arrays.ts";
 import type { StoredData } from "./safetensors.ts";
 
 export interface ElementType {
   /** Bytes per element. */
   readonly bytes: number;
-  /** Elements as a fresh typed array; throws RangeError with a sentence when a value does not fit. */
+  /** Elements as a fresh typed array; throws RangeError with a sentence when a value has no exact place in it. */
   readonly read: (view: DataView, count: number) => StoredData;
 }
 
-/** The element types that can be read. F16, BF16 and I64 are widened or narrowed to the types we compute with. */
+/** An element that no writer would have written. */
+export class DamagedElement extends Error {}
+
+/** The element types that can be read; all but the first five are brought to the types we compute with, without loss. */
 export const elementTypes = {
   F64: { bytes: 8, read: (view, count) => new Float64Array(copyBytes(view, 8 * count)) },
   F32: { bytes: 4, read: (view, count) => new Float32Array(copyBytes(view, 4 * count)) },
   I32: { bytes: 4, read: (view, count) => new Int32Array(copyBytes(view, 4 * count)) },
   U8: { bytes: 1, read: (view, count) => new Uint8Array(copyBytes(view, count)) },
   BOOL: { bytes: 1, read: readBooleans },
-  F16: {
-    bytes: 2,
-    read: (view, count) => Float32Array.from({ length: count }, (_, index) => halfToNumber(view.getUint16(2 * index, true))),
-  },
+  F16: { bytes: 2, read: (view, count) => floats(count, (index) => halfToNumber(view.getUint16(2 * index, true))) },
   BF16: { bytes: 2, read: readBrainFloats },
-  I64: { bytes: 8, read: readLongs },
+  F8_E4M3: { bytes: 1, read: (view, count) => floats(count, (index) => e4m3ToNumber(view.getUint8(index))) },
+  F8_E5M2: { bytes: 1, read: (view, count) => floats(count, (index) => halfToNumber(view.getUint8(index) << 8)) },
+  I8: { bytes: 1, read: (view, count) => integers(count, (index) => view.getInt8(index)) },
+  I16: { bytes: 2, read: (view, count) => integers(count, (index) => view.getInt16(2 * index, true)) },
+  U16: { bytes: 2, read: (view, count) => integers(count, (index) => view.getUint16(2 * index, true)) },
+  I64: { bytes: 8, read: (view, count) => wholeNumbers(new BigInt64Array(copyBytes(view, 8 * count))) },
+  U64: { bytes: 8, read: (view, count) => wholeNumbers(new BigUint64Array(copyBytes(view, 8 * count))) },
+  U32: { bytes: 4, read: (view, count) => wholeNumbers(new Uint32Array(copyBytes(view, 4 * count))) },
 } as const satisfies Record<string, ElementType>;
 
 /** The element types that can be read, as safetensors names them. */
@@ -47,7 +55,7 @@ function copyBytes(view: DataView, length: number): ArrayBuffer {
 function readBooleans(view: DataView, count: number): Uint8Array {
   return Uint8Array.from({ length: count }, (_, index) => {
     const value = view.getUint8(index);
-    if (value > 1) throw new RangeError(`a BOOL byte must be 0 or 1, got ${value} at element ${index}`);
+    if (value > 1) throw new DamagedElement(`a BOOL byte must be 0 or 1, got ${value} at element ${index}`);
     return value;
   });
 }
@@ -58,11 +66,27 @@ function readBrainFloats(view: DataView, count: number): Float32Array {
   return new Float32Array(words.buffer);
 }
 
-function readLongs(view: DataView, count: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, index) => {
-    const value = view.getBigInt64(8 * index, true);
-    if (value !== BigInt.asIntN(32, value))
-      throw new RangeError(`an I64 value must fit in 32 bits to be read, got ${value} at element ${index}`);
-    return Number(value);
-  });
+/** Int32Array where all of them fit, else Float64Array. @throws RangeError for one that float64 cannot hold exactly */
+function wholeNumbers(numbers: BigInt64Array | BigUint64Array | Uint32Array): StoredData {
+  const beyond = Array.prototype.find.call(numbers, (value: number | bigint) => !Number.isSafeInteger(Number(value)));
+  if (beyond !== undefined) throw new RangeError(`the whole number ${beyond} is beyond 2⁵³, what float64 holds exactly`);
+  return toNumberArray(numbers, "safetensors");
+}
+
+function floats(count: number, read: (index: number) => number): Float32Array {
+  return Float32Array.from({ length: count }, (_, index) => read(index));
+}
+
+function integers(count: number, read: (index: number) => number): Int32Array {
+  return Int32Array.from({ length: count }, (_, index) => read(index));
+}
+
+/** An 8-bit float with 4 bits of exponent and 3 of fraction: no infinities, one NaN (Micikevicius et al., 2022). */
+function e4m3ToNumber(bits: number): number {
+  const magnitude = bits & 0x7f;
+  if (magnitude === 0x7f) return Number.NaN;
+  const sign = bits & 0x80 ? -1 : 1;
+  const exponent = magnitude >> 3;
+  const fraction = (magnitude & 7) / 8;
+  return exponent === 0 ? sign * fraction * 2 ** -6 : sign * (1 + fraction) * 2 ** (exponent - 7);
 }

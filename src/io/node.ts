@@ -2,15 +2,15 @@
 
 import { type AtomicOptions, writeFileAtomic } from "./node/atomic.ts";
 import { readBytes } from "./node/file.ts";
-import type { SafetensorsFile, TensorToStore } from "./safetensors.ts";
+import type { SafetensorsFile, SafetensorsOptions, TensorToStore } from "./safetensors.ts";
 import { parseSafetensors, serializeSafetensors } from "./safetensors.ts";
 
 export { type AtomicOptions, writeFileAtomic } from "./node/atomic.ts";
 export { type ReadOptions, readBytes, reasonFor } from "./node/file.ts";
 
-/** @throws FileError when the file cannot be read or is not valid. */
-export async function loadSafetensors(path: string): Promise<SafetensorsFile> {
-  return parseSafetensors(await readBytes(path), path);
+/** @throws FileError when the file cannot be read, is not valid, or holds what cannot be read. */
+export async function loadSafetensors(path: string, options: SafetensorsOptions = {}): Promise<SafetensorsFile> {
+  return parseSafetensors(await readBytes(path), path, options);
 }
 
 /**

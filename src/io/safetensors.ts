@@ -1,23 +1,28 @@
 // Reads and writes the safetensors format: an 8-byte header length, a JSON header, then the values of every tensor.
 
+import { type AnyNumberArray, type ArrayKind, arrayKind, type NumberArray, toBytes } from "../formula/arrays.ts";
 import { encodeBfloat16 } from "../formula/bfloat16.ts";
 import type { DType } from "../formula/nest.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { FileError, InputError } from "../util/errors.ts";
 import { fromUtf8, toUtf8 } from "../util/text.ts";
-import type { ElementType, ElementTypeName } from "./bytes.ts";
-import { elementTypes } from "./bytes.ts";
+import type { ElementTypeName } from "./bytes.ts";
+import { DamagedElement, elementTypes } from "./bytes.ts";
 import { findDuplicateKey } from "./json-keys.ts";
 
 /** Numbers as they are read. */
-export type StoredData = Float32Array | Float64Array | Int32Array | Uint8Array;
+export type StoredData = NumberArray;
 
-/** The element types that are written; a Uint8Array is U8 unless `dtype` says BOOL, a Float32Array F32 unless it says BF16 (then numbers are rounded). */
-export type WritableDtype = "F32" | "F64" | "BF16" | "I32" | "U8" | "BOOL";
+/**
+ * The element types that are written: that of the typed array, or what `dtype` says: BOOL for a Uint8Array of 0 and 1, BF16 for a Float32Array
+ * (then numbers are rounded).
+ */
+export type WritableDtype = Exclude<ElementTypeName, "F8_E4M3" | "F8_E5M2">;
 
 /** A tensor, or numbers with their shape. */
 export interface TensorToStore {
   readonly shape: readonly number[];
-  readonly data: StoredData;
+  readonly data: AnyNumberArray;
   /** The file's name of the element type or a tensor's; default: what `data` holds. */
   readonly dtype?: WritableDtype | DType;
 }
@@ -25,7 +30,10 @@ export interface TensorToStore {
 /** One tensor of a file. */
 export interface StoredTensor {
   readonly shape: readonly number[];
-  /** F16 and BF16 arrive as Float32Array, I64 as Int32Array, BOOL as Uint8Array of 0 and 1. */
+  /**
+   * Floats of fewer than 32 bits arrive as Float32Array; whole numbers as Int32Array, as Float64Array where one of them is beyond it; U8 as
+   * Uint8Array; BOOL as Uint8Array of 0 and 1.
+   */
   readonly data: StoredData;
   /** The type in the file. */
   readonly dtype: ElementTypeName;
@@ -36,11 +44,35 @@ export interface SafetensorsFile {
   /** In the order of the data in the file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly metadata: ReadonlyMap<string, string>;
+  /** Why a tensor is not among `tensors`, by its name; empty unless `skipUnreadable` was asked for. */
+  readonly skipped: ReadonlyMap<string, string>;
+}
+
+/** How a file is read. */
+export interface SafetensorsOptions {
+  /** Leave out tensors that hold what cannot be read (complex numbers, 4-bit floats, whole numbers beyond 2⁵³) and name them in `skipped`. Default: an error. */
+  readonly skipUnreadable?: boolean;
 }
 
 /** The same limit as the format's own library. */
 const longestHeader = 100_000_000;
 const metadataKey = "__metadata__";
+
+/** What the elements of typed arrays are called in files. */
+const namesOfKinds: Readonly<Record<ArrayKind, WritableDtype>> = {
+  Float64Array: "F64",
+  Float32Array: "F32",
+  Float16Array: "F16",
+  BigInt64Array: "I64",
+  BigUint64Array: "U64",
+  Int32Array: "I32",
+  Uint32Array: "U32",
+  Int16Array: "I16",
+  Uint16Array: "U16",
+  Int8Array: "I8",
+  Uint8Array: "U8",
+  Uint8ClampedArray: "U8",
+};
 
 /** What a tensor's element type is called in files. */
 const namesInFiles: Readonly<Record<DType, WritableDtype>> = {
@@ -55,10 +87,17 @@ const namesInFiles: Readonly<Record<DType, WritableDtype>> = {
 /**
  * Reads a whole safetensors file. Nothing is allocated before the header has been checked against the number of bytes given.
  *
+ * @param source the file's bytes, also as an ArrayBuffer.
  * @param name how errors call the file.
- * @throws FileError when the bytes are not a complete, valid file (https://github.com/huggingface/safetensors#format).
+ * @throws FileError when the bytes are not a complete, valid file (https://github.com/huggingface/safetensors#format), or a tensor holds what
+ * cannot be read.
  */
-export function parseSafetensors(bytes: Uint8Array, name = "safetensors data"): SafetensorsFile {
+export function parseSafetensors(
+  source: Uint8Array | ArrayBuffer,
+  name = "safetensors data",
+  options: SafetensorsOptions = {},
+): SafetensorsFile {
+  const bytes = toBytes(source, name);
   const { header, dataStart } = readHeader(bytes, name);
   const entries: Entry[] = [];
   let metadata: ReadonlyMap<string, string> = new Map();
@@ -68,17 +107,30 @@ export function parseSafetensors(bytes: Uint8Array, name = "safetensors data"): 
   }
   checkLayout(entries, bytes.length - dataStart, name);
   const tensors = new Map<string, StoredTensor>();
-  for (const { key, dtype, shape, count, begin, end } of entries) {
-    const type: ElementType = elementTypes[dtype];
-    try {
-      const data = type.read(new DataView(bytes.buffer, bytes.byteOffset + dataStart + begin, end - begin), count);
-      tensors.set(key, { shape, data, dtype });
-    } catch (error) {
-      if (error instanceof RangeError) throw damaged(name, `tensor ${quote(key)}: ${error.message}`, error);
-      throw error;
-    }
+  const skipped = new Map<string, string>();
+  for (const entry of entries) {
+    const read = readTensor(entry, new DataView(bytes.buffer, bytes.byteOffset + dataStart + entry.begin, entry.end - entry.begin), name);
+    if (typeof read !== "string") tensors.set(entry.key, read);
+    else if (options.skipUnreadable) skipped.set(entry.key, read);
+    else throw new FileError(`${name}: tensor ${quote(entry.key)}: ${read}`, { hint: "{ skipUnreadable: true } reads the other tensors" });
   }
-  return { tensors, metadata };
+  return { tensors, metadata, skipped };
+}
+
+/** The tensor, or why it cannot be read though the file is as it should be. */
+function readTensor({ key, dtype, shape, count }: Entry, view: DataView, name: string): StoredTensor | string {
+  if (!isReadable(dtype)) return `the dtype is ${quote(dtype)}; the types that can be read are ${Object.keys(elementTypes).join(", ")}`;
+  try {
+    return { shape, data: elementTypes[dtype].read(view, count), dtype };
+  } catch (error) {
+    if (error instanceof DamagedElement) throw damaged(name, `tensor ${quote(key)}: ${error.message}`, error);
+    if (error instanceof RangeError) return error.message;
+    throw error;
+  }
+}
+
+function isReadable(dtype: string): dtype is ElementTypeName {
+  return Object.hasOwn(elementTypes, dtype);
 }
 
 /**
@@ -91,13 +143,19 @@ export function serializeSafetensors(
   tensors: Iterable<readonly [string, TensorToStore]> | Readonly<Record<string, TensorToStore>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  if (typeof tensors !== "object" || tensors === null || arrayKind(tensors) !== undefined)
+    throw new InputError(`safetensors: expected tensors by name, got ${kindOf(tensors)}`, {
+      hint: "net.stateDict(), or { weight: tensor }",
+    });
   const list = Symbol.iterator in tensors ? [...(tensors as Iterable<readonly [string, TensorToStore]>)] : Object.entries(tensors);
   const seen = new Set<string>();
   const items = list.map(([key, tensor]) => {
     if (seen.has(key)) throw new InputError(`safetensors: two tensors are named ${quote(key)}`);
     seen.add(key);
     const dtype = checkTensor(key, tensor);
-    return { key, tensor, dtype, data: dtype === "BF16" ? wordsOf(tensor.data) : tensor.data };
+    // Read once: a tensor's numbers are looked up at each reading.
+    const { shape, data } = tensor;
+    return { key, shape, dtype, data: dtype === "BF16" ? wordsOf(data as Float32Array) : data };
   });
   items.sort((a, b) => elementTypes[b.dtype].bytes - elementTypes[a.dtype].bytes || (a.key < b.key ? -1 : 1));
 
@@ -108,9 +166,9 @@ export function serializeSafetensors(
   }
   if (notes.length > 0) header.push([metadataKey, Object.fromEntries(notes)]);
   let offset = 0;
-  for (const { key, tensor, dtype, data } of items) {
+  for (const { key, shape, dtype, data } of items) {
     const end = offset + data.byteLength;
-    header.push([key, { dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
+    header.push([key, { dtype, shape, data_offsets: [offset, end] }]);
     offset = end;
   }
   // Written entry by entry: an object would move names that look like numbers to the front and lose "__proto__".
@@ -135,7 +193,7 @@ export function serializeSafetensors(
 
 interface Entry {
   readonly key: string;
-  readonly dtype: ElementTypeName;
+  readonly dtype: string;
   readonly shape: readonly number[];
   readonly count: number;
   readonly begin: number;
@@ -177,24 +235,20 @@ function readEntry(key: string, value: unknown, name: string): Entry {
   const where = `tensor ${quote(key)}`;
   if (!isRecord(value)) throw damaged(name, `${where}: expected an object with dtype, shape and data_offsets`);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== "string" || !Object.hasOwn(elementTypes, dtype)) {
-    const known = Object.keys(elementTypes).join(", ");
-    const got = typeof dtype === "string" ? quote(dtype) : "missing or not text";
-    throw new FileError(`${name}: ${where}: the dtype is ${got}; the types that can be read are ${known}`);
-  }
+  if (typeof dtype !== "string") throw damaged(name, `${where}: the dtype is missing or not text`);
   if (!isSizes(shape)) throw damaged(name, `${where}: shape must be a list of non-negative whole numbers`);
   if (!isSizes(offsets) || offsets.length !== 2) throw damaged(name, `${where}: data_offsets must be two non-negative whole numbers`);
   const [begin, end] = offsets as [number, number];
   const count = shape.includes(0) ? 0 : shape.reduce((product, dimension) => product * dimension, 1);
-  const type: ElementType = elementTypes[dtype as ElementTypeName];
-  const expected = count * type.bytes;
+  // Of a type that cannot be read it is not known how many bytes an element takes.
+  const expected = isReadable(dtype) ? count * elementTypes[dtype].bytes : Math.max(0, end - begin);
   if (!Number.isSafeInteger(expected) || end - begin !== expected) {
     throw damaged(
       name,
       `${where}: ${dtype} of shape [${shape.slice(0, 16).join(", ")}] takes ${expected} bytes, but data_offsets span ${end - begin}`,
     );
   }
-  return { key, dtype: dtype as ElementTypeName, shape, count, begin, end };
+  return { key, dtype, shape, count, begin, end };
 }
 
 /** The data of all tensors must fill the rest of the file exactly, without holes or overlaps. Sorts the entries by place. */
@@ -214,32 +268,31 @@ function checkLayout(entries: Entry[], dataLength: number, name: string): void {
   }
 }
 
-function checkTensor(key: string, { shape, data, dtype: given }: TensorToStore): WritableDtype {
+function checkTensor(key: string, tensor: TensorToStore): WritableDtype {
   const where = `safetensors: tensor ${quote(key)}`;
+  const kind = arrayKind(tensor?.data);
+  if (kind === undefined)
+    throw new InputError(`${where}: expected numbers with their shape, got ${kindOf(tensor)}`, {
+      hint: "tensor([…]), or { shape, data: new Float32Array(…) }",
+    });
+  const { shape, data, dtype: given } = tensor;
   if (key === metadataKey) throw new InputError(`${where}: this name is reserved for notes`);
   if (/\p{Surrogate}/u.test(key)) throw new InputError(`${where}: the name is not valid Unicode`);
   const count = isSizes(shape) ? shape.reduce((product, dimension) => product * dimension, 1) : undefined;
   if (count !== data.length) throw new InputError(`${where}: shape [${shape.join(", ")}] does not fit ${data.length} values`);
-  const natural = naturalDtype(data);
+  const natural = namesOfKinds[kind];
   const dtype = given === undefined ? undefined : (namesInFiles[given as DType] ?? (given as WritableDtype));
   if (dtype === undefined || dtype === natural) return natural;
-  if (dtype === "BF16" && data instanceof Float32Array) return dtype;
-  if (dtype !== "BOOL" || !(data instanceof Uint8Array))
-    throw new InputError(`${where}: dtype ${dtype} does not fit a ${data.constructor.name}`);
-  if (data.some((value) => value > 1)) throw new InputError(`${where}: a BOOL tensor may hold only 0 and 1`);
+  if (dtype === "BF16" && kind === "Float32Array") return dtype;
+  if (dtype !== "BOOL" || kind !== "Uint8Array") throw new InputError(`${where}: dtype ${dtype} does not fit ${kindOf(data)}`);
+  if ((data as Uint8Array).some((value) => value > 1)) throw new InputError(`${where}: a BOOL tensor may hold only 0 and 1`);
   return "BOOL";
 }
 
-function wordsOf(data: StoredData): Uint16Array {
+function wordsOf(data: Float32Array): Uint16Array {
   const words = new Uint16Array(data.length);
   encodeBfloat16(data, words);
   return words;
-}
-
-function naturalDtype(data: StoredData): WritableDtype {
-  if (data instanceof Float32Array) return "F32";
-  if (data instanceof Float64Array) return "F64";
-  return data instanceof Int32Array ? "I32" : "U8";
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,15 +1,19 @@
 // Loading parameters and running statistics by name, all or nothing.
 
+import { type AnyNumberArray, toNumberArray } from "../formula/arrays.ts";
 import { tensor } from "../tensor/create.ts";
+import { isShaped } from "../tensor/numbers.ts";
 import { noGrad } from "../tensor/tape.ts";
+import { isTensor } from "../tensor/tensor.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
 
 /** Numbers with a shape: a tensor, or an entry of a safetensors file. */
 export interface StoredNumbers {
   readonly shape: readonly number[];
-  readonly data: HostArray;
+  readonly data: AnyNumberArray;
 }
 
 /** Tensors by name. */
@@ -32,10 +36,7 @@ export interface LoadReport {
 
 /** Copies numbers into the targets of the same name; where not all of them agree, says on the console which. */
 export function loadState(kind: string, targets: ReadonlyMap<string, Tensor>, source: StateSource, options: LoadOptions = {}): LoadReport {
-  const given =
-    source instanceof Map
-      ? (source as ReadonlyMap<string, StoredNumbers>)
-      : new Map(Object.entries(source as Readonly<Record<string, StoredNumbers>>));
+  const given = namedNumbers(kind, source);
   const missing = [...targets.keys()].filter((name) => !given.has(name));
   const unexpected = [...given.keys()].filter((name) => !targets.has(name));
   const wrong = [...targets].flatMap(([name, target]) => {
@@ -53,15 +54,43 @@ export function loadState(kind: string, targets: ReadonlyMap<string, Tensor>, so
     const hint = hintFor({ loaded, missing, unexpected }, wrong.length > 0);
     throw wrong.length > 0 ? new ShapeError(message, hint) : new InputError(message, hint);
   }
+  // All are converted before any is assigned.
+  const ready = [...targets].flatMap(([name, target]) => {
+    const stored = given.get(name);
+    return stored === undefined ? [] : [[target, converted(kind, name, stored, target)] as const];
+  });
   noGrad(() => {
-    for (const [name, target] of targets) {
-      const stored = given.get(name);
-      if (stored !== undefined) target.assign(tensor(stored.data.slice() as HostArray, stored.shape).to(target.dtype));
-    }
+    for (const [target, value] of ready) target.assign(value);
   });
   if (apart.length > 0)
     console.warn(`kasane: ${kind}: loaded ${loaded.length} of ${targets.size} names: ${shorten(loaded).join(", ")}; ${apart.join("; ")}`);
   return { loaded, missing, unexpected };
+}
+
+/** @throws InputError for an entry that is not numbers with their shape */
+function namedNumbers(kind: string, source: StateSource): ReadonlyMap<string, StoredNumbers> {
+  if (typeof source !== "object" || source === null)
+    throw new InputError(`${kind}: expected tensors by name, got ${kindOf(source)}`, {
+      hint: "(await loadSafetensors(path)).tensors, or net.stateDict()",
+    });
+  // A Map of another realm is none by instanceof.
+  const given = new Map(Symbol.iterator in source ? (source as ReadonlyMap<string, StoredNumbers>) : Object.entries(source));
+  for (const [name, stored] of given) {
+    if (isTensor(stored) || isShaped(stored)) continue;
+    throw new InputError(`${kind}: "${name}" must be numbers with their shape, got ${kindOf(stored)}`, {
+      hint: "tensor([…]), or { shape, data: new Float32Array(…) }",
+    });
+  }
+  return given;
+}
+
+/** A copy in the target's dtype. @throws InputError naming the tensor when that cannot hold the numbers */
+function converted(kind: string, name: string, stored: StoredNumbers, target: Tensor): Tensor {
+  try {
+    return tensor(toNumberArray(stored.data, kind).slice() as HostArray, stored.shape, { dtype: target.dtype });
+  } catch (error) {
+    throw error instanceof InputError ? error.at(`${kind}, "${name}"`) : error;
+  }
 }
 
 const SHOWN = 8;

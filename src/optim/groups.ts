@@ -56,14 +56,14 @@ export function makeGroups(rule: UpdateRule, parameters: unknown, common: object
     throw new InputError(`${kind}: expected parameters, got ${parameters === null ? "null" : typeof parameters}`, {
       hint: `${kind}(net.parameters(), { learningRate: 0.01 })`,
     });
-  const items: unknown[] = parameters instanceof Map ? [] : [...parameters];
+  const items: unknown[] = isMap(parameters) ? [] : [...parameters];
   const isGrouped =
     items.length > 0 && items.every((item) => typeof item === "object" && item !== null && "parameters" in item && !isTensor(item));
   const given = (isGrouped ? items : [{ parameters }]) as readonly ({ readonly parameters: Parameters } & Partial<OptimizerSettings>)[];
   let number = 0;
   const groups = given.map((group): Group => {
     const { parameters: own, ...options } = group;
-    const entries = own instanceof Map ? [...own] : [...(own as Iterable<Tensor>)].map((value) => [undefined, value] as const);
+    const entries = isMap(own) ? [...own] : [...(own as Iterable<Tensor>)].map((value) => [undefined, value] as const);
     const slots = entries.map(([key, value]): Slot => {
       if (!isTensor(value))
         throw new InputError(`${kind}: expected parameters to be tensors, got ${value === null ? "null" : typeof value}`, {
@@ -129,6 +129,11 @@ function withOptions({ kind, defaults }: UpdateRule, settings: OptimizerSettings
       throw new InputError(`${kind}: expected ${name} to be a ${typeof defaults[name]}, got ${JSON.stringify(value) ?? typeof value}`);
   }
   return { ...settings, ...Object.fromEntries(chosen) } as OptimizerSettings;
+}
+
+/** By its tag: a Map of another realm is none by instanceof. */
+function isMap(candidate: unknown): candidate is ReadonlyMap<string, Tensor> {
+  return Object.prototype.toString.call(candidate) === "[object Map]";
 }
 
 function isIterable(candidate: unknown): candidate is Iterable<unknown> {

@@ -178,14 +178,15 @@ function optimizerOf(kind: string, groups: readonly Group[]): Optimizer {
         for (const group of groups) {
           dependsOn(() => group.changes);
           for (const slot of group.slots) {
-            const gradient = slot.parameter.grad;
-            if (gradient === undefined || !slot.parameter.requiresGrad) continue;
+            const { grad, requiresGrad, dtype } = slot.parameter;
+            if (grad === undefined || !requiresGrad) continue;
             checkAtHand(
-              valueOf(gradient),
+              valueOf(grad),
               `${kind}: step() needs the gradient of parameter ${slot.name},`,
               "call step() in that function, or backward() outside of it",
             );
-            group.rule.update(slot, gradient, group);
+            // Data in double precision gives gradients that have it, which the weight and its state do not.
+            group.rule.update(slot, grad.dtype === "float64" && dtype !== "float64" ? grad.to("float32") : grad, group);
             onEachRun(
               () => {
                 slot.steps++;

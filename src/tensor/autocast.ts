@@ -4,6 +4,7 @@ import type { DType } from "../formula/nest.ts";
 import { isFloat } from "../formula/typing.ts";
 import type { Op, OpKind } from "../ops/op.ts";
 import { InputError } from "../util/errors.ts";
+import { isPromise } from "../util/kind-of.ts";
 import type { Value } from "./value.ts";
 
 /** What results of ops are stored as: float32, or bfloat16 where a model bears it. */
@@ -31,7 +32,7 @@ export function autocast<Result>(precision: Precision, run: () => Result): Resul
   current = precision;
   try {
     const result = run();
-    if (result instanceof Promise)
+    if (isPromise(result))
       throw new InputError("autocast: the function must not be async: what it does after waiting would not be in mixed precision");
     return result;
   } finally {

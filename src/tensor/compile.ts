@@ -5,6 +5,7 @@ import { backendFor, getBackend } from "../backends/choose.ts";
 import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph, type Unit, unitsOf } from "../compiler/index.ts";
 import type { Operand, Step } from "../formula/nest.ts";
 import { BackendError, InputError, KasaneError } from "../util/errors.ts";
+import { isPromise } from "../util/kind-of.ts";
 import { currentPrecision } from "./autocast.ts";
 import { type Call, TracedFunction, usedCells } from "./compiled-derivative.ts";
 import { NONE } from "./element-rules.ts";
@@ -374,7 +375,7 @@ function argumentGradients(args: readonly CompileArgument[], traced: readonly Co
 function flatten(result: CompileResult): { values: Value[]; rebuild: (results: readonly Value[]) => CompileResult } {
   if (result === undefined) return { values: [], rebuild: () => undefined };
   if (isTensor(result)) return { values: [valueOf(result)], rebuild: ([value]) => asTensor(value as Value) };
-  if (result instanceof Promise)
+  if (isPromise(result))
     throw new InputError("compile: the function must not be async: what it does after waiting cannot be traced", {
       hint: "await before calling the compiled function",
     });

@@ -5,7 +5,7 @@ import { type AnyNumberArray, allocate, arrayKind } from "../formula/arrays.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
 import type { DType } from "../formula/nest.ts";
 import { isFloat } from "../formula/typing.ts";
-import { describe } from "../util/describe.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { fitted, type NestedArrays, type NestedBooleans, readNumbers, type ShapedNumbers } from "./numbers.ts";
 import type { Shape } from "./shapes.ts";
@@ -61,7 +61,9 @@ export function tensor(
   const given = Array.isArray(second) ? (second as Shape) : undefined;
   const options = (given === undefined ? (second as TensorOptions | undefined) : third) ?? {};
   if (given === undefined && second !== undefined && (typeof second !== "object" || arrayKind(second) !== undefined))
-    throw new InputError(`tensor: expected a shape or options after the numbers, got ${describe(second)}`, { hint: "tensor(data, [2, 3])" });
+    throw new InputError(`tensor: expected a shape or options after the numbers, got ${kindOf(second)}`, {
+      hint: "tensor(data, [2, 3])",
+    });
   if (isTensor(data)) return copied(data, given, options);
   const numbers = readNumbers(data, options.dtype);
   return make(numbers.data, given ?? numbers.shape, numbers.dtype, options);
@@ -75,7 +77,12 @@ function copied(source: Tensor, shape: Shape = source.shape, options: TensorOpti
     return make(numbers.data, shape, numbers.dtype, options);
   }
   // What a step computes has no numbers yet: the copy is a part of the step.
-  const copy = withRecording(false, () => source.clone().reshape(shape).to(options.dtype ?? dtype));
+  const copy = withRecording(false, () =>
+    source
+      .clone()
+      .reshape(shape)
+      .to(options.dtype ?? dtype),
+  );
   return requiring(copy, options);
 }
 

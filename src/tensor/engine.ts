@@ -3,9 +3,9 @@
 import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
 import { requireReach } from "../formula/addressable.ts";
+import { allocate } from "../formula/arrays.ts";
 import { batchProgram, isRandom } from "../formula/batch.ts";
 import { bind, MOST_ELEMENTS } from "../formula/bind.ts";
-import { allocate } from "../formula/arrays.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
 import { isHeldBy } from "../formula/integers.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";

@@ -1,11 +1,11 @@
 // What users give as numbers, read into one array with a shape: numbers in lists of lists, typed arrays of any kind, and numbers with their shape.
 
 import type { HostArray } from "../backends/backend.ts";
-import { type ArrayDType, type AnyNumberArray, allocate, arrayKind, dtypeOfArray, isStorageOf, toNumberArray } from "../formula/arrays.ts";
+import { type AnyNumberArray, type ArrayDType, allocate, arrayKind, dtypeOfArray, isStorageOf, toNumberArray } from "../formula/arrays.ts";
 import { roundToBfloat16 } from "../formula/bfloat16.ts";
 import { INTEGER_RANGES, isHeldBy } from "../formula/integers.ts";
 import type { DType } from "../formula/nest.ts";
-import { describe } from "../util/describe.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Shape } from "./shapes.ts";
 
@@ -80,7 +80,7 @@ export function fitted(value: number, dtype: DType, position: number): number {
 export function storage(data: unknown, dtype: DType): HostArray {
   const array = toNumberArray(data, "tensor");
   if (isStorageOf(array, dtype)) return array;
-  throw new InputError(`tensor: ${dtype} is stored in a ${describe(allocate(dtype, 0)).slice(2)}, got ${describe(data)}`, {
+  throw new InputError(`tensor: ${dtype} is stored in a ${kindOf(allocate(dtype, 0)).slice(2)}, got ${kindOf(data)}`, {
     hint: `tensor(data, shape, { dtype: "${dtype}" }) converts`,
   });
 }
@@ -118,7 +118,7 @@ function collect(item: unknown, depth: number, found: Found): void {
 
 function enterNumbers(row: HostArray, depth: number, found: Found): void {
   if (found.shape.length !== depth + 1)
-    throw new ShapeError(`tensor: expected lists at depth ${depth + 1}, got the numbers of a ${describe(row).slice(2)}`);
+    throw new ShapeError(`tensor: expected lists at depth ${depth + 1}, got the numbers of a ${kindOf(row).slice(2)}`);
   found.kinds.add(dtypeOfArray(row));
   for (const number of row) found.numbers.push(number);
 }
@@ -152,7 +152,7 @@ function kindOfAll(kinds: ReadonlySet<ItemKind>): DType {
 function notNumbers(item: unknown, { numbers }: Found): InputError {
   const hasShape = typeof item === "object" && item !== null && "shape" in item;
   const where = numbers.length === 0 ? "" : ` after ${numbers.length} number${numbers.length === 1 ? "" : "s"}`;
-  return new InputError(`tensor: expected numbers, got ${describe(item)}${where}`, {
+  return new InputError(`tensor: expected numbers, got ${kindOf(item)}${where}`, {
     ...(hasShape ? { hint: "stack([…]) joins tensors" } : typeof item === "bigint" ? { hint: `Number(${item}n)` } : {}),
   });
 }

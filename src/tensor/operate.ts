@@ -6,7 +6,7 @@ import { isFloat } from "../formula/typing.ts";
 import * as gathers from "../ops/gathers.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
-import { describe } from "../util/describe.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { apply } from "./engine.ts";
 import { requireElements } from "./trace.ts";
@@ -21,7 +21,7 @@ export function shapeText(shape: readonly number[]): string {
 export function operand(other: Value | number, like: Value): Value {
   if (typeof other !== "number") {
     if (other instanceof Value) return other;
-    throw new InputError(`expected a tensor or a number, got ${describe(other)}`, {
+    throw new InputError(`expected a tensor or a number, got ${kindOf(other)}`, {
       hint: "make a tensor with tensor([…])",
     });
   }

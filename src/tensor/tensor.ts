@@ -10,7 +10,7 @@ import * as arithmetic from "../ops/arithmetic.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import * as reductions from "../ops/reductions.ts";
-import { describe } from "../util/describe.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { backward, gradientsOf } from "./backward.ts";
 import { matmul } from "./contractions.ts";
@@ -231,7 +231,7 @@ export function asTensor<S extends Shape = Shape>(value: Value): Tensor<S> {
 /** The value behind a tensor. @throws InputError when it is not a tensor */
 export function valueOf(tensor: Tensor, name = "this function"): Value {
   if (tensor instanceof Value) return tensor;
-  throw new InputError(`${name}: expected a tensor, got ${describe(tensor)}`, {
+  throw new InputError(`${name}: expected a tensor, got ${kindOf(tensor)}`, {
     hint: "make one with tensor([…])",
   });
 }

@@ -2,9 +2,12 @@
 
 import type { Dataset, Fields, NdArray } from "../data/index.ts";
 import { DataLoader } from "../data/index.ts";
+import { allocate, toNumberArray } from "../formula/arrays.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { fromData, noGrad } from "../tensor/index.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { batchTensors, fieldTensor } from "./border.ts";
 import { checkMetrics } from "./check.ts";
 import { ConfusionMatrix } from "./confusion.ts";
 import { lossOf } from "./loss.ts";
@@ -50,8 +53,7 @@ export async function evaluate<const M extends readonly Metric[]>(
   for (const batch of new DataLoader(data, { batchSize })) {
     signal?.throwIfAborted();
     noGrad(() => {
-      const target = toTensor(batch.y);
-      const x = toTensor(batch.x);
+      const [x, target] = batchTensors(model, batch, "evaluate");
       const prediction = inEvaluation(model, () => model(x));
       const found = lossOf(loss, prediction, target);
       board.add({ loss: found.loss.item(), account: found.account?.data }, prediction, target);
@@ -71,39 +73,39 @@ export async function predict(
   x: NdArray | Tensor | Dataset<Fields & { readonly x: NdArray }>,
   options: { readonly batchSize?: number } = {},
 ): Promise<Tensor> {
-  const inputs = "fields" in x ? x.fields.x : { shape: x.shape, data: x.data as NdArray["data"] };
   const { batchSize = 256 } = options;
+  const inputs = stored("fields" in x ? x.fields.x : x, "predict: x");
   const [count, ...rest] = inputs.shape;
   if (count === undefined || count === 0)
     throw new ShapeError(`predict: expected at least one sample, got shape [${inputs.shape.join(", ")}]`);
   const width = rest.reduce((product, extent) => product * extent, 1);
   const pacer = new Pacer();
-  let all: Float32Array | Float64Array | undefined;
+  let all: NdArray["data"] | undefined;
+  let dtype: Tensor["dtype"] = "float32";
   let shape: readonly number[] = [];
   for (let start = 0; start < count; start += batchSize) {
     const end = Math.min(count, start + batchSize);
-    const batch = fromData(inputs.data.slice(start * width, end * width), [end - start, ...rest], dtypeOf(inputs));
+    const batch = fieldTensor(
+      model,
+      { shape: [end - start, ...rest], data: inputs.data.slice(start * width, end * width) },
+      "x",
+      "predict",
+    );
     const part = noGrad(() => inEvaluation(model, () => model(batch)));
     shape = part.shape.slice(1);
     const size = part.size / (end - start);
-    all ??= part.dtype === "float64" ? new Float64Array(count * size) : new Float32Array(count * size);
+    dtype = part.dtype;
+    all ??= allocate(dtype, count * size);
     all.set(part.data, start * size);
     if (pacer.due) await pacer.pause();
   }
-  return fromData(all as Float32Array, [count, ...shape], all instanceof Float64Array ? "float64" : "float32");
+  return fromData(all as NdArray["data"], [count, ...shape], dtype);
 }
 
-/** A tensor around the values of a batch, which are its own. */
-export function toTensor(array: NdArray | undefined): Tensor {
-  if (array === undefined)
-    throw new InputError("expected batches with the fields x and y, the transform left one out", {
-      hint: "return { ...batch, x: changed }",
-    });
-  return fromData(array.data, array.shape, dtypeOf(array));
-}
-
-function dtypeOf({ data }: NdArray): Tensor["dtype"] {
-  if (data instanceof Float32Array) return "float32";
-  if (data instanceof Float64Array) return "float64";
-  return data instanceof Int32Array ? "int32" : "uint8";
+/** What the model is given: numbers with a shape. @throws InputError for anything else */
+function stored(x: NdArray | Tensor, where: string): NdArray {
+  if (Array.isArray(x?.shape)) return { shape: x.shape, data: toNumberArray(x.data, where) };
+  throw new InputError(`${where}: expected numbers with their shape, got ${kindOf(x)}`, {
+    hint: "tensor([…]), or ndArray(new Float32Array(…), [rows, columns])",
+  });
 }

@@ -5,11 +5,12 @@ import { DataLoader } from "../data/index.ts";
 import { parametersOf } from "../optim/optimizer.ts";
 import { randomState, setRandomState, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
-import { kindOf } from "../util/kind-of.ts";
+import { isPromise, kindOf } from "../util/kind-of.ts";
 import { BestKeeper } from "./best.ts";
+import { batchTensors } from "./border.ts";
 import { checkOptions, checkPlace, checkTrainable } from "./check.ts";
 import { TrainingError } from "./errors.ts";
-import { evaluate, toTensor } from "./evaluate.ts";
+import { evaluate } from "./evaluate.ts";
 import { isUncounted } from "./loss.ts";
 import type { Metric } from "./metrics.ts";
 import { inTraining, settle, unsettle } from "./modes.ts";
@@ -180,7 +181,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
 
   /** One update of the weights, as one compiled program where the model and the loss can be traced. */
   #step(batch: Samples, epoch: number): number {
-    const [x, target] = [toTensor(batch.x), toTensor(batch.y)];
+    const [x, target] = batchTensors(this.model, batch, "fit");
     const { learningRate } = this.optimizer;
     const run = (): StepResult =>
       inTraining(this.model, () =>
@@ -295,7 +296,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
         report,
         this,
       );
-      if (result instanceof Promise) await result;
+      if (isPromise(result)) await result;
     }
   }
 }

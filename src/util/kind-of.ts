@@ -1,6 +1,6 @@
 // What a value is, in words, for errors about what somebody's code gave.
 
-/** "nothing", "a promise", "a list", "an object with a, b", "the number 3" */
+/** "nothing", "a promise", "a list", "a DataView", "an object with a, b", "the number 3" */
 export function kindOf(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
@@ -8,13 +8,20 @@ export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (isClass(value)) return `the class ${(value as { name?: string }).name || "without a name"}`;
   if (typeof value === "function") return "a function";
-  if (typeof value === "object") return `an object with ${Object.keys(value).slice(0, 4).join(", ") || "nothing in it"}`;
+  if (typeof value === "object") return objectKind(value);
   const text = String(value);
   return `the ${typeof value} ${text.length > 60 ? `${text.slice(0, 59)}…` : text}`;
 }
 
+function objectKind(value: object): string {
+  // The tag of built-in kinds is the same in every realm.
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  if (tag !== "Object") return `${/^([AEIO]|Un)/.test(tag) ? "an" : "a"} ${tag}`;
+  return `an object with ${Object.keys(value).slice(0, 4).join(", ") || "nothing in it"}`;
+}
+
 /** Of any kind, not only the language's own. */
-export function isPromise(value: unknown): boolean {
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof (Object(value) as { then?: unknown }).then === "function";
 }
 

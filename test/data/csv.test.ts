@@ -21,7 +21,7 @@ describe("readTable", () => {
     expect(table.classNames).toEqual(["setosa", "versicolor", "virginica"]);
     expect([...table.y.data]).toEqual([0, 1, 2, 0]);
     expect(table.columnNames).toEqual(["length", "width"]);
-    expect(table.x).toEqual({ shape: [4, 2], data: Float32Array.of(5.1, 3.5, 7, 3.2, 6.3, 3.3, 4.9, 3) });
+    expect(table.x).toEqual({ shape: [4, 2], data: Float64Array.of(5.1, 3.5, 7, 3.2, 6.3, 3.3, 4.9, 3) });
     expect(tableDataset(table).size).toBe(4);
   });
 
@@ -34,15 +34,15 @@ describe("readTable", () => {
   it("predicts a number when the target has decimals, or on request", () => {
     const table = readTable("a,y\n1,0.5\n2,1\n", { target: "y" });
     expect(table.task).toBe("regression");
-    expect(table.y).toEqual({ shape: [2, 1], data: Float32Array.of(0.5, 1) });
-    expect(readTable("a,y\n1,3\n2,4\n", { target: "y", task: "regression" }).y.data).toEqual(Float32Array.of(3, 4));
+    expect(table.y).toEqual({ shape: [2, 1], data: Float64Array.of(0.5, 1) });
+    expect(readTable("a,y\n1,3\n2,4\n", { target: "y", task: "regression" }).y.data).toEqual(Float64Array.of(3, 4));
   });
 
   it("takes chosen columns in the chosen order, and given classes", () => {
     const table = classification(
       readTable(flowers, { target: "kind", columns: ["width"], classNames: ["virginica", "versicolor", "setosa"] }),
     );
-    expect([...table.x.data]).toEqual([...Float32Array.of(3.5, 3.2, 3.3, 3)]);
+    expect([...table.x.data]).toEqual([...Float64Array.of(3.5, 3.2, 3.3, 3)]);
     expect([...table.y.data]).toEqual([2, 1, 0, 2]);
     expect(() => readTable(flowers, { target: "kind", classNames: ["setosa"] })).toThrow(/line 3, column "kind".*got "versicolor"/);
   });
@@ -73,7 +73,7 @@ describe("readTable", () => {
     ["an empty cell", "a,y\n,0.5\n2,1\n", "y", FileError, /line 2, column "a": expected a number, the cell is empty/],
     ["NaN", "a,y\n1,0.5\nnan,1\n", "y", FileError, /line 3, column "a": expected a finite number, got nan/],
     ["infinity in the target", "a,y\n1,0.5\n2,inf\n", "y", FileError, /line 3, column "y": expected a finite number, got inf/],
-    ["a number beyond float32", "a,y\n1e39,0.5\n2,1\n", "y", FileError, /expected a finite number, got 1e39/],
+    ["a number beyond double precision", "a,y\n1e400,0.5\n2,1\n", "y", FileError, /expected a finite number, got 1e400/],
     ["too few cells", "a,b,y\n1,2,3\n4,5\n", "y", FileError, /line 3: expected 3 cells as in the header, got 2/],
     ["too many cells", 'a,y\n"line\nend",3\n4,5,6\n', "y", FileError, /line 4: expected 2 cells as in the header, got 3/],
     ["an empty file", "", "y", FileError, /it is empty/],
@@ -133,8 +133,8 @@ describe("files", () => {
     expect(table.classNames).toEqual(["white", "red"]);
     expect(table.columnNames[10]).toBe("alcohol");
     // The first row of each file.
-    expect([...table.x.data.slice(0, 3)]).toEqual([...Float32Array.of(7, 0.27, 0.36)]);
-    expect(table.x.data[4898 * 11 + 10]).toBe(Math.fround(9.4));
+    expect([...table.x.data.slice(0, 3)]).toEqual([...Float64Array.of(7, 0.27, 0.36)]);
+    expect(table.x.data[4898 * 11 + 10]).toBe(9.4);
     const { data } = Standardizer.fit(table.x).apply(table.x);
     expect(Math.abs(data.reduce((sum, value) => sum + value, 0) / data.length)).toBeLessThan(1e-5);
   });

@@ -79,7 +79,8 @@ describe("Imputer", () => {
 
 it("joinColumns puts tables side by side", () => {
   const joined = joinColumns(ndArray(Float32Array.of(1, 2, 3, 4), [2, 2]), ndArray(Int32Array.of(7, 8), [2]));
-  expect(joined).toEqual({ shape: [2, 3], data: Float32Array.of(1, 2, 7, 3, 4, 8) });
+  expect(joined).toEqual({ shape: [2, 3], data: Float64Array.of(1, 2, 7, 3, 4, 8) });
+  expect(joinColumns(ndArray(Float32Array.of(1), [1]), ndArray(Uint8Array.of(2), [1])).data).toEqual(Float32Array.of(1, 2));
   expect(() => joinColumns(ndArray(new Float32Array(2), [2]), ndArray(new Float32Array(3), [3]))).toThrow("got [2], [3]");
   expect(() => joinColumns()).toThrow(InputError);
 });

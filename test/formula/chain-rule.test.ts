@@ -1,10 +1,10 @@
 // Gradients path by path: for every op of the catalogue upstream × local adds up, and local is the derivative.
 
 import { describe, expect, it } from "vitest";
+import type { NumberArray } from "../../src/formula/arrays.ts";
 import type { Formula, Statement } from "../../src/formula/ast.ts";
 import { type Binding, bind } from "../../src/formula/bind.ts";
 import { chainRuleOf } from "../../src/formula/chain-rule.ts";
-import type { NumberArray } from "../../src/formula/arrays.ts";
 import { evaluateProgram, sizeOfShape } from "../../src/formula/evaluate.ts";
 import { type ExplainOptions, explainerOf } from "../../src/formula/explain.ts";
 import type { Operand } from "../../src/formula/nest.ts";

@@ -4,8 +4,7 @@ import { DataLoader, Dataset } from "../../src/data/index.ts";
 import { baselineOf, diagnose, examine, type Finding, type FindingKind, Recorder } from "../../src/inspect/index.ts";
 import { batchNorm, crossEntropy, dropout, type Layer, linear, relu, softmax, tanh } from "../../src/nn/index.ts";
 import { adam, adamW, sgd } from "../../src/optim/index.ts";
-import { compile, manualSeed, normal, type Tensor } from "../../src/tensor/index.ts";
-import { toTensor } from "../../src/train/evaluate.ts";
+import { compile, manualSeed, normal, type Tensor, tensor } from "../../src/tensor/index.ts";
 import type { Samples } from "../../src/train/index.ts";
 import { changed, classes, cnn, images, mlp, net, type Patient, patient, regression, withAdam, withSgd } from "./zoo.ts";
 
@@ -35,7 +34,7 @@ const looped =
     for (let epoch = 0; epoch < 4; epoch++)
       for (const { x, y } of new DataLoader(data, { batchSize: 24, shuffle: true, seed }).batches({ epoch }) as Iterable<Samples>)
         recorder.step(
-          () => step(toTensor(x), toTensor(y)),
+          () => step(tensor(x), tensor(y)),
           (loss) => ({ epoch: epoch + 1, loss: loss.item() }),
         );
     const baseline = baselineOf(crossEntropy, [3], data.fields.y);

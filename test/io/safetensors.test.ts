@@ -177,8 +177,8 @@ describe("parseSafetensors", () => {
     ["metadata that is a list", file({ __metadata__: [] }), /__metadata__/],
     [
       "an unknown type",
-      file({ a: { ...four, dtype: "F8_E4M3" } }, [1, 2, 3, 4]),
-      /the dtype is "F8_E4M3"; the types that can be read are F64/,
+      file({ a: { ...four, dtype: "C64" } }, [1, 2, 3, 4]),
+      /the dtype is "C64"; the types that can be read are F64.*\n {2}try: \{ skipUnreadable: true \}/,
     ],
     ["a type named like a built-in", file({ a: { ...four, dtype: "constructor" } }, [1, 2, 3, 4]), /the dtype is "constructor"/],
     ["no type", file({ a: { shape: [4], data_offsets: [0, 4] } }, [1, 2, 3, 4]), /the dtype is missing/],
@@ -211,9 +211,9 @@ describe("parseSafetensors", () => {
       /BOOL byte must be 0 or 1, got 2 at element 2/,
     ],
     [
-      "an I64 beyond 32 bits",
-      file({ a: { dtype: "I64", shape: [1], data_offsets: [0, 8] } }, [0, 0, 0, 0, 1, 0, 0, 0]),
-      /got 4294967296 at element 0/,
+      "an I64 beyond 53 bits",
+      file({ a: { dtype: "I64", shape: [1], data_offsets: [0, 8] } }, [1, 0, 0, 0, 0, 0, 32, 0]),
+      /^m\.safetensors: tensor "a": the whole number 9007199254740993 is beyond 2⁵³, what float64 holds exactly\n {2}try: \{ skipUnreadable/,
     ],
   ])("rejects %s", (_, bytes, message) => {
     const run = () => parseSafetensors(bytes, "m.safetensors");

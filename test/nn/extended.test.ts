@@ -124,7 +124,7 @@ describe("wrong arguments and inputs are told in one sentence", () => {
     ["glu: expected an even extent along axis -1, got 3: x is [2, 3]", () => nn.glu()(zeros([2, 3]) as Tensor)],
     ["glu: axis 5 does not exist", () => nn.glu(5)(image)],
     ["swiGlu: expected 3 input features, got 5: x is [2, 5]", () => nn.swiGlu(3, 4)(zeros([2, 5]) as Tensor)],
-    ["bilinear: expected a tensor, got undefined", () => nn.bilinear(2, 3, 4)(zeros([1, 2]), undefined as never)],
+    ["bilinear: expected a tensor, got nothing", () => nn.bilinear(2, 3, 4)(zeros([1, 2]), undefined as never)],
     ["bilinear: expected 3 features of the second input, got 2: x is [1, 2]", () => nn.bilinear(2, 3, 4)(zeros([1, 2]), zeros([1, 2]))],
     ["dropout2d: the probability must be in [0, 1), got 1", () => nn.dropout2d(1)],
     ["dropout2d: expected [batch, channels, height, width], got shape [2, 3]", () => nn.dropout2d()(zeros([2, 3]))],
@@ -155,7 +155,7 @@ describe("wrong arguments and inputs are told in one sentence", () => {
     ["pixelShuffle: expected a multiple of 9 channels for blocks of 3 × 3, got 4: x is [2, 4, 5, 6]", () => nn.pixelShuffle(3)(image)],
     ["pixelUnshuffle: 2 does not divide the extents of [2, 4, 5, 6]", () => nn.pixelUnshuffle(2)(image)],
     ["padding: amounts must be integers of at least 0, got -1", () => nn.padding(-1)],
-    ["padding: amounts must be integers of at least 0, got undefined", () => nn.padding(undefined as never)],
+    ["padding: amounts must be integers of at least 0, got nothing", () => nn.padding(undefined as never)],
     [
       "padding: reflect padding of dimension 2 can be at most 4, got [5, 5]: x is [2, 4, 5, 6]",
       () => nn.padding(5, { mode: "reflect" })(image),

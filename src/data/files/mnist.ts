@@ -2,6 +2,7 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { dtypeOfArray } from "../../formula/arrays.ts";
 import { readBytes, reasonFor } from "../../io/node/file.ts";
 import { FileError } from "../../util/errors.ts";
 import type { NdArray } from "../array.ts";
@@ -94,9 +95,7 @@ function findFile(names: readonly string[], part: string, what: string, rank: nu
 }
 
 function checkForm({ shape, data }: NdArray, rank: number, what: string, path: string): void {
-  if (shape.length !== rank || !(data instanceof Uint8Array)) {
-    throw new FileError(
-      `${path}: expected ${what} as bytes with ${rank} axes, got ${data.constructor.name} of shape [${shape.join(", ")}]`,
-    );
+  if (shape.length !== rank || dtypeOfArray(data) !== "uint8") {
+    throw new FileError(`${path}: expected ${what} as bytes with ${rank} axes, got ${dtypeOfArray(data)} of shape [${shape.join(", ")}]`);
   }
 }

@@ -1,7 +1,6 @@
 // What a model must beat: the least loss of predictions that are the same for every sample.
 
 import { noGrad, type Tensor, tensor, zeros } from "../../tensor/index.ts";
-import { toTensor } from "../../train/evaluate.ts";
 import type { Loss, Samples } from "../../train/index.ts";
 
 type Targets = Samples["y"];
@@ -12,7 +11,7 @@ type Targets = Samples["y"];
  * @param output the shape of the model's output for one sample
  */
 export function baselineOf(loss: Loss, output: readonly number[], y: Targets): number | undefined {
-  const target = toTensor(y);
+  const target = tensor(y);
   const [count = 0] = y.shape;
   const losses = constants(output, y).flatMap((constant) => {
     try {

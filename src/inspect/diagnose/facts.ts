@@ -1,8 +1,8 @@
 // Facts about the model, the data and the predictions of a training, as a diagnosis reads them.
 
+import { holdsFractions } from "../../data/array.ts";
 import { Dataset } from "../../data/index.ts";
-import { noGrad, type Tensor } from "../../tensor/index.ts";
-import { toTensor } from "../../train/evaluate.ts";
+import { noGrad, type Tensor, tensor } from "../../tensor/index.ts";
 import { type Loss, type Model, predict, type Samples } from "../../train/index.ts";
 import { statisticsOf } from "../graph.ts";
 import type { DataFacts, Doubtful, DuplicateFacts, FeatureFacts, OutputFacts, ParameterFacts, PredictionFacts } from "./evidence.ts";
@@ -43,8 +43,8 @@ function featuresOf({ shape, data }: Samples["x"], nameOf: (column: number) => s
   );
 }
 
-function isClasses({ shape, data }: Samples["y"]): boolean {
-  return shape.length === 1 && !(data instanceof Float32Array || data instanceof Float64Array);
+function isClasses(y: Samples["y"]): boolean {
+  return y.shape.length === 1 && !holdsFractions(y);
 }
 
 /** All samples, or so many of them from everywhere, with their numbers in the data. */
@@ -104,7 +104,7 @@ const SAMPLE = 256;
 
 function outputFacts(loss: Loss, output: Tensor, y: Samples["y"]): OutputFacts {
   const { rows, elements } = probabilityRows(output);
-  const target = toTensor(y);
+  const target = tensor(y);
   const lossOf = (prediction: Tensor): number => {
     try {
       return noGrad(() => loss(prediction, target)).item();

@@ -1,7 +1,7 @@
 // Experiments with a training: the same steps at a lower rate, and the same training on shuffled targets. The model is as before afterwards.
 
 import { DataLoader, Dataset } from "../../data/index.ts";
-import { toTensor } from "../../train/evaluate.ts";
+import { batchTensors } from "../../train/border.ts";
 import { type FitOptions, fit, type Model, type Samples, TrainingError } from "../../train/index.ts";
 import { Pacer } from "../../train/pause.ts";
 import { remember } from "../../train/remember.ts";
@@ -37,10 +37,10 @@ export async function rateTrial<Seen>(
     try {
       model.train();
       optimizer.learningRate = rate;
-      for (const { x, y } of endless(data, options)) {
+      for (const batch of endless(data, options)) {
         if (losses.length === STEPS) break;
         if (pacer.due) await pacer.pause();
-        const [input, target] = [toTensor(x), toTensor(y)];
+        const [input, target] = batchTensors(model, batch, "examine");
         losses.push((step === undefined ? eagerStep(model, options, input, target) : step(input, target)).loss.item());
       }
       return await then(losses.slice(STEPS >> 1));
