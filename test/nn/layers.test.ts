@@ -293,7 +293,7 @@ describe("errors", () => {
       () => sequential({ odd: (() => undefined) as unknown as nn.Step })(zeros([2])),
       "sequential: step odd returned undefined, expected a tensor",
     ],
-    ["a layer of numbers", () => sequential(linear(2, 3))([[1, 2]] as never), "linear: expected a tensor, got object"],
+    ["a layer of numbers", () => sequential(linear(2, 3))([[1, 2]] as never), "linear: expected a tensor, got a list"],
     [
       "a part that is nothing",
       () => layer({ a: null as never }, (x) => x),

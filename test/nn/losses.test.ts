@@ -66,7 +66,7 @@ describe("refuses", () => {
     ],
     ["a delta of 0", () => huber(zeros([1]), zeros([1]), { delta: 0 }), "huber: delta must be positive, got 0"],
     ["an unknown reduction", () => absoluteError(zeros([1]), zeros([1]), { reduction: "median" as "mean" }), 'unknown reduction "median"'],
-    ["no tensor", () => meanSquaredError([1] as never, zeros([1])), "meanSquaredError: expected a tensor, got object"],
+    ["no tensor", () => meanSquaredError([1] as never, zeros([1])), "meanSquaredError: expected a tensor, got a list"],
   ])("%s", (_name, run, sentence) => {
     expect(run).toThrow(sentence);
   });
