@@ -1,8 +1,8 @@
 // A plain n-dimensional array: a row-major typed array with its shape, the currency between data sources and tensors.
 
 import { type AnyNumberArray, allocate, dtypeOfArray, type NumberArray, toNumberArray } from "../formula/arrays.ts";
-import { kindOf } from "../util/kind-of.ts";
 import { InputError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 
 /** The kinds of typed array that hold data. */
 export type Storage = NumberArray;

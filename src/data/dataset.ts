@@ -1,7 +1,7 @@
 // Named arrays that share their first axis: one row is one sample. Subsets and splits are views, rows are copied per batch.
 
-import { kindOf } from "../util/kind-of.ts";
 import { InputError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 import type { NdArray, Storage } from "./array.ts";
 import { elementCount, gatherRows, holdsFractions, stored } from "./array.ts";
 import { checkCount, permutation } from "./generators/random.ts";

@@ -1,7 +1,7 @@
 // Arrays of numbers in memory: the kinds that tensors are stored in, and how arrays of every other kind become one of them without loss.
 
-import { kindOf } from "../util/kind-of.ts";
 import { InputError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 import type { DType } from "./nest.ts";
 
 /** The kinds that tensors are stored in; bool is kept as bytes 0 and 1, bfloat16 as floats that are rounded where they are stored. */

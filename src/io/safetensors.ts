@@ -3,8 +3,8 @@
 import { type AnyNumberArray, type ArrayKind, arrayKind, type NumberArray, toBytes } from "../formula/arrays.ts";
 import { encodeBfloat16 } from "../formula/bfloat16.ts";
 import type { DType } from "../formula/nest.ts";
-import { kindOf } from "../util/kind-of.ts";
 import { FileError, InputError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { fromUtf8, toUtf8 } from "../util/text.ts";
 import type { ElementTypeName } from "./bytes.ts";
 import { DamagedElement, elementTypes } from "./bytes.ts";

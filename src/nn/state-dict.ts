@@ -6,8 +6,8 @@ import { isShaped } from "../tensor/numbers.ts";
 import { noGrad } from "../tensor/tape.ts";
 import { isTensor } from "../tensor/tensor.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
-import { kindOf } from "../util/kind-of.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { nearestName } from "../util/nearest.ts";
 
 /** Numbers with a shape: a tensor, or an entry of a safetensors file. */

@@ -5,8 +5,8 @@ import { type AnyNumberArray, type ArrayDType, allocate, arrayKind, dtypeOfArray
 import { roundToBfloat16 } from "../formula/bfloat16.ts";
 import { INTEGER_RANGES, isHeldBy } from "../formula/integers.ts";
 import type { DType } from "../formula/nest.ts";
-import { kindOf } from "../util/kind-of.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 import type { Shape } from "./shapes.ts";
 
 /** Booleans in lists of lists, all of one depth equally long. */

@@ -155,7 +155,7 @@ describe("wrong arguments and inputs are told in one sentence", () => {
     ["pixelShuffle: expected a multiple of 9 channels for blocks of 3 × 3, got 4: x is [2, 4, 5, 6]", () => nn.pixelShuffle(3)(image)],
     ["pixelUnshuffle: 2 does not divide the extents of [2, 4, 5, 6]", () => nn.pixelUnshuffle(2)(image)],
     ["padding: amounts must be integers of at least 0, got -1", () => nn.padding(-1)],
-    ["padding: amounts must be integers of at least 0, got nothing", () => nn.padding(undefined as never)],
+    ["padding: amounts must be integers of at least 0, got undefined", () => nn.padding(undefined as never)],
     [
       "padding: reflect padding of dimension 2 can be at most 4, got [5, 5]: x is [2, 4, 5, 6]",
       () => nn.padding(5, { mode: "reflect" })(image),

@@ -159,7 +159,7 @@ describe("a lazy layer refuses", () => {
       () => lazy<Layer>(() => lazy<Layer>(() => linear(1, 1)))(zeros([2, 1])),
       "expected a layer with sizes",
     ],
-    ["an input that is no tensor", () => lazy(() => linear(1, 1))(3 as never), "lazy: expected a tensor, got 3"],
+    ["an input that is no tensor", () => lazy(() => linear(1, 1))(3 as never), "lazy: expected a tensor, got the number 3"],
   ])("%s", (_name, run, sentence) => {
     expect(messageOf(run)).toContain(sentence);
   });

@@ -40,7 +40,7 @@ describe("tensor", () => {
       "int32 holds whole numbers from -2147483648 to 2147483647, got 1.5 at position 0",
     );
     expect(messageOf(() => tensor([1], { dtype: "int32", requiresGrad: true }))).toContain("only floats can require a gradient, got int32");
-    expect(messageOf(() => tensor(["a"] as unknown as number[]))).toContain('expected numbers, got the string a');
+    expect(messageOf(() => tensor(["a"] as unknown as number[]))).toContain("expected numbers, got the string a");
     expect(messageOf(() => tensor(null as unknown as number[]))).toContain("got null");
     expect(() => tensor([[1, 2], [3]])).toThrow(ShapeError);
     expect(() => tensor([1.5], { dtype: "int32" })).toThrow(InputError);

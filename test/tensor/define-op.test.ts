@@ -101,6 +101,6 @@ onEveryBackend("defineOp", () => {
     expect(messageOf(() => defineOp("y[i] = x[i * k]", { sizes: { k: "required" } })(tensor([1])))).toContain("needs the size 'k'");
     expect(messageOf(() => defineOp("y = sum[@axes](x)")(tensor([1])))).toContain("needs the axis list 'axes'");
     expect(messageOf(() => defineOp("y[i, j] = x[i]")(tensor([1])))).toContain("the extent of axis j cannot be inferred");
-    expect(messageOf(() => swish("a" as unknown as Tensor, 1))).toContain('swish: expected a tensor, got the string a');
+    expect(messageOf(() => swish("a" as unknown as Tensor, 1))).toContain("swish: expected a tensor, got the string a");
   });
 });

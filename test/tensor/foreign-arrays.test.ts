@@ -137,7 +137,7 @@ describe("numbers in lists", () => {
   it.each([
     ["a hole", new Array(2), "got nothing"],
     ["a bigint", [1n], "got the bigint 1"],
-    ["text", ["1"], 'got the string 1'],
+    ["text", ["1"], "got the string 1"],
     ["a tensor", [tensor([1])], "stack([…]) joins tensors"],
     ["an object", [{ value: 1 }], "got an object with value"],
     ["rows of different kinds", [Int32Array.of(1), Uint8Array.of(1)], "different kinds: int32, uint8"],
