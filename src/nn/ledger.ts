@@ -67,12 +67,15 @@ export class Ledger implements Observer {
     });
   }
 
-  /** What an element in the middle of `output` sees of `input`; undefined where no ops lead from one to the other. */
+  /** What an element of `output` sees of `input` that sees as much as any; undefined where no ops lead from one to the other. */
   field(output: Value, input: Value): ReceptiveField | undefined {
     if (output.size === 0) return undefined;
-    const middle = output.shape.map((extent) => Math.floor(extent / 2));
     const at = (place: readonly number[]): Box | undefined => this.#trace(output, place, input);
-    const box = at(middle);
+    let [middle, box]: [readonly number[], Box | undefined] = [[], undefined];
+    for (const place of placesIn(output.shape)) {
+      const seen = at(place);
+      if (seen !== undefined && (box === undefined || volumeOf(seen) > volumeOf(box))) [middle, box] = [place, seen];
+    }
     if (box === undefined) return undefined;
     const jump = input.shape.map(() => 0);
     for (const [d, extent] of output.shape.entries()) {
@@ -126,4 +129,22 @@ export class Ledger implements Observer {
     }
     return number;
   }
+}
+
+/** How many places are looked at besides the middle. */
+const PLACES = 12;
+
+/**
+ * The middle, and some more: where dimensions were made one (flatten), the middle of that one may lie in a corner of the image, which sees less. Steps by
+ * the golden ratio come near everything without keeping time with any extent.
+ */
+function placesIn(shape: readonly number[]): number[][] {
+  const ratio = (Math.sqrt(5) - 1) / 2;
+  const middle = shape.map((extent) => Math.floor(extent / 2));
+  if (Math.max(...shape) < 4) return [middle];
+  return [middle, ...Array.from({ length: PLACES }, (_, n) => shape.map((extent) => Math.floor(extent * ((0.5 + (n + 1) * ratio) % 1))))];
+}
+
+function volumeOf(box: Box): number {
+  return box.reduce((product, [first, last]) => product * (last - first + 1), 1);
 }

@@ -56,6 +56,31 @@ describe("receptive fields", () => {
     });
   });
 
+  it.each([
+    [8, 16, 3],
+    [4, 24, 5],
+    [3, 20, 3],
+    [6, 28, 5],
+  ])(
+    "are those of its input after flatten, and of what goes on element by element (%i channels, %i pixels, kernel %i)",
+    (channels, size, kernel) => {
+      const net = sequential({
+        a: conv2d(1, channels, kernel),
+        pool: maxPool2d(2),
+        b: conv2d(channels, channels, 3, { padding: 1 }),
+        pooled: maxPool2d(2),
+        flat: flatten(),
+        act: relu,
+      });
+      const found = Object.fromEntries(
+        summary(net, [2, 1, size, size]).rows.map(({ path, receptiveField }) => [path, receptiveField?.size]),
+      );
+      expect(found.flat).toEqual(found.pooled);
+      expect(found.act).toEqual(found.pooled);
+      expect(found.pooled).toEqual([1, 1, kernel + 7, kernel + 7]);
+    },
+  );
+
   it("see the batch where examples are mixed, and go through views, containers and plain functions", () => {
     const spread = (x: Tensor): Tensor => x.transpose([0, 2, 1]).reshape([4, 3, 8]).transpose([0, 2, 1]).slice(null, null, [1, 3]);
     const net = sequential({ spread, body: residual(conv1d(8, 8, 1), conv1d(8, 8, 1)), flat: flatten() });
