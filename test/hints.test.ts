@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { DataLoader, Dataset, Imputer, ndArray, readTable } from "../src/data/index.ts";
 import * as library from "../src/index.ts";
-import { compile, defineOp, grad, jacobian, noGrad, parameter, type Tensor, tensor, vmap, where, zeros } from "../src/index.ts";
+import { compile, defineOp, grad, jacobian, parameter, type Tensor, tensor, vmap, where, zeros } from "../src/index.ts";
 import { examine, nudge, profile, Recorder, RunCursor, record, selectElement } from "../src/inspect/index.ts";
 import * as layers from "../src/nn/index.ts";
 import {
@@ -23,7 +23,7 @@ import {
   summary,
 } from "../src/nn/index.ts";
 import { adam, adamW, muon, sgd } from "../src/optim/index.ts";
-import { evaluate, fit, type Metric, predict } from "../src/train/index.ts";
+import { evaluate, fit, type Metric } from "../src/train/index.ts";
 import { runCommand } from "./cli/command.ts";
 
 type Run = () => unknown;
@@ -334,11 +334,6 @@ const advice: Readonly<Record<string, Advice>> = {
           [x()],
         ),
     ],
-  },
-  "predictions of nothing, then of something": {
-    mistake: () => predict(net() as never, { shape: [0, 2], data: new Float32Array() } as never),
-    hint: "",
-    remedies: [() => noGrad(() => net()(x()))],
   },
 };
 
