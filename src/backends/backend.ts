@@ -31,6 +31,8 @@ export interface Backend {
   compile(program: Program): Executable;
   compileStep(graph: StepGraph): StepExecutable;
   makeCell(operand: Operand): Cell;
+  /** Takes the memory, or addresses of it, that steps begin with. @throws NoRoomError when there is none */
+  reserve?(): void;
   /** Lets worker threads go that are its own; whatever it still computes, it computes on the calling thread. */
   endThreads?(): void;
 }

@@ -2,7 +2,7 @@
 
 import type { DType } from "../formula/nest.ts";
 import { environment } from "../util/environment.ts";
-import { BackendError } from "../util/errors.ts";
+import { BackendError, NoRoomError } from "../util/errors.ts";
 import type { Backend } from "./backend.ts";
 import { wantThreads } from "./emitted/threads.ts";
 import { referenceBackend } from "./reference/reference.ts";
@@ -58,7 +58,7 @@ export function useBackend(backend: Backend): void {
 export function getBackend(): Backend {
   if (current === undefined) {
     const asked = environment("KASANE_BACKEND");
-    current = makeBackend((asked || availableBackends()[0]) as BackendName);
+    current = asked ? makeBackend(asked as BackendName) : fastest();
     if (!asked && current.name === "reference") console.warn(`kasane: computes slowly, ${current.description}`);
   }
   return current;
@@ -82,6 +82,28 @@ function makeBackend(name: BackendName): Backend {
     made.set(name, backend);
   }
   return backend;
+}
+
+/** The first that runs here and gets memory; its description says why not those before it. */
+function fastest(): Backend {
+  const reasons: string[] = [];
+  for (const name of names()) {
+    // One after the other: to ask whether the next runs may take addresses that this one would have.
+    if (!backends[name].runsHere()) continue;
+    try {
+      const backend = makeBackend(name);
+      backend.reserve?.();
+      if (reasons.length === 0) return backend;
+      const described = describedAs(backend, () => [backend.description, ...reasons].join("; "));
+      made.set(name, described);
+      return described;
+    } catch (error) {
+      if (!(error instanceof NoRoomError)) throw error;
+      made.delete(name);
+      reasons.push(`not ${error.message.split("\n")[0]}`);
+    }
+  }
+  return referenceBackend;
 }
 
 /** Where machine code cannot run, the description says why. */

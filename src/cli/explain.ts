@@ -133,8 +133,8 @@ function backendsOf(entry: CatalogueEntry): string[] {
   const before = getBackend().name;
   try {
     return availableBackends().filter((name) => {
-      setBackend(name);
       try {
+        setBackend(name);
         const operands = Object.values(entry.example.inputs);
         const backend = backendFor(operands);
         if (backend.name !== name) return false;

@@ -76,6 +76,11 @@ export class BackendError extends KasaneError {
   static override readonly name: string = "BackendError";
 }
 
+/** A backend gets no memory, or no addresses for it, not even to begin with: another one may need less. */
+export class NoRoomError extends BackendError {
+  static override readonly name: string = "NoRoomError";
+}
+
 /** Wrong use of the command line (exit code 2). */
 export class UsageError extends KasaneError {
   static override readonly name: string = "UsageError";

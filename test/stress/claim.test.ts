@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { raceForClaims } from "../../stress/claim.ts";
-import { bundleStress } from "./bundle.ts";
+import { bundle } from "../bundle.ts";
 
 const home = mkdtempSync(join(tmpdir(), "kasane-claim-"));
 const program = join(home, "racer.mjs");
-beforeAll(() => bundleStress("claim-racer", program));
+beforeAll(() => bundle(new URL("../../stress/claim-racer.ts", import.meta.url), program));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 it("gives a folder to exactly one of them", async () => {

@@ -25,6 +25,8 @@ export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>)
     compile: (program) => programs.executable(program),
     compileStep: (graph) => steps.executable(graph),
     makeCell: (operand) => steps.makeCell(operand),
+    // The region of steps is made when it is first used; that of programs is there.
+    reserve: () => void steps.heap,
     endThreads: () => target.endThreads?.(),
   };
 }

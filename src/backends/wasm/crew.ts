@@ -1,4 +1,6 @@
 // Worker threads that run WebAssembly on one shared memory with the main thread: Node's, or a page's Web Workers.
+
+import { makeMemory } from "./room.ts";
 import { noWorkers, startWorker } from "./start-worker.ts";
 import { mailbox } from "./worker.ts";
 
@@ -17,7 +19,7 @@ const patience = 20_000;
 const napMilliseconds = 0.05;
 
 export class Crew {
-  readonly #mail = new WebAssembly.Memory({ initial: 1, maximum: mostMail, shared: true });
+  readonly #mail = makeMemory({ initial: 1, maximum: mostMail, shared: true });
   readonly #words = new Int32Array(this.#mail.buffer);
   readonly #count: number;
   #obstacle: string | undefined;

@@ -5,6 +5,7 @@ import type { KernelModule, Machine } from "../../kernels/language.ts";
 import { at, fma, loadVector } from "../../kernels/values.ts";
 import { BackendError } from "../../util/errors.ts";
 import { encodeModule } from "./module.ts";
+import { makeMemory } from "./room.ts";
 
 export interface Features {
   readonly simd: boolean;
@@ -63,7 +64,13 @@ function probe(): Features {
 
 /** (1 + 2⁻¹²)² − (1 + 2⁻¹¹) is 2⁻²⁴ when rounded once and 0 when the product is rounded first. */
 function compute(binary: Uint8Array<ArrayBuffer>): { relaxedFma: boolean; fused: boolean } {
-  const memory = new WebAssembly.Memory({ initial: 1 });
+  let memory: WebAssembly.Memory;
+  try {
+    memory = makeMemory({ initial: 1 });
+  } catch {
+    // No room: what needs more than this page will say so.
+    return { relaxedFma: false, fused: false };
+  }
   const instance = new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory } });
   const data = new Float32Array(memory.buffer);
   data.fill(1 + 2 ** -12, 0, 8);

@@ -3,6 +3,7 @@ import { BackendError } from "../../util/errors.ts";
 import { gibibytes, type MemoryLimits } from "../emitted/memory.ts";
 import type { Heap } from "../emitted/target.ts";
 import { Crew } from "./crew.ts";
+import { makeMemory } from "./room.ts";
 
 const page = 65536;
 const most = 2 ** 32;
@@ -26,7 +27,7 @@ export class LinearMemory implements Heap {
   constructor(workers: number, limit = most) {
     this.#workers = workers;
     this.#most = limit;
-    this.memory = workers > 0 ? sharedMemory() : new WebAssembly.Memory({ initial: 2 });
+    this.memory = workers > 0 ? sharedMemory() : makeMemory({ initial: 2 });
     this.f32 = new Float32Array(this.memory.buffer);
     this.i32 = new Int32Array(this.memory.buffer);
     this.u8 = new Uint8Array(this.memory.buffer);
@@ -89,5 +90,5 @@ function sharedMemory(): WebAssembly.Memory {
       // Less, then.
     }
   }
-  return new WebAssembly.Memory({ initial: 2, maximum: 1024, shared: true });
+  return makeMemory({ initial: 2, maximum: 1024, shared: true });
 }

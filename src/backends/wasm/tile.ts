@@ -4,6 +4,7 @@ import { defineTileProbe, tileCandidates } from "../../kernels/contract/index.ts
 import type { Machine } from "../../kernels/language.ts";
 import { BackendError } from "../../util/errors.ts";
 import { compileModule } from "./module.ts";
+import { makeMemory } from "./room.ts";
 
 type Tile = Machine["tile"];
 
@@ -48,7 +49,7 @@ function probe(machine: Machine): Tile {
   const module = new ModuleBuilder("tile probe", machine);
   const names = tileCandidates.map((tile) => defineTileProbe(module, tile));
   const compiled = compileModule(module.build(), { relaxedFma: machine.fma !== "separate" });
-  const memory = new WebAssembly.Memory({ initial: 1 });
+  const memory = makeMemory({ initial: 1 });
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
   const panel = 16 * 1024;
   const speeds = tileCandidates.map(() => 0);

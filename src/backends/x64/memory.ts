@@ -1,5 +1,5 @@
 // Memory for emitted code: executable pages, and one region of data between guard pages.
-import { BackendError } from "../../util/errors.ts";
+import { BackendError, NoRoomError } from "../../util/errors.ts";
 import { gibibytes } from "../emitted/memory.ts";
 import type { Native } from "./native.ts";
 
@@ -36,10 +36,13 @@ export class CodePages {
   }
 }
 
-const refused = (what: string): BackendError => new BackendError(`x64: ${what}`, { hint: "set KASANE_BACKEND=wasm" });
+const refused = (what: string): NoRoomError =>
+  new NoRoomError(`x64: ${what}`, { hint: "a higher limit (ulimit -v), or KASANE_BACKEND=reference, which is slow and needs little" });
 
 /** Address space asked for, largest first: it costs nothing until it is used. */
-const reservations = [2 ** 37, 2 ** 35, 2 ** 33, 2 ** 31, 2 ** 30];
+const reservations = [2 ** 37, 2 ** 35, 2 ** 33, 2 ** 32, 2 ** 31, 2 ** 30, 2 ** 29, 2 ** 28];
+/** Where there is a limit on addresses (ulimit -v), of the largest range that is to be had: engine, threads and a second region need some, too. */
+const limitedShare = 1 / 4;
 
 /** Data of programs: a reserved range of addresses that never moves, usable from its start to its present size. */
 export class Heap {
@@ -54,12 +57,17 @@ export class Heap {
 
   /**
    * @param most bytes of addresses to reserve at most
-   * @throws BackendError when not even a gibibyte of addresses is to be had
+   * @throws NoRoomError when not even a quarter of a gibibyte of addresses is to be had
    */
   constructor(native: Native, most = reservations[0]!) {
     this.#native = native;
-    for (const bytes of [most, ...reservations.filter((candidate) => candidate < most)]) {
-      const address = native.map(bytes + largePage, "none");
+    for (const wanted of [most, ...reservations.filter((candidate) => candidate < most)]) {
+      const found = native.map(wanted + largePage, "none");
+      if (found === undefined) continue;
+      const bytes = wanted === most ? wanted : wanted * limitedShare;
+      // A part of it, taken anew.
+      if (bytes !== wanted) native.unmap(found, wanted + largePage);
+      const address = bytes === wanted ? found : native.map(bytes + largePage, "none");
       if (address === undefined) continue;
       this.#reserved = { address, bytes: bytes + largePage };
       this.address = wholePages(address + page, largePage);

@@ -30,7 +30,11 @@ export function x64Target(name: MachineName | undefined, team: Team): Target<Hea
     team,
     manyCalls: false,
     makeHeap: () => new Heap(system),
-    limits: ({ most }) => ({ name: "x64", most, limit: `${(most / 2 ** 30).toFixed(0)} GiB of addresses are reserved` }),
+    limits: ({ most }) => ({
+      name: "x64",
+      most,
+      limit: `${(most / 2 ** 30).toFixed(most < 2 ** 32 ? 2 : 0)} GiB of addresses are reserved`,
+    }),
     // The heap never moves.
     pointer: (heap, place) => ({ op: "constant", type: "pointer", value: heap.address + place }),
     defineMain(module, count, write) {
