@@ -1,6 +1,7 @@
 // Making tensors from numbers, typed arrays and shapes.
 
 import type { HostArray } from "../backends/backend.ts";
+import { LARGEST_INT } from "../formula/addressable.ts";
 import { type AnyNumberArray, allocate, arrayKind } from "../formula/arrays.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
 import type { DType } from "../formula/nest.ts";
@@ -170,4 +171,6 @@ function requiring(made: Tensor, { requiresGrad }: TensorOptions): Tensor {
 function checkShape(shape: Shape): void {
   if (shape.some((extent) => !Number.isInteger(extent) || extent < 0))
     throw new ShapeError(`expected a shape of non-negative integers, got [${shape.join(", ")}]`);
+  if (sizeOfShape(shape) > LARGEST_INT)
+    throw new ShapeError(`expected a shape of at most ${LARGEST_INT} elements, got [${shape.join(", ")}]`);
 }

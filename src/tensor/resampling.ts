@@ -47,6 +47,9 @@ interface Table {
   readonly weights: Float64Array;
 }
 
+/** A tensor may have up to 2 GiB. */
+const MOST_TABULATED = 2 ** 29 - 1;
+
 /** [batch, channels, …] with other spatial extents. */
 export function upsample(x: Value, options: UpsampleOptions): Value {
   const { mode = "nearest", alignCorners = false } = options;
@@ -72,6 +75,7 @@ export function upsample(x: Value, options: UpsampleOptions): Value {
     // As PyTorch: a fractional scale that leaves an extent as it is leaves the numbers too.
     if (size === extent && (mode === "linear" || step === 1)) return value;
     if (mode !== "nearest") return resample(value, d + 2, INTERPOLATIONS[mode](extent, size, step, alignCorners));
+    requireTable(size, 1);
     // Of whole numbers: i · extent / size is exact where it is whole, i · (extent / size) need not be.
     const place = (i: number): number => (scales === undefined ? Math.floor((i * extent) / size) : Math.floor(i * step));
     return pick(
@@ -216,13 +220,21 @@ function cubicWeight(distance: number): number {
 function windows(extent: number, size: number): Table {
   const start = (i: number): number => Math.floor((i * extent) / size);
   const end = (i: number): number => Math.ceil(((i + 1) * extent) / size);
-  const longest = Math.max(...Array.from({ length: size }, (_, i) => end(i) - start(i)));
+  requireTable(size, Math.ceil(extent / size) + 1);
+  let longest = 0;
+  for (let i = 0; i < size; i++) longest = Math.max(longest, end(i) - start(i));
   return tabulate(size, longest, (i) =>
     Array.from({ length: end(i) - start(i) }, (_, p) => [start(i) + p, 1 / (end(i) - start(i))] as const),
   );
 }
 
+/** @throws ShapeError for extents whose tables would be larger than any tensor may be */
+function requireTable(size: number, taps: number): void {
+  if (size * taps > MOST_TABULATED) throw new ShapeError(`resampling: an extent of ${size} is more than can be computed at once`);
+}
+
 function tabulate(size: number, taps: number, row: (i: number) => readonly (readonly [id: number, weight: number])[]): Table {
+  requireTable(size, taps);
   const ids = new Int32Array(size * taps).fill(-1);
   const weights = new Float64Array(size * taps);
   for (let i = 0; i < size; i++)
