@@ -2,6 +2,7 @@
 
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { checkOptions } from "../util/options.ts";
 import type { NdArray, Storage } from "./array.ts";
 import { elementCount, gatherRows, holdsFractions, stored } from "./array.ts";
 import { checkCount, permutation } from "./generators/random.ts";
@@ -60,6 +61,7 @@ export class Dataset<F extends Fields = Fields> {
   /** @throws InputError when there are no fields or no rows, lengths differ, a label has no class or a value is not finite. */
   constructor(fields: F, options: DatasetOptions = {}) {
     const rows = (options as ViewOptions)[viewRows];
+    checkOptions<DatasetOptions>("Dataset", options, { classNames: true, columnNames: true, allowNonFinite: true });
     const source = rows === undefined ? storedFields(fields) : fields;
     if (rows === undefined) checkFields(source, options);
     this.size = rows === undefined ? commonLength(fields) : rows.length;
@@ -99,10 +101,12 @@ export class Dataset<F extends Fields = Fields> {
    *
    * @throws InputError when `fraction` is not between 0 and 1, there are fewer than two samples, or `stratify` finds no class indices in `y`.
    */
-  split(
-    fraction: number,
-    { seed = 0, inOrder = false, stratify = !inOrder && this.classNames !== undefined }: SplitOptions = {},
-  ): [Dataset<F>, Dataset<F>] {
+  split(fraction: number, options: SplitOptions = {}): [Dataset<F>, Dataset<F>] {
+    const {
+      seed = 0,
+      inOrder = false,
+      stratify = !inOrder && this.classNames !== undefined,
+    } = checkOptions<SplitOptions>("split", options, { seed: true, stratify: true, inOrder: true });
     if (!(fraction > 0 && fraction < 1)) throw new InputError(`split: expected a fraction between 0 and 1, got ${String(fraction)}`);
     if (this.size < 2) throw new InputError(`split: expected at least two samples, got ${this.size}`);
     if (stratify && inOrder)
@@ -119,13 +123,14 @@ export class Dataset<F extends Fields = Fields> {
    *
    * @throws InputError when the result is no data set, and what the transform throws.
    */
-  map<G extends Fields>(transform: Transform<F, G>, { seed = 0, ...options }: MapOptions = {}): Dataset<G> {
+  map<G extends Fields>(transform: Transform<F, G>, options: MapOptions = {}): Dataset<G> {
+    const { seed = 0, ...rest } = checkOptions<MapOptions>("map", options, { seed: true, allowNonFinite: true });
     const samples = Int32Array.from({ length: this.size }, (_, index) => index);
     const fields = transform(this.fields, new Draws({ seed, samples }));
     const { x, y } = fields as Fields;
     const { classNames, columnNames } = this;
     return new Dataset(fields, {
-      ...options,
+      ...rest,
       ...(classNames !== undefined && (y === undefined || isClassIndices(y)) ? { classNames } : {}),
       ...(columnNames !== undefined && (x === undefined || x.shape[1] === columnNames.length) ? { columnNames } : {}),
     });

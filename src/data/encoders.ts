@@ -2,6 +2,7 @@
 
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
+import { checkOptions } from "../util/options.ts";
 import type { FloatsOf, NdArray, Storage } from "./array.ts";
 import { allocateFloats, elementCount, stored } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
@@ -71,6 +72,7 @@ export class CategoryEncoder {
    * @throws InputError when there is no value.
    */
   static fit(values: Iterable<Category>, options: Pick<CategoryEncoderState, "unknown"> = {}): CategoryEncoder {
+    checkOptions<Pick<CategoryEncoderState, "unknown">>("category encoder", options, { unknown: true });
     const found = [...new Set(values)];
     const numbers = found.filter((value) => typeof value === "number").sort((a, b) => a - b);
     // The default order of sort is by code unit, the same on every machine.

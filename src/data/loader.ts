@@ -3,6 +3,7 @@
 import { arrayKind, dtypeOfArray } from "../formula/arrays.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
+import { checkOptions } from "../util/options.ts";
 import type { NdArray, Storage } from "./array.ts";
 import { allocateLike, elementCount, stored } from "./array.ts";
 import type { Fields } from "./dataset.ts";
@@ -60,7 +61,17 @@ export class DataLoader<F extends Fields = Fields, G extends Fields = F> impleme
    * @throws InputError when `batchSize` is not a whole number of at least 1, or `dropLast` would leave no batch.
    */
   constructor(source: Dataset<F> | AsyncIterable<F>, options: LoaderOptions<F, G>) {
-    const { batchSize, shuffle = false, seed = 0, dropLast = false, epoch = 0, shuffleWindow = 1024, transform } = options;
+    const {
+      batchSize,
+      shuffle = false,
+      seed = 0,
+      dropLast = false,
+      epoch = 0,
+      shuffleWindow = 1024,
+      transform,
+    } = checkOptions<LoaderOptions<F, G>>("loader", options, {
+      ...{ batchSize: true, shuffle: true, seed: true, dropLast: true, epoch: true, shuffleWindow: true, transform: true },
+    });
     checkCount(batchSize, "loader: batchSize");
     checkCount(shuffleWindow, "loader: shuffleWindow");
     checkCount(epoch, "loader: epoch", 0);
@@ -105,7 +116,8 @@ export class DataLoader<F extends Fields = Fields, G extends Fields = F> impleme
   }
 
   /** The batches of one epoch; does not move `epoch` on. Continues inside an epoch with `skip`. */
-  *batches({ epoch = this.epoch, skip = 0 }: EpochOptions = {}): Generator<G> {
+  *batches(options: EpochOptions = {}): Generator<G> {
+    const { epoch = this.epoch, skip = 0 } = checkOptions<EpochOptions>("loader", options, { epoch: true, skip: true });
     checkCount(epoch, "loader: epoch", 0);
     checkCount(skip, "loader: skip", 0);
     const dataset = this.#dataset();

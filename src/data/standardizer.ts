@@ -1,6 +1,7 @@
 // Brings every column of a table, or channel of images, to mean 0 and standard deviation 1, with numbers taken from the training part only.
 
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { allocateFloats, elementCount, type FloatsOf, type NdArray, type Storage, stored } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
 
@@ -50,8 +51,9 @@ export class Standardizer {
 
   /** @throws InputError when there is no row, no such axis, or a value is not finite. */
   static fit(given: NdArray, options: StandardizerOptions = {}): Standardizer {
+    const { axis } = checkOptions<StandardizerOptions>("standardizer", options, { axis: true });
     const values = stored(given, "standardizer");
-    const { columns, inner } = layout(values, options.axis);
+    const { columns, inner } = layout(values, axis);
     const rows = columns === 0 ? 0 : values.data.length / columns;
     if (rows === 0) throw new InputError(`standardizer: expected at least one row and one column, got shape [${values.shape.join(", ")}]`);
     const columnOf = (index: number): number => Math.floor(index / inner) % columns;

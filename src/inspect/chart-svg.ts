@@ -1,6 +1,7 @@
 // Curves as SVG.
 
-import { axisOf, type ChartOptions, type Series, short } from "./chart.ts";
+import { checkOptions } from "../util/options.ts";
+import { axisOf, CHART_OPTIONS, type ChartOptions, type Series, short } from "./chart.ts";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [640, 360, 64, 48, 36];
 const [FOOT, RIGHT] = [HEIGHT - BOTTOM, WIDTH - 16];
@@ -8,10 +9,8 @@ const COLOURS = ["#94a3b8", "#1d4ed8", "#16a34a", "#ca8a04"];
 const GREY = 'fill="#475569"';
 
 /** Curves in one picture; numbers that are not finite interrupt them. */
-export function chartSvg(
-  series: readonly Series[],
-  { title, xTitle, yTitle, logX = false, logY = false, marks = [] }: ChartOptions,
-): string {
+export function chartSvg(series: readonly Series[], options: ChartOptions): string {
+  const { title, xTitle, yTitle, logX = false, logY = false, marks = [] } = checkOptions("chartSvg", options, CHART_OPTIONS);
   const points = series.flatMap((one) => one.points);
   const drawn = points.filter(([, y]) => Number.isFinite(y));
   const xAxis = axisOf((drawn.length === 0 ? points : drawn).map(([x]) => x), { isLog: logX }); // biome-ignore format: one thought

@@ -1,6 +1,7 @@
 // Curves as text for terminals.
 
-import { axisOf, type ChartOptions, type Series, short } from "./chart.ts";
+import { checkOptions } from "../util/options.ts";
+import { axisOf, CHART_OPTIONS, type ChartOptions, type Series, short } from "./chart.ts";
 
 /** How much room a chart of text may take. */
 export interface TextChartSize {
@@ -18,11 +19,9 @@ const LONGEST_BAR = 46;
 const SHORTEST_BAR = 10;
 
 /** The first curve as bars, a row for each of some x values; the others as signs on the rows of the same x. */
-export function chartText(
-  series: Series | readonly Series[],
-  { title, xTitle, yTitle, logY = false, marks = [] }: ChartOptions,
-  { rows = 24, columns = 80 }: TextChartSize = {},
-): string {
+export function chartText(series: Series | readonly Series[], options: ChartOptions, size: TextChartSize = {}): string {
+  const { title, xTitle, yTitle, logY = false, marks = [] } = checkOptions("chartText", options, CHART_OPTIONS);
+  const { rows = 24, columns = 80 } = checkOptions<TextChartSize>("chartText: size", size, { rows: true, columns: true });
   const [first, ...others] = "points" in series ? [series] : series;
   const points = first?.points ?? [];
   const ys = [...points, ...others.flatMap((other) => other.points)].map(([, y]) => y);

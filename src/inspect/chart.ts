@@ -1,5 +1,7 @@
 // What charts of text and pictures share: curves, what is drawn around them, and axes.
 
+import type { OptionNames } from "../util/options.ts";
+
 /** One curve. */
 export interface Series {
   readonly name: string;
@@ -19,6 +21,10 @@ export interface ChartOptions {
   /** Places on the x axis to mark. */
   readonly marks?: readonly { readonly x: number; readonly name: string }[];
 }
+
+export const CHART_OPTIONS: OptionNames<ChartOptions> = {
+  ...{ title: true, xTitle: true, yTitle: true, logX: true, logY: true, marks: true },
+};
 
 export interface Axis {
   /** The numbers at its beginning and its end. */

@@ -3,8 +3,9 @@
 import type { ExplainOptions } from "../formula/explain.ts";
 import { printFormula } from "../formula/print.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { positionOfLargest } from "./elements.ts";
-import { type ExplainedElement, explainElement } from "./explain.ts";
+import { EXPLAIN_OPTIONS, type ExplainedElement, explainElement } from "./explain.ts";
 import { type RecordedOp, type RecordedTensor, type Recording, unviewed } from "./recording.ts";
 import { selectElement } from "./select.ts";
 
@@ -48,6 +49,7 @@ export class RunCursor {
 
   /** Stands at the first op. @throws InputError when the run computed nothing */
   constructor(recording: Recording, options: ExplainOptions = {}) {
+    checkOptions("RunCursor", options, EXPLAIN_OPTIONS);
     this.recording = recording;
     this.#ops = recording.ops.filter(({ program }) => program !== undefined);
     this.#options = options;

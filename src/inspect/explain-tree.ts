@@ -1,7 +1,8 @@
 // Follows a recorded number back: what it was made from, what that was made from, and so on down to parameters and data.
 
 import type { ExplainOptions } from "../formula/explain.ts";
-import { type ExplainedElement, explainElement } from "./explain.ts";
+import { checkOptions } from "../util/options.ts";
+import { EXPLAIN_OPTIONS, type ExplainedElement, explainElement } from "./explain.ts";
 import type { RecordedTensor } from "./recording.ts";
 
 /** An element and what it was made from, as deep as asked for. */
@@ -46,11 +47,12 @@ export interface TreeOptions extends ExplainOptions {
 
 /** Explains a number, the numbers it was made from, and so on; parameters, data and constants are the ends. */
 export function explainTree(tensor: RecordedTensor, position: readonly number[], options: TreeOptions = {}): ExplanationTree {
-  const { depth = 3, breadth = 3, most = 60 } = options;
+  const known = { ...EXPLAIN_OPTIONS, depth: true, breadth: true, most: true } as const;
+  const { depth = 3, breadth = 3, most = 60, ...each } = checkOptions<TreeOptions>("explainTree", options, known);
   let left = most - 1;
   type Growing = ExplainedElement & { because: Growing[] };
   const grown = (element: ExplainedElement): Growing => ({ ...element, because: [] });
-  const root = grown(explainElement(tensor, position, options));
+  const root = grown(explainElement(tensor, position, each));
   // Level by level, so that the limit cuts what is farthest away.
   let level: Growing[] = [root];
   for (let step = 0; step < depth && level.length > 0; step++) {
@@ -58,7 +60,7 @@ export function explainTree(tensor: RecordedTensor, position: readonly number[],
     for (const element of level)
       for (const read of element.reads.filter(({ tensor: { origin } }) => origin !== "constant").slice(0, breadth)) {
         if (left-- <= 0) continue;
-        const inner = grown(explainElement(read.tensor, read.position, options));
+        const inner = grown(explainElement(read.tensor, read.position, each));
         element.because.push(inner);
         next.push(inner);
       }

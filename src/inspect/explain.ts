@@ -4,6 +4,7 @@ import { type ChainRule, chainRuleOf } from "../formula/chain-rule.ts";
 import { type ExplainOptions, type Explanation, elementName as lineName } from "../formula/explain.ts";
 import { Explainer } from "../formula/explain-element.ts";
 import { type InputRead, readsOf } from "../formula/explain-reads.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { elementName, placeOf, positionOf } from "./elements.ts";
 import { type RecordedOp, type RecordedTensor, unviewed } from "./recording.ts";
 
@@ -37,8 +38,11 @@ export interface ElementRead {
 /** Paths go through intermediate values; each that is shown needs its line. */
 const LINES_OF_PATHS = 1000;
 
+export const EXPLAIN_OPTIONS: OptionNames<ExplainOptions> = { digits: true, terms: true, order: true, group: true, lines: true };
+
 /** Explains one number of a recorded tensor by the op that computed it. @throws InputError when there is no such element */
 export function explainElement(given: RecordedTensor, at: readonly number[], options: ExplainOptions = {}): ExplainedElement {
+  checkOptions("explainElement", options, EXPLAIN_OPTIONS);
   const place = placeOf(given, at);
   const tensor = unviewed(given);
   const { shape, data, source } = tensor;

@@ -2,6 +2,7 @@
 
 import type { NumberArray } from "../formula/arrays.ts";
 import { isFloat } from "../formula/typing.ts";
+import { checkOptions } from "../util/options.ts";
 import { elementName, positionOf, tensorName } from "./elements.ts";
 import { explainElement } from "./explain.ts";
 import { elementText } from "./explain-text.ts";
@@ -51,7 +52,13 @@ export interface GradientCheck {
  * @example checkGradients(record(() => { const y = myOp(x).sum(); y.backward(); }))
  */
 export function checkGradients(recording: Recording, options: GradientCheckOptions = {}): GradientCheck {
-  const { elements = 4, tolerance = 1e-5, result = differentiated(recording) } = options;
+  const {
+    elements = 4,
+    tolerance = 1e-5,
+    result = differentiated(recording),
+  } = checkOptions<GradientCheckOptions>("checkGradients", options, {
+    ...{ elements: true, tolerance: true, result: true, tensors: true },
+  });
   const all = recording.tensors.filter(({ gradient, dtype, id }) => gradient !== undefined && isFloat(dtype) && id <= result.id);
   const chosen = options.tensors ?? all.filter(({ source }) => source === undefined);
   const exact = replay(recording, [result, ...all, ...all.map(({ gradient }) => gradient as RecordedTensor)], { double: true });

@@ -4,6 +4,7 @@ import { byteLength } from "../compiler/memory.ts";
 import { printFormula } from "../formula/print.ts";
 import type { Pass } from "../tensor/tape.ts";
 import type { HostArray } from "../tensor/types.ts";
+import { checkOptions } from "../util/options.ts";
 import { tensorName } from "./elements.ts";
 import type { Statistics } from "./measures.ts";
 import { opTimes } from "./op-times.ts";
@@ -73,7 +74,14 @@ export interface GraphOptions {
 
 /** The graph of a recorded run. Ops that only give another shape are left out: their input stands for them. */
 export function graphOf(recording: Recording, options: GraphOptions = {}): RunGraph {
-  const { passes = ["forward"], depth = Number.POSITIVE_INFINITY, parameters = true, profile } = options;
+  const {
+    passes = ["forward"],
+    depth = Number.POSITIVE_INFINITY,
+    parameters = true,
+    profile,
+  } = checkOptions<GraphOptions>("graphOf", options, {
+    ...{ passes: true, depth: true, parameters: true, profile: true },
+  });
   const kinds = new Map(recording.calls.map(({ path, kind }) => [path, kind]));
   const ops = recording.ops.filter(({ pass, program }) => passes.includes(pass) && program !== undefined);
   const nodeOf = new Map<RecordedOp, string>();

@@ -11,6 +11,7 @@ import { Pacer } from "../train/pause.ts";
 import { remember } from "../train/remember.ts";
 import { compileStep, eagerStep, failedStep } from "../train/step.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { bestOf } from "../util/rank.ts";
 import { endless } from "./batches.ts";
 import { short } from "./chart.ts";
@@ -72,7 +73,17 @@ const CHANCE = 3;
  * @example const { range } = await findLearningRate(net, train, { loss: crossEntropy, optimizer }); if (range) optimizer.learningRate = range.best;
  */
 export async function findLearningRate(model: Model, data: Dataset<Samples>, options: LearningRateOptions): Promise<LearningRateRange> {
-  const { from = 1e-6, to = 10, steps = 100, smoothing = 0.9, optimizer, signal } = options;
+  const {
+    from = 1e-6,
+    to = 10,
+    steps = 100,
+    smoothing = 0.9,
+    optimizer,
+    signal,
+  } = checkOptions<LearningRateOptions>("findLearningRate", options, {
+    ...{ loss: true, optimizer: true, penalty: true, clip: true, accumulate: true, batchSize: true, transform: true },
+    ...{ from: true, to: true, steps: true, smoothing: true, seed: true, compile: true, signal: true },
+  });
   checkSamples("findLearningRate", data);
   if (!(from > 0 && to > from && Number.isFinite(to)))
     throw new InputError(`findLearningRate: expected 0 < from < to, got ${from} and ${to}`);

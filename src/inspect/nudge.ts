@@ -1,6 +1,7 @@
 // Changes one number of a recorded run and sees what the result does, against what the gradient promised.
 
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { elementName, placeOf } from "./elements.ts";
 import type { RecordedTensor, Recording } from "./recording.ts";
 import { replay } from "./replay.ts";
@@ -39,7 +40,10 @@ export function nudge(recording: Recording, tensor: RecordedTensor, position: re
   if (tensor.gradientOf !== undefined) return nudge(recording, tensor.gradientOf, position, options);
   const place = placeOf(tensor, position);
   const value = tensor.data[place] as number;
-  const { by = Math.max(1e-3, 1e-3 * Math.abs(value)), result = differentiated(recording) } = options;
+  const { by = Math.max(1e-3, 1e-3 * Math.abs(value)), result = differentiated(recording) } = checkOptions<NudgeOptions>("nudge", options, {
+    by: true,
+    result: true,
+  });
   if (tensor.gradient === undefined)
     throw new InputError(`nudge: the gradient of ${elementName(tensor, position)} was not recorded`, {
       hint: "call backward() in the recorded function; the number must be of a float tensor that the result depends on",

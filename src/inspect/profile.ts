@@ -8,6 +8,7 @@ import type { Nest, Step } from "../formula/nest.ts";
 import type { CompileArgument, CompiledFunction, CompileResult } from "../tensor/compile.ts";
 import { callSite } from "../tensor/tape.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 
 /** One application of an op that a kernel computes, or helps to. */
 export interface KernelOrigin {
@@ -73,8 +74,9 @@ export interface ProfileOptions {
 export function profile<Args extends readonly CompileArgument[], Result extends CompileResult>(
   compiled: CompiledFunction<Args, Result>,
   args: Args,
-  { runs = 5, limits: measured = true }: ProfileOptions = {},
+  options: ProfileOptions = {},
 ): StepProfile {
+  const { runs = 5, limits: measured = true } = checkOptions<ProfileOptions>("profile", options, { runs: true, limits: true });
   if (typeof compiled !== "function" || typeof compiled.profile !== "function")
     throw new InputError("profile: expected a function made by compile()", { hint: "profile(compile((x) => …), [x])" });
   if (!(Number.isInteger(runs) && runs > 0)) throw new InputError(`profile: expected at least one run, got ${runs}`);

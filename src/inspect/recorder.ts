@@ -10,6 +10,7 @@ import { tap } from "../tensor/trace.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Value } from "../tensor/value.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import type { EventKind, RecorderEvent, Report } from "./events.ts";
 import { Keeper, type KeepOptions, type KeptStep, picks, type StepSelector } from "./keep.ts";
 import { activeUnits, describe, type Histogram, histogram, type Measure, type Measurement, norm, outside } from "./measures.ts";
@@ -70,7 +71,10 @@ export class Recorder {
   constructor(model: LayerMembers, options: RecorderOptions = {}) {
     if (stateOf(model) === undefined)
       throw new InputError("Recorder: expected a layer, whose parts and parameters give the names", { hint: "new Recorder(net)" });
-    const { steps, histograms, keep } = options;
+    const { steps, histograms, keep } = checkOptions<RecorderOptions>("Recorder", options, {
+      ...{ layers: true, events: true, steps: true, histograms: true, keep: true, most: true },
+    });
+    checkOptions<KeepOptions>("Recorder: keep", keep, { steps: true, most: true, bytes: true });
     for (const [name, every] of Object.entries({ steps, histograms, "keep.steps": keep?.steps }))
       if (typeof every === "number" && !(Number.isInteger(every) && every > 0))
         throw new InputError(`Recorder: ${name} must be a positive whole number, a list of steps or a function, got ${every}`);

@@ -5,6 +5,7 @@ import { backendFor } from "../backends/choose.ts";
 import { dtypeOfArray, type NumberArray } from "../formula/arrays.ts";
 import { evaluateProgram, sizeOfShape } from "../formula/evaluate.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
+import { checkOptions } from "../util/options.ts";
 import type { RecordedOp, RecordedTensor, Recording } from "./recording.ts";
 
 /** What a replay computes with. */
@@ -22,7 +23,10 @@ export type Replayed = (tensor: RecordedTensor) => NumberArray;
  * Computes the ops that lead to `targets` again, those only that depend on changed numbers (in double precision all).
  */
 export function replay(recording: Recording, targets: readonly RecordedTensor[], options: ReplayOptions = {}): Replayed {
-  const { changed = new Map<RecordedTensor, NumberArray>(), double = false } = options;
+  const { changed = new Map<RecordedTensor, NumberArray>(), double = false } = checkOptions<ReplayOptions>("replay", options, {
+    changed: true,
+    double: true,
+  });
   const known = new Map<RecordedTensor, NumberArray>(changed);
   const numbers = (tensor: RecordedTensor): NumberArray => known.get(tensor) ?? inPrecision(tensor, double);
   const wanted = behind(targets, changed);

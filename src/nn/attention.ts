@@ -7,13 +7,14 @@ import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { type LayerState, type Part, withRun } from "./call.ts";
 import { checkCount, checkFeatures, checkRank, given } from "./checks.ts";
 import { glorotUniform, start, zeros } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { linear } from "./linear.ts";
 import { causalMask, checkMask, headMask, read, readable, readSources, realKeys } from "./masks.ts";
-import { type RotaryOptions, rotary } from "./positions.ts";
+import { ROTARY_OPTIONS, type RotaryOptions, rotary } from "./positions.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
 import type { TokensRule } from "./sequence-rules.ts";
 
@@ -73,6 +74,7 @@ export interface AttentionLayer<Rule extends ShapeRule> extends LayerMembers {
  * @throws ShapeError when shapes do not fit together; InputError for a mask of floats, or causal with other numbers of queries and keys
  */
 export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, options: ScaledDotProductOptions = {}): Tensor {
+  checkOptions<ScaledDotProductOptions>("scaledDotProductAttention", options, { mask: true, causal: true, dropout: true, scale: true });
   const name = "scaledDotProductAttention";
   for (const [what, x] of Object.entries({ query, key, value }))
     if (valueOf(x, name).rank < 2)
@@ -100,6 +102,10 @@ export function multiHeadAttention<const Size extends number>(
   options: MultiHeadAttentionOptions = {},
 ): AttentionLayer<TokensRule<"multiHeadAttention", Size>> {
   const name = "multiHeadAttention";
+  checkOptions<MultiHeadAttentionOptions>(name, options, {
+    ...{ keySize: true, valueSize: true, keyHeads: true, bias: true, dropout: true, causal: true, rotary: true },
+  });
+  if (typeof options.rotary === "object") checkOptions(`${name}: rotary`, options.rotary, ROTARY_OPTIONS);
   const { keySize = size, valueSize = size, keyHeads = heads, bias = true, dropout = 0, causal = false } = options;
   for (const [what, count] of Object.entries({ size, heads, keySize, valueSize, keyHeads })) checkCount(name, what, count);
   if (size % heads !== 0) throw new InputError(`${name}: the size must be a multiple of the heads, got ${size} and ${heads}`);
@@ -146,7 +152,13 @@ export function multiHeadAttention<const Size extends number>(
     return found as unknown as readonly [Tensor, Tensor, Tensor];
   }
 
-  function forward(state: LayerState, x: Tensor, { key = x, value = key, mask, keyMask }: AttentionOptions = {}, whole = false): unknown {
+  function forward(state: LayerState, x: Tensor, sourcesAndMasks?: AttentionOptions, whole = false): unknown {
+    const {
+      key = x,
+      value = key,
+      mask,
+      keyMask,
+    } = checkOptions<AttentionOptions>(name, sourcesAndMasks, { key: true, value: true, mask: true, keyMask: true });
     const sources = [x, key, value] as const;
     for (const [n, what] of (["features", "key features", "value features"] as const).entries()) {
       checkRank(name, sources[n] as Tensor, [3], "[batch, tokens, features]");

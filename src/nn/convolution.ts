@@ -4,16 +4,20 @@ import type { ConvolutionOptions, PerDimension, TransposedConvolutionOptions } f
 import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { checkCount, checkFeatures, checkRank, given, perDimension, SPATIAL } from "./checks.ts";
 import { fansOf, heNormal, start, zeros } from "./init.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
-import type { WeightOptions } from "./linear.ts";
+import { WEIGHT_OPTIONS, type WeightOptions } from "./linear.ts";
 import type { ConvolutionRule, Windows } from "./rules.ts";
 
 /** Windows, and how weight and bias begin. */
 export type ConvolutionLayerOptions = ConvolutionOptions & WeightOptions;
 /** Windows, and how weight and bias begin. */
 export type TransposedConvolutionLayerOptions = TransposedConvolutionOptions & WeightOptions;
+
+/** Where windows lie. */
+const GEOMETRY = { stride: true, padding: true, dilation: true, groups: true } as const;
 
 type Option<Options, Key extends string, Default> = Options extends { readonly [K in Key]: infer Value } ? Value : Default;
 
@@ -149,19 +153,21 @@ function convolution<Made>(
   options: ConvolutionLayerOptions = {},
 ): Made {
   const kind = `conv${dims}d`;
+  checkOptions<ConvolutionLayerOptions>(kind, options, { ...GEOMETRY, ...WEIGHT_OPTIONS });
   const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
   const shape = [outputs, inputs / groups, ...kernel];
   const fans = fansOf(shape, groups);
   const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
   const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
+  const geometry = given(options, Object.keys(GEOMETRY));
   return makeLayer<Layer>({
     kind,
-    settings: { inputs, outputs, kernelSize, ...given(options, ["stride", "padding", "dilation", "groups"]) },
+    settings: { inputs, outputs, kernelSize, ...geometry },
     parameters: { weight, bias },
     forward(_state, x) {
       checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
       checkFeatures(kind, "input channels", x, 1, inputs);
-      return functions.conv(x, weight, bias, options);
+      return functions.conv(x, weight, bias, geometry as ConvolutionLayerOptions);
     },
   }) as Made;
 }
@@ -174,6 +180,7 @@ function transposed(
   options: TransposedConvolutionLayerOptions = {},
 ): Layer {
   const kind = `convTranspose${dims}d`;
+  checkOptions<TransposedConvolutionLayerOptions>(kind, options, { ...GEOMETRY, ...WEIGHT_OPTIONS, outputPadding: true });
   const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
   const shape = [inputs, outputs / groups, ...kernel];
   // Every output receives inputs / groups channels through the window: the two fans of the weight trade places.
@@ -181,14 +188,15 @@ function transposed(
   const fans = { in: into, out };
   const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
   const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
+  const geometry = given(options, [...Object.keys(GEOMETRY), "outputPadding"]);
   return makeLayer({
     kind,
-    settings: { inputs, outputs, kernelSize, ...given(options, ["stride", "padding", "dilation", "groups", "outputPadding"]) },
+    settings: { inputs, outputs, kernelSize, ...geometry },
     parameters: { weight, bias },
     forward(_state, x: Tensor) {
       checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
       checkFeatures(kind, "input channels", x, 1, inputs);
-      return functions.convTranspose(x, weight, bias, options);
+      return functions.convTranspose(x, weight, bias, geometry as TransposedConvolutionLayerOptions);
     },
   });
 }

@@ -8,6 +8,7 @@ import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { requireElements, whenKnown } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { product, wholeNumbers } from "./checks.ts";
 import {
   checkBinary,
@@ -17,6 +18,7 @@ import {
   checkPair,
   checkTargets,
   floats,
+  LOSS,
   type Loss,
   type LossOptions,
   reduce,
@@ -54,6 +56,7 @@ export function crossEntropy<const Options extends CrossEntropyOptions = Record<
   options?: Options,
 ): Loss<Options> {
   const name = "crossEntropy";
+  checkOptions<CrossEntropyOptions>(name, options, CROSS_ENTROPY);
   const { shape } = valueOf(logits, name);
   const { labelSmoothing: smoothing = 0, weights, ignoreIndex } = options ?? {};
   if (!(smoothing >= 0 && smoothing <= 1)) throw new InputError(`crossEntropy: labelSmoothing must be in [0, 1], got ${smoothing}`);
@@ -95,6 +98,7 @@ export function negativeLogLikelihood<const Options extends ClassLossOptions = R
   options?: Options,
 ): Loss<Options> {
   const name = "negativeLogLikelihood";
+  checkOptions<ClassLossOptions>(name, options, CLASS_LOSS);
   checkClassCount(name, valueOf(logProbabilities, name).shape[1] ?? 0, logProbabilities.shape, "binaryCrossEntropy");
   checkLogProbabilities(name, logProbabilities);
   const labels = labelsOf(name, logProbabilities, target, options);
@@ -119,7 +123,7 @@ export function focalLoss<const Options extends FocalOptions = Record<never, nev
   target: Tensor,
   options?: Options,
 ): Loss<Options> {
-  const { gamma = 2, alpha = 0.25 } = options ?? {};
+  const { gamma = 2, alpha = 0.25 } = checkOptions<FocalOptions>("focalLoss", options, FOCAL);
   if (!(gamma >= 0)) throw new InputError(`focalLoss: gamma must not be negative, got ${gamma}`);
   if (alpha !== null && !(alpha >= 0 && alpha <= 1)) throw new InputError(`focalLoss: alpha must be in [0, 1], got ${alpha}`);
   checkPair("focalLoss", logits, target);
@@ -131,6 +135,10 @@ export function focalLoss<const Options extends FocalOptions = Record<never, nev
   const losses = gamma === 0 ? entropy : entropy.mul(wrong.pow(gamma));
   return reduce("focalLoss", alpha === null ? losses : losses.mul(wanted.mul(2 * alpha - 1).add(1 - alpha)), options);
 }
+
+const CLASS_LOSS: OptionNames<ClassLossOptions> = { ...LOSS, weights: true, ignoreIndex: true };
+const CROSS_ENTROPY: OptionNames<CrossEntropyOptions> = { ...CLASS_LOSS, labelSmoothing: true };
+const FOCAL: OptionNames<FocalOptions> = { ...LOSS, gamma: true, alpha: true };
 
 interface Labels {
   /** Class numbers [samples]; 0 in place of ignored ones. */

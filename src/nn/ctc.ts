@@ -7,8 +7,9 @@ import { valueOf } from "../tensor/tensor.ts";
 import { requireElements } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { type Lengths, lengthsOf } from "./lengths.ts";
-import { checkLogProbabilities, type Loss, type LossOptions, reduce } from "./reduction.ts";
+import { checkLogProbabilities, LOSS, type Loss, type LossOptions, reduce } from "./reduction.ts";
 
 /** Reduction and special cases of CTC. */
 export interface CtcOptions extends LossOptions {
@@ -35,7 +36,12 @@ export function ctcLoss<const Options extends CtcOptions = Record<never, never>>
   lengths: { readonly time: Lengths; readonly labels: Lengths },
   options?: Options,
 ): Loss<Options> {
-  const { blank = 0, zeroInfinity = false, reduction = "mean" } = options ?? {};
+  const {
+    blank = 0,
+    zeroInfinity = false,
+    reduction = "mean",
+  } = checkOptions<CtcOptions>("ctcLoss", options, { ...LOSS, blank: true, zeroInfinity: true });
+  checkOptions<typeof lengths>("ctcLoss: lengths", lengths, { time: true, labels: true });
   const [batch, time, classes] = checkShapes(logProbabilities, targets);
   checkLogProbabilities("ctcLoss", logProbabilities);
   const most = targets.shape[1] as number;

@@ -4,6 +4,7 @@ import { full, parameter } from "../tensor/create.ts";
 import * as functions from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
+import { checkOptions } from "../util/options.ts";
 import { callPart } from "./call.ts";
 import { checkCount, checkFeatures, refuseTensor } from "./checks.ts";
 import { fansOf, glorotNormal, heNormal, start, zeros } from "./init.ts";
@@ -18,6 +19,7 @@ import type { HalfRule, LinearRule, SameRule } from "./rules.ts";
  */
 export function prelu(channels = 1, options: { readonly init?: number } = {}): ShapedLayer<SameRule> {
   refuseTensor("prelu", channels);
+  checkOptions<{ readonly init?: number }>("prelu", options, { init: true });
   checkCount("prelu", "channels", channels);
   const weight = parameter(full([channels], options.init ?? 0.25));
   return makeLayer<ShapedLayer<SameRule>>({
@@ -41,6 +43,7 @@ export function maxout<const Inputs extends number, const Outputs extends number
   pieces = 2,
   options: WeightOptions = {},
 ): ShapedLayer<LinearRule<Inputs, Outputs, "maxout">> {
+  checkOptions<WeightOptions>("maxout", options, { init: true, bias: true, biasInit: true });
   checkCount("maxout", "inputs", inputs);
   checkCount("maxout", "outputs", outputs);
   checkCount("maxout", "pieces", pieces);
@@ -79,6 +82,7 @@ export function swiGlu<const Inputs extends number, const Outputs extends number
   outputs?: Outputs,
   options: WeightOptions = {},
 ): ShapedLayer<LinearRule<Inputs, Outputs, "swiGlu">> {
+  checkOptions<WeightOptions>("swiGlu", options, { init: true, bias: true, biasInit: true });
   const out = outputs ?? inputs;
   for (const [what, value] of Object.entries({ inputs, hidden, outputs: out })) checkCount("swiGlu", what, value);
   const own: WeightOptions = { init: glorotNormal(), ...options, bias: options.bias ?? false };
@@ -104,6 +108,7 @@ export interface BilinearLayer extends LayerMembers {
 
 /** Two inputs multiplied pair by pair: [..., inputs1] and [..., inputs2] → [..., outputs], y[o] = Σ x1[i] · weight[o, i, j] · x2[j] + bias[o]. Parameters weight [outputs, inputs1, inputs2] and bias [outputs]. */
 export function bilinear(inputs1: number, inputs2: number, outputs: number, options: WeightOptions = {}): BilinearLayer {
+  checkOptions<WeightOptions>("bilinear", options, { init: true, bias: true, biasInit: true });
   for (const [what, value] of Object.entries({ inputs1, inputs2, outputs })) checkCount("bilinear", what, value);
   const fans = { in: inputs1 * inputs2, out: outputs };
   const weight = start("bilinear weight", options.init ?? glorotNormal(), [outputs, inputs1, inputs2], fans);

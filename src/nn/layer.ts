@@ -4,6 +4,7 @@ import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { callPart, isLayer, type LayerState, type Part, register, type Settings, stateOf } from "./call.ts";
 import { isTraining, type LayerMode, newMode } from "./mode.ts";
 import { describeLayer } from "./print.ts";
@@ -118,6 +119,7 @@ export function layer<Forward extends { call(...inputs: Tensor[]): unknown }["ca
   forward: Forward,
   options: { readonly kind?: string; readonly settings?: Settings } = {},
 ): Forward & LayerMembers {
+  checkOptions<typeof options>("layer", options, { kind: true, settings: true });
   const kind = options.kind ?? "layer";
   if (typeof forward !== "function")
     throw new InputError(`${kind}: expected a function of tensors after the parts, got ${typeof forward}`, {

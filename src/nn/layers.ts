@@ -5,6 +5,7 @@ import * as functions from "../tensor/functions/index.ts";
 import type { Shape } from "../tensor/shapes.ts";
 import type { Axes, Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import type { Settings } from "./call.ts";
 import { checkCount, product, refuseTensor, wholeNumbers } from "./checks.ts";
 import { normal, type Start, start } from "./init.ts";
@@ -17,6 +18,7 @@ export function embedding<const Size extends number>(
   size: Size,
   options: { readonly init?: Start } = {},
 ): ShapedLayer<EmbeddingRule<Size>> {
+  checkOptions<{ readonly init?: Start }>("embedding", options, { init: true });
   checkCount("embedding", "count", count);
   checkCount("embedding", "size", size);
   const weight = start("embedding weight", options.init ?? normal(), [count, size], { in: 1, out: 1 });
@@ -33,7 +35,7 @@ export function flatten(): ShapedLayer<FlattenRule>;
 export function flatten(options: { readonly startAxis?: number; readonly endAxis?: number }): Layer;
 export function flatten(options: { readonly startAxis?: number; readonly endAxis?: number } = {}): unknown {
   refuseTensor("flatten", options);
-  const { startAxis = 1, endAxis = -1 } = options;
+  const { startAxis = 1, endAxis = -1 } = checkOptions<typeof options>("flatten", options, { startAxis: true, endAxis: true });
   return makeLayer<Layer>({
     kind: "flatten",
     settings: { ...options } as Settings,

@@ -5,7 +5,18 @@ import { valueOf } from "../tensor/tensor.ts";
 import { requireElements } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { checkLogProbabilities, checkNumbers, checkPair, checkTargets, floats, type Loss, type LossOptions, reduce } from "./reduction.ts";
+import { checkOptions } from "../util/options.ts";
+import {
+  checkLogProbabilities,
+  checkNumbers,
+  checkPair,
+  checkTargets,
+  floats,
+  LOSS,
+  type Loss,
+  type LossOptions,
+  reduce,
+} from "./reduction.ts";
 
 /** How a divergence is reduced, and what the target holds. */
 export interface DivergenceOptions {
@@ -23,7 +34,10 @@ export interface DivergenceOptions {
 export function klDivergence(logProbabilities: Tensor, target: Tensor, options: DivergenceOptions = {}): Tensor {
   const name = "klDivergence";
   checkPair(name, logProbabilities, target);
-  const { reduction = "batchMean", logTarget = false } = options;
+  const { reduction = "batchMean", logTarget = false } = checkOptions<DivergenceOptions>(name, options, {
+    reduction: true,
+    logTarget: true,
+  });
   if (!["batchMean", "mean", "sum", "none"].includes(reduction))
     throw new InputError(`klDivergence: unknown reduction "${reduction}"`, { hint: 'reductions: "batchMean", "mean", "sum", "none"' });
   checkLogProbabilities(name, logProbabilities);
@@ -54,7 +68,7 @@ export function poissonNegativeLogLikelihood<const Options extends PoissonOption
 ): Loss<Options> {
   const name = "poissonNegativeLogLikelihood";
   checkPair(name, prediction, target);
-  const { logInput = true } = options ?? {};
+  const { logInput = true } = checkOptions<PoissonOptions>(name, options, { ...LOSS, logInput: true });
   checkTargets(name, target, "that are counts, at least 0", { least: 0 });
   if (!logInput)
     checkNumbers(name, "rates of", prediction, "at least 0", { least: 0 }, "logInput: true where the model gives the logarithm");
@@ -77,7 +91,7 @@ export function gaussianNegativeLogLikelihood<const Options extends LossOptions 
   const name = "gaussianNegativeLogLikelihood";
   checkPair(name, mean, target);
   checkPair(name, mean, variance);
-  const { epsilon = 1e-6 } = options ?? {};
+  const { epsilon = 1e-6 } = checkOptions<LossOptions & { readonly epsilon?: number }>(name, options, { ...LOSS, epsilon: true });
   if (!(epsilon > 0)) throw new InputError(`${name}: epsilon must be positive, got ${epsilon}`);
   requireElements(
     valueOf(variance, name),

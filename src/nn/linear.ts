@@ -1,6 +1,7 @@
 // The fully connected layer.
 
 import * as functions from "../tensor/functions/index.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { checkCount, checkFeatures } from "./checks.ts";
 import { fansOf, heNormal, type Start, start, zeros } from "./init.ts";
 import { makeLayer, type ShapedLayer } from "./layer.ts";
@@ -16,6 +17,8 @@ export interface WeightOptions {
   readonly biasInit?: Start;
 }
 
+export const WEIGHT_OPTIONS: OptionNames<WeightOptions> = { init: true, bias: true, biasInit: true };
+
 /**
  * Fully connected: [..., inputs] → [..., outputs], y = x Wᵀ + b with weight [outputs, inputs] and bias [outputs].
  * @throws InputError when a size is not a positive integer
@@ -25,6 +28,7 @@ export function linear<const Inputs extends number, const Outputs extends number
   outputs: Outputs,
   options: WeightOptions = {},
 ): ShapedLayer<LinearRule<Inputs, Outputs>> {
+  checkOptions("linear", options, WEIGHT_OPTIONS);
   checkCount("linear", "inputs", inputs);
   checkCount("linear", "outputs", outputs);
   const shape = [outputs, inputs];

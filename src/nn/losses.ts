@@ -4,11 +4,13 @@ import * as rows from "../ops/losses.ts";
 import { softplus } from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import {
   checkBinary,
   checkNumbers,
   checkPair,
   floats,
+  LOSS,
   type Loss,
   type LossOptions,
   type PairLoss,
@@ -33,7 +35,7 @@ export function huber<const Options extends LossOptions & { readonly delta?: num
   target: Tensor,
   options?: Options,
 ): Loss<Options> {
-  const delta = options?.delta ?? 1;
+  const { delta = 1 } = checkOptions<LossOptions & { readonly delta?: number }>("huber", options, { ...LOSS, delta: true });
   if (!(delta > 0)) throw new InputError(`huber: delta must be positive, got ${delta}`);
   return pair("huber", rows.huber, prediction, target, options, { delta });
 }
@@ -47,7 +49,7 @@ export function smoothL1<const Options extends LossOptions & { readonly beta?: n
   target: Tensor,
   options?: Options,
 ): Loss<Options> {
-  const beta = options?.beta ?? 1;
+  const { beta = 1 } = checkOptions<LossOptions & { readonly beta?: number }>("smoothL1", options, { ...LOSS, beta: true });
   if (!(beta >= 0)) throw new InputError(`smoothL1: beta must not be negative, got ${beta}`);
   if (beta === 0) return pair("smoothL1", rows.absoluteError, prediction, target, options);
   return reduce("smoothL1", pair("smoothL1", rows.huber, prediction, target, { reduction: "none" }, { delta: beta }).div(beta), options);
@@ -59,6 +61,7 @@ export function smoothL1<const Options extends LossOptions & { readonly beta?: n
  * @function
  */
 export const binaryCrossEntropy: PairLoss = (prediction, target, options) => {
+  checkOptions<LossOptions>("binaryCrossEntropy", options, LOSS);
   checkPair("binaryCrossEntropy", prediction, target);
   checkNumbers(
     "binaryCrossEntropy",
@@ -80,8 +83,9 @@ export const binaryCrossEntropy: PairLoss = (prediction, target, options) => {
 export function binaryCrossEntropyLogits<
   const Options extends LossOptions & { readonly positiveWeight?: number | Tensor } = Record<never, never>,
 >(prediction: Tensor, target: Tensor, options?: Options): Loss<Options> {
-  const { positiveWeight } = options ?? {};
   const name = "binaryCrossEntropyLogits";
+  const known = { ...LOSS, positiveWeight: true } as const;
+  const { positiveWeight } = checkOptions<LossOptions & { readonly positiveWeight?: number | Tensor }>(name, options, known);
   checkPair(name, prediction, target);
   checkBinary(name, target);
   if (positiveWeight === undefined) return pair(name, rows.binaryCrossEntropyLogits, prediction, target, options);

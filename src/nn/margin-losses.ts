@@ -4,6 +4,7 @@ import { oneHot, where } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { wholeNumbers } from "./checks.ts";
 import {
   checkClassCount,
@@ -11,6 +12,7 @@ import {
   checkPair,
   checkTargets,
   floats,
+  LOSS,
   type Loss,
   type LossOptions,
   reduce,
@@ -22,6 +24,8 @@ export interface MarginOptions extends LossOptions {
   /** The distance asked for. Default 1 (cosineEmbeddingLoss: 0). */
   readonly margin?: number;
 }
+
+const MARGIN: OptionNames<MarginOptions> = { ...LOSS, margin: true };
 
 /**
  * max(0, margin − t · x) for targets −1 and 1. Cortes & Vapnik 1995.
@@ -35,7 +39,7 @@ export function hingeLoss<const Options extends MarginOptions = Record<never, ne
 ): Loss<Options> {
   checkPair("hingeLoss", prediction, target);
   checkTargets("hingeLoss", target, "-1 and 1", SIGN, "target.mul(2).sub(1) for 0 and 1, or binaryCrossEntropyLogits");
-  const { margin = 1 } = options ?? {};
+  const { margin = 1 } = checkOptions<MarginOptions>("hingeLoss", options, MARGIN);
   return reduce("hingeLoss", prediction.mul(floats(target, prediction)).neg().add(margin).maximum(0), options);
 }
 
@@ -58,7 +62,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
     );
   checkNotEmpty(name, scores);
   checkClassCount(name, shape[1] as number, shape, "hingeLoss");
-  const { margin = 1 } = options ?? {};
+  const { margin = 1 } = checkOptions<MarginOptions>(name, options, MARGIN);
   const classes = shape[1] as number;
   checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, {
     least: 0,
@@ -86,7 +90,7 @@ export function cosineEmbeddingLoss<const Options extends MarginOptions = Record
   checkPair(name, a, b);
   checkPerRow(name, a, target);
   checkTargets(name, target, "-1 and 1", SIGN, "target.mul(2).sub(1) for 0 and 1");
-  const { margin = 0 } = options ?? {};
+  const { margin = 0 } = checkOptions<MarginOptions>(name, options, MARGIN);
   const cosine = cosineSimilarity(a, b);
   const same = floats(target, a).add(1).mul(0.5);
   const losses = cosine
@@ -127,7 +131,11 @@ export function tripletLoss<const Options extends TripletOptions = Record<never,
 ): Loss<Options> {
   checkPair("tripletLoss", positive, anchor);
   checkPair("tripletLoss", negative, anchor);
-  const { margin = 1, order = 2, swap = false } = options ?? {};
+  const {
+    margin = 1,
+    order = 2,
+    swap = false,
+  } = checkOptions<TripletOptions>("tripletLoss", options, { ...MARGIN, order: true, swap: true });
   const near = distance(anchor, positive, order);
   const far = distance(anchor, negative, order);
   const taken = swap ? far.minimum(distance(positive, negative, order)) : far;
@@ -150,7 +158,7 @@ export function contrastiveLoss<const Options extends MarginOptions = Record<nev
   checkPair(name, a, b);
   checkPerRow(name, a, target);
   checkTargets(name, target, "from 0 to 1", SHARE, "target.add(1).div(2) for −1 and 1");
-  const { margin = 1 } = options ?? {};
+  const { margin = 1 } = checkOptions<MarginOptions>(name, options, MARGIN);
   const together = floats(target, a);
   const apart = distance(a, b, 2);
   const losses = apart

@@ -5,6 +5,7 @@ import * as functions from "../tensor/functions/index.ts";
 import { noGrad } from "../tensor/tape.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { checkCount, checkFeatures, checkRank, given, product } from "./checks.ts";
 import { type LayerMembers, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { ChannelsRule, SameRule } from "./rules.ts";
@@ -60,6 +61,7 @@ function byStatistics<Made extends LayerMembers>(
   options: BatchNormOptions,
   from: 0 | 2,
 ): Made {
+  checkOptions<BatchNormOptions>(kind, options, { epsilon: true, momentum: true, affine: true, trackRunningStatistics: true });
   checkCount(kind, "channels", channels);
   if (!(momentum >= 0 && momentum <= 1)) throw new InputError(`${kind}: momentum must be in [0, 1], got ${momentum}`);
   checkEpsilon(kind, epsilon);
@@ -118,6 +120,7 @@ function byStatistics<Made extends LayerMembers>(
  * @param shape the extents of the last dimensions; a number for one
  */
 export function layerNorm(shape: number | readonly number[], options: LayerNormOptions = {}): ShapedLayer<SameRule> {
+  checkOptions<LayerNormOptions>("layerNorm", options, { epsilon: true, affine: true });
   const extents = lastExtents("layerNorm", shape);
   const { epsilon = 1e-5, affine = true } = options;
   const weight = affine ? parameter(ones(extents)) : ones(extents);
@@ -143,6 +146,7 @@ export function groupNorm<const Channels extends number>(
   channels: Channels,
   options: LayerNormOptions = {},
 ): ShapedLayer<ChannelsRule<Channels, "groupNorm">> {
+  checkOptions<LayerNormOptions>("groupNorm", options, { epsilon: true, affine: true });
   checkCount("groupNorm", "groups", groups);
   checkCount("groupNorm", "channels", channels);
   if (channels % groups !== 0)
@@ -169,6 +173,7 @@ export function groupNorm<const Channels extends number>(
  * @param options epsilon, by default 1e-6, is added to the mean square before the root
  */
 export function rmsNorm(shape: number | readonly number[], options: LayerNormOptions = {}): ShapedLayer<SameRule> {
+  checkOptions<LayerNormOptions>("rmsNorm", options, { epsilon: true, affine: true });
   const extents = lastExtents("rmsNorm", shape);
   const { epsilon = 1e-6, affine = true } = options;
   checkEpsilon("rmsNorm", epsilon);
@@ -189,6 +194,7 @@ export function localResponseNorm(
   size: number,
   options: { readonly alpha?: number; readonly beta?: number; readonly bias?: number } = {},
 ): ShapedLayer<SameRule> {
+  checkOptions<typeof options>("localResponseNorm", options, { alpha: true, beta: true, bias: true });
   checkCount("localResponseNorm", "size", size);
   return makeLayer<ShapedLayer<SameRule>>({
     kind: "localResponseNorm",

@@ -3,6 +3,7 @@
 import type { PerDimension, PoolingOptions } from "../tensor/contractions.ts";
 import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { checkRank, given, perDimension, SPATIAL } from "./checks.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { AdaptiveRule, GlobalPoolingRule, PoolingRule, Sizes, Windows } from "./rules.ts";
@@ -11,6 +12,10 @@ import type { AdaptiveRule, GlobalPoolingRule, PoolingRule, Sizes, Windows } fro
 export type AveragePoolingOptions = PoolingOptions & {
   /** Divide by the whole window, or only by the part of it inside the input. Default true: the whole. */
   readonly countPadding?: boolean;
+};
+
+const POOLING: OptionNames<AveragePoolingOptions> = {
+  ...{ stride: true, padding: true, dilation: true, ceilMode: true, countPadding: true },
 };
 
 /** The shape of what a global pooling gives. */
@@ -193,7 +198,7 @@ function adaptivePooling<Made>(of: "Average" | "Max", dims: number, size: PerDim
 function globalPooling(kind: string, options: GlobalPoolingOptions, reduce: (x: Tensor, axes: number[]) => Tensor): Layer {
   return makeLayer({
     kind,
-    settings: given(options, ["keepDims"]),
+    settings: given(checkOptions<GlobalPoolingOptions>(kind, options, { keepDims: true }), ["keepDims"]),
     forward(_state, x: Tensor) {
       checkRank(kind, x, [3, 4, 5], "[batch, channels, …] with one to three spatial dimensions");
       return reduce(
@@ -207,6 +212,8 @@ function globalPooling(kind: string, options: GlobalPoolingOptions, reduce: (x: 
 /** @returns Made, which the caller's types say more of than is known here */
 function pooling<Made>(of: "max" | "average", dims: number, kernelSize: PerDimension, options: AveragePoolingOptions = {}): Made {
   const kind = `${of}Pool${dims}d`;
+  const { countPadding: _, ...known } = POOLING;
+  checkOptions<AveragePoolingOptions>(kind, options, (of === "average" ? POOLING : known) as typeof POOLING);
   const pool = of === "max" ? functions.maxPool : functions.averagePool;
   perDimension(kind, "kernelSize", kernelSize, dims);
   return makeLayer<Layer>({

@@ -5,6 +5,7 @@ import { concat } from "../tensor/functions/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { checkCount, checkFeatures, checkRank } from "./checks.ts";
 import { normal, type Start, start } from "./init.ts";
 import { makeLayer, type ShapedLayer } from "./layer.ts";
@@ -53,6 +54,7 @@ export function learnedPositions<const Size extends number>(
   size: Size,
   options: { readonly init?: Start } = {},
 ): ShapedLayer<TokensRule<"learnedPositions", Size>> {
+  checkOptions<{ readonly init?: Start }>("learnedPositions", options, { init: true });
   const name = "learnedPositions";
   checkCount(name, "count", count);
   checkCount(name, "size", size);
@@ -70,13 +72,15 @@ export function learnedPositions<const Size extends number>(
   });
 }
 
+export const ROTARY_OPTIONS: OptionNames<RotaryOptions> = { base: true, offset: true, pairs: true };
+
 /**
  * Rotates pairs of features of x [..., tokens, size] by angles that grow with the position, so that products of queries and keys depend on
  * their distance only. Su et al. 2021 (RoFormer).
  * @throws ShapeError unless size is even; InputError for options out of range
  */
 export function rotary(x: Tensor, options: RotaryOptions = {}): Tensor {
-  const { base = 10000, offset = 0, pairs = "neighbours" } = options;
+  const { base = 10000, offset = 0, pairs = "neighbours" } = checkOptions<RotaryOptions>("rotary", options, ROTARY_OPTIONS);
   const { shape, rank } = valueOf(x, "rotary");
   const [tokens, size] = shape.slice(-2) as [number, number];
   if (rank < 2 || size % 2 !== 0)

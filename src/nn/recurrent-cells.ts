@@ -5,9 +5,11 @@ import * as functions from "../tensor/functions/index.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { checkCount, checkFeatures, checkRank } from "./checks.ts";
 import { type Fans, type Initialiser, start, uniform } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
+import { WEIGHT_OPTIONS } from "./linear.ts";
 import { elman, gated, longShortTerm, type RecurrentKind, type RecurrentWeights } from "./recurrent-steps.ts";
 
 /** How the weights of a recurrent layer start. */
@@ -122,6 +124,13 @@ function cell<Made extends LayerMembers, State>(
   tensorsOf: (state: State, name: string) => readonly Tensor[],
 ): Made {
   const name = `${kind.name}Cell`;
+  checkOptions<RecurrentWeightOptions & RnnOptions>(
+    name,
+    options,
+    (kind.name === "rnn" ? { ...WEIGHT_OPTIONS, activation: true } : WEIGHT_OPTIONS) as typeof WEIGHT_OPTIONS & {
+      readonly activation: true;
+    },
+  );
   checkCount(name, "inputs", inputs);
   checkCount(name, "hidden", hidden);
   const weights = recurrentWeights(kind, name, inputs, hidden, options);

@@ -7,10 +7,12 @@ import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
 import { isTensor } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { type LayerState, withRun } from "./call.ts";
 import { checkCount, checkFeatures, checkRank, given } from "./checks.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { type Lengths, realSteps } from "./lengths.ts";
+import { WEIGHT_OPTIONS } from "./linear.ts";
 import {
   activationOf,
   checkState,
@@ -121,6 +123,12 @@ function recurrent<Made extends LayerMembers>(
   options: RecurrentOptions & RnnOptions,
 ): Made {
   const { name } = kind;
+  const known = { layers: true, bidirectional: true, dropout: true, returns: true, ...WEIGHT_OPTIONS } as const;
+  checkOptions<RecurrentOptions & RnnOptions>(
+    name,
+    options,
+    (name === "rnn" ? { ...known, activation: true } : known) as typeof known & { readonly activation: true },
+  );
   const { layers = 1, bidirectional = false, dropout = 0, returns = "sequence" } = options;
   checkCount(name, "inputs", inputs);
   checkCount(name, "hidden", hidden);
@@ -139,7 +147,8 @@ function recurrent<Made extends LayerMembers>(
     stacked.flat().flatMap(({ suffix, weights }) => Object.entries(weights).map(([what, value]) => [`${what}${suffix}`, value])),
   );
 
-  function forward(state: LayerState, x: Tensor, { lengths, state: before }: SequenceOptions<State> = {}, whole = false): unknown {
+  function forward(state: LayerState, x: Tensor, given?: SequenceOptions<State>, whole = false): unknown {
+    const { lengths, state: before } = checkOptions<SequenceOptions<State>>(name, given, { lengths: true, state: true });
     checkRank(name, x, [3], "[batch, time, features]");
     checkFeatures(name, "input features", x, 2, inputs);
     const [batch, time] = x.shape as readonly [number, number, number];

@@ -7,6 +7,7 @@ import { valueOf } from "../tensor/tensor.ts";
 import { requireElements } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { meanTerm, sumTerm } from "./terms.ts";
 
 /** How the losses of elements or samples become one number. */
@@ -14,6 +15,8 @@ export interface LossOptions {
   /** "mean" over the elements or samples (default), their "sum", or "none": every one. */
   readonly reduction?: "mean" | "sum" | "none";
 }
+
+export const LOSS: OptionNames<LossOptions> = { reduction: true };
 
 /** The loss as a single number unless the reduction is "none". */
 export type Loss<Options> = Options extends { readonly reduction: infer Reduction }
@@ -29,7 +32,8 @@ export type PairLoss = <const Options extends LossOptions = Record<never, never>
 ) => Loss<Options>;
 
 export function pairLoss(name: string, op: Op): PairLoss {
-  return (prediction, target, options) => pair(name, op, prediction, target, options);
+  return (prediction, target, options) =>
+    pair(name, op, prediction, target, checkOptions<LossOptions>(name, options, LOSS) as typeof options);
 }
 
 export function pair<Options extends LossOptions>(

@@ -5,6 +5,7 @@ import * as functions from "../tensor/functions/index.ts";
 import type { PaddingAmounts, PaddingOptions, UpsampleOptions } from "../tensor/resampling.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { checkCount, given, refuseTensor } from "./checks.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { PaddingRule, ShuffleRule, UnshuffleRule, UpsampleRule } from "./rules.ts";
@@ -19,6 +20,7 @@ export function upsample<const Options extends UpsampleOptions>(options: Options
   refuseTensor("upsample", options);
   if (typeof options !== "object" || options === null || (options.size === undefined) === (options.scale === undefined))
     throw new InputError("upsample: expected either a size or a scale", { hint: 'upsample({ scale: 2, mode: "linear" })' });
+  checkOptions<UpsampleOptions>("upsample", options, { size: true, scale: true, mode: true, alignCorners: true });
   const value = (options.size ?? options.scale) as PerDimension;
   if ((typeof value === "number" ? [value] : value).some((item) => !(item > 0)))
     throw new InputError(
@@ -42,6 +44,7 @@ export function padding<const Amounts extends PaddingAmounts>(
   options: PaddingOptions = {},
 ): ShapedLayer<PaddingRule<Amounts>> {
   refuseTensor("padding", amounts);
+  checkOptions<PaddingOptions>("padding", options, { mode: true, value: true });
   const numbers: readonly unknown[] = Array.isArray(amounts) ? (amounts as readonly (number | readonly number[])[]).flat() : [amounts];
   for (const amount of numbers)
     if (!Number.isInteger(amount) || (amount as number) < 0)

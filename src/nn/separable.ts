@@ -2,11 +2,12 @@
 
 import type { ConvolutionOptions, PerDimension } from "../tensor/contractions.ts";
 import type { Tensor } from "../tensor/types.ts";
+import { checkOptions } from "../util/options.ts";
 import { callPart } from "./call.ts";
 import { checkCount, given } from "./checks.ts";
 import { type ConvolutionLayer, type ConvolutionLayerOptions, conv2d } from "./convolution.ts";
 import { type Layer, makeLayer } from "./layer.ts";
-import type { WeightOptions } from "./linear.ts";
+import { WEIGHT_OPTIONS, type WeightOptions } from "./linear.ts";
 
 /** Windows of each channel's own kernels, and how weight and bias begin. */
 export type DepthwiseOptions = Omit<ConvolutionOptions, "groups"> &
@@ -23,6 +24,8 @@ export type SeparableOptions = DepthwiseOptions;
  * weight [channels · multiplier, 1, kernel, kernel], bias [channels · multiplier].
  */
 export function depthwiseConv2d(channels: number, kernelSize: PerDimension, options: DepthwiseOptions = {}): Layer {
+  const known = { stride: true, padding: true, dilation: true, multiplier: true, ...WEIGHT_OPTIONS } as const;
+  checkOptions<DepthwiseOptions>("depthwiseConv2d", options, known);
   const { multiplier = 1, ...rest } = options;
   checkCount("depthwiseConv2d", "channels", channels);
   checkCount("depthwiseConv2d", "multiplier", multiplier);
@@ -39,6 +42,8 @@ export function separableConv2d<
   const Kernel extends PerDimension,
   const Options extends SeparableOptions = Record<never, never>,
 >(inputs: Inputs, outputs: Outputs, kernelSize: Kernel, options?: Options): ConvolutionLayer<[0, 0], Inputs, Outputs, Kernel, Options> {
+  const known = { stride: true, padding: true, dilation: true, multiplier: true, ...WEIGHT_OPTIONS } as const;
+  checkOptions<SeparableOptions>("separableConv2d", options, known);
   checkCount("separableConv2d", "inputs", inputs);
   checkCount("separableConv2d", "outputs", outputs);
   const { bias, biasInit, ...own }: SeparableOptions = options ?? {};

@@ -9,6 +9,7 @@ import type { HostArray, Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { nearestName } from "../util/nearest.ts";
+import { checkOptions } from "../util/options.ts";
 
 /** Numbers with a shape: a tensor, or an entry of a safetensors file. */
 export interface StoredNumbers {
@@ -36,6 +37,7 @@ export interface LoadReport {
 
 /** Copies numbers into the targets of the same name; where not all of them agree, says on the console which. */
 export function loadState(kind: string, targets: ReadonlyMap<string, Tensor>, source: StateSource, options: LoadOptions = {}): LoadReport {
+  checkOptions<LoadOptions>(`${kind}: loadStateDict`, options, { strict: true });
   const given = namedNumbers(kind, source);
   const missing = [...targets.keys()].filter((name) => !given.has(name));
   const unexpected = [...given.keys()].filter((name) => !targets.has(name));

@@ -6,6 +6,7 @@ import { noGrad } from "../tensor/tape.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { DType, Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { type LayerCall, observeLayers, stateOf } from "./call.ts";
 import type { LayerMembers } from "./layer.ts";
 import { Ledger, type ReceptiveField } from "./ledger.ts";
@@ -50,6 +51,7 @@ export interface Summary {
  * @throws ShapeError when the shape does not fit the layer
  */
 export function summary(layer: LayerMembers, inputShape: readonly number[], options: { readonly dtype?: DType } = {}): Summary {
+  checkOptions<typeof options>("summary", options, { dtype: true });
   const state = stateOf(layer);
   if (state === undefined) throw new InputError("summary: expected a layer", { hint: "put plain functions into sequential(…)" });
   const counted = new Set<Tensor>();

@@ -5,6 +5,7 @@ import * as random from "../tensor/random.ts";
 import type { AsShape, Fits, Shape } from "../tensor/shapes.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { type AttentionOptions, multiHeadAttention } from "./attention.ts";
 import { callPart, type LayerState, type Part } from "./call.ts";
 import { checkCount, given } from "./checks.ts";
@@ -63,6 +64,12 @@ export interface DecoderLayer<Rule extends ShapeRule> extends LayerMembers {
   /** @param memory what an encoder made: [batch, memory tokens, size] */
   <S extends Shape>(x: Tensor<S> & Fits<ApplyRule<Rule, S>>, memory: Tensor, options?: DecoderOptions): Tensor<AsShape<ApplyRule<Rule, S>>>;
 }
+
+const TRANSFORMER: OptionNames<TransformerOptions> = {
+  ...{ feedForward: true, dropout: true, activation: true, norm: true, causal: true, rotary: true, bias: true, epsilon: true },
+};
+const ENCODER: OptionNames<EncoderOptions> = { mask: true, keyMask: true };
+const DECODER: OptionNames<DecoderOptions> = { ...ENCODER, memoryMask: true, memoryKeyMask: true };
 
 type Call = (...inputs: unknown[]) => Tensor;
 
@@ -124,6 +131,7 @@ function transformerLayer<Made extends LayerMembers>(
   options: TransformerOptions,
   decodes: boolean,
 ): Made {
+  checkOptions<TransformerOptions>(kind, options, TRANSFORMER);
   checkCount(kind, "size", size);
   const {
     feedForward = 4 * size,
@@ -148,7 +156,11 @@ function transformerLayer<Made extends LayerMembers>(
 
   function forward(state: LayerState, x: Tensor, ...more: readonly unknown[]): Tensor {
     const [memory, given] = (decodes ? more : [undefined, more[0]]) as readonly [Tensor | undefined, DecoderOptions | undefined];
-    const { mask, keyMask, memoryMask, memoryKeyMask } = given ?? {};
+    const { mask, keyMask, memoryMask, memoryKeyMask } = checkOptions<DecoderOptions>(
+      kind,
+      given,
+      (decodes ? DECODER : ENCODER) as typeof DECODER,
+    );
     const drop = (value: Tensor): Tensor => (state.training && dropout > 0 ? random.dropout(value, dropout) : value);
     const around = (value: Tensor, number: number, part: (value: Tensor) => Tensor): Tensor => {
       const normalised = norms[number] as Call;
@@ -184,8 +196,9 @@ function stack<Made extends LayerMembers>(
   make: (size: number, heads: number, options: TransformerOptions) => LayerMembers,
   size: number,
   heads: number,
-  { layers = 6, ...options }: StackOptions,
+  given: StackOptions,
 ): Made {
+  const { layers = 6, ...options } = checkOptions<StackOptions>(kind, given, { ...TRANSFORMER, layers: true });
   checkCount(kind, "layers", layers);
   const made = Array.from({ length: layers }, () => make(size, heads, options) as unknown as Call);
   const norm = options.norm === "pre" ? (layerNorm(size, { epsilon: options.epsilon ?? 1e-5 }) as unknown as Call) : undefined;

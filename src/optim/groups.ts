@@ -4,7 +4,7 @@ import { isFloat } from "../formula/typing.ts";
 import { isTensor } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { nearestName } from "../util/nearest.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 
 /** What an optimizer can be set to. */
 export type OptimizerSettings = Readonly<Record<string, number | boolean>> & { readonly learningRate: number };
@@ -52,10 +52,11 @@ export interface Group {
 export function makeGroups(rule: UpdateRule, parameters: unknown, common: object): Group[] {
   const { kind } = rule;
   const settings = withOptions(rule, rule.defaults, common);
-  if (!isIterable(parameters))
-    throw new InputError(`${kind}: expected parameters, got ${parameters === null ? "null" : typeof parameters}`, {
-      hint: `${kind}(net.parameters(), { learningRate: 0.01 })`,
-    });
+  const hint = `${kind}(net.parameters(), { learningRate: 0.01 })`;
+  if (!isIterable(parameters)) {
+    const what = hasParameters(parameters) ? "a layer" : parameters === null ? "null" : typeof parameters;
+    throw new InputError(`${kind}: expected parameters, got ${what}`, { hint });
+  }
   const items: unknown[] = isMap(parameters) ? [] : [...parameters];
   const isGrouped =
     items.length > 0 && items.every((item) => typeof item === "object" && item !== null && "parameters" in item && !isTensor(item));
@@ -66,9 +67,10 @@ export function makeGroups(rule: UpdateRule, parameters: unknown, common: object
     const entries = isMap(own) ? [...own] : [...(own as Iterable<Tensor>)].map((value) => [undefined, value] as const);
     const slots = entries.map(([key, value]): Slot => {
       if (!isTensor(value))
-        throw new InputError(`${kind}: expected parameters to be tensors, got ${value === null ? "null" : typeof value}`, {
-          hint: `${kind}(net.parameters(), { learningRate: 0.01 })`,
-        });
+        throw new InputError(
+          `${kind}: expected parameters to be tensors, got ${hasParameters(value) ? "a layer" : value === null ? "null" : typeof value}`,
+          { hint },
+        );
       const name = key ?? String(number);
       number++;
       if (value.requiresGrad && !isFloat(value.dtype))
@@ -116,15 +118,10 @@ export function checkSettings(kind: string, settings: OptimizerSettings, shares:
 
 /** @throws InputError when an option is unknown or of another type */
 function withOptions({ kind, defaults }: UpdateRule, settings: OptimizerSettings, options: object): OptimizerSettings {
-  const known = Object.keys(defaults);
-  const chosen = Object.entries(options).filter(([, value]) => value !== undefined);
+  const chosen = Object.entries(
+    checkOptions(kind, options as Partial<OptimizerSettings>, defaults as unknown as OptionNames<OptimizerSettings>),
+  ).filter(([, value]) => value !== undefined);
   for (const [name, value] of chosen) {
-    if (!known.includes(name)) {
-      const similar = nearestName(name, known);
-      throw new InputError(`${kind}: unknown option "${name}"`, {
-        hint: similar === undefined ? `options: ${known.join(", ")}` : `did you mean ${similar}?`,
-      });
-    }
     if (typeof value !== typeof defaults[name])
       throw new InputError(`${kind}: expected ${name} to be a ${typeof defaults[name]}, got ${JSON.stringify(value) ?? typeof value}`);
   }
@@ -134,6 +131,11 @@ function withOptions({ kind, defaults }: UpdateRule, settings: OptimizerSettings
 /** By its tag: a Map of another realm is none by instanceof. */
 function isMap(candidate: unknown): candidate is ReadonlyMap<string, Tensor> {
   return Object.prototype.toString.call(candidate) === "[object Map]";
+}
+
+/** A layer in the place of its parameters. */
+function hasParameters(candidate: unknown): boolean {
+  return typeof (candidate as { parameters?: unknown } | null)?.parameters === "function";
 }
 
 function isIterable(candidate: unknown): candidate is Iterable<unknown> {

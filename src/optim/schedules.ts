@@ -1,22 +1,29 @@
 // Learning-rate schedules: pure functions from the number of a step (or epoch), counted from 0, to a learning rate.
 
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { type Better, isBetter } from "../util/rank.ts";
 
 /** The learning rate of step 0, 1, 2, …: steps or epochs, whichever it is asked by. */
 export type Schedule = (step: number) => number;
 
 /** rate · factor^⌊step / every⌋. @throws InputError when an argument is out of range */
-export function stepDecay(rate: number, { every, factor = 0.1 }: { readonly every: number; readonly factor?: number }): Schedule {
+export function stepDecay(rate: number, options: { readonly every: number; readonly factor?: number }): Schedule {
+  const { every, factor = 0.1 } = checkOptions<{ readonly every: number; readonly factor?: number }>("stepDecay", options, {
+    every: true,
+    factor: true,
+  });
   positive("stepDecay", { rate, every, factor });
   return (step) => rate * factor ** Math.floor(step / every);
 }
 
 /** rate · factor^(how many of the milestones are reached). @throws InputError when an argument is out of range */
-export function multiStepDecay(
-  rate: number,
-  { milestones, factor = 0.1 }: { readonly milestones: readonly number[]; readonly factor?: number },
-): Schedule {
+export function multiStepDecay(rate: number, options: { readonly milestones: readonly number[]; readonly factor?: number }): Schedule {
+  const { milestones, factor = 0.1 } = checkOptions<{ readonly milestones: readonly number[]; readonly factor?: number }>(
+    "multiStepDecay",
+    options,
+    { milestones: true, factor: true },
+  );
   positive("multiStepDecay", { rate, factor });
   notNegative("multiStepDecay", Object.fromEntries(milestones.map((milestone, n) => [`milestone ${n}`, milestone])));
   return (step) => rate * factor ** milestones.filter((milestone) => step >= milestone).length;
@@ -29,7 +36,11 @@ export function exponentialDecay(rate: number, factor: number): Schedule {
 }
 
 /** From rate to least along half a cosine in so many steps, then least. Loshchilov & Hutter 2017. @throws InputError when an argument is out of range */
-export function cosineDecay(rate: number, { steps, least = 0 }: { readonly steps: number; readonly least?: number }): Schedule {
+export function cosineDecay(rate: number, options: { readonly steps: number; readonly least?: number }): Schedule {
+  const { steps, least = 0 } = checkOptions<{ readonly steps: number; readonly least?: number }>("cosineDecay", options, {
+    steps: true,
+    least: true,
+  });
   positive("cosineDecay", { rate, steps });
   notNegative("cosineDecay", { least });
   return (step) => halfCosine(rate, least, Math.min(1, step / steps));
@@ -38,8 +49,17 @@ export function cosineDecay(rate: number, { steps, least = 0 }: { readonly steps
 /** Half a cosine from rate to least, again and again; every period is `growth` times as long as the one before. Loshchilov & Hutter 2017 (SGDR). @throws InputError when an argument is out of range */
 export function cosineRestarts(
   rate: number,
-  { period, growth = 1, least = 0 }: { readonly period: number; readonly growth?: number; readonly least?: number },
+  options: { readonly period: number; readonly growth?: number; readonly least?: number },
 ): Schedule {
+  const {
+    period,
+    growth = 1,
+    least = 0,
+  } = checkOptions<{ readonly period: number; readonly growth?: number; readonly least?: number }>("cosineRestarts", options, {
+    period: true,
+    growth: true,
+    least: true,
+  });
   positive("cosineRestarts", { rate, period });
   notNegative("cosineRestarts", { least });
   if (!(growth >= 1)) throw new InputError(`cosineRestarts: growth must be at least 1, got ${growth}`);
@@ -56,7 +76,11 @@ export function cosineRestarts(
 }
 
 /** A straight line from one rate to another in so many steps, then that. @throws InputError when an argument is out of range */
-export function linearDecay(rate: number, { steps, end = 0 }: { readonly steps: number; readonly end?: number }): Schedule {
+export function linearDecay(rate: number, options: { readonly steps: number; readonly end?: number }): Schedule {
+  const { steps, end = 0 } = checkOptions<{ readonly steps: number; readonly end?: number }>("linearDecay", options, {
+    steps: true,
+    end: true,
+  });
   positive("linearDecay", { steps });
   notNegative("linearDecay", { rate, end });
   return polynomialDecay(rate, { steps, end, power: 1 });
@@ -65,8 +89,17 @@ export function linearDecay(rate: number, { steps, end = 0 }: { readonly steps: 
 /** end + (rate − end) · (1 − step / steps)^power, then end. @throws InputError when an argument is out of range */
 export function polynomialDecay(
   rate: number,
-  { steps, end = 0, power = 1 }: { readonly steps: number; readonly end?: number; readonly power?: number },
+  options: { readonly steps: number; readonly end?: number; readonly power?: number },
 ): Schedule {
+  const {
+    steps,
+    end = 0,
+    power = 1,
+  } = checkOptions<{ readonly steps: number; readonly end?: number; readonly power?: number }>("polynomialDecay", options, {
+    steps: true,
+    end: true,
+    power: true,
+  });
   positive("polynomialDecay", { steps, power });
   notNegative("polynomialDecay", { rate, end });
   return (step) => end + (rate - end) * (1 - Math.min(1, step / steps)) ** power;
@@ -86,7 +119,12 @@ export function oneCycle(
     readonly endDivisor?: number;
   },
 ): Schedule {
-  const { steps, rise = 0.3, startDivisor = 25, endDivisor = 1e4 } = options;
+  const {
+    steps,
+    rise = 0.3,
+    startDivisor = 25,
+    endDivisor = 1e4,
+  } = checkOptions<typeof options>("oneCycle", options, { steps: true, rise: true, startDivisor: true, endDivisor: true });
   positive("oneCycle", { peak, startDivisor, endDivisor });
   const start = peak / startDivisor;
   return cycle("oneCycle", { steps, rise }, [start, peak, start / endDivisor]);
@@ -119,14 +157,20 @@ export function oneCycleMomentum(options: {
   /** Default 0.85. */
   readonly low?: number;
 }): Schedule {
-  const { steps, rise = 0.3, high = 0.95, low = 0.85 } = options;
+  const {
+    steps,
+    rise = 0.3,
+    high = 0.95,
+    low = 0.85,
+  } = checkOptions<typeof options>("oneCycleMomentum", options, { steps: true, rise: true, high: true, low: true });
   notNegative("oneCycleMomentum", { high, low });
   if (!(high < 1 && low < 1)) throw new InputError(`oneCycleMomentum: high and low must be in [0, 1), got ${high} and ${low}`);
   return cycle("oneCycleMomentum", { steps, rise }, [high, low, high]);
 }
 
 /** Rises from `from` · rate in a straight line over so many steps to what the schedule says then; the schedule begins after them. @throws InputError when an argument is out of range */
-export function warmUp(steps: number, schedule: Schedule, { from = 0 }: { readonly from?: number } = {}): Schedule {
+export function warmUp(steps: number, schedule: Schedule, options: { readonly from?: number } = {}): Schedule {
+  const { from = 0 } = checkOptions<{ readonly from?: number }>("warmUp", options, { from: true });
   positive("warmUp", { steps });
   notNegative("warmUp", { from });
   const goal = schedule(0);
@@ -172,7 +216,21 @@ export interface PlateauOptions {
  * @throws InputError when an argument is out of range
  */
 export function reduceOnPlateau(rate: number, options: PlateauOptions = {}): (values: readonly number[]) => number {
-  const { factor = 0.1, patience = 10, better = "smaller", threshold = 1e-4, cooldown = 0, least = 0 } = options;
+  const {
+    factor = 0.1,
+    patience = 10,
+    better = "smaller",
+    threshold = 1e-4,
+    cooldown = 0,
+    least = 0,
+  } = checkOptions<PlateauOptions>("reduceOnPlateau", options, {
+    factor: true,
+    patience: true,
+    better: true,
+    threshold: true,
+    cooldown: true,
+    least: true,
+  });
   positive("reduceOnPlateau", { rate, factor });
   notNegative("reduceOnPlateau", { patience, threshold, cooldown, least });
   if (!(factor < 1)) throw new InputError(`reduceOnPlateau: factor must be below 1, got ${factor}`);

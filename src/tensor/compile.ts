@@ -6,6 +6,7 @@ import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type Ste
 import type { Operand, Step } from "../formula/nest.ts";
 import { BackendError, InputError, KasaneError } from "../util/errors.ts";
 import { isPromise } from "../util/kind-of.ts";
+import { checkOptions } from "../util/options.ts";
 import { currentPrecision } from "./autocast.ts";
 import { type Call, TracedFunction, usedCells } from "./compiled-derivative.ts";
 import { NONE } from "./element-rules.ts";
@@ -142,6 +143,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
   fn: (...args: Args) => Result,
   options: CompileOptions = {},
 ): CompiledFunction<Args, Result> {
+  checkOptions<CompileOptions>("compile", options, { name: true, guard: true, onPass: true });
   const entries: Entry[] = [];
   const name = options.name ?? (fn.name === "" ? "step" : fn.name);
   const entryFor = (args: Args): Entry => {

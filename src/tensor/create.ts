@@ -8,6 +8,7 @@ import type { DType } from "../formula/nest.ts";
 import { isFloat } from "../formula/typing.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { fitted, type NestedArrays, type NestedBooleans, readNumbers, type ShapedNumbers } from "./numbers.ts";
 import type { Shape } from "./shapes.ts";
 import { withRecording } from "./tape.ts";
@@ -156,7 +157,10 @@ export function eye(size: number, options: TensorOptions = {}): Tensor<readonly 
   return tensor(numbers, [size, size], { dtype: "float32", ...options });
 }
 
+const TENSOR: OptionNames<TensorOptions> = { dtype: true, requiresGrad: true };
+
 function make(data: HostArray, shape: Shape, dtype: DType, options: TensorOptions): Tensor {
+  checkOptions<TensorOptions>("tensor", options, TENSOR);
   checkShape(shape);
   return requiring(fromData(data, shape.slice(), dtype), options);
 }

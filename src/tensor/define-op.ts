@@ -2,6 +2,7 @@
 
 import { makeOp, type Op, type OpDoc } from "../ops/op.ts";
 import { InputError } from "../util/errors.ts";
+import { checkOptions, unknownOption } from "../util/options.ts";
 import { apply } from "./engine.ts";
 import { operand } from "./operate.ts";
 import type { Shape } from "./shapes.ts";
@@ -44,7 +45,9 @@ export interface DefinedOp {
  */
 export function defineOp(formula: string, options: DefineOpOptions = {}): DefinedOp {
   const found = /^\s*(\w+)/.exec(formula)?.[1] ?? "op";
-  const { name = found, ...rest } = options;
+  const { name = found, ...rest } = checkOptions<DefineOpOptions>("defineOp", options, {
+    ...{ name: true, params: true, sizes: true, gradient: true, doc: true },
+  });
   const op = makeOp("composite", name, formula, rest);
   const call = (inputs: readonly (Tensor | number)[], { attributes = {}, shape }: CallOptions): Tensor => {
     const names = op.formula.inputs;
@@ -59,10 +62,14 @@ export function defineOp(formula: string, options: DefineOpOptions = {}): Define
   };
   const defined = (...inputs: readonly (Tensor | number)[]): Tensor => call(inputs, {});
   const made = Object.assign(defined, {
-    with:
-      (callOptions: CallOptions) =>
-      (...inputs: readonly (Tensor | number)[]) =>
-        call(inputs, callOptions),
+    with: (callOptions: CallOptions) => {
+      checkOptions<CallOptions>(`${name}.with`, callOptions, { attributes: true, shape: true });
+      const { params, sizes, lists } = op.formula;
+      const known = [...params, ...sizes, ...lists];
+      for (const attribute of Object.keys(callOptions.attributes ?? {}))
+        if (!known.includes(attribute)) throw unknownOption(name, attribute, known);
+      return (...inputs: readonly (Tensor | number)[]) => call(inputs, callOptions);
+    },
     op,
   });
   // Printed, it is its formula.

@@ -4,6 +4,7 @@ import { isFloat } from "../formula/typing.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import { sum } from "../ops/reductions.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { gradientsOf, topological } from "./backward.ts";
 import { eye, zeros } from "./create.ts";
 import { apply } from "./engine.ts";
@@ -52,6 +53,7 @@ export function grad<Args extends readonly unknown[], const Choice extends Argum
   fn: (...args: Args) => Tensor,
   options: GradOptions<Choice> = {},
 ): (...args: Args) => GradientsOf<Args, Choice> {
+  checkOptions<GradOptions<Choice>>("grad", options, { argument: true });
   const both = valueAndGrad(fn, options);
   return (...args) => both(...args).gradient;
 }
@@ -65,6 +67,7 @@ export function valueAndGrad<Args extends readonly unknown[], const Choice exten
   fn: (...args: Args) => Tensor,
   options: GradOptions<Choice> = {},
 ): (...args: Args) => ValueAndGradient<GradientsOf<Args, Choice>> {
+  checkOptions<GradOptions<Choice>>("valueAndGrad", options, { argument: true });
   const choice: ArgumentChoice = options.argument ?? 0;
   const places = typeof choice === "number" ? [choice] : choice;
   return (...args) => {

@@ -8,6 +8,7 @@ import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { apply } from "./engine.ts";
 import { requireElements } from "./trace.ts";
 import type { Axes, ReduceOptions, SliceRange } from "./types.ts";
@@ -51,7 +52,15 @@ export function resolveAxis(name: string, axis: number, rank: number): number {
   return resolved;
 }
 
+const REDUCE: OptionNames<ReduceOptions> = { keepDims: true };
+const VARIANCE = { ...REDUCE, correction: true } as const;
+
 export function reduceAxes(op: Op, value: Value, axes: Axes | undefined, options: ReduceOptions = {}, attributes: Attributes = {}): Value {
+  checkOptions<ReduceOptions & { readonly correction?: number }>(
+    op.name,
+    options,
+    (attributes.correction === undefined ? REDUCE : VARIANCE) as typeof VARIANCE,
+  );
   const list = resolveAxes(op.name, axes, value.rank);
   const needsElement = op.name === "max" || op.name === "min" || op.name.startsWith("arg");
   if (needsElement && list.some((d) => value.shape[d] === 0))

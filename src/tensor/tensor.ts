@@ -12,6 +12,7 @@ import type { Op } from "../ops/op.ts";
 import * as reductions from "../ops/reductions.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { checkOptions } from "../util/options.ts";
 import { backward, gradientsOf } from "./backward.ts";
 import { matmul } from "./contractions.ts";
 import { apply } from "./engine.ts";
@@ -75,6 +76,7 @@ class DenseTensor extends PointwiseTensor {
   }
 
   backward(gradient?: Value, options: { readonly createGraph?: boolean } = {}): void {
+    checkOptions<typeof options>("backward", options, { createGraph: true });
     backward(this, gradient, options);
   }
 
@@ -260,6 +262,7 @@ export function gradients(
   inputs: readonly Tensor[],
   options: { readonly upstream?: Tensor; readonly createGraph?: boolean } = {},
 ): Tensor[] {
+  checkOptions<typeof options>("gradients", options, { upstream: true, createGraph: true });
   const found = gradientsOf(
     valueOf(result),
     inputs.map((input) => valueOf(input)),

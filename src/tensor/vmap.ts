@@ -1,6 +1,7 @@
 // vmap(fn): a function of one example mapped over many, all at once: every op gets one index more.
 
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { enterLevel, leaveLevel } from "./examples.ts";
 import { levelsOf, newLevel, runningLevels, withLevels } from "./mapping.ts";
 import { resolveAxis, shapeText, transpose } from "./operate.ts";
@@ -61,7 +62,7 @@ export function vmap<Args extends readonly unknown[], Result, const Options exte
   fn: (...args: Args) => Result,
   options?: Options,
 ): (...args: { readonly [Place in keyof Args]: MappedArgument<Args[Place]> }) => MappedResult<Result, Options> {
-  const { inputs, outputs = 0 }: VmapOptions = options ?? {};
+  const { inputs, outputs = 0 } = checkOptions<VmapOptions>("vmap", options, { inputs: true, outputs: true });
   return (...given) => {
     const args = given as readonly unknown[];
     const axes = args.map((arg, place) => (inputs === undefined ? (isTree(arg) ? 0 : null) : (inputs[place] ?? null)));

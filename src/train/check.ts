@@ -5,11 +5,11 @@ import { type Optimizer, parametersOf } from "../optim/optimizer.ts";
 import type { Precision } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import type { Metric } from "./metrics.ts";
-import type { FitOptions, Model, Samples, TrainingState } from "./types.ts";
+import type { EarlyStopping, FitOptions, Model, Samples, TrainingState } from "./types.ts";
 
-/** Every option of fit: another name is a mistake, not something to pass over. */
-const OPTIONS = {
+export const FIT_OPTIONS: OptionNames<FitOptions> = {
   ...{ loss: true, optimizer: true, penalty: true, epochs: true, batchSize: true, shuffle: true, dropLast: true, transform: true },
   ...{ validation: true, metrics: true, callbacks: true, earlyStopping: true, learningRate: true, schedule: true, momentum: true },
   ...{
@@ -23,19 +23,17 @@ const OPTIONS = {
     signal: true,
     resume: true,
   },
-} as const satisfies Record<keyof FitOptions, true>;
+};
+
+const EARLY_STOPPING: OptionNames<EarlyStopping> = { patience: true, monitor: true, minimumChange: true, restoreBest: true };
 
 const PRECISIONS = { float32: true, bfloat16: true } as const satisfies Record<Precision, true>;
 
 /** @throws InputError naming the option, what was expected and what came */
-export function checkOptions(data: Dataset<Samples>, options: FitOptions): void {
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(OPTIONS, name)) continue;
-    const nearest = nearestName(name, Object.keys(OPTIONS));
-    throw new InputError(`fit: unknown option "${name}"`, {
-      hint: nearest === undefined ? `options: ${Object.keys(OPTIONS).join(", ")}` : `did you mean ${nearest}?`,
-    });
-  }
+export function checkFit(data: Dataset<Samples>, options: FitOptions): void {
+  checkOptions<FitOptions>("fit", options, FIT_OPTIONS);
+  checkOptions<EarlyStopping>("fit: earlyStopping", options.earlyStopping, EARLY_STOPPING);
+  checkOptions<NonNullable<FitOptions["clip"]>>("fit: clip", options.clip, { norm: true, value: true });
   if (options.precision !== undefined && !Object.hasOwn(PRECISIONS, options.precision))
     throw new InputError(`fit: expected precision to be ${Object.keys(PRECISIONS).join(" or ")}, got ${JSON.stringify(options.precision)}`);
   const { epochs, batchSize, validation, metrics = [], earlyStopping, resume, accumulate, schedule, learningRate } = options;

@@ -1,7 +1,8 @@
 // Metrics of classification beyond accuracy: top-k, precision, recall, F1, intersection over union.
 
 import { InputError, ShapeError } from "../util/errors.ts";
-import { type ClassCountOptions, classLayout, eachClass, startOf, targetClasses } from "./classes.ts";
+import { checkOptions } from "../util/options.ts";
+import { CLASS_COUNT, type ClassCountOptions, classLayout, eachClass, startOf, targetClasses } from "./classes.ts";
 import { eachPair, type Metric, ratio } from "./metrics.ts";
 
 /**
@@ -10,6 +11,7 @@ import { eachPair, type Metric, ratio } from "./metrics.ts";
  * @throws InputError when k is not a whole number of at least 1; when added to, ShapeError when the shapes do not fit and InputError for a class out of range
  */
 export function topK<const K extends number>(k: K, options: ClassCountOptions = {}): Metric<`top${K}`> {
+  checkOptions<ClassCountOptions>("topK", options, CLASS_COUNT);
   if (!Number.isInteger(k) || k < 1) throw new InputError(`topK: k must be a whole number of at least 1, got ${k}`);
   return {
     name: `top${k}`,
@@ -84,7 +86,11 @@ export const intersectionOverUnion: AveragedMetric<"iou"> = averaged("iou", (rig
 /** Sums: right, called and real samples of every class. A share of nothing (0 / 0) counts as 0. */
 function averaged<Name extends string>(name: Name, share: (right: number, called: number, real: number) => number): AveragedMetric<Name> {
   return <const Options extends AverageOptions>(classes: number, options?: Options) => {
-    const { average = "macro", threshold } = options ?? {};
+    const { average = "macro", threshold } = checkOptions<AverageOptions>(name, options, {
+      ...CLASS_COUNT,
+      average: true,
+      threshold: true,
+    });
     checkAverage(name, classes, average, threshold);
     return {
       name: nameOf(name, average) as AverageName<Name, Options>,

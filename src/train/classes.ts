@@ -2,6 +2,7 @@
 
 import type { Tensor } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import type { OptionNames } from "../util/options.ts";
 
 /** Which targets count. */
 export interface ClassCountOptions {
@@ -19,6 +20,8 @@ const INSTEAD: Readonly<Record<string, string>> = {
     ]),
   ),
 };
+
+export const CLASS_COUNT: OptionNames<ClassCountOptions> = { ignoreIndex: true };
 
 /** How the numbers of a prediction [n, classes, …positions] lie. */
 export interface ClassLayout {

@@ -2,7 +2,8 @@
 
 import type { Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
-import { type ClassCountOptions, eachClass } from "./classes.ts";
+import { checkOptions } from "../util/options.ts";
+import { CLASS_COUNT, type ClassCountOptions, eachClass } from "./classes.ts";
 
 /** Precision, recall and F1 of one class. */
 export interface ClassReport {
@@ -31,6 +32,7 @@ export class ConfusionMatrix {
    * @throws ShapeError when the shapes do not fit; InputError for a class out of range or without a name, and for NaN
    */
   add(prediction: Tensor, target: Tensor, options: ClassCountOptions = {}): void {
+    checkOptions<ClassCountOptions>("confusion matrix", options, CLASS_COUNT);
     eachClass("confusion matrix", prediction, target, options, (found, wanted) => {
       if (found < 0) throw new InputError("confusion matrix: a prediction is NaN, which is no class");
       const unnamed = Math.max(found, wanted);

@@ -2,7 +2,8 @@
 
 import { crossEntropy as crossEntropyLoss } from "../nn/index.ts";
 import { noGrad } from "../tensor/index.ts";
-import { type ClassCountOptions, classLayout } from "./classes.ts";
+import { checkOptions } from "../util/options.ts";
+import { CLASS_COUNT, type ClassCountOptions, classLayout } from "./classes.ts";
 import { type Metric, ratio } from "./metrics.ts";
 
 /**
@@ -20,7 +21,7 @@ export function perplexity(options: ClassCountOptions = {}): Metric<"perplexity"
 }
 
 function entropy<Name extends string>(name: Name, options: ClassCountOptions, value: Metric["value"]): Metric<Name> {
-  const { ignoreIndex } = options;
+  const { ignoreIndex } = checkOptions<ClassCountOptions>(name, options, CLASS_COUNT);
   return {
     name,
     better: "smaller",

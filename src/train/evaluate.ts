@@ -7,6 +7,7 @@ import type { Tensor } from "../tensor/index.ts";
 import { fromData, noGrad } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { checkOptions } from "../util/options.ts";
 import { batchTensors, fieldTensor } from "./border.ts";
 import { checkMetrics } from "./check.ts";
 import { ConfusionMatrix } from "./confusion.ts";
@@ -41,7 +42,14 @@ export async function evaluate<const M extends readonly Metric[]>(
   data: Dataset<Samples>,
   options: EvaluateOptions<M>,
 ): Promise<Evaluation<M[number]["name"]>> {
-  const { loss, metrics = [] as unknown as M, batchSize = 256, signal } = options;
+  const {
+    loss,
+    metrics = [] as unknown as M,
+    batchSize = 256,
+    signal,
+  } = checkOptions<EvaluateOptions<M>>("evaluate", options, {
+    ...{ loss: true, metrics: true, confusion: true, batchSize: true, signal: true },
+  });
   if (options.confusion && data.classNames === undefined)
     throw new InputError("evaluate: a confusion matrix needs class names, the data set has none", {
       hint: "new Dataset(fields, { classNames })",
@@ -73,7 +81,7 @@ export async function predict(
   x: NdArray | Tensor | Dataset<Fields & { readonly x: NdArray }>,
   options: { readonly batchSize?: number } = {},
 ): Promise<Tensor> {
-  const { batchSize = 256 } = options;
+  const { batchSize = 256 } = checkOptions<typeof options>("predict", options, { batchSize: true });
   const inputs = stored("fields" in x ? x.fields.x : x, "predict: x");
   const [count, ...rest] = inputs.shape;
   if (count === undefined || count === 0)

@@ -8,7 +8,7 @@ import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
 import { BestKeeper } from "./best.ts";
 import { batchTensors } from "./border.ts";
-import { checkOptions, checkPlace, checkTrainable } from "./check.ts";
+import { checkFit, checkPlace, checkTrainable } from "./check.ts";
 import { TrainingError } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
 import { isUncounted } from "./loss.ts";
@@ -36,7 +36,7 @@ export async function fit<const M extends readonly Metric[] = readonly []>(
   data: Dataset<Samples>,
   options: FitOptions<M>,
 ): Promise<FitResult<M[number]["name"]>> {
-  checkOptions(data, options);
+  checkFit(data, options);
   checkTrainable(model, options.optimizer);
   return new Fitting<M>(model, data, options).run();
 }

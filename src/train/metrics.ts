@@ -2,8 +2,9 @@
 
 import type { Tensor } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import type { Better } from "../util/rank.ts";
-import { type ClassCountOptions, eachClass } from "./classes.ts";
+import { CLASS_COUNT, type ClassCountOptions, eachClass } from "./classes.ts";
 
 /**
  * A number computed from running sums, so that uneven batches weigh as many samples as they hold.
@@ -26,6 +27,7 @@ export interface Metric<Name extends string = string> {
  * @throws when added to: ShapeError when the shapes do not fit, InputError for a class out of range
  */
 export function accuracy(options: ClassCountOptions = {}): Metric<"accuracy"> {
+  checkOptions<ClassCountOptions>("accuracy", options, CLASS_COUNT);
   return {
     name: "accuracy",
     better: "larger",

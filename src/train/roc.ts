@@ -1,6 +1,7 @@
 // The area under the ROC curve, from counts of predictions in bins.
 
 import { InputError } from "../util/errors.ts";
+import { checkOptions } from "../util/options.ts";
 import { eachPair, type Metric } from "./metrics.ts";
 
 /** How predictions are read and sorted. */
@@ -17,7 +18,8 @@ export interface RocAucOptions {
  * share a bin count as ties, and the result is off by at most half the share of such pairs. NaN unless both targets occur. Hanley & McNeil 1982.
  * @throws InputError when an option is out of range; when added to, for targets other than 0 and 1 and for NaN
  */
-export function rocAuc({ bins = 4096, from = "logits" }: RocAucOptions = {}): Metric<"rocAuc"> {
+export function rocAuc(options: RocAucOptions = {}): Metric<"rocAuc"> {
+  const { bins = 4096, from = "logits" } = checkOptions<RocAucOptions>("rocAuc", options, { bins: true, from: true });
   if (!Number.isInteger(bins) || bins < 2) throw new InputError(`rocAuc: bins must be a whole number of at least 2, got ${bins}`);
   return {
     name: "rocAuc",

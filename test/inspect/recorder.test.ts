@@ -24,10 +24,11 @@ function recorded(options: RecorderOptions & { readonly compiled: boolean; reado
     optimizer.step();
     return loss.detach();
   };
-  const step = options.compiled ? compile(plain) : plain;
-  const recorder = new Recorder(model, options);
+  const { compiled, times, ...watched } = options;
+  const step = compiled ? compile(plain) : plain;
+  const recorder = new Recorder(model, watched);
   const [x, t] = [normal([6, 1, 8, 8]), tensor(Int32Array.from([0, 1, 2, 3, 4, 5]), [6])];
-  for (let n = 0; n < options.times; n++)
+  for (let n = 0; n < times; n++)
     recorder.step(
       () => step(x, t),
       (loss) => ({ loss: loss.item() }),

@@ -93,7 +93,7 @@ describe("refuses", () => {
     [
       "a layer instead of its parameters",
       () => sgd(nn.linear(1, 1) as never, { learningRate: 1 }),
-      "sgd: expected parameters, got function",
+      "sgd: expected parameters, got a layer",
     ],
     ["a parameter twice", () => sgd([...p, ...p], { learningRate: 1 }), 'sgd: parameter "1" is given twice'],
     ["numbers as parameters", () => sgd([3] as never, { learningRate: 1 }), "sgd: expected parameters to be tensors, got number"],

@@ -3,6 +3,7 @@
 import Papa from "papaparse";
 import { FileError, InputError } from "../../util/errors.ts";
 import { nearestName } from "../../util/nearest.ts";
+import { checkOptions } from "../../util/options.ts";
 import { fromUtf8 } from "../../util/text.ts";
 
 /** How a text table is written. */
@@ -34,7 +35,8 @@ export interface TextRow {
  * @param source text, or its bytes in UTF-8.
  * @throws FileError when there is no header or no row, a column name is empty or repeats, or a row has too many or too few cells.
  */
-export function parseCsv(source: string | Uint8Array, { separator, name = "CSV" }: CsvOptions = {}): TextTable {
+export function parseCsv(source: string | Uint8Array, options: CsvOptions = {}): TextTable {
+  const { separator, name = "CSV" } = checkOptions<CsvOptions>("parseCsv", options, { separator: true, name: true });
   const text = (typeof source === "string" ? source : decodeText(source, name)).replace(/^\uFEFF/, "");
   const delimiter = separator ?? guessSeparator(text);
   if ([...delimiter].length !== 1 || '"\r\n\uFEFF'.includes(delimiter)) {

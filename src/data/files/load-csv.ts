@@ -3,13 +3,15 @@
 import { join } from "node:path";
 import { readBytes } from "../../io/node/file.ts";
 import { FileError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import type { ClassificationTable, Table } from "../table.ts";
 import { parseCsv } from "./csv.ts";
 import type { TableOptions } from "./table.ts";
-import { numericColumns, readTable } from "./table.ts";
+import { numericColumns, readTable, TABLE_OPTIONS } from "./table.ts";
 
 /** `readTable` on a file; errors name the path. */
 export async function loadCsv(path: string, options: TableOptions): Promise<Table> {
+  checkOptions("loadCsv", options, TABLE_OPTIONS);
   return readTable(await readBytes(path, { pipes: true }), { name: path, ...options });
 }
 

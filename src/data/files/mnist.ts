@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { dtypeOfArray } from "../../formula/arrays.ts";
 import { readBytes, reasonFor } from "../../io/node/file.ts";
 import { FileError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";
 import { elementCount } from "../array.ts";
 import { checkLabels, Dataset } from "../dataset.ts";
@@ -32,8 +33,9 @@ const trainingShare = 0.8;
  */
 export async function loadMnist(
   folder: string,
-  { classNames = digitNames }: MnistOptions = {},
+  options: MnistOptions = {},
 ): Promise<{ train: Dataset<ImageFields>; test: Dataset<ImageFields> }> {
+  const { classNames = digitNames } = checkOptions<MnistOptions>("loadMnist", options, { classNames: true });
   const names = await readdir(folder).catch((error: unknown) => {
     throw new FileError(`cannot read the folder ${folder}: ${reasonFor(error)}`, { cause: error });
   });

@@ -1,6 +1,7 @@
 // Turns a text table into inputs and a target: numbers on one side, class indices or numbers on the other.
 
 import { FileError, InputError } from "../../util/errors.ts";
+import { checkOptions, type OptionNames } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";
 import type { Table } from "../table.ts";
 import type { CsvOptions, TextTable } from "./csv.ts";
@@ -20,13 +21,18 @@ export interface TableOptions extends CsvOptions {
 
 const mostNumberedClasses = 20;
 
+export const TABLE_OPTIONS: OptionNames<TableOptions> = {
+  ...{ target: true, columns: true, task: true, classNames: true, separator: true, name: true },
+};
+
 /**
  * Reads a table with a header and a target column.
  *
  * @throws InputError when a named column does not exist; FileError when the table is malformed or a cell is not what its column needs.
  */
 export function readTable(source: string | Uint8Array, options: TableOptions): Table {
-  const table = parseCsv(source, options);
+  const { separator, name } = checkOptions("readTable", options, TABLE_OPTIONS);
+  const table = parseCsv(source, { ...(separator === undefined ? {} : { separator }), ...(name === undefined ? {} : { name }) });
   const target = findColumn(table, options.target);
   const columnNames = options.columns ?? table.columnNames.filter((_, index) => index !== target);
   if (columnNames.length === 0)

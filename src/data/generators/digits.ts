@@ -1,5 +1,6 @@
 // Handwritten-like digits, drawn offline: pen strokes under random shape, slant, elastic bending, thickness and noise.
 
+import { checkOptions } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";
 import type { InkLine } from "./pen.ts";
 import { drawLine, eraseSpot, smoothCurve } from "./pen.ts";
@@ -33,7 +34,8 @@ const stepsPerSpan = 4;
  *
  * @throws InputError when `count` is not a positive whole number or `seed` is not a non-negative one.
  */
-export function digits({ count, seed = 0 }: DigitsOptions): LabelledImages {
+export function digits(options: DigitsOptions): LabelledImages {
+  const { count, seed = 0 } = checkOptions<DigitsOptions>("digits", options, { count: true, seed: true });
   checkCount(count, "digits: count");
   const labels = new Int32Array(count);
   for (let index = 0; index < count; index++) labels[index] = index % 10;

@@ -1,5 +1,6 @@
 // Small sets of points in the plane that a straight line cannot separate: two moons, spirals, XOR.
 
+import { checkOptions } from "../../util/options.ts";
 import type { ClassificationTable } from "../table.ts";
 import { checkAmount, checkCount, Random } from "./random.ts";
 
@@ -22,7 +23,8 @@ export interface SpiralsOptions extends PointsOptions {
 }
 
 /** Two interleaved half circles of radius 1: x [count, 2], y [count] with 0 for the upper moon. Noise 0.1 by default. */
-export function moons({ count = 400, seed = 0, noise = 0.1 }: PointsOptions = {}): ClassificationTable {
+export function moons(options: PointsOptions = {}): ClassificationTable {
+  const { count = 400, seed = 0, noise = 0.1 } = checkOptions<PointsOptions>("moons", options, { count: true, seed: true, noise: true });
   return scatter("moons", ["upper", "lower"], { count, seed, noise }, (label, random) => {
     const angle = random.uniform(0, Math.PI);
     return label === 0 ? [Math.cos(angle), Math.sin(angle)] : [1 - Math.cos(angle), 0.5 - Math.sin(angle)];
@@ -31,7 +33,13 @@ export function moons({ count = 400, seed = 0, noise = 0.1 }: PointsOptions = {}
 
 /** Arms winding out from the origin to radius 1: x [count, 2], y [count]. Noise 0.02 by default. */
 export function spirals(options: SpiralsOptions = {}): ClassificationTable {
-  const { count = 600, seed = 0, noise = 0.02, classes = 3, turns = 1 } = options;
+  const {
+    count = 600,
+    seed = 0,
+    noise = 0.02,
+    classes = 3,
+    turns = 1,
+  } = checkOptions<SpiralsOptions>("spirals", options, { count: true, seed: true, noise: true, classes: true, turns: true });
   checkCount(classes, "spirals: classes", 2);
   checkAmount(turns, "spirals: turns");
   const names = Array.from({ length: classes }, (_, index) => `arm ${index + 1}`);
@@ -44,7 +52,8 @@ export function spirals(options: SpiralsOptions = {}): ClassificationTable {
 }
 
 /** Four clouds at (±1, ±1): class 1 where the signs differ. x [count, 2], y [count]. Noise 0.3 by default. */
-export function xor({ count = 400, seed = 0, noise = 0.3 }: PointsOptions = {}): ClassificationTable {
+export function xor(options: PointsOptions = {}): ClassificationTable {
+  const { count = 400, seed = 0, noise = 0.3 } = checkOptions<PointsOptions>("xor", options, { count: true, seed: true, noise: true });
   return scatter("xor", ["same sign", "different sign"], { count, seed, noise }, (label, random) => {
     const sign = random.chance(0.5) ? 1 : -1;
     return [sign, label === 0 ? sign : -sign];

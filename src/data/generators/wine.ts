@@ -1,5 +1,6 @@
 // The textbook's wine table, invented: age, alcohol, colour and smell of bottles that are white or red.
 
+import { checkOptions } from "../../util/options.ts";
 import type { ClassificationTable } from "../table.ts";
 import { checkCount, Random } from "./random.ts";
 
@@ -18,7 +19,8 @@ export interface WineOptions {
  * How long the skins were left in the juice darkens a wine of either kind and dulls its smell, so neither column says enough alone;
  * together they do. Ages and strengths overlap widely and only help a little.
  */
-export function wine({ count = 600, seed = 0 }: WineOptions = {}): ClassificationTable {
+export function wine(options: WineOptions = {}): ClassificationTable {
+  const { count = 600, seed = 0 } = checkOptions<WineOptions>("wine", options, { count: true, seed: true });
   checkCount(count, "wine: count");
   const random = new Random(seed);
   const labels = new Int32Array(count);

@@ -1,6 +1,7 @@
 // The byte-pair tokeniser: encodes any text by learned merges, and is kept as the list of them.
 
 import { InputError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import { fromUtf8, toUtf8 } from "../../util/text.ts";
 import { checkCount } from "../generators/random.ts";
 import { learnMerges, mergePair, type Pair } from "./merges.ts";
@@ -76,7 +77,12 @@ export class BytePairTokenizer implements Tokenizer {
    *
    * @throws InputError when the text is empty or `size` has no room for the bytes and the special tokens.
    */
-  static train(text: string, { size, minimumCount = 2, special = [] }: BytePairOptions): BytePairTokenizer {
+  static train(text: string, options: BytePairOptions): BytePairTokenizer {
+    const {
+      size,
+      minimumCount = 2,
+      special = [],
+    } = checkOptions<BytePairOptions>("BytePairTokenizer.train", options, { size: true, minimumCount: true, special: true });
     const least = bytes + special.length;
     checkCount(minimumCount, "byte-pair tokenizer: minimumCount");
     if (!Number.isSafeInteger(size) || size < least || size > mostTokens) {

@@ -1,6 +1,7 @@
 // Tokenisers with a list of known pieces of text: characters, or words with the spaces and signs between them.
 
 import { InputError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import { checkCount } from "../generators/random.ts";
 import { checkSpecial, isTexts, noSuchToken, specialNumber, type Tokenizer } from "./tokenizer.ts";
 
@@ -66,7 +67,18 @@ export class VocabularyTokenizer implements Tokenizer {
    * @throws InputError when the text is empty, or `size` or `minimumCount` leaves no piece.
    */
   static fit(text: string, options: VocabularyOptions = {}): VocabularyTokenizer {
-    const { level = "character", unknown, minimumCount = 1, size } = options;
+    const {
+      level = "character",
+      unknown,
+      minimumCount = 1,
+      size,
+    } = checkOptions<VocabularyOptions>("vocabulary", options, {
+      level: true,
+      special: true,
+      unknown: true,
+      minimumCount: true,
+      size: true,
+    });
     const special = [...(options.special ?? [])];
     if (unknown !== undefined && !special.includes(unknown)) special.push(unknown);
     checkCount(minimumCount, "vocabulary: minimumCount");

@@ -2,6 +2,7 @@
 
 import { isHeldBy } from "../../formula/integers.ts";
 import { InputError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";
 import { Dataset } from "../dataset.ts";
 import { checkCount } from "../generators/random.ts";
@@ -28,7 +29,8 @@ export interface TokenWindows extends Readonly<Record<string, NdArray<Int32Array
  * const samples = tokenWindows(tokenizer.encode(text), { length: 128, stride: 64 });
  * @throws InputError for options that are not whole numbers of at least 1, or fewer than `length` + 1 tokens.
  */
-export function tokenWindows(tokens: ArrayLike<number>, { length, stride = length }: WindowOptions): Dataset<TokenWindows> {
+export function tokenWindows(tokens: ArrayLike<number>, options: WindowOptions): Dataset<TokenWindows> {
+  const { length, stride = length } = checkOptions<WindowOptions>("tokenWindows", options, { length: true, stride: true });
   checkCount(length, "tokenWindows: length");
   checkCount(stride, "tokenWindows: stride");
   if (tokens.length <= length) {

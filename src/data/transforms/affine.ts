@@ -1,6 +1,7 @@
 // Rotations, shifts, zooms and shears of images: one map of coordinates, read backwards with bilinear or nearest sampling.
 
 import { InputError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import type { Storage } from "../array.ts";
 import { checkRange, type ImageOptions, type ImageSize, imageTransform } from "./images.ts";
 import type { FieldsTransform } from "./transform.ts";
@@ -34,15 +35,24 @@ export interface AffineOptions extends SamplingOptions {
  *
  * @throws InputError for ranges that are not finite or not in order; when applied, for bilinear reading of whole numbers.
  */
-export function randomAffine({
-  rotation = 0,
-  translation = 0,
-  scale = [1, 1],
-  shear = 0,
-  interpolation = "bilinear",
-  fill = 0,
-  ...options
-}: AffineOptions): FieldsTransform {
+export function randomAffine(options: AffineOptions): FieldsTransform {
+  const {
+    rotation = 0,
+    translation = 0,
+    scale = [1, 1],
+    shear = 0,
+    interpolation = "bilinear",
+    fill = 0,
+    ...rest
+  } = checkOptions<AffineOptions>("randomAffine", options, {
+    fields: true,
+    interpolation: true,
+    fill: true,
+    rotation: true,
+    translation: true,
+    scale: true,
+    shear: true,
+  });
   const name = "randomAffine";
   const [angles, shifts, leans] = [
     range(rotation, `${name}: rotation`),
@@ -67,7 +77,7 @@ export function randomAffine({
       },
       paint: (target, source, image, inverse) => paint(target, source, image, inverse, bilinear, fill),
     },
-    options,
+    rest,
   );
 }
 
@@ -78,6 +88,7 @@ export function randomAffine({
  * @throws InputError as `randomAffine` does.
  */
 export function randomRotation(degrees: Amount, options: SamplingOptions = {}): FieldsTransform {
+  checkOptions<SamplingOptions>("randomRotation", options, { fields: true, interpolation: true, fill: true });
   return randomAffine({ ...options, rotation: degrees });
 }
 

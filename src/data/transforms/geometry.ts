@@ -1,6 +1,7 @@
 // Transforms that move pixels: crops and flips.
 
 import { InputError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import type { Storage } from "../array.ts";
 import { checkCount } from "../generators/random.ts";
 import { checkProbability, type ImageOptions, type ImageSize, imageTransform } from "./images.ts";
@@ -27,7 +28,14 @@ export interface RandomCropOptions extends CropOptions {
  *
  * @throws InputError for options out of range; when applied, where the window is larger than the padded image or a reflection as wide as the image.
  */
-export function randomCrop({ size, padding = 0, paddingMode = "constant", fill = 0, ...options }: RandomCropOptions): FieldsTransform {
+export function randomCrop(options: RandomCropOptions): FieldsTransform {
+  const {
+    size,
+    padding = 0,
+    paddingMode = "constant",
+    fill = 0,
+    ...rest
+  } = checkOptions<RandomCropOptions>("randomCrop", options, { fields: true, size: true, padding: true, paddingMode: true, fill: true });
   const name = "randomCrop";
   const [height, width] = cropSize(size, name);
   checkCount(padding, `${name}: padding`, 0);
@@ -51,7 +59,7 @@ export function randomCrop({ size, padding = 0, paddingMode = "constant", fill =
       paint: (target, source, image, { top, left }) =>
         paintWindow(target, source, image, { top, left, height, width, fill: reflect ? undefined : fill }),
     },
-    options,
+    rest,
   );
 }
 
@@ -60,7 +68,8 @@ export function randomCrop({ size, padding = 0, paddingMode = "constant", fill =
  *
  * @throws InputError for a size out of range; when applied, where the window is larger than the image.
  */
-export function centerCrop({ size, ...options }: CropOptions): FieldsTransform {
+export function centerCrop(options: CropOptions): FieldsTransform {
+  const { size, ...rest } = checkOptions<CropOptions>("centerCrop", options, { fields: true, size: true });
   const name = "centerCrop";
   const [height, width] = cropSize(size, name);
   return imageTransform(
@@ -76,7 +85,7 @@ export function centerCrop({ size, ...options }: CropOptions): FieldsTransform {
         paintWindow(target, source, image, { top, left, height, width, fill: 0 });
       },
     },
-    options,
+    rest,
   );
 }
 
@@ -93,7 +102,12 @@ export interface FlipOptions extends ImageOptions {
  *
  * @throws InputError for a probability outside 0 … 1.
  */
-export function randomFlip({ horizontal = 0.5, vertical = 0, ...options }: FlipOptions = {}): FieldsTransform {
+export function randomFlip(options: FlipOptions = {}): FieldsTransform {
+  const {
+    horizontal = 0.5,
+    vertical = 0,
+    ...rest
+  } = checkOptions<FlipOptions>("randomFlip", options, { fields: true, horizontal: true, vertical: true });
   checkProbability(horizontal, "randomFlip: horizontal");
   checkProbability(vertical, "randomFlip: vertical");
   return imageTransform(
@@ -110,7 +124,7 @@ export function randomFlip({ horizontal = 0.5, vertical = 0, ...options }: FlipO
         }
       },
     },
-    options,
+    rest,
   );
 }
 

@@ -1,6 +1,7 @@
 // Mixup and cutmix: each sample is mixed with another one of its batch, and the targets with it.
 
 import { InputError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import { allocateLike, elementCount, holdsFractions, type NdArray } from "../array.ts";
 import type { Fields } from "../dataset.ts";
 import { oneHot } from "../encoders.ts";
@@ -27,7 +28,8 @@ export type MixingTransform = <F extends Fields>(batch: F, draws: Draws) => Repl
  *
  * @throws InputError when `alpha` is not positive; when applied, for x of whole numbers or targets that do not suit `classes`.
  */
-export function mixup({ classes, alpha = 0.2 }: MixOptions = {}): MixingTransform {
+export function mixup(options: MixOptions = {}): MixingTransform {
+  const { classes, alpha = 0.2 } = checkOptions<MixOptions>("mixup", options, { classes: true, alpha: true });
   checkAlpha("mixup", alpha);
   return (batch, draws) => {
     const x = floats(fieldOf(batch, "x", "mixup"), 'mixup: field "x"');
@@ -45,7 +47,8 @@ export function mixup({ classes, alpha = 0.2 }: MixOptions = {}): MixingTransfor
  *
  * @throws InputError when `alpha` is not positive; when applied, for x that are no images or targets that do not suit `classes`.
  */
-export function cutmix({ classes, alpha = 1 }: MixOptions = {}): MixingTransform {
+export function cutmix(options: MixOptions = {}): MixingTransform {
+  const { classes, alpha = 1 } = checkOptions<MixOptions>("cutmix", options, { classes: true, alpha: true });
   checkAlpha("cutmix", alpha);
   return (batch, draws) => {
     const x = fieldOf(batch, "x", "cutmix");

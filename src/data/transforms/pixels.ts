@@ -1,6 +1,7 @@
 // Transforms that change pixel values where they are: erasing, brightness and contrast, noise.
 
 import { InputError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import type { Storage } from "../array.ts";
 import { checkAmount, checkCount } from "../generators/random.ts";
 import { checkProbability, checkRange, type ImageOptions, type ImageSize, imageTransform } from "./images.ts";
@@ -24,13 +25,14 @@ export interface ErasingOptions extends ImageOptions {
  *
  * @throws InputError for options out of range.
  */
-export function randomErasing({
-  probability = 0.5,
-  area = [0.02, 0.33],
-  aspect = [0.3, 3.3],
-  fill = 0,
-  ...options
-}: ErasingOptions = {}): FieldsTransform {
+export function randomErasing(options: ErasingOptions = {}): FieldsTransform {
+  const {
+    probability = 0.5,
+    area = [0.02, 0.33],
+    aspect = [0.3, 3.3],
+    fill = 0,
+    ...rest
+  } = checkOptions<ErasingOptions>("randomErasing", options, { fields: true, probability: true, area: true, aspect: true, fill: true });
   const name = "randomErasing";
   checkProbability(probability, `${name}: probability`);
   checkRange(area, `${name}: area`, 0);
@@ -53,7 +55,7 @@ export function randomErasing({
       },
       paint: (target, source, image, box) => paintBox(target, source, image, box, fill),
     },
-    options,
+    rest,
   );
 }
 
@@ -71,7 +73,8 @@ export interface CutoutOptions extends ImageOptions {
  *
  * @throws InputError when `size` is not a whole number of at least 1.
  */
-export function cutout({ size, fill = 0, ...options }: CutoutOptions): FieldsTransform {
+export function cutout(options: CutoutOptions): FieldsTransform {
+  const { size, fill = 0, ...rest } = checkOptions<CutoutOptions>("cutout", options, { fields: true, size: true, fill: true });
   checkCount(size, "cutout: size");
   return imageTransform(
     {
@@ -82,7 +85,7 @@ export function cutout({ size, fill = 0, ...options }: CutoutOptions): FieldsTra
       },
       paint: (target, source, image, box) => paintBox(target, source, image, box, fill),
     },
-    options,
+    rest,
   );
 }
 
@@ -102,7 +105,18 @@ export interface BrightnessContrastOptions extends ImageOptions {
  *
  * @throws InputError for options out of range; when applied, for whole numbers.
  */
-export function randomBrightnessContrast({ brightness = 0, contrast = 0, limits, ...options }: BrightnessContrastOptions): FieldsTransform {
+export function randomBrightnessContrast(options: BrightnessContrastOptions): FieldsTransform {
+  const {
+    brightness = 0,
+    contrast = 0,
+    limits,
+    ...rest
+  } = checkOptions<BrightnessContrastOptions>("randomBrightnessContrast", options, {
+    fields: true,
+    brightness: true,
+    contrast: true,
+    limits: true,
+  });
   const name = "randomBrightnessContrast";
   checkAmount(brightness, `${name}: brightness`);
   checkAmount(contrast, `${name}: contrast`);
@@ -122,7 +136,7 @@ export function randomBrightnessContrast({ brightness = 0, contrast = 0, limits,
         }
       },
     },
-    options,
+    rest,
   );
 }
 
@@ -137,7 +151,8 @@ export interface NoiseOptions extends ImageOptions {
  *
  * @throws InputError when `deviation` is negative or not finite; when applied, for whole numbers.
  */
-export function gaussianNoise({ deviation, ...options }: NoiseOptions): FieldsTransform {
+export function gaussianNoise(options: NoiseOptions): FieldsTransform {
+  const { deviation, ...rest } = checkOptions<NoiseOptions>("gaussianNoise", options, { fields: true, deviation: true });
   checkAmount(deviation, "gaussianNoise: deviation");
   return imageTransform(
     {
@@ -148,7 +163,7 @@ export function gaussianNoise({ deviation, ...options }: NoiseOptions): FieldsTr
         for (let index = 0; index < source.length; index++) target[index] = random.normal(source[index], deviation);
       },
     },
-    options,
+    rest,
   );
 }
 

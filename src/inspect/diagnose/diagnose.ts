@@ -1,5 +1,6 @@
 // The diagnosis: every rule looks at the evidence, causes are told before their consequences.
 
+import { checkOptions, type OptionNames } from "../../util/options.ts";
 import { badInitialisation, deadUnits, notFinite, saturatedActivations, symmetricInitialisation } from "./activation-rules.ts";
 import { classImbalance, duplicates, labelErrors, noisyLabels, unscaledInputs, unscaledTargets } from "./data-rules.ts";
 import { type Evidence, type Observations, observe } from "./evidence.ts";
@@ -60,8 +61,14 @@ const EXPLAINED: Partial<Record<FindingKind, (other: FindingKind) => boolean>> =
   "learning rate too high": among("gradients not zeroed"),
 };
 
+/** @throws InputError for a threshold that there is not */
+export function checkThresholds(what: string, thresholds: Partial<Thresholds> | undefined): void {
+  checkOptions(`${what}: thresholds`, thresholds, THRESHOLDS as unknown as OptionNames<Partial<Thresholds>>);
+}
+
 /** What is wrong with a run; nothing where nothing is. Pure: the same evidence gives the same findings. */
 export function diagnose(evidence: Evidence, thresholds: Partial<Thresholds> = {}): Finding[] {
+  checkThresholds("diagnose", thresholds);
   const run = observe(evidence);
   const found = rules.flatMap((rule) => rule(run, { ...THRESHOLDS, ...thresholds }));
   const kinds = found.map(({ kind }) => kind);

@@ -2,13 +2,14 @@
 
 import type { Dataset } from "../../data/index.ts";
 import { randomState } from "../../tensor/index.ts";
-import { checkOptions } from "../../train/check.ts";
+import { checkFit, FIT_OPTIONS } from "../../train/check.ts";
 import { type EpochReport, type FitOptions, fit, type Model, type Samples, TrainingError } from "../../train/index.ts";
 import { remember } from "../../train/remember.ts";
+import { checkOptions, type OptionNames } from "../../util/options.ts";
 import { type NonFinite, whereNotFinite } from "../non-finite.ts";
 import { Recorder, type RecorderOptions } from "../recorder.ts";
 import { baselineOf } from "./baseline.ts";
-import { diagnose } from "./diagnose.ts";
+import { checkThresholds, diagnose } from "./diagnose.ts";
 import { type Evidence, observe, type PredictionFacts } from "./evidence.ts";
 import { dataFacts, duplicateFacts, outputsOf, type Parts, parameterFacts, partsOf, predictionFacts, spread } from "./facts.ts";
 import type { Finding } from "./finding.ts";
@@ -42,6 +43,11 @@ export interface Examination {
 /** Most samples that are looked at one by one. */
 const MOST_SAMPLES = 4096;
 
+const { recorder: _, ...fitOptions } = FIT_OPTIONS;
+const EXAMINE_OPTIONS: OptionNames<ExamineOptions> = {
+  ...{ ...fitOptions, thresholds: true, record: true, control: true, trial: true, trained: true },
+};
+
 /**
  * Trains a model as fit does, watched by a recorder, and diagnoses the run. A training whose loss is no longer finite ends, and is diagnosed. Trials and
  * controls train further, or anew, and put everything back.
@@ -49,8 +55,9 @@ const MOST_SAMPLES = 4096;
  * @example const { findings } = await examine(net, train, { loss: crossEntropy, optimizer: adam(net.parameters()), epochs: 3 }); console.log(findingsText(findings));
  */
 export async function examine(model: Model, data: Dataset<Samples>, options: ExamineOptions): Promise<Examination> {
-  const { thresholds, record, control, trial = true, trained = false, ...training } = options;
-  checkOptions(data, training);
+  const { thresholds, record, control, trial = true, trained = false, ...training } = checkOptions("examine", options, EXAMINE_OPTIONS);
+  checkThresholds("examine", thresholds);
+  checkFit(data, training);
   const { optimizer, loss, validation, signal } = training;
   const recorder = new Recorder(model, record);
   const parts = partsOf(data, validation, training.resume?.seed ?? training.seed ?? randomState().seed);

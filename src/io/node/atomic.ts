@@ -3,6 +3,7 @@
 import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { FileError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import { reasonFor } from "./file.ts";
 import { removeOrphans, temporaryFor } from "./temporary.ts";
 
@@ -22,11 +23,8 @@ const written = new Set<string>();
  *
  * @throws FileError when the folder does not exist or cannot be written, or the disk is full.
  */
-export async function writeFileAtomic(
-  path: string,
-  content: Uint8Array | string,
-  { followLinks = true }: AtomicOptions = {},
-): Promise<void> {
+export async function writeFileAtomic(path: string, content: Uint8Array | string, options: AtomicOptions = {}): Promise<void> {
+  const { followLinks = true } = checkOptions<AtomicOptions>("writeFileAtomic", options, { followLinks: true });
   const target = followLinks ? await realpath(path).catch(() => path) : path;
   const folder = dirname(target);
   if (!written.has(resolve(target))) await removeOrphans(folder, basename(target));

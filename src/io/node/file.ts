@@ -4,6 +4,7 @@ import { constants } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { FileError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 
 /** What may be read. */
 export interface ReadOptions {
@@ -20,7 +21,8 @@ const mostBytes = Math.min(2 ** 31 - 1, constants.MAX_LENGTH);
  * Nothing is read before it is known to be a file, and of a size that may be.
  * @throws FileError when the file cannot be read, is no file, or is too large
  */
-export async function readBytes(path: string, { most = mostBytes, pipes = false }: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+  const { most = mostBytes, pipes = false } = checkOptions<ReadOptions>("readBytes", options, { most: true, pipes: true });
   try {
     const found = await stat(path);
     if (pipes && (found.isFIFO() || found.isSocket())) return await readPipe(path, most);

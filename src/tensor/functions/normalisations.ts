@@ -2,6 +2,7 @@
 import { sizeOfShape } from "../../formula/evaluate.ts";
 import * as normalisations from "../../ops/normalisations.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
+import { checkOptions } from "../../util/options.ts";
 import { apply } from "../engine.ts";
 import * as operate from "../operate.ts";
 import { asTensor, valueOf } from "../tensor.ts";
@@ -66,7 +67,11 @@ export function localResponseNorm(
   if (value.rank < 2) throw new ShapeError(`localResponseNorm: expected [batch, channels, …], got shape ${operate.shapeText(x.shape)}`);
   if (!Number.isInteger(size) || size < 1) throw new InputError(`localResponseNorm: size must be a positive integer, got ${size}`);
   const flat = operate.reshape(value, [batch, channels, sizeOfShape(spatial)]);
-  const { alpha = 1e-4, beta = 0.75, bias = 1 } = options;
+  const {
+    alpha = 1e-4,
+    beta = 0.75,
+    bias = 1,
+  } = checkOptions<typeof options>("localResponseNorm", options, { alpha: true, beta: true, bias: true });
   const attributes = { size, before: size >> 1, channels, alpha, beta, bias };
   return asTensor(operate.reshape(apply(normalisations.localResponseNorm, [flat], attributes), value.shape));
 }

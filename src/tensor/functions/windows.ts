@@ -1,16 +1,23 @@
 // What moves windows over images and sequences, or changes their extents: convolutions, pooling, resampling, padding.
+
+import { checkOptions, type OptionNames } from "../../util/options.ts";
 import * as contractions from "../contractions.ts";
 import * as resampling from "../resampling.ts";
 import { asTensor, valueOf } from "../tensor.ts";
 import type { Tensor } from "../types.ts";
 
+const CONVOLUTION: OptionNames<contractions.ConvolutionOptions> = { stride: true, padding: true, dilation: true, groups: true };
+const POOLING: OptionNames<contractions.PoolingOptions> = { stride: true, padding: true, dilation: true, ceilMode: true };
+
 /** x: [batch, in, …spatial], weight: [out, in / groups, …kernel], bias: [out]; one to three spatial dimensions. */
 export function conv(x: Tensor, weight: Tensor, bias?: Tensor, options: contractions.ConvolutionOptions = {}): Tensor {
+  checkOptions<contractions.ConvolutionOptions>("conv", options, CONVOLUTION);
   return asTensor(contractions.convolution(valueOf(x, "conv"), valueOf(weight, "conv"), bias && valueOf(bias, "conv"), options));
 }
 
 /** x: [batch, in, …spatial], weight: [in, out / groups, …kernel], bias: [out]. */
 export function convTranspose(x: Tensor, weight: Tensor, bias?: Tensor, options: contractions.TransposedConvolutionOptions = {}): Tensor {
+  checkOptions<contractions.TransposedConvolutionOptions>("convTranspose", options, { ...CONVOLUTION, outputPadding: true });
   return asTensor(
     contractions.convolutionTranspose(
       valueOf(x, "convTranspose"),
@@ -23,6 +30,7 @@ export function convTranspose(x: Tensor, weight: Tensor, bias?: Tensor, options:
 
 /** Largest value of each window of [batch, channels, …spatial]; padding counts as −∞. */
 export function maxPool(x: Tensor, kernelSize: contractions.PerDimension, options: contractions.PoolingOptions = {}): Tensor {
+  checkOptions<contractions.PoolingOptions>("maxPool", options, POOLING);
   return asTensor(contractions.pool("max", valueOf(x, "maxPool"), kernelSize, options));
 }
 
@@ -32,6 +40,7 @@ export function averagePool(
   kernelSize: contractions.PerDimension,
   options: contractions.PoolingOptions & { readonly countPadding?: boolean } = {},
 ): Tensor {
+  checkOptions<typeof options>("averagePool", options, { ...POOLING, countPadding: true });
   return asTensor(contractions.pool("average", valueOf(x, "averagePool"), kernelSize, options));
 }
 
@@ -47,11 +56,13 @@ export function adaptiveMaxPool(x: Tensor, size: contractions.PerDimension): Ten
 
 /** [batch, channels, …] with other spatial extents. @throws InputError without a size or scale, or with both */
 export function upsample(x: Tensor, options: resampling.UpsampleOptions): Tensor {
+  checkOptions<resampling.UpsampleOptions>("upsample", options, { size: true, scale: true, mode: true, alignCorners: true });
   return asTensor(resampling.upsample(valueOf(x, "upsample"), options));
 }
 
 /** Larger spatial dimensions. @throws ShapeError when reflect or circular padding reaches beyond the input */
 export function padding(x: Tensor, amounts: resampling.PaddingAmounts, options: resampling.PaddingOptions = {}): Tensor {
+  checkOptions<resampling.PaddingOptions>("padding", options, { mode: true, value: true });
   return asTensor(resampling.padding(valueOf(x, "padding"), amounts, options));
 }
 

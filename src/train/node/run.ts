@@ -9,6 +9,7 @@ import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic
 import type { StoredNumbers } from "../../nn/index.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { nonFiniteAsText } from "../../util/json.ts";
+import { checkOptions } from "../../util/options.ts";
 import { readAs } from "../../util/schema.ts";
 import { quoted } from "../../util/shell.ts";
 import { fromUtf8 } from "../../util/text.ts";
@@ -54,7 +55,8 @@ export class RunFolder {
    *
    * @throws InputError when the folder holds a run or other files; FileError when it cannot be made or written
    */
-  static async create(path: string, { replace = false } = {}): Promise<RunFolder> {
+  static async create(path: string, options: { readonly replace?: boolean } = {}): Promise<RunFolder> {
+    const { replace = false } = checkOptions<typeof options>("RunFolder.create", options, { replace: true });
     await makeFolder(path, true);
     // Before anything is written into a folder that is perhaps somebody's own, and again once nobody else can change it.
     if (!replace) await checkEmpty(path);
