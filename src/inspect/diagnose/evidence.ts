@@ -97,7 +97,7 @@ export interface Evidence {
   readonly heldPredictions?: PredictionFacts;
   readonly duplicates?: DuplicateFacts;
   /** The loss of the best prediction that is the same for every sample, which any model must beat: see baselineOf. */
-  readonly baseline?: number;
+  readonly baseline?: number | undefined;
   /** Whether the first event is of a model that was trained before. */
   readonly trained?: boolean;
   readonly trial?: RateTrial;
