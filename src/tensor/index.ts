@@ -2,6 +2,7 @@
 
 export { autocast, type Precision } from "./autocast.ts";
 export * from "./checkpoint.ts";
+export { closeTensors, type Tolerance } from "./close.ts";
 export {
   type CompileArgument,
   type CompiledFunction,

@@ -18,7 +18,7 @@ export type NestedArrays = AnyNumberArray | readonly NestedArrays[];
 /** Numbers in row-major order with their shape: an ndArray, an entry of a safetensors file, a tensor that went through JSON or structuredClone. */
 export interface ShapedNumbers {
   readonly shape: Shape;
-  readonly data: AnyNumberArray | readonly number[];
+  readonly data: AnyNumberArray | readonly (number | string)[];
 }
 
 /** What a tensor is made of. */
@@ -40,7 +40,8 @@ export function readNumbers(value: unknown, wanted?: DType): Numbers {
   }
   if (isShaped(value)) {
     const dtype = wanted ?? dtypeNamed((value as { readonly dtype?: unknown }).dtype);
-    const data = Array.isArray(value.data) ? value.data.map(fromText) : value.data;
+    const found = numbersIn(value);
+    const data = Array.isArray(found) ? found.map(fromText) : found;
     return { ...readNumbers(data, dtype), shape: value.shape };
   }
   const found: Found = { shape: [], numbers: [], kinds: new Set() };
@@ -160,8 +161,14 @@ function notNumbers(item: unknown, { numbers }: Found): InputError {
 /** Whether a value is numbers with their shape, such as a tensor. */
 export function isShaped(value: unknown): value is ShapedNumbers {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  const { shape, data } = value as Partial<ShapedNumbers>;
-  return Array.isArray(shape) && (Array.isArray(data) || arrayKind(data) !== undefined);
+  const data = numbersIn(value);
+  return Array.isArray((value as Partial<ShapedNumbers>).shape) && (Array.isArray(data) || arrayKind(data) !== undefined);
+}
+
+/** A tensor that was sent or cloned has its numbers as `values`: `data` looks after itself, which no clone does. */
+function numbersIn(value: object): unknown {
+  const { data, values } = value as { readonly data?: unknown; readonly values?: unknown };
+  return data ?? values;
 }
 
 /** JSON has no NaN and no infinities: toJSON writes them as texts. */

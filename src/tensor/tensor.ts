@@ -11,6 +11,7 @@ import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import * as reductions from "../ops/reductions.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { nonFiniteAsText } from "../util/json.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import { backward, gradientsOf } from "./backward.ts";
@@ -25,7 +26,7 @@ import { isRepeating } from "./repeat.ts";
 import type { Shape } from "./shapes.ts";
 import { needsTape, withRecording } from "./tape.ts";
 import { currentTrace, unreadable } from "./trace.ts";
-import type { Axes, NestedNumbers, ReduceOptions, SliceRange, Tensor } from "./types.ts";
+import type { Axes, NestedNumbers, ReduceOptions, SliceRange, Tensor, TensorJson } from "./types.ts";
 import { Value } from "./value.ts";
 
 class DenseTensor extends PointwiseTensor {
@@ -69,6 +70,11 @@ class DenseTensor extends PointwiseTensor {
 
   override toString(): string {
     return formatTensor(this.data, this.shape, this.dtype);
+  }
+
+  toJSON(): TensorJson {
+    const data = Array.from(this.data, (value) => nonFiniteAsText("", value) as number | string);
+    return { dtype: this.dtype, shape: this.shape, data };
   }
 
   [Symbol.for("nodejs.util.inspect.custom")](): string {

@@ -20,6 +20,14 @@ export interface ReduceOptions {
   readonly keepDims?: boolean;
 }
 
+/** A tensor in JSON. */
+export interface TensorJson {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Row-major; NaN, Infinity and -Infinity are texts. */
+  readonly data: readonly (number | string)[];
+}
+
 /** Part of one dimension: a position (the dimension disappears), or [start, end) with a step; negative numbers count from the end. */
 export type SliceRange = number | readonly [start?: number | null, end?: number | null, step?: number] | null;
 
@@ -49,6 +57,8 @@ export interface Tensor<out S extends Shape = Shape> {
   item(): number;
   /** Nested arrays of the numbers. */
   toArray(): NestedNumbers;
+  /** What `JSON.stringify` writes: dtype, shape and numbers, which `tensor(JSON.parse(text))` reads back; NaN and infinities are texts. */
+  toJSON(): TensorJson;
   /** The elements as text, in nested brackets; of more than 1000 the middle is left out. */
   toString(): string;
 

@@ -45,33 +45,116 @@ export interface Level {
   readonly size: number;
 }
 
+/** One example of a vmap, and the tensor of all of them. */
+interface Mapping {
+  readonly level: Level;
+  readonly whole: Value;
+}
+
+/**
+ * The own enumerable properties are what a tensor is to whoever compares, clones or prints objects (assert, Jest, structuredClone): shape, dtype
+ * and numbers. Everything else is private, with accessors beside it.
+ */
 export abstract class Value {
   readonly shape: readonly number[];
   readonly dtype: DType;
-  /** dtype and shape as text: the key under which compiled programs are found. */
-  readonly signature: string;
-  /** The tape node that made this tensor; undefined for leaves and where nothing is recorded. */
-  node: TapeNode | undefined = undefined;
-  requiresGrad = false;
-  keepsGrad = false;
-  gradient: Value | undefined = undefined;
-  /** Made from a number in the program (the 2 of x.mul(2)): never changes. */
-  isConstant = false;
-  /** Inside vmap: the tensor stands for one example; `whole` holds those of all, along a first dimension more. */
-  mapping: { readonly level: Level; readonly whole: Value } | undefined = undefined;
-  #data: HostArray | undefined;
-  /** Machine memory that compiled steps use for this tensor; it may be newer than #data. */
+  /** The numbers, for those who know nothing of tensors; else read `data`. An accessor where they may be newer on a machine or are still to come. */
+  declare values: HostArray;
+  readonly #signature: string;
+  #node: TapeNode | undefined = undefined;
+  #requiresGrad = false;
+  #keepsGrad = false;
+  #gradient: Value | undefined = undefined;
+  #isConstant = false;
+  #mapping: Mapping | undefined = undefined;
+  #version = 0;
+  /** What `values` gives as an accessor; undefined while only the machine has the numbers. */
+  #held: HostArray | undefined = undefined;
+  #isElsewhere = false;
+  /** Machine memory that compiled steps use for this tensor; it may be newer than #held. */
   #cell: { readonly cell: Cell; readonly owner: object } | undefined = undefined;
   #cellIsFresh = false;
-  /** Counts how often other numbers took the place of the present ones. */
-  version = 0;
+
+  static readonly #elsewhere = {
+    get(this: Value): HostArray {
+      if (this.#held === undefined) {
+        if (this.#cell === undefined) throw this.unreadable();
+        this.#held = this.#cell.cell.read();
+      }
+      return this.#held;
+    },
+    set(this: Value, data: HostArray) {
+      this.#held = data;
+    },
+    enumerable: true,
+    configurable: true,
+  };
 
   /** Without data the tensor stands for numbers that a compiled step will compute. */
   constructor(data: HostArray | undefined, shape: readonly number[], dtype: DType) {
-    this.#data = data;
     this.shape = shape;
     this.dtype = dtype;
-    this.signature = `${dtype}${shape.join("x")}`;
+    this.#signature = `${dtype}${shape.join("x")}`;
+    if (data === undefined) this.#moveAway(undefined);
+    else this.values = data;
+  }
+
+  /** dtype and shape as text: the key under which compiled programs are found. */
+  get signature(): string {
+    return this.#signature;
+  }
+
+  /** The tape node that made this tensor; undefined for leaves and where nothing is recorded. */
+  get node(): TapeNode | undefined {
+    return this.#node;
+  }
+  set node(value: TapeNode | undefined) {
+    this.#node = value;
+  }
+
+  get requiresGrad(): boolean {
+    return this.#requiresGrad;
+  }
+  set requiresGrad(value: boolean) {
+    this.#requiresGrad = value;
+  }
+
+  get keepsGrad(): boolean {
+    return this.#keepsGrad;
+  }
+  set keepsGrad(value: boolean) {
+    this.#keepsGrad = value;
+  }
+
+  get gradient(): Value | undefined {
+    return this.#gradient;
+  }
+  set gradient(value: Value | undefined) {
+    this.#gradient = value;
+  }
+
+  /** Made from a number in the program (the 2 of x.mul(2)): never changes. */
+  get isConstant(): boolean {
+    return this.#isConstant;
+  }
+  set isConstant(value: boolean) {
+    this.#isConstant = value;
+  }
+
+  /** Inside vmap: the tensor stands for one example; `whole` holds those of all, along a first dimension more. */
+  get mapping(): Mapping | undefined {
+    return this.#mapping;
+  }
+  set mapping(value: Mapping | undefined) {
+    this.#mapping = value;
+  }
+
+  /** Counts how often other numbers took the place of the present ones. */
+  get version(): number {
+    return this.#version;
+  }
+  set version(value: number) {
+    this.#version = value;
   }
 
   /** A tensor of the same class around an array. */
@@ -87,21 +170,17 @@ export abstract class Value {
 
   /** The numbers, also while a step is traced: for what looks after their changes itself. */
   numbers(): HostArray {
-    if (this.#data === undefined) {
-      if (this.#cell === undefined) throw this.unreadable();
-      this.#data = this.#cell.cell.read();
-    }
-    return this.#data;
+    return this.values;
   }
 
   /** The numbers where the host has them; undefined where only a machine does. */
   get atHand(): HostArray | undefined {
-    return this.#data;
+    return this.#isElsewhere ? this.#held : this.values;
   }
 
   /** False while it only stands for numbers to come. */
   get hasNumbers(): boolean {
-    return this.#data !== undefined || this.#cell !== undefined;
+    return !this.#isElsewhere || this.#held !== undefined || this.#cell !== undefined;
   }
 
   get size(): number {
@@ -114,9 +193,9 @@ export abstract class Value {
 
   /** Puts other numbers of the same length in place (parameters, running statistics). */
   replace(data: HostArray): void {
-    this.#data = data;
+    this.values = data;
     this.#cellIsFresh = false;
-    this.version++;
+    this.#version++;
   }
 
   /** Holds other numbers for a while; gives what ends that. */
@@ -149,15 +228,22 @@ export abstract class Value {
       before.free();
     }
     freeWhenCollected.register(this, made, made);
-    this.#data = numbers;
+    this.#moveAway(numbers);
     this.#cellIsFresh = false;
     return made;
   }
 
   /** A compiled step wrote the cell: what the host holds is out of date. */
   settle(): void {
-    this.#data = undefined;
-    this.version++;
+    this.#held = undefined;
+    this.#version++;
+  }
+
+  /** From now on the numbers are looked for when they are read. */
+  #moveAway(numbers: HostArray | undefined): void {
+    this.#held = numbers;
+    if (!this.#isElsewhere) Object.defineProperty(this, "values", Value.#elsewhere);
+    this.#isElsewhere = true;
   }
 }
 
