@@ -15,7 +15,6 @@ import {
   muon,
   nAdam,
   type Optimizer,
-  type Parameters,
   rAdam,
   rmsProp,
   sgd,
@@ -32,12 +31,16 @@ interface OptimizerChoice extends Choice<Make> {
 
 type KindsOf<Options> = Readonly<Record<Exclude<keyof Options, "learningRate"> & string, SettingKind>>;
 
-function row<Options>(
-  make: (parameters: Parameters, options: Options) => Optimizer,
-  settings: KindsOf<Options>,
+type MakeFor<Options> = (parameters: ReadonlyMap<string, Tensor>, options: Options) => Optimizer;
+type OptionsOf<Maker> = Maker extends (parameters: never, options: infer Options) => Optimizer ? NonNullable<Options> : never;
+
+function row<Maker extends (parameters: never, options: never) => Optimizer>(
+  make: Maker,
+  settings: KindsOf<OptionsOf<Maker>>,
   rate: OptimizerChoice["rate"] = (adam) => adam,
 ): OptimizerChoice {
-  return { settings, rate, make: (parameters, learningRate, given) => make(parameters, { ...given, learningRate } as unknown as Options) };
+  const known = make as unknown as MakeFor<object>;
+  return { settings, rate, make: (parameters, learningRate, given) => known(parameters, { ...given, learningRate }) };
 }
 
 const moments = { beta1: "number", beta2: "number", epsilon: "number", weightDecay: "number" } as const;

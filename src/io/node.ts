@@ -1,15 +1,17 @@
 // File versions of the formats, for Node only.
 
+import { checkOptions } from "../util/options.ts";
 import { type AtomicOptions, writeFileAtomic } from "./node/atomic.ts";
 import { readBytes } from "./node/file.ts";
 import type { SafetensorsFile, SafetensorsOptions, TensorToStore } from "./safetensors.ts";
-import { parseSafetensors, serializeSafetensors } from "./safetensors.ts";
+import { parseSafetensors, SAFETENSORS_OPTIONS, serializeSafetensors } from "./safetensors.ts";
 
 export { type AtomicOptions, writeFileAtomic } from "./node/atomic.ts";
 export { type ReadOptions, readBytes, reasonFor } from "./node/file.ts";
 
 /** @throws FileError when the file cannot be read, is not valid, or holds what cannot be read. */
 export async function loadSafetensors(path: string, options: SafetensorsOptions = {}): Promise<SafetensorsFile> {
+  checkOptions("loadSafetensors", options, SAFETENSORS_OPTIONS);
   return parseSafetensors(await readBytes(path), path, options);
 }
 

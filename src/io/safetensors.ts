@@ -5,6 +5,7 @@ import { encodeBfloat16 } from "../formula/bfloat16.ts";
 import type { DType } from "../formula/nest.ts";
 import { FileError, InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { fromUtf8, toUtf8 } from "../util/text.ts";
 import type { ElementTypeName } from "./bytes.ts";
 import { DamagedElement, elementTypes } from "./bytes.ts";
@@ -54,6 +55,8 @@ export interface SafetensorsOptions {
   readonly skipUnreadable?: boolean;
 }
 
+export const SAFETENSORS_OPTIONS: OptionNames<SafetensorsOptions> = { skipUnreadable: true };
+
 /** The same limit as the format's own library. */
 const longestHeader = 100_000_000;
 const metadataKey = "__metadata__";
@@ -97,6 +100,7 @@ export function parseSafetensors(
   name = "safetensors data",
   options: SafetensorsOptions = {},
 ): SafetensorsFile {
+  checkOptions("parseSafetensors", options, SAFETENSORS_OPTIONS);
   const bytes = toBytes(source, name);
   const { header, dataStart } = readHeader(bytes, name);
   const entries: Entry[] = [];

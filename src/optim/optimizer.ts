@@ -85,8 +85,24 @@ export interface OptimizerDeclaration<Options> {
   readonly update: (context: UpdateContext<Options>) => void;
 }
 
+/** Says in the compiler's words why something is not parameters; nothing has its type. */
+interface NoParameters<Sentence extends string> {
+  readonly sentence: Sentence;
+}
+
+/** What parameters must be, or the sentence that a layer, or a group with a setting that there is not, gets instead. */
+export type ParametersFor<Given, Options> = Given extends { parameters(): unknown }
+  ? NoParameters<"pass net.parameters(): the tensors of the layer, not the layer">
+  : Given extends readonly { readonly parameters: unknown }[]
+    ? Exclude<keyof Given[number], "parameters" | keyof Options> extends infer Other extends string
+      ? [Other] extends [never]
+        ? readonly ParameterGroup<Options>[]
+        : NoParameters<`unknown option ${Other}`>
+      : readonly ParameterGroup<Options>[]
+    : Parameters;
+
 /** Makes an optimizer for parameters, or for groups of them with settings of their own. @throws InputError for settings out of range */
-export type MakeOptimizer<Options> = (parameters: Parameters | readonly ParameterGroup<Options>[], options?: Options) => Optimizer;
+export type MakeOptimizer<Options> = <Given>(parameters: Given & ParametersFor<Given, Options>, options?: Options) => Optimizer;
 
 /** The function that makes optimizers of one kind. */
 export function declareOptimizer<Options extends object>(declaration: OptimizerDeclaration<Options>): MakeOptimizer<Options> {

@@ -2,8 +2,7 @@
 
 import * as updates from "../ops/updates.ts";
 import { InputError } from "../util/errors.ts";
-import type { ParameterGroup, Parameters } from "./groups.ts";
-import { declareOptimizer, type Optimizer, rule } from "./optimizer.ts";
+import { declareOptimizer, type Optimizer, type ParametersFor, rule } from "./optimizer.ts";
 
 /** Settings of stochastic gradient descent. */
 export interface SgdOptions {
@@ -24,7 +23,7 @@ export interface SgdOptions {
  * @throws InputError when an option is out of range
  * @function
  */
-export const sgd: (parameters: Parameters | readonly ParameterGroup<SgdOptions>[], options: SgdOptions) => Optimizer =
+export const sgd: <Given>(parameters: Given & ParametersFor<Given, SgdOptions>, options: SgdOptions) => Optimizer =
   declareOptimizer<SgdOptions>({
     kind: "sgd",
     defaults: { learningRate: Number.NaN, momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 },

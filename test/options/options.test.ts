@@ -8,6 +8,7 @@ import * as data from "../../src/data/index.ts";
 import * as dataNode from "../../src/data/node.ts";
 import * as root from "../../src/index.ts";
 import * as inspect from "../../src/inspect/index.ts";
+import * as io from "../../src/io/index.ts";
 import * as ioNode from "../../src/io/node.ts";
 import * as nn from "../../src/nn/index.ts";
 import * as optim from "../../src/optim/index.ts";
@@ -159,6 +160,8 @@ const calls: Record<string, Call> = {
   "data DataLoader.batches": () => [...new data.DataLoader(samples, { batchSize: 1 }).batches(nonsense)],
   "data/node loadCsv": () => dataNode.loadCsv("no such file", { target: "a", nonsense: 1 } as never),
   "data/node loadMnist": () => dataNode.loadMnist("no such folder", nonsense),
+  "io parseSafetensors": () => io.parseSafetensors(new Uint8Array(0), "data", nonsense),
+  "io/node loadSafetensors": () => ioNode.loadSafetensors("no such file", nonsense),
   "io/node readBytes": () => ioNode.readBytes("no such file", nonsense),
   "io/node writeFileAtomic": () => ioNode.writeFileAtomic(join(folder, "file"), "", nonsense),
   "io/node saveSafetensors": () => ioNode.saveSafetensors(join(folder, "file"), {}, {}, nonsense),
