@@ -116,7 +116,8 @@ export class Evaluator {
     const known = this.#scope.known(info);
     if (known !== undefined) return known;
     const value = this.#compute(scalar, info);
-    const cheap = value.op === "constant" || value.op === "variable" || value.op === "lanes";
+    // The variable of a call holds what the call wrote statements for.
+    const cheap = value.op === "constant" || value.op === "lanes" || (value.op === "variable" && scalar.kind !== "call");
     if ((info.uses <= 1 && scalar.kind !== "inside") || cheap) return value;
     return this.#scope.keep(info, value);
   }

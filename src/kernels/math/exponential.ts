@@ -30,21 +30,26 @@ const shortTail = [0.49999998, 0.166665387, 0.0416672212, 0.00836718093, 0.00138
 const negatedTail = shortTail.map((c, n) => (n % 2 === 0 ? -c : c));
 
 /**
- * eʳ · (2ⁿ / f) · f, where n falls out of the sum that rounds x/ln 2: with 2²³ + 2²² + 254 added, its low bits less the exponent of f are that of
- * 2ⁿ / f. The factor f is 2, for the largest n, or 2⁻⁶⁴ below e⁻⁸⁶, where 2ⁿ leaves the normal exponents. What rounds to 0 is multiplied
- * by 0 instead, because processors take long to find that a product is too small.
+ * 2·eʳ · 2ⁿ⁻¹, where n falls out of the sum that rounds x/ln 2: with 2²³ + 2²² + 126 added, its low bits are n − 1 + 127, an exponent.
+ * Below e⁻⁸⁷ that leaves the normal exponents: where a lane is there, its power is made 2⁶⁴ times as large and the product as much smaller.
  */
 export const exp: MathFunction = (k, x) => {
-  const magic = 12582912 + 254;
-  const kept = k.let(clamp(x, -104, 89));
+  const magic = 12582912 + 126;
+  const kept = k.let(v.operation("pmin", [x, 89]));
   const shifted = k.let(v.fma(kept, log2e, magic));
   const n = k.let(v.sub(shifted, magic));
   const r = k.let(v.fma(n, -ln2[1], v.fma(n, -ln2[0], kept)));
-  const rest = v.add(v.fma(v.mul(r, r), polynomial(r, shortTail), r), 1);
-  const tiny = v.select(v.lt(kept, -103.98), v.constant(kept.type, 0), 2 ** -64);
-  const factor = k.let(v.select(v.lt(kept, -86), tiny, 2));
-  const power = v.bitsToFloat(v.sub(v.shiftLeft(v.bitsToInt(shifted), 23), v.bitsToInt(factor)));
-  return v.mul(v.mul(rest, power), factor);
+  const double = k.let(v.add(r, r));
+  const twice = k.let(v.add(v.fma(v.mul(double, r), polynomial(r, shortTail), double), 2));
+  const power = k.let(v.shiftLeft(v.bitsToInt(shifted), 23));
+  const result = k.let(v.mul(twice, v.bitsToFloat(power)));
+  const isTiny = k.let(v.lt(kept, -86.9));
+  k.if(v.operation("any", [isTiny]), () => {
+    const larger = v.bitsToFloat(v.add(power, 64 << 23));
+    const tiny = v.select(v.lt(kept, -103.98), v.constant(kept.type, 0), v.mul(v.mul(twice, larger), 2 ** -64));
+    k.set(result, v.select(isTiny, tiny, result));
+  });
+  return result;
 };
 
 /** 1 − e⁻ᵘ for 0 ≤ u ≤ 80, or NaN: with u = r − n·ln 2, 2ⁿ·(1 − e⁻ʳ) + (1 − 2ⁿ), exact where n = 0. */
