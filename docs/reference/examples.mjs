@@ -24,6 +24,8 @@ export function load(app) {
       const comments = reflection.kindOf(ReflectionKind.Class) ? [ownComment(reflection)] : (reflection.signatures ?? []).map(ownComment);
       if (comments.some((comment) => comment.getTag("@example") !== undefined)) continue;
       const example = found.get(name);
+      // Nobody makes errors; programs catch them.
+      if (example === undefined && /Error$/.test(reflection.name)) continue;
       if (example === undefined) missing.push(name);
       else
         comments[0]?.blockTags.push(
