@@ -213,7 +213,7 @@ describe("formulas", () => {
   it("are trees", () => {
     const { statements } = formula.parseFormula("y[i] = sum[j](x[i, j] * w[j])");
     expect(formula.printStatement(statements[0]!)).toBe("y[i] = sum[j](x[i, j] * w[j])");
-    const line = { filled: { kind: "number", value: 3 }, value: 3, type: "float" } as const;
+    const line = { filled: { kind: "value", type: "float", value: 3 }, value: 3, type: "float" } as const;
     expect(formula.sentenceOf(line, 4)).toBe("3 = 3");
     expect(formula.elementName({ target: "y", position: [0, 2] })).toBe("y[0, 2]");
     const square = makeOp("map", "square", "y = x * x");

@@ -43,7 +43,7 @@ export * from "./losses.ts";
 export * from "./margin-losses.ts";
 export * from "./normalisation.ts";
 export * from "./pooling.ts";
-export * from "./positions.ts";
+export { learnedPositions, type RotaryOptions, rotary, sinusoidalPositions } from "./positions.ts";
 export * from "./recurrent.ts";
 export {
   gruCell,
