@@ -24,6 +24,11 @@ const commands = {
     await ensureBuilt(root, "programs");
     await runProgram(join(root, "build", "bench", "main.js"), args);
   },
+  stress: async (args) => {
+    await ensureBuilt(root, "library");
+    await ensureBuilt(root, "programs");
+    await runProgram(join(root, "build", "stress", "main.js"), args);
+  },
   example: async ([name, ...args]) => {
     if (name === undefined) throw new Problem(`Which example? There are: ${examples().join(", ")}.`, 2);
     if (!examples().includes(name)) throw new Problem(`There is no example "${name}"; there are: ${examples().join(", ")}.`, 2);
