@@ -1,6 +1,7 @@
 // kasane predict: what a trained network says to new inputs.
 
 import { basename, resolve } from "node:path";
+import { classFinder } from "../data/files/table.ts";
 import type { NdArray } from "../data/index.ts";
 import { numericColumns, parseCsv, readIdxFile, Standardizer } from "../data/index.ts";
 import { dtypeOfArray } from "../formula/arrays.ts";
@@ -129,7 +130,8 @@ async function fromFile(config: RunConfig, path: string): Promise<Inputs> {
   const target = text.columnNames.indexOf(config.targetName ?? "");
   if (target === -1) return { x, names };
   const cells = text.rows.map((row) => row.cells[target] as string);
-  const actual = cells.map((cell) => (config.task === "classification" ? (config.classNames ?? []).indexOf(cell) : Number(cell)));
+  const classOf = classFinder(config.classNames ?? []);
+  const actual = cells.map((cell) => (config.task === "classification" ? (classOf(cell) ?? -1) : Number(cell)));
   // Empty or unknown targets are what a person wants predicted: then nothing is compared.
   return actual.every((value) => Number.isFinite(value) && (config.task === "regression" || value >= 0)) && !cells.includes("")
     ? { x, names, actual }

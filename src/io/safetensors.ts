@@ -9,6 +9,7 @@ import { checkOptions, type OptionNames } from "../util/options.ts";
 import { fromUtf8, toUtf8 } from "../util/text.ts";
 import type { ElementTypeName } from "./bytes.ts";
 import { DamagedElement, elementTypes } from "./bytes.ts";
+import { reading } from "./file-kind.ts";
 import { findDuplicateKey } from "./json-keys.ts";
 
 /** Numbers as they are read. */
@@ -100,9 +101,9 @@ export function parseSafetensors(
   name = "safetensors data",
   options: SafetensorsOptions = {},
 ): SafetensorsFile {
-  checkOptions("parseSafetensors", options, SAFETENSORS_OPTIONS);
+  const { skipUnreadable = false } = checkOptions("parseSafetensors", options, SAFETENSORS_OPTIONS);
   const bytes = toBytes(source, name);
-  const { header, dataStart } = readHeader(bytes, name);
+  const { header, dataStart } = reading("a safetensors file", bytes, name, () => readHeader(bytes, name));
   const entries: Entry[] = [];
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [key, value] of Object.entries(header)) {
@@ -115,7 +116,7 @@ export function parseSafetensors(
   for (const entry of entries) {
     const read = readTensor(entry, new DataView(bytes.buffer, bytes.byteOffset + dataStart + entry.begin, entry.end - entry.begin), name);
     if (typeof read !== "string") tensors.set(entry.key, read);
-    else if (options.skipUnreadable) skipped.set(entry.key, read);
+    else if (skipUnreadable) skipped.set(entry.key, read);
     else throw new FileError(`${name}: tensor ${quote(entry.key)}: ${read}`, { hint: "{ skipUnreadable: true } reads the other tensors" });
   }
   return { tensors, metadata, skipped };

@@ -31,6 +31,56 @@ describe("readTable", () => {
     expect([...table.y.data]).toEqual([1, 0, 1]);
   });
 
+  it.each([
+    ["0.0", "1.0", "2.0"],
+    ["1.", "2.", "3."],
+    ["1", "1.0", "+2"],
+    ["-1.0", "0.0", "1.0"],
+  ])("takes %s, %s, %s for classes, each once", (...labels) => {
+    const numbers = labels.map(Number);
+    const order = [...new Set(numbers)].sort((a, b) => a - b);
+    const table = classification(readTable(`a,y\n${labels.map((label, n) => `${n},${label}`).join("\n")}\n`, { target: "y" }));
+    expect(table.classNames).toEqual(order.map(String));
+    expect([...table.y.data]).toEqual(numbers.map((number) => order.indexOf(number)));
+  });
+
+  it("keeps codes with leading zeros and the names that were given", () => {
+    expect(classification(readTable("a,y\n1,01\n2,1\n", { target: "y" })).classNames).toEqual(["01", "1"]);
+    const given = classification(readTable("a,y\n1,0\n2,1.0\n", { target: "y", classNames: ["0.0", "1.0"] }));
+    expect([given.classNames, [...given.y.data]]).toEqual([
+      ["0.0", "1.0"],
+      [0, 1],
+    ]);
+  });
+
+  it("reads any mixture of line ends alike", () => {
+    const ends = fc.array(fc.constantFrom("\n", "\r\n", "\r"), { minLength: 5, maxLength: 5 });
+    fc.assert(
+      fc.property(ends, (between) => {
+        const rows = ["a,b", "1,2", '"x\ny",4', "5,6", "7,8"];
+        const { columnNames, rows: read } = parseCsv(rows.map((row, n) => row + between[n]).join(""));
+        expect(columnNames).toEqual(["a", "b"]);
+        expect(read.map(({ cells }) => cells)).toEqual([
+          ["1", "2"],
+          ["x\ny", "4"],
+          ["5", "6"],
+          ["7", "8"],
+        ]);
+        expect(read.map(({ line }) => line)).toEqual([2, 3, 5, 6]);
+      }),
+    );
+  });
+
+  it("reads bytes of any kind, and UTF-16 with its mark", () => {
+    const text = "größe,y\n1,2\n";
+    const utf8 = new TextEncoder().encode(text);
+    const shared = new Uint8Array(new SharedArrayBuffer(utf8.length));
+    shared.set(utf8);
+    for (const source of [utf8, utf8.buffer as ArrayBuffer, shared, Buffer.from(text), Buffer.from(`\uFEFF${text}`, "utf16le")])
+      expect(parseCsv(source as Uint8Array).columnNames).toEqual(["größe", "y"]);
+    expect(() => parseCsv(new Float32Array(2) as never)).toThrow(/expected the bytes of a file.*got a Float32Array/);
+  });
+
   it("predicts a number when the target has decimals, or on request", () => {
     const table = readTable("a,y\n1,0.5\n2,1\n", { target: "y" });
     expect(table.task).toBe("regression");

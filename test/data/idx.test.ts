@@ -1,6 +1,6 @@
 // IDX files: every element type, every truncation, bytes flipped at random, gzip bombs, and the real MNIST images.
 
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -176,5 +176,46 @@ describe("loadMnist", () => {
     expect([...train.fields.y.data.slice(0, 10)]).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
     const all = [...train.fields.x.data, ...test.fields.x.data];
     expect(all.reduce((sum, value) => sum + value, 0) / all.length).toBeCloseTo(0.1325, 4);
+  });
+
+  it("finds files in folders named like them, as Kaggle packs MNIST", async () => {
+    const archive = await mkdtemp(join(tmpdir(), "kasane-kaggle-"));
+    for (const [name, content] of [
+      ["train-images.idx3-ubyte", idx([2, 1, 1], [0, 255])],
+      ["train-labels.idx1-ubyte", idx([2], [3, 4])],
+      ["t10k-images.idx3-ubyte", idx([3, 1, 1], [0, 1, 2])],
+      ["t10k-labels.idx1-ubyte", idx([3], [1, 1, 1])],
+    ] as const) {
+      const folder = join(archive, name.replace(".", "-"));
+      await mkdir(folder);
+      await writeFile(join(folder, name.replace(".", "-")), content);
+      if (name.startsWith("train")) await writeFile(join(archive, name), content);
+    }
+    const { train, test } = await loadMnist(archive);
+    expect([[...train.fields.y.data], [...train.fields.x.data], test.size]).toEqual([[3, 4], [0, 1], 3]);
+    await rm(archive, { recursive: true });
+  });
+
+  it.each([
+    ["letters", [1, 26], "A", "Z", 26],
+    ["balanced", [0, 46], "0", "t", 47],
+    ["byclass", [0, 61], "0", "z", 62],
+    ["digits", [0, 9], "0", "9", 10],
+  ] as const)("reads the part %s of EMNIST", async (split, labels, first, last, classes) => {
+    const part = await mkdtemp(join(tmpdir(), "kasane-emnist-"));
+    for (const of of ["train", "test"]) {
+      await writeFile(join(part, `emnist-${split}-${of}-images-idx3-ubyte.gz`), gzip(idx([2, 1, 1], [0, 255])));
+      await writeFile(join(part, `emnist-${split}-${of}-labels-idx1-ubyte`), idx([2], [...labels]));
+      await writeFile(join(part, `emnist-mnist-${of}-images-idx3-ubyte`), idx([2, 1, 1], [0, 255]));
+    }
+    await expect(loadMnist(part)).rejects.toThrow(/several parts of EMNIST: .*mnist\n {2}try: loadMnist\(folder, \{ split: /);
+    await expect(loadMnist(part, { split: "bymerge" })).rejects.toThrow(/there is no part bymerge of EMNIST/);
+    await expect(loadMnist(part, { split: "mnist" })).rejects.toThrow(
+      /found emnist-mnist-train-images-idx3-ubyte but not emnist-mnist-train-labels-idx1-ubyte/,
+    );
+    const { train, test } = await loadMnist(part, { split });
+    const names = train.classNames ?? [];
+    expect([names.length, names[train.fields.y.data[0] as number], names[test.fields.y.data[1] as number]]).toEqual([classes, first, last]);
+    await rm(part, { recursive: true });
   });
 });

@@ -116,11 +116,42 @@ describe("serializeSafetensors", () => {
 });
 
 describe("parseSafetensors", () => {
+  it("names a tensor that cannot be read, and leaves it out on request", () => {
+    const bytes = file(
+      {
+        a: { dtype: "C64", shape: [1], data_offsets: [0, 8] },
+        b: { dtype: "I64", shape: [1], data_offsets: [8, 16] },
+        c: { dtype: "U8", shape: [2], data_offsets: [16, 18] },
+      },
+      [...new Array(8).fill(1), ...[1, 0, 0, 0, 0, 0, 32, 0], 7, 8],
+    );
+    expect(() => parseSafetensors(bytes)).toThrow(/tensor "a": the dtype is "C64".*\n {2}try: \{ skipUnreadable: true \}/);
+    const { tensors, skipped } = parseSafetensors(bytes, "m", { skipUnreadable: true });
+    expect([...tensors.keys()]).toEqual(["c"]);
+    expect([...skipped].map(([name, why]) => [name, why.slice(0, 24)])).toEqual([
+      ["a", 'the dtype is "C64"; the '],
+      ["b", "the whole number 9007199"],
+    ]);
+    expect(() => parseSafetensors(bytes, "m", { skipUnreadble: true } as never)).toThrow(/did you mean skipUnreadable/);
+  });
+
   it.each([
     { dtype: "F16", bytes: [0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00, 0x00, 0x7c], expected: Float32Array.of(1, -2, 2 ** -24, Infinity) },
     { dtype: "BF16", bytes: [0x80, 0x3f, 0x00, 0xc0, 0x49, 0x40, 0x80, 0xff], expected: Float32Array.of(1, -2, 3.140625, -Infinity) },
     { dtype: "I64", bytes: [5, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255], expected: Int32Array.of(5, -1) },
     { dtype: "BOOL", bytes: [1, 0, 1], expected: Uint8Array.of(1, 0, 1) },
+    { dtype: "I64", bytes: [0, 0, 0, 0, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255], expected: Float64Array.of(2 ** 32, -1) },
+    { dtype: "U64", bytes: [5, 0, 0, 0, 0, 0, 0, 0], expected: Int32Array.of(5) },
+    { dtype: "U32", bytes: [255, 255, 255, 255], expected: Float64Array.of(4294967295) },
+    { dtype: "I16", bytes: [0, 128, 255, 127], expected: Int32Array.of(-32768, 32767) },
+    { dtype: "U16", bytes: [255, 255], expected: Int32Array.of(65535) },
+    { dtype: "I8", bytes: [128, 127], expected: Int32Array.of(-128, 127) },
+    { dtype: "F8_E4M3", bytes: [0x38, 0xb8, 0x7e, 0x01, 0x7f], expected: Float32Array.of(1, -1, 448, 2 ** -9, Number.NaN) },
+    {
+      dtype: "F8_E5M2",
+      bytes: [0x3c, 0xbc, 0x7b, 0x01, 0x7c],
+      expected: Float32Array.of(1, -1, 57344, 2 ** -16, Number.POSITIVE_INFINITY),
+    },
   ])("converts $dtype", ({ dtype, bytes, expected }) => {
     const { tensors } = parseSafetensors(file({ a: { dtype, shape: [expected.length], data_offsets: [0, bytes.length] } }, bytes));
     expect(tensors.get("a")).toEqual({ dtype, shape: [expected.length], data: expected });

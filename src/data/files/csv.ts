@@ -1,6 +1,8 @@
 // Reads text tables: rows of separated values under a header, with a place in every error.
 
 import Papa from "papaparse";
+import { toBytes } from "../../formula/arrays.ts";
+import { misread, reading } from "../../io/file-kind.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { nearestName } from "../../util/nearest.ts";
 import { checkOptions } from "../../util/options.ts";
@@ -32,17 +34,25 @@ export interface TextRow {
 /**
  * Reads a table with a header line. Cells may be quoted with `"`; empty lines are passed over.
  *
- * @param source text, or its bytes in UTF-8.
+ * @param source text, or its bytes in UTF-8, or in UTF-16 where they begin with its mark.
  * @throws FileError when there is no header or no row, a column name is empty or repeats, or a row has too many or too few cells.
  */
-export function parseCsv(source: string | Uint8Array, options: CsvOptions = {}): TextTable {
+export function parseCsv(source: string | Uint8Array | ArrayBuffer, options: CsvOptions = {}): TextTable {
   const { separator, name = "CSV" } = checkOptions<CsvOptions>("parseCsv", options, { separator: true, name: true });
-  const text = (typeof source === "string" ? source : decodeText(source, name)).replace(/^\uFEFF/, "");
+  const given = typeof source === "string" ? source : toBytes(source, name);
+  return reading("a CSV table", given, name, () => parseText(typeof given === "string" ? given : decodeText(given, name), separator, name));
+}
+
+function parseText(source: string, separator: string | undefined, name: string): TextTable {
+  // One kind of line end, since files are joined from parts of several systems.
+  const text = source.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
+  if (text.includes("\0"))
+    throw new FileError(`${name}: not a text: it holds characters of code 0`, { hint: "save the table as CSV in UTF-8" });
   const delimiter = separator ?? guessSeparator(text);
   if ([...delimiter].length !== 1 || '"\r\n\uFEFF'.includes(delimiter)) {
     throw new InputError(`separator: expected one character other than a quote or a line end, got ${JSON.stringify(delimiter)}`);
   }
-  const { data, errors } = Papa.parse<string[]>(text, { delimiter });
+  const { data, errors } = Papa.parse<string[]>(text, { delimiter, newline: "\n" });
   const records = withLines(data);
   const broken = errors.find(({ type }) => type === "Quotes");
   if (broken !== undefined) {
@@ -56,6 +66,9 @@ export function parseCsv(source: string | Uint8Array, options: CsvOptions = {}):
     throw new FileError(`${name}: expected a header line and rows, but it is empty`);
   }
   const columnNames = header.cells;
+  // Lines of any text make a table of one column.
+  const wrong = columnNames.length === 1 ? misread("a CSV table", source, name) : undefined;
+  if (wrong !== undefined) throw wrong;
   checkHeader(columnNames, name);
   if (rows.length === 0) throw new FileError(`${name}: there is a header (${list(columnNames)}) but no row under it`);
   const ragged = rows.find(({ cells }) => cells.length !== columnNames.length);
@@ -118,6 +131,9 @@ function numberHint(text: string): string | undefined {
 }
 
 function decodeText(bytes: Uint8Array, name: string): string {
+  const [first, second] = bytes;
+  if (first === 0xff && second === 0xfe) return new TextDecoder("utf-16le").decode(bytes);
+  if (first === 0xfe && second === 0xff) return new TextDecoder("utf-16be").decode(bytes);
   try {
     return fromUtf8(bytes, { fatal: true });
   } catch (error) {

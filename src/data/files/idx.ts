@@ -1,5 +1,7 @@
 // Reads IDX, the format of MNIST: four bytes saying type and rank, the sizes, then the values, all big-endian.
 
+import { toBytes } from "../../formula/arrays.ts";
+import { reading } from "../../io/file-kind.ts";
 import { FileError } from "../../util/errors.ts";
 import type { NdArray, Storage } from "../array.ts";
 import { elementCount } from "../array.ts";
@@ -41,8 +43,9 @@ const harmlessBytes = 2 ** 26;
  * @param name how errors call the file.
  * @throws FileError when the bytes are not exactly one complete IDX array.
  */
-export function readIdx(bytes: Uint8Array, name = "IDX data"): NdArray {
-  const header = readHeader(bytes, name);
+export function readIdx(source: Uint8Array | ArrayBuffer, name = "IDX data"): NdArray {
+  const bytes = toBytes(source, name);
+  const header = reading("an IDX file", bytes, name, () => readHeader(bytes, name));
   if (header === "incomplete") throw truncated(name, `the header alone is longer than the ${bytes.length} bytes there are`);
   const { type, shape, headerBytes, totalBytes } = header;
   if (bytes.length !== totalBytes) {
@@ -61,7 +64,8 @@ export function readIdx(bytes: Uint8Array, name = "IDX data"): NdArray {
  *
  * @throws FileError as `readIdx`, and when the compressed data is damaged.
  */
-export async function readIdxFile(bytes: Uint8Array<ArrayBuffer>, name = "IDX data"): Promise<NdArray> {
+export async function readIdxFile(source: Uint8Array | ArrayBuffer, name = "IDX data"): Promise<NdArray> {
+  const bytes = toBytes(source, name);
   const compressed = bytes[0] === 0x1f && bytes[1] === 0x8b;
   return readIdx(compressed ? await decompress(bytes, name) : bytes, name);
 }
@@ -102,7 +106,8 @@ async function decompress(bytes: Uint8Array<ArrayBuffer>, name: string): Promise
       chunks.push(value);
       length += value.length;
       if (header === "incomplete") {
-        header = readHeader(join(chunks, length), name);
+        const start = join(chunks, length);
+        header = reading("an IDX file", start, name, () => readHeader(start, name));
         if (header !== "incomplete") checkRatio(header, bytes.length, name);
       }
       if (header !== "incomplete" && length > header.totalBytes) {

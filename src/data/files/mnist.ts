@@ -1,6 +1,6 @@
 // Loads a folder of MNIST-style files in Node: images and labels in IDX format, compressed or not.
 
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { dtypeOfArray } from "../../formula/arrays.ts";
 import { readBytes, reasonFor } from "../../io/node/file.ts";
@@ -9,15 +9,18 @@ import { checkOptions } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";
 import { elementCount } from "../array.ts";
 import { checkLabels, Dataset } from "../dataset.ts";
+import { type EmnistName, emnistSplits } from "./emnist.ts";
 import { readIdxFile } from "./idx.ts";
 
 /** x [n, 1, height, width] with values from 0 to 1, y [n] with class indices. */
 export type ImageFields = { readonly x: NdArray<Float32Array>; readonly y: NdArray<Int32Array> };
 
-/** How the classes are called. */
+/** How the classes are called, and which files to take. */
 export interface MnistOptions {
-  /** Names of the classes, in the order of the labels; default the ten digits. */
+  /** Names of the classes, in the order of the labels; default the ten digits, for EMNIST those of its part. */
   readonly classNames?: readonly string[];
+  /** Which part of EMNIST to read, where the folder has several: "letters" for the files that begin with emnist-letters-. */
+  readonly split?: EmnistName;
 }
 
 const digitNames = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
@@ -26,7 +29,9 @@ const digitNames = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const trainingShare = 0.8;
 
 /**
- * Reads `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k-` for testing; each may end in `.gz`.
+ * Reads `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k-` or `test-` for testing; each may end in `.gz`, have a
+ * point before `idx`, and lie in a folder of its own name, as in archives of Kaggle. Names may begin with `emnist-` and a part of EMNIST;
+ * letters are numbered from 0 then (A), and images stay turned as EMNIST has them, rows for columns.
  * When only one pair is there its first four fifths are for training and its last fifth for testing.
  *
  * @throws FileError when files are missing, damaged or do not belong together, or a label has no class.
@@ -35,42 +40,96 @@ export async function loadMnist(
   folder: string,
   options: MnistOptions = {},
 ): Promise<{ train: Dataset<ImageFields>; test: Dataset<ImageFields> }> {
-  const { classNames = digitNames } = checkOptions<MnistOptions>("loadMnist", options, { classNames: true });
-  const names = await readdir(folder).catch((error: unknown) => {
-    throw new FileError(`cannot read the folder ${folder}: ${reasonFor(error)}`, { cause: error });
-  });
-  const train = await loadPair(folder, names, "train", classNames);
-  const test = await loadPair(folder, names, "t10k", classNames);
+  const { classNames, split } = checkOptions<MnistOptions>("loadMnist", options, { classNames: true, split: true });
+  const files = await imageFiles(folder);
+  const chosen = chooseSplit(folder, files, split);
+  const emnist = chosen === "" ? undefined : emnistSplits[chosen];
+  const classes = { names: classNames ?? emnist?.classNames ?? digitNames, first: emnist?.firstLabel ?? 0 };
+  const of = (part: ImageFile["part"]): readonly ImageFile[] => files.filter((file) => file.split === chosen && file.part === part);
+  const train = await loadPair(folder, of("train"), classes);
+  const test = await loadPair(folder, of("test"), classes);
   if (train !== undefined && test !== undefined) return { train, test };
-  const only = train ?? test;
-  if (only === undefined) {
-    const found = names.length === 0 ? "nothing" : names.slice(0, 5).join(", ") + (names.length > 5 ? ", …" : "");
-    throw new FileError(
-      `${folder}: expected train-images-idx3-ubyte and train-labels-idx1-ubyte (or t10k-…, each may end in .gz), found ${found}`,
-      {
-        hint: "give the folder that holds the MNIST files",
-      },
-    );
-  }
-  const [first, last] = only.split(trainingShare, { inOrder: true });
+  const [first, last] = ((train ?? test) as Dataset<ImageFields>).split(trainingShare, { inOrder: true });
   return { train: first, test: last };
+}
+
+/** A file of a folder, by what its name says. */
+interface ImageFile {
+  readonly name: string;
+  readonly path: string;
+  /** "" for files without the name of a part of EMNIST. */
+  readonly split: EmnistName | "";
+  readonly part: "train" | "test";
+  readonly what: "images" | "labels";
+}
+
+const fileName = /^(?:emnist-([a-z]+)-)?(train|t10k|test)-(images|labels)[-.]idx([13])-ubyte(\.gz)?$/;
+
+/** Files by name, those that are compressed last, and those in folders named like a file after these. @throws FileError when there is none */
+async function imageFiles(folder: string): Promise<readonly ImageFile[]> {
+  const names = await entriesOf(folder);
+  const files = names.filter(({ isFolder }) => !isFolder).map(({ name }) => fileOf(name, join(folder, name)));
+  for (const { name, isFolder } of names) {
+    if (!isFolder || !fileName.test(name)) continue;
+    const inside = (await entriesOf(join(folder, name))).filter((entry) => !entry.isFolder);
+    files.push(...inside.map((entry) => fileOf(entry.name, join(folder, name, entry.name))));
+  }
+  const found = files.filter((file) => file !== undefined).sort((a, b) => Number(a.name.endsWith(".gz")) - Number(b.name.endsWith(".gz")));
+  if (found.length > 0) return found;
+  const others = names.length === 0 ? "nothing" : names.slice(0, 5).map(({ name }) => name).join(", ") + (names.length > 5 ? ", …" : ""); // biome-ignore format: a list
+  throw new FileError(
+    `${folder}: expected train-images-idx3-ubyte and train-labels-idx1-ubyte (or t10k-…, each may end in .gz), found ${others}`,
+    { hint: "give the folder that holds the MNIST files" },
+  );
+}
+
+async function entriesOf(folder: string): Promise<readonly { readonly name: string; readonly isFolder: boolean }[]> {
+  try {
+    const names = await readdir(folder);
+    return await Promise.all(names.map(async (name) => ({ name, isFolder: (await stat(join(folder, name)).catch(() => undefined))?.isDirectory() ?? false }))); // biome-ignore format: one entry
+  } catch (error) {
+    throw new FileError(`cannot read the folder ${folder}: ${reasonFor(error)}`, { cause: error });
+  }
+}
+
+function fileOf(name: string, path: string): ImageFile | undefined {
+  const [, split = "", part, what, rank] = fileName.exec(name) ?? [];
+  if (part === undefined || (what === "images") !== (rank === "3") || !(split === "" || Object.hasOwn(emnistSplits, split)))
+    return undefined;
+  return { name, path, split: split as EmnistName | "", part: part === "train" ? "train" : "test", what: what as ImageFile["what"] };
+}
+
+/** @throws FileError where the folder has several parts of EMNIST, or not the one that was asked for */
+function chooseSplit(folder: string, files: readonly ImageFile[], wanted: EmnistName | undefined): EmnistName | "" {
+  const splits = [...new Set(files.map(({ split }) => split))].sort();
+  if (wanted !== undefined && splits.includes(wanted)) return wanted;
+  const [first = ""] = splits;
+  if (wanted === undefined && (splits.length === 1 || first === "")) return first;
+  const named = splits.map((split) => split || "no part of EMNIST").join(", ");
+  throw new FileError(
+    `${folder}: ${wanted === undefined ? "there are several parts of EMNIST" : `there is no part ${wanted} of EMNIST`}: ${named}`,
+    {
+      hint: `loadMnist(folder, { split: "${splits.find((split) => split !== "") ?? "letters"}" }), or a folder with the files of one part`,
+    },
+  );
 }
 
 async function loadPair(
   folder: string,
-  names: readonly string[],
-  part: string,
-  classNames: readonly string[],
+  files: readonly ImageFile[],
+  classes: { readonly names: readonly string[]; readonly first: number },
 ): Promise<Dataset<ImageFields> | undefined> {
-  const imagesName = findFile(names, part, "images", 3);
-  const labelsName = findFile(names, part, "labels", 1);
-  if (imagesName === undefined && labelsName === undefined) return undefined;
-  if (imagesName === undefined || labelsName === undefined) {
-    const missing = imagesName === undefined ? "images-idx3" : "labels-idx1";
-    throw new FileError(`${folder}: found ${imagesName ?? labelsName} but not ${part}-${missing}-ubyte, its other half`);
+  const imagesFile = files.find(({ what }) => what === "images");
+  const labelsFile = files.find(({ what }) => what === "labels");
+  if (imagesFile === undefined && labelsFile === undefined) return undefined;
+  if (imagesFile === undefined || labelsFile === undefined) {
+    const there = (imagesFile ?? labelsFile) as ImageFile;
+    const missing = there.name.replace(/(images|labels)([-.])idx\d/, (_, what, mark) =>
+      what === "images" ? `labels${mark}idx1` : `images${mark}idx3`,
+    );
+    throw new FileError(`${folder}: found ${there.name} but not ${missing.replace(/\.gz$/, "")}, its other half`);
   }
-  const imagesPath = join(folder, imagesName);
-  const labelsPath = join(folder, labelsName);
+  const [imagesPath, labelsPath] = [imagesFile.path, labelsFile.path];
   const images = await readIdxFile(await readBytes(imagesPath), imagesPath);
   const labels = await readIdxFile(await readBytes(labelsPath), labelsPath);
   checkForm(images, 3, "images", imagesPath);
@@ -80,20 +139,14 @@ async function loadPair(
     throw new FileError(`${imagesPath} has ${count} images, but ${labelsPath} has ${labels.shape[0]} labels`);
   }
   if (count < 2) throw new FileError(`${imagesPath}: expected at least two images, got ${count}`);
-  checkLabels(labels, classNames.length, labelsPath);
+  const numbers = Int32Array.from(labels.data, (label) => label - classes.first);
+  checkLabels({ shape: [count], data: numbers }, classes.names.length, labelsPath);
   const grey = new Float32Array(elementCount(images.shape));
   for (let index = 0; index < grey.length; index++) grey[index] = (images.data[index] as number) / 255;
   return new Dataset<ImageFields>(
-    { x: { shape: [count, 1, height, width], data: grey }, y: { shape: [count], data: Int32Array.from(labels.data) } },
-    { classNames },
+    { x: { shape: [count, 1, height, width], data: grey }, y: { shape: [count], data: numbers } },
+    { classNames: classes.names },
   );
-}
-
-/** Accepts the names of the original files and those with dots that some archives unpack to. */
-function findFile(names: readonly string[], part: string, what: string, rank: number): string | undefined {
-  const stem = `${part}-${what}`;
-  const wanted = ["-", "."].flatMap((mark) => ["", ".gz"].map((ending) => `${stem}${mark}idx${rank}-ubyte${ending}`));
-  return wanted.find((name) => names.includes(name));
 }
 
 function checkForm({ shape, data }: NdArray, rank: number, what: string, path: string): void {

@@ -13,7 +13,7 @@ export interface TableOptions extends CsvOptions {
   readonly target: string;
   /** The columns to predict from, in this order; default all others. */
   readonly columns?: readonly string[];
-  /** Default classification when the target is text or whole numbers with at most 20 different values, otherwise regression. */
+  /** Default classification when the target is text or whole numbers (1, also 1.0) with at most 20 different values, otherwise regression. */
   readonly task?: "classification" | "regression";
   /** The classes in the order of their indices; default those that occur, numbers by value and text by code unit. */
   readonly classNames?: readonly string[];
@@ -30,7 +30,7 @@ export const TABLE_OPTIONS: OptionNames<TableOptions> = {
  *
  * @throws InputError when a named column does not exist; FileError when the table is malformed or a cell is not what its column needs.
  */
-export function readTable(source: string | Uint8Array, options: TableOptions): Table {
+export function readTable(source: string | Uint8Array | ArrayBuffer, options: TableOptions): Table {
   const { separator, name } = checkOptions("readTable", options, TABLE_OPTIONS);
   const table = parseCsv(source, { ...(separator === undefined ? {} : { separator }), ...(name === undefined ? {} : { name }) });
   const target = findColumn(table, options.target);
@@ -85,14 +85,14 @@ function findClasses(table: TextTable, target: number): string[] {
       hint: "choose another target column",
     });
   }
-  if (names.every(isWhole)) return names.sort((a, b) => Number(a) - Number(b));
+  if (names.every(isWhole)) return [...new Set(names.map(wholeName))].sort((a, b) => Number(a) - Number(b));
   return names.sort((a, b) => (a < b ? -1 : 1));
 }
 
 function labelIndices(table: TextTable, target: number, classNames: readonly string[]): Int32Array {
-  const indices = new Map(classNames.map((name, index) => [name, index]));
+  const indexOf = classFinder(classNames);
   return Int32Array.from(table.rows, ({ cells, line }) => {
-    const index = indices.get(cells[target] as string);
+    const index = indexOf(cells[target] as string);
     if (index !== undefined) return index;
     throw new FileError(
       `${table.name}: line ${line}, column "${table.columnNames[target]}": expected one of the classes ${classNames.join(", ")}, got "${cells[target]}"`,
@@ -100,6 +100,18 @@ function labelIndices(table: TextTable, target: number, classNames: readonly str
   });
 }
 
+/** Finds the number of a cell's class: by its name as written, else as the same whole number written otherwise (1.0 for 1). */
+export function classFinder(classNames: readonly string[]): (cell: string) => number | undefined {
+  const written = new Map(classNames.map((name, index) => [name, index]));
+  const whole = new Map(classNames.map((name, index) => [wholeName(name), index]));
+  return (cell) => written.get(cell) ?? (isWhole(cell) ? whole.get(wholeName(cell)) : undefined);
+}
+
 function isWhole(text: string): boolean {
-  return /^[+-]?\d+$/.test(text);
+  return /^[+-]?\d+(\.0*)?$/.test(text);
+}
+
+/** A whole number as it is written without a point and a plus; other text as it is. */
+function wholeName(text: string): string {
+  return isWhole(text) ? text.replace(/\.0*$/, "").replace(/^\+/, "") : text;
 }
