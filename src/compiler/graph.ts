@@ -68,10 +68,10 @@ export function placeOf(graph: StepGraph, buffer: number): { readonly of: number
 }
 
 export function placeAmong(views: ReadonlyMap<number, View>, buffer: number): { readonly of: number; readonly offset: number } {
-  const view = views.get(buffer);
-  if (view === undefined) return { of: buffer, offset: 0 };
-  const { of, offset } = placeAmong(views, view.of);
-  return { of, offset: offset + view.offset };
+  let place = { of: buffer, offset: 0 };
+  for (let view = views.get(buffer); view !== undefined; view = views.get(view.of))
+    place = { of: view.of, offset: place.offset + view.offset };
+  return place;
 }
 
 const known = new WeakMap<readonly View[], ReadonlyMap<number, View>>();
@@ -111,6 +111,29 @@ export function scalarsOf(scalar: Scalar | undefined): Scalar[] {
       return node;
     });
   return found;
+}
+
+/**
+ * Expressions that passes make are no deeper than this: what reads them, down to the emitters, goes into them call by call, and a program's
+ * stack is finite. What lies deeper is a step, or a kernel, of its own.
+ */
+export const MOST_DEPTH = 256;
+
+const depths = new WeakMap<Scalar, number>();
+
+/** How many calls lie within each other, at most, and what the innermost is called with. */
+export function depthOf(scalar: Scalar): number {
+  let depth = depths.get(scalar);
+  if (depth === undefined) {
+    const inner = scalar.kind === "call" ? scalar.args : scalar.kind === "load" || scalar.kind === "inside" ? indirectIn(scalar.index) : [];
+    depth = 1 + inner.reduce((most, part) => Math.max(most, depthOf(part)), 0);
+    depths.set(scalar, depth);
+  }
+  return depth;
+}
+
+function indirectIn(indices: readonly Index[]): Scalar[] {
+  return indices.flatMap((index) => (index.kind === "indirect" ? [index.value] : []));
 }
 
 /** Every expression of a nest: body, epilogue, indirect output indices. */

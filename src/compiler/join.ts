@@ -3,9 +3,11 @@
 import type { AffineIndex, Index, Nest, Operand, ScalarType, Step } from "../formula/nest.ts";
 import { inverseOrder, orderMeeting, reorderAxes } from "./axes.ts";
 import {
+  depthOf,
   expressionsOf,
   type JoinedSteps,
   lastingBuffers,
+  MOST_DEPTH,
   overlap,
   type Pass,
   placeText,
@@ -115,6 +117,8 @@ class Members {
   readonly #graph: StepGraph;
   readonly #reads = new Map<number, Read[]>();
   readonly #writes = new Map<number, Access & { readonly step: Step }>();
+  /** How deep the values are that are handed on, those that were handed to them included. */
+  readonly #depths = new Map<number, number>();
 
   static none(graph: StepGraph): Members {
     return new Members(graph, []);
@@ -126,6 +130,7 @@ class Members {
     for (const { step } of all) {
       for (const read of readsOf(step)) this.#reads.set(read.buffer, [...(this.#reads.get(read.buffer) ?? []), read]);
       this.#writes.set(step.writes, { ...step.nest.output, step });
+      this.#depths.set(step.writes, this.#depthWith(step));
     }
   }
 
@@ -155,6 +160,11 @@ class Members {
     });
   }
 
+  #depthWith({ nest, reads }: Step): number {
+    const given = reads.reduce((most, buffer) => Math.max(most, this.#depths.get(buffer) ?? 0), 0);
+    return given + expressionsOf(nest).reduce((most, expression) => Math.max(most, depthOf(expression)), 0);
+  }
+
   /** Orders of a step's axes in which it meets what the members read or write. */
   #orders({ nest, reads, writes }: Step): number[][] {
     const [first] = this.all;
@@ -179,7 +189,7 @@ class Members {
     const touched = new Set(steps.flatMap((each) => [...each.reads, each.writes]));
     if (touched.size > MOST_TENSORS || steps.filter((each) => each.nest.reducer !== undefined).length > MOST_REDUCTIONS) return false;
     if (overlap(this.#graph, touched, new Set(steps.map((each) => each.writes)))) return false;
-    if (this.#writes.has(writes)) return false;
+    if (this.#writes.has(writes) || this.#depthWith(step) > MOST_DEPTH) return false;
     const place = ({ shape, index }: Access): string => placeText(nest, { shape }, index);
     // What an earlier one reads may be overwritten only at the element that it reads at this very step.
     const isOverwritten = (read: Read): boolean => nest.reducer !== undefined || read.isLate || place(read) !== place(nest.output);

@@ -30,6 +30,9 @@ const usual: RowLimits = {
   leastBlocks: 16,
 };
 
+/** A group takes no more steps: every step is tried as the first of one, with all that could follow. */
+const MOST_STEPS = 128;
+
 /** Softmax, normalisations, losses and their gradients: every step of them needs of the others only what belongs to its own row. */
 export function groupingRows(limits: RowLimits = usual): Pass {
   return (graph) => {
@@ -48,9 +51,12 @@ function groupAt(graph: StepGraph, first: number, limits: RowLimits): RowGroup |
   const { nest } = graph.steps[first] as Step;
   let longest: RowGroup | undefined;
   for (let axis = 0; axis < nest.free; axis++) {
-    const members = new Members(graph, (nest.axes[axis] as Axis).extent);
+    const { extent } = nest.axes[axis] as Axis;
+    if (extent < limits.leastBlocks) continue;
+    const members = new Members(graph, extent);
+    const end = Math.min(graph.steps.length, first + MOST_STEPS);
     let next = first;
-    while (next < graph.steps.length && members.add(graph.steps[next] as Step, next === first ? axis : undefined)) next++;
+    while (next < end && members.add(graph.steps[next] as Step, next === first ? axis : undefined)) next++;
     if (members.axes.length > Math.max(1, longest?.axes.length ?? 0)) longest = measured(graph, first, members, limits) ?? longest;
   }
   return longest;
@@ -89,6 +95,7 @@ class Members {
   }
 
   #overlaps({ reads, writes }: Step): boolean {
+    if (this.#graph.views === undefined) return false;
     return overlap(this.#graph, new Set([...this.touched.keys(), ...reads, writes]), new Set([...this.written, writes]));
   }
 

@@ -8,7 +8,7 @@ import { BackendError, InputError, KasaneError } from "../util/errors.ts";
 import { isPromise } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import { currentPrecision } from "./autocast.ts";
-import { type Call, TracedFunction, usedCells } from "./compiled-derivative.ts";
+import { type Call, TracedFunction, usedCells, withinStack } from "./compiled-derivative.ts";
 import { NONE } from "./element-rules.ts";
 import { runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
@@ -250,9 +250,12 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
     const { values, rebuild } = flatten(result);
     const graph = trace.finish(values, options.guard && guardOf(options.guard(result as never)));
     options.onPass?.("trace", graph);
-    const optimised = usedCells(optimise(graph, options.onPass), trace.cells);
+    const optimised = usedCells(
+      withinStack(name, () => optimise(graph, options.onPass)),
+      trace.cells,
+    );
     const backend = backendFor(optimised.graph.buffers);
-    const executable = backend.compileStep(optimised.graph);
+    const executable = withinStack(name, () => backend.compileStep(optimised.graph));
     const written = new Set([...graph.updates.map((update) => update.cell)]);
     const memory = planMemory(optimised.graph);
     const frozen = trace.cells.map((value) => [value, value.requiresGrad] as const);

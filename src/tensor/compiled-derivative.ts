@@ -189,7 +189,10 @@ class Derivative {
   #executable: StepExecutable | undefined;
 
   constructor(traced: TracedFunction, trace: Trace, graph: StepGraph, shapes: readonly (readonly number[] | undefined)[]) {
-    const used = usedCells(optimise(graph), trace.cells);
+    const used = usedCells(
+      withinStack(trace.name, () => optimise(graph)),
+      trace.cells,
+    );
     this.#traced = traced;
     this.#trace = trace;
     this.#graph = used.graph;
@@ -203,7 +206,7 @@ class Derivative {
     const data = [...call.data, upstream.data];
     const params = this.#params(call);
     const cells = this.#cells.map((cell) => this.#asFound(cell, call).cell(this.#backend, () => this.#backend.makeCell(cell.operand)));
-    this.#executable ??= this.#backend.compileStep(this.#graph);
+    this.#executable ??= withinStack(this.#traced.name, () => this.#backend.compileStep(this.#graph));
     const arrays = this.#executable.run(data, cells, params);
     const present = this.#shapes.filter((shape) => shape !== undefined);
     const made = arrays.map((array, number) => {
@@ -265,6 +268,21 @@ function endsOf(result: Value, inputs: readonly Value[]): Value[] {
       }
   }
   return ends;
+}
+
+/** @throws InputError where the stack is too small, called from deep within other functions, to compile what was traced */
+export function withinStack<Result>(name: string, compiling: () => Result): Result {
+  try {
+    return compiling();
+  } catch (cause) {
+    // V8 and JavaScriptCore throw a RangeError, SpiderMonkey an InternalError.
+    if (!(cause instanceof Error) || !/^(RangeError|InternalError)$/.test(cause.name) || !/stack|recursion/.test(cause.message))
+      throw cause;
+    throw new InputError(`compile: there is not enough stack left to compile "${name}"`, {
+      hint: "call it from a shallower place, start node with --stack-size=2000, or leave compile() away",
+      cause,
+    });
+  }
 }
 
 /** Cells that no step needs any more need no memory. */

@@ -14,6 +14,9 @@ export class LiveNumber {
   }
 }
 
+/** Conditions of one step: it reads that many buffers, and a kernel takes no number of them. */
+const MOST_CONDITIONS = 16;
+
 export class TracedGraph {
   readonly #operands: Operand[] = [];
   readonly #steps: Step[] = [];
@@ -85,7 +88,9 @@ export class TracedGraph {
     given: number | undefined,
     conditions: { readonly buffers: readonly number[]; readonly number: number } = { buffers: [], number: 0 },
   ): StepGraph {
-    const guard = conditions.buffers.length === 0 ? given : this.#conditioned(given, conditions.buffers, conditions.number);
+    let guard = given;
+    for (let first = 0; first < conditions.buffers.length; first += MOST_CONDITIONS)
+      guard = this.#conditioned(guard, conditions.buffers.slice(first, first + MOST_CONDITIONS), conditions.number);
     const assigned = ends.updates.filter(({ cell, from }) => cell !== from);
     const overwritten = new Set(assigned.map(({ cell }) => cell));
     const lasting = (buffer: number): number => (overwritten.has(buffer) || this.#constants.has(buffer) ? this.#copy(buffer) : buffer);

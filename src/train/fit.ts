@@ -213,7 +213,9 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       // What failed at tracing is tried eagerly, which works or fails with its own message; nothing was changed by the trace.
       if (compiled.steps.length !== known || !(error instanceof InputError)) throw error;
       this.#compiled = undefined;
-      return eagerStep(this.model, this.#options, x, target);
+      const result = eagerStep(this.model, this.#options, x, target);
+      console.warn(`kasane: fit runs its steps op by op, which is slower, as with compile: false: ${error.message}`);
+      return result;
     }
   }
 

@@ -141,7 +141,7 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
    * gradients, loss and optimizer stay float32, and so does validation. Default "float32".
    */
   readonly precision?: Precision;
-  /** Runs each step as one compiled program (gradients are then not kept on the parameters). Default true; a model or loss that cannot be traced runs eagerly. */
+  /** Runs each step as one compiled program (gradients are then not kept on the parameters). Default true; a model or loss that cannot be traced runs eagerly, which is said once. */
   readonly compile?: boolean;
   /** Runs every step and watches it: a Recorder of kasane/inspect. */
   readonly recorder?: StepRecorder;
