@@ -20,12 +20,12 @@ export interface FindRateOptions {
 }
 
 /** @returns the exit code: 1 when no rate makes the loss fall */
-export async function findRate(terminal: Terminal, name: string, { svg, trained = false, ...sweep }: FindRateOptions): Promise<number> {
-  const { from = 1e-6, to = 10 } = sweep;
+export async function findRate(terminal: Terminal, name: string, given: FindRateOptions): Promise<number> {
+  const { from = 1e-6, to = 10, steps, svg, trained = false } = given;
   if (from >= to) throw new UsageError(`expected --from to be less than --to, got ${from} and ${to}`);
   return abandonable(terminal, name, async (signal) => {
     const { model, data, options } = await openTraining(terminal.host.cwd, name, trained ? "trained" : "fresh");
-    const found = await findLearningRate(model, data, { ...options, signal, ...sweep });
+    const found = await findLearningRate(model, data, { ...options, signal, from, to, ...(steps === undefined ? {} : { steps }) });
     await tell(terminal, found, `${name}: loss by learning rate, ${options.optimizer.kind}`, svg);
     const { nonFinite, ...result } = found;
     terminal.result({ name, ...result, ...(nonFinite === undefined ? {} : { nonFinite: String(nonFinite) }) });

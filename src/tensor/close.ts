@@ -1,5 +1,6 @@
 // Equality up to rounding, for tests of code that computes with tensors.
 
+import { checkOptions } from "../util/options.ts";
 import { isTensor, valueOf } from "./tensor.ts";
 
 /** How far two numbers may lie apart: |a − b| ≤ absolute + relative · |b|. */
@@ -15,7 +16,8 @@ export interface Tolerance {
  * lie close together, NaN beside NaN. Without one, `toEqual` compares numbers exactly.
  * @example expect.addEqualityTesters([closeTensors({ relative: 1e-4 })]); expect(net.stateDict()).toEqual(expected);
  */
-export function closeTensors({ absolute = 1e-6, relative = 1e-5 }: Tolerance = {}): (a: unknown, b: unknown) => boolean | undefined {
+export function closeTensors(tolerance: Tolerance = {}): (a: unknown, b: unknown) => boolean | undefined {
+  const { absolute = 1e-6, relative = 1e-5 } = checkOptions("closeTensors", tolerance, { absolute: true, relative: true });
   const isClose = (a: number, b: number): boolean => Object.is(a, b) || a === b || Math.abs(a - b) <= absolute + relative * Math.abs(b);
   return (a, b) => {
     if (!isTensor(a) || !isTensor(b)) return undefined;

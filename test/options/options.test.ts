@@ -72,6 +72,7 @@ const calls: Record<string, Call> = {
   "root DefinedOp.with": () => root.defineOp("y = x").with(nonsense),
   "root DefinedOp.with attributes": () => root.defineOp("y = x").with({ attributes: nonsense }),
   "root tensor": () => tensor([1], nonsense),
+  "root closeTensors": () => root.closeTensors(nonsense),
   "root Tensor.backward": () => w.sum().backward(undefined, nonsense),
   ...Object.fromEntries(
     ["argmax", "argmin", "logSumExp", "max", "mean", "min", "norm", "prod", "std", "sum", "variance"].map((name) => [
