@@ -7,14 +7,17 @@ import type { AffineIndex, Axis, Index, Nest, Program, Scalar, Step } from "./ne
  * computed from one of them, or from random numbers, of which each example gets its own. What is the same for all is computed once.
  * The result always has that dimension.
  */
-export function batchProgram(program: Program, isMapped: readonly boolean[], size: number): Program {
+export function batchProgram(program: Program, isMapped: readonly boolean[], size: number, drawsOwn = true): Program {
   const mapped = new Set<number>([...isMapped.keys()].filter((number) => isMapped[number]));
   mapped.add(program.result);
-  for (const step of program.steps) if (step.reads.some((read) => mapped.has(read)) || isRandomNest(step.nest)) mapped.add(step.writes);
+  for (const step of program.steps)
+    if (step.reads.some((read) => mapped.has(read)) || (drawsOwn && isRandomNest(step.nest))) mapped.add(step.writes);
   const buffers = program.buffers.map((operand, number) =>
     mapped.has(number) ? { ...operand, shape: [size, ...operand.shape] } : operand,
   );
-  const steps = program.steps.map((step): Step => (mapped.has(step.writes) ? { ...step, nest: batchNest(step, mapped, size) } : step));
+  const steps = program.steps.map(
+    (step): Step => (mapped.has(step.writes) ? { ...step, nest: batchNest(step, mapped, size, drawsOwn) } : step),
+  );
   return { ...program, inputs: buffers.slice(0, program.inputs.length), buffers, steps };
 }
 
@@ -43,7 +46,7 @@ function draws(scalar: Scalar): boolean {
 /** The example is axis 0; all others move up by one. */
 const EXAMPLE: AffineIndex = { kind: "affine", terms: [{ axis: 0, coefficient: 1 }], offset: 0, divisor: 1, checked: false };
 
-function batchNest({ nest, reads }: Step, mapped: ReadonlySet<number>, size: number): Nest {
+function batchNest({ nest, reads }: Step, mapped: ReadonlySet<number>, size: number, drawsOwn: boolean): Nest {
   const axes: readonly Axis[] = [{ name: "example", extent: size }, ...nest.axes];
   const isMapped = reads.map((read) => mapped.has(read));
   const moved = (index: AffineIndex): AffineIndex => ({
@@ -63,7 +66,7 @@ function batchNest({ nest, reads }: Step, mapped: ReadonlySet<number>, size: num
         return { ...scalar, index: moved(scalar.index) };
       case "call": {
         const args = scalar.args.map(change);
-        return { ...scalar, args: scalar.fn === "uniform" ? ownNumbers(args, axes, size) : args };
+        return { ...scalar, args: scalar.fn === "uniform" && drawsOwn ? ownNumbers(args, axes, size) : args };
       }
       default:
         return scalar;

@@ -9,7 +9,7 @@ import { InputError } from "../util/errors.ts";
 import { currentPrecision } from "./autocast.ts";
 import { gradientsOf } from "./backward.ts";
 import { enterLevel, leaveLevel } from "./examples.ts";
-import { levelsOf, newLevel, runningLevels, withLevels } from "./mapping.ts";
+import { levelsOf, newLevel, withLevels } from "./mapping.ts";
 import { observing } from "./observe.ts";
 import { shapeText } from "./operate.ts";
 import { isRecording, nextOrder, withRecording } from "./tape.ts";
@@ -152,8 +152,8 @@ export class TracedFunction {
     const backward = (): Derivative => {
       const whole = trace.input(given, (extents, dtype) => like.make(undefined, extents, dtype));
       const levels = sizes.map(newLevel);
-      const inside = [...runningLevels(), ...levels];
-      const gradients = withLevels(inside, () => {
+
+      const gradients = withLevels(levels, () => {
         const one = levels.reduce(enterLevel, whole);
         return gradientsOf(root, ends, one, { createGraph, stops: true }).map((gradient) => gradient && out(gradient, levels));
       });

@@ -7,6 +7,7 @@ import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import { apply } from "./engine.ts";
 import { endedLevels, sumOfExamples } from "./examples.ts";
+import { levelsOf, withLevels } from "./mapping.ts";
 import { concatenate } from "./operate.ts";
 import { withPass, withScope } from "./tape.ts";
 import { type TapeNode, Value } from "./value.ts";
@@ -44,8 +45,11 @@ function appliedTogether(value: Value, contributions: readonly Contribution[]): 
 }
 
 function applied({ op, node }: Contribution, inputs: readonly Value[], value: Value): Value {
+  // Random numbers are those that the op drew: each example's own in the vmaps that ran then, the same for all in those that run now.
   const run = (): Value =>
-    apply(op, inputs, node.attributes, { resultShape: value.shape, dtype: dtypeOfGradient(value, node, inputs), like: value });
+    withLevels(levelsOf(node.output).reverse(), () =>
+      apply(op, inputs, node.attributes, { resultShape: value.shape, dtype: dtypeOfGradient(value, node, inputs), like: value }),
+    );
   const inPass = (): Value => withPass("backward", run, node);
   return node.scope.length === 0 ? inPass() : withScope(node.scope.join("."), inPass);
 }

@@ -178,7 +178,7 @@ function allExamples(
   for (let level = innermost(inputs, inside); level !== undefined; level = innermost(inputs, inside)) {
     const current = level;
     const isMapped = inputs.map((input) => input.mapping?.level === current);
-    found = batchedOf(name, found, isMapped, current.size);
+    found = batchedOf(name, found, isMapped, current.size, inside.includes(current));
     inputs = inputs.map((input) => (input.mapping?.level === current ? input.mapping.whole : input));
     inside = inside.filter((other) => other !== current);
     levels.push(current);
@@ -208,11 +208,11 @@ function levelsOfRandom(program: Program): readonly Level[] {
   return running.length > 0 && isRandom(program) ? running : [];
 }
 
-function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], size: number): Prepared {
-  const key = `${size}:${isMapped.map(Number).join("")}`;
+function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], size: number, drawsOwn: boolean): Prepared {
+  const key = `${size}:${isMapped.map(Number).join("")}${drawsOwn ? "!" : ""}`;
   let batch = found.batched.get(key);
   if (batch === undefined) {
-    const program = batchProgram(found.program, isMapped, size);
+    const program = batchProgram(found.program, isMapped, size, drawsOwn);
     for (const { nest } of program.steps) requireReach(nest);
     const { shape, dtype } = program.buffers[program.result] as Operand;
     if (sizeOfShape(shape) > MOST_ELEMENTS)

@@ -120,6 +120,23 @@ const kinds: Readonly<Record<string, Kind>> = {
       })(size);
     };
   },
+  "derivatives of a compiled part": (note) => {
+    const net = classifier();
+    const run = stepping(note, (x, target) => crossEntropy(net(x), target) as Tensor);
+    const part = compile((x: Tensor) => {
+      const y = net(x) as Tensor;
+      note(y);
+      return y;
+    });
+    return (size) => {
+      net.zeroGrad();
+      const loss = crossEntropy(part(batch(size)[0]), batch(size)[1]) as Tensor;
+      note(loss);
+      loss.backward(undefined, { createGraph: true });
+      net.zeroGrad();
+      return run(size);
+    };
+  },
   "a step that fails at tracing": (note) => {
     const net = classifier();
     return (size) => {

@@ -250,6 +250,21 @@ onEveryBackend("vmap", () => {
     expect(vmap((_: Tensor) => vmap((__: Tensor) => bernoulli([8]))(zeros([3])))(zeros([2])).shape).toEqual([2, 3, 8]);
   });
 
+  it("draws no numbers anew for the one-hot gradients of a Jacobian, outside of a map and inside", () => {
+    const diagonal = (values: readonly number[]): number[][] => values.map((value, n) => values.map((_, m) => (n === m ? value : 0)));
+    for (const noisy of [(x: Tensor) => dropout(x, 0.5), compile((x: Tensor) => dropout(x, 0.5)) as (x: Tensor) => Tensor]) {
+      manualSeed(7);
+      const kept = dropout(ones([40]), 0.5).toArray() as number[];
+      manualSeed(7);
+      expect(jacobian(noisy)(ones([40])).toArray()).toEqual(diagonal(kept));
+      const x = ones([3, 20]);
+      manualSeed(7);
+      const rows = vmap(noisy)(x).toArray() as number[][];
+      manualSeed(7);
+      expect(vmap((row: Tensor) => jacobian(noisy)(row))(x).toArray()).toEqual(rows.map(diagonal));
+    }
+  });
+
   it("runs compiled functions as part of the map", () => {
     const inner = compile((row: Tensor) => row.mul(2).sum());
     expect(
