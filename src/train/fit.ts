@@ -77,7 +77,6 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     this.#board = new Scoreboard(this.#metrics, resume?.sums);
     if (options.compile ?? true) this.#compiled = compileStep(model, options);
     unsettle(model);
-    if (resume !== undefined) checkPlace(resume, this.#loader.length as number);
     if (resume !== undefined) this.#restore(resume);
     else if (options.seed !== undefined) setRandomState({ seed: this.#seed, stream: trainingStream });
   }
@@ -249,6 +248,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   }
 
   #restore(state: TrainingState<M[number]["name"]>): void {
+    checkPlace(state, this.#loader.length as number);
     this.model.loadStateDict(state.model);
     this.optimizer.loadStateDict(state.optimizer);
     if (state.averages !== undefined) this.#options.averages?.loadStateDict(state.averages);

@@ -126,7 +126,7 @@ export class Claim {
   async #crowded(): Promise<InputError> {
     const [first] = await this.#others();
     return new InputError(
-      `process ${first?.mark.pid ?? "of another name"} has been about to train into ${this.#folder} for ${patience / 1000} seconds`,
+      `${first === undefined ? "another process" : `process ${first.mark.pid}`} has been about to train into ${this.#folder} for ${patience / 1000} seconds`,
       {
         hint: `another folder, or stop that process; if it is something else by now, delete ${first?.path ?? join(this.#folder, ".claim-*")}`,
       },
