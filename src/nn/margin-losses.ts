@@ -27,6 +27,12 @@ export interface MarginOptions extends LossOptions {
 
 const MARGIN: OptionNames<MarginOptions> = { ...LOSS, margin: true };
 
+function checkMargin<Options extends MarginOptions>(name: string, options: Options): Options {
+  const { margin = 0 } = options;
+  if (!Number.isFinite(margin)) throw new InputError(`${name}: margin must be a number, got ${String(margin)}`);
+  return options;
+}
+
 /**
  * max(0, margin − t · x) for targets −1 and 1. Cortes & Vapnik 1995.
  * @param prediction and @param target [...] of one shape
@@ -39,7 +45,7 @@ export function hingeLoss<const Options extends MarginOptions = Record<never, ne
 ): Loss<Options> {
   checkPair("hingeLoss", prediction, target);
   checkTargets("hingeLoss", target, "-1 and 1", SIGN, "target.mul(2).sub(1) for 0 and 1, or binaryCrossEntropyLogits");
-  const { margin = 1 } = checkOptions<MarginOptions>("hingeLoss", options, MARGIN);
+  const { margin = 1 } = checkMargin("hingeLoss", checkOptions<MarginOptions>("hingeLoss", options, MARGIN));
   return reduce("hingeLoss", prediction.mul(floats(target, prediction)).neg().add(margin).maximum(0), options);
 }
 
@@ -62,7 +68,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
     );
   checkNotEmpty(name, scores);
   checkClassCount(name, shape[1] as number, shape, "hingeLoss");
-  const { margin = 1 } = checkOptions<MarginOptions>(name, options, MARGIN);
+  const { margin = 1 } = checkMargin(name, checkOptions<MarginOptions>(name, options, MARGIN));
   const classes = shape[1] as number;
   checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, {
     least: 0,
@@ -90,7 +96,7 @@ export function cosineEmbeddingLoss<const Options extends MarginOptions = Record
   checkPair(name, a, b);
   checkPerRow(name, a, target);
   checkTargets(name, target, "-1 and 1", SIGN, "target.mul(2).sub(1) for 0 and 1");
-  const { margin = 0 } = checkOptions<MarginOptions>(name, options, MARGIN);
+  const { margin = 0 } = checkMargin(name, checkOptions<MarginOptions>(name, options, MARGIN));
   const cosine = cosineSimilarity(a, b);
   const same = floats(target, a).add(1).mul(0.5);
   const losses = cosine
@@ -135,7 +141,7 @@ export function tripletLoss<const Options extends TripletOptions = Record<never,
     margin = 1,
     order = 2,
     swap = false,
-  } = checkOptions<TripletOptions>("tripletLoss", options, { ...MARGIN, order: true, swap: true });
+  } = checkMargin("tripletLoss", checkOptions<TripletOptions>("tripletLoss", options, { ...MARGIN, order: true, swap: true }));
   const near = distance(anchor, positive, order);
   const far = distance(anchor, negative, order);
   const taken = swap ? far.minimum(distance(positive, negative, order)) : far;
@@ -158,7 +164,7 @@ export function contrastiveLoss<const Options extends MarginOptions = Record<nev
   checkPair(name, a, b);
   checkPerRow(name, a, target);
   checkTargets(name, target, "from 0 to 1", SHARE, "target.add(1).div(2) for −1 and 1");
-  const { margin = 1 } = checkOptions<MarginOptions>(name, options, MARGIN);
+  const { margin = 1 } = checkMargin(name, checkOptions<MarginOptions>(name, options, MARGIN));
   const together = floats(target, a);
   const apart = distance(a, b, 2);
   const losses = apart

@@ -1,5 +1,6 @@
 // Means and sums that losses take, told to who adds up the losses of several batches: a mean of means is no mean where samples count differently.
 
+import { noteRun } from "../tensor/repeat.ts";
 import type { Tensor } from "../tensor/types.ts";
 
 /** A mean over samples that count differently, or a sum, that a loss took of a batch. */
@@ -27,13 +28,16 @@ interface Listener {
 
 let listener: Listener | undefined;
 
-/** Runs a loss and gives what it took on the way; `divide` decides what it goes on with in the place of a mean. */
+/**
+ * Runs a loss and gives what it took on the way; `divide` decides what it goes on with in the place of a mean. A compiled loss is computed as part
+ * of what calls it: its program would tell its means once, when it is traced.
+ */
 export function termsOf(run: () => Tensor, divide: Divide = (total, count) => total.div(count)): LossTerms {
   const before = listener;
   const terms: Term[] = [];
   listener = { terms, divide };
   try {
-    return { value: run(), terms };
+    return { value: noteRun({ drawn: [], settings: [] }, run), terms };
   } finally {
     listener = before;
   }

@@ -6,6 +6,7 @@ import { updating } from "../tensor/tape.ts";
 import { live, onEachRun } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { rule } from "./optimizer.ts";
 
 /** Averages of a model's weights over its training. */
@@ -35,6 +36,10 @@ export interface AveragesState {
  * @throws InputError when there are no weights or decay is not in [0, 1)
  */
 export function averageWeights(weights: ReadonlyMap<string, Tensor>, decay: number | "mean" = 0.999): WeightAverages {
+  if (!(weights instanceof Map))
+    throw new InputError(`averageWeights: expected weights by name, got ${kindOf(weights)}`, {
+      hint: "averageWeights(net.namedParameters())",
+    });
   if (weights.size === 0) throw new InputError("averageWeights: expected at least one weight, got none");
   if (decay !== "mean" && !(decay >= 0 && decay < 1))
     throw new InputError(`averageWeights: decay must be in [0, 1) or "mean", got ${decay}`);

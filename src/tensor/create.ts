@@ -8,6 +8,7 @@ import type { DType } from "../formula/nest.ts";
 import { isFloat } from "../formula/typing.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { requireList } from "../util/lists.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { fitted, type NestedArrays, type NestedBooleans, readNumbers, type ShapedNumbers } from "./numbers.ts";
 import type { Shape } from "./shapes.ts";
@@ -172,7 +173,9 @@ function requiring(made: Tensor, { requiresGrad }: TensorOptions): Tensor {
   return made;
 }
 
-function checkShape(shape: Shape): void {
+/** @throws InputError or ShapeError for what is no shape that a tensor can have */
+export function checkShape(shape: Shape): void {
+  requireList("a new tensor", "a shape: a list of extents", shape, "zeros([2, 3])");
   if (shape.some((extent) => !Number.isInteger(extent) || extent < 0))
     throw new ShapeError(`expected a shape of non-negative integers, got [${shape.join(", ")}]`);
   if (sizeOfShape(shape) > LARGEST_INT)

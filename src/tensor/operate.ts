@@ -8,6 +8,7 @@ import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { requireList } from "../util/lists.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { apply } from "./engine.ts";
 import { requireElements } from "./trace.ts";
@@ -37,9 +38,12 @@ function numberLike(other: number, like: Value): Value {
   return whole ? like.make(Int32Array.of(other), [], "int32") : like.make(Float32Array.of(other), [], "float32");
 }
 
+const A_SHAPE = "a shape: a list of extents";
+
 /** Non-negative axis numbers, sorted; all axes when undefined. */
 export function resolveAxes(name: string, axes: Axes | undefined, rank: number): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, d) => d);
+  if (typeof axes !== "number") requireList(name, "an axis, or a list of axes", axes, `${name}(1), or ${name}([0, 1])`);
   return (typeof axes === "number" ? [axes] : [...axes]).map((axis) => resolveAxis(name, axis, rank)).sort((a, b) => a - b);
 }
 
@@ -75,6 +79,7 @@ export function reduceAxes(op: Op, value: Value, axes: Axes | undefined, options
 }
 
 export function reshape(value: Value, shape: readonly number[]): Value {
+  requireList("reshape", A_SHAPE, shape, "x.reshape([2, -1])");
   const holes = shape.filter((extent) => extent === -1).length;
   const known = sizeOfShape(shape.filter((extent) => extent !== -1));
   if (holes > 1 || shape.some((extent) => !Number.isInteger(extent) || extent < -1))
@@ -89,6 +94,7 @@ export function transpose(value: Value, permutation?: readonly number[]): Value 
   const { rank } = value;
   if (permutation === undefined && rank < 2)
     throw new ShapeError(`transpose: expected at least two dimensions, got shape ${shapeText(value.shape)}`);
+  if (permutation !== undefined) requireList("transpose", "a list of all axes in their new order", permutation, "x.transpose([1, 0])");
   const order = permutation ?? [...Array.from({ length: rank - 2 }, (_, d) => d), rank - 1, rank - 2];
   const resolved = order.map((axis) => resolveAxis("transpose", axis, rank));
   if (new Set(resolved).size !== rank || order.length !== rank)
@@ -138,6 +144,8 @@ export function flip(value: Value, axes: Axes): Value {
 }
 
 export function pad(value: Value, amounts: readonly (readonly [number, number])[], fill: number): Value {
+  requireList("pad", "a list of pairs [before, after], one for each dimension", amounts, "x.pad([[1, 1], [0, 2]])");
+  for (const pair of amounts) requireList("pad", "a pair [before, after] for each dimension", pair, "x.pad([[1, 1], [0, 2]])");
   if (amounts.length > value.rank) throw new ShapeError(`pad: ${amounts.length} pairs for a tensor of shape ${shapeText(value.shape)}`);
   const attributes: Record<string, number> = { value: fill };
   value.shape.forEach((extent, d) => {
@@ -151,6 +159,7 @@ export function pad(value: Value, amounts: readonly (readonly [number, number])[
 }
 
 export function broadcastTo(value: Value, shape: readonly number[]): Value {
+  requireList("broadcastTo", A_SHAPE, shape, "x.broadcastTo([2, 3])");
   const offset = shape.length - value.rank;
   if (offset < 0 || value.shape.some((extent, d) => extent !== 1 && extent !== shape[d + offset]))
     throw new ShapeError(`broadcastTo: ${shapeText(value.shape)} cannot be repeated to ${shapeText(shape)}`);
@@ -189,6 +198,7 @@ export function stack(values: readonly Value[], axis: number): Value {
 }
 
 export function split(value: Value, sizes: number | readonly number[], axis: number): Value[] {
+  if (typeof sizes !== "number") requireList("split", "the size of each part, or a list of sizes", sizes, "x.split(2), or x.split([1, 3])");
   const along = resolveAxis("split", axis, value.rank);
   const extent = value.shape[along] as number;
   const parts =

@@ -1,10 +1,12 @@
 // Seeded random tensors and permutations: one seed decides every number, whatever the backend.
 
+import { LARGEST_INT } from "../formula/addressable.ts";
 import { philox } from "../formula/functions.ts";
 import { isHeldBy } from "../formula/integers.ts";
 import type { Op } from "../ops/op.ts";
 import * as random from "../ops/random.ts";
 import { InputError } from "../util/errors.ts";
+import { checkShape } from "./create.ts";
 import { apply } from "./engine.ts";
 import { draw, type Stream } from "./repeat.ts";
 import type { Shape } from "./shapes.ts";
@@ -63,21 +65,26 @@ function freshStream(): Stream {
 
 /** Numbers spread evenly over [low, high). */
 export function uniform<const S extends Shape>(shape: S, low = 0, high = 1): Tensor<S> {
+  checkShape(shape);
   return asTensor<S>(apply(random.uniform, [], { ...nextStream(), low, high }, { resultShape: shape, like }));
 }
 
 /** Normally distributed numbers. */
 export function normal<const S extends Shape>(shape: S, mean = 0, deviation = 1): Tensor<S> {
+  checkShape(shape);
   return asTensor<S>(apply(random.normal, [], { ...nextStream(), mean, deviation }, { resultShape: shape, like }));
 }
 
-/** 1 with the given probability, else 0. */
+/** 1 with the given probability, else 0. @throws InputError for a probability outside [0, 1] */
 export function bernoulli<const S extends Shape>(shape: S, probability = 0.5): Tensor<S> {
+  checkShape(shape);
+  if (!(probability >= 0 && probability <= 1)) throw new InputError(`bernoulli: the probability must be in [0, 1], got ${probability}`);
   return asTensor<S>(apply(random.bernoulli, [], { ...nextStream(), probability }, { resultShape: shape, like }));
 }
 
 /** Integers from low to high − 1. */
 export function randomIntegers<const S extends Shape>(shape: S, low: number, high: number): Tensor<S> {
+  checkShape(shape);
   const span = high - low;
   if (!isHeldBy("int32", low) || !isHeldBy("int32", high - 1) || span < 1 || span > 2 ** 31)
     throw new InputError(`randomIntegers: expected integers low < high, got ${low} and ${high}`, {
@@ -88,8 +95,10 @@ export function randomIntegers<const S extends Shape>(shape: S, low: number, hig
   return asTensor<S>(apply(op, [], { ...nextStream(), low, ...range }, { resultShape: shape, like }));
 }
 
-/** 0 … count − 1 in random order (Fisher & Yates). */
+/** 0 … count − 1 in random order (Fisher & Yates). @throws InputError for a count that is no whole number, negative or beyond int32 */
 export function permutation(count: number): Int32Array {
+  if (!isHeldBy("int32", count) || count < 0)
+    throw new InputError(`permutation: expected a whole number from 0 to ${LARGEST_INT}, got ${String(count)}`);
   const order = Int32Array.from({ length: count }, (_, n) => n);
   const { seed: key, stream: own } = nextStream();
   if (typeof key !== "number" || typeof own !== "number")

@@ -13,6 +13,7 @@ import * as reductions from "../ops/reductions.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { nonFiniteAsText } from "../util/json.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { requireList } from "../util/lists.ts";
 import { checkOptions } from "../util/options.ts";
 import { backward, gradientsOf } from "./backward.ts";
 import { matmul } from "./contractions.ts";
@@ -82,6 +83,10 @@ class DenseTensor extends PointwiseTensor {
   }
 
   backward(gradient?: Value, options: { readonly createGraph?: boolean } = {}): void {
+    if (gradient !== undefined && !(gradient instanceof Value))
+      throw new InputError(`backward: expected the gradient of the tensor, a tensor, got ${kindOf(gradient)}`, {
+        hint: "backward(), backward(tensor([…])), or with options backward(undefined, { createGraph: true })",
+      });
     checkOptions<typeof options>("backward", options, { createGraph: true });
     backward(this, gradient, options);
   }
@@ -168,7 +173,7 @@ class DenseTensor extends PointwiseTensor {
   }
 
   matmul(other: Value): Value {
-    return matmul(this, other);
+    return matmul(this, valueOf(asTensor(other), "matmul"));
   }
 
   reshape(shape: readonly number[]): Value {
@@ -206,7 +211,7 @@ class DenseTensor extends PointwiseTensor {
     return operate.take(this, toIds(ids), axis);
   }
   gather(ids: Value, axis = -1): Value {
-    return operate.gather(this, ids, axis);
+    return operate.gather(this, valueOf(asTensor(ids), "gather"), axis);
   }
 
   to(dtype: DType): Value {
@@ -225,6 +230,7 @@ const conversions = {
 /** Numbers that are no int32 stay what they are, for the check to name them. */
 function toIds(ids: Value | readonly number[]): Value {
   if (ids instanceof Value) return ids;
+  requireList("take", "ids: a tensor or a list of numbers", ids, "x.take([0, 2])");
   const areHeld = ids.every((id) => isHeldBy("int32", id));
   return areHeld
     ? new DenseTensor(Int32Array.from(ids), [ids.length], "int32")

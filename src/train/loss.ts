@@ -92,14 +92,20 @@ export function lossOfParts(loss: Loss, parts: Iterable<Part>, samples: number, 
 
 /** Where a batch has no sample that counts, NaN, which a step does not go on with; else the number itself. */
 export function whereCounted(number: Tensor, { account }: BatchLoss): Tensor {
-  if (account === undefined || account.size !== 1 + PER_TERM) return number;
-  const [count, isSum] = [account.slice(3).reshape([]), account.slice(4).reshape([])];
-  return where(count.equal(0).logicalAnd(isSum.equal(0)), Number.NaN, number) as Tensor;
+  if (account === undefined) return number;
+  const part = (at: number): Tensor => account.slice(at).reshape([]);
+  const nothing = partsThatCount(account.size).reduce((before, at) => before.logicalAnd(part(at).equal(0)), part(0).equal(0));
+  return where(nothing, Number.NaN, number) as Tensor;
 }
 
 /** Whether no sample of a batch counts, by its account. */
 export function isUncounted(account: HostArray | undefined): boolean {
-  return account?.length === 1 + PER_TERM && account[3] === 0 && account[4] === 0;
+  return account !== undefined && account[0] === 0 && partsThatCount(account.length).every((at) => account[at] === 0);
+}
+
+/** Where an account of so many numbers has the count of each mean, and whether it is a sum; what is not 0 there counts, as a rest does. */
+function partsThatCount(size: number): number[] {
+  return Array.from({ length: (size - 1) / PER_TERM }, (_, n) => [PER_TERM * n + 3, PER_TERM * n + 4]).flat();
 }
 
 /** The loss of all samples of several batches, as if they were one, of running sums: plain numbers that a checkpoint stores. */

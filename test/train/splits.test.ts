@@ -10,7 +10,7 @@ import * as likelihoods from "../../src/nn/likelihood-losses.ts";
 import * as pairLosses from "../../src/nn/losses.ts";
 import * as margins from "../../src/nn/margin-losses.ts";
 import { sgd } from "../../src/optim/index.ts";
-import { logSoftmax, manualSeed, softplus, type Tensor, tensor } from "../../src/tensor/index.ts";
+import { compile as compileFunction, logSoftmax, manualSeed, softplus, type Tensor, tensor, zeros } from "../../src/tensor/index.ts";
 import { evaluate, fit, type Loss, type Model } from "../../src/train/index.ts";
 import { compileStep, eagerStep, type StepOptions } from "../../src/train/step.ts";
 
@@ -193,6 +193,47 @@ describe("samples that do not count", () => {
     expectNear(await trained(labels, 8, 4), whole);
     // Momentum would move the weights in a step of nothing.
     expectNear(await trained([...labels, -1, -1, -1, -1, -1, -1, -1, -1], 8, 2), whole);
+  });
+
+  const beside: Readonly<Record<string, (mean: Tensor, x: Tensor) => Tensor>> = {
+    "a mean of all samples": (mean, x) => mean.add(x.square().mean().mul(0.1)),
+    "a number": (mean) => mean.mul(2).add(1),
+    "another such mean": (mean, x) => mean.add(weightedMean(x.square().sum(1), zeros([x.shape[0] as number]))),
+  };
+  it.each(Object.keys(beside).flatMap((name) => [true, false].map((compile) => [name, compile] as const)))(
+    "beside %s: a batch of them goes on with the rest (compiled: %s)",
+    async (name, compile) => {
+      const model = network();
+      const optimizer = sgd(model.parameters(), { learningRate: 0.1 });
+      const loss: Loss = (x, target) => (beside[name] as (mean: Tensor, x: Tensor) => Tensor)(ignoring(x, target), x);
+      const before = model.parameters().flatMap((weight) => [...weight.data]);
+      const { history } = await fit(model, samples([-1, -1, 0, 1]), {
+        ...{ loss, optimizer, batchSize: 2, compile, shuffle: false, epochs: 1, clip: { norm: 1 } },
+      });
+      const after = model.parameters().flatMap((weight) => [...weight.data]);
+      expect(after.every(Number.isFinite)).toBe(true);
+      expect(after).not.toEqual(before);
+      expect(Number.isFinite(history[0]?.train.loss) || name === "another such mean").toBe(true);
+    },
+  );
+
+  it("do not count with a compiled loss, either", async () => {
+    const model = network();
+    const compiled = compileFunction(ignoring);
+    for (const batchSize of [1, 3, 8]) {
+      const { scores } = await evaluate(model, samples(labels), { loss: compiled, batchSize });
+      const { scores: plain } = await evaluate(model, samples(labels), { loss: ignoring, batchSize: 8 });
+      expectNear([scores.loss], [plain.loss]);
+    }
+    for (const compile of [true, false]) {
+      const trained = async (loss: Loss, accumulate: number): Promise<number[]> => {
+        const own = network();
+        const optimizer = sgd(own.parameters(), { learningRate: 0.1 });
+        await fit(own, samples(labels), { loss, optimizer, batchSize: 8, accumulate, compile, shuffle: false, epochs: 2 });
+        return own.parameters().flatMap((weight) => [...weight.data]);
+      };
+      expectNear(await trained(compiled, 4), await trained(ignoring, 1));
+    }
   });
 
   it("are all there is: the mean of nothing", async () => {

@@ -1,6 +1,7 @@
 // Choosing between tensors, joining and copying them.
 import * as arithmetic from "../../ops/arithmetic.ts";
 import * as moves from "../../ops/moves.ts";
+import { requireList } from "../../util/lists.ts";
 import { apply } from "../engine.ts";
 import * as operate from "../operate.ts";
 import type { Shape } from "../shapes.ts";
@@ -17,6 +18,7 @@ export function where(condition: Tensor, a: Tensor | number, b: Tensor | number)
 
 /** Joins tensors along an existing axis. @throws ShapeError when another dimension differs */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
+  requireList("concat", "a list of tensors", tensors, "concat([a, b])");
   return asTensor(
     operate.concatenate(
       tensors.map((item) => valueOf(item, "concat")),
@@ -27,6 +29,7 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
 
 /** Joins tensors of one shape along a new axis. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
+  requireList("stack", "a list of tensors", tensors, "stack([a, b])");
   return asTensor(
     operate.stack(
       tensors.map((item) => valueOf(item, "stack")),

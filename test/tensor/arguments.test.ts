@@ -1,0 +1,81 @@
+// What plain JavaScript gets wrong most (a number for a shape, options for an axis, tensors without a list) is told in a sentence, never by a TypeError.
+
+import { describe, expect, it } from "vitest";
+import * as kasane from "../../src/index.ts";
+import { tripletLoss } from "../../src/nn/index.ts";
+import { averageWeights } from "../../src/optim/index.ts";
+
+type Call = (wrong: never) => unknown;
+
+const { tensor, zeros, ones, full, uniform, normal, bernoulli, randomIntegers, permutation, concat, stack, parameter, InputError } = kasane;
+const x = tensor([
+  [1, 2],
+  [3, 4],
+]);
+const loss = () => parameter([1, 2]).square().sum();
+
+const REDUCTIONS = ["sum", "mean", "max", "min", "prod", "argmax", "argmin", "logSumExp", "variance", "std", "norm"] as const;
+const axes: [string, Call][] = [
+  ...REDUCTIONS.map((name): [string, Call] => [name, (wrong) => x[name](wrong)]),
+  ["softmax", (wrong) => x.softmax(wrong)],
+  ["logSoftmax", (wrong) => x.logSoftmax(wrong)],
+  ["flip", (wrong) => x.flip(wrong)],
+  ["squeeze", (wrong) => x.squeeze(wrong)],
+];
+const shapes: [string, Call][] = [
+  ["zeros", (wrong) => zeros(wrong)],
+  ["ones", (wrong) => ones(wrong)],
+  ["full", (wrong) => full(wrong, 1)],
+  ["uniform", (wrong) => uniform(wrong)],
+  ["normal", (wrong) => normal(wrong)],
+  ["bernoulli", (wrong) => bernoulli(wrong)],
+  ["randomIntegers", (wrong) => randomIntegers(wrong, 0, 2)],
+  ["reshape", (wrong) => x.reshape(wrong)],
+  ["broadcastTo", (wrong) => x.broadcastTo(wrong)],
+];
+const lists: [string, Call][] = [
+  ["transpose", (wrong) => x.transpose(wrong)],
+  ["pad", (wrong) => x.pad(wrong)],
+  ["pad of one pair", (wrong) => x.pad([wrong])],
+  ["take", (wrong) => x.take(wrong)],
+  ["concat", (wrong) => concat(wrong)],
+  ["stack", (wrong) => stack(wrong)],
+  ["gather", (wrong) => x.gather(wrong)],
+  ["matmul", (wrong) => x.matmul(wrong)],
+  ["backward", (wrong) => loss().backward(wrong)],
+  ["averageWeights", (wrong) => averageWeights(wrong)],
+];
+const wrong = { axis: 1 } as never;
+
+describe("an argument of another kind is told in a sentence", () => {
+  it.each([...axes, ...shapes, ...lists])("%s", (_, call) => {
+    expect(() => call(wrong)).toThrow(/expected .*, got an object with axis/s);
+    expect(() => call(wrong)).toThrow(InputError);
+  });
+
+  it.each([...shapes, ...lists])("%s, given a number or nothing in its place", (name, call) => {
+    for (const given of [3, null]) expect(() => call(given as never), `${name}(${given})`).toThrow(InputError);
+  });
+
+  it("works as its hint says", () => {
+    expect(x.sum([0, 1]).item()).toBe(10);
+    expect(zeros([2, 3]).shape).toEqual([2, 3]);
+    expect(concat([x, x]).shape).toEqual([4, 2]);
+    const y = loss();
+    y.backward(undefined, { createGraph: true });
+  });
+});
+
+describe("numbers that no distribution, order or margin has are refused", () => {
+  it.each([Number.NaN, -0.1, 1.1, Number.POSITIVE_INFINITY])("bernoulli of probability %f", (probability) => {
+    expect(() => bernoulli([2], probability)).toThrow("bernoulli: the probability must be in [0, 1]");
+  });
+
+  it.each([Number.NaN, -1, 1.5, 2 ** 31, Number.POSITIVE_INFINITY])("permutation(%f)", (count) => {
+    expect(() => permutation(count)).toThrow("permutation: expected a whole number");
+  });
+
+  it("a margin that is no number", () => {
+    expect(() => tripletLoss(x, x, x, { margin: Number.NaN })).toThrow("tripletLoss: margin must be a number, got NaN");
+  });
+});
