@@ -71,8 +71,8 @@ describe("a module with a training", () => {
   });
 
   it("is explained, drawn, checked, compiled and profiled by the step it makes", async () => {
-    expect((await kasane("explain training.mjs --depth 0")).out).toMatch(/^y\[0\] of mean = /);
-    expect((await kasane("explain training.mjs --at 2[15,1] --depth 0")).out).toMatch(/^y\[15, 1\] of 2 \(linearBias\)/);
+    expect((await kasane("explain training.mjs --depth 0")).out).toMatch(/^loss of mean = /);
+    expect((await kasane("explain training.mjs --at 2[15,1] --depth 0")).out).toMatch(/^prediction\[15, 1\] of 2 \(linearBias\)/);
     expect((await kasane("graph training.mjs")).out).toMatch(/0 \(linear\)/);
     expect((await kasane("check-gradients training.mjs")).out).toContain("gradients agree");
     expect((await kasane("compile training.mjs")).out).toContain("training step of fit(float32[16, 2], int32[16])");
