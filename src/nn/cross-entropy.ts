@@ -101,6 +101,7 @@ export function negativeLogLikelihood<const Options extends ClassLossOptions = R
   checkOptions<ClassLossOptions>(name, options, CLASS_LOSS);
   checkClassCount(name, valueOf(logProbabilities, name).shape[1] ?? 0, logProbabilities.shape, "binaryCrossEntropy");
   checkLogProbabilities(name, logProbabilities);
+  valueOf(target, name);
   const labels = labelsOf(name, logProbabilities, target, options);
   return reduceCounted(name, byLabel(rows.negativeLogLikelihood, logProbabilities, labels), labels, options);
 }

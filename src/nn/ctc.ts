@@ -42,6 +42,7 @@ export function ctcLoss<const Options extends CtcOptions = Record<never, never>>
     reduction = "mean",
   } = checkOptions<CtcOptions>("ctcLoss", options, { ...LOSS, blank: true, zeroInfinity: true });
   checkOptions<typeof lengths>("ctcLoss: lengths", lengths, { time: true, labels: true });
+  valueOf(targets, "ctcLoss");
   const [batch, time, classes] = checkShapes(logProbabilities, targets);
   checkLogProbabilities("ctcLoss", logProbabilities);
   const most = targets.shape[1] as number;

@@ -62,6 +62,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
 ): Loss<Options> {
   const name = "multiClassHingeLoss";
   const { shape } = valueOf(scores, name);
+  valueOf(target, name);
   if (shape.length !== 2 || target.shape.join() !== String(shape[0]))
     throw new ShapeError(
       `${name}: expected scores [batch, classes] and class numbers [batch], got [${shape.join(", ")}] and [${target.shape.join(", ")}]`,
@@ -188,6 +189,7 @@ function distance(a: Tensor, b: Tensor, order: number): Tensor {
 const SIGN = { least: -1, most: 1, whole: true, except: 0 } as const;
 
 function checkPerRow(name: string, rows: Tensor, target: Tensor): void {
+  valueOf(target, name);
   if (rows.rank !== 2 || target.shape.join() !== String(rows.shape[0]))
     throw new ShapeError(
       `${name}: expected pairs [batch, size] and targets [batch], got [${rows.shape.join(", ")}] and [${target.shape.join(", ")}]`,

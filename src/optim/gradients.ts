@@ -1,9 +1,10 @@
 // What is done to gradients between backward() and step(): clipping; and parameters sorted into groups.
 
 import { updating } from "../tensor/tape.ts";
-import { valueOf } from "../tensor/tensor.ts";
+import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 
 /**
  * Scales all gradients together so that their norm as one vector is at most `most`; gives the norm they had, a single number.
@@ -13,7 +14,7 @@ import { InputError } from "../util/errors.ts";
 export function clipGradientNorm(parameters: Iterable<Tensor>, most: number): Tensor | undefined {
   if (!(most > 0)) throw new InputError(`clipGradientNorm: the norm must be positive, got ${most}`);
   return updating(() => {
-    const found = withGradients(parameters);
+    const found = withGradients("clipGradientNorm", parameters);
     if (found.length === 0) return undefined;
     const squares = found.map(([, gradient]) => gradient.square().sum());
     const total = squares.reduce((a, b) => a.add(b)).sqrt();
@@ -28,7 +29,7 @@ export function clipGradientNorm(parameters: Iterable<Tensor>, most: number): Te
 export function clipGradientValue(parameters: Iterable<Tensor>, most: number): void {
   if (!(most > 0)) throw new InputError(`clipGradientValue: the limit must be positive, got ${most}`);
   updating(() => {
-    for (const [parameter, gradient] of withGradients(parameters)) setGradient(parameter, gradient.clip(-most, most));
+    for (const [parameter, gradient] of withGradients("clipGradientValue", parameters)) setGradient(parameter, gradient.clip(-most, most));
   });
 }
 
@@ -61,7 +62,12 @@ export function parameterGroups<const Rule extends { readonly match: ParameterFi
   return groups;
 }
 
-function withGradients(parameters: Iterable<Tensor>): [Tensor, Tensor][] {
+/** @throws InputError for anything that is no parameter: what has no gradient would be passed over without a word */
+function withGradients(name: string, parameters: Iterable<Tensor>): [Tensor, Tensor][] {
+  const list: readonly unknown[] | undefined = Object(parameters)[Symbol.iterator] === undefined ? undefined : [...parameters];
+  const wrong = list === undefined ? parameters : list.find((each) => !isTensor(each));
+  if (list === undefined || wrong !== undefined)
+    throw new InputError(`${name}: expected parameters, got ${kindOf(wrong)}`, { hint: `${name}(net.parameters(), 1)` });
   return [...parameters].flatMap((parameter): [Tensor, Tensor][] => (parameter.grad === undefined ? [] : [[parameter, parameter.grad]]));
 }
 

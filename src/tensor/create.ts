@@ -175,7 +175,7 @@ function requiring(made: Tensor, { requiresGrad }: TensorOptions): Tensor {
 
 /** @throws InputError or ShapeError for what is no shape that a tensor can have */
 export function checkShape(shape: Shape): void {
-  requireList("a new tensor", "a shape: a list of extents", shape, "zeros([2, 3])");
+  requireList("a new tensor", "a shape: a list of extents", shape, "[2, 3] for two rows and three columns");
   if (shape.some((extent) => !Number.isInteger(extent) || extent < 0))
     throw new ShapeError(`expected a shape of non-negative integers, got [${shape.join(", ")}]`);
   if (sizeOfShape(shape) > LARGEST_INT)

@@ -1,6 +1,7 @@
 // Classes of predictions and of targets, sample by sample, for the metrics that count them.
 
 import type { Tensor } from "../tensor/index.ts";
+import { valueOf } from "../tensor/tensor.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { OptionNames } from "../util/options.ts";
 
@@ -58,6 +59,7 @@ export function startOf(sample: number, { classes, step }: ClassLayout): number 
  * @throws ShapeError for another shape
  */
 export function predictedClasses(prediction: Tensor): Int32Array {
+  valueOf(prediction, "predictedClasses");
   return largest("predictedClasses", prediction);
 }
 

@@ -27,6 +27,8 @@ const PER_TERM = 4;
 
 /** The loss of a prediction. @throws InputError when it is not one number */
 export function lossOf(loss: Loss, prediction: Tensor, target: Tensor): BatchLoss {
+  if (typeof loss !== "function")
+    throw new InputError(`expected a loss, a function of prediction and target, got ${kindOf(loss)}`, { hint: "loss: crossEntropy" });
   const found = termsOf(() => oneNumber(loss(prediction, target)), quotient);
   const own = ownTerm(found);
   if (own !== undefined) return withAccount(found.value, [own], [1]);

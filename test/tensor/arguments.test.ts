@@ -2,8 +2,16 @@
 
 import { describe, expect, it } from "vitest";
 import * as kasane from "../../src/index.ts";
-import { tripletLoss } from "../../src/nn/index.ts";
-import { averageWeights } from "../../src/optim/index.ts";
+import {
+  contrastiveLoss,
+  cosineEmbeddingLoss,
+  ctcLoss,
+  multiClassHingeLoss,
+  negativeLogLikelihood,
+  tripletLoss,
+} from "../../src/nn/index.ts";
+import { averageWeights, clipGradientNorm, clipGradientValue } from "../../src/optim/index.ts";
+import { predictedClasses } from "../../src/train/index.ts";
 
 type Call = (wrong: never) => unknown;
 
@@ -43,6 +51,15 @@ const lists: [string, Call][] = [
   ["gather", (wrong) => x.gather(wrong)],
   ["matmul", (wrong) => x.matmul(wrong)],
   ["backward", (wrong) => loss().backward(wrong)],
+  ["clipGradientNorm", (wrong) => clipGradientNorm(wrong, 1)],
+  ["clipGradientNorm of a list", (wrong) => clipGradientNorm([wrong], 1)],
+  ["clipGradientValue by name", (wrong) => clipGradientValue(new Map([["w", wrong]]).values(), 1)],
+  ["predictedClasses", (wrong) => predictedClasses(wrong)],
+  ["negativeLogLikelihood", (wrong) => negativeLogLikelihood(x.neg(), wrong)],
+  ["multiClassHingeLoss", (wrong) => multiClassHingeLoss(x, wrong)],
+  ["contrastiveLoss", (wrong) => contrastiveLoss(x, x, wrong)],
+  ["cosineEmbeddingLoss", (wrong) => cosineEmbeddingLoss(x, x, wrong)],
+  ["ctcLoss", (wrong) => ctcLoss(x.reshape([1, 2, 2]).neg(), wrong, { time: [2], labels: [1] })],
   ["averageWeights", (wrong) => averageWeights(wrong)],
 ];
 const wrong = { axis: 1 } as never;
@@ -64,6 +81,11 @@ describe("an argument of another kind is told in a sentence", () => {
     const y = loss();
     y.backward(undefined, { createGraph: true });
   });
+});
+
+it("gradients of parameters by name are clipped or refused, never passed over", () => {
+  const weights = new Map([["w", parameter([3])]]);
+  expect(() => clipGradientNorm(weights as never, 1)).toThrow("clipGradientNorm: expected parameters, got a list");
 });
 
 describe("numbers that no distribution, order or margin has are refused", () => {
