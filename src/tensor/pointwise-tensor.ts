@@ -16,63 +16,64 @@ export abstract class PointwiseTensor extends Value {
     return apply(op, [this], attributes);
   }
 
-  #with(op: Op, other: Value | number): Value {
+  /** The result of an op of this tensor and another, or a number. */
+  protected combined(op: Op, other: Value | number): Value {
     return apply(op, [this, operate.operand(other, this)]);
   }
 
   /** Beside integers a number beyond them compares as infinity does: floats would round the largest integers up to it. */
-  #compared(op: Op, other: Value | number): Value {
+  protected compared(op: Op, other: Value | number): Value {
     const isBeyond = typeof other === "number" && Math.abs(other) > LARGEST_INT && !isFloat(this.dtype);
-    return this.#with(op, isBeyond && !isHeldBy("int32", other) ? Math.sign(other) * Number.POSITIVE_INFINITY : other);
+    return this.combined(op, isBeyond && !isHeldBy("int32", other) ? Math.sign(other) * Number.POSITIVE_INFINITY : other);
   }
 
   add(other: Value | number): Value {
-    return this.#with(arithmetic.add, other);
+    return this.combined(arithmetic.add, other);
   }
   sub(other: Value | number): Value {
-    return this.#with(arithmetic.sub, other);
+    return this.combined(arithmetic.sub, other);
   }
   mul(other: Value | number): Value {
-    return this.#with(arithmetic.mul, other);
+    return this.combined(arithmetic.mul, other);
   }
   div(other: Value | number): Value {
-    return this.#with(arithmetic.div, other);
+    return this.combined(arithmetic.div, other);
   }
   mod(other: Value | number): Value {
-    return this.#with(arithmetic.mod, other);
+    return this.combined(arithmetic.mod, other);
   }
   pow(other: Value | number): Value {
-    return this.#with(arithmetic.pow, other);
+    return this.combined(arithmetic.pow, other);
   }
   minimum(other: Value | number): Value {
-    return this.#with(arithmetic.minimum, other);
+    return this.combined(arithmetic.minimum, other);
   }
   maximum(other: Value | number): Value {
-    return this.#with(arithmetic.maximum, other);
+    return this.combined(arithmetic.maximum, other);
   }
   less(other: Value | number): Value {
-    return this.#compared(arithmetic.less, other);
+    return this.compared(arithmetic.less, other);
   }
   lessEqual(other: Value | number): Value {
-    return this.#compared(arithmetic.lessEqual, other);
+    return this.compared(arithmetic.lessEqual, other);
   }
   greater(other: Value | number): Value {
-    return this.#compared(arithmetic.greater, other);
+    return this.compared(arithmetic.greater, other);
   }
   greaterEqual(other: Value | number): Value {
-    return this.#compared(arithmetic.greaterEqual, other);
+    return this.compared(arithmetic.greaterEqual, other);
   }
   equal(other: Value | number): Value {
-    return this.#compared(arithmetic.equal, other);
+    return this.compared(arithmetic.equal, other);
   }
   notEqual(other: Value | number): Value {
-    return this.#compared(arithmetic.notEqual, other);
+    return this.compared(arithmetic.notEqual, other);
   }
   logicalAnd(other: Value | number): Value {
-    return this.#with(arithmetic.logicalAnd, other);
+    return this.combined(arithmetic.logicalAnd, other);
   }
   logicalOr(other: Value | number): Value {
-    return this.#with(arithmetic.logicalOr, other);
+    return this.combined(arithmetic.logicalOr, other);
   }
   logicalNot(): Value {
     return this.applied(arithmetic.logicalNot);

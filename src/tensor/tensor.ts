@@ -113,7 +113,7 @@ class DenseTensor extends PointwiseTensor {
 
   assign(given: Value | NestedNumbers | NestedArrays | ShapedNumbers): void {
     if (isRepeating()) return;
-    const value = given instanceof Value ? given : this.#read(given);
+    const value = given instanceof Value ? given : numbersFor(this, given);
     if (value.signature !== this.signature)
       throw new ShapeError(
         `assign: expected ${this.dtype} ${operate.shapeText(this.shape)}, got ${value.dtype} ${operate.shapeText(value.shape)}`,
@@ -130,12 +130,6 @@ class DenseTensor extends PointwiseTensor {
     observer()?.assigned?.(this, value);
     if (trace === undefined) this.replace(value.data);
     else trace.assign(this, value);
-  }
-
-  /** Numbers as a tensor of this dtype; a flat array fills this shape. */
-  #read(given: NestedNumbers | NestedArrays | ShapedNumbers): Value {
-    const { data, shape, dtype } = readNumbers(given, this.dtype);
-    return this.make(data, arrayKind(given) !== undefined && data.length === this.size ? this.shape : shape, dtype);
   }
 
   sum(axes?: Axes, options?: ReduceOptions): Value {
@@ -218,6 +212,12 @@ class DenseTensor extends PointwiseTensor {
     if (dtype === this.dtype) return this;
     return apply(conversions[typeOfDType(dtype)], [this], {}, { dtype });
   }
+}
+
+/** Numbers as a tensor of the target's dtype; a flat array fills its shape. */
+function numbersFor(target: Value, given: NestedNumbers | NestedArrays | ShapedNumbers): Value {
+  const { data, shape, dtype } = readNumbers(given, target.dtype);
+  return target.make(data, arrayKind(given) !== undefined && data.length === target.size ? target.shape : shape, dtype);
 }
 
 /** What stands between the types of expressions; the dtype says how the result is stored. */

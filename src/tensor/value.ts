@@ -242,8 +242,12 @@ export abstract class Value {
   /** From now on the numbers are looked for when they are read. */
   #moveAway(numbers: HostArray | undefined): void {
     this.#held = numbers;
-    if (!this.#isElsewhere) Object.defineProperty(this, "values", Value.#elsewhere);
+    if (this.#isElsewhere) return;
     this.#isElsewhere = true;
+    // V8 makes an object slow whose property becomes an accessor, but not one whose last property is deleted. It is the last as long as no
+    // subclass has private members, which come after it.
+    delete (this as { values?: HostArray }).values;
+    Object.defineProperty(this, "values", Value.#elsewhere);
   }
 }
 
