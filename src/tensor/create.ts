@@ -1,15 +1,14 @@
 // Making tensors from numbers, typed arrays and shapes.
 
 import type { HostArray } from "../backends/backend.ts";
-import { LARGEST_INT } from "../formula/addressable.ts";
 import { type AnyNumberArray, allocate, arrayKind } from "../formula/arrays.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
 import type { DType } from "../formula/nest.ts";
 import { isFloat } from "../formula/typing.ts";
-import { InputError, ShapeError } from "../util/errors.ts";
+import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
-import { requireList } from "../util/lists.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
+import { checkShape } from "./check-shape.ts";
 import { fitted, type NestedArrays, type NestedBooleans, readNumbers, type ShapedNumbers } from "./numbers.ts";
 import type { Shape } from "./shapes.ts";
 import { withRecording } from "./tape.ts";
@@ -171,13 +170,4 @@ function requiring(made: Tensor, { requiresGrad }: TensorOptions): Tensor {
   if (!isFloat(made.dtype)) throw new InputError(`tensor: only floats can require a gradient, got ${made.dtype}`);
   valueOf(made).requiresGrad = true;
   return made;
-}
-
-/** @throws InputError or ShapeError for what is no shape that a tensor can have */
-export function checkShape(shape: Shape): void {
-  requireList("a new tensor", "a shape: a list of extents", shape, "[2, 3] for two rows and three columns");
-  if (shape.some((extent) => !Number.isInteger(extent) || extent < 0))
-    throw new ShapeError(`expected a shape of non-negative integers, got [${shape.join(", ")}]`);
-  if (sizeOfShape(shape) > LARGEST_INT)
-    throw new ShapeError(`expected a shape of at most ${LARGEST_INT} elements, got [${shape.join(", ")}]`);
 }

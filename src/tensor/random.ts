@@ -6,7 +6,7 @@ import { isHeldBy } from "../formula/integers.ts";
 import type { Op } from "../ops/op.ts";
 import * as random from "../ops/random.ts";
 import { InputError } from "../util/errors.ts";
-import { checkShape } from "./create.ts";
+import { checkShape } from "./check-shape.ts";
 import { apply } from "./engine.ts";
 import { draw, type Stream } from "./repeat.ts";
 import type { Shape } from "./shapes.ts";
