@@ -5,6 +5,7 @@ import * as functions from "../tensor/functions/index.ts";
 import type { Shape } from "../tensor/shapes.ts";
 import type { Axes, Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import type { Settings } from "./call.ts";
 import { checkCount, product, refuseTensor, wholeNumbers } from "./checks.ts";
@@ -134,6 +135,10 @@ function checkExtents(kind: string, shape: readonly number[]): void {
 }
 
 function activation(kind: string, settings: Settings, forward: (x: Tensor) => Tensor): ShapedLayer<SameRule> {
-  for (const value of Object.values(settings)) refuseTensor(kind, value);
+  for (const [name, value] of Object.entries(settings)) {
+    refuseTensor(kind, value);
+    if (Number.isNaN(value) || (value instanceof Object && !Array.isArray(value)))
+      throw new InputError(`${kind}: ${name} cannot be ${kindOf(value)}`, { hint: `a number in its place, without a name: ${kind}(1)` });
+  }
   return makeLayer<ShapedLayer<SameRule>>({ kind, settings, forward: (_state, x: Tensor) => forward(x) });
 }

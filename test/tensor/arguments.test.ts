@@ -6,8 +6,16 @@ import {
   contrastiveLoss,
   cosineEmbeddingLoss,
   ctcLoss,
+  elasticNet,
+  elu,
+  hardtanh,
+  l1,
+  l2,
+  leakyRelu,
+  logSoftmax,
   multiClassHingeLoss,
   negativeLogLikelihood,
+  softmax,
   tripletLoss,
 } from "../../src/nn/index.ts";
 import { averageWeights, clipGradientNorm, clipGradientValue } from "../../src/optim/index.ts";
@@ -54,6 +62,9 @@ const lists: [string, Call][] = [
   ["clipGradientNorm", (wrong) => clipGradientNorm(wrong, 1)],
   ["clipGradientNorm of a list", (wrong) => clipGradientNorm([wrong], 1)],
   ["clipGradientValue by name", (wrong) => clipGradientValue(new Map([["w", wrong]]).values(), 1)],
+  ["l1", (wrong) => l1(wrong, 1)],
+  ["l2 of a list", (wrong) => l2([wrong], 1)],
+  ["elasticNet", (wrong) => elasticNet(wrong, 1)],
   ["predictedClasses", (wrong) => predictedClasses(wrong)],
   ["negativeLogLikelihood", (wrong) => negativeLogLikelihood(x.neg(), wrong)],
   ["multiClassHingeLoss", (wrong) => multiClassHingeLoss(x, wrong)],
@@ -99,5 +110,10 @@ describe("numbers that no distribution, order or margin has are refused", () => 
 
   it("a margin that is no number", () => {
     expect(() => tripletLoss(x, x, x, { margin: Number.NaN })).toThrow("tripletLoss: margin must be a number, got NaN");
+  });
+
+  it.each([elu, leakyRelu, hardtanh, softmax, logSoftmax])("settings of activations that are no numbers, %#", (make) => {
+    for (const wrong of [Number.NaN, { alpha: 1 }])
+      expect(() => (make as (setting: never) => unknown)(wrong as never)).toThrow(/ cannot be /);
   });
 });
