@@ -19,7 +19,7 @@ import type { HalfRule, LinearRule, SameRule } from "./rules.ts";
  */
 export function prelu(channels = 1, options: { readonly init?: number } = {}): ShapedLayer<SameRule> {
   refuseTensor("prelu", channels);
-  checkOptions<{ readonly init?: number }>("prelu", options, { init: true });
+  checkOptions("prelu", options, { init: true });
   checkCount("prelu", "channels", channels);
   const weight = parameter(full([channels], options.init ?? 0.25));
   return makeLayer<ShapedLayer<SameRule>>({

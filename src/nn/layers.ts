@@ -19,7 +19,7 @@ export function embedding<const Size extends number>(
   size: Size,
   options: { readonly init?: Start } = {},
 ): ShapedLayer<EmbeddingRule<Size>> {
-  checkOptions<{ readonly init?: Start }>("embedding", options, { init: true });
+  checkOptions("embedding", options, { init: true });
   checkCount("embedding", "count", count);
   checkCount("embedding", "size", size);
   const weight = start("embedding weight", options.init ?? normal(), [count, size], { in: 1, out: 1 });

@@ -54,7 +54,7 @@ export function learnedPositions<const Size extends number>(
   size: Size,
   options: { readonly init?: Start } = {},
 ): ShapedLayer<TokensRule<"learnedPositions", Size>> {
-  checkOptions<{ readonly init?: Start }>("learnedPositions", options, { init: true });
+  checkOptions("learnedPositions", options, { init: true });
   const name = "learnedPositions";
   checkCount(name, "count", count);
   checkCount(name, "size", size);

@@ -9,7 +9,7 @@ export type Schedule = (step: number) => number;
 
 /** rate · factor^⌊step / every⌋. @throws InputError when an argument is out of range */
 export function stepDecay(rate: number, options: { readonly every: number; readonly factor?: number }): Schedule {
-  const { every, factor = 0.1 } = checkOptions<{ readonly every: number; readonly factor?: number }>("stepDecay", options, {
+  const { every, factor = 0.1 } = checkOptions("stepDecay", options, {
     every: true,
     factor: true,
   });
@@ -19,11 +19,7 @@ export function stepDecay(rate: number, options: { readonly every: number; reado
 
 /** rate · factor^(how many of the milestones are reached). @throws InputError when an argument is out of range */
 export function multiStepDecay(rate: number, options: { readonly milestones: readonly number[]; readonly factor?: number }): Schedule {
-  const { milestones, factor = 0.1 } = checkOptions<{ readonly milestones: readonly number[]; readonly factor?: number }>(
-    "multiStepDecay",
-    options,
-    { milestones: true, factor: true },
-  );
+  const { milestones, factor = 0.1 } = checkOptions("multiStepDecay", options, { milestones: true, factor: true });
   positive("multiStepDecay", { rate, factor });
   notNegative("multiStepDecay", Object.fromEntries(milestones.map((milestone, n) => [`milestone ${n}`, milestone])));
   return (step) => rate * factor ** milestones.filter((milestone) => step >= milestone).length;
@@ -37,7 +33,7 @@ export function exponentialDecay(rate: number, factor: number): Schedule {
 
 /** From rate to least along half a cosine in so many steps, then least. Loshchilov & Hutter 2017. @throws InputError when an argument is out of range */
 export function cosineDecay(rate: number, options: { readonly steps: number; readonly least?: number }): Schedule {
-  const { steps, least = 0 } = checkOptions<{ readonly steps: number; readonly least?: number }>("cosineDecay", options, {
+  const { steps, least = 0 } = checkOptions("cosineDecay", options, {
     steps: true,
     least: true,
   });
@@ -55,7 +51,7 @@ export function cosineRestarts(
     period,
     growth = 1,
     least = 0,
-  } = checkOptions<{ readonly period: number; readonly growth?: number; readonly least?: number }>("cosineRestarts", options, {
+  } = checkOptions("cosineRestarts", options, {
     period: true,
     growth: true,
     least: true,
@@ -77,7 +73,7 @@ export function cosineRestarts(
 
 /** A straight line from one rate to another in so many steps, then that. @throws InputError when an argument is out of range */
 export function linearDecay(rate: number, options: { readonly steps: number; readonly end?: number }): Schedule {
-  const { steps, end = 0 } = checkOptions<{ readonly steps: number; readonly end?: number }>("linearDecay", options, {
+  const { steps, end = 0 } = checkOptions("linearDecay", options, {
     steps: true,
     end: true,
   });
@@ -95,7 +91,7 @@ export function polynomialDecay(
     steps,
     end = 0,
     power = 1,
-  } = checkOptions<{ readonly steps: number; readonly end?: number; readonly power?: number }>("polynomialDecay", options, {
+  } = checkOptions("polynomialDecay", options, {
     steps: true,
     end: true,
     power: true,
@@ -170,7 +166,7 @@ export function oneCycleMomentum(options: {
 
 /** Rises from `from` · rate in a straight line over so many steps to what the schedule says then; the schedule begins after them. @throws InputError when an argument is out of range */
 export function warmUp(steps: number, schedule: Schedule, options: { readonly from?: number } = {}): Schedule {
-  const { from = 0 } = checkOptions<{ readonly from?: number }>("warmUp", options, { from: true });
+  const { from = 0 } = checkOptions("warmUp", options, { from: true });
   positive("warmUp", { steps });
   notNegative("warmUp", { from });
   const goal = schedule(0);
