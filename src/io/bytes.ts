@@ -36,7 +36,7 @@ export const elementTypes = {
 export type ElementTypeName = keyof typeof elementTypes;
 
 /** The value of an IEEE 754 half-precision number given as its 16 bits. */
-export function halfToNumber(bits: number): number {
+function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;

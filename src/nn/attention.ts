@@ -13,7 +13,7 @@ import { checkCount, checkFeatures, checkRank, given } from "./checks.ts";
 import { glorotUniform, start, zeros } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { linear } from "./linear.ts";
-import { causalMask, checkMask, headMask, read, readable, readSources, realKeys } from "./masks.ts";
+import { causalMask, checkMask, headMask, read, readable, readSources } from "./masks.ts";
 import { ROTARY_OPTIONS, type RotaryOptions, rotary } from "./positions.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
 import type { TokensRule } from "./sequence-rules.ts";
@@ -170,8 +170,7 @@ export function multiHeadAttention<const Size extends number>(
       throw new ShapeError(
         `${name}: expected keys and values of the same [batch, tokens], the batch ${batch}; got [${key.shape.join(", ")}] and [${value.shape.join(", ")}]`,
       );
-    const joint = headMask(name, mask, keyMask, [batch, heads, queries, keys]);
-    const real = keyMask && realKeys(name, keyMask, batch, keys);
+    const { joint, real } = headMask(name, mask, keyMask, [batch, heads, queries, keys]);
     const [q, k, v] = project(joint === undefined ? sources : readSources(sources, { joint, real, isPlain: mask === undefined }));
     const rotated = (one: Tensor): Tensor => (turn ? rotary(one, turn) : one);
     const shared = (one: Tensor): Tensor => (keyHeads === heads ? one : repeat(one, heads / keyHeads));

@@ -9,7 +9,7 @@ import { callPart } from "./call.ts";
 import { checkCount, checkFeatures, refuseTensor } from "./checks.ts";
 import { fansOf, glorotNormal, heNormal, start, zeros } from "./init.ts";
 import { type Layer, type LayerMembers, makeLayer, type ShapedLayer } from "./layer.ts";
-import { linear, type WeightOptions } from "./linear.ts";
+import { linear, WEIGHT_OPTIONS, type WeightOptions } from "./linear.ts";
 import type { HalfRule, LinearRule, SameRule } from "./rules.ts";
 
 /**
@@ -43,7 +43,7 @@ export function maxout<const Inputs extends number, const Outputs extends number
   pieces = 2,
   options: WeightOptions = {},
 ): ShapedLayer<LinearRule<Inputs, Outputs, "maxout">> {
-  checkOptions<WeightOptions>("maxout", options, { init: true, bias: true, biasInit: true });
+  checkOptions<WeightOptions>("maxout", options, WEIGHT_OPTIONS);
   checkCount("maxout", "inputs", inputs);
   checkCount("maxout", "outputs", outputs);
   checkCount("maxout", "pieces", pieces);
@@ -82,7 +82,7 @@ export function swiGlu<const Inputs extends number, const Outputs extends number
   outputs?: Outputs,
   options: WeightOptions = {},
 ): ShapedLayer<LinearRule<Inputs, Outputs, "swiGlu">> {
-  checkOptions<WeightOptions>("swiGlu", options, { init: true, bias: true, biasInit: true });
+  checkOptions<WeightOptions>("swiGlu", options, WEIGHT_OPTIONS);
   const out = outputs ?? inputs;
   for (const [what, value] of Object.entries({ inputs, hidden, outputs: out })) checkCount("swiGlu", what, value);
   const own: WeightOptions = { init: glorotNormal(), ...options, bias: options.bias ?? false };
@@ -108,7 +108,7 @@ export interface BilinearLayer extends LayerMembers {
 
 /** Two inputs multiplied pair by pair: [..., inputs1] and [..., inputs2] → [..., outputs], y[o] = Σ x1[i] · weight[o, i, j] · x2[j] + bias[o]. Parameters weight [outputs, inputs1, inputs2] and bias [outputs]. */
 export function bilinear(inputs1: number, inputs2: number, outputs: number, options: WeightOptions = {}): BilinearLayer {
-  checkOptions<WeightOptions>("bilinear", options, { init: true, bias: true, biasInit: true });
+  checkOptions<WeightOptions>("bilinear", options, WEIGHT_OPTIONS);
   for (const [what, value] of Object.entries({ inputs1, inputs2, outputs })) checkCount("bilinear", what, value);
   const fans = { in: inputs1 * inputs2, out: outputs };
   const weight = start("bilinear weight", options.init ?? glorotNormal(), [outputs, inputs1, inputs2], fans);

@@ -223,7 +223,7 @@ function refuseUndecided(kind: string, path: string, state: LayerState): void {
 }
 
 /** The layers from here on by path, outer before inner, each once. */
-function layersIn(root: LayerState): (readonly [path: string, state: LayerState, layer: Layer | undefined])[] {
+export function layersIn(root: LayerState): (readonly [path: string, state: LayerState, layer: Layer | undefined])[] {
   const found: (readonly [string, LayerState, Layer | undefined])[] = [];
   const seen = new Set<LayerState>();
   const visit = (path: string, state: LayerState, self: Layer | undefined): void => {

@@ -36,19 +36,20 @@ export function checkMask(name: string, mask: Tensor, shape: Shape): Tensor {
   return mask;
 }
 
-/** Both masks as one over [heads, batch, queries, keys]. */
+/** Both masks as one over [heads, batch, queries, keys], and which keys are no padding. */
 export function headMask(
   name: string,
   mask: Tensor | undefined,
   keyMask: Tensor | undefined,
   shape: readonly [number, number, number, number],
-): Tensor | undefined {
+): { readonly joint: Tensor | undefined; readonly real: Tensor | undefined } {
   const [batch, heads, queries, keys] = shape;
   const found: Tensor[] = [];
   if (mask !== undefined)
     found.push(mask.rank === 4 ? checkMask(name, mask, shape).transpose([1, 0, 2, 3]) : checkMask(name, mask, [batch, queries, keys]));
-  if (keyMask !== undefined) found.push(checkMask(name, realKeys(name, keyMask, batch, keys).transpose(), [heads, batch, queries, keys]));
-  return found.length === 0 ? undefined : found.reduce((a, b) => a.logicalAnd(b));
+  const real = keyMask && realKeys(name, keyMask, batch, keys);
+  if (real !== undefined) found.push(checkMask(name, real.transpose(), [heads, batch, queries, keys]));
+  return { joint: found.length === 0 ? undefined : found.reduce((a, b) => a.logicalAnd(b)), real };
 }
 
 /** true where a key is no padding: [batch, keys, 1]. @throws ShapeError for another shape than [batch, keys] */

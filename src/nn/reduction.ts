@@ -54,14 +54,13 @@ export function checkPair(name: string, prediction: Tensor, target: Tensor): voi
   if (x.join() !== t.join())
     throw new ShapeError(
       `${name}: prediction [${x.join(", ")}] and target [${t.join(", ")}] must have the same shape`,
-      hintForPair(x, target),
+      hintForPair(prediction, target),
     );
   checkNotEmpty(name, prediction);
 }
 
-function hintForPair(x: readonly number[], target: Tensor): { hint?: string } {
-  const count = x.reduce((product, extent) => product * extent, 1);
-  if (target.size === count) return { hint: `reshape one of them: target.reshape([${x.join(", ")}])` };
+function hintForPair({ shape: x, size }: Tensor, target: Tensor): { hint?: string } {
+  if (target.size === size) return { hint: `reshape one of them: target.reshape([${x.join(", ")}])` };
   const isClasses = x.length >= 2 && target.shape.join() === x.filter((_, d) => d !== 1).join();
   return isClasses ? { hint: `crossEntropy, if the targets are class numbers and the ${x[1]} predictions are one for each class` } : {};
 }

@@ -1,9 +1,8 @@
 // Penalties on large weights, added to a loss: L1, L2 and elastic net.
 
-import { isTensor } from "../tensor/tensor.ts";
+import { listOfTensors } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { kindOf } from "../util/kind-of.ts";
 import type { LayerMembers } from "./layer.ts";
 
 /** A layer: its weights with two dimensions or more, so no biases and norms; or tensors. */
@@ -42,11 +41,7 @@ function penalty(name: string, of: Penalised, strength: number, measure: (weight
 }
 
 function weightsOf(name: string, of: Penalised): readonly Tensor[] {
-  const given = Object(of) as Partial<Pick<LayerMembers, "parameters"> & Iterable<Tensor>>;
+  const given = Object(of) as Partial<Pick<LayerMembers, "parameters">>;
   if (typeof given.parameters === "function") return given.parameters().filter(({ rank }) => rank >= 2);
-  const list: readonly unknown[] | undefined = given[Symbol.iterator] === undefined ? undefined : [...(of as Iterable<Tensor>)];
-  const wrong = list === undefined ? of : list.find((each) => !isTensor(each));
-  if (list === undefined || wrong !== undefined)
-    throw new InputError(`${name}: expected a layer or a list of weights, got ${kindOf(wrong)}`, { hint: `${name}(net, 1e-4)` });
-  return list as readonly Tensor[];
+  return listOfTensors(name, of, "a layer or a list of weights", `${name}(net, 1e-4)`);
 }

@@ -2,7 +2,7 @@
 
 import type { ConvolutionOptions, PerDimension } from "../tensor/contractions.ts";
 import type { Tensor } from "../tensor/types.ts";
-import { checkOptions } from "../util/options.ts";
+import { checkOptions, type OptionNames } from "../util/options.ts";
 import { callPart } from "./call.ts";
 import { checkCount, given } from "./checks.ts";
 import { type ConvolutionLayer, type ConvolutionLayerOptions, conv2d } from "./convolution.ts";
@@ -19,13 +19,14 @@ export type DepthwiseOptions = Omit<ConvolutionOptions, "groups"> &
 /** Those of the depthwise part; `bias` is of the other. */
 export type SeparableOptions = DepthwiseOptions;
 
+const DEPTHWISE: OptionNames<DepthwiseOptions> = { stride: true, padding: true, dilation: true, multiplier: true, ...WEIGHT_OPTIONS };
+
 /**
  * Every channel convolved by kernels of its own: [batch, channels, height, width] → [batch, channels · multiplier, height′, width′];
  * weight [channels · multiplier, 1, kernel, kernel], bias [channels · multiplier].
  */
 export function depthwiseConv2d(channels: number, kernelSize: PerDimension, options: DepthwiseOptions = {}): Layer {
-  const known = { stride: true, padding: true, dilation: true, multiplier: true, ...WEIGHT_OPTIONS } as const;
-  checkOptions<DepthwiseOptions>("depthwiseConv2d", options, known);
+  checkOptions<DepthwiseOptions>("depthwiseConv2d", options, DEPTHWISE);
   const { multiplier = 1, ...rest } = options;
   checkCount("depthwiseConv2d", "channels", channels);
   checkCount("depthwiseConv2d", "multiplier", multiplier);
@@ -42,8 +43,7 @@ export function separableConv2d<
   const Kernel extends PerDimension,
   const Options extends SeparableOptions = Record<never, never>,
 >(inputs: Inputs, outputs: Outputs, kernelSize: Kernel, options?: Options): ConvolutionLayer<[0, 0], Inputs, Outputs, Kernel, Options> {
-  const known = { stride: true, padding: true, dilation: true, multiplier: true, ...WEIGHT_OPTIONS } as const;
-  checkOptions<SeparableOptions>("separableConv2d", options, known);
+  checkOptions<SeparableOptions>("separableConv2d", options, DEPTHWISE);
   checkCount("separableConv2d", "inputs", inputs);
   checkCount("separableConv2d", "outputs", outputs);
   const { bias, biasInit, ...own }: SeparableOptions = options ?? {};

@@ -1,10 +1,9 @@
 // What is done to gradients between backward() and step(): clipping; and parameters sorted into groups.
 
 import { updating } from "../tensor/tape.ts";
-import { isTensor, valueOf } from "../tensor/tensor.ts";
+import { listOfTensors, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
-import { kindOf } from "../util/kind-of.ts";
 
 /**
  * Scales all gradients together so that their norm as one vector is at most `most`; gives the norm they had, a single number.
@@ -64,11 +63,9 @@ export function parameterGroups<const Rule extends { readonly match: ParameterFi
 
 /** @throws InputError for anything that is no parameter: what has no gradient would be passed over without a word */
 function withGradients(name: string, parameters: Iterable<Tensor>): [Tensor, Tensor][] {
-  const list: readonly unknown[] | undefined = Object(parameters)[Symbol.iterator] === undefined ? undefined : [...parameters];
-  const wrong = list === undefined ? parameters : list.find((each) => !isTensor(each));
-  if (list === undefined || wrong !== undefined)
-    throw new InputError(`${name}: expected parameters, got ${kindOf(wrong)}`, { hint: `${name}(net.parameters(), 1)` });
-  return [...parameters].flatMap((parameter): [Tensor, Tensor][] => (parameter.grad === undefined ? [] : [[parameter, parameter.grad]]));
+  return listOfTensors(name, parameters, "parameters", `${name}(net.parameters(), 1)`).flatMap((parameter): [Tensor, Tensor][] =>
+    parameter.grad === undefined ? [] : [[parameter, parameter.grad]],
+  );
 }
 
 function setGradient(parameter: Tensor, gradient: Tensor): void {

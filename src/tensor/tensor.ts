@@ -255,6 +255,14 @@ export function isTensor(candidate: unknown): candidate is Tensor {
   return candidate instanceof Value;
 }
 
+/** A list of tensors, gone through once. @throws InputError for anything else: "name: expected …, got …" */
+export function listOfTensors(name: string, given: unknown, expected: string, hint: string): readonly Tensor[] {
+  const list: readonly unknown[] | undefined = Object(given)[Symbol.iterator] === undefined ? undefined : [...(given as Iterable<unknown>)];
+  const wrong = list === undefined ? given : list.find((each) => !isTensor(each));
+  if (list === undefined || wrong !== undefined) throw new InputError(`${name}: expected ${expected}, got ${kindOf(wrong)}`, { hint });
+  return list as readonly Tensor[];
+}
+
 /** A tensor around an array, which it owns from now on. @throws InputError for an array of another kind than the dtype is stored in */
 export function fromData<const S extends Shape>(data: HostArray, shape: S, dtype: DType): Tensor<S> {
   if (sizeOfShape(shape) !== data.length)

@@ -73,7 +73,7 @@ export function checkFit(data: Dataset<Samples>, options: FitOptions): void {
   if (typeof validation === "object") checkSamples("fit", validation);
 }
 
-/** @throws InputError unless all are metrics, and no two have one name */
+/** @throws InputError unless all are metrics */
 export function checkMetrics(name: string, metrics: unknown): asserts metrics is readonly Metric[] {
   if (!Array.isArray(metrics))
     throw new InputError(`${name}: expected metrics to be a list, got ${kindOf(metrics)}`, { hint: "metrics: [accuracy()]" });

@@ -64,7 +64,7 @@ function tooLarge(path: string, most: number, size?: number): FileError {
 }
 
 /** "3.2 GiB" */
-export function bytesText(count: number): string {
+function bytesText(count: number): string {
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
   let value = count;
