@@ -89,10 +89,9 @@ export async function examine(model: Model, data: Dataset<Samples>, options: Exa
   };
   if (failed || signal?.aborted === true) return concluded(seen, thresholds);
   const look = (): Promise<Predictions> => predictionsOf(model, parts, some);
-  const { validation: _, ...alone } = own;
-  const tried = trial ? await rateTrial(model, parts.train, alone, look) : undefined;
+  const tried = trial ? await rateTrial(model, parts.train, own, look) : undefined;
   const isAsked = control ?? isDoubtful(seen);
-  const shuffled = isAsked ? await controlled(model, parts.train, alone, before.restore) : [];
+  const shuffled = isAsked ? await controlled(model, parts.train, own, before.restore) : [];
   return concluded(
     {
       ...seen,

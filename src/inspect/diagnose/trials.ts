@@ -3,6 +3,7 @@
 import { DataLoader, Dataset } from "../../data/index.ts";
 import { batchTensors } from "../../train/border.ts";
 import { type FitOptions, fit, type Model, type Samples, TrainingError } from "../../train/index.ts";
+import { inTraining, unsettle } from "../../train/modes.ts";
 import { Pacer } from "../../train/pause.ts";
 import { remember } from "../../train/remember.ts";
 import { compileStep, eagerStep } from "../../train/step.ts";
@@ -27,21 +28,23 @@ export async function rateTrial<Seen>(
   options: FitOptions,
   look: () => Promise<Seen>,
 ): Promise<{ readonly trial: RateTrial; readonly seen: Seen } | undefined> {
-  const { optimizer } = options;
+  const own = alone(options);
+  const { optimizer } = own;
   const rate = optimizer.learningRate;
-  const step = (options.compile ?? true) ? compileStep(model, options) : undefined;
+  const compiled = (own.compile ?? true) ? compileStep(model, own) : undefined;
   const course = async <Result>(rate: number, then: (losses: number[]) => Result | Promise<Result>): Promise<Result> => {
     const restore = remember(model, optimizer);
     const pacer = new Pacer();
     const losses: number[] = [];
     try {
-      model.train();
+      unsettle(model);
       optimizer.learningRate = rate;
-      for (const batch of endless(data, options)) {
+      for (const batch of endless(data, own)) {
         if (losses.length === STEPS) break;
         if (pacer.due) await pacer.pause();
         const [input, target] = batchTensors(model, batch, "examine");
-        losses.push((step === undefined ? eagerStep(model, options, input, target) : step(input, target)).loss.item());
+        const step = () => (compiled === undefined ? eagerStep(model, own, input, target) : compiled(input, target));
+        losses.push(inTraining(model, step).loss.item());
       }
       return await then(losses.slice(STEPS >> 1));
     } finally {
