@@ -138,8 +138,7 @@ function indirectIn(indices: readonly Index[]): Scalar[] {
 
 /** Every expression of a nest: body, epilogue, indirect output indices. */
 export function expressionsOf(nest: Nest): Scalar[] {
-  const outputs = nest.output.index.flatMap((index) => (index.kind === "indirect" ? [index.value] : []));
-  return [nest.body, ...(nest.epilogue === undefined ? [] : [nest.epilogue]), ...outputs];
+  return [nest.body, ...(nest.epilogue === undefined ? [] : [nest.epilogue]), ...indirectIn(nest.output.index)];
 }
 
 export function mapExpressions(nest: Nest, change: (scalar: Scalar) => Scalar): Nest {

@@ -1,6 +1,7 @@
 // Whether every place that a nest computes is an int32, as kernels count them: index values, elements, bytes from the start of a tensor.
 
 import { ShapeError } from "../util/errors.ts";
+import { intervalOf } from "./interval.ts";
 import type { AffineIndex, Axis, Index, Nest, Scalar } from "./nest.ts";
 
 /** The largest int32. Sizes, steps, elements and places are counted in int32. */
@@ -90,14 +91,9 @@ function ofIndex(index: AffineIndex, axes: readonly Axis[], isChecked: boolean):
 }
 
 /** The least and the greatest sum of some of an index's parts. */
-function spanOf({ terms, offset }: AffineIndex, axes: readonly Axis[]): readonly [number, number] {
-  let [low, high] = [Math.min(0, offset), Math.max(0, offset)];
-  for (const { axis, coefficient } of terms) {
-    const reach = coefficient * Math.max(0, (axes[axis] as Axis).extent - 1);
-    if (reach < 0) low += reach;
-    else high += reach;
-  }
-  return [low, high];
+function spanOf(index: AffineIndex, axes: readonly Axis[]): readonly [number, number] {
+  const [low, high] = intervalOf({ ...index, offset: 0 }, axes);
+  return [low + Math.min(0, index.offset), high + Math.max(0, index.offset)];
 }
 
 /** False also for NaN. */

@@ -56,10 +56,13 @@ const HOMES = {
   BigUint64Array: "whole",
 } as const satisfies Record<ArrayKind, ArrayDType | "whole">;
 
+export function isDType(name: unknown): name is DType {
+  return typeof name === "string" && Object.hasOwn(ARRAYS, name);
+}
+
 /** @throws InputError for a dtype that there is not */
 export function allocate(dtype: DType, length: number): NumberArray {
-  if (!Object.hasOwn(ARRAYS, dtype))
-    throw new InputError(`unknown dtype ${JSON.stringify(dtype)}`, { hint: Object.keys(ARRAYS).join(", ") });
+  if (!isDType(dtype)) throw new InputError(`unknown dtype ${JSON.stringify(dtype)}`, { hint: Object.keys(ARRAYS).join(", ") });
   return new ARRAYS[dtype](length);
 }
 

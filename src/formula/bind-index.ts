@@ -4,6 +4,7 @@ import { FormulaError } from "../util/errors.ts";
 import type { Expression } from "./ast.ts";
 import { visit } from "./ast.ts";
 import type { Binding } from "./bind.ts";
+import { intervalOf } from "./interval.ts";
 import type { AffineIndex, Axis, Index, Scalar } from "./nest.ts";
 import { exactly, integerOf, sizeNamed } from "./sizes.ts";
 
@@ -81,18 +82,6 @@ export class IndexBinder {
     for (const number of [...value.terms.values(), value.offset, value.divisor]) exactly(number, this.#binding);
     return value;
   }
-}
-
-/** Smallest and largest value of the numerator over all steps (empty axes count as one step). */
-export function intervalOf(index: AffineIndex, axes: readonly Axis[]): [number, number] {
-  let low = index.offset;
-  let high = index.offset;
-  for (const { axis, coefficient } of index.terms) {
-    const reach = coefficient * Math.max(0, (axes[axis] as Axis).extent - 1);
-    if (reach < 0) low += reach;
-    else high += reach;
-  }
-  return [low, high];
 }
 
 const whole = (value: number): Linear => ({ terms: new Map(), offset: value, divisor: 1 });

@@ -5,7 +5,7 @@ import { LARGEST_INT } from "./addressable.ts";
 import type { ReduceNode, Statement } from "./ast.ts";
 import type { Binding } from "./bind.ts";
 import { ExpressionBinder } from "./bind-expression.ts";
-import { intervalOf } from "./bind-index.ts";
+import { intervalOf } from "./interval.ts";
 import { groupAxis, LoopAxes } from "./loop-axes.ts";
 import type { AffineIndex, Axis, DType, Index, Nest, Operand, Scalar, ScalarType } from "./nest.ts";
 import { reductionOf } from "./normalise.ts";

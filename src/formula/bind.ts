@@ -34,9 +34,6 @@ export interface Binding {
   readonly axisNames?: Readonly<Record<string, string>>;
 }
 
-/** Elements are counted in int32. */
-export const MOST_ELEMENTS = LARGEST_INT;
-
 /**
  * @throws ShapeError when shapes disagree, naming the tensors, their shapes and the axis
  * @throws FormulaError when an axis's extent cannot be inferred or an index is not affine
@@ -77,11 +74,10 @@ export function bind(formula: Formula, binding: Binding): Program {
       }),
     );
     const operand = pieceTogether(bound.map((piece) => piece.nest));
-    if (operand.shape.reduce((a, b) => a * b, 1) > MOST_ELEMENTS)
-      throw new ShapeError(
-        `${binding.name}: ${target} would have shape [${operand.shape.join(", ")}], more than ${MOST_ELEMENTS} elements`,
-        { hint: "check the sizes given" },
-      );
+    if (operand.shape.reduce((a, b) => a * b, 1) > LARGEST_INT)
+      throw new ShapeError(`${binding.name}: ${target} would have shape [${operand.shape.join(", ")}], more than ${LARGEST_INT} elements`, {
+        hint: "check the sizes given",
+      });
     const number = buffers.length;
     buffers.push(operand);
     numbers.set(target, number);

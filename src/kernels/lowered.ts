@@ -70,10 +70,12 @@ export function outNames(nest: Nest): string[] {
 /** Bytes of a dense buffer in a machine's memory. */
 export const bytesOf = ({ dtype, shape }: Operand): number => sizeOfShape(shape) * bytesPerElement(dtype);
 
+export const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
+
 /** @throws BackendError for what is too large to count its bytes in 32 bits */
 export function requireSize(bytes: number, what: string): void {
   if (bytes > LARGEST_INT)
-    throw new BackendError(`${what} is ${(bytes / 2 ** 30).toFixed(1)} GiB; one tensor may have up to 2 GiB`, {
+    throw new BackendError(`${what} is ${gibibytes(bytes)} GiB; one tensor may have up to 2 GiB`, {
       hint: "use smaller batches, or split the tensor",
     });
 }

@@ -1,6 +1,7 @@
 // Nest → nest: axes of extent 1 dropped, dimensions without checks joined, axes that always move together merged, constants folded.
 import { LARGEST_INT } from "../formula/addressable.ts";
 import { FUNCTIONS } from "../formula/functions.ts";
+import { intervalOf } from "../formula/interval.ts";
 import type { AffineIndex, Axis, Index, Nest, Operand, Result, Scalar } from "../formula/nest.ts";
 import { affineIndicesOf, allScalars, findsPositions, resultsOf } from "./access.ts";
 
@@ -104,17 +105,6 @@ function proveIndices(nest: Nest): Nest {
     return { ...result, output: { ...result.output, index: proven(result.output.index, result.output.shape) } };
   };
   return { ...withProven(changed), joined: changed.joined?.map(withProven) };
-}
-
-/** Least and greatest value of Σ coefficient · axis + offset. */
-function intervalOf(index: AffineIndex, axes: readonly Axis[]): readonly [number, number] {
-  let [low, high] = [index.offset, index.offset];
-  for (const { axis, coefficient } of index.terms) {
-    const reach = coefficient * Math.max(0, axes[axis]!.extent - 1);
-    if (reach < 0) low += reach;
-    else high += reach;
-  }
-  return [low, high];
 }
 
 function dropUnitAxes(nest: Nest): Nest {

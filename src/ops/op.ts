@@ -2,6 +2,7 @@
 
 import type { Formula } from "../formula/ast.ts";
 import { parseFormula } from "../formula/parse.ts";
+import { unknownOption } from "../util/options.ts";
 
 /** How the op is scheduled and explained. `view` ops copy nothing. */
 export type OpKind = "map" | "reduce" | "contract" | "window" | "move" | "gather" | "random" | "composite" | "view" | "update";
@@ -98,6 +99,13 @@ export const gather = row("gather");
 export const random = row("random");
 export const composite = row("composite");
 export const update = row("update");
+
+/** @throws InputError for an attribute that the op does not read, with the nearest one */
+export function checkAttributes({ name, formula: { params, sizes, lists } }: Op, attributes: object): void {
+  for (const given in attributes)
+    if (!params.includes(given) && !sizes.includes(given) && !lists.includes(given))
+      throw unknownOption(name, given, [...params, ...sizes, ...lists]);
+}
 
 /** Ops of one family made on demand (one per rank, permutation, …), each made once. */
 export function family<Key extends readonly unknown[]>(make: (...key: Key) => Op): (...key: Key) => Op {

@@ -8,7 +8,8 @@ import { BackendError, InputError, KasaneError } from "../util/errors.ts";
 import { isPromise } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import { currentPrecision } from "./autocast.ts";
-import { type Call, TracedFunction, usedCells, withinStack } from "./compiled-derivative.ts";
+import { type Call, TracedFunction } from "./compiled-derivative.ts";
+import { tensorsOf, usedCells, withinStack } from "./compiled-graph.ts";
 import { NONE } from "./element-rules.ts";
 import { runningLevels } from "./mapping.ts";
 import { observer } from "./observe.ts";
@@ -317,10 +318,7 @@ function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTi
   const read = entry.trace.liveOf(params);
   for (const [value, gradient] of entry.gradients) value.gradient = gradient;
   for (const [position, gradient] of entry.argumentGradients) valueOf(args[position] as Tensor).gradient = gradient;
-  const made = results.map((data, number) => {
-    const { dtype } = entry.graph.buffers[entry.graph.results[number] as number] as Operand;
-    return like.make(data, entry.shapes[number] as readonly number[], dtype);
-  });
+  const made = tensorsOf(entry.graph, results, entry.shapes);
   entry.derivable?.record(made, entry.derivable.remembers ? callOf(entry, args, inputs, params) : undefined);
   const result = entry.rebuild(made);
   let next = 0;

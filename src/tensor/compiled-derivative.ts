@@ -3,11 +3,12 @@
 import type { Backend, HostArray, StepExecutable } from "../backends/backend.ts";
 import { backendFor, getBackend } from "../backends/choose.ts";
 import { optimise, type StepGraph } from "../compiler/index.ts";
-import type { Operand } from "../formula/nest.ts";
+import type { DType } from "../formula/nest.ts";
 import { makeOp, type Op } from "../ops/op.ts";
 import { InputError } from "../util/errors.ts";
 import { currentPrecision } from "./autocast.ts";
 import { gradientsOf } from "./backward.ts";
+import { tensorsOf, type UsedCell, usedCells, withinStack } from "./compiled-graph.ts";
 import { enterLevel, leaveLevel } from "./examples.ts";
 import { levelsOf, newLevel, withLevels } from "./mapping.ts";
 import { observing } from "./observe.ts";
@@ -30,33 +31,34 @@ export interface Call {
   readonly held: readonly (HostArray | undefined)[];
 }
 
-/** A cell of a graph: a tensor from outside, and the operand it is. */
-export interface UsedCell {
-  readonly value: Value;
-  readonly operand: Operand;
-  readonly buffer: number;
-  /** Among all cells of the trace. */
-  readonly number: number;
-}
-
 /** Which derivative of a function: by which result, for which upstream, and whether it has derivatives too. */
 interface Wanted {
   readonly result: number;
-  readonly shape: readonly number[];
-  readonly upstream: Value;
+  /** Of the upstream gradient. */
+  readonly dtype: DType;
   /** How many examples each vmap around it has, outermost first. */
   readonly sizes: readonly number[];
   readonly createGraph: boolean;
 }
 
+/** Where the tape of a result leaves the trace. */
+interface Ends {
+  /** Inputs and tensors from outside that require a gradient. */
+  readonly values: readonly Value[];
+  /** The function itself changed one of them. */
+  readonly isGone: boolean;
+}
+
 /** What was traced as a function of its inputs, which stand for what is given, and of cells. */
 export class TracedFunction {
   readonly name: string;
+  /** Whether any result can be differentiated after a run, which must be remembered then. */
+  readonly remembers: boolean;
   readonly #trace: Trace;
   readonly #inputs: readonly Value[];
   readonly #results: readonly Value[];
-  /** By result, what it depends on: inputs and tensors from outside that require a gradient. */
-  readonly #ends: readonly (readonly Value[] | undefined)[];
+  /** By result, what it depends on. */
+  readonly #ends: readonly (Ends | undefined)[];
   readonly #op: Op;
   readonly #site: { readonly stack?: string };
   readonly #derivatives = new Map<string, Derivative>();
@@ -65,21 +67,16 @@ export class TracedFunction {
     this.name = trace.name;
     this.#trace = trace;
     this.#inputs = inputs;
-    this.#ends = results.map((result) => (result.requiresGrad ? endsOf(result, inputs) : undefined));
+    this.#ends = results.map((result) => {
+      if (!result.requiresGrad) return undefined;
+      const values = endsOf(result, inputs);
+      return { values, isGone: values.some((end) => trace.isUpdated(end)) };
+    });
+    this.remembers = this.#ends.some((ends) => ends?.isGone === false);
     // A step that trains keeps no tape.
     this.#results = this.remembers ? results : [];
     this.#op = { ...COMPILED, name: trace.name };
     this.#site = site;
-  }
-
-  /** Whether any result can be differentiated after a run, which must be remembered then. */
-  get remembers(): boolean {
-    return this.#ends.some((ends) => ends !== undefined && !this.#isGone(ends));
-  }
-
-  /** Whether any result is on the tape at all. */
-  get isOnTape(): boolean {
-    return this.#ends.some((ends) => ends !== undefined);
   }
 
   /** Puts the results of a run on the tape. @param call undefined where none of them can be differentiated any more */
@@ -87,11 +84,11 @@ export class TracedFunction {
     results.forEach((output, result) => {
       const ends = this.#ends[result];
       if (ends === undefined) return;
-      const isGone = call === undefined || this.#isGone(ends);
+      const isGone = call === undefined || ends.isGone;
       output.requiresGrad = true;
       output.node = {
         op: this.#op,
-        inputs: isGone ? [] : ends.map((end) => call.given[this.#inputs.indexOf(end)] ?? end),
+        inputs: isGone ? [] : ends.values.map((end) => call.given[this.#inputs.indexOf(end)] ?? end),
         attributes: {},
         output,
         scope: [],
@@ -105,10 +102,6 @@ export class TracedFunction {
   /** Gives the memory of compiled derivatives back; they are compiled again when they are needed. */
   release(): void {
     for (const derivative of this.#derivatives.values()) derivative.release();
-  }
-
-  #isGone(ends: readonly Value[]): boolean {
-    return ends.some((end) => this.#trace.isUpdated(end));
   }
 
   #refuse(): never {
@@ -126,14 +119,13 @@ export class TracedFunction {
     const createGraph = isRecording();
     const whole = levels.reduce(leaveLevel, upstream);
     const sizes = levels.map(({ size }) => size).reverse();
-    const { shape } = this.#results[result] as Value;
-    const found = this.#derivative({ result, shape, upstream: whole, sizes, createGraph }).run(call, whole);
+    const found = this.#derivative({ result, dtype: whole.dtype, sizes, createGraph }).run(call, whole);
     return found.map((gradient) => gradient && levels.reduceRight(enterLevel, gradient));
   }
 
   #derivative(wanted: Wanted): Derivative {
-    const { result, upstream, sizes, createGraph } = wanted;
-    const key = [getBackend().key, currentPrecision(), result, upstream.dtype, sizes, createGraph].join("|");
+    const { result, dtype, sizes, createGraph } = wanted;
+    const key = [getBackend().key, currentPrecision(), result, dtype, sizes, createGraph].join("|");
     let found = this.#derivatives.get(key);
     if (found === undefined) {
       found = this.#derive(wanted);
@@ -143,14 +135,14 @@ export class TracedFunction {
   }
 
   /** The trace goes on where it ended: with the backward pass of one result. */
-  #derive({ result, shape, upstream, sizes, createGraph }: Wanted): Derivative {
+  #derive({ result, dtype, sizes, createGraph }: Wanted): Derivative {
     const trace = this.#trace;
-    const ends = this.#ends[result] as readonly Value[];
+    const { values: ends } = this.#ends[result] as Ends;
     const root = this.#results[result] as Value;
-    const given = like.make(undefined, [...sizes, ...shape], upstream.dtype);
+    const given = like.make(undefined, [...sizes, ...root.shape], dtype);
     given.requiresGrad = createGraph;
     const backward = (): Derivative => {
-      const whole = trace.input(given, (extents, dtype) => like.make(undefined, extents, dtype));
+      const whole = trace.input(given, (extents, stored) => like.make(undefined, extents, stored));
       const levels = sizes.map(newLevel);
 
       const gradients = withLevels(levels, () => {
@@ -209,11 +201,8 @@ class Derivative {
     this.#executable ??= withinStack(this.#traced.name, () => this.#backend.compileStep(this.#graph));
     const arrays = this.#executable.run(data, cells, params);
     const present = this.#shapes.filter((shape) => shape !== undefined);
-    const made = arrays.map((array, number) => {
-      const { dtype } = this.#graph.buffers[this.#graph.results[number] as number] as Operand;
-      return like.make(array, present[number] as readonly number[], dtype);
-    });
-    if (this.#traced.isOnTape) this.#traced.record(made, { ...call, given: [...call.given, upstream], data, params });
+    const made = tensorsOf(this.#graph, arrays, present);
+    this.#traced.record(made, { ...call, given: [...call.given, upstream], data, params });
     let next = 0;
     return this.#shapes.map((shape) => (shape === undefined ? undefined : made[next++]));
   }
@@ -268,33 +257,4 @@ function endsOf(result: Value, inputs: readonly Value[]): Value[] {
       }
   }
   return ends;
-}
-
-/** @throws InputError where the stack is too small, called from deep within other functions, to compile what was traced */
-export function withinStack<Result>(name: string, compiling: () => Result): Result {
-  try {
-    return compiling();
-  } catch (cause) {
-    // V8 and JavaScriptCore throw a RangeError, SpiderMonkey an InternalError.
-    if (!(cause instanceof Error) || !/^(RangeError|InternalError)$/.test(cause.name) || !/stack|recursion/.test(cause.message))
-      throw cause;
-    throw new InputError(`compile: there is not enough stack left to compile "${name}"`, {
-      hint: "call it from a shallower place, start node with --stack-size=2000, or leave compile() away",
-      cause,
-    });
-  }
-}
-
-/** Cells that no step needs any more need no memory. */
-export function usedCells(graph: StepGraph, values: readonly Value[]): { readonly graph: StepGraph; readonly cells: UsedCell[] } {
-  const used = new Set<number>([...graph.results, ...graph.updates.flatMap((update) => [update.cell, update.from])]);
-  for (const step of graph.steps) for (const buffer of [...step.reads, step.writes]) used.add(buffer);
-  const all = graph.cells.map((buffer, number) => ({ buffer, number })).filter(({ buffer }) => used.has(buffer));
-  const cells = all.map(({ buffer, number }) => ({
-    value: values[number] as Value,
-    operand: graph.buffers[buffer] as Operand,
-    buffer,
-    number,
-  }));
-  return { graph: { ...graph, cells: cells.map(({ buffer }) => buffer) }, cells };
 }

@@ -9,7 +9,7 @@ import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { checkShape } from "./check-shape.ts";
-import { fitted, type NestedArrays, type NestedBooleans, readNumbers, type ShapedNumbers } from "./numbers.ts";
+import { converted, fitted, type NestedArrays, type NestedBooleans, readNumbers, type ShapedNumbers } from "./numbers.ts";
 import type { Shape } from "./shapes.ts";
 import { withRecording } from "./tape.ts";
 import { fromData, isTensor, valueOf } from "./tensor.ts";
@@ -75,8 +75,8 @@ export function tensor(
 function copied(source: Tensor, shape: Shape = source.shape, options: TensorOptions): Tensor {
   const { dtype, mapping } = valueOf(source);
   if (currentTrace() === undefined && mapping === undefined) {
-    const numbers = readNumbers({ shape, data: source.data.slice(), dtype }, options.dtype);
-    return make(numbers.data, shape, numbers.dtype, options);
+    const wanted = options.dtype ?? dtype;
+    return make(converted(source.data.slice() as HostArray, wanted), shape, wanted, options);
   }
   // What a step computes has no numbers yet: the copy is a part of the step.
   const copy = withRecording(false, () =>

@@ -1,8 +1,8 @@
 // Users' own ops: a formula becomes a function of tensors, differentiated, compiled and explained like the built-in ones.
 
-import { makeOp, type Op, type OpDoc } from "../ops/op.ts";
+import { checkAttributes, makeOp, type Op, type OpDoc } from "../ops/op.ts";
 import { InputError } from "../util/errors.ts";
-import { checkOptions, unknownOption } from "../util/options.ts";
+import { checkOptions } from "../util/options.ts";
 import { apply } from "./engine.ts";
 import { operand } from "./operate.ts";
 import type { Shape } from "./shapes.ts";
@@ -64,10 +64,7 @@ export function defineOp(formula: string, options: DefineOpOptions = {}): Define
   const made = Object.assign(defined, {
     with: (callOptions: CallOptions) => {
       checkOptions<CallOptions>(`${name}.with`, callOptions, { attributes: true, shape: true });
-      const { params, sizes, lists } = op.formula;
-      const known = [...params, ...sizes, ...lists];
-      for (const attribute of Object.keys(callOptions.attributes ?? {}))
-        if (!known.includes(attribute)) throw unknownOption(name, attribute, known);
+      checkAttributes(op, callOptions.attributes ?? {});
       return (...inputs: readonly (Tensor | number)[]) => call(inputs, callOptions);
     },
     op,

@@ -2,10 +2,10 @@
 
 import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
-import { requireReach } from "../formula/addressable.ts";
+import { LARGEST_INT, requireReach } from "../formula/addressable.ts";
 import { allocate } from "../formula/arrays.ts";
 import { batchProgram, isRandom } from "../formula/batch.ts";
-import { bind, MOST_ELEMENTS } from "../formula/bind.ts";
+import { bind } from "../formula/bind.ts";
 import { sizeOfShape } from "../formula/evaluate.ts";
 import { isHeldBy } from "../formula/integers.ts";
 import type { DType, Operand, Program } from "../formula/nest.ts";
@@ -215,8 +215,8 @@ function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], 
     const program = batchProgram(found.program, isMapped, size, drawsOwn);
     for (const { nest } of program.steps) requireReach(nest);
     const { shape, dtype } = program.buffers[program.result] as Operand;
-    if (sizeOfShape(shape) > MOST_ELEMENTS)
-      throw new ShapeError(`vmap: ${name} would make a tensor of shape [${shape.join(", ")}], more than ${MOST_ELEMENTS} elements`, {
+    if (sizeOfShape(shape) > LARGEST_INT)
+      throw new ShapeError(`vmap: ${name} would make a tensor of shape [${shape.join(", ")}], more than ${LARGEST_INT} elements`, {
         hint: "map over fewer examples at a time",
       });
     batch = { program, batched: new Map(), executable: undefined, backend: found.backend, shape, dtype, size: sizeOfShape(shape) };

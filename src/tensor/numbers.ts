@@ -1,7 +1,16 @@
 // What users give as numbers, read into one array with a shape: numbers in lists of lists, typed arrays of any kind, and numbers with their shape.
 
 import type { HostArray } from "../backends/backend.ts";
-import { type AnyNumberArray, type ArrayDType, allocate, arrayKind, dtypeOfArray, isStorageOf, toNumberArray } from "../formula/arrays.ts";
+import {
+  type AnyNumberArray,
+  type ArrayDType,
+  allocate,
+  arrayKind,
+  dtypeOfArray,
+  isDType,
+  isStorageOf,
+  toNumberArray,
+} from "../formula/arrays.ts";
 import { roundToBfloat16 } from "../formula/bfloat16.ts";
 import { INTEGER_RANGES, isHeldBy } from "../formula/integers.ts";
 import type { DType } from "../formula/nest.ts";
@@ -39,7 +48,9 @@ export function readNumbers(value: unknown, wanted?: DType): Numbers {
     return { data: converted(data, dtype), shape: [data.length], dtype };
   }
   if (isShaped(value)) {
-    const dtype = wanted ?? dtypeNamed((value as { readonly dtype?: unknown }).dtype);
+    // Tensors say their dtype; files name theirs otherwise.
+    const { dtype: said } = value as { readonly dtype?: unknown };
+    const dtype = wanted ?? (isDType(said) ? said : undefined);
     const found = numbersIn(value);
     const data = Array.isArray(found) ? found.map(fromText) : found;
     return { ...readNumbers(data, dtype), shape: value.shape };
@@ -81,7 +92,7 @@ export function fitted(value: number, dtype: DType, position: number): number {
 export function storage(data: unknown, dtype: DType): HostArray {
   const array = toNumberArray(data, "tensor");
   if (isStorageOf(array, dtype)) return array;
-  throw new InputError(`tensor: ${dtype} is stored in a ${kindOf(allocate(dtype, 0)).slice(2)}, got ${kindOf(data)}`, {
+  throw new InputError(`tensor: ${dtype} is stored in a ${arrayKind(allocate(dtype, 0))}, got ${kindOf(data)}`, {
     hint: `tensor(data, shape, { dtype: "${dtype}" }) converts`,
   });
 }
@@ -119,7 +130,7 @@ function collect(item: unknown, depth: number, found: Found): void {
 
 function enterNumbers(row: HostArray, depth: number, found: Found): void {
   if (found.shape.length !== depth + 1)
-    throw new ShapeError(`tensor: expected lists at depth ${depth + 1}, got the numbers of a ${kindOf(row).slice(2)}`);
+    throw new ShapeError(`tensor: expected lists at depth ${depth + 1}, got the numbers of a ${arrayKind(row)}`);
   found.kinds.add(dtypeOfArray(row));
   for (const number of row) found.numbers.push(number);
 }
@@ -174,11 +185,4 @@ function numbersIn(value: object): unknown {
 /** JSON has no NaN and no infinities: toJSON writes them as texts. */
 function fromText(item: unknown): unknown {
   return item === "NaN" || item === "Infinity" || item === "-Infinity" ? Number(item) : item;
-}
-
-/** The dtype of numbers that say it, as tensors do; files name theirs otherwise. */
-function dtypeNamed(name: unknown): DType | undefined {
-  return name === "bool" || name === "bfloat16" || name === "float32" || name === "float64" || name === "int32" || name === "uint8"
-    ? name
-    : undefined;
 }

@@ -7,15 +7,7 @@ import { applyOp, einsum, fromData, type HostArray, type Tensor, zeros } from ".
 import * as nn from "../../src/nn/index.ts";
 import { catalogue, type ExampleTensor } from "../../src/ops/catalogue.ts";
 import { type Application, observing } from "../../src/tensor/observe.ts";
-
-const ARRAYS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  bfloat16: Float32Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
+import { arrayOf } from "../tensor/support.ts";
 
 function applications(run: () => unknown): Application[] {
   const found: Application[] = [];
@@ -24,7 +16,7 @@ function applications(run: () => unknown): Application[] {
 }
 
 function toTensor({ dtype, shape, data }: ExampleTensor): Tensor {
-  return fromData(ARRAYS[dtype].from(data) as HostArray, shape, dtype);
+  return fromData(arrayOf(dtype, data), shape, dtype);
 }
 
 function placeOf(flat: number, shape: readonly number[]): number[] {
@@ -48,7 +40,7 @@ describe("reach", () => {
     const program = application?.program;
     if (program === undefined) throw new Error("nothing was computed");
     const params = op.formula.params.map((name) => (example.attributes?.[name] ?? op.defaults[name]) as number);
-    const arrays = inputs.map(({ dtype, data }) => ARRAYS[dtype].from(data) as HostArray);
+    const arrays = inputs.map(({ dtype, data }) => arrayOf(dtype, data));
     const { shape } = program.buffers[program.result] as { shape: readonly number[] };
     const clean = evaluateProgram(program, arrays, params);
     const poisoned: (Box | undefined)[][] = Array.from(clean, () => inputs.map(() => undefined));

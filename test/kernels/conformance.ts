@@ -1,6 +1,7 @@
 // Helper: runs a formula or a nest on the reference evaluator and on the machine under test and compares every element.
 
 import type { Backend, HostArray } from "../../src/backends/backend.ts";
+import { allocate } from "../../src/formula/arrays.ts";
 import type { Formula } from "../../src/formula/ast.ts";
 import { roundToBfloat16 } from "../../src/formula/bfloat16.ts";
 import { bind } from "../../src/formula/bind.ts";
@@ -20,15 +21,6 @@ export interface Tensor {
   readonly data: HostArray;
 }
 
-const arrays = {
-  float32: Float32Array,
-  float64: Float64Array,
-  bfloat16: Float32Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
-
 /** Deterministic numbers in (−1, 1) for floats, −9…9 for int32, 0…9 for uint8, 0 or 1 for bool; or the given ones. */
 export function tensor(shape: readonly number[], dtype: DType = "float32", values?: readonly number[], seed = 1): Tensor {
   const size = sizeOfShape(shape);
@@ -45,7 +37,7 @@ export function tensor(shape: readonly number[], dtype: DType = "float32", value
     uint8: () => Math.floor(random() * 10),
     bool: () => Number(random() < 0.5),
   };
-  const data = new arrays[dtype](size);
+  const data = allocate(dtype, size);
   for (let i = 0; i < size; i++) data[i] = values === undefined ? pick[dtype]() : values[i % values.length]!;
   return { dtype, shape, data };
 }

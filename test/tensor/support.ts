@@ -1,7 +1,8 @@
 // Shared by the tensor tests: runs a suite on every backend, reads messages of errors.
 
 import { afterAll, beforeAll, describe } from "vitest";
-import { availableBackends, getBackend, KasaneError, setBackend } from "../../src/index.ts";
+import { allocate } from "../../src/formula/arrays.ts";
+import { availableBackends, type DType, getBackend, type HostArray, KasaneError, setBackend } from "../../src/index.ts";
 
 export function onEveryBackend(name: string, suite: () => void): void {
   for (const backend of availableBackends())
@@ -14,6 +15,13 @@ export function onEveryBackend(name: string, suite: () => void): void {
       afterAll(() => setBackend(before));
       suite();
     });
+}
+
+/** Numbers as a dtype stores them. */
+export function arrayOf(dtype: DType, numbers: readonly number[]): HostArray {
+  const array = allocate(dtype, numbers.length) as HostArray;
+  array.set(numbers);
+  return array;
 }
 
 /** The message of the error that a function throws, which must be one meant for users. */

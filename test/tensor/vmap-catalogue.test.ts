@@ -1,22 +1,14 @@
 // Every op of the catalogue mapped over examples equals the op applied to each.
 
 import { describe, expect, it } from "vitest";
-import { applyOp, fromData, type HostArray, stack, type Tensor, vmap } from "../../src/index.ts";
+import { applyOp, fromData, stack, type Tensor, vmap } from "../../src/index.ts";
 import type { ExampleTensor } from "../../src/ops/catalogue.ts";
 import { catalogue } from "../../src/ops/catalogue.ts";
-
-const ARRAYS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  bfloat16: Float32Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
+import { arrayOf } from "./support.ts";
 
 function toTensor({ dtype, shape, data }: ExampleTensor, scale: number): Tensor {
   const numbers = dtype.startsWith("float") ? data.map((value) => value * scale) : data;
-  return fromData(ARRAYS[dtype].from(numbers) as HostArray, shape, dtype);
+  return fromData(arrayOf(dtype, numbers), shape, dtype);
 }
 
 describe("vmap", () => {

@@ -4,7 +4,7 @@ import { decodeBfloat16, encodeBfloat16 } from "../../formula/bfloat16.ts";
 import { sizeOfShape } from "../../formula/evaluate.ts";
 import type { DType, Operand } from "../../formula/nest.ts";
 import { slack } from "../../kernels/language.ts";
-import { requireSize } from "../../kernels/lowered.ts";
+import { gibibytes, requireSize } from "../../kernels/lowered.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { HostArray } from "../backend.ts";
 import type { Heap } from "./target.ts";
@@ -56,8 +56,6 @@ export class Layout {
     return this.#top;
   }
 }
-
-export const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
 
 export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 

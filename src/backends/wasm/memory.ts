@@ -1,6 +1,8 @@
 // WebAssembly's linear memory, with views of it that survive growth.
+
+import { gibibytes } from "../../kernels/lowered.ts";
 import { BackendError } from "../../util/errors.ts";
-import { gibibytes, type MemoryLimits } from "../emitted/memory.ts";
+import type { MemoryLimits } from "../emitted/memory.ts";
 import type { Heap } from "../emitted/target.ts";
 import { Crew } from "./crew.ts";
 import { makeMemory } from "./room.ts";

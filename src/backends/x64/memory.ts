@@ -1,6 +1,7 @@
 // Memory for emitted code: executable pages, and one region of data between guard pages.
+
+import { gibibytes } from "../../kernels/lowered.ts";
 import { BackendError, NoRoomError } from "../../util/errors.ts";
-import { gibibytes } from "../emitted/memory.ts";
 import type { Native } from "./native.ts";
 
 const page = 4096;

@@ -1,7 +1,6 @@
 // Applies an op by its row in the catalogue.
-import type { Op } from "../../ops/op.ts";
+import { checkAttributes, type Op } from "../../ops/op.ts";
 import { InputError } from "../../util/errors.ts";
-import { unknownOption } from "../../util/options.ts";
 import { apply } from "../engine.ts";
 import type { Shape } from "../shapes.ts";
 import { asTensor, like, valueOf } from "../tensor.ts";
@@ -12,10 +11,7 @@ import type { Attributes } from "../value.ts";
 export function applyOp(op: Op, inputs: readonly Tensor[], attributes: Attributes = {}, resultShape?: Shape): Tensor {
   if (inputs.length !== op.formula.inputs.length)
     throw new InputError(`${op.name} takes ${op.formula.inputs.length} tensors (${op.formula.inputs.join(", ")}), got ${inputs.length}`);
-  const { params, sizes, lists } = op.formula;
-  for (const name in attributes)
-    if (!params.includes(name) && !sizes.includes(name) && !lists.includes(name))
-      throw unknownOption(op.name, name, [...params, ...sizes, ...lists]);
+  checkAttributes(op, attributes);
   return asTensor(
     apply(
       op,

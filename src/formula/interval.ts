@@ -1,0 +1,14 @@
+// What an affine index may be over all steps of its loops.
+
+import type { AffineIndex, Axis } from "./nest.ts";
+
+/** Smallest and largest value of the numerator over all steps (empty axes count as one step). */
+export function intervalOf({ terms, offset }: AffineIndex, axes: readonly Axis[]): readonly [low: number, high: number] {
+  let [low, high] = [offset, offset];
+  for (const { axis, coefficient } of terms) {
+    const reach = coefficient * Math.max(0, (axes[axis] as Axis).extent - 1);
+    if (reach < 0) low += reach;
+    else high += reach;
+  }
+  return [low, high];
+}
