@@ -5,6 +5,7 @@ import { LARGEST_INT } from "./addressable.ts";
 import type { ReduceNode, Statement } from "./ast.ts";
 import type { Binding } from "./bind.ts";
 import { ExpressionBinder } from "./bind-expression.ts";
+import { repeatingAxes } from "./distinct.ts";
 import { intervalOf } from "./interval.ts";
 import { groupAxis, LoopAxes } from "./loop-axes.ts";
 import type { AffineIndex, Axis, DType, Index, Nest, Operand, Scalar, ScalarType } from "./nest.ts";
@@ -54,6 +55,7 @@ class StatementBinder {
     const reduction = this.#reduction;
     const { axes, free, summed } = this.#axes;
     const { index, shape } = this.#output();
+    if (!statement.accumulate) this.#requireDistinct(index);
     let body: Scalar;
     let epilogue: Scalar | undefined;
     let reducer = reduction?.reducer;
@@ -95,6 +97,20 @@ class StatementBinder {
     const { axes, free } = this.#axes;
     const steps = axes.slice(free).reduce((product, axis) => product * axis.extent, 1);
     return steps * largestOf(body, this.#expressions.operands) <= LARGEST_INT;
+  }
+
+  /** @throws FormulaError where several steps would write one element */
+  #requireDistinct(index: readonly Index[]): void {
+    const { axes, free } = this.#axes;
+    const repeating = repeatingAxes(index, axes, free);
+    if (repeating === undefined) return;
+    const names = repeating.map(({ name, extent }) => `${name} (${extent} steps)`).join(" and ");
+    throw new FormulaError(
+      `${this.#context.binding.name}: several steps of ${names} write one element of ${this.#context.statement.target}`,
+      {
+        hint: "+= adds up what they write",
+      },
+    );
   }
 
   /** Index map and shape of the target. */
