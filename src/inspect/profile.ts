@@ -5,7 +5,7 @@ import { type Limit, measureLimits } from "../backends/limits.ts";
 import { scalarsOf } from "../compiler/graph.ts";
 import { byteLength } from "../compiler/memory.ts";
 import type { Nest, Step } from "../formula/nest.ts";
-import type { CompileArgument, CompiledFunction, CompileResult } from "../tensor/compile.ts";
+import type { CompileArgument, CompiledFunction, CompileResult } from "../tensor/compile-types.ts";
 import { callSite } from "../tensor/tape.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";

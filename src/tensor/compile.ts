@@ -1,13 +1,22 @@
 // compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
 
-import type { Backend, HostArray, ListingPart, StepExecutable, StepTimer } from "../backends/backend.ts";
+import type { Backend, HostArray, StepExecutable, StepTimer } from "../backends/backend.ts";
 import { backendFor, getBackend } from "../backends/choose.ts";
-import { byteLength, type MemoryPlan, optimise, planMemory, printGraph, type StepGraph, type Unit, unitsOf } from "../compiler/index.ts";
-import type { Operand, Step } from "../formula/nest.ts";
+import { byteLength, optimise, planMemory, printGraph, type Unit, unitsOf } from "../compiler/index.ts";
+import type { Operand } from "../formula/nest.ts";
 import { BackendError, InputError, KasaneError } from "../util/errors.ts";
 import { isPromise } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import { currentPrecision } from "./autocast.ts";
+import type {
+  CompileArgument,
+  CompiledFunction,
+  CompiledStep,
+  CompileOptions,
+  CompileResult,
+  KernelTime,
+  Profile,
+} from "./compile-types.ts";
 import { type Call, TracedFunction } from "./compiled-derivative.ts";
 import { tensorsOf, usedCells, withinStack } from "./compiled-graph.ts";
 import { NONE } from "./element-rules.ts";
@@ -20,73 +29,6 @@ import { currentTrace, runTrace } from "./trace.ts";
 import { type Effect, type ElementCheck, leftOutside, Trace } from "./trace-record.ts";
 import type { Tensor } from "./types.ts";
 import type { Value } from "./value.ts";
-
-/** Tensors are inputs; numbers, strings and booleans are fixed at tracing, and another one traces anew. */
-export type CompileArgument = Tensor | number | string | boolean | undefined | null;
-
-/** What a compiled function may give: tensors, alone, in a list or by name, or nothing. */
-// biome-ignore lint/suspicious/noConfusingVoidType: a function without a return statement gives void
-export type CompileResult = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | undefined | void;
-
-/** Name and safeguard of a compiled function. */
-export interface CompileOptions {
-  /** For listings and errors. Default: the function's name. */
-  readonly name?: string;
-  /**
-   * Picks a single number of the result: in a run where it is not finite, no tensor is updated, so that a step with a NaN loss
-   * leaves weights and optimizer state as they were.
-   */
-  readonly guard?: (result: never) => Tensor;
-  /** Shown the graph after tracing ("trace") and after every pass. */
-  readonly onPass?: (name: string, graph: StepGraph) => void;
-}
-
-/** One compiled program, to look into. */
-export interface CompiledStep {
-  readonly name: string;
-  /** Before any pass, and after all of them. */
-  readonly traced: StepGraph;
-  readonly graph: StepGraph;
-  readonly memory: MemoryPlan;
-  /** Of the machine's memory, all in all: temporaries, scratch space, and every tensor from outside that it reads or writes. */
-  readonly bytes: number;
-  /** Of these, scratch space of kernels: packed operands, transformed windows. */
-  readonly scratchBytes: number;
-  /** Milliseconds of tracing and compiling. */
-  readonly compileMs: number;
-  /** The graph, the kernels and the emitted code, or one of the last two. */
-  readonly listing: (part?: ListingPart) => string;
-}
-
-/** A function that was compiled: the same arguments and results, run as one program for each combination of shapes. */
-export interface CompiledFunction<Args extends readonly CompileArgument[], Result extends CompileResult> {
-  /**
-   * Runs the program for arguments of these shapes; the first time it traces and compiles it.
-   * @throws what tracing the function throws
-   */
-  (...args: Args): Result;
-  /** What was compiled so far, one for each combination of shapes and modes. */
-  readonly steps: readonly CompiledStep[];
-  /** Runs like the function itself, but a call per kernel: which of them takes how long. The first one compiles them apart. */
-  profile(...args: Args): Profile<Result>;
-}
-
-/** One run, kernel by kernel. */
-export interface Profile<Result> {
-  readonly result: Result;
-  /** In the order of the program. */
-  readonly kernels: readonly KernelTime[];
-}
-
-/** How long one kernel took. */
-export interface KernelTime {
-  readonly name: string;
-  readonly milliseconds: number;
-  /** Steps of all its loops: for a sum of products, half its floating-point operations. */
-  readonly iterations: number;
-  /** The loop nests it runs, with what they came from. */
-  readonly steps: readonly Step[];
-}
 
 interface Entry extends CompiledStep {
   readonly key: string;

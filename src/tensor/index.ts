@@ -3,16 +3,16 @@
 export { autocast, type Precision } from "./autocast.ts";
 export * from "./checkpoint.ts";
 export { closeTensors, type Tolerance } from "./close.ts";
-export {
-  type CompileArgument,
-  type CompiledFunction,
-  type CompiledStep,
-  type CompileOptions,
-  type CompileResult,
-  compile,
-  type KernelTime,
-  type Profile,
-} from "./compile.ts";
+export { compile } from "./compile.ts";
+export type {
+  CompileArgument,
+  CompiledFunction,
+  CompiledStep,
+  CompileOptions,
+  CompileResult,
+  KernelTime,
+  Profile,
+} from "./compile-types.ts";
 export type { ConvolutionOptions, PerDimension, PoolingOptions, TransposedConvolutionOptions } from "./contractions.ts";
 export * from "./create.ts";
 export * from "./define-op.ts";
