@@ -1,6 +1,5 @@
 // Checks of arguments that several layers share, and small helpers over shapes.
 
-import type { PerDimension } from "../tensor/contractions.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { requireElements } from "../tensor/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
@@ -26,15 +25,6 @@ export function checkFeatures(kind: string, what: string, x: Tensor, axis: numbe
   const { shape } = valueOf(x, kind);
   if (shape[axis] === expected) return;
   throw new ShapeError(`${kind}: expected ${expected} ${what}, got ${shape[axis] ?? "a single number"}: x is [${shape.join(", ")}]`);
-}
-
-/** One positive integer for every spatial dimension. */
-export function perDimension(kind: string, what: string, value: PerDimension, dims: number): readonly number[] {
-  const values = typeof value === "number" ? Array.from({ length: dims }, () => value) : value;
-  if (!Array.isArray(values) || values.length !== dims)
-    throw new InputError(`${kind}: ${what} must be one number or ${dims} of them, got ${JSON.stringify(value)}`);
-  for (const item of values) checkCount(kind, what, item);
-  return values;
 }
 
 /** `sequential(…, flatten, …)` and nn's `elu(x)` look right and are not: they make a layer of a tensor. */

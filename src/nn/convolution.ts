@@ -1,11 +1,18 @@
 // Convolution layers and transposed convolution layers of one to three spatial dimensions.
 
-import type { ConvolutionOptions, PerDimension, TransposedConvolutionOptions } from "../tensor/contractions.ts";
+import {
+  CONVOLUTION,
+  type ConvolutionOptions,
+  type PerDimension,
+  perDimension,
+  TRANSPOSED,
+  type TransposedConvolutionOptions,
+} from "../tensor/contractions.ts";
 import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
-import { checkCount, checkFeatures, checkRank, given, perDimension, SPATIAL } from "./checks.ts";
+import { checkCount, checkFeatures, checkRank, given, SPATIAL } from "./checks.ts";
 import { fansOf, heNormal, start, zeros } from "./init.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import { WEIGHT_OPTIONS, type WeightOptions } from "./linear.ts";
@@ -15,9 +22,6 @@ import type { ConvolutionRule, Windows } from "./rules.ts";
 export type ConvolutionLayerOptions = ConvolutionOptions & WeightOptions;
 /** Windows, and how weight and bias begin. */
 export type TransposedConvolutionLayerOptions = TransposedConvolutionOptions & WeightOptions;
-
-/** Where windows lie. */
-const GEOMETRY = { stride: true, padding: true, dilation: true, groups: true } as const;
 
 type Option<Options, Key extends string, Default> = Options extends { readonly [K in Key]: infer Value } ? Value : Default;
 
@@ -153,13 +157,13 @@ function convolution<Made>(
   options: ConvolutionLayerOptions = {},
 ): Made {
   const kind = `conv${dims}d`;
-  checkOptions<ConvolutionLayerOptions>(kind, options, { ...GEOMETRY, ...WEIGHT_OPTIONS });
+  checkOptions<ConvolutionLayerOptions>(kind, options, { ...CONVOLUTION, ...WEIGHT_OPTIONS });
   const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
   const shape = [outputs, inputs / groups, ...kernel];
   const fans = fansOf(shape, groups);
   const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
   const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
-  const geometry = given(options, Object.keys(GEOMETRY));
+  const geometry = given(options, Object.keys(CONVOLUTION));
   return makeLayer<Layer>({
     kind,
     settings: { inputs, outputs, kernelSize, ...geometry },
@@ -180,7 +184,7 @@ function transposed(
   options: TransposedConvolutionLayerOptions = {},
 ): Layer {
   const kind = `convTranspose${dims}d`;
-  checkOptions<TransposedConvolutionLayerOptions>(kind, options, { ...GEOMETRY, ...WEIGHT_OPTIONS, outputPadding: true });
+  checkOptions<TransposedConvolutionLayerOptions>(kind, options, { ...TRANSPOSED, ...WEIGHT_OPTIONS });
   const { kernel, groups } = checkSizes(kind, dims, inputs, outputs, kernelSize, options.groups);
   const shape = [inputs, outputs / groups, ...kernel];
   // Every output receives inputs / groups channels through the window: the two fans of the weight trade places.
@@ -188,7 +192,7 @@ function transposed(
   const fans = { in: into, out };
   const weight = start(`${kind} weight`, options.init ?? heNormal(), shape, fans);
   const bias = options.bias === false ? undefined : start(`${kind} bias`, options.biasInit ?? zeros(), [outputs], fans);
-  const geometry = given(options, [...Object.keys(GEOMETRY), "outputPadding"]);
+  const geometry = given(options, Object.keys(TRANSPOSED));
   return makeLayer({
     kind,
     settings: { inputs, outputs, kernelSize, ...geometry },

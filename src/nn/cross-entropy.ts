@@ -21,8 +21,10 @@ import {
   LOSS,
   type Loss,
   type LossOptions,
+  ofOneOutput,
   reduce,
   SHARE,
+  withoutClasses,
 } from "./reduction.ts";
 import { meanTerm } from "./terms.ts";
 
@@ -61,7 +63,7 @@ export function crossEntropy<const Options extends CrossEntropyOptions = Record<
   const { labelSmoothing: smoothing = 0, weights, ignoreIndex } = options ?? {};
   if (!(smoothing >= 0 && smoothing <= 1)) throw new InputError(`crossEntropy: labelSmoothing must be in [0, 1], got ${smoothing}`);
   const classes = shape[1] ?? 0;
-  checkClassCount(name, classes, shape, "binaryCrossEntropyLogits");
+  checkClassCount(name, shape, ofOneOutput("binaryCrossEntropyLogits"));
   if (shape.length >= 2 && valueOf(target, name).shape.join() === shape.join()) {
     checkNotEmpty(name, logits);
     if (ignoreIndex !== undefined) throw new InputError("crossEntropy: ignoreIndex needs class numbers, the target has probabilities");
@@ -99,7 +101,7 @@ export function negativeLogLikelihood<const Options extends ClassLossOptions = R
 ): Loss<Options> {
   const name = "negativeLogLikelihood";
   checkOptions<ClassLossOptions>(name, options, CLASS_LOSS);
-  checkClassCount(name, valueOf(logProbabilities, name).shape[1] ?? 0, logProbabilities.shape, "binaryCrossEntropy");
+  checkClassCount(name, valueOf(logProbabilities, name).shape, ofOneOutput("binaryCrossEntropy"));
   checkLogProbabilities(name, logProbabilities);
   valueOf(target, name);
   const labels = labelsOf(name, logProbabilities, target, options);
@@ -247,8 +249,4 @@ function classesLast(given: Tensor): Tensor {
   if (rank === 2) return x;
   const order = [0, ...Array.from({ length: rank - 2 }, (_, d) => d + 2), 1];
   return x.transpose(order).reshape([-1, shape[1] as number]);
-}
-
-function withoutClasses(shape: readonly number[]): readonly number[] {
-  return shape.filter((_, d) => d !== 1);
 }

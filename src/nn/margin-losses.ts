@@ -15,6 +15,7 @@ import {
   LOSS,
   type Loss,
   type LossOptions,
+  ofOneOutput,
   reduce,
   SHARE,
 } from "./reduction.ts";
@@ -68,7 +69,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
       `${name}: expected scores [batch, classes] and class numbers [batch], got [${shape.join(", ")}] and [${target.shape.join(", ")}]`,
     );
   checkNotEmpty(name, scores);
-  checkClassCount(name, shape[1] as number, shape, "hingeLoss");
+  checkClassCount(name, shape, ofOneOutput("hingeLoss"));
   const { margin = 1 } = checkMargin(name, checkOptions<MarginOptions>(name, options, MARGIN));
   const classes = shape[1] as number;
   checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, {

@@ -1,22 +1,21 @@
 // Pooling layers: over windows, or over everything.
 
-import type { PerDimension, PoolingOptions } from "../tensor/contractions.ts";
+import {
+  AVERAGE_POOLING,
+  type AveragePoolingOptions,
+  type PerDimension,
+  POOLING,
+  type PoolingOptions,
+  perDimension,
+} from "../tensor/contractions.ts";
 import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
-import { checkRank, given, perDimension, SPATIAL } from "./checks.ts";
+import { checkRank, given, SPATIAL } from "./checks.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { AdaptiveRule, GlobalPoolingRule, PoolingRule, Sizes, Windows } from "./rules.ts";
 
-/** Where the windows lie, and by what to divide. */
-export type AveragePoolingOptions = PoolingOptions & {
-  /** Divide by the whole window, or only by the part of it inside the input. Default true: the whole. */
-  readonly countPadding?: boolean;
-};
-
-const POOLING: OptionNames<AveragePoolingOptions> = {
-  ...{ stride: true, padding: true, dilation: true, ceilMode: true, countPadding: true },
-};
+export type { AveragePoolingOptions } from "../tensor/contractions.ts";
 
 /** The shape of what a global pooling gives. */
 export interface GlobalPoolingOptions {
@@ -212,13 +211,13 @@ function globalPooling(kind: string, options: GlobalPoolingOptions, reduce: (x: 
 /** @returns Made, which the caller's types say more of than is known here */
 function pooling<Made>(of: "max" | "average", dims: number, kernelSize: PerDimension, options: AveragePoolingOptions = {}): Made {
   const kind = `${of}Pool${dims}d`;
-  const { countPadding: _, ...known } = POOLING;
-  checkOptions<AveragePoolingOptions>(kind, options, (of === "average" ? POOLING : known) as typeof POOLING);
+  const known = of === "average" ? AVERAGE_POOLING : POOLING;
+  checkOptions<AveragePoolingOptions>(kind, options, known as OptionNames<AveragePoolingOptions>);
   const pool = of === "max" ? functions.maxPool : functions.averagePool;
   perDimension(kind, "kernelSize", kernelSize, dims);
   return makeLayer<Layer>({
     kind,
-    settings: { kernelSize, ...given(options, ["stride", "padding", "dilation", "ceilMode", "countPadding"]) },
+    settings: { kernelSize, ...given(options, Object.keys(known)) },
     forward(_state, x) {
       checkRank(kind, x, [dims + 2], `[batch, channels, ${SPATIAL[dims]}]`);
       return pool(x, kernelSize, options);

@@ -59,10 +59,12 @@ export function checkPair(name: string, prediction: Tensor, target: Tensor): voi
   checkNotEmpty(name, prediction);
 }
 
-function hintForPair({ shape: x, size }: Tensor, target: Tensor): { hint?: string } {
-  if (target.size === size) return { hint: `reshape one of them: target.reshape([${x.join(", ")}])` };
-  const isClasses = x.length >= 2 && target.shape.join() === x.filter((_, d) => d !== 1).join();
-  return isClasses ? { hint: `crossEntropy, if the targets are class numbers and the ${x[1]} predictions are one for each class` } : {};
+function hintForPair(prediction: Tensor, target: Tensor): { hint?: string } {
+  const { shape, size } = prediction;
+  if (target.size === size) return { hint: `reshape one of them: target.reshape([${shape.join(", ")}])` };
+  return areClassNumbers(target, prediction)
+    ? { hint: `crossEntropy, if the targets are class numbers and the ${shape[1]} predictions are one for each class` }
+    : {};
 }
 
 /** The numbers that a loss understands as targets; others would give a loss that means nothing. @throws InputError at the first other one */
@@ -105,12 +107,24 @@ export function checkLogProbabilities(name: string, given: Tensor): void {
 /** From 0 to 1. */
 export const SHARE: ElementRule = { least: 0, most: 1 };
 
-/** With one class every prediction is right. */
-export function checkClassCount(name: string, classes: number, shape: readonly number[], instead: string): void {
-  if (classes === 1)
-    throw new ShapeError(`${name}: expected one prediction for each of at least 2 classes, got shape [${shape.join(", ")}]`, {
-      hint: `${instead} for one output that tells two classes apart, or a last layer with one output for each class`,
-    });
+/** With one class every prediction is right. @throws ShapeError with the hint for predictions [samples, 1, …] */
+export function checkClassCount(name: string, shape: readonly number[], hint: string): void {
+  if (shape[1] === 1)
+    throw new ShapeError(`${name}: expected one prediction for each of at least 2 classes, got shape [${shape.join(", ")}]`, { hint });
+}
+
+export function ofOneOutput(loss: string): string {
+  return `${loss} for one output that tells two classes apart, or a last layer with one output for each class`;
+}
+
+/** The dimensions of predictions [batch, classes, …] but for the classes: those of class numbers. */
+export function withoutClasses(shape: readonly number[]): readonly number[] {
+  return shape.filter((_, d) => d !== 1);
+}
+
+/** Whether targets can be the class numbers of predictions, by their shapes. */
+export function areClassNumbers(target: Tensor, prediction: Tensor): boolean {
+  return prediction.rank >= 2 && target.shape.join() === withoutClasses(prediction.shape).join();
 }
 
 export function reduce<Options extends LossOptions>(name: string, losses: Tensor, options?: Options): Loss<Options> {

@@ -3,6 +3,8 @@
 import * as ops from "../ops/contractions.ts";
 import * as pooling from "../ops/pooling.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
+import type { OptionNames } from "../util/options.ts";
 import { apply } from "./engine.ts";
 import { pad, reshape, shapeText } from "./operate.ts";
 import type { Value } from "./value.ts";
@@ -22,12 +24,16 @@ export interface ConvolutionOptions {
   readonly groups?: number;
 }
 
+export const CONVOLUTION: OptionNames<ConvolutionOptions> = { stride: true, padding: true, dilation: true, groups: true };
+
 /** The convolution whose transpose is meant; one number stands for every spatial dimension. */
 export interface TransposedConvolutionOptions extends Omit<ConvolutionOptions, "padding"> {
   readonly padding?: PerDimension;
   /** Extra rows at the end of the output, to choose among the sizes a strided convolution maps together. Default 0. */
   readonly outputPadding?: PerDimension;
 }
+
+export const TRANSPOSED: OptionNames<TransposedConvolutionOptions> = { ...CONVOLUTION, outputPadding: true };
 
 /** Where the windows of a pooling lie; one number stands for every spatial dimension. */
 export interface PoolingOptions {
@@ -38,6 +44,16 @@ export interface PoolingOptions {
   /** Also windows that reach past the end. Default false. */
   readonly ceilMode?: boolean;
 }
+
+export const POOLING: OptionNames<PoolingOptions> = { stride: true, padding: true, dilation: true, ceilMode: true };
+
+/** What an average pooling divides by. */
+export interface AveragePoolingOptions extends PoolingOptions {
+  /** The whole window, or only the part of it inside the input. Default true: the whole. */
+  readonly countPadding?: boolean;
+}
+
+export const AVERAGE_POOLING: OptionNames<AveragePoolingOptions> = { ...POOLING, countPadding: true };
 
 export function matmul(a: Value, b: Value): Value {
   if (a.rank === 0 || b.rank === 0)
@@ -66,8 +82,8 @@ export function convolution(x: Value, weight: Value, bias: Value | undefined, op
   const name = `conv${Math.max(1, dims)}d`;
   checkRanks(name, x, weight, dims);
   const groups = positive(name, "groups", options.groups ?? 1);
-  const stride = perDimension(name, "stride", options.stride ?? 1, dims, 1);
-  const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims, 1);
+  const stride = perDimension(name, "stride", options.stride ?? 1, dims);
+  const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims);
   const kernel = weight.shape.slice(2);
   const spatial = x.shape.slice(2);
   const same = options.padding === "same";
@@ -109,8 +125,8 @@ export function convolutionTranspose(x: Value, weight: Value, bias: Value | unde
   const name = `convTranspose${Math.max(1, dims)}d`;
   checkRanks(name, x, weight, dims);
   const groups = positive(name, "groups", options.groups ?? 1);
-  const stride = perDimension(name, "stride", options.stride ?? 1, dims, 1);
-  const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims, 1);
+  const stride = perDimension(name, "stride", options.stride ?? 1, dims);
+  const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims);
   const padding = perDimension(name, "padding", options.padding ?? 0, dims, 0);
   const extra = perDimension(name, "outputPadding", options.outputPadding ?? 0, dims, 0);
   const kernel = weight.shape.slice(2);
@@ -155,9 +171,9 @@ export function pool(
   const name = `${kind}Pool${Math.max(1, dims)}d`;
   if (dims < 1 || dims > 3)
     throw new ShapeError(`${name}: expected [batch, channels, …] with one to three spatial dimensions, got shape ${shapeText(x.shape)}`);
-  const kernel = perDimension(name, "kernel size", kernelSize, dims, 1);
-  const stride = perDimension(name, "stride", options.stride ?? kernel, dims, 1);
-  const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims, 1);
+  const kernel = perDimension(name, "kernel size", kernelSize, dims);
+  const stride = perDimension(name, "stride", options.stride ?? kernel, dims);
+  const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims);
   const padding = perDimension(name, "padding", options.padding ?? 0, dims, 0);
   padding.forEach((amount, d) => {
     if (amount * 2 > (kernel[d] as number))
@@ -213,11 +229,12 @@ function checkRanks(name: string, x: Value, weight: Value, dims: number): void {
     );
 }
 
-function perDimension(name: string, what: string, value: PerDimension, dims: number, least: number): number[] {
-  const values = typeof value === "number" ? Array.from({ length: dims }, () => value) : [...value];
-  if (values.length !== dims || values.some((item) => !Number.isInteger(item) || item < least))
+/** A whole number for every spatial dimension. */
+export function perDimension(name: string, what: string, value: PerDimension, dims: number, least = 1): readonly number[] {
+  const values = typeof value === "number" ? Array.from({ length: dims }, () => value) : value;
+  if (!Array.isArray(values) || values.length !== dims || values.some((item) => !Number.isInteger(item) || item < least))
     throw new InputError(
-      `${name}: ${what} must be an integer of at least ${least}, or ${dims} of them, got ${typeof value === "number" ? value : shapeText(value)}`,
+      `${name}: ${what} must be an integer of at least ${least}, or ${dims} of them, got ${Array.isArray(value) ? shapeText(value) : kindOf(value)}`,
     );
   return values;
 }

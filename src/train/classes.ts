@@ -1,5 +1,6 @@
 // Classes of predictions and of targets, sample by sample, for the metrics that count them.
 
+import { checkClassCount, withoutClasses } from "../nn/reduction.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -36,10 +37,7 @@ export interface ClassLayout {
 /** @throws ShapeError unless the shape is [n, classes] or [n, classes, …positions] */
 export function classLayout(name: string, { shape }: Tensor): ClassLayout {
   const [count, classes, ...positions] = shape;
-  if (classes === 1)
-    throw new ShapeError(`${name}: expected one prediction for each of at least 2 classes, got shape [${shape.join(", ")}]`, {
-      hint: `${INSTEAD[name] ?? "a last layer with one output for each class"}`,
-    });
+  checkClassCount(name, shape, INSTEAD[name] ?? "a last layer with one output for each class");
   if (count === undefined || classes === undefined || classes === 0)
     throw new ShapeError(`${name}: expected predictions of shape [samples, classes] or [samples, classes, …], got [${shape.join(", ")}]`, {
       hint: "end the model with a layer that gives one number per class",
@@ -75,7 +73,7 @@ export function targetClasses(name: string, prediction: Tensor, target: Tensor, 
     checkShares(name, target);
     return largest(name, target);
   }
-  const expected = shape.filter((_, d) => d !== 1);
+  const expected = withoutClasses(shape);
   if (target.shape.join() !== expected.join())
     throw new ShapeError(
       `${name}: expected targets of shape [${expected.join(", ")}] (class numbers) or [${shape.join(", ")}], got [${target.shape.join(", ")}]`,
@@ -97,7 +95,7 @@ function checkShares(name: string, { data, shape }: Tensor): void {
   const at = data.findIndex((value: number) => !(value >= 0 && value <= 1) && !Number.isNaN(value));
   if (at >= 0)
     throw new InputError(`${name}: expected one-hot targets or probabilities, got ${data[at]} at position ${at}`, {
-      hint: `for class numbers a target of shape [${shape.filter((_, d) => d !== 1).join(", ")}]`,
+      hint: `for class numbers a target of shape [${withoutClasses(shape).join(", ")}]`,
     });
 }
 

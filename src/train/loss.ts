@@ -30,10 +30,7 @@ export function lossOf(loss: Loss, prediction: Tensor, target: Tensor): BatchLos
   if (typeof loss !== "function")
     throw new InputError(`expected a loss, a function of prediction and target, got ${kindOf(loss)}`, { hint: "loss: crossEntropy" });
   const found = termsOf(() => oneNumber(loss(prediction, target)), quotient);
-  const own = ownTerm(found);
-  if (own !== undefined) return withAccount(found.value, [own], [1]);
-  const means = found.terms.filter(isMean);
-  return means.length === 0 ? { loss: found.value } : withAccount(found.value, means, slopesOf(loss, prediction, target));
+  return accountOf(found, indexOfOwn(found), () => slopesOf(loss, prediction, target));
 }
 
 /** One of several parts of a batch that are computed one after another. */
@@ -87,9 +84,7 @@ export function lossOfParts(loss: Loss, parts: Iterable<Part>, samples: number, 
   const { prediction, target } = last as Part;
   let mean = 0;
   const ofBatch = terms.map((term) => (isMean(term) ? { ...term, count: wholes[mean++] ?? term.count } : term));
-  if (own !== undefined) return withAccount(value, [ofBatch[own] as Term], [1]);
-  const means = ofBatch.filter(isMean);
-  return means.length === 0 ? { loss: value } : withAccount(value, means, slopesOf(loss, prediction, target));
+  return accountOf({ value, terms: ofBatch }, own, () => slopesOf(loss, prediction, target));
 }
 
 /** Where a batch has no sample that counts, NaN, which a step does not go on with; else the number itself. */
@@ -169,9 +164,11 @@ function indexOfOwn({ value, terms }: LossTerms): number | undefined {
   return found < 0 ? undefined : found;
 }
 
-function ownTerm(found: LossTerms): Term | undefined {
-  const place = indexOfOwn(found);
-  return place === undefined ? undefined : found.terms[place];
+/** @param own the term that the loss itself is @param slopes by how much it grows with each of its means */
+function accountOf({ value, terms }: LossTerms, own: number | undefined, slopes: () => readonly Tensor[]): BatchLoss {
+  if (own !== undefined) return withAccount(value, [terms[own] as Term], [1]);
+  const means = terms.filter(isMean);
+  return means.length === 0 ? { loss: value } : withAccount(value, means, slopes());
 }
 
 function withAccount(value: Tensor, terms: readonly Term[], slopes: readonly (Tensor | number)[]): BatchLoss {

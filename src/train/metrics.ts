@@ -1,5 +1,6 @@
 // Metrics that add up over batches of any size: accuracy, errors of regression, and what a metric has to be.
 
+import { areClassNumbers } from "../nn/reduction.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
@@ -128,13 +129,11 @@ export function ratio(sums: Float64Array): number {
 export function eachPair(name: string, prediction: Tensor, target: Tensor, visit: (value: number, wanted: number) => void): void {
   const [x, t] = [prediction.shape, target.shape];
   const wide = (shape: readonly number[]): string => shape.filter((extent) => extent !== 1).join();
-  if (wide(x) !== wide(t)) {
-    const isClasses = x.length >= 2 && t.join() === x.filter((_, d) => d !== 1).join();
+  if (wide(x) !== wide(t))
     throw new ShapeError(
       `${name}: expected a target for every prediction, got shapes [${t.join(", ")}] and [${x.join(", ")}]`,
-      isClasses ? { hint: "accuracy(), if the targets are class numbers" } : {},
+      areClassNumbers(target, prediction) ? { hint: "accuracy(), if the targets are class numbers" } : {},
     );
-  }
   const [values, wanted] = [prediction.data, target.data];
   for (let n = 0; n < values.length; n++) visit(values[n]!, wanted[n]!);
 }

@@ -246,7 +246,11 @@ describe("errors", () => {
   it.each([
     ["linear(0, 2)", () => linear(0, 2), "linear: inputs must be a positive integer, got 0"],
     ["linear(2, 1.5)", () => linear(2, 1.5), "linear: outputs must be a positive integer, got 1.5"],
-    ["conv2d with a bad kernel", () => conv2d(1, 1, [3, 3, 3]), "conv2d: kernelSize must be one number or 2 of them, got [3,3,3]"],
+    [
+      "conv2d with a bad kernel",
+      () => conv2d(1, 1, [3, 3, 3]),
+      "conv2d: kernelSize must be an integer of at least 1, or 2 of them, got [3, 3, 3]",
+    ],
     [
       "conv2d with bad groups",
       () => conv2d(3, 4, 1, { groups: 2 }),

@@ -1,9 +1,9 @@
 // Loads a folder of MNIST-style files in Node: images and labels in IDX format, compressed or not.
 
-import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { dtypeOfArray } from "../../formula/arrays.ts";
-import { readBytes, reasonFor } from "../../io/node/file.ts";
+import { readBytes } from "../../io/node/file.ts";
+import { isFolder, listFolder } from "../../io/node/folders.ts";
 import { FileError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";
@@ -84,12 +84,8 @@ async function imageFiles(folder: string): Promise<readonly ImageFile[]> {
 }
 
 async function entriesOf(folder: string): Promise<readonly { readonly name: string; readonly isFolder: boolean }[]> {
-  try {
-    const names = await readdir(folder);
-    return await Promise.all(names.map(async (name) => ({ name, isFolder: (await stat(join(folder, name)).catch(() => undefined))?.isDirectory() ?? false }))); // biome-ignore format: one entry
-  } catch (error) {
-    throw new FileError(`cannot read the folder ${folder}: ${reasonFor(error)}`, { cause: error });
-  }
+  const names = await listFolder(folder);
+  return Promise.all(names.map(async (name) => ({ name, isFolder: await isFolder(join(folder, name)) })));
 }
 
 function fileOf(name: string, path: string): ImageFile | undefined {

@@ -1,10 +1,11 @@
 // Writes files in Node so that a reader, or a crash at any moment, sees either the old content or the new, never a part.
 
-import { type FileHandle, open, realpath, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, realpath, rename } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { FileError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import { reasonFor } from "./file.ts";
+import { removeQuietly } from "./folders.ts";
 import { removeOrphans, temporaryFor } from "./temporary.ts";
 
 /** How a file is written. */
@@ -42,7 +43,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
     }
     await rename(temporary, target);
   } catch (error) {
-    if (created) await rm(temporary, { force: true }).catch(() => undefined);
+    if (created) await removeQuietly(temporary);
     throw new FileError(`cannot write ${path}: ${reasonFor(error)}`, {
       hint: `check that the folder ${folder} exists and can be written`,
       cause: error,

@@ -1,8 +1,9 @@
 // The names of files that are being written, and the removal of those whose writer was killed.
 
 import { randomBytes } from "node:crypto";
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { removeQuietly } from "./folders.ts";
 import { markText, ownMark, readMark, stateOf } from "./process-mark.ts";
 
 /** A name beside the file, never given twice: a process that is killed and one that follows it may have the same number. */
@@ -21,5 +22,5 @@ export function isOrphan(name: string, of?: string): boolean {
 /** Removes them, where the folder can be read and written. */
 export async function removeOrphans(folder: string, of?: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
-  for (const name of names) if (isOrphan(name, of)) await rm(join(folder, name), { force: true }).catch(() => undefined);
+  for (const name of names) if (isOrphan(name, of)) await removeQuietly(join(folder, name));
 }

@@ -1,23 +1,20 @@
 // What moves windows over images and sequences, or changes their extents: convolutions, pooling, resampling, padding.
 
-import { checkOptions, type OptionNames } from "../../util/options.ts";
+import { checkOptions } from "../../util/options.ts";
 import * as contractions from "../contractions.ts";
 import * as resampling from "../resampling.ts";
 import { asTensor, valueOf } from "../tensor.ts";
 import type { Tensor } from "../types.ts";
 
-const CONVOLUTION: OptionNames<contractions.ConvolutionOptions> = { stride: true, padding: true, dilation: true, groups: true };
-const POOLING: OptionNames<contractions.PoolingOptions> = { stride: true, padding: true, dilation: true, ceilMode: true };
-
 /** x: [batch, in, …spatial], weight: [out, in / groups, …kernel], bias: [out]; one to three spatial dimensions. */
 export function conv(x: Tensor, weight: Tensor, bias?: Tensor, options: contractions.ConvolutionOptions = {}): Tensor {
-  checkOptions<contractions.ConvolutionOptions>("conv", options, CONVOLUTION);
+  checkOptions<contractions.ConvolutionOptions>("conv", options, contractions.CONVOLUTION);
   return asTensor(contractions.convolution(valueOf(x, "conv"), valueOf(weight, "conv"), bias && valueOf(bias, "conv"), options));
 }
 
 /** x: [batch, in, …spatial], weight: [in, out / groups, …kernel], bias: [out]. */
 export function convTranspose(x: Tensor, weight: Tensor, bias?: Tensor, options: contractions.TransposedConvolutionOptions = {}): Tensor {
-  checkOptions<contractions.TransposedConvolutionOptions>("convTranspose", options, { ...CONVOLUTION, outputPadding: true });
+  checkOptions<contractions.TransposedConvolutionOptions>("convTranspose", options, contractions.TRANSPOSED);
   return asTensor(
     contractions.convolutionTranspose(
       valueOf(x, "convTranspose"),
@@ -30,17 +27,13 @@ export function convTranspose(x: Tensor, weight: Tensor, bias?: Tensor, options:
 
 /** Largest value of each window of [batch, channels, …spatial]; padding counts as −∞. */
 export function maxPool(x: Tensor, kernelSize: contractions.PerDimension, options: contractions.PoolingOptions = {}): Tensor {
-  checkOptions<contractions.PoolingOptions>("maxPool", options, POOLING);
+  checkOptions<contractions.PoolingOptions>("maxPool", options, contractions.POOLING);
   return asTensor(contractions.pool("max", valueOf(x, "maxPool"), kernelSize, options));
 }
 
 /** Mean of each window of [batch, channels, …spatial]; `countPadding: false` divides by the part inside the input. */
-export function averagePool(
-  x: Tensor,
-  kernelSize: contractions.PerDimension,
-  options: contractions.PoolingOptions & { readonly countPadding?: boolean } = {},
-): Tensor {
-  checkOptions<typeof options>("averagePool", options, { ...POOLING, countPadding: true });
+export function averagePool(x: Tensor, kernelSize: contractions.PerDimension, options: contractions.AveragePoolingOptions = {}): Tensor {
+  checkOptions<contractions.AveragePoolingOptions>("averagePool", options, contractions.AVERAGE_POOLING);
   return asTensor(contractions.pool("average", valueOf(x, "averagePool"), kernelSize, options));
 }
 

@@ -1,8 +1,9 @@
 // Who trains into a folder: at most one process at a time, also where many ask at once and where the last owner was killed.
 
 import { randomBytes } from "node:crypto";
-import { open, readdir, readFile, rm } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { removeQuietly } from "../../io/node/folders.ts";
 import { markText, ownMark, type ProcessMark, readMark, stateOf } from "../../io/node/process-mark.ts";
 import { reasonFor, writeFileAtomic } from "../../io/node.ts";
 import { FileError, InputError } from "../../util/errors.ts";
@@ -53,7 +54,7 @@ export class Claim {
           if (!(await claim.#isOwn())) await claim.#write();
           return claim;
         } finally {
-          await removeFile(ticket);
+          await removeQuietly(ticket);
         }
       }
       if (performance.now() > deadline) throw await claim.#crowded();
@@ -65,7 +66,7 @@ export class Claim {
   async release(): Promise<void> {
     const isOwn = await this.#isOwn().catch(() => false);
     held.delete(this.#folder);
-    if (isOwn) await removeFile(this.#path);
+    if (isOwn) await removeQuietly(this.#path);
   }
 
   get #path(): string {
@@ -104,7 +105,7 @@ export class Claim {
     }
     const isAlone = (await this.#others(ticket)).length === 0;
     if (isAlone) return ticket;
-    await removeFile(ticket);
+    await removeQuietly(ticket);
     return undefined;
   }
 
@@ -117,7 +118,7 @@ export class Claim {
       if (text === undefined || path === own) continue;
       const mark = readMark(text);
       if (mark !== undefined && stateOf(mark) !== "gone") live.push({ path, mark });
-      else await removeFile(path);
+      else await removeQuietly(path);
     }
     return live;
   }
@@ -143,10 +144,6 @@ async function readClaim(path: string): Promise<ProcessMark | undefined> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw new FileError(`cannot read ${path}: ${reasonFor(error)}`, { hint: "delete it, or give another folder", cause: error });
   }
-}
-
-async function removeFile(path: string): Promise<void> {
-  await rm(path, { force: true }).catch(() => undefined);
 }
 
 function pause(milliseconds: number): Promise<void> {

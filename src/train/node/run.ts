@@ -4,6 +4,7 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { StoredTensor, TensorToStore } from "../../io/index.ts";
+import { listFolder, makeFolder, removeFile } from "../../io/node/folders.ts";
 import { isOrphan, removeOrphans } from "../../io/node/temporary.ts";
 import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
 import type { StoredNumbers } from "../../nn/index.ts";
@@ -17,7 +18,6 @@ import { packState, unpackState } from "../state-file.ts";
 import { epochReport } from "../state-schema.ts";
 import type { EpochReport, Tensors, TrainingState } from "../types.ts";
 import { Claim, isClaim } from "./claim.ts";
-import { listFolder, makeFolder, removeFile } from "./folders.ts";
 
 /** Weights with the text that says how to build the model they belong to. */
 export interface RunModel {

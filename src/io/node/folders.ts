@@ -1,9 +1,9 @@
-// Makes and lists folders, with errors that say why not.
+// Makes and lists folders and removes files, with errors that say why not.
 
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { reasonFor } from "../../io/node.ts";
 import { FileError } from "../../util/errors.ts";
+import { reasonFor } from "./file.ts";
 
 /** @returns false when it is there already */
 export async function makeFolder(path: string, recursive: boolean): Promise<boolean> {
@@ -29,7 +29,7 @@ async function makeParents(path: string): Promise<void> {
   });
 }
 
-async function isFolder(path: string): Promise<boolean> {
+export async function isFolder(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),
     () => false,
@@ -47,4 +47,9 @@ export async function removeFile(path: string): Promise<void> {
   await rm(path, { force: true }).catch((error: unknown) => {
     throw new FileError(`cannot remove ${path}: ${reasonFor(error)}`, { cause: error });
   });
+}
+
+/** Where it stays, somebody else will clear away. */
+export async function removeQuietly(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => undefined);
 }
