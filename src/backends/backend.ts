@@ -1,8 +1,8 @@
 // The whole contract between kasane and a machine: compile a bound program, run it on host buffers.
 
-import type { StepGraph } from "../compiler/graph.ts";
-import type { NumberArray } from "../formula/arrays.ts";
-import type { DType, Operand, Program } from "../formula/nest.ts";
+import type { NumberArray } from "../nest/arrays.ts";
+import type { DType, Operand, Program } from "../nest/nest.ts";
+import type { StepGraph } from "../nest/step-graph.ts";
 
 /** Numbers in the memory of JavaScript; bool is kept as bytes 0 and 1. */
 export type HostArray = NumberArray;

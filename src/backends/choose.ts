@@ -1,6 +1,6 @@
 // Which backend runs an op: chosen once (KASANE_BACKEND, else the fastest that works here); float64 always runs on the reference.
 
-import type { DType } from "../formula/nest.ts";
+import type { DType } from "../nest/nest.ts";
 import { environment } from "../util/environment.ts";
 import { BackendError, NoRoomError } from "../util/errors.ts";
 import type { Backend } from "./backend.ts";

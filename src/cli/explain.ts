@@ -1,10 +1,10 @@
 // kasane explain: an op's formula, derivatives, place, backends, and an example with numbers.
 
 import { availableBackends, backendFor, getBackend, setBackend } from "../backends/choose.ts";
-import { allocate } from "../formula/arrays.ts";
 import type { Binding, Formula } from "../formula/index.ts";
 import { bind, deriveGradient, evaluateProgram, explainElement, explanationText, mathmlOf, printFormula, texOf } from "../formula/index.ts";
-import type { LayoutOptions } from "../formula/layout.ts";
+import type { LayoutOptions } from "../formula/typeset/layout.ts";
+import { allocate } from "../nest/arrays.ts";
 import type { CatalogueEntry, Op, OpKind } from "../ops/index.ts";
 import { catalogue, findOp } from "../ops/index.ts";
 import { UsageError } from "../util/errors.ts";

@@ -1,7 +1,7 @@
 // kasane lr-find: which learning rates suit the model and data of a run or of a module.
 
 import { resolve } from "node:path";
-import { short } from "../inspect/chart.ts";
+import { short } from "../inspect/draw/chart.ts";
 import { type ChartOptions, chartSvg, chartText, findLearningRate, type LearningRateRange } from "../inspect/index.ts";
 import { writeFileAtomic } from "../io/node.ts";
 import { UsageError } from "../util/errors.ts";

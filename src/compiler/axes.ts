@@ -1,7 +1,7 @@
 // The axes of a nest in another order, and which axes of two nests walk together.
 
-import type { AffineIndex, Index, Nest } from "../formula/nest.ts";
-import { mapExpressions, transformScalar } from "./graph.ts";
+import type { AffineIndex, Index, Nest } from "../nest/nest.ts";
+import { mapExpressions, transformScalar } from "../nest/step-graph.ts";
 
 /**
  * The same computation with axis a as number `order[a]`. Free axes stay free.

@@ -1,8 +1,8 @@
 // Folds numbers known at tracing (the 2 of x.mul(2)) into the formulas that load them, and computes what has only constants.
 
-import { FUNCTIONS } from "../formula/functions.ts";
-import type { Load, Nest, Operand, Scalar } from "../formula/nest.ts";
-import { dropUnreadOperands, mapExpressions, type Pass, transformScalar } from "./graph.ts";
+import { FUNCTIONS } from "../nest/functions.ts";
+import type { Load, Nest, Operand, Scalar } from "../nest/nest.ts";
+import { dropUnreadOperands, mapExpressions, type Pass, transformScalar } from "../nest/step-graph.ts";
 
 /** Buffers of one element with a known number: given by the tracer. */
 export const foldConstants: Pass = (graph) => {

@@ -1,6 +1,6 @@
 // What calls cost, in vector instructions, about: whether repeating one costs more than a pass through memory, and by how much.
 
-import type { FunctionName } from "../formula/nest.ts";
+import type { FunctionName } from "../nest/nest.ts";
 
 /** Calls that are more than an instruction or two. Random numbers have no weight here: they are drawn again rather than kept. */
 export const CALL_WEIGHTS: Partial<Record<FunctionName, number>> = {

@@ -1,9 +1,7 @@
 // Fusion is substitution: a pointwise producer's formula is put in place of its loads, a pointwise consumer becomes its producer's epilogue.
 
-import { beyondReach } from "../formula/addressable.ts";
-import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
-import { foldCall } from "./constants.ts";
-import { isCostly } from "./costs.ts";
+import { beyondReach } from "../nest/addressable.ts";
+import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../nest/nest.ts";
 import {
   dropUnreadOperands,
   expressionsOf,
@@ -13,7 +11,9 @@ import {
   type StepGraph,
   scalarsOf,
   transformScalar,
-} from "./graph.ts";
+} from "../nest/step-graph.ts";
+import { foldCall } from "./constants.ts";
+import { isCostly } from "./costs.ts";
 import { countUses, writersPerBuffer } from "./simplify.ts";
 import { asStored, isRounded, storedOnce } from "./stored.ts";
 

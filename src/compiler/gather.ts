@@ -1,7 +1,7 @@
 // Moves reductions next to earlier ones over the same loops, so that they can be joined: statistics of one tensor, gradients of one layer's parameters.
 
-import type { Step } from "../formula/nest.ts";
-import { type Pass, placeOf, type StepGraph } from "./graph.ts";
+import type { Step } from "../nest/nest.ts";
+import { type Pass, placeOf, type StepGraph } from "../nest/step-graph.ts";
 import { wouldJoin } from "./join.ts";
 
 /** How far back a step looks for company. */

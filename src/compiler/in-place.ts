@@ -1,7 +1,7 @@
 // Lets an update write straight into its cell where the new numbers only need the old ones at the same position.
 
-import type { Nest, Operand, Step } from "../formula/nest.ts";
-import { expressionsOf, type Pass, placeText, type StepGraph, scalarsOf } from "./graph.ts";
+import type { Nest, Operand, Step } from "../nest/nest.ts";
+import { expressionsOf, type Pass, placeText, type StepGraph, scalarsOf } from "../nest/step-graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
 /** A longer sum is better taken in blocks, which are added up in the output, than in one go. */

@@ -1,9 +1,9 @@
 // The passes over a whole step, in order, each pure and each in a file of its own.
 
+import type { Pass, StepGraph } from "../nest/step-graph.ts";
 import { foldConstants } from "./constants.ts";
 import { fuseEpilogues, fuseIntoConsumers } from "./fuse.ts";
 import { gatherReductions } from "./gather.ts";
-import type { Pass, StepGraph } from "./graph.ts";
 import { updateInPlace } from "./in-place.ts";
 import { joinLoops } from "./join.ts";
 import { groupingRows } from "./rows.ts";
@@ -11,7 +11,7 @@ import { shareCalls } from "./share-calls.ts";
 import { dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
 import { placePieces, viewSlices } from "./views.ts";
 
-export { type Pass, type RowGroup, type StepGraph, type Unit, type Update, unitsOf } from "./graph.ts";
+export { type Pass, type RowGroup, type StepGraph, type Unit, type Update, unitsOf } from "../nest/step-graph.ts";
 export { byteLength, type MemoryPlan, planMemory } from "./memory.ts";
 export { printGraph } from "./print.ts";
 

@@ -1,7 +1,6 @@
 // Joins steps over the same loops into kernels: what they read in common is read once, what one hands to the next stays in registers.
 
-import type { AffineIndex, Index, Nest, Operand, ScalarType, Step } from "../formula/nest.ts";
-import { inverseOrder, orderMeeting, reorderAxes } from "./axes.ts";
+import type { AffineIndex, Index, Nest, Operand, ScalarType, Step } from "../nest/nest.ts";
 import {
   depthOf,
   expressionsOf,
@@ -14,7 +13,8 @@ import {
   type StepGraph,
   scalarsOf,
   unitsOf,
-} from "./graph.ts";
+} from "../nest/step-graph.ts";
+import { inverseOrder, orderMeeting, reorderAxes } from "./axes.ts";
 import { isPlain } from "./plain.ts";
 import { countUses, writersPerBuffer } from "./simplify.ts";
 import { asStored } from "./stored.ts";

@@ -1,7 +1,7 @@
 // Plans the memory of a step: one arena, where buffers whose lifetimes do not overlap share room.
 
-import type { DType, Operand } from "../formula/nest.ts";
-import { placeOf, type StepGraph, unitsOf } from "./graph.ts";
+import type { DType, Operand } from "../nest/nest.ts";
+import { placeOf, type StepGraph, unitsOf } from "../nest/step-graph.ts";
 
 export interface MemoryPlan {
   /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs a block at a time, what joined steps hand on, and unused buffers. */

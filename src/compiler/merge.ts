@@ -1,7 +1,7 @@
 // The one nest of joined steps: operands in common, values handed on instead of stored and loaded, several results.
 
-import type { Nest, Operand, Result, Scalar } from "../formula/nest.ts";
-import { type KernelSteps, transformScalar } from "./graph.ts";
+import type { Nest, Operand, Result, Scalar } from "../nest/nest.ts";
+import { type KernelSteps, transformScalar } from "../nest/step-graph.ts";
 import { asStored } from "./stored.ts";
 
 /** A nest of one or several results, and the buffers of its operands and results. */

@@ -1,7 +1,7 @@
 // Which steps are plain loops, that kernels can cut into rows and run together with others.
 
-import type { Index, Nest, Scalar, Step } from "../formula/nest.ts";
-import { expressionsOf, scalarsOf } from "./graph.ts";
+import type { Index, Nest, Scalar, Step } from "../nest/nest.ts";
+import { expressionsOf, scalarsOf } from "../nest/step-graph.ts";
 
 /** No scatter, nothing divided, no product of matrices. */
 export function isPlain({ nest, clear }: Step): boolean {

@@ -1,8 +1,8 @@
 // Prints a step's graph for people: one line per nest, with its loops, reads and formula.
 
-import { FUNCTIONS } from "../formula/functions.ts";
-import type { Index, Nest, Scalar, Step } from "../formula/nest.ts";
-import { type KernelSteps, type StepGraph, unitsOf } from "./graph.ts";
+import { FUNCTIONS } from "../nest/functions.ts";
+import type { Index, Nest, Scalar, Step } from "../nest/nest.ts";
+import { type KernelSteps, type StepGraph, unitsOf } from "../nest/step-graph.ts";
 
 export function printGraph(graph: StepGraph): string {
   const buffer = (number: number): string => {

@@ -1,8 +1,8 @@
 // Groups steps that work row by row, so that they run block of rows by block of rows and what they hand on stays in the cache.
 
-import { sizeOfShape } from "../formula/evaluate.ts";
-import type { AffineIndex, Axis, Index, Operand, Step } from "../formula/nest.ts";
-import { expressionsOf, lastingBuffers, overlap, type Pass, type RowGroup, type StepGraph, scalarsOf } from "./graph.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
+import type { AffineIndex, Axis, Index, Operand, Step } from "../nest/nest.ts";
+import { expressionsOf, lastingBuffers, overlap, type Pass, type RowGroup, type StepGraph, scalarsOf } from "../nest/step-graph.ts";
 import { ALIGNMENT, byteLength } from "./memory.ts";
 import { isPlain } from "./plain.ts";
 

@@ -1,9 +1,9 @@
 // Common subexpressions across steps: what several of them compute at length for each element (erf in GELU and in its gradient) is computed once.
 
-import type { Index, Nest, Operand, Scalar, Step } from "../formula/nest.ts";
-import { isFloat } from "../formula/typing.ts";
+import type { Index, Nest, Operand, Scalar, Step } from "../nest/nest.ts";
+import { dropUnreadOperands, exactNumbers, identityOutput, type Pass, type StepGraph } from "../nest/step-graph.ts";
+import { isFloat } from "../nest/typing.ts";
 import { CALL_WEIGHTS } from "./costs.ts";
-import { dropUnreadOperands, exactNumbers, identityOutput, type Pass, type StepGraph } from "./graph.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
 /** Written once and read twice, a number costs the memory of two threads about as long as this many instructions cost them. */

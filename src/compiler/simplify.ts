@@ -1,6 +1,6 @@
 // Removes work from a step: steps that compute the same are done once, steps nothing depends on are dropped.
 
-import { keyOfNest, type Pass, placeOf, type StepGraph } from "./graph.ts";
+import { keyOfNest, type Pass, placeOf, type StepGraph } from "../nest/step-graph.ts";
 
 /** Common subexpressions: of several equal steps on equal buffers the first is kept, except of what a checkpoint computes again. */
 export const shareEqualSteps: Pass = (graph) => {

@@ -1,7 +1,7 @@
 // What storing a value changes, for passes that keep it in a register instead: it is rounded there as it would be in memory.
 
-import { roundToBfloat16 } from "../formula/bfloat16.ts";
-import type { FunctionName, Nest, Operand, Scalar } from "../formula/nest.ts";
+import { roundToBfloat16 } from "../nest/bfloat16.ts";
+import type { FunctionName, Nest, Operand, Scalar } from "../nest/nest.ts";
 
 /** The value as a load of what the nest wrote would give it; undefined where writing it changes more than its type. */
 export function asStored(body: Scalar, { output: { dtype }, operands }: Nest, consumer: Nest): Scalar | undefined {

@@ -1,8 +1,8 @@
 // Lets what is only copied in one piece lie where it is copied from or to: slices of leading axes, and parts of what is joined along them.
 
-import { sizeOfShape } from "../formula/evaluate.ts";
-import type { AffineIndex, Axis, Index, Operand, Step } from "../formula/nest.ts";
-import { type Pass, placeAmong, type StepGraph, type View } from "./graph.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
+import type { AffineIndex, Axis, Index, Operand, Step } from "../nest/nest.ts";
+import { type Pass, placeAmong, type StepGraph, type View } from "../nest/step-graph.ts";
 import { ALIGNMENT, byteLength } from "./memory.ts";
 import { writersPerBuffer } from "./simplify.ts";
 

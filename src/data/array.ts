@@ -1,6 +1,6 @@
 // A plain n-dimensional array: a row-major typed array with its shape, the currency between data sources and tensors.
 
-import { type AnyNumberArray, allocate, dtypeOfArray, type NumberArray, toNumberArray } from "../formula/arrays.ts";
+import { type AnyNumberArray, allocate, dtypeOfArray, type NumberArray, toNumberArray } from "../nest/arrays.ts";
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 

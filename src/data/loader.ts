@@ -1,6 +1,6 @@
 // Cuts a dataset, or a stream of samples, into batches; the order of an epoch depends on seed and epoch number only.
 
-import { arrayKind, dtypeOfArray } from "../formula/arrays.ts";
+import { arrayKind, dtypeOfArray } from "../nest/arrays.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";

@@ -1,6 +1,6 @@
 // The syntax tree of the formula language: plain data, one shape per kind of node.
 
-import type { FunctionName, Reducer } from "./nest.ts";
+import type { FunctionName, Reducer } from "../nest/nest.ts";
 
 /** A number: `1`, `0.5`, `pi`, `inf`. */
 export interface NumberNode {

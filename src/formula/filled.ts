@@ -1,6 +1,6 @@
 // The tree of an expression with numbers filled in: what a formula did for one element, every part with its value.
 
-import type { FunctionName, Reducer, ScalarType } from "./nest.ts";
+import type { FunctionName, Reducer, ScalarType } from "../nest/nest.ts";
 
 /** A constant, a parameter, a position or a count. */
 export interface FilledValue {

@@ -1,5 +1,8 @@
 // The formula language: parse, simplify, differentiate, bind to shapes, print, evaluate.
 
+export { evaluateProgram } from "../nest/evaluate.ts";
+export { FUNCTIONS } from "../nest/functions.ts";
+export type * from "../nest/nest.ts";
 export type {
   AccessNode,
   BoundAxis,
@@ -16,19 +19,16 @@ export type {
   ReduceNode,
   Statement,
 } from "./ast.ts";
-export { type Binding, bind } from "./bind.ts";
-export { type ChainPath, type ChainRule, chainRuleOf } from "./chain-rule.ts";
-export { deriveGradient, gradientName } from "./derive.ts";
-export { evaluateProgram } from "./evaluate.ts";
-export * from "./explain.ts";
-export { chainRuleJson, explanationJson, type Json } from "./explain-json.ts";
-export { type InputRead, readsOf } from "./explain-reads.ts";
-export { FUNCTIONS } from "./functions.ts";
-export type * from "./nest.ts";
-export { normalise } from "./normalise.ts";
+export { type Binding, bind } from "./bind/bind.ts";
+export { normalise } from "./bind/normalize.ts";
+export { type ChainPath, type ChainRule, chainRuleOf } from "./explain/chain-rule.ts";
+export * from "./explain/explain.ts";
+export { type InputRead, readsOf } from "./explain/explain-reads.ts";
+export { deriveGradient, gradientName } from "./gradient/derive.ts";
 export { type ParseOptions, parseFormula } from "./parse.ts";
 export { printExpression, printFormula, printStatement } from "./print.ts";
-export { type ChainRuleTextOptions, chainRuleMathml, chainRuleTex, chainRuleText } from "./print-chain-rule.ts";
-export { explanationMathml, mathmlOf, mathmlOfExpression, mathmlOfStatement } from "./print-mathml.ts";
-export { explanationTex, texOf, texOfExpression, texOfStatement } from "./print-tex.ts";
 export { simplify } from "./simplify.ts";
+export { chainRuleJson, explanationJson, type Json } from "./typeset/explain-json.ts";
+export { type ChainRuleTextOptions, chainRuleMathml, chainRuleTex, chainRuleText } from "./typeset/print-chain-rule.ts";
+export { explanationMathml, mathmlOf, mathmlOfExpression, mathmlOfStatement } from "./typeset/print-mathml.ts";
+export { explanationTex, texOf, texOfExpression, texOfStatement } from "./typeset/print-tex.ts";

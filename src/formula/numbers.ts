@@ -1,6 +1,6 @@
 // Writes numbers as a textbook does: a few significant digits, powers of ten where they help, NaN and infinity as what they are.
 
-import type { ScalarType } from "./nest.ts";
+import type { ScalarType } from "../nest/nest.ts";
 
 /** A number split into what is printed: `-1.72e-4` is sign "-", digits "1.72", exponent −4. */
 export interface WrittenNumber {

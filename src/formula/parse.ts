@@ -12,6 +12,8 @@
 //
 // A bare tensor name means all of its axes, `x[...]`; `x[]` is a tensor without axes. `pi`, `inf` and `nan` are numbers. Comparisons do not chain.
 
+import { FUNCTIONS } from "../nest/functions.ts";
+import type { FunctionName, Reducer } from "../nest/nest.ts";
 import {
   type BoundAxis,
   call,
@@ -23,9 +25,7 @@ import {
   number,
   type Statement,
 } from "./ast.ts";
-import { FUNCTIONS } from "./functions.ts";
 import { errorAt, type Token, type TokenKind, tokenize } from "./lexer.ts";
-import type { FunctionName, Reducer } from "./nest.ts";
 import { type Place, resolve } from "./resolve.ts";
 
 export { expressionsOf } from "./ast.ts";

@@ -1,5 +1,7 @@
 // Prints formulas as plain text that parses back to the same formula, and filled expressions as text to read.
 
+import { FUNCTIONS } from "../nest/functions.ts";
+import type { FunctionName } from "../nest/nest.ts";
 import type {
   AccessNode,
   BoundAxis,
@@ -17,8 +19,6 @@ import type {
 import { isPlain } from "./ast.ts";
 import type { AxisStep, Filled, FilledChain, FilledChoice, FilledRead, FilledTerm, Gap } from "./filled.ts";
 import { cancelledDigits, placeLabel, reasonOf, termsAndGaps } from "./filled.ts";
-import { FUNCTIONS } from "./functions.ts";
-import type { FunctionName } from "./nest.ts";
 import { numberText } from "./numbers.ts";
 
 /** An expression or a filled one: they share their calls. */

@@ -1,8 +1,8 @@
 // Rewrites an expression into a shorter equal one: folds constants, drops neutral elements, normalises signs.
 
+import { FUNCTIONS } from "../nest/functions.ts";
+import type { FunctionName } from "../nest/nest.ts";
 import { call, childrenOf, type Expression, isSame, mapChildren, number, transform } from "./ast.ts";
-import { FUNCTIONS } from "./functions.ts";
-import type { FunctionName } from "./nest.ts";
 
 /** Each node that was simplified, with its result: what is built around a simplified part does not simplify it again. */
 const known = new WeakMap<Expression, Expression>();

@@ -1,6 +1,6 @@
 // Little-endian numbers of a file as typed arrays: one table of element types with how each is read.
 
-import { toNumberArray } from "../formula/arrays.ts";
+import { toNumberArray } from "../nest/arrays.ts";
 import type { StoredData } from "./safetensors.ts";
 
 export interface ElementType {

@@ -1,8 +1,8 @@
 // Reads and writes the safetensors format: an 8-byte header length, a JSON header, then the values of every tensor.
 
-import { type AnyNumberArray, type ArrayKind, arrayKind, type NumberArray, toBytes } from "../formula/arrays.ts";
-import { encodeBfloat16 } from "../formula/bfloat16.ts";
-import type { DType } from "../formula/nest.ts";
+import { type AnyNumberArray, type ArrayKind, arrayKind, type NumberArray, toBytes } from "../nest/arrays.ts";
+import { encodeBfloat16 } from "../nest/bfloat16.ts";
+import type { DType } from "../nest/nest.ts";
 import { FileError, InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";

@@ -1,10 +1,10 @@
 // From a loop nest to kernel functions: the dispatch between the contraction engine and the general lowering.
-import { requireReach } from "../formula/addressable.ts";
-import type { Nest } from "../formula/nest.ts";
-import { resultsOf } from "./access.ts";
-import type { ModuleBuilder } from "./builder.ts";
+import { requireReach } from "../nest/addressable.ts";
+import type { Nest } from "../nest/nest.ts";
 import { lowerContraction, matchContraction } from "./contract/index.ts";
-import { lowerLoops, lowerRows, type Rows } from "./general.ts";
+import { resultsOf } from "./expressions/access.ts";
+import type { ModuleBuilder } from "./language/builder.ts";
+import { lowerLoops, lowerRows, type Rows } from "./loops/general.ts";
 import { bytesOf, entryRegions, type LoweredNest, requireSize } from "./lowered.ts";
 
 /**

@@ -1,10 +1,10 @@
 // What lowering a nest gives: the interface between kernels and the backends that run them.
-import { LARGEST_INT } from "../formula/addressable.ts";
-import type { DType, Nest, Operand } from "../formula/nest.ts";
+import { LARGEST_INT } from "../nest/addressable.ts";
+import type { DType, Nest, Operand } from "../nest/nest.ts";
 import { BackendError } from "../util/errors.ts";
-import { resultsOf } from "./access.ts";
-import { elementBytes, elementOf } from "./elements.ts";
-import type { Region, Regions, ValueType } from "./language.ts";
+import { resultsOf } from "./expressions/access.ts";
+import { elementBytes, elementOf } from "./expressions/elements.ts";
+import type { Region, Regions, ValueType } from "./language/language.ts";
 
 /**
  * One nest, lowered. `entry` is a function of the module with the parameters of `entryParameters(nest)`:

@@ -1,9 +1,9 @@
 // Running a layer: names of nested layers become scopes, and observers see every call.
 
+import { currentScope, withScope, withSite } from "../tensor/autograd/tape.ts";
 import { located } from "../tensor/engine.ts";
-import { currentScope, withScope, withSite } from "../tensor/tape.ts";
 import { valueOf } from "../tensor/tensor.ts";
-import { dependsOn } from "../tensor/trace.ts";
+import { dependsOn } from "../tensor/trace/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import type { Layer, LayerMembers } from "./layer.ts";
 import type { LayerMode } from "./mode.ts";

@@ -1,7 +1,7 @@
 // Checks of arguments that several layers share, and small helpers over shapes.
 
 import { isTensor, valueOf } from "../tensor/tensor.ts";
-import { requireElements } from "../tensor/trace.ts";
+import { requireElements } from "../tensor/trace/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { Settings } from "./call.ts";

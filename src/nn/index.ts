@@ -20,15 +20,6 @@ export * from "./attention.ts";
 export { isLayer, type LayerCall, observeLayers, type Part, type Settings } from "./call.ts";
 export * from "./containers.ts";
 export * from "./convolution.ts";
-export {
-  type ClassLossOptions,
-  type CrossEntropyOptions,
-  crossEntropy,
-  type FocalOptions,
-  focalLoss,
-  negativeLogLikelihood,
-} from "./cross-entropy.ts";
-export { type CtcOptions, ctcLoss } from "./ctc.ts";
 export * from "./dropout.ts";
 export * from "./gated.ts";
 export type { Fans, Initialiser, Start } from "./init.ts";
@@ -37,11 +28,22 @@ export * from "./layers.ts";
 export { lazy } from "./lazy.ts";
 export type { ReceptiveField } from "./ledger.ts";
 export type { Lengths } from "./lengths.ts";
-export * from "./likelihood-losses.ts";
 export { linear, type WeightOptions } from "./linear.ts";
-export * from "./losses.ts";
-export * from "./margin-losses.ts";
-export * from "./normalisation.ts";
+export {
+  type ClassLossOptions,
+  type CrossEntropyOptions,
+  crossEntropy,
+  type FocalOptions,
+  focalLoss,
+  negativeLogLikelihood,
+} from "./losses/cross-entropy.ts";
+export { type CtcOptions, ctcLoss } from "./losses/ctc.ts";
+export * from "./losses/likelihood-losses.ts";
+export * from "./losses/losses.ts";
+export * from "./losses/margin-losses.ts";
+export { type LossOptions, weightedMean } from "./losses/reduction.ts";
+export { elasticNet, l1, l2, type Penalised } from "./losses/regularizers.ts";
+export * from "./normalization.ts";
 export * from "./pooling.ts";
 export { learnedPositions, type RotaryOptions, rotary, sinusoidalPositions } from "./positions.ts";
 export * from "./recurrent.ts";
@@ -55,8 +57,6 @@ export {
   type RnnOptions,
   rnnCell,
 } from "./recurrent-cells.ts";
-export { type LossOptions, weightedMean } from "./reduction.ts";
-export { elasticNet, l1, l2, type Penalised } from "./regularisers.ts";
 export * from "./resampling.ts";
 export type { ShapeRule } from "./rules.ts";
 export * from "./separable.ts";

@@ -1,6 +1,6 @@
 // Layers without windows or statistics: embedding, flatten and other changes of shape, identity, and activations with options.
 
-import { isFloat } from "../formula/typing.ts";
+import { isFloat } from "../nest/typing.ts";
 import * as functions from "../tensor/functions/index.ts";
 import type { Shape } from "../tensor/shapes.ts";
 import type { Axes, Tensor } from "../tensor/types.ts";

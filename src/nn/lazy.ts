@@ -1,7 +1,7 @@
 // A layer whose sizes the first input decides.
 
 import { forkRandom, withOwnRandom } from "../tensor/random.ts";
-import { outsideTrace } from "../tensor/trace.ts";
+import { outsideTrace } from "../tensor/trace/trace.ts";
 import { InputError } from "../util/errors.ts";
 import { type LayerState, stateOf } from "./call.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";

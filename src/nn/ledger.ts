@@ -1,12 +1,12 @@
 // Keeps account of the ops of a run: multiply-adds and bytes, by layer, and the part of a tensor that another was made from.
 
-import { sizeOfShape } from "../formula/evaluate.ts";
-import type { Program } from "../formula/nest.ts";
-import { type Box, hull, productsOf, reachOf, reshapedBox } from "../formula/reach.ts";
-import { levelsOf, wholeOf } from "../tensor/mapping.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
+import type { Program } from "../nest/nest.ts";
+import { type Box, hull, productsOf, reachOf, reshapedBox } from "../nest/reach.ts";
 import type { Application, Observer } from "../tensor/observe.ts";
 import type { HostArray } from "../tensor/types.ts";
 import type { Value } from "../tensor/value.ts";
+import { levelsOf, wholeOf } from "../tensor/vmap/mapping.ts";
 
 /** What the ops of a layer did. */
 export interface Work {

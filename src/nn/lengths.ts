@@ -2,7 +2,7 @@
 
 import { arange, tensor } from "../tensor/create.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
-import { requireElements } from "../tensor/trace.ts";
+import { requireElements } from "../tensor/trace/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 

@@ -1,6 +1,6 @@
 // Masks of attention: checking and joining them, and keeping what nobody may see out of sums and gradients. true means: may be attended to.
 
-import { isFloat } from "../formula/typing.ts";
+import { isFloat } from "../nest/typing.ts";
 import * as ops from "../ops/attention.ts";
 import { applyOp, where } from "../tensor/functions/index.ts";
 import type { Shape } from "../tensor/shapes.ts";

@@ -1,9 +1,9 @@
 // Loading parameters and running statistics by name, all or nothing.
 
-import { type AnyNumberArray, toNumberArray } from "../formula/arrays.ts";
+import { type AnyNumberArray, toNumberArray } from "../nest/arrays.ts";
+import { noGrad } from "../tensor/autograd/tape.ts";
 import { tensor } from "../tensor/create.ts";
 import { isShaped } from "../tensor/numbers.ts";
-import { noGrad } from "../tensor/tape.ts";
 import { isTensor } from "../tensor/tensor.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";

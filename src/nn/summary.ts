@@ -1,8 +1,8 @@
 // A model at a glance: every layer's output shape, parameters, multiply-adds, activation memory and receptive field, as data and as a table.
 
+import { noGrad } from "../tensor/autograd/tape.ts";
 import { zeros } from "../tensor/create.ts";
 import { observing } from "../tensor/observe.ts";
-import { noGrad } from "../tensor/tape.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { DType, Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";

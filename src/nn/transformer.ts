@@ -13,7 +13,7 @@ import { glorotUniform } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { linear } from "./linear.ts";
 import { readNumbers, realKeys } from "./masks.ts";
-import { layerNorm } from "./normalisation.ts";
+import { layerNorm } from "./normalization.ts";
 import type { RotaryOptions } from "./positions.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
 import type { TokensRule } from "./sequence-rules.ts";

@@ -1,6 +1,6 @@
 // The list of all ops by name, each with the file its row stands in and a small example; families are listed by representatives.
 
-import type { DType } from "../formula/nest.ts";
+import type { DType } from "../nest/nest.ts";
 import * as activations from "./activations.ts";
 import * as arithmetic from "./arithmetic.ts";
 import * as attention from "./attention.ts";
@@ -8,7 +8,7 @@ import * as contractions from "./contractions.ts";
 import * as gathers from "./gathers.ts";
 import * as losses from "./losses.ts";
 import * as moves from "./moves.ts";
-import * as normalisations from "./normalisations.ts";
+import * as normalisations from "./normalizations.ts";
 import type { Op } from "./op.ts";
 import * as pooling from "./pooling.ts";
 import * as random from "./random.ts";

@@ -1,7 +1,7 @@
 // Adam and its relatives: AdamW, AMSGrad, Adamax, NAdam, RAdam.
 
 import * as updates from "../ops/updates.ts";
-import type { LiveNumber } from "../tensor/traced-graph.ts";
+import type { LiveNumber } from "../tensor/trace/traced-graph.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { declareOptimizer, type MakeOptimizer, rule, type UpdateContext } from "./optimizer.ts";
 

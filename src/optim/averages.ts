@@ -1,9 +1,9 @@
 // Averages of weights over training, which often do better than the last weights: exponential moving averages and plain means.
 
 import * as updates from "../ops/updates.ts";
+import { updating } from "../tensor/autograd/tape.ts";
 import { zeros } from "../tensor/create.ts";
-import { updating } from "../tensor/tape.ts";
-import { live, onEachRun } from "../tensor/trace.ts";
+import { live, onEachRun } from "../tensor/trace/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";

@@ -1,6 +1,6 @@
 // What is done to gradients between backward() and step(): clipping; and parameters sorted into groups.
 
-import { updating } from "../tensor/tape.ts";
+import { updating } from "../tensor/autograd/tape.ts";
 import { listOfTensors, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";

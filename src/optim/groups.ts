@@ -1,6 +1,6 @@
 // Groups of parameters: their settings, what is remembered of each parameter, and the checks of both.
 
-import { isFloat } from "../formula/typing.ts";
+import { isFloat } from "../nest/typing.ts";
 import { isTensor } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";

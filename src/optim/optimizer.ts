@@ -1,12 +1,12 @@
 // What all optimizers share: how one is declared, its steps, its state, and several of them as one.
 
 import type { Op } from "../ops/op.ts";
+import { updating } from "../tensor/autograd/tape.ts";
 import { tensor, zeros } from "../tensor/create.ts";
 import { applyOp } from "../tensor/functions/index.ts";
-import { updating } from "../tensor/tape.ts";
 import { valueOf } from "../tensor/tensor.ts";
-import { checkAtHand, dependsOn, live, onEachRun } from "../tensor/trace.ts";
-import type { LiveNumber } from "../tensor/traced-graph.ts";
+import { checkAtHand, dependsOn, live, onEachRun } from "../tensor/trace/trace.ts";
+import type { LiveNumber } from "../tensor/trace/traced-graph.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Attributes } from "../tensor/value.ts";
 import { InputError, ShapeError } from "../util/errors.ts";

@@ -1,7 +1,7 @@
 // Mixed precision: while it is on, results of ops are stored in bfloat16 where that does no harm; arithmetic stays float32.
 
-import type { DType } from "../formula/nest.ts";
-import { isFloat } from "../formula/typing.ts";
+import type { DType } from "../nest/nest.ts";
+import { isFloat } from "../nest/typing.ts";
 import type { Op, OpKind } from "../ops/op.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise } from "../util/kind-of.ts";

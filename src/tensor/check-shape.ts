@@ -1,7 +1,7 @@
 // Whether a list of extents is a shape that a tensor can have.
 
-import { LARGEST_INT } from "../formula/addressable.ts";
-import { sizeOfShape } from "../formula/evaluate.ts";
+import { LARGEST_INT } from "../nest/addressable.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
 import { ShapeError } from "../util/errors.ts";
 import { requireList } from "../util/lists.ts";
 import type { Shape } from "./shapes.ts";

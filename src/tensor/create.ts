@@ -1,19 +1,19 @@
 // Making tensors from numbers, typed arrays and shapes.
 
 import type { HostArray } from "../backends/backend.ts";
-import { type AnyNumberArray, allocate, arrayKind } from "../formula/arrays.ts";
-import { sizeOfShape } from "../formula/evaluate.ts";
-import type { DType } from "../formula/nest.ts";
-import { isFloat } from "../formula/typing.ts";
+import { type AnyNumberArray, allocate, arrayKind } from "../nest/arrays.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
+import type { DType } from "../nest/nest.ts";
+import { isFloat } from "../nest/typing.ts";
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
+import { withRecording } from "./autograd/tape.ts";
 import { checkShape } from "./check-shape.ts";
 import { converted, fitted, type NestedArrays, type NestedBooleans, readNumbers, type ShapedNumbers } from "./numbers.ts";
 import type { Shape } from "./shapes.ts";
-import { withRecording } from "./tape.ts";
 import { fromData, isTensor, valueOf } from "./tensor.ts";
-import { currentTrace } from "./trace.ts";
+import { currentTrace } from "./trace/trace.ts";
 import type { NestedNumbers, Tensor } from "./types.ts";
 
 export type { NestedArrays, NestedBooleans, ShapedNumbers } from "./numbers.ts";

@@ -2,11 +2,11 @@
 
 import type { HostArray } from "../backends/backend.ts";
 import type { Formula } from "../formula/ast.ts";
-import { bind } from "../formula/bind.ts";
-import { INTEGER_RANGES } from "../formula/integers.ts";
-import type { Operand, Program } from "../formula/nest.ts";
+import { bind } from "../formula/bind/bind.ts";
 import { parseFormula } from "../formula/parse.ts";
-import { isFloat } from "../formula/typing.ts";
+import { INTEGER_RANGES } from "../nest/integers.ts";
+import type { Operand, Program } from "../nest/nest.ts";
+import { isFloat } from "../nest/typing.ts";
 import type { KasaneError } from "../util/errors.ts";
 
 /** Limits included; left out, there is none. */

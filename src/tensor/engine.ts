@@ -2,25 +2,25 @@
 
 import type { Backend, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
-import { LARGEST_INT, requireReach } from "../formula/addressable.ts";
-import { allocate } from "../formula/arrays.ts";
-import { batchProgram, isRandom } from "../formula/batch.ts";
-import { bind } from "../formula/bind.ts";
-import { sizeOfShape } from "../formula/evaluate.ts";
-import { isHeldBy } from "../formula/integers.ts";
-import type { DType, Operand, Program } from "../formula/nest.ts";
-import { floatOf, isFloat } from "../formula/typing.ts";
+import { bind } from "../formula/bind/bind.ts";
+import { LARGEST_INT, requireReach } from "../nest/addressable.ts";
+import { allocate } from "../nest/arrays.ts";
+import { batchProgram, isRandom } from "../nest/batch.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
+import { isHeldBy } from "../nest/integers.ts";
+import type { DType, Operand, Program } from "../nest/nest.ts";
+import { floatOf, isFloat } from "../nest/typing.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, KasaneError, ShapeError } from "../util/errors.ts";
 import { storedAs } from "./autocast.ts";
-import { foundInAll, noteOp } from "./found.ts";
-import { innermost, mapped, runningLevels } from "./mapping.ts";
+import { foundInAll, noteOp } from "./autograd/found.ts";
+import { partsOf, shapeOfPart } from "./autograd/parts.ts";
+import { callSite, captureSite, currentOrigin, currentPass, currentScope, needsTape, nextOrder, withScope } from "./autograd/tape.ts";
 import { observer } from "./observe.ts";
-import { partsOf, shapeOfPart } from "./parts.ts";
-import { callSite, captureSite, currentOrigin, currentPass, currentScope, needsTape, nextOrder, withScope } from "./tape.ts";
-import { currentTrace } from "./trace.ts";
-import { LiveNumber } from "./traced-graph.ts";
+import { currentTrace } from "./trace/trace.ts";
+import { LiveNumber } from "./trace/traced-graph.ts";
 import type { Attributes, Level, TapeNode, Value } from "./value.ts";
+import { innermost, mapped, runningLevels } from "./vmap/mapping.ts";
 
 interface Prepared {
   readonly program: Program;

@@ -1,8 +1,8 @@
 // Prints tensors for people: aligned numbers, nested brackets, long ones shortened in the middle.
 
 import type { HostArray } from "../backends/backend.ts";
-import type { DType } from "../formula/nest.ts";
-import { isFloat } from "../formula/typing.ts";
+import type { DType } from "../nest/nest.ts";
+import { isFloat } from "../nest/typing.ts";
 import type { NestedNumbers } from "./types.ts";
 
 const FULL_UP_TO = 1000;

@@ -10,10 +10,10 @@ import {
   isDType,
   isStorageOf,
   toNumberArray,
-} from "../formula/arrays.ts";
-import { roundToBfloat16 } from "../formula/bfloat16.ts";
-import { INTEGER_RANGES, isHeldBy } from "../formula/integers.ts";
-import type { DType } from "../formula/nest.ts";
+} from "../nest/arrays.ts";
+import { roundToBfloat16 } from "../nest/bfloat16.ts";
+import { INTEGER_RANGES, isHeldBy } from "../nest/integers.ts";
+import type { DType } from "../nest/nest.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import type { Shape } from "./shapes.ts";

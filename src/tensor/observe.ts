@@ -1,8 +1,8 @@
 // Watching what happens to tensors: ops that are applied, gradients that are complete, tensors that take other numbers.
 
-import type { Program } from "../formula/nest.ts";
+import type { Program } from "../nest/nest.ts";
 import type { Op } from "../ops/op.ts";
-import type { Pass } from "./tape.ts";
+import type { Pass } from "./autograd/tape.ts";
 import type { Attributes, TapeNode, Value } from "./value.ts";
 
 /** One application of an op, after it was computed or, while a step is traced, written down. */

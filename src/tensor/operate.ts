@@ -1,8 +1,8 @@
 // Operations on untyped values: what the methods and functions of tensors are made of.
 
-import { sizeOfShape } from "../formula/evaluate.ts";
-import { isHeldBy } from "../formula/integers.ts";
-import { isFloat } from "../formula/typing.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
+import { isHeldBy } from "../nest/integers.ts";
+import { isFloat } from "../nest/typing.ts";
 import * as gathers from "../ops/gathers.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
@@ -11,7 +11,7 @@ import { kindOf } from "../util/kind-of.ts";
 import { requireList } from "../util/lists.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { apply } from "./engine.ts";
-import { requireElements } from "./trace.ts";
+import { requireElements } from "./trace/trace.ts";
 import type { Axes, ReduceOptions, SliceRange } from "./types.ts";
 import { type Attributes, Value } from "./value.ts";
 

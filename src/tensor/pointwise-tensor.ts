@@ -1,7 +1,7 @@
 // The methods of a tensor that work element by element, each one line over an op.
-import { LARGEST_INT } from "../formula/addressable.ts";
-import { isHeldBy } from "../formula/integers.ts";
-import { isFloat } from "../formula/typing.ts";
+import { LARGEST_INT } from "../nest/addressable.ts";
+import { isHeldBy } from "../nest/integers.ts";
+import { isFloat } from "../nest/typing.ts";
 import * as activations from "../ops/activations.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import type { Op } from "../ops/op.ts";

@@ -1,17 +1,17 @@
 // Seeded random tensors and permutations: one seed decides every number, whatever the backend.
 
-import { LARGEST_INT } from "../formula/addressable.ts";
-import { philox } from "../formula/functions.ts";
-import { isHeldBy } from "../formula/integers.ts";
+import { LARGEST_INT } from "../nest/addressable.ts";
+import { philox } from "../nest/functions.ts";
+import { isHeldBy } from "../nest/integers.ts";
 import type { Op } from "../ops/op.ts";
 import * as random from "../ops/random.ts";
 import { InputError } from "../util/errors.ts";
 import { checkShape } from "./check-shape.ts";
 import { apply } from "./engine.ts";
-import { draw, type Stream } from "./repeat.ts";
 import type { Shape } from "./shapes.ts";
 import { asTensor, like, valueOf } from "./tensor.ts";
-import { live, onEachRun } from "./trace.ts";
+import { draw, type Stream } from "./trace/repeat.ts";
+import { live, onEachRun } from "./trace/trace.ts";
 import type { Tensor } from "./types.ts";
 import type { Attributes } from "./value.ts";
 

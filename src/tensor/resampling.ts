@@ -1,6 +1,6 @@
 // Resampling of untyped values along their last dimensions: interpolation, adaptive pooling, padding, and shuffling between channels and space.
 
-import { sizeOfShape } from "../formula/evaluate.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
 import * as moves from "../ops/moves.ts";
 import * as reductions from "../ops/reductions.ts";
 import * as ops from "../ops/resampling.ts";

@@ -1,11 +1,11 @@
 // The tensor class: numbers and gradients, and the methods that reduce, move or choose elements, each one line over an op.
 
 import type { HostArray } from "../backends/backend.ts";
-import { arrayKind } from "../formula/arrays.ts";
-import { sizeOfShape } from "../formula/evaluate.ts";
-import { isHeldBy } from "../formula/integers.ts";
-import type { DType, ScalarType } from "../formula/nest.ts";
-import { typeOfDType } from "../formula/typing.ts";
+import { arrayKind } from "../nest/arrays.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
+import { isHeldBy } from "../nest/integers.ts";
+import type { DType, ScalarType } from "../nest/nest.ts";
+import { typeOfDType } from "../nest/typing.ts";
 import * as arithmetic from "../ops/arithmetic.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
@@ -15,7 +15,8 @@ import { nonFiniteAsText } from "../util/json.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { requireList } from "../util/lists.ts";
 import { checkOptions } from "../util/options.ts";
-import { backward, gradientsOf } from "./backward.ts";
+import { backward, gradientsOf } from "./autograd/backward.ts";
+import { needsTape, withRecording } from "./autograd/tape.ts";
 import { matmul } from "./contractions.ts";
 import { apply } from "./engine.ts";
 import { formatTensor, nest } from "./format.ts";
@@ -23,10 +24,9 @@ import { type NestedArrays, readNumbers, type ShapedNumbers, storage } from "./n
 import { observer } from "./observe.ts";
 import * as operate from "./operate.ts";
 import { PointwiseTensor } from "./pointwise-tensor.ts";
-import { isRepeating } from "./repeat.ts";
 import type { Shape } from "./shapes.ts";
-import { needsTape, withRecording } from "./tape.ts";
-import { currentTrace, unreadable } from "./trace.ts";
+import { isRepeating } from "./trace/repeat.ts";
+import { currentTrace, unreadable } from "./trace/trace.ts";
 import type { Axes, NestedNumbers, ReduceOptions, SliceRange, Tensor, TensorJson } from "./types.ts";
 import { Value } from "./value.ts";
 

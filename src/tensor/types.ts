@@ -1,12 +1,12 @@
 // What a user sees of a tensor: its data, its gradient, and every method, with shapes checked by the compiler where they are known.
 
 import type { HostArray } from "../backends/backend.ts";
-import type { DType } from "../formula/nest.ts";
+import type { DType } from "../nest/nest.ts";
 import type { NestedArrays, ShapedNumbers } from "./numbers.ts";
 import type { AsShape, Broadcast, Fits, Flatten, MatMul, Reshape, Shape, TransposeLast } from "./shapes.ts";
 
 export type { HostArray } from "../backends/backend.ts";
-export type { DType } from "../formula/nest.ts";
+export type { DType } from "../nest/nest.ts";
 
 /** Nested arrays of numbers, as deep as the tensor has dimensions. */
 export type NestedNumbers = number | readonly NestedNumbers[];

@@ -1,10 +1,10 @@
 // The untyped core of a tensor: dense numbers with a shape, and how they came to be.
 
 import type { Cell, HostArray } from "../backends/backend.ts";
-import { sizeOfShape } from "../formula/evaluate.ts";
-import type { DType } from "../formula/nest.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
+import type { DType } from "../nest/nest.ts";
 import type { Op } from "../ops/op.ts";
-import type { Trace } from "./trace-record.ts";
+import type { Trace } from "./trace/trace-record.ts";
 
 /** A number read anew at every run of a compiled step. */
 export interface Live {

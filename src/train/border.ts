@@ -1,7 +1,7 @@
 // Where data becomes what a model computes with: double precision is kept until here, and rounded once, for models that have less.
 
 import type { NdArray } from "../data/index.ts";
-import { toNumberArray } from "../formula/arrays.ts";
+import { toNumberArray } from "../nest/arrays.ts";
 import { isOfSinglePrecision } from "../nn/precision.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { fromData, tensor } from "../tensor/index.ts";

@@ -1,6 +1,6 @@
 // Classes of predictions and of targets, sample by sample, for the metrics that count them.
 
-import { checkClassCount, withoutClasses } from "../nn/reduction.ts";
+import { checkClassCount, withoutClasses } from "../nn/losses/reduction.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import { InputError, ShapeError } from "../util/errors.ts";

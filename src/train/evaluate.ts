@@ -2,7 +2,7 @@
 
 import type { Dataset, Fields, NdArray } from "../data/index.ts";
 import { DataLoader } from "../data/index.ts";
-import { allocate, toNumberArray } from "../formula/arrays.ts";
+import { allocate, toNumberArray } from "../nest/arrays.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { fromData, noGrad } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";

@@ -1,12 +1,12 @@
 // The loss of a batch with the account of its means and sums, and losses of several batches added up to that of all their samples.
 
-import { type LossTerms, type Term, termsOf } from "../nn/terms.ts";
-import { gradientsOf } from "../tensor/backward.ts";
+import { type LossTerms, type Term, termsOf } from "../nn/losses/terms.ts";
+import { gradientsOf } from "../tensor/autograd/backward.ts";
+import { withRecording } from "../tensor/autograd/tape.ts";
 import { full, type HostArray, noGrad, stack, type Tensor, where, zeros } from "../tensor/index.ts";
 import { observing } from "../tensor/observe.ts";
-import { repeatRun } from "../tensor/repeat.ts";
-import { withRecording } from "../tensor/tape.ts";
 import { asTensor, isTensor, valueOf } from "../tensor/tensor.ts";
+import { repeatRun } from "../tensor/trace/repeat.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
 import type { Loss } from "./types.ts";

@@ -1,6 +1,6 @@
 // Metrics that add up over batches of any size: accuracy, errors of regression, and what a metric has to be.
 
-import { areClassNumbers } from "../nn/reduction.ts";
+import { areClassNumbers } from "../nn/losses/reduction.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";

@@ -1,8 +1,8 @@
 // What a trial training changes, remembered and put back: weights, running statistics, gradients, the optimizer's state, random numbers, modes.
 
 import { parametersOf } from "../optim/optimizer.ts";
+import { noGrad } from "../tensor/autograd/tape.ts";
 import { randomState, setRandomState } from "../tensor/random.ts";
-import { noGrad } from "../tensor/tape.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import { modesOf } from "./modes.ts";
 import type { FitOptions, Model } from "./types.ts";

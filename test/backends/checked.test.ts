@@ -4,7 +4,7 @@ import type { Backend } from "../../src/backends/backend.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
 import { createX64Backend } from "../../src/backends/x64/x64.ts";
 import type { StepGraph } from "../../src/compiler/index.ts";
-import type { AffineIndex, Index, Load, Nest } from "../../src/formula/nest.ts";
+import type { AffineIndex, Index, Load, Nest } from "../../src/nest/nest.ts";
 import { BackendError } from "../../src/util/errors.ts";
 import { compareWithGradients, programOfNest, tensor } from "../kernels/conformance.ts";
 import { here } from "./x64/harness.ts";

@@ -3,15 +3,15 @@ import type { HostArray } from "../../src/backends/backend.ts";
 import { readSlot, type Slot, slotOf, writeSlot } from "../../src/backends/emitted/memory.ts";
 import { features, wasmMachine } from "../../src/backends/wasm/features.ts";
 import { compileModule } from "../../src/backends/wasm/module.ts";
-import type { MachineName } from "../../src/backends/x64/cpu.ts";
-import { Heap } from "../../src/backends/x64/memory.ts";
-import { type Native, native } from "../../src/backends/x64/native.ts";
+import type { MachineName } from "../../src/backends/x64/runtime/cpu.ts";
+import { Heap } from "../../src/backends/x64/runtime/memory.ts";
+import { type Native, native } from "../../src/backends/x64/runtime/native.ts";
 import { byteLength } from "../../src/compiler/memory.ts";
-import type { Program } from "../../src/formula/nest.ts";
-import { ModuleBuilder } from "../../src/kernels/builder.ts";
-import { checkAccesses, reportWords } from "../../src/kernels/check.ts";
-import type { KernelModule, Machine } from "../../src/kernels/language.ts";
+import { ModuleBuilder } from "../../src/kernels/language/builder.ts";
+import { checkAccesses, reportWords } from "../../src/kernels/language/check.ts";
+import type { KernelModule, Machine } from "../../src/kernels/language/language.ts";
 import { lowerNest } from "../../src/kernels/lower.ts";
+import type { Program } from "../../src/nest/nest.ts";
 import { compile, machineOf } from "./x64/harness.ts";
 
 /** A machine and the memory it works in, from address `base` on. */

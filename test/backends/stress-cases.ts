@@ -1,10 +1,10 @@
 // Helper: random formulas of every kind with random shapes, or one of their gradients.
 import type { Formula } from "../../src/formula/ast.ts";
-import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
-import { evaluateProgram } from "../../src/formula/evaluate.ts";
-import type { DType } from "../../src/formula/nest.ts";
-import { normalise } from "../../src/formula/normalise.ts";
+import { normalise } from "../../src/formula/bind/normalize.ts";
+import { deriveGradient, gradientName } from "../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
+import { evaluateProgram } from "../../src/nest/evaluate.ts";
+import type { DType } from "../../src/nest/nest.ts";
 import { convolution, convolutionTranspose, einsum } from "../../src/ops/contractions.ts";
 import { embedding, gatherAlong, scatterAdd, take } from "../../src/ops/gathers.ts";
 import { broadcastTo, concatenate, pad, slice, transpose } from "../../src/ops/moves.ts";

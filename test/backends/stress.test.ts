@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { HostArray } from "../../src/backends/backend.ts";
-import { evaluateProgram } from "../../src/formula/evaluate.ts";
 import { printFormula } from "../../src/formula/print.ts";
+import { evaluateProgram } from "../../src/nest/evaluate.ts";
 import { programOf, tensor } from "../kernels/conformance.ts";
 import { Source } from "../kernels/source.ts";
 import { runGuarded, wasmEngine, x64Engine } from "./guarded.ts";

@@ -4,7 +4,7 @@ import { Layout } from "../../src/backends/emitted/memory.ts";
 import { features, wasmMachine } from "../../src/backends/wasm/features.ts";
 import { wasmLimits } from "../../src/backends/wasm/memory.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
-import { bind } from "../../src/formula/bind.ts";
+import { bind } from "../../src/formula/bind/bind.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { BackendError } from "../../src/util/errors.ts";
 

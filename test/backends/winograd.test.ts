@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
 import { createX64Backend } from "../../src/backends/x64/x64.ts";
-import { bind } from "../../src/formula/bind.ts";
+import { bind } from "../../src/formula/bind/bind.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { here } from "./x64/harness.ts";
 

@@ -7,7 +7,7 @@ import { teamOf } from "../../src/backends/emitted/threads.ts";
 import { wasmTarget } from "../../src/backends/wasm/wasm.ts";
 import { x64Target } from "../../src/backends/x64/x64.ts";
 import { Dataset } from "../../src/data/index.ts";
-import { bind } from "../../src/formula/bind.ts";
+import { bind } from "../../src/formula/bind/bind.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { compile, getBackend, manualSeed, parameter, type Tensor, tensor, uniform } from "../../src/index.ts";
 import { batchNorm, crossEntropy, linear, sequential } from "../../src/nn/index.ts";

@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from "vitest";
 import { fuseEpilogues, fuseIntoConsumers } from "../../src/compiler/fuse.ts";
-import type { StepGraph } from "../../src/compiler/graph.ts";
 import { dropUnusedSteps } from "../../src/compiler/simplify.ts";
 import {
   averagePool,
@@ -20,6 +19,7 @@ import {
   where,
   zeros,
 } from "../../src/index.ts";
+import type { StepGraph } from "../../src/nest/step-graph.ts";
 import { keepsNumbers, through, traceOf } from "./support.ts";
 
 const x = uniform([4, 6], -1, 1);

@@ -1,7 +1,6 @@
 // Updates in place: into the cell where only its own element is read, otherwise apart from it.
 
 import { afterAll, describe, expect, it } from "vitest";
-import type { StepGraph } from "../../src/compiler/graph.ts";
 import { updateInPlace } from "../../src/compiler/in-place.ts";
 import {
   availableBackends,
@@ -14,6 +13,7 @@ import {
   type Tensor,
   uniform,
 } from "../../src/index.ts";
+import type { StepGraph } from "../../src/nest/step-graph.ts";
 import { expectArray, keepsNumbers, through, traceOf } from "./support.ts";
 
 const original = getBackend().name;

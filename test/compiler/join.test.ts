@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { gatherReductions } from "../../src/compiler/gather.ts";
-import type { JoinedSteps } from "../../src/compiler/graph.ts";
 import { planMemory, type StepGraph } from "../../src/compiler/index.ts";
 import { joinLoops } from "../../src/compiler/join.ts";
 import { groupingRows } from "../../src/compiler/rows.ts";
@@ -25,6 +24,7 @@ import {
   where,
   zeros,
 } from "../../src/index.ts";
+import type { JoinedSteps } from "../../src/nest/step-graph.ts";
 import { adam } from "../../src/optim/index.ts";
 import { checkGraph, expectClose, runGraph, through, traceOf } from "./support.ts";
 

@@ -1,7 +1,6 @@
 // Programs of many ops: expressions that passes make stay shallow enough for any stack, compilation takes time in proportion, long tapes run back.
 
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { depthOf, expressionsOf, MOST_DEPTH, type StepGraph, unitsOf } from "../../src/compiler/graph.ts";
 import { mergeSteps } from "../../src/compiler/merge.ts";
 import { Dataset } from "../../src/data/index.ts";
 import {
@@ -19,6 +18,7 @@ import {
   tensor,
   where,
 } from "../../src/index.ts";
+import { depthOf, expressionsOf, MOST_DEPTH, type StepGraph, unitsOf } from "../../src/nest/step-graph.ts";
 import { linear, meanSquaredError } from "../../src/nn/index.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { fit } from "../../src/train/index.ts";

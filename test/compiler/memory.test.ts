@@ -2,11 +2,11 @@
 
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import type { StepGraph } from "../../src/compiler/graph.ts";
 import { optimise, planMemory } from "../../src/compiler/index.ts";
 import { byteLength } from "../../src/compiler/memory.ts";
-import type { Nest, Operand } from "../../src/formula/nest.ts";
 import { compile, type Tensor, uniform } from "../../src/index.ts";
+import type { Nest, Operand } from "../../src/nest/nest.ts";
+import type { StepGraph } from "../../src/nest/step-graph.ts";
 import { type Arguments, type Instruction, KINDS, makeArguments, makeState, runProgram } from "./programs.ts";
 
 /** Bytes that a kernel may read beyond the end of a buffer. */

@@ -1,9 +1,9 @@
 // Expensive expressions of several maps: computed once where that is less work than a pass through memory, and only there.
 
 import { describe, expect, it } from "vitest";
-import type { StepGraph } from "../../src/compiler/graph.ts";
 import { shareCalls } from "../../src/compiler/share-calls.ts";
 import { compile, dropout, gelu, gradients, manualSeed, parameter, type Tensor, tensor } from "../../src/index.ts";
+import type { StepGraph } from "../../src/nest/step-graph.ts";
 import { keepsNumbers, through, traceOf } from "./support.ts";
 
 const x = parameter(

@@ -4,12 +4,12 @@ import { expect } from "vitest";
 import type { HostArray } from "../../src/backends/backend.ts";
 import { getBackend } from "../../src/backends/choose.ts";
 import { referenceBackend } from "../../src/backends/reference/reference.ts";
-import { expressionsOf, type Pass, placeOf, type StepGraph, scalarsOf } from "../../src/compiler/graph.ts";
 import { PASSES } from "../../src/compiler/index.ts";
-import { allocate } from "../../src/formula/arrays.ts";
-import { sizeOfShape } from "../../src/formula/evaluate.ts";
-import type { DType, Operand } from "../../src/formula/nest.ts";
 import { type CompileArgument, type CompileResult, compile } from "../../src/index.ts";
+import { allocate } from "../../src/nest/arrays.ts";
+import { sizeOfShape } from "../../src/nest/evaluate.ts";
+import type { DType, Operand } from "../../src/nest/nest.ts";
+import { expressionsOf, type Pass, placeOf, type StepGraph, scalarsOf } from "../../src/nest/step-graph.ts";
 
 /** The graph of a function before any pass. */
 export function traceOf<Args extends readonly CompileArgument[]>(fn: (...args: Args) => CompileResult, ...args: Args): StepGraph {

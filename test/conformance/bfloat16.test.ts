@@ -1,8 +1,8 @@
 // Every op of the catalogue with bfloat16 inputs on every backend: against the truth on the reference, and the others against the reference.
 
 import { describe, it } from "vitest";
-import { roundToBfloat16 } from "../../src/formula/bfloat16.ts";
 import { compile, type HostArray, type Tensor } from "../../src/index.ts";
+import { roundToBfloat16 } from "../../src/nest/bfloat16.ts";
 import { catalogue } from "../../src/ops/catalogue.ts";
 import {
   applyCase,

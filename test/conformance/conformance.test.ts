@@ -1,9 +1,9 @@
 // One loop over the conformance table: every op of the catalogue on every backend, its values, gradients and second derivatives.
 
 import { afterAll, describe, expect, it } from "vitest";
-import { allocate } from "../../src/formula/arrays.ts";
-import { sizeOfShape } from "../../src/formula/evaluate.ts";
 import { compile, fromData, type HostArray, type Tensor } from "../../src/index.ts";
+import { allocate } from "../../src/nest/arrays.ts";
+import { sizeOfShape } from "../../src/nest/evaluate.ts";
 import { type CatalogueEntry, catalogue } from "../../src/ops/catalogue.ts";
 import type { Op } from "../../src/ops/op.ts";
 import {

@@ -6,11 +6,11 @@ import { type Team, teamOf } from "../../src/backends/emitted/threads.ts";
 import { referenceBackend } from "../../src/backends/reference/reference.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
 import { createX64Backend } from "../../src/backends/x64/x64.ts";
-import { allocate } from "../../src/formula/arrays.ts";
-import { sizeOfShape } from "../../src/formula/evaluate.ts";
 import { applyOp, type DType, fromData, type HostArray, setBackend, type Tensor } from "../../src/index.ts";
+import { allocate } from "../../src/nest/arrays.ts";
+import { sizeOfShape } from "../../src/nest/evaluate.ts";
 import type { Op } from "../../src/ops/op.ts";
-import { gradientsOf } from "../../src/tensor/backward.ts";
+import { gradientsOf } from "../../src/tensor/autograd/backward.ts";
 import { valueOf } from "../../src/tensor/tensor.ts";
 
 /** How the numbers of an input are drawn. */

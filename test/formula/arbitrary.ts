@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { call, type Expression, name, number } from "../../src/formula/ast.ts";
-import { FUNCTIONS } from "../../src/formula/functions.ts";
-import type { FunctionName } from "../../src/formula/nest.ts";
+import { FUNCTIONS } from "../../src/nest/functions.ts";
+import type { FunctionName } from "../../src/nest/nest.ts";
 
 const literal = fc.constantFrom("0", "1", "2", "0.5", "3.25", "1e-3", "12e10", "pi", "inf", "-1", "-0.25");
 const index = fc.constantFrom(

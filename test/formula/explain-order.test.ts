@@ -2,14 +2,14 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Binding } from "../../src/formula/bind.ts";
-import { bind } from "../../src/formula/bind.ts";
-import type { ExplainOptions, Explanation } from "../../src/formula/explain.ts";
-import { explainElement, explainerOf, explanationText } from "../../src/formula/explain.ts";
-import type { Reducer } from "../../src/formula/nest.ts";
+import type { Binding } from "../../src/formula/bind/bind.ts";
+import { bind } from "../../src/formula/bind/bind.ts";
+import type { ExplainOptions, Explanation } from "../../src/formula/explain/explain.ts";
+import { explainElement, explainerOf, explanationText } from "../../src/formula/explain/explain.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
-import { explanationMathml } from "../../src/formula/print-mathml.ts";
-import { explanationTex } from "../../src/formula/print-tex.ts";
+import { explanationMathml } from "../../src/formula/typeset/print-mathml.ts";
+import { explanationTex } from "../../src/formula/typeset/print-tex.ts";
+import type { Reducer } from "../../src/nest/nest.ts";
 import { CASES } from "./cases.ts";
 import { expectMathml, expectTex } from "./markup.ts";
 import { type Data, floats, type Inputs, ints, run } from "./support.ts";

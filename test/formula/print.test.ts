@@ -2,11 +2,11 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { deriveGradient } from "../../src/formula/derive.ts";
-import { normalise } from "../../src/formula/normalise.ts";
+import { normalise } from "../../src/formula/bind/normalize.ts";
+import { deriveGradient } from "../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
-import { mathmlOf, mathmlOfExpression, mathmlOfStatement } from "../../src/formula/print-mathml.ts";
-import { texOf, texOfExpression, texOfStatement } from "../../src/formula/print-tex.ts";
+import { mathmlOf, mathmlOfExpression, mathmlOfStatement } from "../../src/formula/typeset/print-mathml.ts";
+import { texOf, texOfExpression, texOfStatement } from "../../src/formula/typeset/print-tex.ts";
 import { formulaText } from "./arbitrary.ts";
 import { CASES } from "./cases.ts";
 import { expectMathml, expectTex } from "./markup.ts";

@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { linearIn, solveFor } from "../../src/formula/affine.ts";
 import { childrenOf, type Expression } from "../../src/formula/ast.ts";
-import { FUNCTIONS } from "../../src/formula/functions.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { printExpression } from "../../src/formula/print.ts";
 import { simplify } from "../../src/formula/simplify.ts";
+import { FUNCTIONS } from "../../src/nest/functions.ts";
 import { scalarExpression } from "./arbitrary.ts";
 
 type Values = Readonly<Record<string, number>>;

@@ -1,13 +1,13 @@
 // Runs formulas on plain arrays in double precision, with a small tape of its own for gradients of gradients.
 
-import type { NumberArray } from "../../src/formula/arrays.ts";
 import { expressionsOf, type Formula, type Statement, tensorsIn } from "../../src/formula/ast.ts";
-import { bind } from "../../src/formula/bind.ts";
-import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
-import { evaluateProgram, sizeOfShape } from "../../src/formula/evaluate.ts";
-import type { DType } from "../../src/formula/nest.ts";
-import { normalise } from "../../src/formula/normalise.ts";
+import { bind } from "../../src/formula/bind/bind.ts";
+import { normalise } from "../../src/formula/bind/normalize.ts";
+import { deriveGradient, gradientName } from "../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
+import type { NumberArray } from "../../src/nest/arrays.ts";
+import { evaluateProgram, sizeOfShape } from "../../src/nest/evaluate.ts";
+import type { DType } from "../../src/nest/nest.ts";
 
 export interface Data {
   readonly shape: readonly number[];

@@ -2,21 +2,21 @@
 
 import { describe, expect, it } from "vitest";
 import type { Formula } from "../../src/formula/ast.ts";
-import type { Binding } from "../../src/formula/bind.ts";
-import { chainRuleOf } from "../../src/formula/chain-rule.ts";
-import { type ExplainOptions, type Explanation, explainElement, explanationText } from "../../src/formula/explain.ts";
-import { chainRuleJson, explanationJson } from "../../src/formula/explain-json.ts";
-import { readsOf } from "../../src/formula/explain-reads.ts";
+import type { Binding } from "../../src/formula/bind/bind.ts";
+import { chainRuleOf } from "../../src/formula/explain/chain-rule.ts";
+import { type ExplainOptions, type Explanation, explainElement, explanationText } from "../../src/formula/explain/explain.ts";
+import { readsOf } from "../../src/formula/explain/explain-reads.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
-import { chainRuleMathml, chainRuleTex, chainRuleText } from "../../src/formula/print-chain-rule.ts";
-import { explanationTex } from "../../src/formula/print-tex.ts";
+import { chainRuleJson, explanationJson } from "../../src/formula/typeset/explain-json.ts";
+import { chainRuleMathml, chainRuleTex, chainRuleText } from "../../src/formula/typeset/print-chain-rule.ts";
+import { explanationTex } from "../../src/formula/typeset/print-tex.ts";
 import { relu, sigmoid, softmax } from "../../src/ops/activations.ts";
 import { convolution, linear, linearBias } from "../../src/ops/contractions.ts";
 import { crossEntropy } from "../../src/ops/losses.ts";
 import type { Op } from "../../src/ops/op.ts";
 import { maxPool } from "../../src/ops/pooling.ts";
 import { adamFirst, adamSecond, adamStep } from "../../src/ops/updates.ts";
-import { gradientOps } from "../../src/tensor/parts.ts";
+import { gradientOps } from "../../src/tensor/autograd/parts.ts";
 import { expectMathml } from "./markup.ts";
 import { type Data, floats, ints, run } from "./support.ts";
 

@@ -1,16 +1,16 @@
 // Helper: runs a formula or a nest on the reference evaluator and on the machine under test and compares every element.
 
 import type { Backend, HostArray } from "../../src/backends/backend.ts";
-import { allocate } from "../../src/formula/arrays.ts";
 import type { Formula } from "../../src/formula/ast.ts";
-import { roundToBfloat16 } from "../../src/formula/bfloat16.ts";
-import { bind } from "../../src/formula/bind.ts";
-import { deriveGradient, gradientName } from "../../src/formula/derive.ts";
-import { evaluateProgram, sizeOfShape } from "../../src/formula/evaluate.ts";
-import type { DType, Nest, Program } from "../../src/formula/nest.ts";
-import { normalise } from "../../src/formula/normalise.ts";
+import { bind } from "../../src/formula/bind/bind.ts";
+import { normalise } from "../../src/formula/bind/normalize.ts";
+import { deriveGradient, gradientName } from "../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { printFormula } from "../../src/formula/print.ts";
+import { allocate } from "../../src/nest/arrays.ts";
+import { roundToBfloat16 } from "../../src/nest/bfloat16.ts";
+import { evaluateProgram, sizeOfShape } from "../../src/nest/evaluate.ts";
+import type { DType, Nest, Program } from "../../src/nest/nest.ts";
 import { backend } from "./engine.ts";
 
 export { backend };

@@ -1,8 +1,8 @@
 // Helper: runs one kernel function of the machine under test on a fresh memory.
 
-import type { FunctionBuilder } from "../../src/kernels/builder.ts";
-import { ModuleBuilder } from "../../src/kernels/builder.ts";
-import type { Machine, Value } from "../../src/kernels/language.ts";
+import type { FunctionBuilder } from "../../src/kernels/language/builder.ts";
+import { ModuleBuilder } from "../../src/kernels/language/builder.ts";
+import type { Machine, Value } from "../../src/kernels/language/language.ts";
 import { load, machine } from "./engine.ts";
 
 export { machine };

@@ -2,11 +2,11 @@
 import { features, wasmMachine } from "../../src/backends/wasm/features.ts";
 import { compileModule } from "../../src/backends/wasm/module.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
-import type { MachineName } from "../../src/backends/x64/cpu.ts";
-import { Heap } from "../../src/backends/x64/memory.ts";
-import { type Native, native } from "../../src/backends/x64/native.ts";
+import type { MachineName } from "../../src/backends/x64/runtime/cpu.ts";
+import { Heap } from "../../src/backends/x64/runtime/memory.ts";
+import { type Native, native } from "../../src/backends/x64/runtime/native.ts";
 import { createX64Backend } from "../../src/backends/x64/x64.ts";
-import type { KernelModule, Machine } from "../../src/kernels/language.ts";
+import type { KernelModule, Machine } from "../../src/kernels/language/language.ts";
 import { compile, machineOf } from "../backends/x64/harness.ts";
 
 const machineCode = process.env.KASANE_KERNELS as MachineName | undefined;

@@ -1,7 +1,7 @@
 // Random loop nests (every index kind, dtype, reducer, odd and empty extents) on WebAssembly against the reference evaluator.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { AffineIndex, Axis, DType, FunctionName, Index, Nest, Operand, Reducer, Scalar, ScalarType } from "../../src/formula/nest.ts";
+import type { AffineIndex, Axis, DType, FunctionName, Index, Nest, Operand, Reducer, Scalar, ScalarType } from "../../src/nest/nest.ts";
 import { compare, programOfNest, tensor } from "./conformance.ts";
 import { Source } from "./source.ts";
 

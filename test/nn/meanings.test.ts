@@ -1,12 +1,12 @@
 // What losses and metrics take: inputs that mean something else are refused, eagerly and compiled, and what the error says to try works.
 
 import { describe, expect, it } from "vitest";
-import * as classLosses from "../../src/nn/cross-entropy.ts";
-import * as ctc from "../../src/nn/ctc.ts";
 import * as nn from "../../src/nn/index.ts";
-import * as likelihoods from "../../src/nn/likelihood-losses.ts";
-import * as pairLosses from "../../src/nn/losses.ts";
-import * as margins from "../../src/nn/margin-losses.ts";
+import * as classLosses from "../../src/nn/losses/cross-entropy.ts";
+import * as ctc from "../../src/nn/losses/ctc.ts";
+import * as likelihoods from "../../src/nn/losses/likelihood-losses.ts";
+import * as pairLosses from "../../src/nn/losses/losses.ts";
+import * as margins from "../../src/nn/losses/margin-losses.ts";
 import { compile, logSoftmax, parameter, softmax, type Tensor, tensor } from "../../src/tensor/index.ts";
 import * as train from "../../src/train/index.ts";
 

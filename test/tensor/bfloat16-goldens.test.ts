@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { availableBackends, getBackend } from "../../src/backends/choose.ts";
-import { decodeBfloat16, encodeBfloat16 } from "../../src/formula/bfloat16.ts";
 import * as kasane from "../../src/index.ts";
 import { parameter, setBackend, type Tensor, tensor } from "../../src/index.ts";
+import { decodeBfloat16, encodeBfloat16 } from "../../src/nest/bfloat16.ts";
 
 interface Bits {
   readonly shape: readonly number[];

@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { availableBackends, getBackend } from "../../src/backends/choose.ts";
-import { decodeBfloat16, encodeBfloat16, roundToBfloat16 } from "../../src/formula/bfloat16.ts";
 import {
   autocast,
   checkpoint,
@@ -17,6 +16,7 @@ import {
   type Tensor,
   tensor,
 } from "../../src/index.ts";
+import { decodeBfloat16, encodeBfloat16, roundToBfloat16 } from "../../src/nest/bfloat16.ts";
 
 const before = getBackend().name;
 const words = Uint16Array.from({ length: 65536 }, (_, word) => word);

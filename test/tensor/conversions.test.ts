@@ -2,8 +2,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { availableBackends, getBackend } from "../../src/backends/choose.ts";
-import { roundToBfloat16 } from "../../src/formula/bfloat16.ts";
 import { compile, type DType, grad, setBackend, type Tensor, tensor, vmap } from "../../src/index.ts";
+import { roundToBfloat16 } from "../../src/nest/bfloat16.ts";
 
 const before = getBackend().name;
 const numbers = [1.9, -1.9, 0, 0.1, 300.5, 1e10, -1e10, Number.NaN, Number.POSITIVE_INFINITY, 3e-39];

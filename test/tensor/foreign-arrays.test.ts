@@ -5,9 +5,9 @@ import vm from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DataLoader, Dataset, type NdArray, ndArray } from "../../src/data/index.ts";
-import { type AnyNumberArray, arrayKind, toNumberArray } from "../../src/formula/arrays.ts";
 import { InputError, KasaneError, parameter, type Tensor, tensor, zeros } from "../../src/index.ts";
 import { parseSafetensors, serializeSafetensors } from "../../src/io/index.ts";
+import { type AnyNumberArray, arrayKind, toNumberArray } from "../../src/nest/arrays.ts";
 import { makeLayer } from "../../src/nn/layer.ts";
 import { predict } from "../../src/train/index.ts";
 

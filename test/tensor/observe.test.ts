@@ -6,7 +6,7 @@ import { adam } from "../../src/optim/index.ts";
 import { compile, manualSeed, normal, type Tensor, tensor } from "../../src/tensor/index.ts";
 import { type Application, observing } from "../../src/tensor/observe.ts";
 import { valueOf } from "../../src/tensor/tensor.ts";
-import { tap } from "../../src/tensor/trace.ts";
+import { tap } from "../../src/tensor/trace/trace.ts";
 import type { Value } from "../../src/tensor/value.ts";
 
 function training(): { step: (x: Tensor, t: Tensor) => Tensor; weight: Tensor; x: Tensor; t: Tensor } {

@@ -154,7 +154,7 @@ describe("across backends", () => {
 
   it("follow Philox2x32-10 as published", async () => {
     // Known answers of the Random123 distribution: counter, key → output.
-    const { philox } = await import("../../src/formula/functions.ts");
+    const { philox } = await import("../../src/nest/functions.ts");
     expect([...philox(0, 0, 0)]).toEqual([0xff1dae59, 0x6cd10df2]);
     expect([...philox(0xffffffff, 0xffffffff, 0xffffffff)]).toEqual([0x2c3f628b, 0xab4fd7ad]);
     expect([...philox(0x13198a2e, 0x85a308d3, 0x243f6a88)]).toEqual([0xdd7ce038, 0xf62a4c12]);

@@ -1,8 +1,8 @@
 // Shared by the tensor tests: runs a suite on every backend, reads messages of errors.
 
 import { afterAll, beforeAll, describe } from "vitest";
-import { allocate } from "../../src/formula/arrays.ts";
 import { availableBackends, type DType, getBackend, type HostArray, KasaneError, setBackend } from "../../src/index.ts";
+import { allocate } from "../../src/nest/arrays.ts";
 
 export function onEveryBackend(name: string, suite: () => void): void {
   for (const backend of availableBackends())

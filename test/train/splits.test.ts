@@ -3,12 +3,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Dataset, ndArray } from "../../src/data/index.ts";
-import * as classLosses from "../../src/nn/cross-entropy.ts";
-import * as ctc from "../../src/nn/ctc.ts";
 import { l2, linear, relu, sequential, weightedMean } from "../../src/nn/index.ts";
-import * as likelihoods from "../../src/nn/likelihood-losses.ts";
-import * as pairLosses from "../../src/nn/losses.ts";
-import * as margins from "../../src/nn/margin-losses.ts";
+import * as classLosses from "../../src/nn/losses/cross-entropy.ts";
+import * as ctc from "../../src/nn/losses/ctc.ts";
+import * as likelihoods from "../../src/nn/losses/likelihood-losses.ts";
+import * as pairLosses from "../../src/nn/losses/losses.ts";
+import * as margins from "../../src/nn/losses/margin-losses.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { compile as compileFunction, logSoftmax, manualSeed, softplus, type Tensor, tensor, zeros } from "../../src/tensor/index.ts";
 import { evaluate, fit, type Loss, type Model } from "../../src/train/index.ts";

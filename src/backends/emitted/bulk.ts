@@ -1,9 +1,9 @@
 // Clearing and copying whole buffers, in blocks that threads share.
 
-import type { FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
-import type { Value } from "../../kernels/language.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";
+import type { Value } from "../../kernels/language/language.ts";
+import * as v from "../../kernels/language/values.ts";
 import { requireSize } from "../../kernels/lowered.ts";
-import * as v from "../../kernels/values.ts";
 import type { Reach } from "./program.ts";
 import type { Piece, Span } from "./share.ts";
 

@@ -1,5 +1,5 @@
 // A machine whose kernels check every access (KASANE_CHECK=1): a run in which one fails ends, and throws.
-import { type CheckedRegion, checkAccesses, reportWords } from "../../kernels/check.ts";
+import { type CheckedRegion, checkAccesses, reportWords } from "../../kernels/language/check.ts";
 import { BackendError } from "../../util/errors.ts";
 import { reportsPlace } from "./memory.ts";
 import type { Heap, Target } from "./target.ts";

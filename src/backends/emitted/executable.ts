@@ -1,6 +1,7 @@
 // Programs run one at a time on host arrays: inputs are copied in, the emitted main is called, the result is copied out.
-import type { Program } from "../../formula/nest.ts";
-import { printModule } from "../../kernels/print.ts";
+
+import { printModule } from "../../kernels/language/print.ts";
+import type { Program } from "../../nest/nest.ts";
 import type { Executable, HostArray } from "../backend.ts";
 import { firstPlace, paramSlot, readSlot, type Slot, slotOf, writeSlot } from "./memory.ts";
 import { keyOfProgram, type LoweredProgram, lowerProgram } from "./program.ts";

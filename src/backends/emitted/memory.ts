@@ -1,10 +1,10 @@
 // Where the numbers of a program lie during a run, and how they get in and out.
 import { byteLength } from "../../compiler/memory.ts";
-import { decodeBfloat16, encodeBfloat16 } from "../../formula/bfloat16.ts";
-import { sizeOfShape } from "../../formula/evaluate.ts";
-import type { DType, Operand } from "../../formula/nest.ts";
-import { slack } from "../../kernels/language.ts";
+import { slack } from "../../kernels/language/language.ts";
 import { gibibytes, requireSize } from "../../kernels/lowered.ts";
+import { decodeBfloat16, encodeBfloat16 } from "../../nest/bfloat16.ts";
+import { sizeOfShape } from "../../nest/evaluate.ts";
+import type { DType, Operand } from "../../nest/nest.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { HostArray } from "../backend.ts";
 import type { Heap } from "./target.ts";

@@ -1,15 +1,15 @@
 // A program as emitted code: every nest lowered once, and a main that runs the steps over buffers at fixed places.
 
-import type { KernelSteps, RowGroup, Unit } from "../../compiler/graph.ts";
-import { exactNumbers, keyOfNest } from "../../compiler/graph.ts";
 import { byteLength } from "../../compiler/memory.ts";
 import { type MergedStep, mergeSteps } from "../../compiler/merge.ts";
-import type { Operand, Program } from "../../formula/nest.ts";
-import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
-import type { KernelModule, Value } from "../../kernels/language.ts";
+import { type FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";
+import type { KernelModule, Value } from "../../kernels/language/language.ts";
+import * as v from "../../kernels/language/values.ts";
 import { lowerNest } from "../../kernels/lower.ts";
 import type { LoweredNest, Phase } from "../../kernels/lowered.ts";
-import * as v from "../../kernels/values.ts";
+import type { Operand, Program } from "../../nest/nest.ts";
+import type { KernelSteps, RowGroup, Unit } from "../../nest/step-graph.ts";
+import { exactNumbers, keyOfNest } from "../../nest/step-graph.ts";
 import { clearing, defineClear } from "./bulk.ts";
 import { aligned, Layout, type Slot, slack, wordsSlot } from "./memory.ts";
 import { type Piece, planSharing, type Span, writeShared } from "./share.ts";

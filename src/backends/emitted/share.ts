@@ -1,7 +1,7 @@
 // How threads share a program: pieces in order, cut into slices that whoever comes first takes, waiting only for what a piece needs.
-import type { FunctionBuilder } from "../../kernels/builder.ts";
-import type { Value, Variable } from "../../kernels/language.ts";
-import * as v from "../../kernels/values.ts";
+import type { FunctionBuilder } from "../../kernels/language/builder.ts";
+import type { Value, Variable } from "../../kernels/language/language.ts";
+import * as v from "../../kernels/language/values.ts";
 import type { Team } from "./threads.ts";
 
 /** Memory that a piece reads or writes: bytes [start, end) of the arena, of what phases share, or of a cell. */

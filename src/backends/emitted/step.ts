@@ -1,12 +1,12 @@
 // Compiled steps: one main that runs every nest of a graph over an arena and persistent cells.
 
-import { exactNumbers, type StepGraph, unitsOf } from "../../compiler/graph.ts";
 import { byteLength, type MemoryPlan, planMemory } from "../../compiler/memory.ts";
-import type { Operand } from "../../formula/nest.ts";
-import { type FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
-import type { KernelModule, Value } from "../../kernels/language.ts";
-import { printModule } from "../../kernels/print.ts";
-import * as v from "../../kernels/values.ts";
+import { type FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";
+import type { KernelModule, Value } from "../../kernels/language/language.ts";
+import { printModule } from "../../kernels/language/print.ts";
+import * as v from "../../kernels/language/values.ts";
+import type { Operand } from "../../nest/nest.ts";
+import { exactNumbers, type StepGraph, unitsOf } from "../../nest/step-graph.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { Cell, HostArray, ListingPart, StepExecutable, StepTimer } from "../backend.ts";
 import { Arena } from "./arena.ts";

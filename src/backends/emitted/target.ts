@@ -1,6 +1,6 @@
 // What a machine adds to the shared half of backends that emit code: its memory, its code, and how addresses reach it.
-import type { FunctionBuilder, ModuleBuilder } from "../../kernels/builder.ts";
-import type { KernelModule, Machine, Value } from "../../kernels/language.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";
+import type { KernelModule, Machine, Value } from "../../kernels/language/language.ts";
 import type { MemoryLimits } from "./memory.ts";
 import type { Team } from "./threads.ts";
 

@@ -1,7 +1,7 @@
 // The reference backend: interprets bound programs in plain loops; the definition of correct, and the only one with float64.
 
 import { printGraph } from "../../compiler/index.ts";
-import { evaluateProgram } from "../../formula/evaluate.ts";
+import { evaluateProgram } from "../../nest/evaluate.ts";
 import type { Backend } from "../backend.ts";
 import { HostCell, referenceStep } from "./step.ts";
 

@@ -1,9 +1,9 @@
 // A compiled step on the reference backend: the nests interpreted one after another over host arrays.
 
-import { placeOf, type StepGraph, unitsOf } from "../../compiler/graph.ts";
-import { allocate, type NumberArray } from "../../formula/arrays.ts";
-import { evaluateNest, sizeOfShape } from "../../formula/evaluate.ts";
-import type { Operand } from "../../formula/nest.ts";
+import { allocate, type NumberArray } from "../../nest/arrays.ts";
+import { evaluateNest, sizeOfShape } from "../../nest/evaluate.ts";
+import type { Operand } from "../../nest/nest.ts";
+import { placeOf, type StepGraph, unitsOf } from "../../nest/step-graph.ts";
 import type { Cell, HostArray, StepExecutable } from "../backend.ts";
 
 export class HostCell implements Cell {

@@ -1,6 +1,6 @@
 // Emits kernel values: pushes them on WebAssembly's stack.
-import type { Address, Operation, Value, ValueType } from "../../kernels/language.ts";
-import { isVector } from "../../kernels/values.ts";
+import type { Address, Operation, Value, ValueType } from "../../kernels/language/language.ts";
+import { isVector } from "../../kernels/language/values.ts";
 import type { Assembler } from "./assembler.ts";
 import { code, instructions } from "./opcodes.ts";
 

@@ -7,8 +7,8 @@ import {
   type Statement,
   type StoreStatement,
   type Value,
-} from "../../kernels/language.ts";
-import { isVector } from "../../kernels/values.ts";
+} from "../../kernels/language/language.ts";
+import { isVector } from "../../kernels/language/values.ts";
 import { Assembler } from "./assembler.ts";
 import { type EmitOptions, lowBytes, ValueEmitter } from "./emit-value.ts";
 import { findDeaths } from "./locals.ts";

@@ -1,8 +1,8 @@
 // What this engine's WebAssembly can do: SIMD, relaxed multiply-add (also behind V8's flag on Node 20), checked by computing.
 
-import { ModuleBuilder } from "../../kernels/builder.ts";
-import type { KernelModule, Machine } from "../../kernels/language.ts";
-import { at, fma, loadVector } from "../../kernels/values.ts";
+import { ModuleBuilder } from "../../kernels/language/builder.ts";
+import type { KernelModule, Machine } from "../../kernels/language/language.ts";
+import { at, fma, loadVector } from "../../kernels/language/values.ts";
 import { BackendError } from "../../util/errors.ts";
 import { encodeModule } from "./module.ts";
 import { makeMemory } from "./room.ts";

@@ -1,6 +1,6 @@
 // Which wasm local holds which kernel variable: lifetimes within blocks, locals of one type reused.
-import type { Statement, ValueType, Variable } from "../../kernels/language.ts";
-import { blocksOf, valuesOf, variableSetBy, visitVariables } from "../../kernels/statements.ts";
+import type { Statement, ValueType, Variable } from "../../kernels/language/language.ts";
+import { blocksOf, valuesOf, variableSetBy, visitVariables } from "../../kernels/language/statements.ts";
 import { typeCode } from "./opcodes.ts";
 
 interface Occurrence {

@@ -1,7 +1,7 @@
 // Assembles a kernel module into a WebAssembly binary that imports one memory, and compiles it.
 
-import type { KernelFunction, KernelModule } from "../../kernels/language.ts";
-import { printModule } from "../../kernels/print.ts";
+import type { KernelFunction, KernelModule } from "../../kernels/language/language.ts";
+import { printModule } from "../../kernels/language/print.ts";
 import { BackendError } from "../../util/errors.ts";
 import { Bytes } from "./bytes.ts";
 import type { EmitOptions } from "./emit.ts";

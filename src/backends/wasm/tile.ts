@@ -1,7 +1,8 @@
 // The register tile for contractions on this engine: the fastest of a few in a probe of some milliseconds, or KASANE_TILE.
-import { ModuleBuilder } from "../../kernels/builder.ts";
+
 import { defineTileProbe, tileCandidates } from "../../kernels/contract/index.ts";
-import type { Machine } from "../../kernels/language.ts";
+import { ModuleBuilder } from "../../kernels/language/builder.ts";
+import type { Machine } from "../../kernels/language/language.ts";
 import { BackendError } from "../../util/errors.ts";
 import { compileModule } from "./module.ts";
 import { makeMemory } from "./room.ts";

@@ -1,6 +1,6 @@
 // The WebAssembly backend: emitted SIMD code over one linear memory for programs and one for steps, on worker threads where memory may be shared.
-import type { Machine, Value } from "../../kernels/language.ts";
-import * as v from "../../kernels/values.ts";
+import type { Machine, Value } from "../../kernels/language/language.ts";
+import * as v from "../../kernels/language/values.ts";
 import { environment } from "../../util/environment.ts";
 import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";

@@ -1,8 +1,8 @@
 // The routine behind every `await`: spins for a while, then gives the processor to whoever needs it between looks.
-import type { Assembler } from "./assembler.ts";
-import type { Callee } from "./calls.ts";
-import { memory, r11, rax, rcx, rdx, register, rsp } from "./registers.ts";
-import { yieldNumber } from "./system-calls.ts";
+import type { Assembler } from "./encode/assembler.ts";
+import { memory, r11, rax, rcx, rdx, register, rsp } from "./encode/registers.ts";
+import { yieldNumber } from "./runtime/system-calls.ts";
+import type { Callee } from "./select/calls.ts";
 
 /** Looks before the first yield, some tens of microseconds, and between later ones. */
 const [patience, impatience] = [1000, 50];

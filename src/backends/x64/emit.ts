@@ -1,12 +1,21 @@
 // Kernel modules as machine code: every function selected, its registers assigned, framed and encoded; constants behind.
-import type { KernelModule, Machine, ValueType } from "../../kernels/language.ts";
-import { type Assignment, allocate, type RegisterSupply, visitAccesses } from "./allocate.ts";
-import { Assembler } from "./assembler.ts";
+import type { KernelModule, Machine, ValueType } from "../../kernels/language/language.ts";
 import { awaitParameters, writeAwait } from "./await.ts";
-import { argumentPlaces, awaitName, type Callee, resultRegister } from "./calls.ts";
-import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, type Instruction, type Item, incoming, outgoing } from "./code.ts";
-import { type InstructionName, instructions } from "./instructions.ts";
-import { ConstantPool } from "./pool.ts";
+import { type Assignment, allocate, type RegisterSupply, visitAccesses } from "./encode/allocate.ts";
+import { Assembler } from "./encode/assembler.ts";
+import {
+  copies,
+  type FunctionCode,
+  fileOf,
+  firstAccess,
+  firstVirtual,
+  type Instruction,
+  type Item,
+  incoming,
+  outgoing,
+} from "./encode/code.ts";
+import { type InstructionName, instructions } from "./encode/instructions.ts";
+import { ConstantPool } from "./encode/pool.ts";
 import {
   type AssemblyOperand,
   type Memory,
@@ -22,8 +31,9 @@ import {
   register,
   rsi,
   rsp,
-} from "./registers.ts";
-import { selectFunction } from "./select.ts";
+} from "./encode/registers.ts";
+import { argumentPlaces, awaitName, type Callee, resultRegister } from "./select/calls.ts";
+import { selectFunction } from "./select/select.ts";
 
 export interface MachineCode {
   readonly bytes: Uint8Array<ArrayBuffer>;

@@ -3,11 +3,11 @@ import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";
 import type { Target } from "../emitted/target.ts";
 import { type Team, teamOf, threadsInWords, wantedThreads } from "../emitted/threads.ts";
-import { chooseMachine, type MachineName } from "./cpu.ts";
-import { argumentBytes, LoadedModule, listCode, writeArgument } from "./loaded.ts";
-import { Heap } from "./memory.ts";
-import { type Native, native } from "./native.ts";
-import { theThreads } from "./threads.ts";
+import { chooseMachine, type MachineName } from "./runtime/cpu.ts";
+import { argumentBytes, LoadedModule, listCode, writeArgument } from "./runtime/loaded.ts";
+import { Heap } from "./runtime/memory.ts";
+import { type Native, native } from "./runtime/native.ts";
+import { theThreads } from "./runtime/threads.ts";
 
 /**
  * @param name which machine code; undefined: KASANE_X64, else the widest this processor runs

@@ -1,8 +1,8 @@
 // Reads text tables: rows of separated values under a header, with a place in every error.
 
 import Papa from "papaparse";
-import { toBytes } from "../../formula/arrays.ts";
 import { misread, reading } from "../../io/file-kind.ts";
+import { toBytes } from "../../nest/arrays.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { nearestName } from "../../util/nearest.ts";
 import { checkOptions } from "../../util/options.ts";

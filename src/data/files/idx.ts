@@ -1,7 +1,7 @@
 // Reads IDX, the format of MNIST: four bytes saying type and rank, the sizes, then the values, all big-endian.
 
-import { toBytes } from "../../formula/arrays.ts";
 import { reading } from "../../io/file-kind.ts";
+import { toBytes } from "../../nest/arrays.ts";
 import { FileError } from "../../util/errors.ts";
 import type { NdArray, Storage } from "../array.ts";
 import { elementCount } from "../array.ts";

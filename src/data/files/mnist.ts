@@ -1,9 +1,9 @@
 // Loads a folder of MNIST-style files in Node: images and labels in IDX format, compressed or not.
 
 import { join } from "node:path";
-import { dtypeOfArray } from "../../formula/arrays.ts";
 import { readBytes } from "../../io/node/file.ts";
 import { isFolder, listFolder } from "../../io/node/folders.ts";
+import { dtypeOfArray } from "../../nest/arrays.ts";
 import { FileError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";

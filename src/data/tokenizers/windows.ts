@@ -1,6 +1,6 @@
 // Windows over a stream of tokens, for language models.
 
-import { isHeldBy } from "../../formula/integers.ts";
+import { isHeldBy } from "../../nest/integers.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";

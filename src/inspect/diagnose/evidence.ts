@@ -2,9 +2,9 @@
 
 import type { EpochReport } from "../../train/index.ts";
 import { ranking } from "../../util/rank.ts";
-import type { BackwardEvent, ForwardEvent, GradientEvent, RecorderEvent, ReportEvent, UpdateEvent } from "../events.ts";
-import { deviationOf } from "../noise.ts";
-import type { NonFinite } from "../non-finite.ts";
+import type { NonFinite } from "../explain/non-finite.ts";
+import type { BackwardEvent, ForwardEvent, GradientEvent, RecorderEvent, ReportEvent, UpdateEvent } from "../record/events.ts";
+import { deviationOf } from "./noise.ts";
 
 /** A parameter before training. */
 export interface ParameterFacts {

@@ -4,7 +4,7 @@ import { holdsFractions } from "../../data/array.ts";
 import { Dataset } from "../../data/index.ts";
 import { noGrad, type Tensor, tensor } from "../../tensor/index.ts";
 import { type Loss, type Model, predict, type Samples } from "../../train/index.ts";
-import { statisticsOf } from "../graph.ts";
+import { statisticsOf } from "../draw/graph.ts";
 import type { DataFacts, Doubtful, DuplicateFacts, FeatureFacts, OutputFacts, ParameterFacts, PredictionFacts } from "./evidence.ts";
 
 export function parameterFacts(model: Model): ParameterFacts[] {

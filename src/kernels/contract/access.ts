@@ -1,5 +1,5 @@
 // Affine accesses of a contraction: flat strides and bounds checks per axis, after exact divisions are gone.
-import type { AffineIndex, Index } from "../../formula/nest.ts";
+import type { AffineIndex, Index } from "../../nest/nest.ts";
 
 /** base + Σ steps[axis] · axis must lie in [0, extent) for the access to be valid. */
 export interface Check {

@@ -1,7 +1,7 @@
 // Emits what is done for one block of columns and K: packing its operands, and the macro-kernel on every block of rows.
-import type { FunctionBuilder } from "../builder.ts";
-import type { Value, Variable } from "../language.ts";
-import { add, advance, i32, max, min, mul, sub } from "../values.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value, Variable } from "../language/language.ts";
+import { add, advance, i32, max, min, mul, sub } from "../language/values.ts";
 import { tileBytes } from "./blocking.ts";
 import type { Origins } from "./origins.ts";
 import type { ClassShape, Routines } from "./routines.ts";

@@ -1,5 +1,5 @@
 // Lowers one residue class of a contraction: its layout, what is done to its tiles, and its functions.
-import type { ModuleBuilder } from "../builder.ts";
+import type { ModuleBuilder } from "../language/builder.ts";
 import { entryParameters, functionName, type LoweredNest } from "../lowered.ts";
 import { asidePhase } from "./aside.ts";
 import { directColumns } from "./direct.ts";

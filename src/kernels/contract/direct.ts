@@ -1,8 +1,9 @@
 // For few rows: reads the columns of a windowed operand where they lie, or in a copy with its padding written out, instead of packing them.
-import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
-import { type Element, elementBytes, readElement } from "../elements.ts";
-import type { Machine, Value } from "../language.ts";
-import { add, advance, at, constant, i32, mul } from "../values.ts";
+
+import { type Element, elementBytes, readElement } from "../expressions/elements.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
+import type { Machine, Value } from "../language/language.ts";
+import { add, advance, at, constant, i32, mul } from "../language/values.ts";
 import { type Access, type AccessDimension, rangeOf } from "./access.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
 

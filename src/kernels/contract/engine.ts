@@ -1,9 +1,9 @@
 // Emits a contraction: by the algorithm that suits its windows, or class by class of the free axes' residues.
-import type { Nest } from "../../formula/nest.ts";
-import type { ModuleBuilder } from "../builder.ts";
-import type { Variable } from "../language.ts";
+import type { Nest } from "../../nest/nest.ts";
+import type { ModuleBuilder } from "../language/builder.ts";
+import type { Variable } from "../language/language.ts";
+import { max, min, operation, sub } from "../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../lowered.ts";
-import { max, min, operation, sub } from "../values.ts";
 import { type LoweredClass, lowerClass } from "./class.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
 import { canSpread, lowerSpread } from "./spread.ts";

@@ -1,12 +1,12 @@
 // Writes a contraction's scale and epilogue for one vector of sums, with its loads already in registers.
-import type { Scalar } from "../../formula/nest.ts";
-import { childrenOf } from "../access.ts";
-import type { FunctionBuilder } from "../builder.ts";
-import { writeCall } from "../calls.ts";
-import { asType } from "../elements.ts";
-import type { Value } from "../language.ts";
-import { costOf } from "../plan.ts";
-import { at, bool, convertToFloat, f32, i32, isVector, loadAs, mul, splat } from "../values.ts";
+import type { Scalar } from "../../nest/nest.ts";
+import { childrenOf } from "../expressions/access.ts";
+import { writeCall } from "../expressions/calls.ts";
+import { asType } from "../expressions/elements.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value } from "../language/language.ts";
+import { at, bool, convertToFloat, f32, i32, isVector, loadAs, mul, splat } from "../language/values.ts";
+import { costOf } from "../loops/plan.ts";
 import type { Finish } from "./output.ts";
 
 /** What is done to a sum; undefined when nothing is. `leaves` are the loads and positions of the epilogue in the order of the plan. */

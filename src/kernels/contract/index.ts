@@ -1,6 +1,6 @@
 // The contraction engine: one kernel family for matrix products, einsum, convolutions and all their gradients.
-import type { Nest } from "../../formula/nest.ts";
-import type { Machine } from "../language.ts";
+import type { Nest } from "../../nest/nest.ts";
+import type { Machine } from "../language/language.ts";
 import type { Access } from "./access.ts";
 import { directColumns } from "./direct.ts";
 import { type ContractionClass, type ContractionPlan, isWritten, planContraction } from "./plan.ts";

@@ -1,6 +1,6 @@
 // Decides, for one class of a contraction, which tables exist, which operands are packed and where scratch lies.
-import { type Element, elementBytes } from "../elements.ts";
-import type { Machine } from "../language.ts";
+import { type Element, elementBytes } from "../expressions/elements.ts";
+import type { Machine } from "../language/language.ts";
 import type { Access } from "./access.ts";
 import { type Blocking, chooseBlocking, evenly } from "./blocking.ts";
 import type { DirectColumns } from "./direct.ts";

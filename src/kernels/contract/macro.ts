@@ -1,7 +1,7 @@
 // Emits the loops over the tiles of a block, around the micro-kernel.
-import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
-import type { Value } from "../language.ts";
-import { add, advance, and, at, constant, eq, extract, ge, laneConstants, loadAs, mul, operation, splat } from "../values.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
+import type { Value } from "../language/language.ts";
+import { add, advance, and, at, constant, eq, extract, ge, laneConstants, loadAs, mul, operation, splat } from "../language/values.ts";
 import { flag, laneOffsets, leafParameters, leafVariable, type Output, tileParameters } from "./output.ts";
 import { columnOffset } from "./tables.ts";
 

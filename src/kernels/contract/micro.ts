@@ -1,8 +1,9 @@
 // Emits the register-tiled micro-kernel: the products of one tile, kept in registers, then finished and stored.
-import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
-import { type Element, elementBytes, readElement, writeElement } from "../elements.ts";
-import type { Address, Value, Variable } from "../language.ts";
-import { add, advance, and, at, constant, fma, loadSplat, loadVector, ne } from "../values.ts";
+
+import { type Element, elementBytes, readElement, writeElement } from "../expressions/elements.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
+import type { Address, Value, Variable } from "../language/language.ts";
+import { add, advance, and, at, constant, fma, loadSplat, loadVector, ne } from "../language/values.ts";
 import { flag, leafParameters, leafVariable, leafVector, type Output, tableEntry, tileParameters, whenFlag } from "./output.ts";
 import type { Table } from "./tables.ts";
 import type { Writers } from "./writers.ts";

@@ -1,8 +1,9 @@
 // Where a batch index's part of every buffer begins.
-import type { FunctionBuilder } from "../builder.ts";
-import { elementBytes } from "../elements.ts";
-import type { Value } from "../language.ts";
-import { add, constant, i32, mul, operation, sub } from "../values.ts";
+
+import { elementBytes } from "../expressions/elements.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value } from "../language/language.ts";
+import { add, constant, i32, mul, operation, sub } from "../language/values.ts";
 import type { ClassShape } from "./routines.ts";
 
 /** Origins of one batch index: bytes added to A, B (per segment), C and the leaves. */

@@ -1,8 +1,9 @@
 // Where a tile's vectors lie in the output, and how the values that an epilogue reads for them are loaded.
-import type { FunctionBuilder } from "../builder.ts";
-import { type Element, elementBytes, readElement } from "../elements.ts";
-import type { Address, Value, Variable } from "../language.ts";
-import { add, advance, and, at, loadAs, ne, replace, splat } from "../values.ts";
+
+import { type Element, elementBytes, readElement } from "../expressions/elements.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Address, Value, Variable } from "../language/language.ts";
+import { add, advance, and, at, loadAs, ne, replace, splat } from "../language/values.ts";
 import { gatherLanes } from "./pack.ts";
 import { columnOffset, type Table } from "./tables.ts";
 

@@ -1,7 +1,8 @@
 // Emits functions that pack panels of an operand through tables of offsets: im2col, transposition and padding happen here.
-import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
-import { type Element, elementBytes, readElement } from "../elements.ts";
-import type { Value, Variable } from "../language.ts";
+
+import { type Element, elementBytes, readElement } from "../expressions/elements.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
+import type { Value, Variable } from "../language/language.ts";
 import {
   add,
   advance,
@@ -23,7 +24,7 @@ import {
   shiftLeft,
   splat,
   sub,
-} from "../values.ts";
+} from "../language/values.ts";
 import { columnOffset, type Table } from "./tables.ts";
 
 /** How an operand is found: its tables give byte offsets (first column) and one coordinate per checked dimension (the next ones). */

@@ -1,7 +1,7 @@
 // What the contraction engine will do for one nest, decided without emitting anything.
-import type { Load, Nest, Operand, Position, Scalar } from "../../formula/nest.ts";
-import { type Element, elementOf } from "../elements.ts";
-import { withSharedParts } from "../intern.ts";
+import type { Load, Nest, Operand, Position, Scalar } from "../../nest/nest.ts";
+import { type Element, elementOf } from "../expressions/elements.ts";
+import { withSharedParts } from "../expressions/intern.ts";
 import type { Access, Substitution } from "./access.ts";
 import { accessOf, affineIndices } from "./access.ts";
 import type { Roles } from "./classify.ts";

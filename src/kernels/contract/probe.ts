@@ -1,7 +1,7 @@
 // Candidate register tiles, and bare micro-kernels to find the fastest one on an engine: compilers allocate registers differently.
-import type { ModuleBuilder } from "../builder.ts";
-import type { Machine } from "../language.ts";
-import { at } from "../values.ts";
+import type { ModuleBuilder } from "../language/builder.ts";
+import type { Machine } from "../language/language.ts";
+import { at } from "../language/values.ts";
 import { multiplyTile } from "./micro.ts";
 
 type Tile = Machine["tile"];

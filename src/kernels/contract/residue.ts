@@ -1,5 +1,5 @@
 // Splits axes into residue classes so that every exactly divided index becomes affine: no step multiplies a value that is not there.
-import type { AffineIndex } from "../../formula/nest.ts";
+import type { AffineIndex } from "../../nest/nest.ts";
 import type { Substitution } from "./access.ts";
 
 /** One class of the free axes, with the parts of the reduced axes that contribute to it (none: the sum is empty). */

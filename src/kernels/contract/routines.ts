@@ -1,5 +1,5 @@
 // Defines the functions that the loops of a contraction's class call: tables, packing, micro- and macro-kernels.
-import type { ModuleBuilder } from "../builder.ts";
+import type { ModuleBuilder } from "../language/builder.ts";
 import { functionName } from "../lowered.ts";
 import { asidePitch } from "./aside.ts";
 import { tileBytes } from "./blocking.ts";

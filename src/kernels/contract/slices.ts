@@ -1,7 +1,7 @@
 // Emits the loop over the slices of a contraction's class, down to its blocks of columns and K.
-import type { FunctionBuilder } from "../builder.ts";
-import type { Value, Variable } from "../language.ts";
-import { add, advance, and, bool, eq, i32, min, mul, operation, or, select, sub } from "../values.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value, Variable } from "../language/language.ts";
+import { add, advance, and, bool, eq, i32, min, mul, operation, or, select, sub } from "../language/values.ts";
 import { asidePitch } from "./aside.ts";
 import { tileBytes } from "./blocking.ts";
 import {

@@ -1,8 +1,23 @@
 // Convolutions whose windows reach far beyond a small image: every pixel's products are spread to the outputs that they belong to.
-import type { FunctionBuilder, ModuleBuilder } from "../builder.ts";
-import type { Machine, Value, Variable } from "../language.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
+import type { Machine, Value, Variable } from "../language/language.ts";
+import {
+  add,
+  advance,
+  and,
+  at,
+  constant,
+  ge,
+  i32,
+  laneConstants,
+  loadAs,
+  loadSplat,
+  loadVector,
+  lt,
+  mul,
+  select,
+} from "../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../lowered.ts";
-import { add, advance, and, at, constant, ge, i32, laneConstants, loadAs, loadSplat, loadVector, lt, mul, select } from "../values.ts";
 import type { Access } from "./access.ts";
 import { splitRows } from "./blocking.ts";
 import { zeroArea } from "./direct.ts";

@@ -1,7 +1,7 @@
 // Emits functions that tabulate where the steps of a flattened list of axes lie: byte offsets and checked coordinates.
-import type { ModuleBuilder } from "../builder.ts";
-import type { Value } from "../language.ts";
-import { add, at, loadAs, min, mul, operation, shiftLeft, sub } from "../values.ts";
+import type { ModuleBuilder } from "../language/builder.ts";
+import type { Value } from "../language/language.ts";
+import { add, at, loadAs, min, mul, operation, shiftLeft, sub } from "../language/values.ts";
 
 /** One number per step: base + Σ steps[axis] · (counter of the axis). */
 export interface Column {

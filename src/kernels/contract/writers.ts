@@ -1,7 +1,8 @@
 // Writes tiles that lie in scratch to the output, row by row: in whole vectors, in runs of lanes, or lane by lane.
-import type { ModuleBuilder } from "../builder.ts";
-import { elementBytes, readElement, writeElement } from "../elements.ts";
-import type { Address, Variable } from "../language.ts";
+
+import { elementBytes, readElement, writeElement } from "../expressions/elements.ts";
+import type { ModuleBuilder } from "../language/builder.ts";
+import type { Address, Variable } from "../language/language.ts";
 import {
   add,
   advance,
@@ -17,7 +18,7 @@ import {
   shiftRight,
   splat,
   sub,
-} from "../values.ts";
+} from "../language/values.ts";
 import {
   flag,
   fromLanes,

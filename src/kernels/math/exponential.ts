@@ -1,7 +1,7 @@
 // exp, expm1, sinh, cosh, tanh and the float32 polynomials behind them (minimax fits; the comments give their relative errors).
-import type { FunctionBuilder } from "../builder.ts";
-import type { Value, Variable } from "../language.ts";
-import * as v from "../values.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value, Variable } from "../language/language.ts";
+import * as v from "../language/values.ts";
 import type { MathFunction } from "./helpers.ts";
 import { clamp, polynomial, powerOfTwo, roundToInteger, signBit, withSign } from "./helpers.ts";
 import { byPieces } from "./pieces.ts";

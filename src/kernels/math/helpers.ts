@@ -1,7 +1,7 @@
 // What the vector math functions share: polynomials, splitting floats, sign and exponent surgery, exact products.
-import type { FunctionBuilder } from "../builder.ts";
-import type { Value, Variable } from "../language.ts";
-import * as v from "../values.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value, Variable } from "../language/language.ts";
+import * as v from "../language/values.ts";
 
 /** A function of one float, written for scalars and vectors alike. */
 export type MathFunction = (k: FunctionBuilder, x: Value) => Value;

@@ -1,7 +1,7 @@
 // The reduction of large angles modulo π/2 by Payne and Hanek: the bits of 2/π that matter times the mantissa, in integers.
-import type { FunctionBuilder } from "../builder.ts";
-import type { Value, Variable } from "../language.ts";
-import * as v from "../values.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value, Variable } from "../language/language.ts";
+import * as v from "../language/values.ts";
 
 /** The first 224 bits of 2/π behind the point. */
 const TWO_OVER_PI = 0xa2f9836e_4e441529_fc2757d1_f534ddc0_db629599_3c439041_fe5163abn;

@@ -1,7 +1,7 @@
 // log, log1p and pow; pow carries log₂ to about 40 bits as a sum of two floats.
-import type { FunctionBuilder } from "../builder.ts";
-import type { Value, Variable } from "../language.ts";
-import * as v from "../values.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value, Variable } from "../language/language.ts";
+import * as v from "../language/values.ts";
 import { expPlus } from "./exponential.ts";
 import type { MathFunction } from "./helpers.ts";
 import { clamp, head, infinity, polynomial, roundToInteger, scale, signBit } from "./helpers.ts";

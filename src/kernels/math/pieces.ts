@@ -1,7 +1,7 @@
 // Odd functions as x · P(|x|) with one polynomial per interval, whose coefficients are looked up in vectors: short where look-ups are quick.
-import type { FunctionBuilder } from "../builder.ts";
-import type { Value } from "../language.ts";
-import * as v from "../values.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value } from "../language/language.ts";
+import * as v from "../language/values.ts";
 import { clamp, type MathFunction } from "./helpers.ts";
 
 /** Intervals, and lanes of the machines whose look-ups they fit. */

@@ -1,8 +1,8 @@
 // erf, the floored remainder and the counter-based random generator.
-import { erf as exactErf } from "../../formula/functions.ts";
-import type { FunctionBuilder } from "../builder.ts";
-import type { Value } from "../language.ts";
-import * as v from "../values.ts";
+import { erf as exactErf } from "../../nest/functions.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value } from "../language/language.ts";
+import * as v from "../language/values.ts";
 import { oneMinusExp } from "./exponential.ts";
 import type { MathFunction } from "./helpers.ts";
 import { head, polynomial, signBit, withSign } from "./helpers.ts";

@@ -1,7 +1,7 @@
 // sin, cos, tan by reduction modulo π/2 in exact steps; asin, acos, atan.
-import type { FunctionBuilder } from "../builder.ts";
-import type { Value, Variable } from "../language.ts";
-import * as v from "../values.ts";
+import type { FunctionBuilder } from "../language/builder.ts";
+import type { Value, Variable } from "../language/language.ts";
+import * as v from "../language/values.ts";
 import type { MathFunction } from "./helpers.ts";
 import { clamp, infinity, polynomial, roundToInteger, signBit, withSign } from "./helpers.ts";
 import { reduceLarge } from "./large-angles.ts";

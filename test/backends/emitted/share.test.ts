@@ -10,11 +10,11 @@ import { type Piece, planSharing, type Span, writeShared } from "../../../src/ba
 import type { Heap, Target } from "../../../src/backends/emitted/target.ts";
 import { type Team, wantedThreads } from "../../../src/backends/emitted/threads.ts";
 import { createWasmBackend, wasmTarget } from "../../../src/backends/wasm/wasm.ts";
-import { runnable } from "../../../src/backends/x64/cpu.ts";
+import { runnable } from "../../../src/backends/x64/runtime/cpu.ts";
 import { createX64Backend, x64Target } from "../../../src/backends/x64/x64.ts";
 import { compile, manualSeed, setBackend, type Tensor, tensor, uniform } from "../../../src/index.ts";
-import { ModuleBuilder } from "../../../src/kernels/builder.ts";
-import * as v from "../../../src/kernels/values.ts";
+import { ModuleBuilder } from "../../../src/kernels/language/builder.ts";
+import * as v from "../../../src/kernels/language/values.ts";
 import { batchNorm, conv2d, crossEntropy, flatten, linear, maxPool2d, relu, sequential } from "../../../src/nn/index.ts";
 import { adam } from "../../../src/optim/index.ts";
 

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { Assembler, type Masking, textOf } from "../../../src/backends/x64/assembler.ts";
-import { type InstructionName, instructions, type LegacyRow, type VectorRow } from "../../../src/backends/x64/instructions.ts";
-import { type AssemblyOperand, type Memory, memory, type RegisterClass, register } from "../../../src/backends/x64/registers.ts";
+import { Assembler, type Masking, textOf } from "../../../src/backends/x64/encode/assembler.ts";
+import { type InstructionName, instructions, type LegacyRow, type VectorRow } from "../../../src/backends/x64/encode/instructions.ts";
+import { type AssemblyOperand, type Memory, memory, type RegisterClass, register } from "../../../src/backends/x64/encode/registers.ts";
 
 const assembler = tryRun("as", ["--version"]) && tryRun("objcopy", ["--version"]);
 if (!assembler) console.error("x64 encoder: NOT CHECKED against GNU as, which is not installed (package binutils)");

@@ -1,11 +1,12 @@
 // Helper: runs kernel functions as x64 machine code on a fresh region of memory.
-import { chooseMachine, type MachineName, machines, runnable } from "../../../src/backends/x64/cpu.ts";
+
 import { emitModule } from "../../../src/backends/x64/emit.ts";
-import { CodePages, Heap } from "../../../src/backends/x64/memory.ts";
-import { type Native, native } from "../../../src/backends/x64/native.ts";
-import type { FunctionBuilder } from "../../../src/kernels/builder.ts";
-import { ModuleBuilder } from "../../../src/kernels/builder.ts";
-import type { KernelModule, Machine, Value } from "../../../src/kernels/language.ts";
+import { chooseMachine, type MachineName, machines, runnable } from "../../../src/backends/x64/runtime/cpu.ts";
+import { CodePages, Heap } from "../../../src/backends/x64/runtime/memory.ts";
+import { type Native, native } from "../../../src/backends/x64/runtime/native.ts";
+import type { FunctionBuilder } from "../../../src/kernels/language/builder.ts";
+import { ModuleBuilder } from "../../../src/kernels/language/builder.ts";
+import type { KernelModule, Machine, Value } from "../../../src/kernels/language/language.ts";
 
 const found = runnable();
 if (typeof found === "string") console.error(`x64: NOT CHECKED, ${found}`);

@@ -1,10 +1,10 @@
 // Every operation of the kernel language as machine code against a plain model, and the structure around it under register pressure.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { MachineName } from "../../../src/backends/x64/cpu.ts";
-import type { FunctionBuilder } from "../../../src/kernels/builder.ts";
-import { memoryBytes, type OperationName, type OperationRule, operations, type Value } from "../../../src/kernels/language.ts";
-import * as v from "../../../src/kernels/values.ts";
+import type { MachineName } from "../../../src/backends/x64/runtime/cpu.ts";
+import type { FunctionBuilder } from "../../../src/kernels/language/builder.ts";
+import { memoryBytes, type OperationName, type OperationRule, operations, type Value } from "../../../src/kernels/language/language.ts";
+import * as v from "../../../src/kernels/language/values.ts";
 import { harness, here, machineOf } from "./harness.ts";
 
 const f = Math.fround;

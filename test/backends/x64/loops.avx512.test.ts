@@ -4,7 +4,7 @@ import { here } from "./harness.ts";
 
 if (here.includes("avx512")) {
   process.env.KASANE_KERNELS = "avx512";
-  await import("../../kernels/loops.test.ts");
+  await import("../../kernels/loops/loops.test.ts");
   delete process.env.KASANE_KERNELS;
 } else {
   test.skip("avx512 does not run here", () => expect(here).toContain("avx512"));

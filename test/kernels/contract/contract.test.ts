@@ -1,8 +1,8 @@
 // The contraction engine agrees with the reference on random nests, for several tiles and cache sizes, and writes nowhere else.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Nest } from "../../../src/formula/nest.ts";
-import type { Machine } from "../../../src/kernels/language.ts";
+import type { Machine } from "../../../src/kernels/language/language.ts";
+import type { Nest } from "../../../src/nest/nest.ts";
 import { contraction, integers } from "./nests.ts";
 import { difference, expected, machine, narrowed, runContraction, sizeOf } from "./run.ts";
 

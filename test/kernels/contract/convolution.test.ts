@@ -1,6 +1,6 @@
 // Convolutions with their derived gradients through the contraction engine: strides, dilation, padding, groups, images wider than a tile.
 import { describe, expect, it } from "vitest";
-import type { Machine } from "../../../src/kernels/language.ts";
+import type { Machine } from "../../../src/kernels/language/language.ts";
 import { nestsOf, type Shape } from "./convolutions.ts";
 import { integers } from "./nests.ts";
 import { difference, expected, machine, narrowed, runContraction, sizeOf } from "./run.ts";

@@ -1,8 +1,8 @@
 // Helper: the nests of a convolution and of its derived gradients.
-import { bind } from "../../../src/formula/bind.ts";
-import { deriveGradient } from "../../../src/formula/derive.ts";
-import type { Nest } from "../../../src/formula/nest.ts";
+import { bind } from "../../../src/formula/bind/bind.ts";
+import { deriveGradient } from "../../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../../src/formula/parse.ts";
+import type { Nest } from "../../../src/nest/nest.ts";
 
 export interface Shape {
   /** Batch, input channels, height, width, output channels, kernel height and width. */

@@ -1,6 +1,6 @@
 // Helper: random sums of products, as fast-check arbitraries.
 import fc from "fast-check";
-import type { AffineIndex, Axis, Load, Nest, Scalar } from "../../../src/formula/nest.ts";
+import type { AffineIndex, Axis, Load, Nest, Scalar } from "../../../src/nest/nest.ts";
 
 type Role = "batch" | "m" | "n" | "k";
 

@@ -1,9 +1,8 @@
 // Planning of contractions: residue classes cover every step once, roles follow the output, tiles and blocks fit.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bind } from "../../../src/formula/bind.ts";
-import { deriveGradient } from "../../../src/formula/derive.ts";
-import type { AffineIndex } from "../../../src/formula/nest.ts";
+import { bind } from "../../../src/formula/bind/bind.ts";
+import { deriveGradient } from "../../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../../src/formula/parse.ts";
 import { chooseBlocking, chooseTile, evenly, splitRows } from "../../../src/kernels/contract/blocking.ts";
 import { productOf } from "../../../src/kernels/contract/classify.ts";
@@ -11,6 +10,7 @@ import { matchContraction } from "../../../src/kernels/contract/index.ts";
 import { planContraction } from "../../../src/kernels/contract/plan.ts";
 import { residueClasses } from "../../../src/kernels/contract/residue.ts";
 import { mergeAxes } from "../../../src/kernels/contract/tables.ts";
+import type { AffineIndex } from "../../../src/nest/nest.ts";
 import { machine } from "./run.ts";
 
 const tensor = (...shape: number[]) => ({ dtype: "float32" as const, shape });

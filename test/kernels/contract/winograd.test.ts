@@ -1,9 +1,9 @@
 // Winograd's algorithm against the definition: which convolutions it takes, where it writes, and how exact it is.
 import { describe, expect, it } from "vitest";
-import { roundToBfloat16 } from "../../../src/formula/bfloat16.ts";
-import type { Nest, Scalar } from "../../../src/formula/nest.ts";
 import { planContraction } from "../../../src/kernels/contract/plan.ts";
 import { findWindows, paysOff } from "../../../src/kernels/contract/winograd/plan.ts";
+import { roundToBfloat16 } from "../../../src/nest/bfloat16.ts";
+import type { Nest, Scalar } from "../../../src/nest/nest.ts";
 import { nestsOf, type Shape } from "./convolutions.ts";
 import { difference, expected, machine, narrowed, runContraction, sizeOf } from "./run.ts";
 

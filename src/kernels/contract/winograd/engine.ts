@@ -1,9 +1,10 @@
 // Emits a 3×3 convolution by Winograd's algorithm: transforms of what is smaller come first, then every slice multiplies and writes.
-import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
-import { elementBytes, elementOf, readElement, writeElement } from "../../elements.ts";
-import type { Value, Variable } from "../../language.ts";
+
+import { elementBytes, elementOf, readElement, writeElement } from "../../expressions/elements.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
+import type { Value, Variable } from "../../language/language.ts";
+import { add, advance, at, bool, i32, lt, mul, operation, sub } from "../../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
-import { add, advance, at, bool, i32, lt, mul, operation, sub } from "../../values.ts";
 import type { Access } from "../access.ts";
 import { evenly } from "../blocking.ts";
 import { zeroArea } from "../direct.ts";

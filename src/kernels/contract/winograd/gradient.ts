@@ -1,9 +1,10 @@
 // Emits a 3×3 convolution's gradient by its filters with Winograd's algorithm: parts of the images first, then their sums in order.
-import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
-import { elementBytes, elementOf } from "../../elements.ts";
-import type { Value, Variable } from "../../language.ts";
+
+import { elementBytes, elementOf } from "../../expressions/elements.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
+import type { Value, Variable } from "../../language/language.ts";
+import { add, advance, at, constant, i32, loadSplat, loadVector, lt, min, mul, select, sub } from "../../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
-import { add, advance, at, constant, i32, loadSplat, loadVector, lt, min, mul, select, sub } from "../../values.ts";
 import type { Access } from "../access.ts";
 import { zeroArea } from "../direct.ts";
 import { finishOf } from "../epilogue.ts";

@@ -1,5 +1,5 @@
 // Recognises 3×3 convolutions of stride 1 and gradients of them that Winograd's algorithm does in fewer products.
-import type { Machine } from "../../language.ts";
+import type { Machine } from "../../language/language.ts";
 import type { Access, AccessDimension } from "../access.ts";
 import type { ContractionClass, ContractionPlan, Segment } from "../plan.ts";
 import { size } from "./transforms.ts";

@@ -1,8 +1,9 @@
 // Emits the steps of Winograd's algorithm: copying image rows by channels, the transforms, the products, and writing outputs.
-import type { FunctionBuilder, ModuleBuilder } from "../../builder.ts";
-import { type Element, elementBytes, readElement } from "../../elements.ts";
-import type { Value, Variable } from "../../language.ts";
-import { add, advance, at, constant, i32, load, loadVector, lt, mul, ne, operation, replace, splat } from "../../values.ts";
+
+import { type Element, elementBytes, readElement } from "../../expressions/elements.ts";
+import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
+import type { Value, Variable } from "../../language/language.ts";
+import { add, advance, at, constant, i32, load, loadVector, lt, mul, ne, operation, replace, splat } from "../../language/values.ts";
 import { splitRows } from "../blocking.ts";
 import { multiplyTile } from "../micro.ts";
 import { filter, innerInput, outerInput, output, size, upstream } from "./transforms.ts";

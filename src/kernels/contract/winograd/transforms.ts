@@ -1,7 +1,7 @@
 // The linear maps of Winograd's F(4, 3): four outputs of a three-tap filter from six products instead of twelve.
-import type { FunctionBuilder } from "../../builder.ts";
-import type { Value, Variable } from "../../language.ts";
-import { add, constant, fma, mul, sub } from "../../values.ts";
+import type { FunctionBuilder } from "../../language/builder.ts";
+import type { Value, Variable } from "../../language/language.ts";
+import { add, constant, fma, mul, sub } from "../../language/values.ts";
 
 /** Outputs per tile, taps, and products (= inputs) per tile, in each direction. */
 export const size = { outputs: 4, taps: 3, products: 6 } as const;

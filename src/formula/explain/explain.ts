@@ -1,0 +1,128 @@
+// Explains one element of a result: the formula with live numbers filled in, intermediate statements as lines of their own.
+
+import type { NumberArray } from "../../nest/arrays.ts";
+import type { Program, ScalarType } from "../../nest/nest.ts";
+import { InputError } from "../../util/errors.ts";
+import type { Formula, Statement } from "../ast.ts";
+import { type Binding, bind } from "../bind/bind.ts";
+import { type Filled, type FilledTerm, outsideNote, type TermOrder } from "../filled.ts";
+import { numberText } from "../numbers.ts";
+import { printFilled } from "../print.ts";
+import { Explainer } from "./explain-element.ts";
+
+/** How much of a computation to write out, and how exactly. */
+export interface ExplainOptions {
+  /** Significant digits of printed numbers (default 4). */
+  readonly digits?: number;
+  /** Terms of a reduction that are written out (default 8, at least 2; Infinity for all). */
+  readonly terms?: number;
+  /**
+   * Which terms of a longer reduction those are. "position" (default): the first and the last, and the winner of a max. "size": the
+   * largest, in that order, each with its place, and what the others come to together: by absolute value in sums, by how far they are from 1 in products, the
+   * winner and the runners-up of a max or argmax. NaN comes first, then of equals the earlier.
+   */
+  readonly order?: TermOrder;
+  /** An axis of the reduction as the formula names it: terms are then partial sums by its steps (a convolution's channels by "c"). */
+  readonly group?: string;
+  /** Lines for elements of intermediate tensors (default 12). */
+  readonly lines?: number;
+}
+
+/** One element: `y[0, 2] = 0.9526 = 1 / (1 + exp(-3))`. */
+export interface ExplanationLine {
+  readonly target: string;
+  /** Coordinates of the element. */
+  readonly position: readonly number[];
+  /** The statement that computed it; undefined where no statement writes the element (it is 0). */
+  readonly statement: Statement | undefined;
+  /** The statement as text. */
+  readonly formula: string;
+  readonly filled: Filled;
+  /** The right side with numbers, as text: `1 / (1 + exp(-3))`. */
+  readonly substituted: string;
+  /** `0.9526 = 1 / (1 + exp(-3))`. */
+  readonly sentence: string;
+  /** The element, as stored. */
+  readonly value: number;
+  readonly type: ScalarType;
+  /** What the statement's reduction went over; empty without one. */
+  readonly terms: readonly FilledTerm[];
+}
+
+/** How one element came to be, line by line. */
+export interface Explanation {
+  readonly name: string;
+  /** The tensors that are given; every other tensor in the lines has lines of its own. */
+  readonly inputs: readonly string[];
+  /** In the order of computing; the last is the element asked for. */
+  readonly lines: readonly ExplanationLine[];
+  /** Further intermediate elements that took part and have no line. */
+  readonly omitted: number;
+  readonly value: number;
+  readonly digits: number;
+}
+
+/**
+ * Explains the element of the result at `position` (one coordinate per dimension).
+ * Only the elements it depends on are computed, in double precision, rounded where they are stored.
+ * @param bound what the formula is bound to, or the program that came of it
+ * @param arrays data of the formula's inputs, dense, in the order of `formula.inputs`
+ * @param params values in the order of `formula.params`
+ * @throws InputError when the position is not in the result, or an input has too few numbers
+ */
+export function explainElement(
+  formula: Formula,
+  bound: Binding | Program,
+  arrays: readonly NumberArray[],
+  params: readonly number[],
+  position: readonly number[],
+  options: ExplainOptions = {},
+): Explanation {
+  return explainerOf(formula, bound, arrays, params, options)(position);
+}
+
+/**
+ * The same for many elements of one result: what they share is prepared and computed once.
+ * @returns what explains the element at a position
+ */
+export function explainerOf(
+  formula: Formula,
+  bound: Binding | Program,
+  arrays: readonly NumberArray[],
+  params: readonly number[],
+  options: ExplainOptions = {},
+): (position: readonly number[]) => Explanation {
+  const program = "steps" in bound ? bound : bind(formula, bound);
+  const shape = program.buffers[program.result]?.shape ?? [];
+  const explainer = new Explainer(formula, program, arrays, params, options);
+  return (position) => {
+    const inside =
+      position.length === shape.length && position.every((step, d) => Number.isInteger(step) && step >= 0 && step < (shape[d] as number));
+    if (!inside)
+      throw new InputError(`${program.name}: there is no element [${position.join(", ")}] in a result of shape [${shape.join(", ")}]`, {
+        hint: "give one coordinate per dimension, counted from 0",
+      });
+    return explainer.explain(position);
+  };
+}
+
+/** The explanation as lines of text; intermediate elements and the result carry their names when there is more than one line. */
+export function explanationText(explanation: Explanation): string {
+  const { lines, omitted } = explanation;
+  const [only] = lines;
+  if (only && lines.length === 1 && omitted === 0) return only.sentence;
+  const text = lines.map((line) => `${elementName(line)} = ${line.sentence}`);
+  if (omitted > 0) text.splice(-1, 0, `(${omitted} more intermediate value${omitted === 1 ? "" : "s"})`);
+  return text.join("\n");
+}
+
+/** `0.9526 = 1 / (1 + exp(-3))`: a number, and how it came about. */
+export function sentenceOf({ filled, value, type }: Pick<ExplanationLine, "filled" | "value" | "type">, digits: number): string {
+  const note = outsideNote(filled);
+  return `${numberText(value, type, digits)} = ${printFilled(filled, digits)}${note === "" ? "" : ` (${note})`}`;
+}
+
+/** The element a line is about, as a formula writes it: `y[0, 2]`. */
+export function elementName(line: Pick<ExplanationLine, "target" | "position">): string {
+  return line.position.length === 0 ? line.target : `${line.target}[${line.position.join(", ")}]`;
+}

@@ -1,0 +1,19 @@
+// How much the losses of neighbouring steps differ by chance, which tells a change from luck.
+
+import { ranking } from "../../util/rank.ts";
+
+/**
+ * The deviation of single losses around their trend: from their second differences, in which a steady trend cancels, by the middle one, which a few
+ * hard batches do not move. 0 for fewer than three.
+ */
+export function deviationOf(losses: readonly number[]): number {
+  const bends = losses.slice(2).map((loss, n) => Math.abs((losses[n] as number) - 2 * (losses[n + 1] as number) + loss));
+  const middle = bends.sort(ranking("smaller"))[bends.length >> 1] ?? 0;
+  // A normal variable's deviation is 1.48 times the middle of its distances from its mean; a second difference has six times its variance.
+  return (1.4826 * middle) / Math.sqrt(6);
+}
+
+/** The standard error of the mean difference of two courses over the same batches, whose hardness is common to both. */
+export function errorOfDifference(first: readonly number[], second: readonly number[]): number {
+  return deviationOf(first.map((loss, n) => loss - (second[n] as number))) / Math.sqrt(Math.max(1, first.length));
+}

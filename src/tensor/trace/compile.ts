@@ -1,0 +1,342 @@
+// compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
+
+import type { Backend, HostArray, StepExecutable, StepTimer } from "../../backends/backend.ts";
+import { backendFor, getBackend } from "../../backends/choose.ts";
+import { byteLength, optimise, planMemory, printGraph, type Unit, unitsOf } from "../../compiler/index.ts";
+import type { Operand } from "../../nest/nest.ts";
+import { BackendError, InputError, KasaneError } from "../../util/errors.ts";
+import { isPromise } from "../../util/kind-of.ts";
+import { checkOptions } from "../../util/options.ts";
+import { currentPrecision } from "../autocast.ts";
+import { callSite, captureSite, isRecording } from "../autograd/tape.ts";
+import { NONE } from "../element-rules.ts";
+import { observer } from "../observe.ts";
+import { asTensor, isTensor, like, valueOf } from "../tensor.ts";
+import type { Tensor } from "../types.ts";
+import type { Value } from "../value.ts";
+import { runningLevels } from "../vmap/mapping.ts";
+import type {
+  CompileArgument,
+  CompiledFunction,
+  CompiledStep,
+  CompileOptions,
+  CompileResult,
+  KernelTime,
+  Profile,
+} from "./compile-types.ts";
+import { type Call, TracedFunction } from "./compiled-derivative.ts";
+import { tensorsOf, usedCells, withinStack } from "./compiled-graph.ts";
+import { isRepeated } from "./repeat.ts";
+import { currentTrace, runTrace } from "./trace.ts";
+import { type Effect, type ElementCheck, leftOutside, Trace } from "./trace-record.ts";
+
+interface Entry extends CompiledStep {
+  readonly key: string;
+  readonly trace: Trace;
+  readonly executable: StepExecutable;
+  readonly backend: Backend;
+  readonly cells: readonly { readonly value: Value; readonly operand: Operand; readonly written: boolean }[];
+  readonly guards: readonly (() => boolean)[];
+  readonly effects: readonly Effect[];
+  readonly checks: Trace["checks"];
+  /** What the program itself checks. */
+  readonly elementChecks: readonly ElementCheck[];
+  /** Every tensor from outside that was read, used by the program or not. */
+  readonly found: readonly Value[];
+  /** Undefined where no result is on the tape. */
+  readonly derivable?: TracedFunction;
+  /** The gradients that tensors from outside have after a run. */
+  readonly gradients: readonly (readonly [value: Value, gradient: Value | undefined])[];
+  /** The arguments' gradients after a run, by position. */
+  readonly argumentGradients: readonly (readonly [position: number, gradient: Value])[];
+  readonly isGuarded: boolean;
+  /** Of the results, which may be views of their buffers. */
+  readonly shapes: readonly (readonly number[])[];
+  /** The results as they were traced, where somebody watched. */
+  readonly watched: readonly Value[];
+  /** The same for the arguments; undefined for those that are no tensors. */
+  readonly watchedArguments: readonly (Value | undefined)[];
+  readonly rebuild: (results: readonly Value[]) => CompileResult;
+}
+
+const NO_NUMBERS = new Float32Array();
+
+type Traced = (...args: readonly CompileArgument[]) => CompileResult;
+
+/** Kept per compiled function; beyond it the oldest goes. */
+const MOST_ENTRIES = 32;
+
+/**
+ * A function that runs like `fn` but as one program. At the first call with new shapes `fn` is traced: it runs once on tensors without numbers,
+ * and everything it does to tensors is recorded. Then:
+ *
+ * - Tensors from outside (parameters, optimizer state, running statistics) are read, and where assigned written, at every call. A tensor that
+ *   `fn` itself makes from numbers is made once, at tracing.
+ * - What `fn` does beside tensors (printing, counting) happens at tracing only; see live() and onEachRun().
+ * - Gradients stay inside: after a call `weight.grad` is a tensor whose numbers cannot be read. Return it to read it, and begin with zeroGrad().
+ * - Results are on the tape where they would be without compile(); their derivatives are compiled at the first need, and compute again what they
+ *   need of the forward pass. In noGrad() there are none. Of a step that changes what its result depends on (training), backward() is refused.
+ *
+ * A compiled function called inside another one, inside vmap() or checkpoint() is computed as part of it. Parameters of `fn` that are written without a type are tensors.
+ * @throws InputError naming the line when `fn` reads numbers it computes, or numbers of tensors it assigns; reading those of other tensors
+ * makes it traced anew whenever they change
+ * @example const step = compile((x, t) => { optimizer.zeroGrad(); const loss = crossEntropy(net(x), t); loss.backward(); optimizer.step(); return loss; });
+ */
+export function compile<Args extends readonly CompileArgument[] = Tensor[], Result extends CompileResult = CompileResult>(
+  fn: (...args: Args) => Result,
+  options: CompileOptions = {},
+): CompiledFunction<Args, Result> {
+  checkOptions<CompileOptions>("compile", options, { name: true, guard: true, onPass: true });
+  const entries: Entry[] = [];
+  const name = options.name ?? (fn.name === "" ? "step" : fn.name);
+  const entryFor = (args: Args): Entry => {
+    const key = keyOf(name, args);
+    let entry = entries.find((candidate) => candidate.key === key && candidate.guards.every((guard) => guard()));
+    if (entry === undefined) {
+      entry = withRoom(entries, () => build(name, key, fn as unknown as Traced, args, options));
+      entries.push(entry);
+      if (entries.length > MOST_ENTRIES) release(entries.shift() as Entry);
+    }
+    return entry;
+  };
+  const compiled = (...args: Args): Result => {
+    if (currentTrace() !== undefined || runningLevels().length > 0 || isRepeated()) return inner(name, fn, args, options);
+    const entry = entryFor(args);
+    // Who watches sees the backward pass too, op by op, where one may follow outside.
+    if (observer() !== undefined && entry.derivable?.remembers) return fn(...args);
+    return runEntry(entry, args) as Result;
+  };
+  const profile = (...args: Args): Profile<Result> => {
+    if (currentTrace() !== undefined) throw new InputError(`compile: "${name}" was profiled while another function is being traced`);
+    const entry = entryFor(args);
+    const kernels: KernelTime[] = [];
+    const units = unitsOf(entry.graph);
+    const result = runEntry(entry, args, (unit, milliseconds) => {
+      const { steps } = units[unit] as Unit;
+      const nests = steps.map(({ nest }) => nest);
+      const iterations = nests.reduce((sum, { axes }) => sum + axes.reduce((product, axis) => product * axis.extent, 1), 0);
+      kernels.push({ name: nests.map(({ name }) => name).join(" · "), milliseconds, iterations, steps });
+    });
+    return { result: result as Result, kernels };
+  };
+  return Object.defineProperties(compiled, {
+    steps: { get: () => entries.slice() },
+    profile: { value: profile },
+  }) as CompiledFunction<Args, Result>;
+}
+
+/** Programs for other shapes give their memory back where a new one finds none. */
+function withRoom(entries: Entry[], make: () => Entry): Entry {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof BackendError) || entries.length === 0) throw error;
+    for (const entry of entries.splice(0)) release(entry);
+    return make();
+  }
+}
+
+function release({ executable, derivable }: Entry): void {
+  executable.free();
+  derivable?.release();
+}
+
+function inner<Args extends readonly CompileArgument[], Result extends CompileResult>(
+  name: string,
+  fn: (...args: Args) => Result,
+  args: Args,
+  options: CompileOptions,
+): Result {
+  if (options.guard !== undefined)
+    throw new InputError(`compile: "${name}", which has a guard, was called while another function is being traced`, {
+      hint: "give the guard to the outer one, and pass it the function uncompiled",
+    });
+  return fn(...args);
+}
+
+/** What a trace holds for: shapes, dtypes, fixed arguments, whether ops are recorded, the precision, the backend. */
+function keyOf(name: string, args: readonly CompileArgument[]): string {
+  let key = `${getBackend().key}${isRecording()}${currentPrecision()}${observer()?.key ?? ""}`;
+  args.forEach((arg, number) => {
+    key += "|";
+    if (isTensor(arg)) {
+      const { signature, requiresGrad, node } = valueOf(arg);
+      key += signature + (requiresGrad ? (node === undefined ? " leaf" : " computed") : "");
+    } else if (typeof arg === "number") key += Object.is(arg, -0) ? "-0" : String(arg);
+    else if (typeof arg === "string") key += JSON.stringify(arg);
+    else if (arg === undefined || arg === null || typeof arg === "boolean") key += String(arg);
+    else
+      throw new InputError(
+        `compile: argument ${number} of "${name}" is ${Array.isArray(arg) ? "an array" : `of type ${typeof arg}`}; arguments must be tensors, numbers, strings or booleans`,
+        {
+          hint: "pass every tensor as an argument of its own",
+        },
+      );
+  });
+  return key;
+}
+
+function build(name: string, key: string, fn: Traced, args: readonly CompileArgument[], options: CompileOptions): Entry {
+  const start = performance.now();
+  const trace = new Trace(name);
+  let gradients: Entry["gradients"] = [];
+  try {
+    const traced = args.map((arg) =>
+      isTensor(arg) ? asTensor(trace.input(valueOf(arg), (shape, dtype) => like.make(undefined, shape, dtype))) : arg,
+    );
+    let result: CompileResult;
+    try {
+      result = runTrace(trace, () => fn(...traced));
+    } finally {
+      gradients = trace.takeGradients();
+    }
+    const { values, rebuild } = flatten(result);
+    const graph = trace.finish(values, options.guard && guardOf(options.guard(result as never)));
+    options.onPass?.("trace", graph);
+    const optimised = usedCells(
+      withinStack(name, () => optimise(graph, options.onPass)),
+      trace.cells,
+    );
+    const backend = backendFor(optimised.graph.buffers);
+    const executable = withinStack(name, () => backend.compileStep(optimised.graph));
+    const written = new Set([...graph.updates.map((update) => update.cell)]);
+    const memory = planMemory(optimised.graph);
+    const frozen = trace.cells.map((value) => [value, value.requiresGrad] as const);
+    return {
+      name,
+      key,
+      trace,
+      traced: graph,
+      executable,
+      backend,
+      gradients,
+      rebuild,
+      argumentGradients: argumentGradients(args, traced),
+      isGuarded: options.guard !== undefined || trace.elementChecks.length > 0,
+      shapes: values.map(({ shape }) => shape),
+      watched: observer() === undefined ? [] : values,
+      watchedArguments: observer() === undefined ? [] : traced.map((arg) => (isTensor(arg) ? valueOf(arg) : undefined)),
+      graph: optimised.graph,
+      memory,
+      scratchBytes: executable.arenaBytes === 0 ? 0 : executable.arenaBytes - memory.bytes,
+      bytes: optimised.graph.cells.reduce((total, cell) => total + byteLength(graph.buffers[cell] as Operand), executable.arenaBytes),
+      cells: optimised.cells.map(({ value, operand, buffer }) => ({ value, operand, written: written.has(buffer) })),
+      effects: trace.effects.slice(),
+      checks: trace.checks.slice(),
+      elementChecks: trace.elementChecks,
+      found: trace.cells.slice(),
+      ...derivable(trace, traced, values),
+      guards: [...trace.guards, () => frozen.every(([value, flag]) => value.requiresGrad === flag)],
+      compileMs: performance.now() - start,
+      listing: (part) => (part === undefined ? `${printGraph(optimised.graph)}\n\n` : "") + executable.listing(part),
+    };
+  } catch (error) {
+    if (!(error instanceof KasaneError) || error.where !== undefined) throw error;
+    const site = callSite(error.stack);
+    throw site === undefined ? error : error.at(site);
+  }
+}
+
+function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTimer): CompileResult {
+  const inputs = args.filter(isTensor).map((arg) => valueOf(arg).data);
+  for (const check of entry.checks) check(inputs);
+  // Before anything counts: a run that finds no room for its tensors leaves everything as it was.
+  for (const { value, operand } of entry.cells) value.reserve(entry.backend, () => entry.backend.makeCell(operand));
+  const params = new Array<number>(entry.graph.params.length).fill(0);
+  for (const effect of entry.effects) {
+    if (effect.kind === "effect") effect.effect();
+    else params[effect.param] = effect.read();
+  }
+  const cells = entry.cells.map(({ value, operand }) => value.cell(entry.backend, () => entry.backend.makeCell(operand)));
+  const results = entry.executable.run(inputs, cells, params, timer);
+  for (const { value, written } of entry.cells) if (written) value.settle();
+  if (entry.isGuarded && !Number.isFinite(results.pop()?.[0])) undo(entry.effects);
+  const seen = results.splice(results.length - 2 * entry.elementChecks.length);
+  entry.elementChecks.forEach(({ complain }, number) => {
+    const [position] = seen[2 * number] as HostArray;
+    if (position !== NONE) throw complain(seen[2 * number + 1]?.[0] as number, position as number);
+  });
+  const tapped = results.splice(results.length - entry.trace.tapped.length);
+  const read = entry.trace.liveOf(params);
+  for (const [value, gradient] of entry.gradients) value.gradient = gradient;
+  for (const [position, gradient] of entry.argumentGradients) valueOf(args[position] as Tensor).gradient = gradient;
+  const made = tensorsOf(entry.graph, results, entry.shapes);
+  entry.derivable?.record(made, entry.derivable.remembers ? callOf(entry, args, inputs, params) : undefined);
+  const result = entry.rebuild(made);
+  let next = 0;
+  for (const { buffer, deliver } of entry.trace.taps) deliver(buffer === undefined ? NO_NUMBERS : (tapped[next++] as HostArray), read);
+  entry.watchedArguments.forEach((inside, number) => {
+    if (inside !== undefined) observer()?.returned?.(inside, valueOf(args[number] as Tensor));
+  });
+  entry.watched.forEach((inside, number) => observer()?.returned?.(inside, made[number] as Value));
+  return result;
+}
+
+/** No tensor was updated: what counts the updates goes back too, the last first. */
+function undo(effects: readonly Effect[]): void {
+  for (const effect of effects.slice().reverse()) if (effect.kind === "effect") effect.undo?.();
+}
+
+/** What was traced, where results are on the tape: their derivatives are made from it. */
+function derivable(trace: Trace, traced: readonly CompileArgument[], results: readonly Value[]): Pick<Entry, "derivable"> {
+  if (!results.some(({ requiresGrad }) => requiresGrad)) return {};
+  const inputs = traced.filter(isTensor).map((arg) => valueOf(arg));
+  return { derivable: new TracedFunction(trace, inputs, results, captureSite()) };
+}
+
+/** What derivatives of this run need of it. */
+function callOf(entry: Entry, args: readonly CompileArgument[], data: readonly HostArray[], params: readonly number[]): Call {
+  return {
+    given: args.filter(isTensor).map((arg) => valueOf(arg)),
+    data,
+    params,
+    versions: entry.found.map(({ version }) => version),
+    held: entry.found.map(({ atHand }) => atHand),
+  };
+}
+
+function guardOf(tensor: Tensor): Value {
+  const guard = valueOf(tensor, "compile: guard");
+  if (guard.size !== 1) throw new InputError(`compile: the guard must be one number, got shape [${guard.shape.join(", ")}]`);
+  return guard;
+}
+
+/** @throws InputError when an argument that was computed with a tape got a gradient, which cannot flow on outside */
+function argumentGradients(args: readonly CompileArgument[], traced: readonly CompileArgument[]): Entry["argumentGradients"] {
+  return args.flatMap((arg, position) => {
+    const gradient = isTensor(arg) ? valueOf(traced[position] as Tensor).gradient : undefined;
+    if (gradient === undefined) return [];
+    if (valueOf(arg as Tensor).node !== undefined)
+      throw new InputError(
+        `compile: backward() reached argument ${position}, which was itself computed from tensors that require gradients; they would get none`,
+        {
+          hint: "compute it inside the compiled function, or pass its detach()",
+        },
+      );
+    return [[position, leftOutside(gradient)] as const];
+  });
+}
+
+function flatten(result: CompileResult): { values: Value[]; rebuild: (results: readonly Value[]) => CompileResult } {
+  if (result === undefined) return { values: [], rebuild: () => undefined };
+  if (isTensor(result)) return { values: [valueOf(result)], rebuild: ([value]) => asTensor(value as Value) };
+  if (isPromise(result))
+    throw new InputError("compile: the function must not be async: what it does after waiting cannot be traced", {
+      hint: "await before calling the compiled function",
+    });
+  if (typeof result !== "object" || result === null)
+    throw new InputError(
+      `compile: the function must return tensors, an array or a record of tensors, got ${result === null ? "null" : typeof result}`,
+      { hint: "numbers come out as tensors: return the tensor, and read it with item() outside" },
+    );
+  const keys = Object.keys(result);
+  const list = keys.map((key) => (result as Record<string, Tensor>)[key] as Tensor);
+  const wrong = list.findIndex((item) => !isTensor(item));
+  if (wrong >= 0) throw new InputError(`compile: the function must return tensors; '${keys[wrong]}' is ${typeof list[wrong]}`);
+  const wrap = (values: readonly Value[]): Tensor[] => values.map((value) => asTensor(value));
+  return {
+    values: list.map((item) => valueOf(item)),
+    rebuild: (values) =>
+      Array.isArray(result) ? wrap(values) : Object.fromEntries(wrap(values).map((item, n) => [keys[n] as string, item])),
+  };
+}

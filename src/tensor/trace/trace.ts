@@ -1,0 +1,114 @@
+// Tracing: while a step is traced, ops add loop nests to a graph instead of computing, and their results stand for numbers to come.
+
+import type { HostArray } from "../../backends/backend.ts";
+import { InputError } from "../../util/errors.ts";
+import { type Complain, checkElements, type ElementRule } from "../element-rules.ts";
+import type { Value } from "../value.ts";
+import { wholeOf } from "../vmap/mapping.ts";
+import { isRepeating, noteSetting } from "./repeat.ts";
+import { type Deliver, stayedInside, type Trace, unreadableWhileTraced } from "./trace-record.ts";
+import type { LiveNumber } from "./traced-graph.ts";
+
+let current: Trace | undefined;
+
+export function currentTrace(): Trace | undefined {
+  return current;
+}
+
+/**
+ * A number for an attribute that must be read at every run. Outside a trace it is read at once.
+ * @param read called in the order in which live numbers and effects were made
+ */
+export function live(read: () => number): number | LiveNumber {
+  return current === undefined ? read() : current.live(read);
+}
+
+/**
+ * Does something at every run of a step (counts an optimizer's steps), in order with live numbers. Outside a trace: now.
+ * @param undo called when the run's guard refused to update the tensors
+ */
+export function onEachRun(effect: () => void, undo?: () => void): void {
+  if (isRepeating()) return;
+  if (current === undefined) effect();
+  else current.effects.push({ kind: "effect", effect, undo });
+}
+
+/** Tells the trace that what it builds holds only as long as `read` gives the same (a layer's mode): else the step is traced again. */
+export function dependsOn<T>(read: () => T): T {
+  const value = read();
+  const isAsItWas = (): boolean => Object.is(read(), value);
+  noteSetting(isAsItWas);
+  current?.guards.push(isAsItWas);
+  return value;
+}
+
+/**
+ * What the elements of a tensor must be: checked now where they are known; in a traced step at every run that brings other numbers, and at every run for
+ * what the step computes: then no tensor is updated in that run.
+ * @throws what `complain` makes of the first element that breaks the rule, now or from the run
+ */
+export function requireElements(given: Value, rule: ElementRule, complain: Complain): void {
+  const value = wholeOf(given);
+  const check = (data: HostArray): void => checkElements(data, rule, complain);
+  if (current === undefined) check(value.data);
+  else current.check(value, check, { rule, complain });
+}
+
+/** Checks a tensor's numbers as requireElements does, but never what a step computes: for what no rule about single elements says. */
+export function whenKnown(given: Value, check: (data: HostArray) => void): void {
+  const value = wholeOf(given);
+  if (current === undefined) check(value.data);
+  else current.check(value, check);
+}
+
+/** Hands over a tensor's numbers as they are here: now, or after every run of the step that is being traced. */
+export function tap(given: Value, deliver: Deliver): void {
+  const value = wholeOf(given);
+  if (current === undefined) deliver(value.data, (number) => (typeof number === "number" ? number : number.read()));
+  else current.tap(value, deliver);
+}
+
+/** Does something in the order of taps: now, or after every run of the step that is being traced. */
+export function afterRun(effect: () => void): void {
+  if (current === undefined) effect();
+  else current.taps.push({ buffer: undefined, deliver: effect });
+}
+
+/** Runs a function as if nothing were traced: the tensors it makes come from outside of the step. */
+export function outsideTrace<Result>(run: () => Result): Result {
+  const before = current;
+  current = undefined;
+  try {
+    return run();
+  } finally {
+    current = before;
+  }
+}
+
+export function runTrace<Result>(trace: Trace, run: () => Result): Result {
+  if (current !== undefined)
+    throw new InputError("compile: a compiled function was called while another one is being traced", {
+      hint: "call it outside, or pass the inner function uncompiled",
+    });
+  current = trace;
+  try {
+    return run();
+  } finally {
+    current = undefined;
+  }
+}
+
+/** The error of reading numbers that do not exist yet, or that stayed inside a compiled step. */
+export function unreadable(value: Value): InputError {
+  if (current !== undefined) return unreadableWhileTraced();
+  return stayedInside(
+    "reads a tensor",
+    value,
+    "return it from the function (a gradient too: return weight.grad); while fit trains, a recorder sees it, and with compile: false it can be read",
+  );
+}
+
+/** @throws InputError when `gradient` stayed inside a compiled function, where `what` would need its numbers now */
+export function checkAtHand(gradient: Value | undefined, what: string, hint: string): void {
+  if (current === undefined && gradient?.hasNumbers === false && gradient.mapping === undefined) throw stayedInside(what, gradient, hint);
+}
