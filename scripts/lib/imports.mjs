@@ -21,9 +21,9 @@ import { parseSync, Visitor } from "rolldown/utils";
 export const houseRules = {
   floors: [
     ["util"],
-    ["formula"],
-    ["ops", "kernels", "compiler"],
-    ["backends"],
+    ["nest"],
+    ["formula", "kernels", "compiler", "backends"],
+    ["ops"],
     ["tensor"],
     ["nn", "optim", "io", "data"],
     ["train"],
@@ -31,7 +31,10 @@ export const houseRules = {
     ["cli"],
   ],
   neighbours: {
-    kernels: [{ to: "ops", typesOnly: false }],
+    backends: [
+      { to: "kernels", typesOnly: false },
+      { to: "compiler", typesOnly: false },
+    ],
     data: [{ to: "io", typesOnly: false }],
     optim: [{ to: "nn", typesOnly: true }],
   },
