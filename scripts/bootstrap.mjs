@@ -19,22 +19,14 @@ const commands = {
     await runProgram(join(root, "dist", "cli", "main.js"), ["train", "digits", ...args]);
   },
   test: (args) => runChild([binary(root, "vitest", "vitest"), "run", ...args]),
-  bench: async (args) => {
-    await ensureBuilt(root, "library");
-    await ensureBuilt(root, "programs");
-    await runProgram(join(root, "build", "bench", "main.js"), args);
-  },
-  stress: async (args) => {
-    await ensureBuilt(root, "library");
-    await ensureBuilt(root, "programs");
-    await runProgram(join(root, "build", "stress", "main.js"), args);
-  },
+  // Vitest, because the zoo's trainings are also tests; KASANE_ZOO makes one of them write.
+  zoo: (args) => runChild([binary(root, "vitest", "vitest"), "run", "test/inspect/zoo-table.test.ts", ...args], { KASANE_ZOO: "write" }),
+  bench: (args) => runBuilt("bench/main", args),
+  stress: (args) => runBuilt("stress/main", args),
   example: async ([name, ...args]) => {
     if (name === undefined) throw new Problem(`Which example? There are: ${examples().join(", ")}.`, 2);
     if (!examples().includes(name)) throw new Problem(`There is no example "${name}"; there are: ${examples().join(", ")}.`, 2);
-    await ensureBuilt(root, "library");
-    await ensureBuilt(root, "programs");
-    await runProgram(join(root, "build", "examples", `${name}.js`), args);
+    await runBuilt(`examples/${name}`, args);
   },
 };
 
@@ -61,6 +53,13 @@ function examples() {
   return files.filter((file) => file.endsWith(".ts")).map((file) => file.slice(0, -".ts".length));
 }
 
+/** @param {string} program of bench/, stress/ or examples/ @param {string[]} args */
+async function runBuilt(program, args) {
+  await ensureBuilt(root, "library");
+  await ensureBuilt(root, "programs");
+  await runProgram(join(root, "build", `${program}.js`), args);
+}
+
 /**
  * Runs a compiled program in this process: one process less between the person's Ctrl-C and the program.
  * @param {string} path @param {string[]} args
@@ -74,10 +73,11 @@ async function runProgram(path, args) {
 /**
  * Runs a program that must be a process of its own and ends as it ends.
  * @param {string[]} args
+ * @param {Record<string, string>} [env] beside this process's own
  * @returns {Promise<void>}
  */
-function runChild(args) {
-  const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
+function runChild(args, env = {}) {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
   // A terminal's Ctrl-C reaches the child by itself; what is sent to this process alone is handed on.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => child.kill("SIGTERM"));

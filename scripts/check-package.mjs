@@ -174,13 +174,13 @@ async function runReadme({ folder }) {
 
 /** @param {Consumer} consumer */
 async function checkNodeImports({ installed }) {
-  const { houseRules, matches, readImports } = await import("./lib/imports.mjs");
+  const { isNodeOnly, readImports } = await import("./lib/imports.mjs");
   const dist = join(installed, "dist");
   const files = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".js"));
   const using = files.filter((file) =>
     readImports(file, readFileSync(join(dist, file), "utf8")).some(({ kind, specifier }) => kind === "static" && isBuiltin(specifier)),
   );
-  const wrong = using.filter((file) => !houseRules.nodeOnly.some((pattern) => matches(file.replaceAll("\\", "/"), pattern)));
+  const wrong = using.filter((file) => !isNodeOnly(file.replaceAll("\\", "/")));
   if (wrong.length > 0) throw new Problem(`These files import Node's own modules but must also run in browsers: ${wrong.join(", ")}.`);
   return `${using.length} of ${files.length} files`;
 }

@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { chromiumPath, isolation, usualPolicy } from "./browser.mjs";
 import { ensureInstalled } from "./install.mjs";
 import { root } from "./paths.mjs";
 import { Problem } from "./problem.mjs";
@@ -21,11 +22,8 @@ import { Problem } from "./problem.mjs";
 /** @typedef {{ node: string } | { script: string, isModule: boolean } | { address: string, close: () => Promise<void> } | { report: Report, close: () => Promise<void> }} Made */
 /** @typedef {{ failed?: string, stack?: string, accuracy: number, explained: string, saved: string, float32: string, mistake: { name: string, isShapeError: boolean, where: string }, threads: { same: boolean, description: string } }} Report */
 
-const chromium = process.env.KASANE_CHROMIUM ?? "/usr/bin/chromium";
-
 /** As strict as a page can be that computes on threads from a bundle. */
-const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:";
-const isolation = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+const policy = `${usualPolicy}; worker-src blob:`;
 
 /** @type {Way[]} */
 const ways = [
@@ -249,12 +247,12 @@ function viteSsr(version) {
 const served = (server) => ({ address: /** @type {string} */ (server.resolvedUrls.local[0]), close: () => server.close() });
 
 async function openChromium() {
-  if (!existsSync(chromium)) {
-    if (process.env.CI === "true") throw new Problem(`There is no Chromium at ${chromium} to open bundles in.`);
+  if (!existsSync(chromiumPath)) {
+    if (process.env.CI === "true") throw new Problem(`There is no Chromium at ${chromiumPath} to open bundles in.`);
     return undefined;
   }
-  const { chromium: engine } = await import("playwright-core");
-  const browser = await engine.launch({ executablePath: chromium, headless: true });
+  const { chromium } = await import("playwright-core");
+  const browser = await chromium.launch({ executablePath: chromiumPath, headless: true });
   /** @param {string} address @returns {Promise<Report>} */
   const open = async (address) => {
     const page = await browser.newPage();

@@ -13,8 +13,8 @@ import { parseSync, Visitor } from "rolldown/utils";
 /**
  * @typedef {object} Rules
  * @property {string[][]} floors folders by rank, lowest first; a folder may import lower ranks only
- * @property {Record<string, { to: string, typesOnly: boolean }[]>} neighbours what a folder may import within its own rank
- * @property {string[]} nodeOnly where `node:` modules may be imported: a folder ending in "/", a file, or a "*" at the end
+ * @property {Record<string, string[]>} neighbours what a folder may import within its own rank
+ * @property {string[]} nodeOnly folders where `node:` modules may be imported, "/" at the end
  */
 
 /** @type {Rules} */
@@ -30,15 +30,8 @@ export const houseRules = {
     ["inspect"],
     ["cli"],
   ],
-  neighbours: {
-    backends: [
-      { to: "kernels", typesOnly: false },
-      { to: "compiler", typesOnly: false },
-    ],
-    data: [{ to: "io", typesOnly: false }],
-    optim: [{ to: "nn", typesOnly: true }],
-  },
-  nodeOnly: ["cli/", "data/files/", "data/files*", "data/node*", "io/node/", "io/node*", "train/node/", "train/node*"],
+  neighbours: { backends: ["kernels", "compiler"], data: ["io"] },
+  nodeOnly: ["cli/", "data/files/", "io/node/", "train/node/"],
 };
 
 /**
@@ -106,9 +99,9 @@ function judge(file, item, rules) {
   /** @param {string} sentence */
   const finding = (sentence) => [{ file, line: item.line, sentence }];
   if (item.specifier.startsWith("node:")) {
-    if (item.kind === "type" || item.kind === "dynamic" || rules.nodeOnly.some((pattern) => matches(file, pattern))) return [];
+    if (item.kind === "type" || item.kind === "dynamic" || isNodeOnly(file, rules)) return [];
     return finding(
-      `imports ${item.specifier}, but src/ must also run in browsers: move the code to src/cli, src/data/files or src/io/node, or take the module lazily`,
+      `imports ${item.specifier}, but src/ must also run in browsers: move the code to ${rules.nodeOnly.map((folder) => `src/${folder}`).join(", ")} or take the module lazily`,
     );
   }
   if (!item.specifier.startsWith(".")) return [];
@@ -133,19 +126,13 @@ function judge(file, item, rules) {
       `src/${from} (rank ${rankFrom}) imports src/${to} (rank ${rankTo}): imports go downwards only; move the shared part down to src/${from} or lower, or pass it in as an argument`,
     );
   }
-  const permitted = rules.neighbours[from]?.find((neighbour) => neighbour.to === to);
-  if (permitted && (!permitted.typesOnly || item.kind === "type")) return [];
-  return finding(
-    permitted
-      ? `src/${from} imports values of src/${to}, its neighbour on rank ${rankFrom}: only "import type" is allowed there`
-      : `src/${from} imports src/${to}, its neighbour on rank ${rankFrom}: move the shared part to a lower folder`,
-  );
+  if (rules.neighbours[from]?.includes(to)) return [];
+  return finding(`src/${from} imports src/${to}, its neighbour on rank ${rankFrom}: move the shared part to a lower folder`);
 }
 
-/** Whether a path inside src (or dist) falls under one of the patterns of `nodeOnly`. @param {string} file @param {string} pattern */
-export function matches(file, pattern) {
-  if (pattern.endsWith("/")) return file.startsWith(pattern);
-  return pattern.endsWith("*") ? file.startsWith(pattern.slice(0, -1)) && !file.slice(pattern.length - 1).includes("/") : file === pattern;
+/** Whether a file may import `node:` modules. @param {string} file a path inside src, or dist @param {Rules} [rules] */
+export function isNodeOnly(file, rules = houseRules) {
+  return rules.nodeOnly.some((folder) => file.startsWith(folder));
 }
 
 /** @param {string} file @param {string} specifier a path relative to the file; both as paths inside src */

@@ -4,6 +4,7 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { reasonFor } from "../io/node.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { framesOf, isOwnFile } from "../util/own-code.ts";
 import { loadedModule } from "./module.ts";
 
 export interface Blame {
@@ -38,15 +39,13 @@ export function blame(error: unknown, cwd: string): Blame {
 }
 
 /** The innermost line of the user's own in an error's stack; undefined where all is ours, Node's or a package's. */
-function placeOf({ stack = "" }: Error, cwd: string): string | undefined {
-  const own = fileURLToPath(new URL("../", import.meta.url));
-  for (const line of stack.split("\n")) {
-    const [, place, row] = /^\s+at .*?(file:\/\/\S+?|\/\S+?|[A-Z]:\\\S+?)(?:\?\S*?)?:(\d+):\d+\)?$/.exec(line) ?? [];
-    if (place === undefined) continue;
-    const file = place.startsWith("file:") ? fileURLToPath(place) : place;
-    // Whoever called the command line is not in question.
-    if (file.startsWith(own) && /[/\\]cli[/\\]program\.[jt]s$/.test(file)) return undefined;
-    if (!file.startsWith(own) && !/[/\\]node_modules[/\\]/.test(file)) return `${relative(cwd, file)}:${row}`;
-  }
-  return undefined;
+function placeOf({ stack }: Error, cwd: string): string | undefined {
+  const frames = framesOf(stack);
+  // Whoever called the command line is not in question.
+  const command = frames.findIndex(({ file }) => isOwnFile(file) && /[/\\]cli[/\\]program\.[jt]s$/.test(file));
+  const asked = frames.slice(0, command < 0 ? undefined : command);
+  const found = asked.find(({ file }) => !isOwnFile(file) && !/^(?!file:)[a-z]{2,}:|[/\\]node_modules[/\\]/.test(file));
+  if (found === undefined) return undefined;
+  const file = found.file.replace(/\?.*$/, "");
+  return `${relative(cwd, file.startsWith("file:") ? fileURLToPath(file) : file)}:${found.position.replace(/:.*$/, "")}`;
 }

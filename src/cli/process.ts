@@ -28,7 +28,7 @@ process.stderr.on("error", () => undefined);
 const host: Host = {
   env: environmentOf(["KASANE_BACKEND", "NO_COLOR", "CI", "TERM"]),
   cwd: process.cwd(),
-  self: nameOf(process.argv[1] ?? "kasane"),
+  self: invocationOf(process.argv[1] ?? "kasane"),
   stdout: sink(process.stdout),
   stderr: sink(process.stderr),
   onInterrupt(handler) {
@@ -71,7 +71,7 @@ function* keysIn(text: string): Generator<string> {
 }
 
 /** "kasane" when installed, "npx kasane" when npx started it, in a checkout the command that works there. */
-function nameOf(path: string): string {
+function invocationOf(path: string): string {
   if (environment("npm_command") === "exec") return "npx kasane";
   if (basename(path) === "kasane") return "kasane";
   const near = relative(process.cwd(), path);

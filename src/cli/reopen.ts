@@ -33,7 +33,7 @@ export async function reopen(terminal: Terminal, dataset: string | undefined, op
     );
   await folder.claim();
   try {
-    const state = await stateOf(folder, path, options.epochs ?? before.epochs);
+    const state = await stateOf(folder, path, config.epochs);
     const name = nameOf(terminal, folder.path);
     terminal.print(beginning(name, state, config.epochs));
     // Rows that a crash left behind the checkpoint are trained again.

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { chromiumPath } from "../../scripts/lib/browser.mjs";
 import { ensureBuilt } from "../../scripts/lib/build.mjs";
 import { root } from "../../scripts/lib/paths.mjs";
 import type { ServerOptions, StaticServer } from "./server.ts";
@@ -27,8 +28,6 @@ export interface BrowserPage {
   readonly warnings: readonly string[];
 }
 
-const executablePath = process.env.KASANE_CHROMIUM ?? "/usr/bin/chromium";
-
 // A software WebGPU adapter, and no talk with the outside.
 const flags = [
   "--disable-quic",
@@ -46,8 +45,8 @@ const flags = [
  * @param options of the server: by default the page is cross-origin isolated, and its policy allows WebAssembly and nothing more
  */
 export function describeInBrowser(title: string, define: (page: () => BrowserPage) => void, options: ServerOptions = {}): void {
-  if (!existsSync(executablePath)) {
-    const reason = `There is no Chromium at ${executablePath}; install it (Debian: apt-get install chromium) or set KASANE_CHROMIUM.`;
+  if (!existsSync(chromiumPath)) {
+    const reason = `There is no Chromium at ${chromiumPath}; install it (Debian: apt-get install chromium) or set KASANE_CHROMIUM.`;
     if (process.env.CI === "true") {
       it(title, () => expect.fail(reason));
       return;
@@ -75,7 +74,7 @@ async function openPage(options: ServerOptions): Promise<OpenPage> {
   const server = await serve({ dist: join(root, "dist"), workers: join(root, "test", "browser", "workers") }, options);
   let browser: Browser | undefined;
   try {
-    browser = await chromium.launch({ executablePath, headless: true, args: flags });
+    browser = await chromium.launch({ executablePath: chromiumPath, headless: true, args: flags });
     const page = await browser.newPage();
     const heard = listen(page);
     await page.goto(server.origin);

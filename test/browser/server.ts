@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, resolve, sep } from "node:path";
+import { isolation, usualPolicy } from "../../scripts/lib/browser.mjs";
 
 export interface StaticServer {
   /** Where it listens, without a slash at the end: "http://127.0.0.1:40123". */
@@ -16,15 +17,6 @@ const contentTypes: Record<string, string> = {
   ".json": "application/json",
   ".wasm": "application/wasm",
 };
-
-// These make SharedArrayBuffer available.
-const isolation: Record<string, string> = {
-  "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Embedder-Policy": "require-corp",
-};
-
-/** Lets WebAssembly compile and forbids eval and inline scripts: the library must need nothing more. */
-export const usualPolicy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'";
 
 export interface ServerOptions {
   /** Whether pages may share memory with their workers. */
