@@ -15,9 +15,13 @@ try {
   process.exitCode = 1;
 }
 
-/** With too few, Node may as well say that a package is not there. */
+/** With too few, Node may as well say that a package is not there. Where the limit is not told, as in Deno, it is enough. */
 function mostFiles(): number {
-  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
-  const soft = Number(userLimits?.open_files?.soft);
-  return Number.isInteger(soft) ? soft : filesToLoad;
+  try {
+    const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
+    const soft = Number(userLimits?.open_files?.soft);
+    return Number.isInteger(soft) ? soft : filesToLoad;
+  } catch {
+    return filesToLoad;
+  }
 }

@@ -1,6 +1,6 @@
 // The number of threads that compute: fewer where more are slower, all again where they are not, at little cost.
 import { describe, expect, it } from "vitest";
-import { Pace } from "../../src/backends/wasm/pace.ts";
+import { Pace } from "../../src/backends/emitted/pace.ts";
 
 /** Runs of one program that takes as long as the model says; how often each number of threads ran. */
 function runs(pace: Pace, clock: { now: number }, count: number, milliseconds: (threads: number) => number, code: object = clock) {
@@ -16,9 +16,9 @@ function runs(pace: Pace, clock: { now: number }, count: number, milliseconds: (
 /** Work that divides until there are more threads than processors; each beyond makes all wait. */
 const machine = (processors: number) => (threads: number) => 10 / Math.min(threads, processors) + 5 * Math.max(0, threads - processors);
 
-function paced(most: number): { clock: { now: number }; pace: Pace } {
+function paced(most: number, beginWith = most): { clock: { now: number }; pace: Pace } {
   const clock = { now: 0 };
-  return { clock, pace: new Pace(most, () => clock.now) };
+  return { clock, pace: new Pace({ threads: most, beginWith }, () => clock.now) };
 }
 
 describe("the number of threads", () => {
@@ -37,6 +37,24 @@ describe("the number of threads", () => {
     expect(pace.threads).toBe(expected);
   });
 
+  it.each([
+    [8, 2, 2, 2],
+    [8, 2, 8, 8],
+    [8, 4, 2, 2],
+    [4, 1, 4, 4],
+  ])("of %i, begun with %i, on %i processors becomes %i", (most, beginWith, processors, expected) => {
+    const { clock, pace } = paced(most, beginWith);
+    expect(pace.threads).toBe(beginWith);
+    runs(pace, clock, 3000, machine(processors));
+    expect(pace.threads).toBe(expected);
+  });
+
+  it("costs little where the first number was right", () => {
+    const { clock, pace } = paced(8, 2);
+    const used = runs(pace, clock, 20_000, machine(2));
+    expect(used.get(2)).toBeGreaterThan(0.995 * 20_000);
+  });
+
   it("grows again when processors are free again", () => {
     const { clock, pace } = paced(4);
     runs(pace, clock, 1500, machine(1));
@@ -49,7 +67,7 @@ describe("the number of threads", () => {
     const { clock, pace } = paced(4);
     const used = runs(pace, clock, 20_000, machine(4));
     expect([...used.keys()].sort()).toEqual([2, 4]);
-    expect(used.get(2)).toBeLessThan(0.01 * 20_000);
+    expect(used.get(2)).toBeLessThan(0.002 * 20_000);
   });
 
   it("does not follow a few slow runs", () => {

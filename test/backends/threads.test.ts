@@ -1,8 +1,9 @@
 // How many threads compute: setThreads() while programs run, and the number told where workers do not start.
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { availableBackends, setBackend, useBackend } from "../../src/backends/choose.ts";
-import { teamOf } from "../../src/backends/emitted/threads.ts";
+import { type Team, teamOf } from "../../src/backends/emitted/threads.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
+import { createX64Backend } from "../../src/backends/x64/index.ts";
 import { compile, getBackend, manualSeed, parameter, setThreads, type Tensor, uniform } from "../../src/index.ts";
 import { adam } from "../../src/optim/index.ts";
 
@@ -41,6 +42,30 @@ describe.each(availableBackends().filter((name) => name !== "reference"))("%s", 
     expect(train([1, 3, 2])).toEqual(expected);
     expect(getBackend().name).toBe(name);
     expect(getBackend().threads).toBe(2);
+  });
+});
+
+describe.each(availableBackends().filter((name) => name !== "reference"))("%s, of whose threads only some compute", (name) => {
+  const make = name === "x64" ? (team: Team) => createX64Backend(undefined, team) : createWasmBackend;
+
+  it.each([1, 2, 3, 4])("computes the same bits, begun with %i, while it tries others", (beginWith) => {
+    manualSeed(5);
+    const a = uniform([160, 160], -1, 1);
+    const results = (team: Team, runs: number) => {
+      const backend = make(team);
+      useBackend(backend);
+      const product = compile((x: Tensor) => x.matmul(a).tanh().sum(1));
+      const seen = Array.from({ length: runs }, () => product(a).data.join());
+      backend.endThreads?.();
+      return seen;
+    };
+    const [expected] = results(teamOf(1), 1);
+    expect(new Set(results({ ...teamOf(4), beginWith }, 120))).toEqual(new Set([expected]));
+  });
+
+  it("says so", () => {
+    useBackend(make({ ...teamOf(4), beginWith: 2 }));
+    expect(getBackend().description).toMatch(/, 2 threads of 4: more are of no use here/);
   });
 });
 

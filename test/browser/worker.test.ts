@@ -50,7 +50,8 @@ describeInBrowser("a worker of a page that is cross-origin isolated", (page) => 
     const seen = await train(page(), steps);
     expectTraining(seen, steps);
     // Where other programs keep the processors busy, it goes on with one of its threads and says so.
-    if (seen.cores > 1) expect(seen.description).toMatch(new RegExp(`${seen.cores} threads|one thread of ${seen.cores}: more were slower`));
+    if (seen.cores > 1)
+      expect(seen.description).toMatch(new RegExp(`${seen.cores} threads|one thread of ${seen.cores}: more are of no use`));
     expect(seen.helpers).toBeGreaterThanOrEqual(seen.cores - 1);
     expect(page().complaints).toEqual([]);
     shared = seen.losses;

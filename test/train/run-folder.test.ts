@@ -27,6 +27,8 @@ describe("marks of processes", () => {
     expect(stateOf(gone)).toBe("gone");
     expect(stateOf({ ...own, pid: 0 })).toBe("gone");
     expect(stateOf({ ...own, machine: "cafe" })).toBe("elsewhere");
+    expect(readMark(markText({ ...own, machine: "" }))).toEqual({ ...own, machine: "" });
+    expect(stateOf({ ...own, machine: "" })).toBe("running");
     if (process.platform !== "linux") return;
     expect(stateOf({ ...own, birth: `${Number(own.birth) - 1}` })).toBe("gone");
     expect(stateOf({ ...own, boot: "cafe" })).toBe("gone");

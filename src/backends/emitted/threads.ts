@@ -1,6 +1,7 @@
-// How many threads a backend may use: setThreads(), else KASANE_THREADS, else as many as the machine has processors for this process.
+// How many threads a backend may use: setThreads(), else KASANE_THREADS, else as many as there are processors for this process.
 import { environment } from "../../util/environment.ts";
 import { BackendError } from "../../util/errors.ts";
+import { processors } from "./processors.ts";
 
 /** Beyond this, more threads rather wait for memory than compute. */
 const most = 64;
@@ -8,6 +9,8 @@ const most = 64;
 /** Who runs programs, and what is worth sharing. Work is counted as in LoweredNest. */
 export interface Team {
   readonly threads: number;
+  /** How many of them compute at first, before others are tried; all of them when left out. */
+  readonly beginWith?: number;
   /** Less work than this is not worth handing to another thread, */
   readonly leastPiece: number;
   /** and a program with less of it not worth waking one. */
@@ -16,6 +19,12 @@ export interface Team {
 
 export function teamOf(threads: number): Team {
   return { threads, leastPiece: 60_000, leastProgram: 250_000 };
+}
+
+/** As many as are wanted; of more than there are processors, the rest only if that turns out faster. */
+export function wantedTeam(): Team {
+  const wanted = wantedThreads();
+  return { ...teamOf(wanted), beginWith: Math.min(wanted, processors()) };
 }
 
 let set: number | undefined;
@@ -40,12 +49,15 @@ export function wantedThreads(): number {
 
 export const threadsInWords = (count: number): string => (count === 1 ? "one thread" : `${count} threads`);
 
-interface Host {
-  readonly process?: { getBuiltinModule?(name: "node:os"): { availableParallelism(): number } };
-  readonly navigator?: { readonly hardwareConcurrency?: number };
-}
-
-function processors(): number {
-  const { process, navigator } = globalThis as Host;
-  return process?.getBuiltinModule?.("node:os").availableParallelism() ?? navigator?.hardwareConcurrency ?? 1;
+/**
+ * Those that compute: before the first shared program, as many as are wanted; then, those that came and are of use.
+ * @param useful how many are no slower together than fewer
+ * @param helpers how many came beside the calling thread, and why no more
+ */
+export function teamInWords({ threads }: Team, useful: number, helpers: { readonly joined?: number; readonly obstacle?: string }): string {
+  const came = helpers.joined === undefined ? threads : Math.min(threads, 1 + helpers.joined);
+  const there = Math.min(came, useful);
+  if (there === threads) return threadsInWords(threads);
+  const missing = helpers.obstacle === undefined ? " so far" : `: ${helpers.obstacle}`;
+  return `${threadsInWords(there)} of ${threads}${useful < came ? ": more are of no use here" : missing}`;
 }

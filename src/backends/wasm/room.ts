@@ -7,8 +7,16 @@ export function makeMemory(descriptor: WebAssembly.MemoryDescriptor): WebAssembl
     return new WebAssembly.Memory(descriptor);
   } catch (cause) {
     throw new NoRoomError("wasm: the engine gave no memory, not even to begin with", {
-      hint: "a higher limit of addresses (ulimit -v), or KASANE_BACKEND=reference, which is slow and needs little",
+      hint: `a higher limit of addresses (ulimit -v), ${guardless()}or KASANE_BACKEND=reference, which is slow and needs little`,
       cause,
     });
   }
+}
+
+const withoutGuards = "--disable-wasm-trap-handler";
+
+/** Node's flag for memories that take no more addresses than they may grow to, where it knows it; shared ones may grow to all there is. */
+function guardless(): string {
+  const { process } = globalThis as { process?: { allowedNodeEnvironmentFlags?: ReadonlySet<string> } };
+  return process?.allowedNodeEnvironmentFlags?.has(withoutGuards) ? `NODE_OPTIONS=${withoutGuards} with KASANE_THREADS=1, ` : "";
 }

@@ -4,14 +4,14 @@ import * as v from "../../kernels/language/values.ts";
 import { environment } from "../../util/environment.ts";
 import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";
+import { Pace } from "../emitted/pace.ts";
 import type { Target } from "../emitted/target.ts";
-import { type Team, teamOf, threadsInWords, wantedThreads } from "../emitted/threads.ts";
+import { type Team, teamInWords, teamOf, threadsInWords, wantedTeam } from "../emitted/threads.ts";
 import { mayBlock, noSharing } from "./crew.ts";
 import type { EmitOptions } from "./emit.ts";
 import { features, wasmMachine } from "./features.ts";
 import { LinearMemory, wasmLimits } from "./memory.ts";
 import { compileBinary, encodeModule } from "./module.ts";
-import { Pace } from "./pace.ts";
 import { chooseTile } from "./tile.ts";
 
 const multiply = {
@@ -24,7 +24,7 @@ const multiply = {
  * @param team default: KASANE_THREADS, else a thread per processor; one thread where memory cannot be shared
  * @throws BackendError where WebAssembly SIMD is missing
  */
-export function createWasmBackend(team: Team = teamOf(wantedThreads())): Backend {
+export function createWasmBackend(team: Team = wantedTeam()): Backend {
   return createEmittedBackend(wasmTarget(team));
 }
 
@@ -38,9 +38,9 @@ export function wasmTarget(wanted: Team): Target<LinearMemory> {
   const isShared = team.threads > 1;
   const options: EmitOptions = { relaxedFma, ...(isShared ? { shared: { mayBlock: mayBlock() } } : {}) };
   const heaps: LinearMemory[] = [];
-  const pace = new Pace(team.threads);
+  const pace = new Pace(team);
   const threads = (): string =>
-    obstacle === undefined ? threadsThere(team.threads, heaps, pace.threads) : `${threadsInWords(1)}: ${obstacle}`;
+    obstacle === undefined ? teamInWords(team, pace.threads, crewOf(heaps)) : `${threadsInWords(1)}: ${obstacle}`;
   let modules = 0;
   return {
     name: "wasm",
@@ -96,13 +96,10 @@ export function wasmTarget(wanted: Team): Target<LinearMemory> {
 /** Addresses above 2 GiB are negative as i32. */
 const address = (place: number): Value => v.constant("pointer", place | 0);
 
-/** Those that compute: before the first shared program, as many as are wanted; then, those that came and are of use. */
-function threadsThere(wanted: number, heaps: readonly LinearMemory[], useful: number): string {
+/** The workers that came, once they were asked for, and why there are no more. */
+function crewOf(heaps: readonly LinearMemory[]): { joined?: number; obstacle?: string } {
   const crews = heaps.flatMap(({ startedCrew }) => startedCrew ?? []);
-  const came = crews.length === 0 ? wanted : 1 + Math.max(...crews.map(({ joined }) => joined));
-  const there = Math.min(came, useful);
-  if (there === wanted) return threadsInWords(wanted);
+  if (crews.length === 0) return {};
   const obstacle = crews.find((crew) => crew.obstacle !== undefined)?.obstacle;
-  const reason = useful < came ? ": more were slower here" : obstacle === undefined ? " so far" : `: ${obstacle}`;
-  return `${threadsInWords(there)} of ${wanted}${reason}`;
+  return { joined: Math.max(...crews.map(({ joined }) => joined)), ...(obstacle === undefined ? {} : { obstacle }) };
 }

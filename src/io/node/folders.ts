@@ -1,6 +1,6 @@
 // Makes and lists folders and removes files, with errors that say why not.
 
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FileError } from "../../util/errors.ts";
 import { reasonFor } from "./file.ts";
@@ -51,5 +51,5 @@ export async function removeFile(path: string): Promise<void> {
 
 /** Where it stays, somebody else will clear away. */
 export async function removeQuietly(path: string): Promise<void> {
-  await rm(path, { force: true }).catch(() => undefined);
+  await unlink(path).catch(() => undefined);
 }

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { isAllowed } from "../../util/permission.ts";
 
 /** What is known of a process; empty texts where the system does not say. */
 export interface ProcessMark {
@@ -25,7 +26,7 @@ export function ownMark(): ProcessMark {
     pid: process.pid,
     birth: birthOf("self"),
     boot: short(readSystem("/proc/sys/kernel/random/boot_id")),
-    machine: short(hostname()),
+    machine: short(nameOfMachine()),
   };
   return own;
 }
@@ -37,13 +38,14 @@ export function markText({ pid, birth, boot, machine }: ProcessMark): string {
 
 /** A number alone is a mark, too. Undefined for any other text. */
 export function readMark(text: string): ProcessMark | undefined {
-  const [, pid, birth = "", boot = "", machine = ""] = /^(\d{1,10})(?:\.(\d*)\.(\w*)\.(\w+))?$/.exec(text.trim()) ?? [];
+  const [, pid, birth = "", boot = "", machine = ""] = /^(\d{1,10})(?:\.(\d*)\.(\w*)\.(\w*))?$/.exec(text.trim()) ?? [];
   return pid === undefined ? undefined : { pid: Number(pid), birth, boot, machine };
 }
 
 export function stateOf({ pid, birth, boot, machine }: ProcessMark): ProcessState {
   const here = ownMark();
-  if (machine !== "" && machine !== here.machine) return "elsewhere";
+  // Without a name here, the same start is that of the same machine.
+  if (machine !== "" && (here.machine === "" ? boot === "" || boot !== here.boot : machine !== here.machine)) return "elsewhere";
   if (boot !== "" && here.boot !== "" && boot !== here.boot) return "gone";
   if (!isAlive(pid)) return "gone";
   const now = birth === "" ? "" : birthOf(String(pid));
@@ -74,6 +76,11 @@ function readSystem(path: string): string {
   } catch {
     return "";
   }
+}
+
+/** Empty where it may not be asked for: Deno wants --allow-sys. */
+function nameOfMachine(): string {
+  return isAllowed({ name: "sys", kind: "hostname" }) ? hostname() : "";
 }
 
 function short(text: string): string {

@@ -30,9 +30,9 @@ export class LoadedModule {
     this.#main(argumentsAt);
   }
 
-  /** The same, on several threads. */
-  runOn(threads: Threads, argumentsAt: number): void {
-    threads.run(this.#entry, argumentsAt);
+  /** The same, on several threads: on so many of the others at most. */
+  runOn(threads: Threads, argumentsAt: number, most: number): void {
+    threads.run(this.#entry, argumentsAt, most);
   }
 
   release(): void {

@@ -1,6 +1,7 @@
 // The operating system through koffi (an optional package): memory pages, and calls of emitted code. Loaded when first asked for.
 
 import { ownFile } from "../../../util/own-code.ts";
+import { isAllowed } from "../../../util/permission.ts";
 import { Ledger } from "./ledger.ts";
 
 /** Koffi's binary for Linux on x86-64 by itself: the package `koffi` around it has an install script and binaries for other systems. */
@@ -67,11 +68,13 @@ function load(): Native | string {
   if (host?.platform !== "linux" || host.arch !== "x64")
     return `x64 machine code runs on Linux on x86-64, this is ${host?.platform ?? "not Node"} on ${host?.arch ?? "an unknown processor"}`;
   if (host.getBuiltinModule === undefined) return "the x64 backend needs Node 20.16 or later";
+  if (!isAllowed({ name: "ffi" })) return "x64 machine code needs --allow-ffi";
   let koffi: Koffi;
   try {
     koffi = find(host);
   } catch (cause) {
-    return `the optional package "${binary}" does not load here (${firstLine(cause)}); npm install ${binary}`;
+    const isMissing = (cause as { code?: unknown }).code === "MODULE_NOT_FOUND";
+    return `the optional package "${binary}" does not load here (${firstLine(cause)})${isMissing ? `; npm install ${binary}` : ""}`;
   }
   try {
     const isMain = host.getBuiltinModule("node:worker_threads").isMainThread;

@@ -1,4 +1,5 @@
-// How many of the threads compute together: fewer where more are slower, found by trying. Engines report processors that a page does not get.
+// How many of the threads compute together: fewer where more are slower, found by trying. Engines and systems report processors that a page or a container does not get.
+import type { Team } from "./threads.ts";
 
 /** Shared runs of a program, timed in turns with the present number of threads and with another one. */
 interface Trial {
@@ -14,6 +15,8 @@ const block = 10;
 /** Of a block, runs that only wake threads or put them to sleep. */
 const settling = 3;
 const blocks = 4;
+/** A trial ends early when the fastest of the first timed runs with the other number takes so much longer than usual: one that costs less goes on. */
+const hopeless = { runs: 3, slower: 1.25 };
 /** Runs before the first trial: threads come up and engines compile meanwhile. */
 const firstTrial = 50;
 /** Between trials, so many times longer each time: a trial with too few threads costs what they lack. */
@@ -27,14 +30,15 @@ export class Pace {
   readonly #now: () => number;
   #threads: number;
   #trial: Trial | undefined;
-  #triesFewer = true;
+  #triesFewer: boolean;
   #interval = firstTrial;
   #untilTrial = firstTrial;
 
   /** @param now milliseconds */
-  constructor(most: number, now: () => number = () => performance.now()) {
-    this.#most = most;
-    this.#threads = most;
+  constructor({ threads, beginWith = threads }: Pick<Team, "threads" | "beginWith">, now: () => number = () => performance.now()) {
+    this.#most = threads;
+    this.#threads = beginWith;
+    this.#triesFewer = beginWith === threads;
     this.#now = now;
   }
 
@@ -54,7 +58,7 @@ export class Pace {
     const start = this.#now();
     work(turn === 0 ? this.#threads : trial.threads);
     if (trial.runs % block >= settling) trial.times[turn as 0 | 1].push(this.#now() - start);
-    if (++trial.runs === block * blocks) this.#decide(trial);
+    if (++trial.runs === block * blocks || isHopeless(trial)) this.#decide(trial);
   }
 
   /** The trial that this run is part of. A program that does not run again is given up after a while. */
@@ -79,6 +83,10 @@ export class Pace {
     this.#untilTrial = this.#interval;
     if (isBetter) this.#threads = threads;
   }
+}
+
+function isHopeless({ times: [present, other] }: Trial): boolean {
+  return other.length === hopeless.runs && Math.min(...other) >= hopeless.slower * median(present);
 }
 
 function median(times: number[]): number {

@@ -1,0 +1,16 @@
+// Whether the host does something without asking its user first: Deno stops and asks for what was not allowed when it was started.
+
+type Wish =
+  | { readonly name: "env"; readonly variable: string }
+  | { readonly name: "sys"; readonly kind: "hostname" }
+  | { readonly name: "ffi" };
+
+interface Host {
+  readonly Deno?: { readonly permissions?: { querySync(wish: Wish): { readonly state: string } } };
+}
+
+/** True wherever nobody is asked. What only helps is left out rather than asked for. */
+export function isAllowed(wish: Wish): boolean {
+  const { permissions } = (globalThis as Host).Deno ?? {};
+  return permissions === undefined || permissions.querySync(wish).state.startsWith("granted");
+}
