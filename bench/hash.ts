@@ -1,6 +1,6 @@
 // The numbers of the workloads, from an integer hash, so that other libraries can be given exactly the same.
 
-export function hash(seed: number, count: number): Uint32Array {
+function hash(seed: number, count: number): Uint32Array {
   const numbers = new Uint32Array(count);
   const start = Math.imul(seed, 0x85ebca6b);
   for (let n = 0; n < count; n++) {

@@ -101,7 +101,7 @@ function dense(inputs: number, outputs: number, seed: number): Layer {
 }
 
 /** Weight from the seed, bias from the next one, both within ± bound. */
-export function seeded(made: unknown, seed: number, bound: number): Layer {
+function seeded(made: unknown, seed: number, bound: number): Layer {
   fill(made, "weight", seed, bound);
   fill(made, "bias", seed + 1, bound);
   return made as Layer;

@@ -22,7 +22,7 @@ function network(): Layer {
 }
 
 /** The block of a GPT over [batch, tokens, width], with the numbers of PyTorch's. */
-export function transformerBlock(width = 256, heads = 8): Layer {
+function transformerBlock(width = 256, heads = 8): Layer {
   const block = transformerEncoderLayer(width, heads, {
     norm: "pre",
     causal: true,

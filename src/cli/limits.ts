@@ -19,7 +19,7 @@ export const most = {
 } as const;
 
 /** Samples of generated data: a gigabyte of float32. */
-export const mostGenerated = { digits: 340_000, moons: 1e7, spirals: 1e7, xor: 1e7, wine: 1e7 } as const;
+const mostGenerated = { digits: 340_000, moons: 1e7, spirals: 1e7, xor: 1e7, wine: 1e7 } as const;
 
 /** For a number of samples that was asked for. @throws UsageError above the limit of the kind */
 export function checkSamples(kind: string, samples: number | undefined): void {

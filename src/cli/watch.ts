@@ -36,7 +36,7 @@ export function watching(terminal: Terminal, model: Layer): { readonly recorder:
 }
 
 /** One block per weight, by the middle of its gradients' root mean square, from the smallest to the largest on a logarithmic scale. */
-export function gradientStrip(events: readonly RecorderEvent[]): string {
+function gradientStrip(events: readonly RecorderEvent[]): string {
   const sizes = new Map<string, number[]>();
   for (const event of events)
     if (event.event === "gradient" && event.shape.length > 1)

@@ -3,7 +3,7 @@
 import type { FunctionName, Reducer, ScalarType } from "../nest/nest.ts";
 
 /** A constant, a parameter, a position or a count. */
-export interface FilledValue {
+interface FilledValue {
   readonly kind: "value";
   readonly value: number;
   readonly type: ScalarType;

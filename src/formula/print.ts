@@ -80,17 +80,17 @@ export function printNamedFactor(node: Filled, digits = 4): string {
 }
 
 /** `i=7`; a step of a group of dimensions is its number alone. */
-export function axisStepText({ name, step }: AxisStep): string {
+function axisStepText({ name, step }: AxisStep): string {
   return name.startsWith("...") ? String(step) : `${name}=${step}`;
 }
 
-export function printBound(axis: BoundAxis): string {
+function printBound(axis: BoundAxis): string {
   if (axis.kind === "list") return `@${axis.attribute}`;
   if (axis.kind === "ellipsis") return `...${axis.group}`;
   return axis.extent === undefined ? axis.name : `${axis.name} < ${printExpression(axis.extent, SUM)}`;
 }
 
-export function printNumber(value: number): string {
+function printNumber(value: number): string {
   if (value === Math.PI) return "pi";
   if (value === Number.POSITIVE_INFINITY) return "inf";
   if (value === Number.NEGATIVE_INFINITY) return "-inf";

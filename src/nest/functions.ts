@@ -5,7 +5,7 @@ import { nearestInteger } from "./integers.ts";
 import type { FunctionName } from "./nest.ts";
 
 /** What the arguments must be and what comes out; see the rules beside Call in nest.ts. */
-export type Signature = "arithmetic" | "rounding" | "float" | "comparison" | "logic" | "select" | "test" | "cast" | "random";
+type Signature = "arithmetic" | "rounding" | "float" | "comparison" | "logic" | "select" | "test" | "cast" | "random";
 
 export interface FunctionRow {
   readonly parameters: readonly string[];

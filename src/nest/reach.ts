@@ -3,7 +3,7 @@
 import type { AffineIndex, Index, Nest, Program, Scalar } from "./nest.ts";
 
 /** Positions from a first to a last. */
-export type Range = readonly [first: number, last: number];
+type Range = readonly [first: number, last: number];
 
 /** The elements of a tensor between two positions along every dimension. */
 export type Box = readonly Range[];

@@ -19,7 +19,7 @@ export interface SameRule extends ShapeRule {
 }
 
 /** Nothing is known about the result. */
-export interface AnyRule extends ShapeRule {
+interface AnyRule extends ShapeRule {
   readonly out: Shape;
 }
 
@@ -252,7 +252,7 @@ export interface ChainRule<Steps extends readonly unknown[]> extends ShapeRule {
 }
 
 /** The rule of a layer, or of a plain function of tensors. */
-export type RuleOf<Step> = Step extends { readonly shapes: infer Rule extends ShapeRule }
+type RuleOf<Step> = Step extends { readonly shapes: infer Rule extends ShapeRule }
   ? Rule
   : Step extends <S extends Shape>(x: Tensor<S>) => Tensor<S>
     ? SameRule
@@ -280,7 +280,7 @@ export type FittingSteps<Steps extends readonly unknown[], S = Shape, Done exten
   : readonly [...Done, ...Steps];
 
 /** Kernel size, stride and padding of one dimension; padding "same" keeps the size when the stride is 1. */
-export type Window = readonly [kernel: number, stride: number, padding: number | "same"];
+type Window = readonly [kernel: number, stride: number, padding: number | "same"];
 
 /** The windows of a layer from its arguments; with a dilation or ceilMode nothing is known. */
 export type Windows<Dimensions extends readonly unknown[], Kernel, Stride, Padding, Known = true> = {

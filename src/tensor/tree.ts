@@ -9,7 +9,7 @@ import type { Value } from "./value.ts";
 export type TensorTree = Tensor | readonly TensorTree[] | { readonly [name: string]: TensorTree };
 
 /** The tensors in order. @throws InputError when something else is among them, naming where */
-export function leavesOf(tree: unknown, name: string): Tensor[] {
+function leavesOf(tree: unknown, name: string): Tensor[] {
   if (isTensor(tree)) return [tree];
   if (typeof tree !== "object" || tree === null)
     throw new InputError(`${name}: expected a tensor, or an array or record of tensors, got ${tree === null ? "null" : typeof tree}`);

@@ -9,7 +9,7 @@ import { inTraining } from "./modes.ts";
 import type { FitOptions, Model } from "./types.ts";
 
 /** A loss with its account, where it has one, and the prediction. */
-export type Forward = BatchLoss & { readonly prediction: Tensor };
+type Forward = BatchLoss & { readonly prediction: Tensor };
 
 export type StepResult = Forward & {
   /** The loss, plus the norm of the gradient where that is clipped: where it is not finite, the step is not made. */

@@ -11,7 +11,7 @@ import type { ServerOptions, StaticServer } from "./server.ts";
 import { serve } from "./server.ts";
 
 /** The library as a page sees it; a test casts to what it uses. */
-export type Library = typeof import("kasane");
+type Library = typeof import("kasane");
 
 export interface BrowserPage {
   /**

@@ -10,7 +10,7 @@ export interface Outcome {
   readonly exits: readonly number[];
 }
 
-export type Interrupt = (signal: "SIGINT" | "SIGTERM") => void;
+type Interrupt = (signal: "SIGINT" | "SIGTERM") => void;
 
 export interface CommandOptions {
   readonly terminal?: boolean;

@@ -70,7 +70,7 @@ export function seedOf(text: string): number {
 }
 
 /** Numbers of a domain, rounded to float32 so that every dtype sees the same. */
-export function draw({ low, high, avoid = [], grid, distinct, whole }: Domain, size: number, random: () => number): Float64Array {
+function draw({ low, high, avoid = [], grid, distinct, whole }: Domain, size: number, random: () => number): Float64Array {
   const numbers = new Float64Array(size);
   if (distinct) {
     const order = Array.from({ length: size }, (_, n) => n);

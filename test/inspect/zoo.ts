@@ -146,9 +146,9 @@ export function changed(model: Layer, change: (name: string, tensor: Tensor) => 
   return model;
 }
 
-export const scaled = (model: Layer, factor: number, which: RegExp = /weight$/): Layer =>
+const scaled = (model: Layer, factor: number, which: RegExp = /weight$/): Layer =>
   changed(model, (name, value) => (which.test(name) ? value.mul(factor) : undefined));
-export const shifted = (model: Layer, by: number, which: RegExp): Layer =>
+const shifted = (model: Layer, by: number, which: RegExp): Layer =>
   changed(model, (name, value) => (which.test(name) ? value.add(by) : undefined));
 
 type Optimize = (parameters: ReturnType<Layer["parameters"]>) => FitOptions["optimizer"];

@@ -13,8 +13,6 @@ import { evaluateProgram, sizeOfShape } from "../../src/nest/evaluate.ts";
 import type { DType, Nest, Program } from "../../src/nest/nest.ts";
 import { backend } from "./engine.ts";
 
-export { backend };
-
 export interface Tensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -92,7 +90,7 @@ export function compare(
   return "";
 }
 
-export function compareFormula(
+function compareFormula(
   formula: string | Formula,
   inputs: Readonly<Record<string, Tensor>>,
   attributes: Attributes = {},

@@ -11,7 +11,7 @@ import * as optim from "../../src/optim/index.ts";
 import * as train from "../../src/train/index.ts";
 import * as trainNode from "../../src/train/node.ts";
 
-export const modules = {
+const modules = {
   root,
   nn,
   optim,

@@ -3,7 +3,7 @@ import { aligned, firstPlace, slack } from "./memory.ts";
 import type { Heap } from "./target.ts";
 
 /** Bytes that are given back to the system when they become free: for less, asking it costs more than it brings. */
-export const worthReturning = 2 ** 20;
+const worthReturning = 2 ** 20;
 
 export class Arena {
   readonly heap: Heap;

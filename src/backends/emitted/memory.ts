@@ -20,7 +20,8 @@ export interface MemoryLimits {
 export const firstPlace = 65536;
 /** Below it: where checked kernels report an access that failed. */
 export const reportsPlace = 1024;
-export const alignment = 64;
+const alignment = 64;
+
 export { slack };
 
 /** Hands out places in order; nothing is freed, since every run starts over. */

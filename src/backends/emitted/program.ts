@@ -69,7 +69,7 @@ export function keyOfProgram(program: Program): string {
 }
 
 /** A kernel of a unit: its nest, what it reads and writes, and what became of it. */
-export interface UnitKernel extends MergedStep {
+interface UnitKernel extends MergedStep {
   readonly lowered: LoweredNest;
 }
 

@@ -2,10 +2,10 @@
 import type { OperationName, ValueType } from "../../kernels/language/language.ts";
 
 /** SIMD instructions are 0xFD followed by LEB128; written here as 0xFD00 + the number (relaxed SIMD from 0xFD0100). */
-export const simd = (number: number): number => 0xfd0000 + number;
-export const saturating = (number: number): number => 0xfc0000 + number;
+const simd = (number: number): number => 0xfd0000 + number;
+const saturating = (number: number): number => 0xfc0000 + number;
 
-export const atomic = (number: number): number => 0xfe0000 + number;
+const atomic = (number: number): number => 0xfe0000 + number;
 
 export const code = {
   block: 0x02,

@@ -1,7 +1,7 @@
 // The pen strokes of the ten digits: several ways people write each one, as points to draw smooth curves through.
 
 /** A pen movement as points; the curve through them is smooth except at a point marked as a corner. */
-export interface Stroke {
+interface Stroke {
   /** x0, y0, x1, y1, … in a unit box, x to the right and y downwards. */
   readonly points: Float64Array;
   /** One flag per point: true where the pen changes direction sharply. */

@@ -8,7 +8,7 @@ import type { Formula, Statement } from "../ast.ts";
 import { bindStatement } from "./bind-statement.ts";
 import { normalise } from "./normalize.ts";
 
-export interface BindInput {
+interface BindInput {
   readonly dtype: DType;
   readonly shape: readonly number[];
 }

@@ -8,11 +8,6 @@ import { visit } from "../ast.ts";
 import type { Binding } from "./bind.ts";
 import { sizeOf } from "./sizes.ts";
 
-export interface TensorShape {
-  readonly name: string;
-  readonly shape: readonly number[];
-}
-
 export interface Extents {
   readonly axes: ReadonlyMap<string, number>;
   /** Broadcast shape of every ellipsis group. */

@@ -151,7 +151,7 @@ export function percentile({ low, high, counts }: Histogram, share: number): num
 }
 
 /** The dimension that counts the units: the channels of images, the features of everything else. */
-export function unitsOf(shape: readonly number[]): { readonly count: number; readonly others: readonly number[] } {
+function unitsOf(shape: readonly number[]): { readonly count: number; readonly others: readonly number[] } {
   const axis = shape.length > 3 ? 1 : shape.length - 1;
   return { count: shape[axis] ?? 1, others: shape.map((_, d) => d).filter((d) => d !== axis) };
 }

@@ -2,7 +2,7 @@
 import type { AffineIndex, Index } from "../../nest/nest.ts";
 
 /** base + Σ steps[axis] · axis must lie in [0, extent) for the access to be valid. */
-export interface Check {
+interface Check {
   readonly base: number;
   readonly steps: readonly number[];
   readonly extent: number;

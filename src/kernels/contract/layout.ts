@@ -22,7 +22,7 @@ export interface SegmentLayout {
 }
 
 /** Read where it lies: bytes from the buffer's start, per row (column) and per step of K. */
-export interface InPlace {
+interface InPlace {
   readonly packed: false;
   readonly start: number;
   readonly panelStep: number;

@@ -10,7 +10,7 @@ import type { ResidueClass } from "./residue.ts";
 import { residueClasses } from "./residue.ts";
 
 /** A value an epilogue reads per output element: one element of an operand, or the number of a position. */
-export interface EpilogueLeaf {
+interface EpilogueLeaf {
   readonly node: Load | Position;
   /** Operand number, and how its elements lie in memory; undefined for a position. */
   readonly operand: number | undefined;

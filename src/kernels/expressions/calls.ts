@@ -1,5 +1,5 @@
 // How each function of the formula language is written in the kernel language.
-import type { Call, FunctionName, ScalarType } from "../../nest/nest.ts";
+import type { Call, FunctionName } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { OperationName, Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
@@ -103,6 +103,3 @@ const table = {
     return uniform(k, seed!, stream!, counter!, word.kind === "constant" ? word.value : 0);
   },
 } satisfies Record<FunctionName, Write>;
-
-/** The kernel type of an expression type, for scalars. */
-export const scalarType = (type: ScalarType): "f32" | "i32" | "bool" => (({ float: "f32", int: "i32", bool: "bool" }) as const)[type];

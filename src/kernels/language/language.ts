@@ -43,7 +43,7 @@ export interface Variable {
 }
 
 /** For vector types: the same number in every lane. Booleans are 0 or 1. */
-export interface Constant {
+interface Constant {
   readonly op: "constant";
   readonly type: ValueType;
   readonly value: number;
@@ -77,7 +77,7 @@ export interface Operation {
 /** An expression tree. It is evaluated where it stands each time it stands there; share through a variable. */
 export type Value = Variable | Constant | LaneConstant | LoadValue | Operation;
 
-export interface SetStatement {
+interface SetStatement {
   readonly kind: "set";
   readonly variable: Variable;
   readonly value: Value;
@@ -107,20 +107,20 @@ export interface LoopStatement {
   readonly body: readonly Statement[];
 }
 
-export interface WhileStatement {
+interface WhileStatement {
   readonly kind: "while";
   readonly condition: Value;
   readonly body: readonly Statement[];
 }
 
-export interface IfStatement {
+interface IfStatement {
   readonly kind: "if";
   readonly condition: Value;
   readonly body: readonly Statement[];
   readonly otherwise: readonly Statement[];
 }
 
-export interface CallStatement {
+interface CallStatement {
   readonly kind: "call";
   readonly callee: string;
   readonly args: readonly Value[];
@@ -129,7 +129,7 @@ export interface CallStatement {
 }
 
 /** Adds to the i32 at the address as one step that threads cannot interleave; `result` receives the number before. */
-export interface AtomicAddStatement {
+interface AtomicAddStatement {
   readonly kind: "atomicAdd";
   readonly address: Address;
   readonly value: Value;
@@ -144,14 +144,14 @@ export interface AwaitStatement {
 }
 
 /** A hint without effect on results: what lies at the address will soon be read, or written. Any address may be given. */
-export interface PrefetchStatement {
+interface PrefetchStatement {
   readonly kind: "prefetch";
   readonly address: Address;
   readonly write: boolean;
 }
 
 /** Shown in listings only. */
-export interface CommentStatement {
+interface CommentStatement {
   readonly kind: "comment";
   readonly text: string;
 }

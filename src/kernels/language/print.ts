@@ -54,7 +54,7 @@ function printStatement(statement: Statement, indent: string): string[] {
   }
 }
 
-export function printValue(value: Value): string {
+function printValue(value: Value): string {
   switch (value.op) {
     case "variable":
       return value.name;

@@ -15,7 +15,7 @@ export const elementType = (type: ValueType) => elementOf[type];
 export function typeLike(element: "i32" | "f32" | "bool", like: ValueType): ValueType {
   return isVector(like) ? vectorOf[element] : element;
 }
-export function vectorType(type: ValueType): ValueType {
+function vectorType(type: ValueType): ValueType {
   const result = vectorOf[type];
   if (result === undefined) throw new Error("kernel language: a pointer has no vector form");
   return result;
@@ -50,8 +50,6 @@ export const loadAs = (type: "f32" | "i32" | "vf32" | "vi32", memory: MemoryType
 });
 export const load = (address: Address): Value => loadAs("f32", "f32", address);
 export const loadVector = (address: Address): Value => loadAs("vf32", "f32", address);
-/** Lanes from `count` on are unspecified; reading up to one vector past the end of a buffer is allowed. */
-export const loadPartial = (address: Address, count: Value): Value => loadAs("vf32", "f32", address, count);
 export const loadSplat = (address: Address, memory: MemoryType = "f32"): Value => ({
   op: "load",
   type: memory === "f32" ? "vf32" : "vi32",
@@ -183,7 +181,6 @@ export const shiftRightLogical = (a: Value, count: Input) => operation("shiftRig
 export const eq = (a: Input, b: Input) => operation("eq", [a, b]);
 export const ne = (a: Input, b: Input) => operation("ne", [a, b]);
 export const lt = (a: Input, b: Input) => operation("lt", [a, b]);
-export const le = (a: Input, b: Input) => operation("le", [a, b]);
 export const gt = (a: Input, b: Input) => operation("gt", [a, b]);
 export const ge = (a: Input, b: Input) => operation("ge", [a, b]);
 export const ltUnsigned = (a: Input, b: Input) => operation("ltUnsigned", [a, b]);
@@ -199,7 +196,6 @@ export const replace = (vector: Value, lane: number, value: Input) => operation(
 export const shuffle = (a: Value, b: Value, sources: readonly number[]) => operation("shuffle", [a, b], sources);
 /** Lane i of the result is lane (indices[i] mod lanes) of the table. */
 export const lookup = (table: Value, indices: Value) => operation("lookup", [table, indices]);
-export const reduceAdd = (a: Value) => operation("reduceAdd", [a]);
 export const advance = (pointer: Value, bytes: Input) => operation("advance", [pointer, bytes]);
 
 /** One lane of a value that is the same in all lanes (splatted for vector use), or a scalar as it is. */

@@ -14,7 +14,7 @@ interface Reads {
 }
 
 /** What a tensor holds at present; undefined where it never holds anything else: what was computed, and numbers of the program. */
-export function foundIn(given: Value): Found | undefined {
+function foundIn(given: Value): Found | undefined {
   const value = wholeOf(given);
   if (value.node !== undefined || value.isConstant) return undefined;
   const trace = currentTrace();

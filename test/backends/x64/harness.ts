@@ -54,7 +54,7 @@ export interface Harness {
   run(n?: number): number;
 }
 
-export const base = 1024;
+const base = 1024;
 
 type Write = (k: FunctionBuilder, p: Value, n: Value, module: ModuleBuilder) => unknown;
 

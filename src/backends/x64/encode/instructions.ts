@@ -4,7 +4,7 @@
  * Where operands go, in Intel order: r ModRM.reg, m ModRM.rm (register or memory), v VEX.vvvv, i immediate byte, I immediate of 32 bits,
  * s register in the high half of an immediate byte, o register in the opcode, Q immediate of 64 bits, l label (32-bit distance).
  */
-export type Form =
+type Form =
   | ""
   | "r"
   | "m"

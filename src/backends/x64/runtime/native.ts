@@ -37,7 +37,7 @@ export interface Native {
   startThread(start: number, argument: number, handle: number, stop: number): boolean;
 }
 
-export type Access = "none" | "write" | "execute";
+type Access = "none" | "write" | "execute";
 
 /** PROT_NONE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC: never both writable and executable. */
 const protection = { none: 0, write: 3, execute: 5 } as const;

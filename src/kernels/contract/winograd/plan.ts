@@ -5,7 +5,7 @@ import type { ContractionClass, ContractionPlan, Segment } from "../plan.ts";
 import { size } from "./transforms.ts";
 
 /** One dimension that the filter's window moves along. */
-export interface WindowDimension {
+interface WindowDimension {
   /** Outputs along it. */
   readonly outputs: number;
   /** Of the image: its extent, elements from one to the next, and the index that the first output's window begins at. */

@@ -35,9 +35,6 @@ export const innerInput: Transform = (k, [, d1, d2, d3, d4]) => {
 export const outerInput = (k: FunctionBuilder, first: Value, third: Value, fifth: Value): Variable =>
   k.let(fma(third, c(-(a2 + b2)), add(first, fifth)), "t");
 
-/** All six products of six inputs. */
-export const input: Transform = (k, d) => [outerInput(k, d[0]!, d[2]!, d[4]!), ...innerInput(k, d), outerInput(k, d[1]!, d[3]!, d[5]!)];
-
 /** Three taps to six products. */
 export const filter: Transform = (k, [g0, g1, g2]) => {
   const pair = (square: number, root: number, scale: number) => {
