@@ -74,5 +74,5 @@ function valueOf(where: string, kind: SettingKind, text: string): Settings[strin
 
 function meant(name: string, among: Readonly<Record<string, unknown>>): { hint?: string } {
   const similar = nearestName(name, Object.keys(among));
-  return similar === undefined ? {} : { hint: similar };
+  return similar === undefined ? {} : { hint: `did you mean ${similar}?` };
 }

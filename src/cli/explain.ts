@@ -231,6 +231,6 @@ function unknown(name: string): UsageError {
     ]),
   ].slice(0, 5);
   return new UsageError(`explain: there is no op "${name}"`, {
-    hint: similar.length > 0 ? similar.join(", ") : "explain without a name lists all ops",
+    hint: similar.length > 0 ? `did you mean ${similar.join(", or ")}?` : "explain without a name lists all ops",
   });
 }

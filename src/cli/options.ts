@@ -55,8 +55,8 @@ export function understoodBy(check: (text: string) => unknown): (text: string) =
     } catch (error) {
       if (!(error instanceof KasaneError)) throw error;
       const [sentence = ""] = error.message.split("\n");
-      const isName = error.hint !== undefined && /^\w+$/.test(error.hint);
-      throw new InvalidArgumentError(`${sentence}.${isName ? ` Did you mean ${error.hint}?` : ""}`);
+      const [, meant] = /^did you mean (.*)\?$/.exec(error.hint ?? "") ?? [];
+      throw new InvalidArgumentError(`${sentence}.${meant === undefined ? "" : ` Did you mean ${meant}?`}`);
     }
     return text;
   };

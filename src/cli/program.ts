@@ -317,5 +317,5 @@ function usageOf({ message }: CommanderError): UsageError {
     .replace(/^option '(--\w+)[^']*' argument '(.*)' is invalid\. (.*)$/, "$1 $2: $3")
     .replace(/^command-argument value '(.*)' is invalid for argument '(.*)'\. (.*)$/, "$2 $1: $3")
     .replace(": Expected", ": expected");
-  return new UsageError(sentence, { hint: meant ?? "--help lists what there is" });
+  return new UsageError(sentence, { hint: meant === undefined ? "--help lists what there is" : `did you mean ${meant}?` });
 }

@@ -62,7 +62,8 @@ export function isDType(name: unknown): name is DType {
 
 /** @throws InputError for a dtype that there is not */
 export function allocate(dtype: DType, length: number): NumberArray {
-  if (!isDType(dtype)) throw new InputError(`unknown dtype ${JSON.stringify(dtype)}`, { hint: Object.keys(ARRAYS).join(", ") });
+  if (!isDType(dtype))
+    throw new InputError(`unknown dtype ${JSON.stringify(dtype)}`, { hint: `dtypes: ${Object.keys(ARRAYS).join(", ")}` });
   return new ARRAYS[dtype](length);
 }
 

@@ -14,6 +14,12 @@ export function checkCount(kind: string, what: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) throw new InputError(`${kind}: ${what} must be a positive integer, got ${value}`);
 }
 
+/** By what all of the counts can be divided. */
+export function divisors(...counts: readonly number[]): number[] {
+  const least = Math.min(...counts);
+  return Array.from({ length: least }, (_, n) => n + 1).filter((divisor) => counts.every((count) => count % divisor === 0));
+}
+
 /** @throws ShapeError unless x has one of the ranks, e.g. "[batch, channels, length]" */
 export function checkRank(kind: string, x: Tensor, ranks: readonly number[], expected: string): void {
   const { rank, shape } = valueOf(x, kind);

@@ -12,7 +12,7 @@ import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
-import { checkCount, checkFeatures, checkRank, given, SPATIAL } from "./checks.ts";
+import { checkCount, checkFeatures, checkRank, divisors, given, SPATIAL } from "./checks.ts";
 import { fansOf, heNormal, start, zeros } from "./init.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import { WEIGHT_OPTIONS, type WeightOptions } from "./linear.ts";
@@ -219,7 +219,7 @@ function checkSizes(
   checkCount(kind, "groups", groups);
   if (inputs % groups !== 0 || outputs % groups !== 0)
     throw new InputError(`${kind}: ${groups} groups do not divide ${inputs} input channels and ${outputs} output channels`, {
-      hint: "both channel counts must be multiples of groups",
+      hint: `these channels make ${divisors(inputs, outputs).join(", ")} groups`,
     });
   return { kernel: perDimension(kind, "kernelSize", kernelSize, dims), groups };
 }

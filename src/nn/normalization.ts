@@ -6,7 +6,7 @@ import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
-import { checkCount, checkFeatures, checkRank, given, product } from "./checks.ts";
+import { checkCount, checkFeatures, checkRank, divisors, given, product } from "./checks.ts";
 import { type LayerMembers, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { ChannelsRule, SameRule } from "./rules.ts";
 
@@ -150,7 +150,9 @@ export function groupNorm<const Channels extends number>(
   checkCount("groupNorm", "groups", groups);
   checkCount("groupNorm", "channels", channels);
   if (channels % groups !== 0)
-    throw new InputError(`groupNorm: ${groups} groups do not divide ${channels} channels`, { hint: "groupNorm(groups, channels)" });
+    throw new InputError(`groupNorm: ${groups} groups do not divide ${channels} channels`, {
+      hint: `groupNorm(groups, channels); ${channels} channels make ${divisors(channels).join(", ")} groups`,
+    });
   const { epsilon = 1e-5, affine = true } = options;
   checkEpsilon("groupNorm", epsilon);
   const make = affine ? parameter : <T>(value: T): T => value;

@@ -52,7 +52,7 @@ export interface Group {
 export function makeGroups(rule: UpdateRule, parameters: unknown, common: object): Group[] {
   const { kind } = rule;
   const settings = withOptions(rule, rule.defaults, common);
-  const hint = `${kind}(net.parameters(), { learningRate: 0.01 })`;
+  const hint = exampleOf(kind);
   if (!isIterable(parameters)) {
     const what = hasParameters(parameters) ? "a layer" : parameters === null ? "null" : typeof parameters;
     throw new InputError(`${kind}: expected parameters, got ${what}`, { hint });
@@ -89,6 +89,8 @@ export function makeGroups(rule: UpdateRule, parameters: unknown, common: object
   return groups;
 }
 
+const exampleOf = (kind: string): string => `${kind}(net.parameters(), { learningRate: 0.01 })`;
+
 /** @throws InputError when two slots have the same name or tensor */
 export function checkDistinct(kind: string, groups: readonly Group[]): void {
   const seen = new Set<string | Tensor>();
@@ -105,7 +107,9 @@ export function checkDistinct(kind: string, groups: readonly Group[]): void {
 export function checkSettings(kind: string, settings: OptimizerSettings, shares: readonly string[], notNegative: readonly string[]): void {
   const { learningRate } = settings;
   if (!(learningRate > 0 && learningRate < Number.POSITIVE_INFINITY))
-    throw new InputError(`${kind}: the learning rate must be a positive number, got ${learningRate}`);
+    throw new InputError(`${kind}: the learning rate must be a positive number, got ${learningRate}`, {
+      hint: exampleOf(kind),
+    });
   for (const name of shares) {
     const value = settings[name] as number;
     if (!(value >= 0 && value < 1)) throw new InputError(`${kind}: ${name} must be in [0, 1), got ${value}`);

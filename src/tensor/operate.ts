@@ -51,7 +51,7 @@ export function resolveAxis(name: string, axis: number, rank: number): number {
   const resolved = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || resolved < 0 || resolved >= rank)
     throw new ShapeError(`${name}: axis ${axis} does not exist: the tensor has ${rank} dimension${rank === 1 ? "" : "s"}`, {
-      hint: rank === 0 ? "a single number has no axes" : `axes go from ${-rank} to ${rank - 1}`,
+      hint: rank === 0 ? "leave the axis out: a single number has none" : `axes go from ${-rank} to ${rank - 1}`,
     });
   return resolved;
 }

@@ -58,7 +58,7 @@ export function checkFit(data: Dataset<Samples>, options: FitOptions): void {
       const nearest = nearestName(monitor, names);
       throw new InputError(
         `fit: earlyStopping.monitor is "${monitor}", but what is measured is ${names.join(", ")}`,
-        nearest === undefined ? {} : { hint: `"${nearest}"` },
+        nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` },
       );
     }
   }

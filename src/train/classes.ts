@@ -12,15 +12,15 @@ export interface ClassCountOptions {
   readonly ignoreIndex?: number;
 }
 
+const OF_ONE = "{ threshold: 0 } for one output that tells two classes apart, 0.5 for probabilities";
+
 /** For one output that tells two classes apart. */
 const INSTEAD: Readonly<Record<string, string>> = {
   accuracy: "binaryAccuracy() for one output that tells two classes apart",
-  ...Object.fromEntries(
-    ["precision", "recall", "f1", "iou"].map((name) => [
-      name,
-      "{ threshold: 0 } for one output that tells two classes apart, 0.5 for probabilities",
-    ]),
-  ),
+  precision: OF_ONE,
+  recall: OF_ONE,
+  f1: OF_ONE,
+  iou: OF_ONE,
 };
 
 export const CLASS_COUNT: OptionNames<ClassCountOptions> = { ignoreIndex: true };
@@ -84,7 +84,7 @@ export function targetClasses(name: string, prediction: Tensor, target: Tensor, 
     const label = data[n] as number;
     if (!(Number.isInteger(label) && label >= 0 && label < classes) && label !== ignoreIndex)
       throw new InputError(`${name}: class ${label} at position ${n} is out of range: expected 0 to ${classes - 1}`, {
-        hint: "classes are numbered from 0",
+        hint: "number classes from 0 (target.sub(1) where they begin at 1), or give the last layer an output for each",
       });
   }
   return Int32Array.from(data);

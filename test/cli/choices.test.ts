@@ -122,7 +122,7 @@ describe("kasane train", () => {
     ["--optimizer adm", /--optimizer adm: expected one of sgd, adam.*Did you mean adam\?/],
     ["--schedule stepDecay:every=0", /--schedule stepDecay:every=0: stepDecay: every must be a positive number, got 0/],
     ["--loss huber", /--loss huber: huber is for regression, this is classification/],
-    ["--loss crosEntropy", /--loss crosEntropy: expected one of[^\n]*\n {2}try: crossEntropy/],
+    ["--loss crosEntropy", /--loss crosEntropy: expected one of[^\n]*\n {2}try: did you mean crossEntropy\?/],
     ["--metric topK:k=0", /--metric topK:k=0: topK: k must be a whole number/],
   ])("refuses %s, and leaves no folder", async (flags, message) => {
     const { code, err } = await kasane(`train moons --samples 50 ${flags} --out none`);

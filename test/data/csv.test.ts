@@ -117,7 +117,13 @@ describe("readTable", () => {
   });
 
   it.each([
-    ["a missing target", flowers, "knd", InputError, /no column "knd"; the columns are "length", "width", "kind"\n {2}try: "kind"/],
+    [
+      "a missing target",
+      flowers,
+      "knd",
+      InputError,
+      /no column "knd"; the columns are "length", "width", "kind"\n {2}try: did you mean "kind"\?/,
+    ],
     ["text in a numeric column", "a,y\n1,0.5\n2,1\nx7,2\n", "y", FileError, /line 4, column "a": expected a number, got "x7"/],
     ["a decimal comma", "a;y\n1,5;0.5\n2;1\n", "y", FileError, /column "a".*got "1,5"\n {2}try: write decimals with a point/],
     ["an empty cell", "a,y\n,0.5\n2,1\n", "y", FileError, /line 2, column "a": expected a number, the cell is empty/],

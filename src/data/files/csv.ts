@@ -90,7 +90,7 @@ export function findColumn({ name, columnNames }: TextTable, wanted: string): nu
   if (index !== -1) return index;
   const nearest = nearestName(wanted, columnNames);
   throw new InputError(`${name}: there is no column "${wanted}"; the columns are ${list(columnNames)}`, {
-    ...(nearest === undefined ? {} : { hint: `"${nearest}"` }),
+    ...(nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` }),
   });
 }
 

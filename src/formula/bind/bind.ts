@@ -76,7 +76,7 @@ export function bind(formula: Formula, binding: Binding): Program {
     const operand = pieceTogether(bound.map((piece) => piece.nest));
     if (operand.shape.reduce((a, b) => a * b, 1) > LARGEST_INT)
       throw new ShapeError(`${binding.name}: ${target} would have shape [${operand.shape.join(", ")}], more than ${LARGEST_INT} elements`, {
-        hint: "check the sizes given",
+        hint: "use smaller sizes, or sum over an axis in the statement: y[i] = sum[j](…)",
       });
     const number = buffers.length;
     buffers.push(operand);

@@ -75,7 +75,7 @@ export class LoopAxes {
       if (!Number.isInteger(entry) || d < 0 || d >= all.length)
         throw new ShapeError(
           `${this.#binding.name}: axis ${entry} does not exist: the tensor has ${all.length} dimension${all.length === 1 ? "" : "s"}`,
-          { hint: all.length === 0 ? "a scalar has no axes" : `axes go from ${-all.length} to ${all.length - 1}` },
+          { hint: all.length === 0 ? "a scalar has no axes: give an empty list" : `axes go from ${-all.length} to ${all.length - 1}` },
         );
       if (chosen.has(d)) throw new ShapeError(`${this.#binding.name}: axis ${entry} is named twice in [${list.join(", ")}]`);
       chosen.add(d);

@@ -85,7 +85,7 @@ function tensorCalled(recording: Recording, name: string): RecordedTensor {
     const names = selectableNames(recording);
     const nearest = nearestName(name, names);
     throw new InputError(`nothing in the run is called "${name}"`, {
-      hint: nearest === undefined ? names.slice(0, 12).join(", ") : `did you mean ${nearest}?`,
+      hint: nearest === undefined ? `names: ${names.slice(0, 12).join(", ")}` : `did you mean ${nearest}?`,
     });
   }
   return tensor;

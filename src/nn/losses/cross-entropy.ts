@@ -172,7 +172,7 @@ function labelsOf(name: string, x: Tensor, target: Tensor, { weights, ignoreInde
     (label, at) =>
       new InputError(
         `${name}: class ${label} at position ${at} is out of range: expected 0 to ${classes - 1}, because the predictions have ${classes} classes`,
-        { hint: "classes are numbered from 0" },
+        { hint: "number classes from 0 (target.sub(1) where they begin at 1), or give the last layer an output for each" },
       ),
   );
   if (weights === undefined && ignoreIndex === undefined)

@@ -157,8 +157,5 @@ export function floats(value: Tensor, like: Tensor): Tensor {
 }
 
 export function checkNotEmpty(name: string, prediction: Tensor): void {
-  if (prediction.size === 0)
-    throw new InputError(`${name}: the batch is empty: predictions have shape [${prediction.shape.join(", ")}]`, {
-      hint: "check the data set's size and the batch size",
-    });
+  if (prediction.size === 0) throw new InputError(`${name}: the batch is empty: predictions have shape [${prediction.shape.join(", ")}]`);
 }

@@ -106,7 +106,7 @@ export class TracedFunction {
 
   #refuse(): never {
     throw new InputError(`backward: the compiled function "${this.name}" itself changed the tensors that its result depends on`, {
-      hint: `call backward() inside it, before they change; detach() the result where no gradient is wanted`,
+      hint: INSIDE,
     });
   }
 
@@ -168,6 +168,9 @@ function out(gradient: Value, levels: readonly Level[]): Value {
   return levels.reduceRight(leaveLevel, gradient);
 }
 
+const INSIDE = "call backward() inside it, before they change; detach() the result where no gradient is wanted";
+const BEFORE = "call backward() before the tensor changes; call the function again; or pass the tensor's clone() as an argument";
+
 const COMPILED = makeOp("move", "compiled", "y = x", { doc: { en: "A function that was compiled as a whole." } });
 
 /** A backward pass as a program of its own: of what the function was given, its cells, and the gradient of one result. */
@@ -227,17 +230,15 @@ class Derivative {
     const then = versions[number];
     const data = held[number];
     // The numbers that the run began with are gone.
-    if (this.#trace.isUpdated(value)) throw this.#changedMeanwhile(value, "itself changed");
+    if (this.#trace.isUpdated(value)) throw this.#changedMeanwhile(value, "itself changed", INSIDE);
     if (then === undefined || then === value.version) return value;
-    if (data === undefined) throw this.#changedMeanwhile(value, "was called before other code changed");
+    if (data === undefined) throw this.#changedMeanwhile(value, "was called before other code changed", BEFORE);
     return value.make(data, value.shape, value.dtype);
   }
 
-  #changedMeanwhile(value: Value, how: string): InputError {
+  #changedMeanwhile(value: Value, how: string, hint: string): InputError {
     const what = `a tensor of shape ${shapeText(value.shape)} that its gradient is computed from`;
-    return new InputError(`backward: the compiled function "${this.#traced.name}" ${how} ${what}`, {
-      hint: "call backward() before the tensor changes; call the function again; or compute with a clone() of the tensor",
-    });
+    return new InputError(`backward: the compiled function "${this.#traced.name}" ${how} ${what}`, { hint });
   }
 }
 

@@ -1,7 +1,7 @@
 // Tracing: while a step is traced, ops add loop nests to a graph instead of computing, and their results stand for numbers to come.
 
 import type { HostArray } from "../../backends/backend.ts";
-import { InputError } from "../../util/errors.ts";
+import type { InputError } from "../../util/errors.ts";
 import { type Complain, checkElements, type ElementRule } from "../element-rules.ts";
 import type { Value } from "../value.ts";
 import { wholeOf } from "../vmap/mapping.ts";
@@ -86,10 +86,8 @@ export function outsideTrace<Result>(run: () => Result): Result {
 }
 
 export function runTrace<Result>(trace: Trace, run: () => Result): Result {
-  if (current !== undefined)
-    throw new InputError("compile: a compiled function was called while another one is being traced", {
-      hint: "call it outside, or pass the inner function uncompiled",
-    });
+  // Compiled functions run uncompiled inside of others.
+  if (current !== undefined) throw new Error("a trace begins while another one goes on");
   current = trace;
   try {
     return run();
