@@ -14,6 +14,7 @@ import { parseSync, Visitor } from "rolldown/utils";
  * @typedef {object} Rules
  * @property {string[][]} floors folders by rank, lowest first; a folder may import lower ranks only
  * @property {Record<string, string[]>} neighbours what a folder may import within its own rank
+ * @property {string[][]} mutual files that know each other by design, through types: a name ending in "/" is all files of a folder
  * @property {string[]} nodeOnly folders where `node:` modules may be imported, "/" at the end
  */
 
@@ -31,6 +32,15 @@ export const houseRules = {
     ["cli"],
   ],
   neighbours: { backends: ["kernels", "compiler"], data: ["io"] },
+  mutual: [
+    // A layer's class, what it is to a running model, and how it prints.
+    ["nn/layer.ts", "nn/call.ts", "nn/print.ts"],
+    // A value knows where on the tape and in which trace it was made.
+    ["tensor/value.ts", "tensor/autograd/tape.ts", "tensor/trace/trace-record.ts"],
+    // The selector hands itself to the operations of each type.
+    ["backends/x64/select/"],
+    ["backends/emitted/"],
+  ],
   nodeOnly: ["cli/", "data/files/", "io/node/", "train/node/"],
 };
 
@@ -79,7 +89,7 @@ export function checkImports(source, rules = houseRules) {
   const importsOf = new Map(files.map((file) => [file, readImports(file, readFileSync(join(source, file), "utf8"))]));
   const findings = files.flatMap((file) => (importsOf.get(file) ?? []).flatMap((item) => judge(file, item, rules)));
   const all = [...importsOf.values()].reduce((sum, list) => sum + list.length, 0);
-  return { files: files.length, imports: all, findings: [...findings, ...findCycles(importsOf)] };
+  return { files: files.length, imports: all, findings: [...findings, ...findCycles(importsOf, rules.mutual)] };
 }
 
 /** @param {string} source */
@@ -154,11 +164,15 @@ function rankOf(folder, rules) {
 }
 
 /**
- * Cycles that exist when the program runs: `import type` vanishes and a dynamic import waits, so neither closes a cycle.
+ * Cycles, also of types alone; a dynamic import waits and closes none.
  * @param {Map<string, Import[]>} importsOf
+ * @param {string[][]} mutual
  * @returns {Finding[]}
  */
-function findCycles(importsOf) {
+function findCycles(importsOf, mutual) {
+  /** @param {string} from @param {string} to */
+  const isByDesign = (from, to) =>
+    mutual.some((group) => [from, to].every((file) => group.some((name) => (name.endsWith("/") ? file.startsWith(name) : file === name))));
   /** @type {Finding[]} */
   const findings = [];
   /** @type {Set<string>} */
@@ -170,8 +184,9 @@ function findCycles(importsOf) {
     if (done.has(file)) return;
     path.push(file);
     for (const { kind, specifier, line } of importsOf.get(file) ?? []) {
-      if (kind !== "static" || !specifier.startsWith(".")) continue;
+      if (kind === "dynamic" || !specifier.startsWith(".")) continue;
       const target = resolveFrom(file, specifier);
+      if (kind === "type" && isByDesign(file, target)) continue;
       const start = path.indexOf(target);
       if (start >= 0) {
         const circle = [...path.slice(start), target].map((name) => `src/${name}`).join(" -> ");

@@ -3,9 +3,9 @@
 import { spread } from "../inspect/diagnose/facts.ts";
 import { diagnose, type Evidence, examine, findingsText } from "../inspect/index.ts";
 import { abandonable } from "./interrupt.ts";
-import { openTraining, type Training } from "./subject.ts";
-import type { Terminal } from "./terminal.ts";
-import { grouped } from "./terminal.ts";
+import type { Training } from "./module-exports.ts";
+import { openTraining } from "./subject.ts";
+import { grouped, type Terminal } from "./terminal.ts";
 
 export interface ExamineRunOptions {
   /** Epochs to watch. */

@@ -17,9 +17,8 @@ import {
 } from "../inspect/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { type RecordedSamples, recordPath } from "./recorded.ts";
-import type { Terminal } from "./terminal.ts";
-import { wrap } from "./terminal.ts";
-import { walk } from "./walk.ts";
+import { type Terminal, wrap } from "./terminal.ts";
+import { type ExplainFormat, walk } from "./walk.ts";
 
 export interface ExplainRunOptions extends RecordedSamples {
   /** "hidden1[0, 3]", "output.weight.grad[1, 2]". */
@@ -34,9 +33,6 @@ export interface ExplainRunOptions extends RecordedSamples {
   /** Change the number by so much, too, and see what the loss does. */
   readonly nudge?: number;
 }
-
-export const explainFormats = ["text", "json", "tex", "mathml"] as const;
-export type ExplainFormat = (typeof explainFormats)[number];
 
 /** @returns the exit code */
 export async function explainRun(terminal: Terminal, path: string, options: ExplainRunOptions): Promise<number> {

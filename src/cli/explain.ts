@@ -1,17 +1,25 @@
 // kasane explain: an op's formula, derivatives, place, backends, and an example with numbers.
 
 import { availableBackends, backendFor, getBackend, setBackend } from "../backends/choose.ts";
-import type { Binding, Formula } from "../formula/index.ts";
-import { bind, deriveGradient, evaluateProgram, explainElement, explanationText, mathmlOf, printFormula, texOf } from "../formula/index.ts";
+import {
+  type Binding,
+  bind,
+  deriveGradient,
+  evaluateProgram,
+  explainElement,
+  explanationText,
+  type Formula,
+  mathmlOf,
+  printFormula,
+  texOf,
+} from "../formula/index.ts";
 import type { LayoutOptions } from "../formula/typeset/layout.ts";
 import { allocate } from "../nest/arrays.ts";
-import type { CatalogueEntry, Op, OpKind } from "../ops/index.ts";
-import { catalogue, findOp } from "../ops/index.ts";
+import { type CatalogueEntry, catalogue, findOp, type Op, type OpKind } from "../ops/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
-import type { ExplainFormat } from "./explain-run.ts";
-import type { Terminal } from "./terminal.ts";
-import { wrap } from "./terminal.ts";
+import { type Terminal, wrap } from "./terminal.ts";
+import type { ExplainFormat } from "./walk.ts";
 
 /** @returns the exit code */
 export async function explain(terminal: Terminal, name: string | undefined, format: ExplainFormat = "text"): Promise<number> {

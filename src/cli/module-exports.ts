@@ -7,11 +7,41 @@ import type { Optimizer } from "../optim/index.ts";
 import { parametersOf } from "../optim/optimizer.ts";
 import { isTensor } from "../tensor/index.ts";
 import { checkSamples } from "../train/check.ts";
-import type { Samples } from "../train/index.ts";
+import type { FitOptions, Samples } from "../train/index.ts";
 import { FileError, KasaneError } from "../util/errors.ts";
 import { isClass, isPromise, kindOf } from "../util/kind-of.ts";
 import { nearestName } from "../util/nearest.ts";
-import type { Call, Training, TrainingOptions } from "./subject.ts";
+import type { RunParts } from "./run-parts.ts";
+
+/** What fit takes besides the model, the data and how long. */
+export type TrainingOptions = Pick<
+  FitOptions,
+  "loss" | "optimizer" | "penalty" | "clip" | "accumulate" | "transform" | "schedule" | "seed"
+> & {
+  readonly batchSize: number;
+};
+
+/** A model with everything it is trained with. */
+export interface Training {
+  readonly kind: "training";
+  /** As the user wrote it. */
+  readonly name: string;
+  readonly model: Layer;
+  readonly data: Dataset<Samples>;
+  readonly options: TrainingOptions;
+  /** Undefined for a module. */
+  readonly run?: RunParts;
+}
+
+/** A function and what to call it with. */
+export interface Call {
+  readonly kind: "call";
+  readonly run: (...inputs: readonly unknown[]) => unknown;
+  /** Undefined where the module exports none. */
+  readonly inputs: readonly unknown[] | undefined;
+  /** Whose parameters it uses, for their names. */
+  readonly model: Layer | undefined;
+}
 
 export type Exports = Readonly<Record<string, unknown>>;
 

@@ -11,7 +11,7 @@ import { showCompiled, shownNames } from "./compile.ts";
 import { doctor } from "./doctor.ts";
 import { type ExamineRunOptions, examineRun } from "./examine-run.ts";
 import { explain, opOf } from "./explain.ts";
-import { type ExplainRunOptions, explainFormats, explainRun } from "./explain-run.ts";
+import { type ExplainRunOptions, explainRun } from "./explain-run.ts";
 import { type FindRateOptions, findRate } from "./find-rate.ts";
 import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
 import { most } from "./limits.ts";
@@ -33,17 +33,16 @@ import {
   understoodBy,
   wholeNumber,
 } from "./options.ts";
-import type { PredictOptions } from "./predict.ts";
-import { predict } from "./predict.ts";
+import { type PredictOptions, predict } from "./predict.ts";
 import { type ProfileCommandOptions, profilePath } from "./profile.ts";
 import { scheduleChoices, scheduleOf } from "./schedules.ts";
 import { generated } from "./sources.ts";
 import { summarize } from "./summary.ts";
-import type { Host } from "./terminal.ts";
-import { Terminal } from "./terminal.ts";
-import type { TrainOptions } from "./train.ts";
+import { type Host, Terminal } from "./terminal.ts";
 import { train } from "./train.ts";
+import type { TrainOptions } from "./training-run.ts";
 import { version } from "./version.ts";
+import { explainFormats } from "./walk.ts";
 
 type Common = { readonly json?: boolean; readonly verbose?: boolean };
 

@@ -5,7 +5,8 @@ import { batchTensors } from "../train/border.ts";
 import { inTraining } from "../train/modes.ts";
 import { eagerStep } from "../train/step.ts";
 import { FileError, UsageError } from "../util/errors.ts";
-import { type Call, openSubject, type Training } from "./subject.ts";
+import type { Call, Training } from "./module-exports.ts";
+import { openSubject } from "./subject.ts";
 
 /** Which samples of the training data are recorded. */
 export interface RecordedSamples {

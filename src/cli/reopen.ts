@@ -6,7 +6,7 @@ import { InputError, UsageError } from "../util/errors.ts";
 import { nameOf } from "./run-name.ts";
 import { openFolder, sourceOf } from "./run-parts.ts";
 import type { Terminal } from "./terminal.ts";
-import type { Run, TrainOptions } from "./train.ts";
+import type { Run, TrainOptions } from "./training-run.ts";
 
 /** What may be given beside --resume. */
 const changeable: readonly string[] = ["resume", "out", "epochs", "watch", "json", "verbose"];

@@ -2,8 +2,7 @@
 
 import { getBackend } from "../backends/choose.ts";
 import type { Layer } from "../nn/index.ts";
-import type { ConfusionMatrix, FitResult, Scores } from "../train/index.ts";
-import { evaluate } from "../train/index.ts";
+import { type ConfusionMatrix, evaluate, type FitResult, type Scores } from "../train/index.ts";
 import { quoted } from "../util/shell.ts";
 import type { RunConfig } from "./config.ts";
 import { confusionLines } from "./confusion.ts";
@@ -12,9 +11,8 @@ import { exitCodes, type Interruption } from "./interrupt.ts";
 import { lossOf, metricsOf } from "./measures.ts";
 import { describeModel } from "./models.ts";
 import { lossText } from "./progress.ts";
-import type { Terminal } from "./terminal.ts";
-import { duration, grouped, percent } from "./terminal.ts";
-import type { Run } from "./train.ts";
+import { duration, grouped, percent, type Terminal } from "./terminal.ts";
+import type { Run } from "./training-run.ts";
 
 /** What summary.json holds and --json prints. */
 export interface RunSummary {

@@ -2,45 +2,12 @@
 
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Dataset } from "../data/index.ts";
-import type { Layer } from "../nn/index.ts";
-import type { FitOptions, Samples } from "../train/index.ts";
 import { FileError } from "../util/errors.ts";
 import { lossOf } from "./measures.ts";
 import { isPath, loadModule } from "./module.ts";
-import { callIn, type Exports, hasFunction, holdsTensors, MODULE_FORMS, trainingIn } from "./module-exports.ts";
+import { type Call, callIn, type Exports, hasFunction, holdsTensors, MODULE_FORMS, type Training, trainingIn } from "./module-exports.ts";
 import { optimizerOf } from "./optimizers.ts";
-import { openRun, type RunParts } from "./run-parts.ts";
-
-/** What fit takes besides the model, the data and how long. */
-export type TrainingOptions = Pick<
-  FitOptions,
-  "loss" | "optimizer" | "penalty" | "clip" | "accumulate" | "transform" | "schedule" | "seed"
-> & {
-  readonly batchSize: number;
-};
-
-/** A model with everything it is trained with. */
-export interface Training {
-  readonly kind: "training";
-  /** As the user wrote it. */
-  readonly name: string;
-  readonly model: Layer;
-  readonly data: Dataset<Samples>;
-  readonly options: TrainingOptions;
-  /** Undefined for a module. */
-  readonly run?: RunParts;
-}
-
-/** A function and what to call it with. */
-export interface Call {
-  readonly kind: "call";
-  readonly run: (...inputs: readonly unknown[]) => unknown;
-  /** Undefined where the module exports none. */
-  readonly inputs: readonly unknown[] | undefined;
-  /** Whose parameters it uses, for their names. */
-  readonly model: Layer | undefined;
-}
+import { openRun } from "./run-parts.ts";
 
 /** A module of tensors, computed where it is loaded. */
 export interface Tensors {

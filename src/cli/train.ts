@@ -3,18 +3,15 @@
 import { resolve } from "node:path";
 import { explainFailure } from "../inspect/index.ts";
 import { manualSeed } from "../tensor/index.ts";
-import type { Callback, TrainingState } from "../train/index.ts";
-import { fit, TrainingError } from "../train/index.ts";
+import { type Callback, fit, TrainingError } from "../train/index.ts";
 import { RunFolder } from "../train/node.ts";
 import { InputError, UsageError } from "../util/errors.ts";
 import { reasonOf } from "../util/schema.ts";
-import type { RunConfig } from "./config.ts";
-import { readConfig } from "./config.ts";
+import { type RunConfig, readConfig } from "./config.ts";
 import { type Interruptible, interruptible } from "./interrupt.ts";
 import { checkSamples } from "./limits.ts";
 import { lossOf, type Measured, metricsOf } from "./measures.ts";
-import type { ActivationName, Architecture, ModelName } from "./models.ts";
-import { buildModel, checkArchitecture, describeModel } from "./models.ts";
+import { type Architecture, buildModel, checkArchitecture, describeModel } from "./models.ts";
 import { optimizerOf, usualRate } from "./optimizers.ts";
 import { progress } from "./progress.ts";
 import { reopen } from "./reopen.ts";
@@ -22,52 +19,11 @@ import { finish, interrupted } from "./report.ts";
 import { nameOf } from "./run-name.ts";
 import { scheduleOf } from "./schedules.ts";
 import { defaults } from "./settings.ts";
-import type { Source, SourceSpec } from "./sources.ts";
-import { loadSource } from "./sources.ts";
-import type { Terminal } from "./terminal.ts";
-import { grouped } from "./terminal.ts";
+import { loadSource, type Source, type SourceSpec } from "./sources.ts";
+import { grouped, type Terminal } from "./terminal.ts";
+import type { Run, TrainOptions } from "./training-run.ts";
 import { version } from "./version.ts";
 import { watching } from "./watch.ts";
-
-export interface TrainOptions {
-  readonly csv?: string;
-  readonly target?: string;
-  readonly columns?: readonly string[];
-  readonly separator?: string;
-  readonly mnist?: string;
-  readonly data?: string;
-  readonly model?: ModelName;
-  readonly hidden?: readonly number[];
-  readonly activation?: ActivationName;
-  readonly dropout?: number;
-  readonly epochs?: number;
-  readonly batch?: number;
-  readonly lr?: number;
-  /** Names with their settings: "adamW:weightDecay=0.1". */
-  readonly optimizer?: string;
-  readonly schedule?: string;
-  readonly loss?: string;
-  readonly metric?: readonly string[];
-  readonly patience?: number;
-  readonly seed?: number;
-  readonly samples?: number;
-  readonly out?: string;
-  /** A folder, or true for the one --out names. */
-  readonly resume?: string | true;
-  readonly force?: boolean;
-  /** Tells the layers' gradients and what looks wrong after every epoch. */
-  readonly watch?: boolean;
-}
-
-/** A run that is about to train. */
-export interface Run {
-  readonly folder: RunFolder;
-  /** The folder as the user would write it. */
-  readonly name: string;
-  readonly config: RunConfig;
-  readonly source: Source;
-  readonly state?: TrainingState;
-}
 
 /** Milliseconds between two checkpoints: saving after every epoch of a tiny network would take longer than the epochs. */
 const saveInterval = 2000;

@@ -10,9 +10,13 @@ import {
   stopsText,
   stopText,
 } from "../inspect/index.ts";
-import type { ExplainFormat } from "./explain-run.ts";
+
 import { harmless } from "./harmless.ts";
 import type { Terminal } from "./terminal.ts";
+
+export const explainFormats = ["text", "json", "tex", "mathml"] as const;
+
+export type ExplainFormat = (typeof explainFormats)[number];
 
 export interface WalkOptions {
   /** Which step, counted from 1; true: all of them. */

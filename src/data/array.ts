@@ -4,6 +4,9 @@ import { type AnyNumberArray, allocate, dtypeOfArray, type NumberArray, toNumber
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 
+/** Arrays by name, all with the same length along the first axis. */
+export type Fields = Readonly<Record<string, NdArray>>;
+
 /** The kinds of typed array that hold data. */
 export type Storage = NumberArray;
 

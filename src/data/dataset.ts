@@ -3,13 +3,9 @@
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
-import type { NdArray, Storage } from "./array.ts";
-import { elementCount, gatherRows, holdsFractions, stored } from "./array.ts";
+import { elementCount, type Fields, gatherRows, holdsFractions, type NdArray, type Storage, stored } from "./array.ts";
 import { checkCount, permutation } from "./generators/random.ts";
 import { Draws, type Transform } from "./transforms/transform.ts";
-
-/** Arrays by name, all with the same length along the first axis. */
-export type Fields = Readonly<Record<string, NdArray>>;
 
 /** Names of classes and columns, and what values may be. */
 export interface DatasetOptions {

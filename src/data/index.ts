@@ -1,8 +1,8 @@
 // Data for training, for Node and browsers: re-exports only.
 
-export type { NdArray, Storage } from "./array.ts";
+export type { Fields, NdArray, Storage } from "./array.ts";
 export { gatherRows, ndArray } from "./array.ts";
-export type { DatasetOptions, Fields, MapOptions, SplitOptions } from "./dataset.ts";
+export type { DatasetOptions, MapOptions, SplitOptions } from "./dataset.ts";
 export { checkFinite, checkLabels, Dataset } from "./dataset.ts";
 export type { Category, CategoryEncoderState, ImputerState, ImputerStrategy } from "./encoders.ts";
 export { CategoryEncoder, Imputer, joinColumns, oneHot } from "./encoders.ts";

@@ -19,14 +19,16 @@ export type {
   ReduceNode,
   Statement,
 } from "./ast.ts";
-export { type Binding, bind } from "./bind/bind.ts";
+export { bind } from "./bind/bind.ts";
+export type { Binding } from "./bind/binding.ts";
 export { normalise } from "./bind/normalize.ts";
 export { type ChainPath, type ChainRule, chainRuleOf } from "./explain/chain-rule.ts";
 export * from "./explain/explain.ts";
 export { type InputRead, readsOf } from "./explain/explain-reads.ts";
 export { deriveGradient, gradientName } from "./gradient/derive.ts";
-export { type ParseOptions, parseFormula } from "./parse.ts";
+export { parseFormula } from "./parse.ts";
 export { printExpression, printFormula, printStatement } from "./print.ts";
+export type { ParseOptions } from "./resolve.ts";
 export { simplify } from "./simplify.ts";
 export { chainRuleJson, explanationJson, type Json } from "./typeset/explain-json.ts";
 export { type ChainRuleTextOptions, chainRuleMathml, chainRuleTex, chainRuleText } from "./typeset/print-chain-rule.ts";

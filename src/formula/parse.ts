@@ -26,17 +26,9 @@ import {
   type Statement,
 } from "./ast.ts";
 import { errorAt, type Token, type TokenKind, tokenize } from "./lexer.ts";
-import { type Place, resolve } from "./resolve.ts";
+import { type ParseOptions, type Place, resolve } from "./resolve.ts";
 
 export { expressionsOf } from "./ast.ts";
-
-/** Names that are no tensors. */
-export interface ParseOptions {
-  /** Names of attributes read as values at run time (learning rate, slope). All other bare names are tensors. */
-  readonly params?: readonly string[];
-  /** Names of integer attributes beyond those that appear inside an index. */
-  readonly sizes?: readonly string[];
-}
 
 const REDUCERS = new Set(["sum", "mean", "prod", "max", "min", "argmax", "argmin"]);
 const COMPARISON = 3;

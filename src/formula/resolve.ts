@@ -2,7 +2,14 @@
 
 import { type AccessNode, ELLIPSIS, type Expression, expressionsOf, type Formula, type Statement, tensorsIn, visit } from "./ast.ts";
 import { errorAt } from "./lexer.ts";
-import type { ParseOptions } from "./parse.ts";
+
+/** Names that are no tensors. */
+export interface ParseOptions {
+  /** Names of attributes read as values at run time (learning rate, slope). All other bare names are tensors. */
+  readonly params?: readonly string[];
+  /** Names of integer attributes beyond those that appear inside an index. */
+  readonly sizes?: readonly string[];
+}
 
 /** Where a name stands in the source. */
 export interface Place {

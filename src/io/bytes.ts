@@ -1,7 +1,9 @@
 // Little-endian numbers of a file as typed arrays: one table of element types with how each is read.
 
-import { toNumberArray } from "../nest/arrays.ts";
-import type { StoredData } from "./safetensors.ts";
+import { type NumberArray, toNumberArray } from "../nest/arrays.ts";
+
+/** Numbers as they are read. */
+export type StoredData = NumberArray;
 
 export interface ElementType {
   /** Bytes per element. */

@@ -1,19 +1,15 @@
 // Reads and writes the safetensors format: an 8-byte header length, a JSON header, then the values of every tensor.
 
-import { type AnyNumberArray, type ArrayKind, arrayKind, type NumberArray, toBytes } from "../nest/arrays.ts";
+import { type AnyNumberArray, type ArrayKind, arrayKind, toBytes } from "../nest/arrays.ts";
 import { encodeBfloat16 } from "../nest/bfloat16.ts";
 import type { DType } from "../nest/nest.ts";
 import { FileError, InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { fromUtf8, toUtf8 } from "../util/text.ts";
-import type { ElementTypeName } from "./bytes.ts";
-import { DamagedElement, elementTypes } from "./bytes.ts";
+import { DamagedElement, type ElementTypeName, elementTypes, type StoredData } from "./bytes.ts";
 import { reading } from "./file-kind.ts";
 import { findDuplicateKey } from "./json-keys.ts";
-
-/** Numbers as they are read. */
-export type StoredData = NumberArray;
 
 /**
  * The element types that are written: that of the typed array, or what `dtype` says: BOOL for a Uint8Array of 0 and 1, BF16 for a Float32Array

@@ -2,10 +2,10 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Binding } from "../../src/formula/bind/bind.ts";
 import { bind } from "../../src/formula/bind/bind.ts";
-import type { ExplainOptions, Explanation } from "../../src/formula/explain/explain.ts";
+import type { Binding } from "../../src/formula/bind/binding.ts";
 import { explainElement, explainerOf, explanationText } from "../../src/formula/explain/explain.ts";
+import type { ExplainOptions, Explanation } from "../../src/formula/explain/explanation.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { explanationMathml } from "../../src/formula/typeset/print-mathml.ts";
 import { explanationTex } from "../../src/formula/typeset/print-tex.ts";

@@ -2,10 +2,11 @@
 
 import { describe, expect, it } from "vitest";
 import type { Formula } from "../../src/formula/ast.ts";
-import type { Binding } from "../../src/formula/bind/bind.ts";
+import type { Binding } from "../../src/formula/bind/binding.ts";
 import { chainRuleOf } from "../../src/formula/explain/chain-rule.ts";
-import { type ExplainOptions, type Explanation, explainElement, explanationText } from "../../src/formula/explain/explain.ts";
+import { explainElement, explanationText } from "../../src/formula/explain/explain.ts";
 import { readsOf } from "../../src/formula/explain/explain-reads.ts";
+import type { ExplainOptions, Explanation } from "../../src/formula/explain/explanation.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { chainRuleJson, explanationJson } from "../../src/formula/typeset/explain-json.ts";
 import { chainRuleMathml, chainRuleTex, chainRuleText } from "../../src/formula/typeset/print-chain-rule.ts";

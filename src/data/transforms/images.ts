@@ -1,8 +1,7 @@
 // What all transforms of images share: they walk the images of a batch, draw numbers per sample and paint each result into one new array.
 
 import { InputError } from "../../util/errors.ts";
-import { allocateLike, holdsFractions, type NdArray, type Storage } from "../array.ts";
-import type { Fields } from "../dataset.ts";
+import { allocateLike, type Fields, holdsFractions, type NdArray, type Storage } from "../array.ts";
 import type { Random } from "../generators/random.ts";
 import { type FieldsTransform, fieldOf } from "./transform.ts";
 

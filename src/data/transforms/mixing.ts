@@ -2,8 +2,7 @@
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
-import { allocateLike, elementCount, holdsFractions, type NdArray } from "../array.ts";
-import type { Fields } from "../dataset.ts";
+import { allocateLike, elementCount, type Fields, holdsFractions, type NdArray } from "../array.ts";
 import { oneHot } from "../encoders.ts";
 import type { Random } from "../generators/random.ts";
 import { imageSize } from "./images.ts";

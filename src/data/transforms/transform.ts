@@ -1,8 +1,7 @@
 // What a transform is: a function of a batch and of random numbers that belong to its samples; and how transforms are joined.
 
 import { InputError } from "../../util/errors.ts";
-import type { NdArray } from "../array.ts";
-import type { Fields } from "../dataset.ts";
+import type { Fields, NdArray } from "../array.ts";
 import { checkCount, checkSeed, Random } from "../generators/random.ts";
 
 /**

@@ -3,9 +3,8 @@
 import { intervalOf } from "../../nest/interval.ts";
 import type { AffineIndex, Axis, Index, Scalar } from "../../nest/nest.ts";
 import { FormulaError } from "../../util/errors.ts";
-import type { Expression } from "../ast.ts";
-import { visit } from "../ast.ts";
-import type { Binding } from "./bind.ts";
+import { type Expression, visit } from "../ast.ts";
+import type { Binding } from "./binding.ts";
 import { exactly, integerOf, sizeNamed } from "./sizes.ts";
 
 interface Linear {

@@ -6,8 +6,8 @@ import type { AffineIndex, Axis, DType, Index, Nest, Operand, Scalar, ScalarType
 import { cast } from "../../nest/typing.ts";
 import { FormulaError } from "../../util/errors.ts";
 import type { ReduceNode, Statement } from "../ast.ts";
-import type { Binding } from "./bind.ts";
 import { ExpressionBinder } from "./bind-expression.ts";
+import type { Binding } from "./binding.ts";
 import { repeatingAxes } from "./distinct.ts";
 import { groupAxis, LoopAxes } from "./loop-axes.ts";
 import { reductionOf } from "./normalize.ts";

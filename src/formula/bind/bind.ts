@@ -1,38 +1,13 @@
 // Binds a formula to concrete shapes and attributes: finds every axis's extent, types every expression, and gives the loop nests to run.
 
 import { LARGEST_INT, requireReach } from "../../nest/addressable.ts";
-import type { AffineIndex, Axis, DType, Nest, Operand, Program, Step } from "../../nest/nest.ts";
+import type { AffineIndex, Axis, Nest, Operand, Program, Step } from "../../nest/nest.ts";
 import { floatOf, isFloat } from "../../nest/typing.ts";
 import { FormulaError, ShapeError } from "../../util/errors.ts";
 import type { Formula, Statement } from "../ast.ts";
 import { bindStatement } from "./bind-statement.ts";
+import type { Binding } from "./binding.ts";
 import { normalise } from "./normalize.ts";
-
-interface BindInput {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-}
-
-/** What a formula is bound to: shapes and dtypes of its inputs, and its attributes. */
-export interface Binding {
-  /** Name of the op, for errors and listings. */
-  readonly name: string;
-  readonly inputs: Readonly<Record<string, BindInput>>;
-  /** Integer attributes that appear in indices and extents. */
-  readonly sizes?: Readonly<Record<string, number>>;
-  /** Axis lists for `@name`; entries may be negative. */
-  readonly lists?: Readonly<Record<string, readonly number[]>>;
-  /** Run-time numbers and their types; the values themselves are given at each run. */
-  readonly params?: Readonly<Record<string, "float" | "int">>;
-  /** Shape of the result where it is known (a gradient has its input's shape): axes it lacks are summed, missing extents are taken from it. */
-  readonly resultShape?: readonly number[];
-  /** What the result is stored as: a conversion, or a gradient, which has its input's dtype. Left out: it follows from the inputs. */
-  readonly dtype?: DType;
-  /** The same where it is a float. */
-  readonly float?: DType;
-  /** What axes mean, for errors: `{ i: "inner dimension" }`. */
-  readonly axisNames?: Readonly<Record<string, string>>;
-}
 
 /**
  * @throws ShapeError when shapes disagree, naming the tensors, their shapes and the axis

@@ -3,9 +3,8 @@
 import { LARGEST_INT } from "../../nest/addressable.ts";
 import { FormulaError, ShapeError } from "../../util/errors.ts";
 import { linearIn } from "../affine.ts";
-import type { AccessNode, BoundAxis, Expression, Statement } from "../ast.ts";
-import { visit } from "../ast.ts";
-import type { Binding } from "./bind.ts";
+import { type AccessNode, type BoundAxis, type Expression, type Statement, visit } from "../ast.ts";
+import type { Binding } from "./binding.ts";
 import { sizeOf } from "./sizes.ts";
 
 export interface Extents {

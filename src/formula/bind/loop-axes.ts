@@ -3,7 +3,7 @@
 import type { Axis, Operand } from "../../nest/nest.ts";
 import { FormulaError, ShapeError } from "../../util/errors.ts";
 import type { AccessNode, BoundAxis, ReduceNode, Statement } from "../ast.ts";
-import type { Binding } from "./bind.ts";
+import type { Binding } from "./binding.ts";
 import { axisNames, findExtents, shapeText, splitShape } from "./extents.ts";
 
 export interface AxesContext {

@@ -3,7 +3,7 @@
 import { LARGEST_INT } from "../../nest/addressable.ts";
 import { FormulaError, InputError } from "../../util/errors.ts";
 import type { Expression } from "../ast.ts";
-import type { Binding } from "./bind.ts";
+import type { Binding } from "./binding.ts";
 
 /** @throws FormulaError when the attribute is not given; InputError when it is no int32 */
 export function sizeNamed(name: string, binding: Binding): number {

@@ -4,8 +4,9 @@ import type { FunctionName, ScalarType } from "../../nest/nest.ts";
 import { type Expression, expressionsOf, type Statement, tensorsIn } from "../ast.ts";
 import { reductionOf } from "../bind/normalize.ts";
 import type { Filled, FilledCall, FilledChain, FilledRead } from "../filled.ts";
-import { type Explanation, type ExplanationLine, elementName } from "./explain.ts";
+import { elementName } from "./explain.ts";
 import { valueOfCall } from "./explain-element.ts";
+import type { Explanation, ExplanationLine } from "./explanation.ts";
 
 /** What one element of the upstream gradient gives. */
 export interface ChainPath {

@@ -12,8 +12,8 @@ import { type AxisStep, chainOf, type Filled, type FilledChain, outsideNote, typ
 import { numberText } from "../numbers.ts";
 import { printFilled, printStatement } from "../print.ts";
 import { affine, ElementValues, placeAt, positionAt, type ReadyStep } from "./element-values.ts";
-import type { ExplainOptions, Explanation, ExplanationLine } from "./explain.ts";
 import { TermPicker } from "./explain-terms.ts";
+import type { ExplainOptions, Explanation, ExplanationLine } from "./explanation.ts";
 
 /** A step of a nest whose trees are built. */
 interface TreeFrame {

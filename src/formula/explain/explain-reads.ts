@@ -1,7 +1,8 @@
 // Which elements of the inputs an explained element was computed from, and what part of it each had a hand in.
 
 import type { Filled, FilledCall, FilledChain, FilledRead } from "../filled.ts";
-import { type Explanation, type ExplanationLine, elementName } from "./explain.ts";
+import { elementName } from "./explain.ts";
+import type { Explanation, ExplanationLine } from "./explanation.ts";
 
 /** An element of an input. */
 export interface InputRead {

@@ -1,8 +1,9 @@
 // Explanations and chain rules as plain data for JSON, in which NaN, the infinities and −0 survive.
 
 import type { ChainRule } from "../explain/chain-rule.ts";
-import { type Explanation, elementName } from "../explain/explain.ts";
+import { elementName } from "../explain/explain.ts";
 import { readsOf } from "../explain/explain-reads.ts";
+import type { Explanation } from "../explain/explanation.ts";
 import { printFilled, printNamedFactor } from "../print.ts";
 import { chainRuleText } from "./print-chain-rule.ts";
 

@@ -1,11 +1,10 @@
 // Prints formulas and explanations as presentation MathML (MathML Core), which browsers draw by themselves.
 
 import type { Expression, Formula, Statement } from "../ast.ts";
-import type { Explanation } from "../explain/explain.ts";
+import type { Explanation } from "../explain/explanation.ts";
 import { outsideNote } from "../filled.ts";
 import { GREEK } from "./greek.ts";
-import type { Box, LayoutOptions } from "./layout.ts";
-import { layoutElement, layoutExpression, layoutFormula, layoutNumber, layoutStatement } from "./layout.ts";
+import { type Box, type LayoutOptions, layoutElement, layoutExpression, layoutFormula, layoutNumber, layoutStatement } from "./layout.ts";
 
 /** A whole `<math>` element; several statements are a table with the equal signs beneath each other. */
 export function mathmlOf(formula: Formula, options?: LayoutOptions): string {

@@ -1,11 +1,10 @@
 // Prints formulas and explanations as TeX (amsmath), for KaTeX, MathJax and papers.
 
 import type { Expression, Formula, Statement } from "../ast.ts";
-import type { Explanation, ExplanationLine } from "../explain/explain.ts";
+import type { Explanation, ExplanationLine } from "../explain/explanation.ts";
 import { outsideNote } from "../filled.ts";
 import { GREEK } from "./greek.ts";
-import type { Box, LayoutOptions } from "./layout.ts";
-import { layoutElement, layoutExpression, layoutFormula, layoutNumber, layoutStatement } from "./layout.ts";
+import { type Box, type LayoutOptions, layoutElement, layoutExpression, layoutFormula, layoutNumber, layoutStatement } from "./layout.ts";
 
 const COMMANDS: Readonly<Record<string, string>> = {
   "−": "-",

@@ -1,6 +1,6 @@
 // Steps forward and backward through a recorded run, op by op: what went in, what came out, and how one of its numbers was computed.
 
-import type { ExplainOptions } from "../../formula/explain/explain.ts";
+import type { ExplainOptions } from "../../formula/explain/explanation.ts";
 import { printFormula } from "../../formula/print.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";

@@ -1,6 +1,6 @@
 // Explanations of recorded numbers, and of what they rest on, as TeX and MathML.
 
-import type { ExplanationLine } from "../../formula/explain/explain.ts";
+import type { ExplanationLine } from "../../formula/explain/explanation.ts";
 import { outsideNote } from "../../formula/filled.ts";
 import { type Box, layoutElement, layoutExpression, layoutNumber, layoutRow } from "../../formula/typeset/layout.ts";
 import { layoutChainRule } from "../../formula/typeset/print-chain-rule.ts";

@@ -1,6 +1,7 @@
 // Explanations as text: the formula with its numbers, in gradients upstream × local, and below it what the number was made from.
 
-import { type ExplanationLine, elementName as lineName } from "../../formula/explain/explain.ts";
+import { elementName as lineName } from "../../formula/explain/explain.ts";
+import type { ExplanationLine } from "../../formula/explain/explanation.ts";
 import { numberText } from "../../formula/numbers.ts";
 import { chainRuleText } from "../../formula/typeset/print-chain-rule.ts";
 import { typeOfDType } from "../../nest/typing.ts";

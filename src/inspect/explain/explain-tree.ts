@@ -1,6 +1,6 @@
 // Follows a recorded number back: what it was made from, what that was made from, and so on down to parameters and data.
 
-import type { ExplainOptions } from "../../formula/explain/explain.ts";
+import type { ExplainOptions } from "../../formula/explain/explanation.ts";
 import { checkOptions } from "../../util/options.ts";
 import type { RecordedTensor } from "../record/recording.ts";
 import { EXPLAIN_OPTIONS, type ExplainedElement, explainElement } from "./explain.ts";

@@ -1,9 +1,10 @@
 // How a number of a recorded run came to be: its formula with the numbers, in gradients the chain rule, and what it was made from.
 
 import { type ChainRule, chainRuleOf } from "../../formula/explain/chain-rule.ts";
-import { type ExplainOptions, type Explanation, elementName as lineName } from "../../formula/explain/explain.ts";
+import { elementName as lineName } from "../../formula/explain/explain.ts";
 import { Explainer } from "../../formula/explain/explain-element.ts";
 import { type InputRead, readsOf } from "../../formula/explain/explain-reads.ts";
+import type { ExplainOptions, Explanation } from "../../formula/explain/explanation.ts";
 import { checkOptions, type OptionNames } from "../../util/options.ts";
 import { elementName, placeOf, positionOf } from "../record/elements.ts";
 import { type RecordedOp, type RecordedTensor, unviewed } from "../record/recording.ts";

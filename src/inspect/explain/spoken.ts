@@ -1,7 +1,8 @@
 // The letters of a formula as the names that people know its tensors by.
 
 import type { ChainRule } from "../../formula/explain/chain-rule.ts";
-import { type Explanation, type ExplanationLine, sentenceOf } from "../../formula/explain/explain.ts";
+import { sentenceOf } from "../../formula/explain/explain.ts";
+import type { Explanation, ExplanationLine } from "../../formula/explain/explanation.ts";
 import type { Filled } from "../../formula/filled.ts";
 import { plainName, tensorName } from "../record/elements.ts";
 import type { RecordedTensor } from "../record/recording.ts";

@@ -1,22 +1,13 @@
 // Loops over a nest's free axes, vectors along one of them, around a map or a reduction at each point.
-import type { Nest } from "../../nest/nest.ts";
+
 import { resultsOf } from "../expressions/access.ts";
-import type { Evaluator } from "../expressions/evaluator.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
+import type { LoopContext } from "./context.ts";
 import { interiorOf } from "./interior.ts";
-import type { LoopPlan } from "./plan.ts";
 import { writeReduction } from "./reduce.ts";
 import type { Range } from "./slices.ts";
-
-/** What the writers of loop bodies share. */
-export interface LoopContext {
-  readonly k: FunctionBuilder;
-  readonly e: Evaluator;
-  readonly nest: Nest;
-  readonly plan: LoopPlan;
-}
 
 export function hoistAll({ e, nest, plan }: LoopContext): void {
   const free = plan.vector !== undefined && plan.vector < nest.free ? plan.vector : undefined;

@@ -5,7 +5,7 @@ import { Interner } from "../expressions/intern.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { OperationName, Value, ValueType, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";
-import type { LoopContext } from "./loops.ts";
+import type { LoopContext } from "./context.ts";
 
 /** One running value and, for argmax and argmin, its position. */
 interface Chain {

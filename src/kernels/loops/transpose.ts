@@ -4,7 +4,7 @@ import { accessOf, allScalars } from "../expressions/access.ts";
 import { Interner } from "../expressions/intern.ts";
 import type { Machine, Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
-import type { LoopContext } from "./loops.ts";
+import type { LoopContext } from "./context.ts";
 import type { LoopPlan } from "./plan.ts";
 
 export interface TransposePlan {

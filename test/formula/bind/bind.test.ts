@@ -3,7 +3,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Formula } from "../../../src/formula/ast.ts";
-import { type Binding, bind } from "../../../src/formula/bind/bind.ts";
+import { bind } from "../../../src/formula/bind/bind.ts";
+import type { Binding } from "../../../src/formula/bind/binding.ts";
 import { parseFormula } from "../../../src/formula/parse.ts";
 import { sizeOfShape } from "../../../src/nest/evaluate.ts";
 import { FormulaError, InputError, KasaneError, ShapeError } from "../../../src/util/errors.ts";

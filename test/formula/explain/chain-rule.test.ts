@@ -2,9 +2,11 @@
 
 import { describe, expect, it } from "vitest";
 import type { Formula, Statement } from "../../../src/formula/ast.ts";
-import { type Binding, bind } from "../../../src/formula/bind/bind.ts";
+import { bind } from "../../../src/formula/bind/bind.ts";
+import type { Binding } from "../../../src/formula/bind/binding.ts";
 import { chainRuleOf } from "../../../src/formula/explain/chain-rule.ts";
-import { type ExplainOptions, explainerOf } from "../../../src/formula/explain/explain.ts";
+import { explainerOf } from "../../../src/formula/explain/explain.ts";
+import type { ExplainOptions } from "../../../src/formula/explain/explanation.ts";
 import { parseFormula } from "../../../src/formula/parse.ts";
 import { chainRuleMathml, chainRuleTex, chainRuleText } from "../../../src/formula/typeset/print-chain-rule.ts";
 import type { NumberArray } from "../../../src/nest/arrays.ts";

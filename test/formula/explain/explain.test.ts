@@ -1,9 +1,10 @@
 // Elements explained with their numbers: the same values as the evaluator gives, and the sentences a person reads.
 
 import { describe, expect, it } from "vitest";
-import type { Binding } from "../../../src/formula/bind/bind.ts";
 import { bind } from "../../../src/formula/bind/bind.ts";
-import { type ExplainOptions, type Explanation, explainElement, explanationText } from "../../../src/formula/explain/explain.ts";
+import type { Binding } from "../../../src/formula/bind/binding.ts";
+import { explainElement, explanationText } from "../../../src/formula/explain/explain.ts";
+import type { ExplainOptions, Explanation } from "../../../src/formula/explain/explanation.ts";
 import { numberText } from "../../../src/formula/numbers.ts";
 import { parseFormula } from "../../../src/formula/parse.ts";
 import { explanationMathml } from "../../../src/formula/typeset/print-mathml.ts";
