@@ -16,6 +16,7 @@ import {
   selectElement,
 } from "../inspect/index.ts";
 import { UsageError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { type RecordedSamples, recordPath } from "./recorded.ts";
 import { type Terminal, wrap } from "./terminal.ts";
 import { type ExplainFormat, walk } from "./walk.ts";
@@ -41,7 +42,7 @@ export async function explainRun(terminal: Terminal, path: string, options: Expl
   if (step !== undefined) return walk(terminal, run, { ...options, step, format });
   const { tensor, position } = options.at === undefined ? firstElement(run) : selectElement(run, options.at);
   if (position === undefined)
-    throw new UsageError(`--at ${options.at}: which of its numbers? Its shape is [${tensor.shape.join(", ")}]`, {
+    throw new UsageError(`--at ${options.at}: which of its numbers? Its shape is ${shapeText(tensor.shape)}`, {
       hint: `--at "${options.at}[${tensor.shape.map(() => 0).join(", ")}]"`,
     });
   const { depth = 4, breadth = 3, terms = 8 } = options;

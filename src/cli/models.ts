@@ -4,6 +4,7 @@ import type { Layer } from "../nn/index.ts";
 import { conv2d, dropout, flatten, linear, maxPool2d, relu, sequential, sigmoid, tanh } from "../nn/index.ts";
 import { InputError, UsageError } from "../util/errors.ts";
 import { fields, list, numberFrom, oneOf, readAs, type Schema, whole, wrongField } from "../util/schema.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { most } from "./limits.ts";
 
 /** Everything needed to build a model again. */
@@ -96,7 +97,7 @@ export function readArchitecture(value: unknown, where: string): Architecture {
  */
 export function checkArchitecture(spec: Architecture): void {
   if (spec.model === "cnn" && (spec.input.length !== 3 || Math.min(...spec.input.slice(1)) < 4))
-    throw new UsageError(`--model cnn needs images of at least 4 × 4 pixels, but one sample has shape [${spec.input.join(", ")}]`, {
+    throw new UsageError(`--model cnn needs images of at least 4 × 4 pixels, but one sample has shape ${shapeText(spec.input)}`, {
       hint: "--model mlp or --model linear",
     });
   const parameters = parameterCount(spec);

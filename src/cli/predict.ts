@@ -10,6 +10,7 @@ import type { Layer } from "../nn/index.ts";
 import { softmax } from "../tensor/index.ts";
 import { predict as compute, predictedClasses } from "../train/index.ts";
 import { FileError, InputError, UsageError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import type { RunConfig } from "./config.ts";
 import { imageLines } from "./image.ts";
 import { openFolder, sourceOf, trainedModel } from "./run-parts.ts";
@@ -143,7 +144,7 @@ async function fromImages(config: RunConfig, bytes: Uint8Array<ArrayBuffer>, pat
   const [channels, height, width] = config.architecture.input as [number, number, number];
   const [count, ...size] = images.shape;
   if (count === undefined || size.join() !== (channels === 1 ? [height, width] : [channels, height, width]).join())
-    throw new FileError(`${path}: expected images of ${height} × ${width}, got shape [${images.shape.join(", ")}]`, {
+    throw new FileError(`${path}: expected images of ${height} × ${width}, got shape ${shapeText(images.shape)}`, {
       hint: "give the file with the images, not the labels",
     });
   const isByte = dtypeOfArray(images.data) === "uint8";

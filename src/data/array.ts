@@ -3,6 +3,7 @@
 import { type AnyNumberArray, allocate, dtypeOfArray, type NumberArray, toNumberArray } from "../nest/arrays.ts";
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { shapeText } from "../util/shape-text.ts";
 
 /** Arrays by name, all with the same length along the first axis. */
 export type Fields = Readonly<Record<string, NdArray>>;
@@ -30,12 +31,12 @@ export function ndArray(given: AnyNumberArray, shape: readonly number[]): NdArra
     throw new InputError(`ndArray: expected a shape, got ${kindOf(shape)}`, { hint: "ndArray(data, [rows, columns])" });
   for (const dimension of shape) {
     if (!Number.isSafeInteger(dimension) || dimension < 0) {
-      throw new InputError(`shape: expected non-negative whole numbers, got [${shape.join(", ")}]`);
+      throw new InputError(`shape: expected non-negative whole numbers, got ${shapeText(shape)}`);
     }
   }
   const count = elementCount(shape);
   if (count !== data.length) {
-    throw new InputError(`shape: [${shape.join(", ")}] holds ${count} values, but ${data.length} were given`);
+    throw new InputError(`shape: ${shapeText(shape)} holds ${count} values, but ${data.length} were given`);
   }
   return { shape: [...shape], data };
 }

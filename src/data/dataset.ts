@@ -3,6 +3,7 @@
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { elementCount, type Fields, gatherRows, holdsFractions, type NdArray, type Storage, stored } from "./array.ts";
 import { checkCount, permutation } from "./generators/random.ts";
 import { Draws, type Transform } from "./transforms/transform.ts";
@@ -209,7 +210,7 @@ function checkFields(fields: Fields, options: DatasetOptions): void {
   const { x, y } = fields;
   if (options.classNames !== undefined && y !== undefined) checkLabels(y, options.classNames.length, 'dataset: field "y"');
   if (options.columnNames !== undefined && x !== undefined && x.shape[1] !== options.columnNames.length) {
-    throw new InputError(`dataset: ${options.columnNames.length} column names for x of shape [${x.shape.join(", ")}]`);
+    throw new InputError(`dataset: ${options.columnNames.length} column names for x of shape ${shapeText(x.shape)}`);
   }
   if (options.allowNonFinite === true) return;
   for (const [name, array] of Object.entries(fields)) {
@@ -237,7 +238,7 @@ function commonLength(fields: Fields): number {
   for (const [name, { shape, data }] of entries) {
     if (shape.length === 0) throw new InputError(`dataset: field "${name}" has shape []; expected a first axis of samples`);
     if (elementCount(shape) !== data.length) {
-      throw new InputError(`dataset: field "${name}" has shape [${shape.join(", ")}] but ${data.length} values`);
+      throw new InputError(`dataset: field "${name}" has shape ${shapeText(shape)} but ${data.length} values`);
     }
   }
   const lengths = entries.map(([, { shape }]) => shape[0] as number);

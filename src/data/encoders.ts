@@ -3,6 +3,7 @@
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import type { FloatsOf, NdArray, Storage } from "./array.ts";
 import { allocateFloats, elementCount, stored } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
@@ -198,7 +199,7 @@ export class Imputer {
     const table = stored(given, "imputer");
     const columns = columnCount(table);
     if (columns !== this.values.length) {
-      throw new InputError(`imputer: fitted on ${this.values.length} columns, got shape [${table.shape.join(", ")}]`);
+      throw new InputError(`imputer: fitted on ${this.values.length} columns, got shape ${shapeText(table.shape)}`);
     }
     const data = allocateFloats(table.data.length, table);
     data.set(table.data);
@@ -217,7 +218,7 @@ export function joinColumns(...given: readonly NdArray[]): NdArray<Float32Array 
   const tables = given.map((table) => stored(table, "joinColumns"));
   const rows = tables[0]?.shape[0];
   if (rows === undefined || tables.some(({ shape }) => shape[0] !== rows)) {
-    const shapes = tables.map(({ shape }) => `[${shape.join(", ")}]`).join(", ");
+    const shapes = tables.map(({ shape }) => shapeText(shape)).join(", ");
     throw new InputError(`joinColumns: expected tables with the same number of rows, got ${shapes || "none"}`);
   }
   const widths = tables.map(({ shape }) => elementCount(shape.slice(1)));

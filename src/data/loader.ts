@@ -4,6 +4,7 @@ import { arrayKind, dtypeOfArray } from "../nest/arrays.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { allocateLike, elementCount, type Fields, type NdArray, type Storage, stored } from "./array.ts";
 import { Dataset } from "./dataset.ts";
 import { checkCount, checkSeed, permutation, Random } from "./generators/random.ts";
@@ -209,8 +210,8 @@ function stack<F extends Fields>(samples: readonly F[]): F {
       const value = sample[name];
       if (value === undefined || value.data.length !== width || value.shape.join() !== shape.join()) {
         throw new InputError(
-          `loader: all samples of a batch must have the same fields and shapes: field "${name}" has shape [${shape.join(", ")}] in one sample, ` +
-            `${value === undefined ? "is missing" : `[${value.shape.join(", ")}]`} in another`,
+          `loader: all samples of a batch must have the same fields and shapes: field "${name}" has shape ${shapeText(shape)} in one sample, ` +
+            `${value === undefined ? "is missing" : shapeText(value.shape)} in another`,
         );
       }
       joined.set(sameKind(stored(value, `loader: field "${name}"`).data, data, name), index * width);

@@ -2,6 +2,7 @@
 
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { allocateFloats, elementCount, type FloatsOf, type NdArray, type Storage, stored } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
 
@@ -55,7 +56,7 @@ export class Standardizer {
     const values = stored(given, "standardizer");
     const { columns, inner } = layout(values, axis);
     const rows = columns === 0 ? 0 : values.data.length / columns;
-    if (rows === 0) throw new InputError(`standardizer: expected at least one row and one column, got shape [${values.shape.join(", ")}]`);
+    if (rows === 0) throw new InputError(`standardizer: expected at least one row and one column, got shape ${shapeText(values.shape)}`);
     const columnOf = (index: number): number => Math.floor(index / inner) % columns;
     const mean = new Array<number>(columns).fill(0);
     const square = new Array<number>(columns).fill(0);
@@ -116,7 +117,7 @@ export class Standardizer {
   ): NdArray<T> {
     const { columns, inner } = layout(values, this.axis);
     if (columns !== this.mean.length) {
-      throw new InputError(`standardizer: fitted on ${this.mean.length} columns, got shape [${values.shape.join(", ")}]`, {
+      throw new InputError(`standardizer: fitted on ${this.mean.length} columns, got shape ${shapeText(values.shape)}`, {
         hint: "give the same columns in the same order as for fit",
       });
     }
@@ -132,7 +133,7 @@ export class Standardizer {
 /** How many columns there are, and how many neighbouring values belong to the same one. */
 function layout({ shape }: NdArray, axis = Math.max(0, shape.length - 1)): { readonly columns: number; readonly inner: number } {
   if (axis > 0 && axis >= shape.length) {
-    throw new InputError(`standardizer: expected an axis ${axis}, got shape [${shape.join(", ")}]`);
+    throw new InputError(`standardizer: expected an axis ${axis}, got shape ${shapeText(shape)}`);
   }
   return { columns: axis === 0 ? 1 : (shape[axis] as number), inner: elementCount(shape.slice(axis + 1)) };
 }

@@ -6,6 +6,7 @@ import type { DType } from "../nest/nest.ts";
 import { FileError, InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { fromUtf8, toUtf8 } from "../util/text.ts";
 import { DamagedElement, type ElementTypeName, elementTypes, type StoredData } from "./bytes.ts";
 import { reading } from "./file-kind.ts";
@@ -280,7 +281,7 @@ function checkTensor(key: string, tensor: TensorToStore): WritableDtype {
   if (key === metadataKey) throw new InputError(`${where}: this name is reserved for notes`);
   if (/\p{Surrogate}/u.test(key)) throw new InputError(`${where}: the name is not valid Unicode`);
   const count = isSizes(shape) ? shape.reduce((product, dimension) => product * dimension, 1) : undefined;
-  if (count !== data.length) throw new InputError(`${where}: shape [${shape.join(", ")}] does not fit ${data.length} values`);
+  if (count !== data.length) throw new InputError(`${where}: shape ${shapeText(shape)} does not fit ${data.length} values`);
   const natural = namesOfKinds[kind];
   const dtype = given === undefined ? undefined : (namesInFiles[given as DType] ?? (given as WritableDtype));
   if (dtype === undefined || dtype === natural) return natural;

@@ -1,6 +1,7 @@
 // Whether every place that a nest computes is an int32, as kernels count them: index values, elements, bytes from the start of a tensor.
 
 import { ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { intervalOf } from "./interval.ts";
 import type { AffineIndex, Axis, Index, Nest, Scalar } from "./nest.ts";
 
@@ -66,7 +67,7 @@ function ofPlaces(index: readonly Index[], shape: readonly number[], axes: reado
     const item = index[d] as Index;
     if (item.kind === "affine") {
       const beyond = ofIndex(item, axes, item.checked);
-      if (beyond !== undefined) return `${beyond} into a tensor of shape [${shape.join(", ")}]`;
+      if (beyond !== undefined) return `${beyond} into a tensor of shape ${shapeText(shape)}`;
       if (item.checked && item.divisor === 1) {
         const [low, high] = spanOf(item, axes);
         least += low * stride;
@@ -76,7 +77,7 @@ function ofPlaces(index: readonly Index[], shape: readonly number[], axes: reado
     stride *= shape[d] as number;
   }
   if (isWithin(least) && isWithin(most)) return undefined;
-  return `an access from ${least} to ${most} bytes beside the start of a tensor of shape [${shape.join(", ")}]`;
+  return `an access from ${least} to ${most} bytes beside the start of a tensor of shape ${shapeText(shape)}`;
 }
 
 function ofIndex(index: AffineIndex, axes: readonly Axis[], isChecked: boolean): string | undefined {

@@ -8,6 +8,7 @@ import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { type LayerState, type Part, withRun } from "./call.ts";
 import { checkCount, checkFeatures, checkRank, given } from "./checks.ts";
 import { glorotUniform, start, zeros } from "./init.ts";
@@ -78,7 +79,7 @@ export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Ten
   const name = "scaledDotProductAttention";
   for (const [what, x] of Object.entries({ query, key, value }))
     if (valueOf(x, name).rank < 2)
-      throw new ShapeError(`${name}: expected ${what} to be [..., tokens, size], got shape [${x.shape.join(", ")}]`);
+      throw new ShapeError(`${name}: expected ${what} to be [..., tokens, size], got shape ${shapeText(x.shape)}`);
   const [size, keys] = [query.shape.at(-1), key.shape.at(-2)];
   if (key.shape.at(-1) !== size) throw new ShapeError(`${name}: expected keys of size ${size} like the queries, got ${key.shape.at(-1)}`);
   if (value.shape.at(-2) !== keys) throw new ShapeError(`${name}: expected as many values as keys, ${keys}, got ${value.shape.at(-2)}`);
@@ -168,7 +169,7 @@ export function multiHeadAttention<const Size extends number>(
     const keys = key.shape[1] as number;
     if (key.shape[0] !== batch || value.shape[0] !== batch || value.shape[1] !== keys)
       throw new ShapeError(
-        `${name}: expected keys and values of the same [batch, tokens], the batch ${batch}; got [${key.shape.join(", ")}] and [${value.shape.join(", ")}]`,
+        `${name}: expected keys and values of the same [batch, tokens], the batch ${batch}; got ${shapeText(key.shape)} and ${shapeText(value.shape)}`,
       );
     const { joint, real } = headMask(name, mask, keyMask, [batch, heads, queries, keys]);
     const [q, k, v] = project(joint === undefined ? sources : readSources(sources, { joint, real, isPlain: mask === undefined }));

@@ -4,6 +4,7 @@ import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { requireElements } from "../tensor/trace/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import type { Settings } from "./call.ts";
 
 /** Names of the spatial dimensions, by how many there are. */
@@ -23,14 +24,14 @@ export function divisors(...counts: readonly number[]): number[] {
 /** @throws ShapeError unless x has one of the ranks, e.g. "[batch, channels, length]" */
 export function checkRank(kind: string, x: Tensor, ranks: readonly number[], expected: string): void {
   const { rank, shape } = valueOf(x, kind);
-  if (!ranks.includes(rank)) throw new ShapeError(`${kind}: expected ${expected}, got shape [${shape.join(", ")}]`);
+  if (!ranks.includes(rank)) throw new ShapeError(`${kind}: expected ${expected}, got shape ${shapeText(shape)}`);
 }
 
 /** @throws ShapeError unless x has this extent along the axis; the same sentence as the layer's type */
 export function checkFeatures(kind: string, what: string, x: Tensor, axis: number, expected: number): void {
   const { shape } = valueOf(x, kind);
   if (shape[axis] === expected) return;
-  throw new ShapeError(`${kind}: expected ${expected} ${what}, got ${shape[axis] ?? "a single number"}: x is [${shape.join(", ")}]`);
+  throw new ShapeError(`${kind}: expected ${expected} ${what}, got ${shape[axis] ?? "a single number"}: x is ${shapeText(shape)}`);
 }
 
 /** `sequential(…, flatten, …)` and nn's `elu(x)` look right and are not: they make a layer of a tensor. */

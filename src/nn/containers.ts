@@ -4,6 +4,7 @@ import * as functions from "../tensor/functions/index.ts";
 import { isTensor } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { callPart, type Part } from "./call.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { ParallelRule, ResidualRule, SameRule } from "./rules.ts";
@@ -31,7 +32,7 @@ export function residual<const Body extends Step, const Shortcut = Unchanged>(
       const made = result("residual", "body", callPart(body as Part, [x], "body"));
       const kept = shortcut === undefined ? x : result("residual", "shortcut", callPart(shortcut as Part, [x], "shortcut"));
       if (made.shape.join() !== kept.shape.join())
-        throw new ShapeError(`residual: the body makes [${made.shape.join(", ")}] where the shortcut makes [${kept.shape.join(", ")}]`, {
+        throw new ShapeError(`residual: the body makes ${shapeText(made.shape)} where the shortcut makes ${shapeText(kept.shape)}`, {
           hint: "give a shortcut that makes the same shape, such as a 1×1 convolution",
         });
       return made.add(kept);

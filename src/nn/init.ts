@@ -5,6 +5,7 @@ import * as random from "../tensor/random.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 
 /** How many numbers flow into one output and out of one input of a weight. */
 export interface Fans {
@@ -86,7 +87,7 @@ export function ones(): Initialiser {
 export function start(where: string, from: Start, shape: readonly number[], fans: Fans): Tensor {
   const value = isTensor(from) ? from : from(shape, fans);
   if (valueOf(value, where).shape.join() !== shape.join())
-    throw new ShapeError(`${where}: expected starting values of shape [${shape.join(", ")}], got [${value.shape.join(", ")}]`);
+    throw new ShapeError(`${where}: expected starting values of shape ${shapeText(shape)}, got ${shapeText(value.shape)}`);
   return parameter(value);
 }
 

@@ -7,6 +7,7 @@ import type { Axes, Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import type { Settings } from "./call.ts";
 import { checkCount, product, refuseTensor, wholeNumbers } from "./checks.ts";
 import { normal, type Start, start } from "./init.ts";
@@ -46,7 +47,7 @@ export function flatten(options: { readonly startAxis?: number; readonly endAxis
       // One sample number per row: [N] is already flat but for the second dimension.
       if (options.startAxis === undefined && options.endAxis === undefined) return x.flatten();
       if (!(first >= 0 && first <= last && last < x.rank))
-        throw new ShapeError(`flatten: axes ${startAxis} to ${endAxis} do not exist in shape [${x.shape.join(", ")}]`);
+        throw new ShapeError(`flatten: axes ${startAxis} to ${endAxis} do not exist in shape ${shapeText(x.shape)}`);
       const merged = x.shape.slice(first, last + 1).reduce((a, b) => a * b, 1);
       return x.reshape([...x.shape.slice(0, first), merged, ...x.shape.slice(last + 1)]);
     },
@@ -81,13 +82,11 @@ export function unflatten(axis: number, shape: readonly number[]): Layer {
     forward(_state, x: Tensor) {
       const at = axis < 0 ? axis + x.rank : axis;
       const extent = x.shape[at];
-      if (extent === undefined) throw new ShapeError(`unflatten: axis ${axis} does not exist in shape [${x.shape.join(", ")}]`);
+      if (extent === undefined) throw new ShapeError(`unflatten: axis ${axis} does not exist in shape ${shapeText(x.shape)}`);
       const rest = product(shape.filter((size) => size !== -1));
       const full = shape.map((size) => (size === -1 ? extent / rest : size));
       if (product(full) !== extent || full.some((size) => !Number.isInteger(size)))
-        throw new ShapeError(
-          `unflatten: an extent of ${extent} cannot be divided into [${shape.join(", ")}]: x is [${x.shape.join(", ")}]`,
-        );
+        throw new ShapeError(`unflatten: an extent of ${extent} cannot be divided into ${shapeText(shape)}: x is ${shapeText(x.shape)}`);
       return x.reshape([...x.shape.slice(0, at), ...full, ...x.shape.slice(at + 1)]);
     },
   });

@@ -3,6 +3,7 @@
 import { forkRandom, withOwnRandom } from "../tensor/random.ts";
 import { outsideTrace } from "../tensor/trace/trace.ts";
 import { InputError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { type LayerState, stateOf } from "./call.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 
@@ -26,7 +27,7 @@ export function lazy<Built extends LayerMembers>(build: (shape: readonly number[
       const made: unknown = outsideTrace(() => withOwnRandom(random, () => build(input)));
       const state = typeof made === "function" ? stateOf(made) : undefined;
       if (state === undefined || state.decide !== undefined)
-        throw new InputError(`lazy: expected a layer with sizes for the first input of shape [${input.join(", ")}], got ${typeof made}`);
+        throw new InputError(`lazy: expected a layer with sizes for the first input of shape ${shapeText(input)}, got ${typeof made}`);
       for (const inner of (made as LayerMembers).namedLayers().values())
         Object.assign((stateOf(inner) as LayerState).mode, { chosen, forced });
       return state;

@@ -5,6 +5,7 @@ import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { requireElements } from "../tensor/trace/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 
 /** How many steps of each sequence of a batch are real: [batch]. */
 export type Lengths = Tensor | readonly number[];
@@ -24,7 +25,7 @@ export interface LengthLimits {
 export function lengthsOf(name: string, lengths: Lengths, { called, batch, least, most }: LengthLimits): Tensor {
   const given = isTensor(lengths) ? lengths : tensor([...lengths], [lengths.length]);
   if (given.shape.join() !== String(batch))
-    throw new ShapeError(`${name}: expected one length for each of ${batch} sequences, got shape [${given.shape.join(", ")}] as ${called}`);
+    throw new ShapeError(`${name}: expected one length for each of ${batch} sequences, got shape ${shapeText(given.shape)} as ${called}`);
   requireElements(
     valueOf(given, name),
     { least, most, whole: true },

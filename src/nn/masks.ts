@@ -7,6 +7,7 @@ import type { Shape } from "../tensor/shapes.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 
 /** Which positions take part in attention, [..., tokens, 1] each: queries that see a key, and keys that a query sees. */
 export interface Readable {
@@ -32,7 +33,7 @@ export function checkMask(name: string, mask: Tensor, shape: Shape): Tensor {
     });
   const skipped = shape.length - mask.rank;
   if (skipped < 0 || mask.shape.some((extent, d) => extent !== 1 && extent !== shape[skipped + d]))
-    throw new ShapeError(`${name}: expected a mask that broadcasts to [${shape.join(", ")}], got shape [${mask.shape.join(", ")}]`);
+    throw new ShapeError(`${name}: expected a mask that broadcasts to ${shapeText(shape)}, got shape ${shapeText(mask.shape)}`);
   return mask;
 }
 
@@ -55,7 +56,7 @@ export function headMask(
 /** true where a key is no padding: [batch, keys, 1]. @throws ShapeError for another shape than [batch, keys] */
 export function realKeys(name: string, keyMask: Tensor, batch: number, keys: number): Tensor {
   if (valueOf(keyMask, name).shape.join() !== [batch, keys].join())
-    throw new ShapeError(`${name}: expected keyMask to have shape [${batch}, ${keys}], got [${keyMask.shape.join(", ")}]`);
+    throw new ShapeError(`${name}: expected keyMask to have shape [${batch}, ${keys}], got ${shapeText(keyMask.shape)}`);
   return keyMask.reshape([batch, keys, 1]);
 }
 

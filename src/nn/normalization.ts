@@ -6,6 +6,7 @@ import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { checkCount, checkFeatures, checkRank, divisors, given, product } from "./checks.ts";
 import { type LayerMembers, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { ChannelsRule, SameRule } from "./rules.ts";
@@ -92,7 +93,7 @@ function byStatistics<Made extends LayerMembers>(
       const axes = x.shape.map((_, d) => d).filter((d) => d !== 1 && d >= from);
       const count = product(axes.map((d) => x.shape[d] as number));
       if (count < 2 && state.training)
-        throw new InputError(`${kind}: expected more than one value per channel in training, got shape [${x.shape.join(", ")}]`, {
+        throw new InputError(`${kind}: expected more than one value per channel in training, got shape ${shapeText(x.shape)}`, {
           hint:
             from === 0
               ? "leave out a last batch that is smaller (dropLast: true in fit and DataLoader), use larger batches, or call eval() to use the running statistics"
@@ -218,7 +219,7 @@ function lastExtents(kind: string, shape: number | readonly number[]): readonly 
 
 function checkLast(kind: string, x: Tensor, extents: readonly number[]): void {
   if (x.shape.slice(-extents.length).join() !== extents.join())
-    throw new ShapeError(`${kind}: expected the last dimensions to be [${extents.join(", ")}], got shape [${x.shape.join(", ")}]`);
+    throw new ShapeError(`${kind}: expected the last dimensions to be ${shapeText(extents)}, got shape ${shapeText(x.shape)}`);
 }
 
 function move(running: Tensor, batch: Tensor, momentum: number): void {

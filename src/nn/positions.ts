@@ -6,6 +6,7 @@ import { valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { checkCount, checkFeatures, checkRank } from "./checks.ts";
 import { normal, type Start, start } from "./init.ts";
 import { makeLayer, type ShapedLayer } from "./layer.ts";
@@ -84,7 +85,7 @@ export function rotary(x: Tensor, options: RotaryOptions = {}): Tensor {
   const { shape, rank } = valueOf(x, "rotary");
   const [tokens, size] = shape.slice(-2) as [number, number];
   if (rank < 2 || size % 2 !== 0)
-    throw new ShapeError(`rotary: expected [..., tokens, size] with an even size, got shape [${shape.join(", ")}]`);
+    throw new ShapeError(`rotary: expected [..., tokens, size] with an even size, got shape ${shapeText(shape)}`);
   if (!(base > 0)) throw new InputError(`rotary: base must be positive, got ${base}`);
   if (!Number.isInteger(offset)) throw new InputError(`rotary: offset must be a whole number, got ${offset}`);
   if (pairs !== "neighbours" && pairs !== "halves")

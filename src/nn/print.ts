@@ -1,6 +1,7 @@
 // Prints a layer's structure: one line per layer with its settings, the shapes of its weights and its parameter count.
 
 import type { Tensor } from "../tensor/types.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { type LayerState, type Settings, stateOf } from "./call.ts";
 
 export function describeLayer(state: LayerState): string {
@@ -41,7 +42,7 @@ function write(state: LayerState, name: string | undefined, indent: string, line
     return;
   }
   seen.add(state);
-  const shapes = [...state.parameters, ...state.buffers].map(([key, value]) => `${key} [${value.shape.join(", ")}]`);
+  const shapes = [...state.parameters, ...state.buffers].map(([key, value]) => `${key} ${shapeText(value.shape)}`);
   const count = parameterTotal(state);
   const counted =
     count === 0 ? [] : [`${grouped(count)} parameter${count === 1 ? "" : "s"}${isDecided(state) ? "" : ", others after the first input"}`];

@@ -6,6 +6,7 @@ import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { checkCount, checkFeatures, checkRank } from "./checks.ts";
 import { type Fans, type Initialiser, start, uniform } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
@@ -109,7 +110,7 @@ export function recurrentWeights(
 export function checkState(name: string, what: string, state: Tensor, expected: readonly number[]): void {
   const { shape } = valueOf(state, name);
   if (shape.join() !== expected.join())
-    throw new ShapeError(`${name}: expected the ${what} state to have shape [${expected.join(", ")}], got [${shape.join(", ")}]`);
+    throw new ShapeError(`${name}: expected the ${what} state to have shape ${shapeText(expected)}, got ${shapeText(shape)}`);
 }
 
 function hiddenCell(kind: RecurrentKind, inputs: number, hidden: number, options: RecurrentWeightOptions & RnnOptions): RecurrentCell {

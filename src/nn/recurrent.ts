@@ -8,6 +8,7 @@ import { isTensor } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { type LayerState, withRun } from "./call.ts";
 import { checkCount, checkFeatures, checkRank, given } from "./checks.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
@@ -152,7 +153,7 @@ function recurrent<Made extends LayerMembers>(
     checkRank(name, x, [3], "[batch, time, features]");
     checkFeatures(name, "input features", x, 2, inputs);
     const [batch, time] = x.shape as readonly [number, number, number];
-    if (time === 0) throw new InputError(`${name}: expected at least one step, got shape [${x.shape.join(", ")}]`);
+    if (time === 0) throw new InputError(`${name}: expected at least one step, got shape ${shapeText(x.shape)}`);
     const real = lengths === undefined ? undefined : realSteps(name, lengths, batch, time);
     const first = initialStates(kind, stacked.length * directions.length, batch, hidden, x, before);
     const last: (readonly Tensor[])[] = [];

@@ -10,6 +10,7 @@ import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { nearestName } from "../util/nearest.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 
 /** Numbers with a shape: a tensor, or an entry of a safetensors file. */
 export interface StoredNumbers {
@@ -45,7 +46,7 @@ export function loadState(kind: string, targets: ReadonlyMap<string, Tensor>, so
     const shape = given.get(name)?.shape;
     return shape === undefined || shape.join() === target.shape.join()
       ? []
-      : [`${name} has shape [${target.shape.join(", ")}] here but [${shape.join(", ")}] there`];
+      : [`${name} has shape ${shapeText(target.shape)} here but ${shapeText(shape)} there`];
   });
   const loaded = [...targets.keys()].filter((name) => given.has(name));
   const apart = [...listed("missing", missing), ...listed("unexpected", unexpected)];

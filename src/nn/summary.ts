@@ -7,6 +7,7 @@ import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { DType, Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { type LayerCall, observeLayers, stateOf } from "./call.ts";
 import type { LayerMembers } from "./layer.ts";
 import { Ledger, type ReceptiveField } from "./ledger.ts";
@@ -102,7 +103,7 @@ function table(data: Omit<Summary, "toString">): string {
   const body = data.rows.map((row) => [
     row.path,
     row.kind,
-    `[${row.outputShape.join(", ")}]`,
+    shapeText(row.outputShape),
     count(row.parameters),
     count(row.multiplyAdds),
     memory(row.activationBytes),
@@ -129,7 +130,7 @@ function table(data: Omit<Summary, "toString">): string {
   const rule = "─".repeat(Math.min(WIDTH, widths.reduce((a, b) => a + b, 0) + gap * (widths.length - 1)));
   const frozen = data.parameters - data.trainableParameters;
   const note = frozen === 0 ? [] : [`${grouped(frozen)} of the parameters are frozen`];
-  return [`input [${data.inputShape.join(", ")}]`, line(HEAD), rule, ...body.map(line), rule, line(total), ...note].join("\n");
+  return [`input ${shapeText(data.inputShape)}`, line(HEAD), rule, ...body.map(line), rule, line(total), ...note].join("\n");
 }
 
 function place(text: string, width: number, right: boolean): string {

@@ -7,6 +7,7 @@ import { live, onEachRun } from "../tensor/trace/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { rule } from "./optimizer.ts";
 
 /** Averages of a model's weights over its training. */
@@ -82,7 +83,7 @@ export function averageWeights(weights: ReadonlyMap<string, Tensor>, decay: numb
         if (stored === undefined) throw new InputError(`averageWeights: the state has no average of "${name}"`);
         if (stored.shape.join() !== average.shape.join())
           throw new ShapeError(
-            `averageWeights: "${name}" has shape [${stored.shape.join(", ")}] in the state, the weight [${average.shape.join(", ")}]`,
+            `averageWeights: "${name}" has shape ${shapeText(stored.shape)} in the state, the weight ${shapeText(average.shape)}`,
           );
       }
       for (const [name, average] of averages) average.assign(state.tensors.get(name) as Tensor);

@@ -4,6 +4,7 @@ import * as updates from "../ops/updates.ts";
 import { full } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { norm } from "./large-batch.ts";
 import { declareOptimizer, type MakeOptimizer, rule } from "./optimizer.ts";
 
@@ -39,7 +40,7 @@ export const muon: MakeOptimizer<MuonOptions> = declareOptimizer({
   remembered: ["firstMoment"],
   update({ weight, gradient, rate, state, settings: { momentum, nesterov, weightDecay: shrink, iterations } }) {
     if (weight.rank < 2)
-      throw new ShapeError(`muon: expected parameters with two dimensions or more, got shape [${weight.shape.join(", ")}]`, {
+      throw new ShapeError(`muon: expected parameters with two dimensions or more, got shape ${shapeText(weight.shape)}`, {
         hint: "give biases and norms to adamW, matrices to muon",
       });
     const first = state("firstMoment");

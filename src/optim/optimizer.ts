@@ -10,6 +10,7 @@ import type { LiveNumber } from "../tensor/trace/traced-graph.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import type { Attributes } from "../tensor/value.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import {
   checkDistinct,
   checkSettings,
@@ -290,7 +291,7 @@ function load(kind: string, groups: readonly Group[], state: OptimizerState): vo
       if (stored === undefined) return [];
       if (stored.shape.join() !== slot.parameter.shape.join())
         throw new ShapeError(
-          `${kind}: ${slot.name}.${name} has shape [${stored.shape.join(", ")}] in the state, the parameter [${slot.parameter.shape.join(", ")}]`,
+          `${kind}: ${slot.name}.${name} has shape ${shapeText(stored.shape)} in the state, the parameter ${shapeText(slot.parameter.shape)}`,
         );
       return [[name, tensor(stored.data.slice() as HostArray, stored.shape, { dtype: slot.parameter.dtype })] as const];
     });

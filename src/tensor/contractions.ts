@@ -5,8 +5,9 @@ import * as pooling from "../ops/pooling.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import type { OptionNames } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { apply } from "./engine.ts";
-import { pad, reshape, shapeText } from "./operate.ts";
+import { pad, reshape } from "./operate.ts";
 import type { Value } from "./value.ts";
 
 /** One number for all spatial dimensions, or one each. */

@@ -12,6 +12,7 @@ import type { DType, Operand, Program } from "../nest/nest.ts";
 import { floatOf, isFloat } from "../nest/typing.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, KasaneError, ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { storedAs } from "./autocast.ts";
 import { foundInAll, noteOp } from "./autograd/found.ts";
 import { partsOf, shapeOfPart } from "./autograd/parts.ts";
@@ -135,7 +136,7 @@ function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attr
 /** The same elements under another shape, unrecorded. */
 export function view(input: Value, shape: readonly number[]): Value {
   if (sizeOfShape(shape) !== input.size)
-    throw new InputError(`reshape: ${input.size} elements of shape [${input.shape.join(", ")}] do not fill [${shape.join(", ")}]`);
+    throw new InputError(`reshape: ${input.size} elements of shape ${shapeText(input.shape)} do not fill ${shapeText(shape)}`);
   const { mapping } = input;
   if (mapping !== undefined) return mapped(view(mapping.whole, [mapping.level.size, ...shape]), mapping.level);
   const trace = currentTrace();
@@ -216,7 +217,7 @@ function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], 
     for (const { nest } of program.steps) requireReach(nest);
     const { shape, dtype } = program.buffers[program.result] as Operand;
     if (sizeOfShape(shape) > LARGEST_INT)
-      throw new ShapeError(`vmap: ${name} would make a tensor of shape [${shape.join(", ")}], more than ${LARGEST_INT} elements`, {
+      throw new ShapeError(`vmap: ${name} would make a tensor of shape ${shapeText(shape)}, more than ${LARGEST_INT} elements`, {
         hint: "map over fewer examples at a time",
       });
     batch = { program, batched: new Map(), executable: undefined, backend: found.backend, shape, dtype, size: sizeOfShape(shape) };

@@ -3,6 +3,7 @@
 import type { HostArray } from "../backends/backend.ts";
 import type { DType } from "../nest/nest.ts";
 import { isFloat } from "../nest/typing.ts";
+import { shapeText } from "../util/shape-text.ts";
 import type { NestedNumbers } from "./types.ts";
 
 const FULL_UP_TO = 1000;
@@ -30,7 +31,7 @@ export function formatTensor(data: HostArray, shape: readonly number[], dtype: D
     if (d === shape.length - 1) return `[${wrapped(items, `${indent} `, shape.length)}]`;
     return `[${items.join(`,${"\n".repeat(shape.length - 1 - d)}${indent} `)}]`;
   };
-  const head = `Tensor ${dtype} [${shape.join(", ")}]`;
+  const head = `Tensor ${dtype} ${shapeText(shape)}`;
   if (shape.length === 0) return `${head} ${format(data[0] as number)}`;
   return data.length === 0 ? `${head} (no elements)` : `${head}\n${render(0, 0, "")}`;
 }

@@ -10,14 +10,11 @@ import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { requireList } from "../util/lists.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { apply } from "./engine.ts";
 import { requireElements } from "./trace/trace.ts";
 import type { Axes, ReduceOptions, SliceRange } from "./types.ts";
 import { type Attributes, Value } from "./value.ts";
-
-export function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(", ")}]`;
-}
 
 /** The other operand of an arithmetic op as a tensor: numbers become scalars of a fitting dtype, a float where int32 does not hold them. */
 export function operand(other: Value | number, like: Value): Value {

@@ -5,9 +5,10 @@ import * as moves from "../ops/moves.ts";
 import * as reductions from "../ops/reductions.ts";
 import * as ops from "../ops/resampling.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import type { PerDimension } from "./contractions.ts";
 import { apply } from "./engine.ts";
-import { pad, reduceAxes, reshape, shapeText, take, transpose } from "./operate.ts";
+import { pad, reduceAxes, reshape, take, transpose } from "./operate.ts";
 import type { Value } from "./value.ts";
 
 /** How values between elements are found. */

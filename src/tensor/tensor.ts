@@ -15,6 +15,7 @@ import { nonFiniteAsText } from "../util/json.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { requireList } from "../util/lists.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { backward, gradientsOf } from "./autograd/backward.ts";
 import { needsTape, withRecording } from "./autograd/tape.ts";
 import { matmul } from "./contractions.ts";
@@ -59,7 +60,7 @@ class DenseTensor extends PointwiseTensor {
 
   item(): number {
     if (this.size !== 1)
-      throw new InputError(`item: expected a tensor of one element, got shape ${operate.shapeText(this.shape)}`, {
+      throw new InputError(`item: expected a tensor of one element, got shape ${shapeText(this.shape)}`, {
         hint: "reduce it first (sum, mean), or read data",
       });
     return this.data[0] as number;
@@ -115,9 +116,7 @@ class DenseTensor extends PointwiseTensor {
     if (isRepeating()) return;
     const value = given instanceof Value ? given : numbersFor(this, given);
     if (value.signature !== this.signature)
-      throw new ShapeError(
-        `assign: expected ${this.dtype} ${operate.shapeText(this.shape)}, got ${value.dtype} ${operate.shapeText(value.shape)}`,
-      );
+      throw new ShapeError(`assign: expected ${this.dtype} ${shapeText(this.shape)}, got ${value.dtype} ${shapeText(value.shape)}`);
     if (this.node !== undefined)
       throw new InputError("assign: only leaves can be assigned; this tensor was computed", {
         hint: "assign to the parameter, or use detach()",
@@ -265,8 +264,7 @@ export function listOfTensors(name: string, given: unknown, expected: string, hi
 
 /** A tensor around an array, which it owns from now on. @throws InputError for an array of another kind than the dtype is stored in */
 export function fromData<const S extends Shape>(data: HostArray, shape: S, dtype: DType): Tensor<S> {
-  if (sizeOfShape(shape) !== data.length)
-    throw new ShapeError(`tensor: ${data.length} numbers do not fill shape ${operate.shapeText(shape)}`);
+  if (sizeOfShape(shape) !== data.length) throw new ShapeError(`tensor: ${data.length} numbers do not fill shape ${shapeText(shape)}`);
   return asTensor<S>(new DenseTensor(storage(data, dtype), shape, dtype));
 }
 

@@ -2,6 +2,7 @@
 
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { CLASS_COUNT, type ClassCountOptions, classLayout, eachClass, startOf, targetClasses } from "./classes.ts";
 import { eachPair, type Metric, ratio } from "./metrics.ts";
 
@@ -105,7 +106,7 @@ function averaged<Name extends string>(name: Name, share: (right: number, called
         };
         if (threshold === undefined) {
           if (prediction.shape[1] !== classes)
-            throw new ShapeError(`${name}: made for ${classes} classes, got predictions of shape [${prediction.shape.join(", ")}]`);
+            throw new ShapeError(`${name}: made for ${classes} classes, got predictions of shape ${shapeText(prediction.shape)}`);
           eachClass(name, prediction, target, options ?? {}, count);
         } else
           eachPair(name, prediction, target, (value, wanted) => {

@@ -5,6 +5,7 @@ import type { Tensor } from "../tensor/index.ts";
 import { valueOf } from "../tensor/tensor.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import type { OptionNames } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 
 /** Which targets count. */
 export interface ClassCountOptions {
@@ -39,7 +40,7 @@ export function classLayout(name: string, { shape }: Tensor): ClassLayout {
   const [count, classes, ...positions] = shape;
   checkClassCount(name, shape, INSTEAD[name] ?? "a last layer with one output for each class");
   if (count === undefined || classes === undefined || classes === 0)
-    throw new ShapeError(`${name}: expected predictions of shape [samples, classes] or [samples, classes, …], got [${shape.join(", ")}]`, {
+    throw new ShapeError(`${name}: expected predictions of shape [samples, classes] or [samples, classes, …], got ${shapeText(shape)}`, {
       hint: "end the model with a layer that gives one number per class",
     });
   const step = positions.reduce((product, extent) => product * extent, 1);
@@ -76,8 +77,8 @@ export function targetClasses(name: string, prediction: Tensor, target: Tensor, 
   const expected = withoutClasses(shape);
   if (target.shape.join() !== expected.join())
     throw new ShapeError(
-      `${name}: expected targets of shape [${expected.join(", ")}] (class numbers) or [${shape.join(", ")}], got [${target.shape.join(", ")}]`,
-      target.size === expected.reduce((a, b) => a * b, 1) ? { hint: `target.reshape([${expected.join(", ")}])` } : {},
+      `${name}: expected targets of shape ${shapeText(expected)} (class numbers) or ${shapeText(shape)}, got ${shapeText(target.shape)}`,
+      target.size === expected.reduce((a, b) => a * b, 1) ? { hint: `target.reshape(${shapeText(expected)})` } : {},
     );
   const { data } = target;
   for (let n = 0; n < data.length; n++) {
@@ -95,7 +96,7 @@ function checkShares(name: string, { data, shape }: Tensor): void {
   const at = data.findIndex((value: number) => !(value >= 0 && value <= 1) && !Number.isNaN(value));
   if (at >= 0)
     throw new InputError(`${name}: expected one-hot targets or probabilities, got ${data[at]} at position ${at}`, {
-      hint: `for class numbers a target of shape [${withoutClasses(shape).join(", ")}]`,
+      hint: `for class numbers a target of shape ${shapeText(withoutClasses(shape))}`,
     });
 }
 

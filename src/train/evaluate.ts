@@ -8,6 +8,7 @@ import { fromData, noGrad } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { batchTensors, fieldTensor } from "./border.ts";
 import { checkMetrics } from "./check.ts";
 import { ConfusionMatrix } from "./confusion.ts";
@@ -85,7 +86,7 @@ export async function predict(
   const inputs = stored("fields" in x ? x.fields.x : x, "predict: x");
   const [count, ...rest] = inputs.shape;
   if (count === undefined || count === 0)
-    throw new ShapeError(`predict: expected at least one sample, got shape [${inputs.shape.join(", ")}]`);
+    throw new ShapeError(`predict: expected at least one sample, got shape ${shapeText(inputs.shape)}`);
   const width = rest.reduce((product, extent) => product * extent, 1);
   const pacer = new Pacer();
   let all: NdArray["data"] | undefined;

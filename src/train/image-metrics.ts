@@ -2,6 +2,7 @@
 
 import type { Tensor } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { type Metric, ratio } from "./metrics.ts";
 
 /**
@@ -51,7 +52,7 @@ export function structuralSimilarity(range = 1): Metric<"ssim"> {
       const [, channels = 0, height = 0, width = 0] = prediction.shape;
       if (prediction.rank !== 4 || height < WINDOW || width < WINDOW)
         throw new ShapeError(
-          `structuralSimilarity: expected images [n, channels, height, width] of at least 11 × 11 pixels, got [${prediction.shape.join(", ")}]`,
+          `structuralSimilarity: expected images [n, channels, height, width] of at least 11 × 11 pixels, got ${shapeText(prediction.shape)}`,
         );
       const [a, b] = [prediction.data, target.data];
       const size = height * width;
@@ -117,7 +118,7 @@ function positive(name: string, range: number): void {
 function sameShape(name: string, prediction: Tensor, target: Tensor): number {
   if (prediction.shape.join() !== target.shape.join())
     throw new ShapeError(
-      `${name}: prediction [${prediction.shape.join(", ")}] and target [${target.shape.join(", ")}] must have the same shape`,
+      `${name}: prediction ${shapeText(prediction.shape)} and target ${shapeText(target.shape)} must have the same shape`,
     );
   return prediction.shape[0] ?? 1;
 }

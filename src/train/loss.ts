@@ -9,6 +9,7 @@ import { asTensor, isTensor, valueOf } from "../tensor/tensor.ts";
 import { repeatRun } from "../tensor/trace/repeat.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
+import { shapeText } from "../util/shape-text.ts";
 import type { Loss } from "./types.ts";
 
 /** The loss of a batch. */
@@ -221,7 +222,7 @@ function oneNumber(value: unknown): Tensor {
       hint: isPromise(value) ? "a loss that is not async, nor waits for anything" : "return what crossEntropy(prediction, target) gives",
     });
   if (value.size !== 1)
-    throw new InputError(`fit: the loss must be one number, got shape [${value.shape.join(", ")}]`, {
+    throw new InputError(`fit: the loss must be one number, got shape ${shapeText(value.shape)}`, {
       hint: "take its mean over the batch",
     });
   return value;

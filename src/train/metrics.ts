@@ -5,6 +5,7 @@ import type { Tensor } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
 import type { Better } from "../util/rank.ts";
+import { shapeText } from "../util/shape-text.ts";
 import { CLASS_COUNT, type ClassCountOptions, eachClass } from "./classes.ts";
 
 /**
@@ -131,7 +132,7 @@ export function eachPair(name: string, prediction: Tensor, target: Tensor, visit
   const wide = (shape: readonly number[]): string => shape.filter((extent) => extent !== 1).join();
   if (wide(x) !== wide(t))
     throw new ShapeError(
-      `${name}: expected a target for every prediction, got shapes [${t.join(", ")}] and [${x.join(", ")}]`,
+      `${name}: expected a target for every prediction, got shapes ${shapeText(t)} and ${shapeText(x)}`,
       areClassNumbers(target, prediction) ? { hint: "accuracy(), if the targets are class numbers" } : {},
     );
   const [values, wanted] = [prediction.data, target.data];

@@ -6,6 +6,7 @@ import { isFolder, listFolder } from "../../io/node/folders.ts";
 import { dtypeOfArray } from "../../nest/arrays.ts";
 import { FileError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import type { NdArray } from "../array.ts";
 import { elementCount } from "../array.ts";
 import { checkLabels, Dataset } from "../dataset.ts";
@@ -147,6 +148,6 @@ async function loadPair(
 
 function checkForm({ shape, data }: NdArray, rank: number, what: string, path: string): void {
   if (shape.length !== rank || dtypeOfArray(data) !== "uint8") {
-    throw new FileError(`${path}: expected ${what} as bytes with ${rank} axes, got ${dtypeOfArray(data)} of shape [${shape.join(", ")}]`);
+    throw new FileError(`${path}: expected ${what} as bytes with ${rank} axes, got ${dtypeOfArray(data)} of shape ${shapeText(shape)}`);
   }
 }

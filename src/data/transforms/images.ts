@@ -1,6 +1,7 @@
 // What all transforms of images share: they walk the images of a batch, draw numbers per sample and paint each result into one new array.
 
 import { InputError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { allocateLike, type Fields, holdsFractions, type NdArray, type Storage } from "../array.ts";
 import type { Random } from "../generators/random.ts";
 import { type FieldsTransform, fieldOf } from "./transform.ts";
@@ -71,7 +72,7 @@ export function imageTransform<Numbers>(change: ImageChange<Numbers>, { fields =
 export function imageSize({ shape }: NdArray, where: string): ImageSize {
   const [height = 0, width = 0] = shape.slice(-2);
   if (shape.length < 3 || shape.slice(1).includes(0)) {
-    throw new InputError(`${where}: expected images [batch, …, height, width] with at least one pixel, got shape [${shape.join(", ")}]`);
+    throw new InputError(`${where}: expected images [batch, …, height, width] with at least one pixel, got shape ${shapeText(shape)}`);
   }
   return { planes: shape.slice(1, -2).reduce((product, extent) => product * extent, 1), height, width };
 }

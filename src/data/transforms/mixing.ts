@@ -2,6 +2,7 @@
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { allocateLike, elementCount, type Fields, holdsFractions, type NdArray } from "../array.ts";
 import { oneHot } from "../encoders.ts";
 import type { Random } from "../generators/random.ts";
@@ -104,7 +105,7 @@ function targets(name: string, batch: Fields, classes: number | undefined): NdAr
   const shares = floats(y, `${name}: field "y"`, "classes: the number of classes");
   const { shape } = shares;
   if (classes !== undefined && shape[1] !== classes) {
-    throw new InputError(`${name}: expected class numbers [batch] or shares [batch, ${classes}] in y, got shape [${shape.join(", ")}]`);
+    throw new InputError(`${name}: expected class numbers [batch] or shares [batch, ${classes}] in y, got shape ${shapeText(shape)}`);
   }
   return { shape, data: Float32Array.from(shares.data) };
 }

@@ -4,6 +4,7 @@ import { LARGEST_INT, requireReach } from "../../nest/addressable.ts";
 import type { AffineIndex, Axis, Nest, Operand, Program, Step } from "../../nest/nest.ts";
 import { floatOf, isFloat } from "../../nest/typing.ts";
 import { FormulaError, ShapeError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import type { Formula, Statement } from "../ast.ts";
 import { bindStatement } from "./bind-statement.ts";
 import type { Binding } from "./binding.ts";
@@ -50,7 +51,7 @@ export function bind(formula: Formula, binding: Binding): Program {
     );
     const operand = pieceTogether(bound.map((piece) => piece.nest));
     if (operand.shape.reduce((a, b) => a * b, 1) > LARGEST_INT)
-      throw new ShapeError(`${binding.name}: ${target} would have shape [${operand.shape.join(", ")}], more than ${LARGEST_INT} elements`, {
+      throw new ShapeError(`${binding.name}: ${target} would have shape ${shapeText(operand.shape)}, more than ${LARGEST_INT} elements`, {
         hint: "use smaller sizes, or sum over an axis in the statement: y[i] = sum[j](…)",
       });
     const number = buffers.length;

@@ -2,6 +2,7 @@
 
 import { LARGEST_INT } from "../../nest/addressable.ts";
 import { FormulaError, ShapeError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { linearIn } from "../affine.ts";
 import { type AccessNode, type BoundAxis, type Expression, type Statement, visit } from "../ast.ts";
 import type { Binding } from "./binding.ts";
@@ -16,10 +17,6 @@ export interface Extents {
 interface Known {
   readonly value: number;
   readonly from: string;
-}
-
-export function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(", ")}]`;
 }
 
 /** The parts of a tensor's shape before, in and after the access's ellipsis. */

@@ -2,9 +2,10 @@
 
 import type { Axis, Operand } from "../../nest/nest.ts";
 import { FormulaError, ShapeError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import type { AccessNode, BoundAxis, ReduceNode, Statement } from "../ast.ts";
 import type { Binding } from "./binding.ts";
-import { axisNames, findExtents, shapeText, splitShape } from "./extents.ts";
+import { axisNames, findExtents, splitShape } from "./extents.ts";
 
 export interface AxesContext {
   readonly statement: Statement;

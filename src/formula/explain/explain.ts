@@ -3,6 +3,7 @@
 import type { NumberArray } from "../../nest/arrays.ts";
 import type { Program } from "../../nest/nest.ts";
 import { InputError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import type { Formula } from "../ast.ts";
 import { bind } from "../bind/bind.ts";
 import type { Binding } from "../bind/binding.ts";
@@ -49,7 +50,7 @@ export function explainerOf(
     const inside =
       position.length === shape.length && position.every((step, d) => Number.isInteger(step) && step >= 0 && step < (shape[d] as number));
     if (!inside)
-      throw new InputError(`${program.name}: there is no element [${position.join(", ")}] in a result of shape [${shape.join(", ")}]`, {
+      throw new InputError(`${program.name}: there is no element [${position.join(", ")}] in a result of shape ${shapeText(shape)}`, {
         hint: "give one coordinate per dimension, counted from 0",
       });
     return explainer.explain(position);

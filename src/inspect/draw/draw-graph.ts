@@ -1,5 +1,6 @@
 // A graph as text that others draw: Graphviz DOT and Mermaid; and as a picture, SVG.
 
+import { shapeText } from "../../util/shape-text.ts";
 import type { GraphGroup, GraphNode, RunGraph } from "./graph.ts";
 
 /** Graphviz: `dot -Tsvg`. */
@@ -152,10 +153,6 @@ function memory(bytes: number): string {
 
 function duration(milliseconds: number): string {
   return milliseconds > 0 && milliseconds < 0.1 ? `${short(1000 * milliseconds)} µs` : `${short(milliseconds)} ms`;
-}
-
-function shapeText(shape: readonly number[]): string {
-  return `[${shape.join(", ")}]`;
 }
 
 function short(value: number): string {

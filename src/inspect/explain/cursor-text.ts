@@ -2,6 +2,7 @@
 
 import { numberText } from "../../formula/numbers.ts";
 import { typeOfDType } from "../../nest/typing.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { statisticsOf } from "../draw/graph.ts";
 import { broken, cut } from "../draw/lines.ts";
 import { tensorName } from "../record/elements.ts";
@@ -22,7 +23,7 @@ export function stopText({ number, count, op, formula, inputs, output, element }
   const names = [...inputs.map((input) => input.name), name];
   const column = Math.max(...names.map(({ length }) => length));
   const tensor = (called: string, { dtype, shape }: RecordedTensor, rest: string): string =>
-    cut(`  ${called.padEnd(column)}  ${dtype} [${shape.join(", ")}]${rest === "" ? "" : `  ${rest}`}`, width);
+    cut(`  ${called.padEnd(column)}  ${dtype} ${shapeText(shape)}${rest === "" ? "" : `  ${rest}`}`, width);
   const numbers = (of: RecordedTensor): string => numbersText(of, digits);
   const params = op.op.formula.params.map((param, n) => `${param} = ${numberText(op.params[n] as number, "float", digits)}`).join(", ");
   return [
@@ -47,7 +48,7 @@ export function stopsText({ ops }: RunCursor, digits = 3, width = 80): string {
     op.pass,
     updatedText(op) ?? op.path,
     op.op.name.replace(/^gradient of /, ""),
-    `[${op.output.shape.join(", ")}]`,
+    shapeText(op.output.shape),
   ]);
   const widths = [0, 1, 2, 3, 4].map((column) => Math.min(26, Math.max(...rows.map((row) => (row[column] as string).length))));
   const line = (row: readonly string[], op: RecordedOp): string => {

@@ -2,6 +2,7 @@
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { elementName, placeOf } from "../record/elements.ts";
 import type { RecordedTensor, Recording } from "../record/recording.ts";
 import { replay } from "./replay.ts";
@@ -80,6 +81,6 @@ export function differentiated(recording: Recording): RecordedTensor {
 }
 
 function single(numbers: ArrayLike<number>, { name, shape }: RecordedTensor): number {
-  if (numbers.length !== 1) throw new InputError(`nudge: the result must be one number, ${name} has shape [${shape.join(", ")}]`);
+  if (numbers.length !== 1) throw new InputError(`nudge: the result must be one number, ${name} has shape ${shapeText(shape)}`);
   return numbers[0] as number;
 }

@@ -1,6 +1,7 @@
 // Single elements of recorded tensors: their places, positions and names.
 
 import { InputError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { isSameShape, type RecordedTensor, unviewed } from "./recording.ts";
 
 /** The place of an element in a tensor's numbers. @throws InputError when the tensor has no such element */
@@ -9,7 +10,7 @@ export function placeOf(tensor: RecordedTensor, position: readonly number[]): nu
   const isInside =
     position.length === shape.length && position.every((at, d) => Number.isInteger(at) && at >= 0 && at < (shape[d] as number));
   if (!isInside)
-    throw new InputError(`there is no element [${position.join(", ")}] in ${tensorName(tensor)} of shape [${shape.join(", ")}]`, {
+    throw new InputError(`there is no element [${position.join(", ")}] in ${tensorName(tensor)} of shape ${shapeText(shape)}`, {
       hint: "give one coordinate per dimension, counted from 0",
     });
   return position.reduce((place, at, d) => place * (shape[d] as number) + at, 0);

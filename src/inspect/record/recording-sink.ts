@@ -9,6 +9,7 @@ import type { HostArray } from "../../tensor/types.ts";
 import type { TapeNode, Value } from "../../tensor/value.ts";
 import { wholeOf } from "../../tensor/vmap/mapping.ts";
 import { InputError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { isSameShape, type RecordedCall, type RecordedOp, type RecordedTensor, type RecordedUpdate, unviewed } from "./recorded.ts";
 
 type Draft<Recorded> = { -readonly [Key in keyof Recorded]: Recorded[Key] };
@@ -132,7 +133,7 @@ export class Sink {
   find(value: Value): RecordedTensor {
     const found = this.lookUp(value);
     if (found === undefined)
-      throw new InputError(`record: the tensor of shape [${value.shape.join(", ")}] took no part in the recorded run`, {
+      throw new InputError(`record: the tensor of shape ${shapeText(value.shape)} took no part in the recorded run`, {
         hint: "record the function that computes it; of a compiled function its arguments and results are known",
       });
     return found;

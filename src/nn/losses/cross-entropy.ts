@@ -9,6 +9,7 @@ import { requireElements, whenKnown } from "../../tensor/trace/trace.ts";
 import type { Tensor } from "../../tensor/types.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions, type OptionNames } from "../../util/options.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { product, wholeNumbers } from "../checks.ts";
 import {
   checkBinary,
@@ -157,11 +158,11 @@ interface Labels {
 function labelsOf(name: string, x: Tensor, target: Tensor, { weights, ignoreIndex }: ClassLossOptions = {}): Labels {
   const { shape } = valueOf(x, name);
   const expected = withoutClasses(shape);
-  if (shape.length < 2) throw new ShapeError(`${name}: expected [batch, classes] or [batch, classes, …], got shape [${shape.join(", ")}]`);
+  if (shape.length < 2) throw new ShapeError(`${name}: expected [batch, classes] or [batch, classes, …], got shape ${shapeText(shape)}`);
   if (target.shape.join() !== expected.join())
     throw new ShapeError(
-      `${name}: for predictions of shape [${shape.join(", ")}] expected class numbers of shape [${expected.join(", ")}]${name === "crossEntropy" ? ", or probabilities of the predictions' shape" : ""}, got [${target.shape.join(", ")}]`,
-      target.size === product(expected) ? { hint: `target.reshape([${expected.join(", ")}])` } : {},
+      `${name}: for predictions of shape ${shapeText(shape)} expected class numbers of shape ${shapeText(expected)}${name === "crossEntropy" ? ", or probabilities of the predictions' shape" : ""}, got ${shapeText(target.shape)}`,
+      target.size === product(expected) ? { hint: `target.reshape(${shapeText(expected)})` } : {},
     );
   checkNotEmpty(name, x);
   const given = (target.dtype === "int32" ? target : wholeNumbers(name, target)).reshape([target.size]);
@@ -218,7 +219,7 @@ function checkProbabilities(name: string, target: Tensor): void {
     target,
     "that are probabilities, from 0 to 1",
     SHARE,
-    `for class numbers a target of shape [${withoutClasses(shape).join(", ")}]`,
+    `for class numbers a target of shape ${shapeText(withoutClasses(shape))}`,
   );
   whenKnown(valueOf(target), (data) => {
     if (data.some((value: number) => value !== 0 && value !== 1)) return;
@@ -237,7 +238,7 @@ function checkProbabilities(name: string, target: Tensor): void {
 function checkWeights(name: string, weights: Tensor, classes: number): Tensor {
   if (!isTensor(weights) || weights.shape.join() !== String(classes))
     throw new ShapeError(
-      `${name}: expected weights of shape [${classes}], one for each class, got ${isTensor(weights) ? `[${weights.shape.join(", ")}]` : typeof weights}`,
+      `${name}: expected weights of shape [${classes}], one for each class, got ${isTensor(weights) ? shapeText(weights.shape) : typeof weights}`,
     );
   return weights;
 }

@@ -8,6 +8,7 @@ import { requireElements } from "../../tensor/trace/trace.ts";
 import type { Tensor } from "../../tensor/types.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { type Lengths, lengthsOf } from "../lengths.ts";
 import { checkLogProbabilities, LOSS, type Loss, type LossOptions, reduce } from "./reduction.ts";
 
@@ -104,9 +105,9 @@ function checkShapes(logProbabilities: Tensor, targets: Tensor): [batch: number,
   const [batch = 0, time = 0, classes = 0] = shape;
   if (shape.length !== 3 || targets.rank !== 2 || targets.shape[0] !== batch)
     throw new ShapeError(
-      `ctcLoss: expected log-probabilities [batch, time, classes] and labels [batch, most labels], got [${shape.join(", ")}] and [${targets.shape.join(", ")}]`,
+      `ctcLoss: expected log-probabilities [batch, time, classes] and labels [batch, most labels], got ${shapeText(shape)} and ${shapeText(targets.shape)}`,
     );
-  if (logProbabilities.size === 0) throw new InputError(`ctcLoss: the batch is empty: log-probabilities have shape [${shape.join(", ")}]`);
+  if (logProbabilities.size === 0) throw new InputError(`ctcLoss: the batch is empty: log-probabilities have shape ${shapeText(shape)}`);
   return [batch, time, classes];
 }
 

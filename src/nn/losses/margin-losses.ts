@@ -5,6 +5,7 @@ import { valueOf } from "../../tensor/tensor.ts";
 import type { Tensor } from "../../tensor/types.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions, type OptionNames } from "../../util/options.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { wholeNumbers } from "../checks.ts";
 import {
   checkClassCount,
@@ -66,7 +67,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
   valueOf(target, name);
   if (shape.length !== 2 || target.shape.join() !== String(shape[0]))
     throw new ShapeError(
-      `${name}: expected scores [batch, classes] and class numbers [batch], got [${shape.join(", ")}] and [${target.shape.join(", ")}]`,
+      `${name}: expected scores [batch, classes] and class numbers [batch], got ${shapeText(shape)} and ${shapeText(target.shape)}`,
     );
   checkNotEmpty(name, scores);
   checkClassCount(name, shape, ofOneOutput("hingeLoss"));
@@ -193,6 +194,6 @@ function checkPerRow(name: string, rows: Tensor, target: Tensor): void {
   valueOf(target, name);
   if (rows.rank !== 2 || target.shape.join() !== String(rows.shape[0]))
     throw new ShapeError(
-      `${name}: expected pairs [batch, size] and targets [batch], got [${rows.shape.join(", ")}] and [${target.shape.join(", ")}]`,
+      `${name}: expected pairs [batch, size] and targets [batch], got ${shapeText(rows.shape)} and ${shapeText(target.shape)}`,
     );
 }

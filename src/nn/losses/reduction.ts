@@ -8,6 +8,7 @@ import { requireElements } from "../../tensor/trace/trace.ts";
 import type { Tensor } from "../../tensor/types.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions, type OptionNames } from "../../util/options.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { meanTerm, sumTerm } from "./terms.ts";
 
 /** How the losses of elements or samples become one number. */
@@ -53,7 +54,7 @@ export function checkPair(name: string, prediction: Tensor, target: Tensor): voi
   const [x, t] = [valueOf(prediction, name).shape, valueOf(target, name).shape];
   if (x.join() !== t.join())
     throw new ShapeError(
-      `${name}: prediction [${x.join(", ")}] and target [${t.join(", ")}] must have the same shape`,
+      `${name}: prediction ${shapeText(x)} and target ${shapeText(t)} must have the same shape`,
       hintForPair(prediction, target),
     );
   checkNotEmpty(name, prediction);
@@ -61,7 +62,7 @@ export function checkPair(name: string, prediction: Tensor, target: Tensor): voi
 
 function hintForPair(prediction: Tensor, target: Tensor): { hint?: string } {
   const { shape, size } = prediction;
-  if (target.size === size) return { hint: `reshape one of them: target.reshape([${shape.join(", ")}])` };
+  if (target.size === size) return { hint: `reshape one of them: target.reshape(${shapeText(shape)})` };
   return areClassNumbers(target, prediction)
     ? { hint: `crossEntropy, if the targets are class numbers and the ${shape[1]} predictions are one for each class` }
     : {};
@@ -110,7 +111,7 @@ export const SHARE: ElementRule = { least: 0, most: 1 };
 /** With one class every prediction is right. @throws ShapeError with the hint for predictions [samples, 1, …] */
 export function checkClassCount(name: string, shape: readonly number[], hint: string): void {
   if (shape[1] === 1)
-    throw new ShapeError(`${name}: expected one prediction for each of at least 2 classes, got shape [${shape.join(", ")}]`, { hint });
+    throw new ShapeError(`${name}: expected one prediction for each of at least 2 classes, got shape ${shapeText(shape)}`, { hint });
 }
 
 export function ofOneOutput(loss: string): string {
@@ -157,5 +158,5 @@ export function floats(value: Tensor, like: Tensor): Tensor {
 }
 
 export function checkNotEmpty(name: string, prediction: Tensor): void {
-  if (prediction.size === 0) throw new InputError(`${name}: the batch is empty: predictions have shape [${prediction.shape.join(", ")}]`);
+  if (prediction.size === 0) throw new InputError(`${name}: the batch is empty: predictions have shape ${shapeText(prediction.shape)}`);
 }

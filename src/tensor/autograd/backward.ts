@@ -3,6 +3,7 @@
 import { allocate } from "../../nest/arrays.ts";
 import * as arithmetic from "../../ops/arithmetic.ts";
 import { InputError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { apply } from "../engine.ts";
 import { observer } from "../observe.ts";
 import { checkAtHand, currentTrace } from "../trace/trace.ts";
@@ -64,15 +65,15 @@ function propagate(
   stops: ReadonlySet<Value> = new Set(),
 ): { gradients: Map<Value, Value>; order: readonly Value[] } {
   if (!root.requiresGrad)
-    throw new InputError(`backward: the tensor of shape [${root.shape.join(", ")}] depends on nothing that requires a gradient`, {
+    throw new InputError(`backward: the tensor of shape ${shapeText(root.shape)} depends on nothing that requires a gradient`, {
       hint: "compute it from a parameter, or from tensor(…, { requiresGrad: true }), outside noGrad()",
     });
   if (upstream === undefined && root.size !== 1)
-    throw new InputError(`backward: the tensor has shape [${root.shape.join(", ")}], so it needs the gradient of its output`, {
+    throw new InputError(`backward: the tensor has shape ${shapeText(root.shape)}, so it needs the gradient of its output`, {
       hint: "call it on a single number (loss.mean().backward()), or pass a gradient of the same shape",
     });
   if (upstream !== undefined && upstream.shape.join() !== root.shape.join())
-    throw new InputError(`backward: the given gradient has shape [${upstream.shape.join(", ")}], the tensor [${root.shape.join(", ")}]`);
+    throw new InputError(`backward: the given gradient has shape ${shapeText(upstream.shape)}, the tensor ${shapeText(root.shape)}`);
   return withPass("backward", () =>
     withRecording(options.createGraph === true, () => {
       const order = topological(root, stops);

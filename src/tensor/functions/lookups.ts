@@ -1,5 +1,7 @@
 // Looking rows up by ids, and adding them up by ids.
+
 import * as gathers from "../../ops/gathers.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { apply } from "../engine.ts";
 import * as operate from "../operate.ts";
 import { asTensor, valueOf } from "../tensor.ts";
@@ -8,7 +10,7 @@ import type { Tensor } from "../types.ts";
 /** Rows of a table: weight [count, size], ids [...] → [..., size]. @throws InputError when an id is out of range */
 export function embedding(weight: Tensor, ids: Tensor): Tensor {
   const rows = valueOf(ids, "embedding");
-  operate.checkIds("embedding", rows, weight.shape[0] ?? 0, `rows of a table of shape ${operate.shapeText(weight.shape)}`);
+  operate.checkIds("embedding", rows, weight.shape[0] ?? 0, `rows of a table of shape ${shapeText(weight.shape)}`);
   return asTensor(apply(gathers.embedding, [valueOf(weight, "embedding"), rows]));
 }
 

@@ -1,8 +1,10 @@
 // Normalisations over batches, features, groups and neighbouring channels.
+
 import { sizeOfShape } from "../../nest/evaluate.ts";
 import * as normalisations from "../../ops/normalizations.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { apply } from "../engine.ts";
 import * as operate from "../operate.ts";
 import { asTensor, valueOf } from "../tensor.ts";
@@ -40,9 +42,7 @@ export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tenso
   const value = valueOf(x, "groupNorm");
   const [batch = 0, channels = 0] = value.shape;
   if (value.rank < 2 || !(groups > 0) || channels % groups !== 0)
-    throw new ShapeError(
-      `groupNorm: ${groups} groups do not divide the channels of [batch, channels, …]: x is ${operate.shapeText(x.shape)}`,
-    );
+    throw new ShapeError(`groupNorm: ${groups} groups do not divide the channels of [batch, channels, …]: x is ${shapeText(x.shape)}`);
   const inner = channels / groups;
   const grouped = operate.reshape(value, [batch, groups, inner, sizeOfShape(value.shape.slice(2))]);
   const [scale, shift] = [weight, bias].map((item) => operate.reshape(valueOf(item, "groupNorm"), [groups, inner, 1]));
@@ -64,7 +64,7 @@ export function localResponseNorm(
 ): Tensor {
   const value = valueOf(x, "localResponseNorm");
   const [batch = 0, channels = 0, ...spatial] = value.shape;
-  if (value.rank < 2) throw new ShapeError(`localResponseNorm: expected [batch, channels, …], got shape ${operate.shapeText(x.shape)}`);
+  if (value.rank < 2) throw new ShapeError(`localResponseNorm: expected [batch, channels, …], got shape ${shapeText(x.shape)}`);
   if (!Number.isInteger(size) || size < 1) throw new InputError(`localResponseNorm: size must be a positive integer, got ${size}`);
   const flat = operate.reshape(value, [batch, channels, sizeOfShape(spatial)]);
   const {

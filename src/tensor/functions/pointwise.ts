@@ -1,8 +1,10 @@
 // Activations and other functions of single elements, and softmax.
+
 import * as activations from "../../ops/activations.ts";
 import * as arithmetic from "../../ops/arithmetic.ts";
 import type { Op } from "../../ops/op.ts";
 import { ShapeError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { apply } from "../engine.ts";
 import * as operate from "../operate.ts";
 import type { Shape } from "../shapes.ts";
@@ -106,7 +108,7 @@ export function prelu<S extends Shape>(x: Tensor<S>, slope: Tensor): Tensor<S> {
   const weights = valueOf(slope, "prelu");
   const channels = x.rank < 2 ? 1 : (x.shape[1] as number);
   if (weights.size !== 1 && weights.size !== channels)
-    throw new ShapeError(`prelu: expected one slope or ${channels}, got ${weights.size}: x is ${operate.shapeText(x.shape)}`);
+    throw new ShapeError(`prelu: expected one slope or ${channels}, got ${weights.size}: x is ${shapeText(x.shape)}`);
   const spread = weights.size === 1 ? [] : [weights.size, ...x.shape.slice(2).fill(1)];
   return asTensor(apply(activations.prelu, [valueOf(x, "prelu"), operate.reshape(weights, spread)]));
 }
@@ -115,6 +117,6 @@ function halves(name: string, x: Tensor, axis: number): readonly [Tensor, Tensor
   const along = operate.resolveAxis(name, axis, valueOf(x, name).rank);
   const extent = x.shape[along] as number;
   if (extent % 2 !== 0)
-    throw new ShapeError(`${name}: expected an even extent along axis ${axis}, got ${extent}: x is ${operate.shapeText(x.shape)}`);
+    throw new ShapeError(`${name}: expected an even extent along axis ${axis}, got ${extent}: x is ${shapeText(x.shape)}`);
   return x.split(extent / 2, along) as unknown as readonly [Tensor, Tensor];
 }

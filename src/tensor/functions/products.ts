@@ -1,7 +1,8 @@
 // Products of tensors: matrix products, linear maps, einsum, bilinear maps.
+
 import { ShapeError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import * as contractions from "../contractions.ts";
-import * as operate from "../operate.ts";
 import { asTensor, valueOf } from "../tensor.ts";
 import type { Tensor } from "../types.ts";
 
@@ -33,7 +34,7 @@ export function bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias?: Tensor):
   const [outputs = 0, left = 0, right = 0] = weight.shape;
   if (weight.rank !== 3 || x1.shape.at(-1) !== left || x2.shape.at(-1) !== right)
     throw new ShapeError(
-      `bilinear: weight is [out, in1, in2] for x1 [..., in1] and x2 [..., in2], got ${[weight, x1, x2].map((item) => operate.shapeText(item.shape)).join(", ")}`,
+      `bilinear: weight is [out, in1, in2] for x1 [..., in1] and x2 [..., in2], got ${[weight, x1, x2].map((item) => shapeText(item.shape)).join(", ")}`,
     );
   const y = einsum("...oj,...j->...o", einsum("...i,oij->...oj", x1, weight), x2);
   return bias === undefined ? y : y.add(bias.reshape([outputs]));

@@ -7,6 +7,7 @@ import type { Operand } from "../../nest/nest.ts";
 import { BackendError, InputError, KasaneError } from "../../util/errors.ts";
 import { isPromise } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { currentPrecision } from "../autocast.ts";
 import { callSite, captureSite, isRecording } from "../autograd/tape.ts";
 import { NONE } from "../element-rules.ts";
@@ -297,7 +298,7 @@ function callOf(entry: Entry, args: readonly CompileArgument[], data: readonly H
 
 function guardOf(tensor: Tensor): Value {
   const guard = valueOf(tensor, "compile: guard");
-  if (guard.size !== 1) throw new InputError(`compile: the guard must be one number, got shape [${guard.shape.join(", ")}]`);
+  if (guard.size !== 1) throw new InputError(`compile: the guard must be one number, got shape ${shapeText(guard.shape)}`);
   return guard;
 }
 

@@ -1,8 +1,10 @@
 // What one trace notes: which tensor is which buffer of the graph, what changes tensors, and what a later run must find as it was.
+
 import type { HostArray } from "../../backends/backend.ts";
 import type { StepGraph, Update } from "../../compiler/index.ts";
 import type { DType, Operand, Program } from "../../nest/nest.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
+import { shapeText } from "../../util/shape-text.ts";
 import { captureSite, currentPass, currentScope } from "../autograd/tape.ts";
 import { type Complain, type ElementRule, NONE, programOfElement, programOfRule } from "../element-rules.ts";
 import type { Live, Value } from "../value.ts";
@@ -287,7 +289,7 @@ export class Trace {
 export function stayedInside(what: string, value: Value, hint: string): InputError {
   const maker = makers.get(value) ?? "a compiled function";
   return new InputError(
-    `${what} of shape [${value.shape.join(", ")}], whose numbers stay inside "${maker}", which runs as one compiled program`,
+    `${what} of shape ${shapeText(value.shape)}, whose numbers stay inside "${maker}", which runs as one compiled program`,
     { hint },
   );
 }

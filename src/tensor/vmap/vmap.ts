@@ -2,7 +2,8 @@
 
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
-import { resolveAxis, shapeText, transpose } from "../operate.ts";
+import { shapeText } from "../../util/shape-text.ts";
+import { resolveAxis, transpose } from "../operate.ts";
 import type { Shape } from "../shapes.ts";
 import { asTensor, isTensor } from "../tensor.ts";
 import { rebuild, type TensorTree, valuesOf } from "../tree.ts";
