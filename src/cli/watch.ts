@@ -1,9 +1,9 @@
 // kasane train --watch: after every epoch the size of each layer's gradient as a strip, and what looks wrong.
 
 import { diagnose, type Finding, Recorder, type RecorderEvent } from "../inspect/index.ts";
+import { median } from "../inspect/statistics.ts";
 import type { Layer } from "../nn/index.ts";
 import type { Callback, EpochReport } from "../train/index.ts";
-import { ranking } from "../util/rank.ts";
 import type { Terminal } from "./terminal.ts";
 import { wrap } from "./terminal.ts";
 
@@ -43,9 +43,7 @@ function gradientStrip(events: readonly RecorderEvent[]): string {
       sizes.set(event.parameter, [...(sizes.get(event.parameter) ?? []), event.gradient.norm / Math.sqrt(event.gradient.count)]);
   const order = [...new Set(events.flatMap((event) => (event.event === "forward" ? [event.path] : [])))];
   const place = (name: string): number => order.indexOf(name.split(".").slice(0, -1).join("."));
-  const rows = [...sizes]
-    .map(([name, values]) => ({ name, size: values.sort(ranking("smaller"))[values.length >> 1] as number }))
-    .sort((a, b) => place(a.name) - place(b.name));
+  const rows = [...sizes].map(([name, values]) => ({ name, size: median(values) })).sort((a, b) => place(a.name) - place(b.name));
   const logs = rows.map(({ size }) => Math.log10(size)).filter(Number.isFinite);
   const [low, high] = [Math.min(...logs), Math.max(...logs)];
   const strip = rows.map(({ size }) => {

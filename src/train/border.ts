@@ -1,7 +1,7 @@
 // Where data becomes what a model computes with: double precision is kept until here, and rounded once, for models that have less.
 
 import type { NdArray } from "../data/index.ts";
-import { toNumberArray } from "../nest/arrays.ts";
+import { dtypeOfArray, toNumberArray } from "../nest/arrays.ts";
 import { isOfSinglePrecision } from "../nn/precision.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { fromData, tensor } from "../tensor/index.ts";
@@ -24,7 +24,7 @@ export function fieldTensor(model: object, array: NdArray | undefined, field: st
       hint: "return { ...batch, x: changed }",
     });
   const data = toNumberArray(array.data, `${where}: field "${field}"`);
-  if (!(data instanceof Float64Array) || !isOfSinglePrecision(model)) return tensor(data, array.shape);
+  if (dtypeOfArray(data) !== "float64" || !isOfSinglePrecision(model)) return tensor(data, array.shape);
   const rounded = Float32Array.from(data);
   const lost = rounded.findIndex((value, place) => !Number.isFinite(value) && Number.isFinite(data[place]));
   if (lost < 0) return fromData(rounded, array.shape, "float32");

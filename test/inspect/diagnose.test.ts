@@ -5,7 +5,7 @@ import { baselineOf, diagnose, examine, findingsText, THRESHOLDS } from "../../s
 import { absoluteError, binaryCrossEntropy, binaryCrossEntropyLogits, crossEntropy, meanSquaredError } from "../../src/nn/index.ts";
 import type { FitOptions } from "../../src/train/index.ts";
 import { healthy, sick } from "./zoo.ts";
-import { SEEDS, seeded, unruled } from "./zoo-seeds.ts";
+import { blameless, SEEDS, seeded, unruled } from "./zoo-seeds.ts";
 
 describe("sick runs", () => {
   it("are thirty", () => expect(sick).toHaveLength(30));
@@ -31,6 +31,16 @@ describe("sick runs, three seeds each", () => {
   });
 
   it("are joined by ten that no rule was written for", () => expect(unruled).toHaveLength(10));
+});
+
+describe("good data", () => {
+  it.each(blameless)("is not blamed for $name", async ({ seeds, findings }) => {
+    for (const seed of seeds)
+      expect(
+        (await findings(seed)).filter(({ where }) => where === "data"),
+        `seed ${seed}`,
+      ).toEqual([]);
+  });
 });
 
 describe("healthy runs", () => {

@@ -1,6 +1,8 @@
 // Findings about what layers give: dead units, saturation, numbers that are not finite, outputs that grow or shrink with depth.
 
-import { lately, layerOf, median, type Observations } from "./evidence.ts";
+import { bestOf } from "../../util/rank.ts";
+import { median } from "../statistics.ts";
+import { lately, layerOf, type Observations } from "./evidence.ts";
 import { type Finding, percent, short } from "./finding.ts";
 import type { Thresholds } from "./thresholds.ts";
 
@@ -93,10 +95,10 @@ export function badInitialisation(run: Observations, { growth, sureAtFirst, gain
     // From large to usual is no shrinkage, from small to usual no growth.
     if ((ratio > growth && last > 10) || (ratio < 1 / growth && last < 0.1)) {
       const each = ratio ** (1 / (spreads.length - 1));
-      const layer = outputs.reduce((a, b) => (Math.abs(Math.log(b.output.std)) > Math.abs(Math.log(a.output.std)) ? b : a));
+      const layer = bestOf(outputs, ({ output }) => Math.abs(Math.log(output.std)), "larger");
       found.push({
         kind: "bad initialisation",
-        where: layer.path,
+        where: layer?.path ?? "",
         what: `before training, outputs ${ratio > 1 ? "grow" : "shrink"} from a standard deviation of ${short(first)} to ${short(last)} through ${spreads.length} layers, by ${short(each)} at each`,
         evidence: { ratio, each, spreads },
         why: "weights of the wrong size: each layer scales its input by the root of (number of inputs × variance of the weights)",
@@ -133,7 +135,7 @@ function largestGain({ parameters = [], weights, forward }: Observations): { nam
   const gains = parameters
     .filter(({ name }) => weights.includes(name) && !embeddings.has(layerOf(name)))
     .map(({ name, std, shape }) => ({ name, std, gain: std * Math.sqrt(shape.slice(1).reduce((a, b) => a * b, 1)) }));
-  return gains.reduce<(typeof gains)[number] | undefined>((a, b) => (a === undefined || b.gain > a.gain ? b : a), undefined);
+  return bestOf(gains, ({ gain }) => gain, "larger");
 }
 
 export function symmetricInitialisation({ parameters = [], weights }: Observations): Finding[] {

@@ -2,6 +2,7 @@
 
 import { noGrad, type Tensor, tensor, zeros } from "../../tensor/index.ts";
 import type { Loss, Samples } from "../../train/index.ts";
+import { mean } from "../statistics.ts";
 
 type Targets = Samples["y"];
 
@@ -31,12 +32,12 @@ function constants(output: readonly number[], y: Targets): Tensor[] {
   const shape = [1, ...output];
   const found = [zeros(shape)];
   if (y.shape.slice(1).join() === output.join()) {
-    const mean = eachPosition(y, (values) => values.reduce((a, b) => a + b, 0) / values.length);
+    const means = eachPosition(y, mean);
     const middle = eachPosition(y, (values) => values.sort()[values.length >> 1] as number);
-    const logits = mean.map((share) => Math.log(share / (1 - share)));
-    found.push(tensor(mean, shape), tensor(middle, shape));
+    const logits = means.map((share) => Math.log(share / (1 - share)));
+    found.push(tensor(means, shape), tensor(middle, shape));
     // Targets that are probabilities: what gives their mean after a sigmoid, or after a softmax.
-    if (mean.every((share) => share > 0 && share < 1)) found.push(tensor(logits, shape), tensor(mean.map(Math.log), shape));
+    if (means.every((share) => share > 0 && share < 1)) found.push(tensor(logits, shape), tensor(means.map(Math.log), shape));
   }
   const frequencies = frequenciesOf(y, output[0] ?? 0);
   if (frequencies !== undefined) {

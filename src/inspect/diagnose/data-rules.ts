@@ -1,5 +1,6 @@
 // Findings about the data: scale of the inputs, balance of the classes, labels that look wrong.
 
+import { bestOf } from "../../util/rank.ts";
 import type { FeatureFacts, Observations } from "./evidence.ts";
 import { type Finding, percent, short } from "./finding.ts";
 import type { Thresholds } from "./thresholds.ts";
@@ -7,7 +8,7 @@ import type { Thresholds } from "./thresholds.ts";
 /** The feature of the largest mean or standard deviation, where that is too large. */
 function unscaled(features: readonly FeatureFacts[], most: number): FeatureFacts | undefined {
   const size = ({ mean, std }: FeatureFacts): number => Math.max(Math.abs(mean), std);
-  const worst = features.reduce<FeatureFacts | undefined>((a, b) => (a === undefined || size(b) > size(a) ? b : a), undefined);
+  const worst = bestOf(features, size, "larger");
   return worst !== undefined && size(worst) > most ? worst : undefined;
 }
 
@@ -73,21 +74,26 @@ export function labelErrors({ predictions }: Observations, { labelErrors: least 
     {
       kind: "label errors",
       where: "data",
-      what: `the model holds ${doubtful.length} of ${samples} training samples with more than 90 % for another class than their label: ${shown.join(", ")}${doubtful.length > 5 ? ", …" : ""}`,
+      what: `the model holds ${doubtful.length} of ${samples} training samples with more than 90 % for another class than their label, for that of nearly all samples near them: ${shown.join(", ")}${doubtful.length > 5 ? ", …" : ""}`,
       evidence: { count: doubtful.length, samples, which: doubtful.map(({ sample }) => sample) },
-      why: "a model that fits the rest well and is sure about these has seen many samples like them with another label",
+      why: "a model that fits the rest well is sure about these, and samples like them have another label",
       advice: ["look at these samples and correct their labels", "labelSmoothing in crossEntropy, where that is impossible"],
     },
   ];
 }
 
-export function noisyLabels({ predictions, heldPredictions, trend, history }: Observations, { noisyLabels: least }: Thresholds): Finding[] {
+export function noisyLabels(
+  { predictions, heldPredictions, neighbours, trend, history }: Observations,
+  { noisyLabels: least }: Thresholds,
+): Finding[] {
   // Samples that were trained on may be known by heart.
   const facts = heldPredictions ?? predictions;
   if (facts === undefined || trend === undefined || trend.late > 0.98 * trend.ignorant) return [];
   const { samples, surest, accuracy } = facts;
   // A model that is less sure than it is right has not learned all yet; classes that overlap agree far from where they meet.
   const isCapped = surest.accuracy < least && surest.accuracy - accuracy < 0.15 && surest.probability > surest.accuracy - 0.05;
+  // Where neighbours tell labels better than a model where it is surest, the fault is the model's.
+  if ((neighbours?.agreement ?? 0) > surest.accuracy + 0.05) return [];
   const losses = history.map(({ train }) => train.loss);
   const stillFalls = losses.length < 4 || (losses[losses.length >> 1] as number) - (losses.at(-1) as number) > 0.03 * trend.ignorant;
   if (!isCapped || samples < 100 || stillFalls) return [];

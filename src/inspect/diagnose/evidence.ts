@@ -1,10 +1,9 @@
 // What a diagnosis looks at: events of a recorder, the history of the training, and facts about model and data.
 
 import type { EpochReport } from "../../train/index.ts";
-import { ranking } from "../../util/rank.ts";
 import type { NonFinite } from "../explain/non-finite.ts";
 import type { BackwardEvent, ForwardEvent, GradientEvent, RecorderEvent, ReportEvent, UpdateEvent } from "../record/events.ts";
-import { deviationOf } from "./noise.ts";
+import { deviationOf, mean } from "../statistics.ts";
 
 /** A parameter before training. */
 export interface ParameterFacts {
@@ -49,7 +48,7 @@ export interface PredictionFacts {
   readonly accuracy: number;
   /** Share of the most frequent label. */
   readonly mostFrequent: number;
-  /** Those held with more than 0.9 for another class, the surest first. */
+  /** Those held with more than 0.9 for another class, which nearly all of their neighbours have; the surest first. */
   readonly doubtful: readonly Doubtful[];
   /** The fifth of the samples that it is surest of: how many labels it agrees with there, and how sure it is in the mean. */
   readonly surest: { readonly samples: number; readonly accuracy: number; readonly probability: number };
@@ -71,6 +70,14 @@ export interface DuplicateFacts {
   /** The share that chance would give, with so few different values in the columns. */
   readonly byChance: number;
   readonly pairs: readonly { readonly held: number; readonly train: number }[];
+}
+
+/** What the data tell without a model: how alike the targets of samples are that are near to each other. */
+export interface NeighbourFacts {
+  /** By how many standard errors the targets of nearest neighbours are nearer to each other than those of any two samples: above 3 the inputs tell something. */
+  readonly score: number;
+  /** Of classes: the share of samples whose label most of their neighbours have. */
+  readonly agreement?: number;
 }
 
 /** Two courses of some steps from the same weights over the same batches: at the training's rate, and at a lower one. */
@@ -103,8 +110,7 @@ export interface Evidence {
   readonly trial?: RateTrial;
   /** Losses of the same training on shuffled targets, by epoch. */
   readonly control?: readonly number[];
-  /** How surely similar samples have similar targets: see neighbourScore. */
-  readonly neighbours?: number;
+  readonly neighbours?: NeighbourFacts;
   /** Whether training ended because a loss or gradient was not finite. */
   readonly failed?: boolean;
   /** Where the first of its numbers that is not finite came from. */
@@ -193,16 +199,6 @@ export function observe(evidence: Evidence): Observations {
 /** The layer of a parameter: "hidden.weight" → "hidden". */
 export function layerOf(parameter: string): string {
   return parameter.split(".").slice(0, -1).join(".");
-}
-
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** The middle of some numbers, NaN above all others; NaN of none. */
-export function median(values: readonly number[]): number {
-  const sorted = values.slice().sort(ranking("smaller"));
-  return sorted.length === 0 ? Number.NaN : (sorted[sorted.length >> 1] as number);
 }
 
 /** Events of the last half of the recorded steps. */

@@ -11,9 +11,10 @@ import { Recorder, type RecorderOptions } from "../record/recorder.ts";
 import { baselineOf } from "./baseline.ts";
 import { checkThresholds, diagnose } from "./diagnose.ts";
 import { type Evidence, observe, type PredictionFacts } from "./evidence.ts";
-import { dataFacts, duplicateFacts, outputsOf, type Parts, parameterFacts, partsOf, predictionFacts, spread } from "./facts.ts";
+import { dataFacts, duplicateFacts, outputsOf, type Parts, parameterFacts, partsOf, spread } from "./facts.ts";
 import type { Finding } from "./finding.ts";
-import { neighbourScore } from "./neighbours.ts";
+import { neighbourFacts } from "./neighbours.ts";
+import { predictionFacts } from "./predictions.ts";
 import type { Thresholds } from "./thresholds.ts";
 import { rateTrial, shuffledLosses } from "./trials.ts";
 
@@ -98,7 +99,8 @@ export async function examine(model: Model, data: Dataset<Samples>, options: Exa
       ...(tried?.seen ?? (await look())),
       outputs: outputs.facts,
       ...(tried === undefined ? {} : { trial: tried.trial }),
-      ...(isAsked ? { control: shuffled, neighbours: neighbourScore(parts.train) } : {}),
+      ...(isAsked ? { control: shuffled } : {}),
+      neighbours: neighbourFacts(parts.train),
     },
     thresholds,
   );

@@ -5,7 +5,7 @@ import { Dataset } from "../../data/index.ts";
 import { noGrad, type Tensor, tensor } from "../../tensor/index.ts";
 import { type Loss, type Model, predict, type Samples } from "../../train/index.ts";
 import { statisticsOf } from "../draw/graph.ts";
-import type { DataFacts, Doubtful, DuplicateFacts, FeatureFacts, OutputFacts, ParameterFacts, PredictionFacts } from "./evidence.ts";
+import type { DataFacts, DuplicateFacts, FeatureFacts, OutputFacts, ParameterFacts } from "./evidence.ts";
 
 export function parameterFacts(model: Model): ParameterFacts[] {
   return [...model.namedParameters()].map(([name, { shape, requiresGrad, data }]) => ({
@@ -20,12 +20,17 @@ export function parameterFacts(model: Model): ParameterFacts[] {
 export function dataFacts({ fields: { x, y }, columnNames, size: samples }: Dataset<Samples>): DataFacts {
   const features = featuresOf(x, (column) => columnNames?.[column] ?? `input ${column}`, "an input");
   if (!isClasses(y)) return { samples, features, targets: featuresOf(y, (column) => `target ${column}`, "a target") };
-  const classes: number[] = [];
-  for (const label of y.data) {
-    while (classes.length <= label) classes.push(0);
-    classes[label] = (classes[label] as number) + 1;
+  return { samples, features, classes: classCounts(y) };
+}
+
+/** Samples of each class. */
+export function classCounts({ data }: Pick<Samples["y"], "data">): number[] {
+  const counts: number[] = [];
+  for (const label of data) {
+    while (counts.length <= label) counts.push(0);
+    counts[label] = (counts[label] as number) + 1;
   }
-  return { samples, features, classes };
+  return counts;
 }
 
 function featuresOf({ shape, data }: Samples["x"], nameOf: (column: number) => string, nameOfAll: string): FeatureFacts[] {
@@ -43,7 +48,8 @@ function featuresOf({ shape, data }: Samples["x"], nameOf: (column: number) => s
   );
 }
 
-function isClasses(y: Samples["y"]): boolean {
+/** Whether targets are class numbers, one for each sample. */
+export function isClasses(y: Samples["y"]): boolean {
   return y.shape.length === 1 && !holdsFractions(y);
 }
 
@@ -53,40 +59,6 @@ export function spread(data: Dataset<Samples>, most: number): { readonly data: D
   const numbers = Int32Array.from({ length: count }, (_, n) => Math.floor((n * data.size) / count));
   return { data: count === data.size ? data : data.subset(numbers), numbers };
 }
-
-/** @returns undefined where the targets are no class numbers, or the model gives something else than a score for each class */
-export async function predictionFacts(model: Model, data: Dataset<Samples>): Promise<PredictionFacts | undefined> {
-  const { x, y } = data.fields;
-  if (!isClasses(y)) return undefined;
-  const output = await predict(model, x);
-  const [, width = 0] = output.shape;
-  if (output.shape.length !== 2 || width < 2 || y.data.some((label) => label >= width)) return undefined;
-  const { rows } = probabilityRows(output);
-  const scores = (rows ? output : output.softmax(1)).data;
-  const judged = Array.from({ length: data.size }, (_, sample) => {
-    const row = scores.subarray(sample * width, (sample + 1) * width);
-    const predicted = row.indexOf(Math.max(...row));
-    return { sample, label: y.data[sample] as number, predicted, probability: row[predicted] as number };
-  });
-  const agreement = (some: typeof judged): number => some.filter(({ label, predicted }) => label === predicted).length / some.length;
-  const bySurety = judged.slice().sort((a, b) => b.probability - a.probability);
-  const surest = bySurety.slice(0, Math.ceil(SUREST * judged.length));
-  const doubtful: Doubtful[] = bySurety.filter(({ label, predicted, probability }) => label !== predicted && probability > 0.9);
-  return {
-    samples: data.size,
-    accuracy: agreement(judged),
-    mostFrequent: Math.max(...(dataFacts(data).classes ?? [0])) / data.size,
-    doubtful,
-    surest: {
-      samples: surest.length,
-      accuracy: agreement(surest),
-      probability: surest.reduce((sum, { probability }) => sum + probability, 0) / surest.length,
-    },
-  };
-}
-
-/** The share of samples that a model is surest of: enough to count, few enough to lie far from where classes meet. */
-const SUREST = 0.2;
 
 /** What the model gives for some samples, its shape for one among it. */
 export async function outputsOf(
@@ -128,7 +100,7 @@ function isLogistic(lossOf: (prediction: Tensor) => number, output: Tensor): boo
 }
 
 /** Whether outputs are probabilities: every row sums to 1, or every number lies between 0 and 1. */
-function probabilityRows(output: Tensor): { readonly rows: boolean; readonly elements: boolean } {
+export function probabilityRows(output: Tensor): { readonly rows: boolean; readonly elements: boolean } {
   const { data, shape } = output;
   const elements = data.length > 0 && data.every((value: number) => value >= 0 && value <= 1);
   const [count = 0, classes = 0] = shape;
@@ -190,18 +162,9 @@ export interface Parts {
 /** Splits as fit does. */
 export function partsOf(data: Dataset<Samples>, validation: Dataset<Samples> | number | undefined, seed: number): Parts {
   if (typeof validation !== "number") return { train: data, held: validation, numbers: undefined };
-  const { x, y } = data.fields;
-  const { classNames, columnNames } = data;
-  const names = {
-    ...(classNames === undefined ? {} : { classNames }),
-    ...(columnNames === undefined ? {} : { columnNames }),
-    allowNonFinite: true,
-  };
   const number = { data: Int32Array.from({ length: data.size }, (_, n) => n), shape: [data.size] };
-  const [train, held] = new Dataset({ x, y, number }, names).split(1 - validation, { seed });
-  return {
-    train: new Dataset<Samples>({ x: train.fields.x, y: train.fields.y }, names),
-    held: new Dataset<Samples>({ x: held.fields.x, y: held.fields.y }, names),
-    numbers: train.fields.number.data,
-  };
+  const numbered = new Dataset({ y: data.fields.y, number }, { allowNonFinite: true });
+  const parts = numbered.split(1 - validation, { seed, stratify: data.classNames !== undefined });
+  const [train, held] = parts.map(({ fields }) => fields.number.data) as [Int32Array, Int32Array];
+  return { train: data.subset(train), held: data.subset(held), numbers: train };
 }

@@ -1,6 +1,8 @@
 // Findings about gradients: vanishing and exploding through the depth, parameters that get none.
 
-import { layerOf, median, type Observations } from "./evidence.ts";
+import { bestOf } from "../../util/rank.ts";
+import { median } from "../statistics.ts";
+import { layerOf, type Observations } from "./evidence.ts";
 import { type Finding, short } from "./finding.ts";
 import type { Thresholds } from "./thresholds.ts";
 
@@ -44,7 +46,7 @@ export function explodingGradients(run: Observations, { exploding }: Thresholds)
     const count = weights[0]?.shape.reduce((a, b) => a * b, 1) ?? 1;
     return { name, ratio: size / (median(weights.map(({ norm }) => norm)) / Math.sqrt(count)) };
   });
-  const worst = relative.reduce<(typeof relative)[number] | undefined>((a, b) => (a === undefined || b.ratio > a.ratio ? b : a), undefined);
+  const worst = bestOf(relative, ({ ratio }) => ratio, "larger");
   const through = all.length >= 3 && first !== undefined && last !== undefined && first.size > exploding * last.size && last.size > 0;
   if (!through && !(worst !== undefined && worst.ratio > exploding && Number.isFinite(worst.ratio))) return [];
   const where = through ? layerOf(first?.name as string) : layerOf(worst?.name as string);

@@ -8,6 +8,7 @@ export type {
   DuplicateFacts,
   Evidence,
   FeatureFacts,
+  NeighbourFacts,
   OutputFacts,
   ParameterFacts,
   PredictionFacts,

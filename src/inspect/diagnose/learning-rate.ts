@@ -15,8 +15,8 @@ import { checkOptions } from "../../util/options.ts";
 import { bestOf } from "../../util/rank.ts";
 import { short } from "../draw/chart.ts";
 import { type NonFinite, whereNotFinite } from "../explain/non-finite.ts";
+import { deviationOf, mean } from "../statistics.ts";
 import { endless } from "./batches.ts";
-import { deviationOf } from "./noise.ts";
 
 /** How rates are tried. */
 export interface LearningRateOptions
@@ -201,10 +201,6 @@ function steepestOf(falling: readonly TriedRate[], width: number): number {
   });
   const place = slopes.reduce((found, slope, n) => (slope < (slopes[found] as number) ? n : found), 0);
   return (falling[Math.min(falling.length - 1, place + Math.ceil(span / 2))] as TriedRate).rate;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Two numbers with so many digits that they differ. */

@@ -1,7 +1,8 @@
 // Findings about how the training goes: the learning rate, and losses that do not fall, stand still, or fall only on the training data.
 
 import { bestOf } from "../../util/rank.ts";
-import { lately, mean, median, type Observations, type PredictionFacts, SURE, type Trend } from "./evidence.ts";
+import { mean, median } from "../statistics.ts";
+import { lately, type Observations, type PredictionFacts, SURE, type Trend } from "./evidence.ts";
 import { type Finding, percent, short } from "./finding.ts";
 import type { Thresholds } from "./thresholds.ts";
 
@@ -141,7 +142,7 @@ export function overfitting({ history, trend }: Observations, { overfitting: mos
   const epochs = history.flatMap(({ epoch, train, validation }) =>
     validation === undefined ? [] : [{ epoch, train: train.loss, held: validation.loss }],
   );
-  const best = epochs.reduce<(typeof epochs)[number] | undefined>((a, b) => (a === undefined || b.held < a.held ? b : a), undefined);
+  const best = bestOf(epochs, ({ held }) => held, "smaller");
   const last = epochs.at(-1);
   if (best === undefined || last === undefined || last.epoch - best.epoch < 3) return [];
   // A few held-out samples more or less move a small loss by a lot.
@@ -164,7 +165,9 @@ export function overfitting({ history, trend }: Observations, { overfitting: mos
 }
 
 export function nothingToLearn(run: Observations, { gap, notLearning }: Thresholds): Finding[] {
-  const { history, control = [], baseline, trend, heldPredictions, data, neighbours = 0 } = run;
+  const { history, control = [], baseline, trend, heldPredictions, data, neighbours } = run;
+  // Where the targets of neighbours are alike there is something to learn, whatever this training made of it.
+  if (neighbours !== undefined && neighbours.score >= 3) return [];
   const real = history.map(({ train }) => train.loss);
   const scale = baseline ?? trend?.ignorant ?? Number.NaN;
   const common = Math.min(real.length, control.length);
@@ -185,7 +188,7 @@ export function nothingToLearn(run: Observations, { gap, notLearning }: Threshol
   // Of two orders of few samples, one is learned sooner by chance.
   const byChance = Math.max(gap, 1 / Math.sqrt(data?.samples ?? Number.POSITIVE_INFINITY)) * scale;
   const isNoBetter = mean(differences) < byChance && (differences.at(-1) as number) < 3 * byChance;
-  if (common > 0 && hasArrived && isNoBetter && neighbours < 3)
+  if (common > 0 && hasArrived && isNoBetter)
     return found(`after ${real.length} epochs the loss is ${short(last)}; with shuffled targets it is ${short(control.at(-1) as number)}`, {
       loss: last,
       control: control.at(-1) as number,

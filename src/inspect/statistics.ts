@@ -1,6 +1,18 @@
-// How much the losses of neighbouring steps differ by chance, which tells a change from luck.
+// Numbers that stand for many: mean and middle, and how much the losses of neighbouring steps differ by chance, which tells a change from luck.
 
-import { ranking } from "../../util/rank.ts";
+import { ranking } from "../util/rank.ts";
+
+export function mean(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let n = 0; n < values.length; n++) sum += values[n] as number;
+  return sum / values.length;
+}
+
+/** The middle of some numbers, NaN above all others; NaN of none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.slice().sort(ranking("smaller"));
+  return sorted[sorted.length >> 1] ?? Number.NaN;
+}
 
 /**
  * The deviation of single losses around their trend: from their second differences, in which a steady trend cancels, by the middle one, which a few
@@ -8,9 +20,8 @@ import { ranking } from "../../util/rank.ts";
  */
 export function deviationOf(losses: readonly number[]): number {
   const bends = losses.slice(2).map((loss, n) => Math.abs((losses[n] as number) - 2 * (losses[n + 1] as number) + loss));
-  const middle = bends.sort(ranking("smaller"))[bends.length >> 1] ?? 0;
   // A normal variable's deviation is 1.48 times the middle of its distances from its mean; a second difference has six times its variance.
-  return (1.4826 * middle) / Math.sqrt(6);
+  return bends.length === 0 ? 0 : (1.4826 * median(bends)) / Math.sqrt(6);
 }
 
 /** The standard error of the mean difference of two courses over the same batches, whose hardness is common to both. */
