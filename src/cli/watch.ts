@@ -1,7 +1,7 @@
 // kasane train --watch: after every epoch the size of each layer's gradient as a strip, and what looks wrong.
 
+import { median } from "../inspect/diagnose/statistics.ts";
 import { diagnose, type Finding, Recorder, type RecorderEvent } from "../inspect/index.ts";
-import { median } from "../inspect/statistics.ts";
 import type { Layer } from "../nn/index.ts";
 import type { Callback, EpochReport } from "../train/index.ts";
 import type { Terminal } from "./terminal.ts";

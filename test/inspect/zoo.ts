@@ -146,7 +146,7 @@ export function changed(model: Layer, change: (name: string, tensor: Tensor) => 
   return model;
 }
 
-const scaled = (model: Layer, factor: number, which: RegExp = /weight$/): Layer =>
+export const scaled = (model: Layer, factor: number, which: RegExp = /weight$/): Layer =>
   changed(model, (name, value) => (which.test(name) ? value.mul(factor) : undefined));
 const shifted = (model: Layer, by: number, which: RegExp): Layer =>
   changed(model, (name, value) => (which.test(name) ? value.add(by) : undefined));

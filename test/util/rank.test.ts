@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Dataset, ndArray } from "../../src/data/index.ts";
 import { judge } from "../../src/inspect/diagnose/learning-rate.ts";
-import { median } from "../../src/inspect/statistics.ts";
+import { median } from "../../src/inspect/diagnose/statistics.ts";
 import { linear, meanSquaredError } from "../../src/nn/index.ts";
 import { reduceOnPlateau, sgd } from "../../src/optim/index.ts";
 import { manualSeed } from "../../src/tensor/index.ts";

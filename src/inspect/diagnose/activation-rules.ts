@@ -1,9 +1,9 @@
 // Findings about what layers give: dead units, saturation, numbers that are not finite, outputs that grow or shrink with depth.
 
 import { bestOf } from "../../util/rank.ts";
-import { median } from "../statistics.ts";
 import { lately, layerOf, type Observations } from "./evidence.ts";
 import { type Finding, percent, short } from "./finding.ts";
+import { median } from "./statistics.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 export function deadUnits(run: Observations, { deadUnits, mostlyDead, notLearned, steps }: Thresholds): Finding[] {

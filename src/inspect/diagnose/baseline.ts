@@ -2,7 +2,7 @@
 
 import { noGrad, type Tensor, tensor, zeros } from "../../tensor/index.ts";
 import type { Loss, Samples } from "../../train/index.ts";
-import { mean } from "../statistics.ts";
+import { mean } from "./statistics.ts";
 
 type Targets = Samples["y"];
 

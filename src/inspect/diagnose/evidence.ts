@@ -3,7 +3,7 @@
 import type { EpochReport } from "../../train/index.ts";
 import type { NonFinite } from "../explain/non-finite.ts";
 import type { BackwardEvent, ForwardEvent, GradientEvent, RecorderEvent, ReportEvent, UpdateEvent } from "../record/events.ts";
-import { deviationOf, mean } from "../statistics.ts";
+import { deviationOf, mean } from "./statistics.ts";
 
 /** A parameter before training. */
 export interface ParameterFacts {

@@ -1,9 +1,9 @@
 // Findings about gradients: vanishing and exploding through the depth, parameters that get none.
 
 import { bestOf } from "../../util/rank.ts";
-import { median } from "../statistics.ts";
 import { layerOf, type Observations } from "./evidence.ts";
 import { type Finding, short } from "./finding.ts";
+import { median } from "./statistics.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 /** Root mean square of a weight's gradient, over the recorded steps in the middle. */

@@ -15,8 +15,8 @@ import { checkOptions } from "../../util/options.ts";
 import { bestOf } from "../../util/rank.ts";
 import { short } from "../draw/chart.ts";
 import { type NonFinite, whereNotFinite } from "../explain/non-finite.ts";
-import { deviationOf, mean } from "../statistics.ts";
 import { endless } from "./batches.ts";
+import { deviationOf, mean } from "./statistics.ts";
 
 /** How rates are tried. */
 export interface LearningRateOptions

@@ -4,9 +4,9 @@ import { holdsFractions } from "../../data/array.ts";
 import type { Dataset } from "../../data/index.ts";
 import type { Samples } from "../../train/index.ts";
 import { statisticsOf } from "../draw/graph.ts";
-import { mean } from "../statistics.ts";
 import type { NeighbourFacts } from "./evidence.ts";
 import { classCounts, isClasses, spread } from "./facts.ts";
+import { mean } from "./statistics.ts";
 
 /** About as many multiplications as are over in a moment. */
 const WORK = 4e7;

@@ -2,10 +2,10 @@
 
 import type { Dataset } from "../../data/index.ts";
 import { type Model, predict, predictedClasses, type Samples } from "../../train/index.ts";
-import { mean } from "../statistics.ts";
 import type { Doubtful, PredictionFacts } from "./evidence.ts";
 import { classCounts, isClasses, probabilityRows } from "./facts.ts";
 import { confirmed } from "./neighbours.ts";
+import { mean } from "./statistics.ts";
 
 /** The share of samples that a model is surest of: enough to count, few enough to lie far from where classes meet. */
 const SUREST = 0.2;

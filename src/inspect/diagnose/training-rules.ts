@@ -1,9 +1,9 @@
 // Findings about how the training goes: the learning rate, and losses that do not fall, stand still, or fall only on the training data.
 
 import { bestOf } from "../../util/rank.ts";
-import { mean, median } from "../statistics.ts";
 import { lately, type Observations, type PredictionFacts, SURE, type Trend } from "./evidence.ts";
 import { type Finding, percent, short } from "./finding.ts";
+import { mean, median } from "./statistics.ts";
 import type { Thresholds } from "./thresholds.ts";
 
 interface Ratio {

@@ -7,9 +7,9 @@ import { inTraining, unsettle } from "../../train/modes.ts";
 import { Pacer } from "../../train/pause.ts";
 import { remember } from "../../train/remember.ts";
 import { compileStep, eagerStep } from "../../train/step.ts";
-import { errorOfDifference, mean } from "../statistics.ts";
 import { endless } from "./batches.ts";
 import type { RateTrial } from "./evidence.ts";
+import { errorOfDifference, mean } from "./statistics.ts";
 
 /** Steps of each course of a trial; the second half is judged. */
 const STEPS = 24;

@@ -1,6 +1,6 @@
 // Numbers that stand for many: mean and middle, and how much the losses of neighbouring steps differ by chance, which tells a change from luck.
 
-import { ranking } from "../util/rank.ts";
+import { ranking } from "../../util/rank.ts";
 
 export function mean(values: ArrayLike<number>): number {
   let sum = 0;
