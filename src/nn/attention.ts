@@ -9,7 +9,7 @@ import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
-import { type LayerState, type Part, withRun } from "./call.ts";
+import { type LayerState, untyped, withRun } from "./call.ts";
 import { checkCount, checkFeatures, checkRank, given } from "./checks.ts";
 import { glorotUniform, start, zeros } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
@@ -129,7 +129,7 @@ export function multiHeadAttention<const Size extends number>(
         valueWeight: weight("valueWeight", keyHeads * each, valueSize),
       };
   const inputBias = bias ? start(`${name} inputBias`, zeros(), [rows], { in: size, out: rows }) : undefined;
-  const output = linear(size, size, { bias, init: glorotUniform() }) as unknown as (x: Tensor) => Tensor;
+  const output = untyped(linear(size, size, { bias, init: glorotUniform() }));
 
   /** Queries, keys and values as [heads, batch, tokens, each]: heads come first so that each of the three is in one piece. */
   function project(sources: readonly [Tensor, Tensor, Tensor]): readonly [Tensor, Tensor, Tensor] {
@@ -150,7 +150,7 @@ export function multiHeadAttention<const Size extends number>(
       found.push(...(own.length === 1 ? [made] : made.split(own)));
       [n, first] = [end, last];
     }
-    return found as unknown as readonly [Tensor, Tensor, Tensor];
+    return found as [Tensor, Tensor, Tensor];
   }
 
   function forward(state: LayerState, x: Tensor, sourcesAndMasks?: AttentionOptions, whole = false): unknown {
@@ -188,7 +188,7 @@ export function multiHeadAttention<const Size extends number>(
     kind: name,
     settings: { size, heads, ...given(options, ["keySize", "valueSize", "keyHeads", "bias", "dropout", "causal"]) },
     parameters: { inputWeight, ...apart, inputBias },
-    parts: [["output", output as unknown as Part]],
+    parts: [["output", output]],
     forward,
   });
   return withRun(made);

@@ -14,6 +14,9 @@ export type Settings = Readonly<Record<string, number | string | boolean | reado
 /** A layer or a plain function of tensors. */
 export type Part = (...inputs: never[]) => unknown;
 
+/** A layer whatever its rule of shapes: what layers that are made of layers call. */
+export type Untyped = (...inputs: readonly unknown[]) => Tensor;
+
 /** What a layer is inside. */
 export interface LayerState {
   readonly kind: string;
@@ -51,6 +54,10 @@ export function register(layer: LayerMembers, state: LayerState): void {
 
 export function stateOf(part: object): LayerState | undefined {
   return states.get(part);
+}
+
+export function untyped(layer: LayerMembers): Untyped {
+  return layer as LayerMembers & Untyped;
 }
 
 /** Whether a value is a layer of this library. */

@@ -7,7 +7,7 @@ import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { type AttentionOptions, multiHeadAttention } from "./attention.ts";
-import { callPart, type LayerState, type Part } from "./call.ts";
+import { callPart, type LayerState, type Part, type Untyped, untyped } from "./call.ts";
 import { checkCount, given } from "./checks.ts";
 import { glorotUniform } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
@@ -70,8 +70,6 @@ const TRANSFORMER: OptionNames<TransformerOptions> = {
 };
 const ENCODER: OptionNames<EncoderOptions> = { mask: true, keyMask: true };
 const DECODER: OptionNames<DecoderOptions> = { ...ENCODER, memoryMask: true, memoryKeyMask: true };
-
-type Call = (...inputs: unknown[]) => Tensor;
 
 /**
  * Self-attention and a feed-forward network over [batch, tokens, size]. Layers selfAttention, linear1, linear2, norm1, norm2, as in PyTorch.
@@ -146,13 +144,13 @@ function transformerLayer<Made extends LayerMembers>(
   if (!(dropout >= 0 && dropout < 1)) throw new InputError(`${kind}: the dropout must be in [0, 1), got ${dropout}`);
   if (norm !== "pre" && norm !== "post") throw new InputError(`${kind}: norm must be "pre" or "post", got ${JSON.stringify(norm)}`);
   if (typeof activation !== "function") throw new InputError(`${kind}: activation must be a layer or a function, got ${typeof activation}`);
-  const dense = (inputs: number, outputs: number): Call => linear(inputs, outputs, { bias, init: glorotUniform() }) as unknown as Call;
-  const normalise = (): Call => layerNorm(size, { epsilon }) as unknown as Call;
+  const dense = (inputs: number, outputs: number): Untyped => untyped(linear(inputs, outputs, { bias, init: glorotUniform() }));
+  const normalization = (): Untyped => untyped(layerNorm(size, { epsilon }));
   const turn = options.rotary === undefined ? {} : { rotary: options.rotary };
-  const selfAttention = multiHeadAttention(size, heads, { bias, dropout, causal, ...turn }) as unknown as Call;
-  const crossAttention = decodes ? (multiHeadAttention(size, heads, { bias, dropout }) as unknown as Call) : undefined;
+  const selfAttention = untyped(multiHeadAttention(size, heads, { bias, dropout, causal, ...turn }));
+  const crossAttention = decodes ? untyped(multiHeadAttention(size, heads, { bias, dropout })) : undefined;
   const [linear1, linear2] = [dense(size, feedForward), dense(feedForward, size)];
-  const norms = Array.from({ length: decodes ? 3 : 2 }, normalise);
+  const norms = Array.from({ length: decodes ? 3 : 2 }, normalization);
 
   function forward(state: LayerState, x: Tensor, ...more: readonly unknown[]): Tensor {
     const [memory, given] = (decodes ? more : [undefined, more[0]]) as readonly [Tensor | undefined, DecoderOptions | undefined];
@@ -163,7 +161,7 @@ function transformerLayer<Made extends LayerMembers>(
     );
     const drop = (value: Tensor): Tensor => (state.training && dropout > 0 ? random.dropout(value, dropout) : value);
     const around = (value: Tensor, number: number, part: (value: Tensor) => Tensor): Tensor => {
-      const normalised = norms[number] as Call;
+      const normalised = norms[number] as Untyped;
       return norm === "pre" ? value.add(drop(part(normalised(value)))) : normalised(value.add(drop(part(value))));
     };
     const real = keyMask && readNumbers(x, realKeys(kind, keyMask, x.shape[0] as number, x.shape[1] as number));
@@ -186,7 +184,7 @@ function transformerLayer<Made extends LayerMembers>(
   return makeLayer<Made, readonly [Tensor, ...unknown[]]>({
     kind,
     settings: { size, heads, ...given(options, ["feedForward", "dropout", "norm", "causal", "bias", "epsilon"]) },
-    parts: Object.entries(parts) as unknown as [string, Part][],
+    parts: Object.entries<Part>(parts),
     forward,
   });
 }
@@ -200,8 +198,8 @@ function stack<Made extends LayerMembers>(
 ): Made {
   const { layers = 6, ...options } = checkOptions<StackOptions>(kind, given, { ...TRANSFORMER, layers: true });
   checkCount(kind, "layers", layers);
-  const made = Array.from({ length: layers }, () => make(size, heads, options) as unknown as Call);
-  const norm = options.norm === "pre" ? (layerNorm(size, { epsilon: options.epsilon ?? 1e-5 }) as unknown as Call) : undefined;
+  const made = Array.from({ length: layers }, () => untyped(make(size, heads, options)));
+  const norm = options.norm === "pre" ? untyped(layerNorm(size, { epsilon: options.epsilon ?? 1e-5 })) : undefined;
   const named = [...made.entries()].map(([n, one]): [string, Part] => [String(n), one as Part]);
   return makeLayer<Made, readonly [Tensor, ...unknown[]]>({
     kind,

@@ -28,10 +28,10 @@ import { PointwiseTensor } from "./pointwise-tensor.ts";
 import type { Shape } from "./shapes.ts";
 import { isRepeating } from "./trace/repeat.ts";
 import { currentTrace, unreadable } from "./trace/trace.ts";
-import type { Axes, NestedNumbers, ReduceOptions, SliceRange, Tensor, TensorJson } from "./types.ts";
+import type { Axes, NestedNumbers, ReduceOptions, SliceRange, Tensor, TensorJson, TensorMembers } from "./types.ts";
 import { Value } from "./value.ts";
 
-class DenseTensor extends PointwiseTensor {
+class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
   make(data: HostArray | undefined, shape: readonly number[], dtype: DType): DenseTensor {
     return new DenseTensor(data, shape, dtype);
   }
@@ -238,7 +238,7 @@ function toIds(ids: Value | readonly number[]): Value {
 
 /** The public face of a value. */
 export function asTensor<S extends Shape = Shape>(value: Value): Tensor<S> {
-  return value as unknown as Tensor<S>;
+  return value as Value & Tensor<S>;
 }
 
 /** The value behind a tensor. @throws InputError when it is not a tensor */

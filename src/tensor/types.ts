@@ -262,3 +262,15 @@ export interface Tensor<out S extends Shape = Shape> {
   /** The same numbers in another dtype (floats to integers toward zero); gradients flow between floats, not to or from integers. */
   to(dtype: DType): Tensor<S>;
 }
+
+/** A type of the public surface with the value behind every tensor, shapes unknown. */
+type Erased<T, V> = T extends Tensor
+  ? V
+  : T extends readonly Tensor[]
+    ? readonly V[]
+    : T extends (...inputs: infer Inputs extends readonly unknown[]) => infer Result
+      ? (...inputs: { [N in keyof Inputs]: Erased<Inputs[N], V> }) => Erased<Result, V>
+      : T;
+
+/** What a class of values `V` must have to be what `Tensor` says, method by method. */
+export type TensorMembers<V> = { [Name in keyof Tensor]: Erased<Tensor[Name], V> };
