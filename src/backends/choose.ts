@@ -74,7 +74,7 @@ export function backendFor(operands: readonly { readonly dtype: DType }[]): Back
 function makeBackend(name: BackendName): Backend {
   if (!names().includes(name))
     throw new BackendError(`expected a backend among ${names().join(", ")}, got '${name}'`, {
-      hint: "see KASANE_BACKEND and setBackend()",
+      hint: "setBackend('wasm') or KASANE_BACKEND=wasm, which runs everywhere; unset, the fastest is taken",
     });
   let backend = made.get(name);
   if (backend === undefined) {

@@ -5,7 +5,8 @@ import { FileError } from "../util/errors.ts";
 /** A kind of file: what it is called, how to tell it, and what to do about it. */
 interface FileKind {
   readonly name: string;
-  readonly hint: string;
+  /** Where there is something to do with the file. */
+  readonly hint?: string;
   /** Text, which a table could begin with too; the other kinds hold control characters, which no text does. */
   readonly isText?: true;
   readonly is: (start: Start) => boolean;
@@ -24,7 +25,6 @@ const pickled = "in Python: safetensors.torch.save_file(model.state_dict(), path
 const unpack = "unpack it, and give the file inside";
 const arrays = 'in Python: safetensors.numpy.save_file({"x": array}, path)';
 const asCsv = "save the table as CSV in UTF-8";
-const another = "give a file of the kind that is read here";
 
 const begins =
   (mark: string, at = 0) =>
@@ -75,10 +75,10 @@ const kinds: readonly FileKind[] = [
   { name: "an Arrow file", hint: asCsv, is: begins("ARROW1") },
   { name: "an SQLite database", hint: "export the table as CSV", is: begins("SQLite format 3\0") },
   { name: "an old Office file (xls, doc)", hint: asCsv, is: begins("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") },
-  { name: "a PNG image", hint: another, is: begins("\x89PNG\r\n\x1a\n") },
-  { name: "a JPEG image", hint: another, is: begins("\xff\xd8\xff") },
-  { name: "a GIF image", hint: another, is: begins("GIF8") },
-  { name: "a PDF document", hint: another, is: begins("%PDF-"), isText: true },
+  { name: "a PNG image", is: begins("\x89PNG\r\n\x1a\n") },
+  { name: "a JPEG image", is: begins("\xff\xd8\xff") },
+  { name: "a GIF image", is: begins("GIF8") },
+  { name: "a PDF document", is: begins("%PDF-"), isText: true },
   {
     name: "what Git LFS leaves in the place of a file",
     hint: "git lfs pull",
@@ -91,7 +91,7 @@ const kinds: readonly FileKind[] = [
     is: ({ text }) => /^\W*<(!doctype html|html)\b/i.test(text),
     isText: true,
   },
-  { name: "an XML document", hint: another, is: ({ text }) => /^\W*<\?xml\b/.test(text), isText: true },
+  { name: "an XML document", is: ({ text }) => /^\W*<\?xml\b/.test(text), isText: true },
   { name: "a safetensors file", hint: "parseSafetensors(bytes), or loadSafetensors(path) in Node", is: isSafetensors },
   { name: "an ONNX model", hint: "in Python: save its weights with safetensors", is: isOnnx },
   { name: "an IDX file", hint: "readIdxFile(bytes), or loadMnist(folder) in Node", is: isIdx },
@@ -127,7 +127,10 @@ export function misread(reader: Reader, source: Uint8Array | string, where: stri
   const isText = !bytes.some((byte) => byte < 32 && byte !== 9 && byte !== 10 && byte !== 13);
   const kind = kinds.find((one) => (!isText || one.isText === true) && one.is({ bytes, text }));
   if (kind === undefined || kind.name === reader) return undefined;
-  return new FileError(`${where}: expected ${reader}, but this is ${kind.name}`, { hint: kind.hint, cause });
+  return new FileError(`${where}: expected ${reader}, but this is ${kind.name}`, {
+    ...(kind.hint === undefined ? {} : { hint: kind.hint }),
+    cause,
+  });
 }
 
 /** A length that fits a header, and the JSON that follows. */

@@ -105,7 +105,7 @@ function averaged<Name extends string>(name: Name, share: (right: number, called
           sums[2 * classes + real]! += 1;
         };
         if (threshold === undefined) {
-          if (prediction.shape[1] !== classes)
+          if (classLayout(name, prediction).classes !== classes)
             throw new ShapeError(`${name}: made for ${classes} classes, got predictions of shape ${shapeText(prediction.shape)}`);
           eachClass(name, prediction, target, options ?? {}, count);
         } else

@@ -3,17 +3,25 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type Advice, adviceOf, errorOf, patternOf } from "./advice.ts";
 import { beyondTests, notYet } from "./beyond.ts";
+import { dataAdvice } from "./data.ts";
 import { formulaAdvice } from "./formula.ts";
+import { inspectAdvice } from "./inspect.ts";
 import { findHints } from "./inventory.ts";
+import { ioAdvice } from "./io.ts";
 import { nnAdvice } from "./nn.ts";
 import { optimAdvice } from "./optim.ts";
 import { tensorAdvice } from "./tensor.ts";
+import { trainAdvice } from "./train.ts";
 
 const areas: Readonly<Record<string, readonly Advice[]>> = {
   formula: formulaAdvice,
   tensor: tensorAdvice,
   nn: nnAdvice,
   optim: optimAdvice,
+  train: trainAdvice,
+  data: dataAdvice,
+  io: ioAdvice,
+  inspect: inspectAdvice,
 };
 
 /** How much of a hint stands in the source, without what is put into it. */

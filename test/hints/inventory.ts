@@ -100,7 +100,7 @@ function textsAt(node: Node, source: Source, places: ReadonlyMap<string, number>
   const callee = node.callee as Node | undefined;
   const name = nameOf(callee?.property ?? callee) ?? "";
   if (node.type === "CallExpression") return textsOf(given?.[places.get(name) ?? -1], source);
-  if (node.type !== "NewExpression" || !name.endsWith("Error")) return [];
+  if (node.type !== "NewExpression" || !/\wError$/.test(name)) return [];
   return textsOf(given?.[0], source).filter((text) => ADVICE.test(text));
 }
 

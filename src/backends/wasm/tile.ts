@@ -40,7 +40,7 @@ function parseTile(machine: Machine, wanted: string): Tile {
     rows !== undefined && columns !== undefined && rows >= 1 && rows <= 16 && columns >= machine.lanes && columns <= 16 * machine.lanes;
   if (!fits || columns % machine.lanes !== 0) {
     throw new BackendError(`KASANE_TILE: expected rows x columns with columns a multiple of ${machine.lanes}, got "${wanted}"`, {
-      hint: "try KASANE_TILE=4x8, or leave it unset",
+      hint: "KASANE_TILE=4x8, or leave it unset",
     });
   }
   return { rows, vectors: columns / machine.lanes };

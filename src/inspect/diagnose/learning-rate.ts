@@ -110,7 +110,9 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
       const result = inTraining(model, () => (compiled === undefined ? eagerStep(model, options, x, y) : compiled(x, y)));
       if (isUncounted(result.account?.data)) {
         if (++uncounted > data.size)
-          throw new InputError("findLearningRate: no sample counts in the loss", { hint: "look at ignoreIndex and weights" });
+          throw new InputError("findLearningRate: no sample counts in the loss", {
+            hint: "targets of other classes than ignoreIndex, and weights above 0",
+          });
         continue;
       }
       const loss = result.loss.item();

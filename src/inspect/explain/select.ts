@@ -51,7 +51,7 @@ export function firstElement(recording: Recording): SelectedElement & { readonly
   const tensor = differentiatedOf(recording) ?? computed ?? ops.at(-1)?.output;
   const position = tensor && positionOfLargest(tensor);
   if (tensor === undefined || position === undefined)
-    throw new InputError("there is no number in the recorded run to look at", { hint: "record a function that gives a tensor" });
+    throw new InputError("there is no number in the recorded run to look at", { hint: "record a function that computes a tensor" });
   return { tensor, position };
 }
 
