@@ -15,6 +15,7 @@ import {
 } from "../formula/index.ts";
 import type { LayoutOptions } from "../formula/typeset/layout.ts";
 import { allocate } from "../nest/arrays.ts";
+import { positionOf } from "../nest/positions.ts";
 import { type CatalogueEntry, catalogue, findOp, type Op, type OpKind } from "../ops/index.ts";
 import { UsageError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
@@ -211,16 +212,6 @@ function toArray({ dtype, data }: CatalogueEntry["example"]["inputs"][string]) {
   const array = allocate(dtype, data.length);
   array.set(data);
   return array;
-}
-
-function positionOf(index: number, shape: readonly number[]): number[] {
-  const position = shape.map(() => 0);
-  let rest = index;
-  for (let d = shape.length - 1; d >= 0; d--) {
-    position[d] = rest % (shape[d] as number);
-    rest = Math.floor(rest / (shape[d] as number));
-  }
-  return position;
 }
 
 function elementOf(op: Op, position: readonly number[]): string {

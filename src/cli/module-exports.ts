@@ -14,10 +14,7 @@ import { nearestName } from "../util/nearest.ts";
 import type { RunParts } from "./run-parts.ts";
 
 /** What fit takes besides the model, the data and how long. */
-export type TrainingOptions = Pick<
-  FitOptions,
-  "loss" | "optimizer" | "penalty" | "clip" | "accumulate" | "transform" | "schedule" | "seed"
-> & {
+type TrainingOptions = Pick<FitOptions, "loss" | "optimizer" | "penalty" | "clip" | "accumulate" | "transform" | "schedule" | "seed"> & {
   readonly batchSize: number;
 };
 

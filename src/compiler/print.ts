@@ -3,6 +3,7 @@
 import { FUNCTIONS } from "../nest/functions.ts";
 import type { Index, Nest, Scalar, Step } from "../nest/nest.ts";
 import { type KernelSteps, type StepGraph, unitsOf } from "../nest/step-graph.ts";
+import { short } from "../util/short.ts";
 
 export function printGraph(graph: StepGraph): string {
   const buffer = (number: number): string => {
@@ -50,7 +51,7 @@ function print(scalar: Scalar, nest: Nest, reads: readonly number[]): string {
     index.map((item) => (item.kind === "indirect" ? deep(item.value) : affine(item, nest))).join(", ");
   switch (scalar.kind) {
     case "constant":
-      return String(Number(scalar.value.toPrecision(7)));
+      return short(scalar.value, 7);
     case "param":
       return nest.params[scalar.param]?.name ?? `p${scalar.param}`;
     case "accumulator":

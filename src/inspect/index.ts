@@ -1,5 +1,6 @@
 // Looking inside: what every layer does while a model trains.
 
+export { positionOf } from "../nest/positions.ts";
 export * from "./diagnose/index.ts";
 export { findLearningRate, type LearningRateOptions, type LearningRateRange, type TriedRate } from "./diagnose/learning-rate.ts";
 export type { ChartOptions, Series } from "./draw/chart.ts";
@@ -30,7 +31,7 @@ export {
   profile,
   type StepProfile,
 } from "./profile/profile.ts";
-export { elementName, positionOf, tensorName } from "./record/elements.ts";
+export { elementName, tensorName } from "./record/elements.ts";
 export type * from "./record/events.ts";
 export type { KeepOptions, KeptStep, StepSelector } from "./record/keep.ts";
 export { type Histogram, percentile, type Statistics } from "./record/measures.ts";

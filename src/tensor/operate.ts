@@ -13,7 +13,7 @@ import { checkOptions, type OptionNames } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
 import { apply } from "./engine.ts";
 import { requireElements } from "./trace/trace.ts";
-import type { Axes, ReduceOptions, SliceRange } from "./types.ts";
+import type { Axes, ReduceOptions, SliceRange, SpreadOptions } from "./types.ts";
 import { type Attributes, Value } from "./value.ts";
 
 /** The other operand of an arithmetic op as a tensor: numbers become scalars of a fitting dtype, a float where int32 does not hold them. */
@@ -54,14 +54,20 @@ export function resolveAxis(name: string, axis: number, rank: number): number {
 }
 
 const REDUCE: OptionNames<ReduceOptions> = { keepDims: true };
-const VARIANCE = { ...REDUCE, correction: true } as const;
 
-export function reduceAxes(op: Op, value: Value, axes: Axes | undefined, options: ReduceOptions = {}, attributes: Attributes = {}): Value {
-  checkOptions<ReduceOptions & { readonly correction?: number }>(
-    op.name,
-    options,
-    (attributes.correction === undefined ? REDUCE : VARIANCE) as typeof VARIANCE,
-  );
+const SPREAD: OptionNames<SpreadOptions> = { ...REDUCE, correction: true };
+
+export function reduceAxes(op: Op, value: Value, axes: Axes | undefined, options: ReduceOptions = {}): Value {
+  return reduced(op, value, axes, checkOptions(op.name, options, REDUCE));
+}
+
+/** Variance and standard deviation. */
+export function spreadAlong(op: Op, value: Value, axes: Axes | undefined, options: SpreadOptions = {}): Value {
+  checkOptions(op.name, options, SPREAD);
+  return reduced(op, value, axes, options, { correction: options.correction ?? 0 });
+}
+
+function reduced(op: Op, value: Value, axes: Axes | undefined, options: ReduceOptions, attributes: Attributes = {}): Value {
   const list = resolveAxes(op.name, axes, value.rank);
   const needsElement = op.name === "max" || op.name === "min" || op.name.startsWith("arg");
   if (needsElement && list.some((d) => value.shape[d] === 0))

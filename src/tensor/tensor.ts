@@ -28,7 +28,7 @@ import { PointwiseTensor } from "./pointwise-tensor.ts";
 import type { Shape } from "./shapes.ts";
 import { isRepeating } from "./trace/repeat.ts";
 import { currentTrace, unreadable } from "./trace/trace.ts";
-import type { Axes, NestedNumbers, ReduceOptions, SliceRange, Tensor, TensorJson, TensorMembers } from "./types.ts";
+import type { Axes, NestedNumbers, ReduceOptions, SliceRange, SpreadOptions, Tensor, TensorJson, TensorMembers } from "./types.ts";
 import { Value } from "./value.ts";
 
 class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
@@ -155,11 +155,11 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
   logSumExp(axes?: Axes, options?: ReduceOptions): Value {
     return operate.reduceAxes(reductions.logSumExp, this, axes, options);
   }
-  variance(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Value {
-    return operate.reduceAxes(reductions.variance, this, axes, options, { correction: options.correction ?? 0 });
+  variance(axes?: Axes, options?: SpreadOptions): Value {
+    return operate.spreadAlong(reductions.variance, this, axes, options);
   }
-  std(axes?: Axes, options: ReduceOptions & { readonly correction?: number } = {}): Value {
-    return operate.reduceAxes(reductions.std, this, axes, options, { correction: options.correction ?? 0 });
+  std(axes?: Axes, options?: SpreadOptions): Value {
+    return operate.spreadAlong(reductions.std, this, axes, options);
   }
   norm(axes?: Axes, options?: ReduceOptions): Value {
     return operate.reduceAxes(reductions.norm, this, axes, options);

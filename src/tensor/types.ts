@@ -20,6 +20,12 @@ export interface ReduceOptions {
   readonly keepDims?: boolean;
 }
 
+/** How variances and standard deviations are taken. */
+export interface SpreadOptions extends ReduceOptions {
+  /** What is taken from the count that is divided by; 1 gives the unbiased estimate. Default 0. */
+  readonly correction?: number;
+}
+
 /** A tensor in JSON. */
 export interface TensorJson {
   readonly dtype: DType;
@@ -213,11 +219,11 @@ export interface Tensor<out S extends Shape = Shape> {
   /** Product along the axes; undefined: of all elements. */
   prod(axes: Axes | undefined, options?: ReduceOptions): Tensor;
   /** correction 0 divides by the count, 1 by the count less one. */
-  variance(axes?: Axes, options?: ReduceOptions & { readonly correction?: number }): Tensor;
+  variance(axes?: Axes, options?: SpreadOptions): Tensor;
   /** Root of the variance; its gradient is 0 where all elements are equal. */
   std(): Tensor<readonly []>;
   /** The same along the axes; correction 0 divides by the count, 1 by the count less one. */
-  std(axes: Axes | undefined, options?: ReduceOptions & { readonly correction?: number }): Tensor;
+  std(axes: Axes | undefined, options?: SpreadOptions): Tensor;
   /** Euclidean length √Σx² of all elements. Its gradient is 0 where all are 0; that of `x.square().sum().sqrt()` is NaN there. */
   norm(): Tensor<readonly []>;
   /** The same along the axes. */

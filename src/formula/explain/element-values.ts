@@ -3,6 +3,7 @@
 import type { NumberArray } from "../../nest/arrays.ts";
 import { added, compileScalar, type Elements, type Evaluate, type Frame, reduce, sizeOfShape, store } from "../../nest/evaluate.ts";
 import type { AffineIndex, DType, Index, Program, Scalar, Step } from "../../nest/nest.ts";
+import { positionOf } from "../../nest/positions.ts";
 import { InputError } from "../../util/errors.ts";
 
 /** A step of a program that can be run for one element at a time. */
@@ -59,7 +60,7 @@ export class ElementValues {
 
   #compute(buffer: number, place: number): number {
     const { shape, dtype } = this.program.buffers[buffer] as { shape: readonly number[]; dtype: DType };
-    const position = positionAt(place, shape);
+    const position = positionOf(place, shape);
     let value = 0;
     for (const ready of this.steps[buffer] as readonly ReadyStep[]) {
       const { accumulate } = ready.step.nest.output;
@@ -70,22 +71,6 @@ export class ElementValues {
     }
     return store(value, dtype);
   }
-}
-
-/** The coordinates of a flat place. */
-export function positionAt(place: number, shape: readonly number[]): number[] {
-  const position = shape.map(() => 0);
-  for (let d = shape.length - 1, rest = place; d >= 0; d--) {
-    const extent = shape[d] as number;
-    position[d] = rest % extent;
-    rest = Math.floor(rest / extent);
-  }
-  return position;
-}
-
-/** The flat place of coordinates, row-major. */
-export function placeAt(position: readonly number[], shape: readonly number[]): number {
-  return position.reduce((place, step, d) => place * (shape[d] as number) + step, 0);
 }
 
 /** The value of an affine index before the division. */

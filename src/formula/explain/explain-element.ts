@@ -5,13 +5,14 @@ import { compileAddress, compileScalar, type Evaluate, loop, store } from "../..
 import { FUNCTIONS } from "../../nest/functions.ts";
 import { identityOf } from "../../nest/identity.ts";
 import type { Call, DType, Index, Load, Nest, Operand, Program, Reducer, Scalar, ScalarType } from "../../nest/nest.ts";
+import { placeAt, positionOf } from "../../nest/positions.ts";
 import { typeOfDType } from "../../nest/typing.ts";
 import type { Formula, Statement } from "../ast.ts";
 import { normalise } from "../bind/normalize.ts";
 import { type AxisStep, chainOf, type Filled, type FilledChain, outsideNote, type TermOrder } from "../filled.ts";
 import { numberText } from "../numbers.ts";
 import { printFilled, printStatement } from "../print.ts";
-import { affine, ElementValues, placeAt, positionAt, type ReadyStep } from "./element-values.ts";
+import { affine, ElementValues, type ReadyStep } from "./element-values.ts";
 import { TermPicker } from "./explain-terms.ts";
 import type { ExplainOptions, Explanation, ExplanationLine } from "./explanation.ts";
 
@@ -87,7 +88,7 @@ export class Explainer {
     if (known) return known;
     const [buffer = 0, place = 0] = key.split(":").map(Number);
     const { dtype, shape } = this.#program.buffers[buffer] as { dtype: DType; shape: readonly number[] };
-    const position = positionAt(place, shape);
+    const position = positionOf(place, shape);
     const { filled, statement } = this.#right(buffer, position, typeOfDType(dtype));
     const value = store(filled.value, dtype);
     const type = typeOfDType(dtype);
@@ -171,7 +172,7 @@ export class Explainer {
       key++;
     });
     return picker.chain((kept) => {
-      const stood = positionAt(kept, extents);
+      const stood = positionOf(kept, extents);
       axes.forEach((axis, d) => {
         at[axis] = stood[d] as number;
       });

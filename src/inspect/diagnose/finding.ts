@@ -1,5 +1,7 @@
 // What a diagnosis says: what is wrong, where, by which numbers, why it happens and what to try.
 
+import { short } from "../../util/short.ts";
+
 /** Everything that can be found, causes before their consequences: the order in which findings are told. */
 export const FINDING_KINDS = [
   "symmetric initialisation",
@@ -76,12 +78,9 @@ function wrapped(text: string, indent: string): string[] {
   return [...lines, line.trimEnd()];
 }
 
-/** A number as people read it. */
-export function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
-}
+export { short };
 
 /** "37 %" */
 export function percent(share: number): string {
-  return `${Number((100 * share).toPrecision(3))} %`;
+  return `${short(100 * share)} %`;
 }

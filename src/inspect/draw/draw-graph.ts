@@ -1,6 +1,7 @@
 // A graph as text that others draw: Graphviz DOT and Mermaid; and as a picture, SVG.
 
 import { shapeText } from "../../util/shape-text.ts";
+import { short } from "../../util/short.ts";
 import type { GraphGroup, GraphNode, RunGraph } from "./graph.ts";
 
 /** Graphviz: `dot -Tsvg`. */
@@ -153,10 +154,6 @@ function memory(bytes: number): string {
 
 function duration(milliseconds: number): string {
   return milliseconds > 0 && milliseconds < 0.1 ? `${short(1000 * milliseconds)} µs` : `${short(milliseconds)} ms`;
-}
-
-function short(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 function round(value: number): number {

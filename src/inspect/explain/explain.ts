@@ -5,8 +5,9 @@ import { elementName as lineName } from "../../formula/explain/explain.ts";
 import { Explainer } from "../../formula/explain/explain-element.ts";
 import { type InputRead, readsOf } from "../../formula/explain/explain-reads.ts";
 import type { ExplainOptions, Explanation } from "../../formula/explain/explanation.ts";
+import { positionOf } from "../../nest/positions.ts";
 import { checkOptions, type OptionNames } from "../../util/options.ts";
-import { elementName, placeOf, positionOf } from "../record/elements.ts";
+import { elementName, placeOf } from "../record/elements.ts";
 import { type RecordedOp, type RecordedTensor, unviewed } from "../record/recording.ts";
 
 /** One number of a recorded tensor, and the step that computed it. Of a tensor that only has another shape, the one it was made from. */

@@ -1,9 +1,11 @@
 // Compares the gradients of a recorded run with finite differences of its result, in double precision, and finds the op whose gradient is wrong.
 
 import type { NumberArray } from "../../nest/arrays.ts";
+import { positionOf } from "../../nest/positions.ts";
 import { isFloat } from "../../nest/typing.ts";
 import { checkOptions } from "../../util/options.ts";
-import { elementName, positionOf, tensorName } from "../record/elements.ts";
+import { short } from "../../util/short.ts";
+import { elementName, tensorName } from "../record/elements.ts";
 import type { RecordedOp, RecordedTensor, Recording } from "../record/recording.ts";
 import { explainElement } from "./explain.ts";
 import { elementText } from "./explain-text.ts";
@@ -168,7 +170,7 @@ function text({ checked, kinks, failures, culprit }: Omit<GradientCheck, "toStri
   if (failures.length === 0) return `${checked} gradients agree with finite differences${noted}`;
   const lines = [`${failures.length} of ${checked} gradients disagree with finite differences${noted}`];
   const shown = (element: CheckedElement): string =>
-    `${elementName(element.tensor, element.position)}: gradient ${short(element.gradient)}, finite difference ${short(element.difference)}`;
+    `${elementName(element.tensor, element.position)}: gradient ${short(element.gradient, 6)}, finite difference ${short(element.difference, 6)}`;
   for (const failure of failures.slice(0, 5)) lines.push(`  ${shown(failure)}`);
   if (culprit !== undefined) {
     const { op, element } = culprit;
@@ -177,11 +179,7 @@ function text({ checked, kinks, failures, culprit }: Omit<GradientCheck, "toStri
     lines.push(`  ${op.op.source}`);
     if (element.tensor.gradient !== undefined)
       for (const line of elementText(explainElement(element.tensor.gradient, element.position))) lines.push(`  ${line}`);
-    lines.push(`  but a small change says ${short(element.difference)}`);
+    lines.push(`  but a small change says ${short(element.difference, 6)}`);
   }
   return lines.join("\n");
-}
-
-function short(number: number): string {
-  return String(Number(number.toPrecision(6)));
 }

@@ -1,8 +1,8 @@
 // Finds where the first NaN or infinity of a recorded run came from.
 
+import { positionOf } from "../../nest/positions.ts";
 import { type FailedStep, TrainingError } from "../../train/index.ts";
 import { remember } from "../../train/remember.ts";
-import { positionOf } from "../record/elements.ts";
 import { type RecordedTensor, type Recording, record } from "../record/recording.ts";
 import { type ExplainedElement, explainElement } from "./explain.ts";
 import { elementText } from "./explain-text.ts";

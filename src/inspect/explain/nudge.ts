@@ -3,6 +3,7 @@
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import { shapeText } from "../../util/shape-text.ts";
+import { short } from "../../util/short.ts";
 import { elementName, placeOf } from "../record/elements.ts";
 import type { RecordedTensor, Recording } from "../record/recording.ts";
 import { replay } from "./replay.ts";
@@ -55,7 +56,7 @@ export function nudge(recording: Recording, tensor: RecordedTensor, position: re
   numbers[place] = (numbers[place] as number) + by;
   const after = single(replay(recording, [result], { double: true, changed: new Map([[tensor, numbers]]) })(result), result);
   const [name, change, promised] = [elementName(tensor, position), after - before, (tensor.gradient.data[place] as number) * by];
-  const text = (number: number): string => String(Number(number.toPrecision(6)));
+  const text = (number: number): string => short(number, 6);
   return Object.defineProperties(
     { name, value, by, before, after, change, promised },
     {

@@ -1,5 +1,6 @@
 // Single elements of recorded tensors: their places, positions and names.
 
+import { placeAt, positionOf } from "../../nest/positions.ts";
 import { InputError } from "../../util/errors.ts";
 import { shapeText } from "../../util/shape-text.ts";
 import { isSameShape, type RecordedTensor, unviewed } from "./recording.ts";
@@ -13,17 +14,7 @@ export function placeOf(tensor: RecordedTensor, position: readonly number[]): nu
     throw new InputError(`there is no element [${position.join(", ")}] in ${tensorName(tensor)} of shape ${shapeText(shape)}`, {
       hint: "give one coordinate per dimension, counted from 0",
     });
-  return position.reduce((place, at, d) => place * (shape[d] as number) + at, 0);
-}
-
-/** The coordinates of the element at a place. */
-export function positionOf(place: number, shape: readonly number[]): number[] {
-  const position = shape.map(() => 0);
-  for (let d = shape.length - 1, rest = place; d >= 0; d--) {
-    position[d] = rest % (shape[d] as number);
-    rest = Math.floor(rest / (shape[d] as number));
-  }
-  return position;
+  return placeAt(position, shape);
 }
 
 /** Where a number stands that shows something: the largest, or one that is not a number; undefined without any. */

@@ -67,14 +67,14 @@ export class Trace {
   input(value: Value, make: (shape: readonly number[], dtype: DType) => Value): Value {
     const buffer = this.#graph.buffer({ dtype: value.dtype, shape: value.shape });
     this.#inputs.push(buffer);
-    const argument = this.#name(make(value.shape, value.dtype), buffer);
+    const argument = this.standFor(make(value.shape, value.dtype), buffer);
     argument.requiresGrad = value.requiresGrad;
     return argument;
   }
 
   /** What comes from outside is checked on the host, before a run; what the step computes by the step itself, where there is a rule. */
   check(value: Value, check: (data: HostArray) => void, watch?: { readonly rule: ElementRule; readonly complain: Complain }): void {
-    const buffer = this.#read(value);
+    const buffer = this.bufferOf(value);
     const input = this.#inputs.indexOf(buffer);
     if (input >= 0) {
       this.checks.push((inputs) => check(inputs[input] as HostArray));
@@ -160,11 +160,11 @@ export class Trace {
     params: readonly (number | LiveNumber)[],
     make: (shape: readonly number[], dtype: DType) => Value,
   ): Value {
-    const read = inputs.map((input) => this.#read(input));
+    const read = inputs.map((input) => this.bufferOf(input));
     const origin = { op: program.name, scope: currentScope(), pass: currentPass(), site: captureSite() };
     const result = this.#graph.add(program, read, params, [origin]);
     const { shape, dtype } = program.buffers[program.result] as Operand;
-    return this.#name(make(shape, dtype), result);
+    return this.standFor(make(shape, dtype), result);
   }
 
   /** What the function adds to the graph is computed in its place, although it was computed before. */
@@ -172,25 +172,15 @@ export class Trace {
     return this.#graph.again(run);
   }
 
-  /** The buffer that holds a tensor's present numbers. */
-  bufferOf(value: Value): number {
-    return this.#read(value);
-  }
-
   /** Whether the step assigned a tensor from outside. */
   isUpdated(value: Value): boolean {
     return this.#updates.has(value);
   }
 
-  /** Lets a tensor stand for a buffer. */
-  standFor(made: Value, buffer: number): Value {
-    return this.#name(made, buffer);
-  }
-
   /** A tensor from outside stands for what another one holds, for a while; gives what ends that. */
   lend(value: Value, other: Value): () => void {
     const before = this.#lent.get(value);
-    this.#lent.set(value, this.#read(other));
+    this.#lent.set(value, this.bufferOf(other));
     return () => {
       if (before === undefined) this.#lent.delete(value);
       else this.#lent.set(value, before);
@@ -199,19 +189,19 @@ export class Trace {
 
   /** The same buffer under another shape. */
   view(input: Value, made: Value): Value {
-    return this.#name(made, this.#read(input));
+    return this.standFor(made, this.bufferOf(input));
   }
 
   /** From now on the tensor stands for other numbers; at the end of every run it holds them. */
   assign(target: Value, value: Value): void {
-    this.#read(target);
+    this.bufferOf(target);
     if (!this.#captured.has(target))
       throw new InputError("assign: inside compile() only tensors from outside the function can be assigned");
     if (this.#numbersRead.has(target))
       throw new InputError("assign: the compiled function reads this tensor's numbers itself, so it cannot change them too", {
         hint: "keep to tensor operations: where(condition, a, b) instead of if",
       });
-    this.#updates.set(target, this.#read(value));
+    this.#updates.set(target, this.bufferOf(value));
   }
 
   /** The buffers whose numbers are handed out after a run. */
@@ -220,7 +210,7 @@ export class Trace {
   }
 
   tap(value: Value, deliver: Deliver): void {
-    this.taps.push({ buffer: this.#read(value), deliver });
+    this.taps.push({ buffer: this.bufferOf(value), deliver });
   }
 
   /** The live numbers of a run, given its params. */
@@ -245,24 +235,26 @@ export class Trace {
     for (const checkMoved of this.#checkedOutside) checkMoved();
     const { elementChecks } = this;
     const seen = elementChecks.flatMap(({ first, found }) => [first, found]);
-    const handedBack = [...results.map((value) => this.#read(value)), ...this.tapped, ...seen];
+    const handedBack = [...results.map((value) => this.bufferOf(value)), ...this.tapped, ...seen];
     const ends = { name: this.name, inputs: this.#inputs, cells: this.#cellBuffers, updates, results: handedBack };
-    return this.#graph.finish(ends, guard && this.#read(guard), { buffers: elementChecks.map(({ first }) => first), number: NONE });
+    return this.#graph.finish(ends, guard && this.bufferOf(guard), { buffers: elementChecks.map(({ first }) => first), number: NONE });
   }
 
   /** The graph of what has become of some inputs, after the trace: nothing is assigned, tapped or guarded by it. */
   graphOf(inputs: readonly Value[], results: readonly Value[]): StepGraph {
-    const ends = { name: this.name, inputs: inputs.map((value) => this.#read(value)), cells: this.#cellBuffers, updates: [] };
-    return this.#graph.finish({ ...ends, results: results.map((value) => this.#read(value)) }, undefined);
+    const ends = { name: this.name, inputs: inputs.map((value) => this.bufferOf(value)), cells: this.#cellBuffers, updates: [] };
+    return this.#graph.finish({ ...ends, results: results.map((value) => this.bufferOf(value)) }, undefined);
   }
 
-  #name(value: Value, buffer: number): Value {
+  /** Lets a tensor stand for a buffer. */
+  standFor(value: Value, buffer: number): Value {
     this.#buffers.set(value, buffer);
     makers.set(value, this.name);
     return value;
   }
 
-  #read(value: Value): number {
+  /** The buffer that holds a tensor's present numbers. */
+  bufferOf(value: Value): number {
     const updated = this.#lent.get(value) ?? this.#updates.get(value);
     if (updated !== undefined) return updated;
     const traced = this.#buffers.get(value);

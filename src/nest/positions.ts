@@ -1,0 +1,17 @@
+// Elements of row-major tensors: by their coordinates, and by their place among all.
+
+/** The coordinates of a flat place. */
+export function positionOf(place: number, shape: readonly number[]): number[] {
+  const position = shape.map(() => 0);
+  for (let d = shape.length - 1, rest = place; d >= 0; d--) {
+    const extent = shape[d] as number;
+    position[d] = rest % extent;
+    rest = Math.floor(rest / extent);
+  }
+  return position;
+}
+
+/** The flat place of coordinates, row-major. */
+export function placeAt(position: readonly number[], shape: readonly number[]): number {
+  return position.reduce((place, step, d) => place * (shape[d] as number) + step, 0);
+}
