@@ -67,7 +67,6 @@ async function killed(
   random: () => number,
   duration: number,
 ): Promise<boolean> {
-  // biome-ignore format: one signature
   const { child, end } = start(program, home, words);
   let left = Math.ceil(mostEvents * random());
   const byTime = random() < 0.4;

@@ -38,12 +38,14 @@ export function choose<Make>(choices: Choices<Make>, given: string, aliases: Ali
 
 /** The names with their settings, as --help lists them. */
 export function settingsHelp(choices: Choices<unknown>): string[] {
-  const word = (kind: SettingKind): string => (typeof kind !== "string" ? kind.join("|") : { number: "N", boolean: "true|false", numbers: "N/N/…" }[kind]); // biome-ignore format: a table
-  return Object.entries(choices).map(
-    ([name, { settings }]) =>
+  const word = (kind: SettingKind): string =>
+    typeof kind !== "string" ? kind.join("|") : { number: "N", boolean: "true|false", numbers: "N/N/…" }[kind];
+  return Object.entries(choices).map(([name, { settings }]) =>
     Object.keys(settings).length === 0
       ? name
-      : `${name}:${Object.entries(settings).map(([key, kind]) => `${key}=${word(kind)}`).join(",")}`, // biome-ignore format: one thought
+      : `${name}:${Object.entries(settings)
+          .map(([key, kind]) => `${key}=${word(kind)}`)
+          .join(",")}`,
   );
 }
 

@@ -135,7 +135,6 @@ function* rulesOf(config: RunConfig): Generator<readonly [field: string, expecte
     ["standardizer", standardizer, width],
     ["targetScale", targetScale, 1],
   ] as const) {
-    // biome-ignore format: two of them
     if (scale === undefined) continue;
     yield [`${field}.mean`, `${size} numbers`, scale.mean.length === size, scale.mean];
     yield [`${field}.deviation`, `${size} numbers`, scale.deviation.length === size, scale.deviation];

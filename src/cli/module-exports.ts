@@ -145,7 +145,10 @@ function missed(path: string, given: Exports, missing: readonly (keyof typeof re
   const [first] = missing as [keyof typeof required];
   const all = missing.length === Object.keys(required).length;
   const names = Object.keys(given);
-  const found = names.length === 0 ? "it exports nothing" : `it exports ${names.map((name) => (name === "default" ? `${kindOf(given[name])} as default` : name)).join(", ")}`; // biome-ignore format: a choice
+  const found =
+    names.length === 0
+      ? "it exports nothing"
+      : `it exports ${names.map((name) => (name === "default" ? `${kindOf(given[name])} as default` : name)).join(", ")}`;
   if (all && !isWanted)
     return new FileError(`${path}: expected a function as default export, or exports model, data, loss and optimizer; ${found}`, {
       hint: CALL_EXAMPLE,
@@ -173,7 +176,10 @@ function wrong(path: string, name: string, expected: string, value: unknown, exa
 /** A layer or data set of another copy of the library, which this one cannot know. */
 function isForeign(value: unknown): boolean {
   const members = value as Partial<Layer & Dataset> | undefined;
-  return (typeof value === "function" && typeof members?.namedParameters === "function" && !isLayer(value)) || (isObject(value) && value.constructor?.name === "Dataset" && !(value instanceof Dataset)); // biome-ignore format: two cases
+  return (
+    (typeof value === "function" && typeof members?.namedParameters === "function" && !isLayer(value)) ||
+    (isObject(value) && value.constructor?.name === "Dataset" && !(value instanceof Dataset))
+  );
 }
 
 function isOptimizer(value: unknown): boolean {

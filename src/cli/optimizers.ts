@@ -65,7 +65,10 @@ const optimizers = {
     // It moves matrices; AdamW moves the rest, at its own usual ratio to it.
     make: (parameters, learningRate, given) => {
       const all = [...parameters];
-      const [matrices, others] = [true, false].map((isMatrix) => new Map(all.filter(([, { rank }]) => rank > 1 === isMatrix))) as [Map<string, Tensor>, Map<string, Tensor>]; // biome-ignore format: two kinds
+      const [matrices, others] = [true, false].map((isMatrix) => new Map(all.filter(([, { rank }]) => rank > 1 === isMatrix))) as [
+        Map<string, Tensor>,
+        Map<string, Tensor>,
+      ];
       const parts = [
         ...(matrices.size === 0 ? [] : [muon(matrices, { ...given, learningRate })]),
         ...(others.size === 0 ? [] : [adamW(others, { learningRate: learningRate / 10 })]),

@@ -83,7 +83,9 @@ function resultLines(
 ): string[] {
   const { train, validation } = summary;
   const { epoch, monitor, value } = summary.best ?? { epoch: 0, monitor: "", value: 0 };
-  const more = metricsOf(config).slice(metricsOf({ ...config, metrics: [] }).length).map(({ name }) => `${name} ${scoreText(validation, name)}, on the training samples ${scoreText(train, name)}`); // biome-ignore format: one thought
+  const more = metricsOf(config)
+    .slice(metricsOf({ ...config, metrics: [] }).length)
+    .map(({ name }) => `${name} ${scoreText(validation, name)}, on the training samples ${scoreText(train, name)}`);
   const time = `${summary.epochs} epoch${summary.epochs === 1 ? "" : "s"} in ${duration(summary.seconds)} on ${summary.backend}`;
   const best = epoch === 0 ? "" : `; lowest ${monitor.replace("validation", "held-out")} in epoch ${epoch}: ${lossText(value)}`;
   const early = summary.stopped === "no improvement" ? ["stopped early: no improvement; the weights are those of the best epoch"] : [];

@@ -225,7 +225,9 @@ function stack<F extends Fields>(samples: readonly F[]): F {
 function checkBatch<G extends Fields>(batch: G): G {
   const example = "return { ...batch, x: changed }";
   if (typeof batch !== "object" || batch === null || isPromise(batch) || Array.isArray(batch))
-    throw new InputError(`transform: expected it to give a batch, it gave ${kindOf(batch)}`, { hint: isPromise(batch) ? "a transform that is not async" : example }); // biome-ignore format: a choice
+    throw new InputError(`transform: expected it to give a batch, it gave ${kindOf(batch)}`, {
+      hint: isPromise(batch) ? "a transform that is not async" : example,
+    });
   for (const [name, value] of Object.entries(batch) as [string, Partial<NdArray> | null | undefined][])
     if (!Array.isArray(value?.shape) || arrayKind(value?.data) === undefined)
       throw new InputError(`transform: expected ${name} of the batch to be an array with its shape, got ${kindOf(value)}`, {

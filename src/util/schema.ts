@@ -18,7 +18,10 @@ export function readAs<Value>(schema: Schema<Value>, value: unknown, origin: Ori
   const { output, issues, success } = v.safeParse(schema, value, { abortEarly: true });
   if (success) return output;
   const [issue] = issues;
-  const field = (issue.path ?? []).reduce((path, { key }) => path + (typeof key === "number" ? `[${key}]` : `${path === "" ? "" : "."}${String(key)}`), ""); // biome-ignore format: one thought
+  const field = (issue.path ?? []).reduce(
+    (path, { key }) => path + (typeof key === "number" ? `[${key}]` : `${path === "" ? "" : "."}${String(key)}`),
+    "",
+  );
   throw wrongField(origin, field, issue.message, issue.input);
 }
 
@@ -71,7 +74,10 @@ export const oneOf = <const Names extends readonly string[]>(names: Names): Sche
 
 export const list = <Item>(item: Schema<Item>, what: string, { least = 0, most = 1e6 } = {}): Schema<Item[]> =>
   v.pipe(
-    v.custom<unknown[]>((value) => Array.isArray(value) && value.length >= least && value.length <= most, least > 0 || most < 1e6 ? `${what} (${least} to ${most})` : what), // biome-ignore format: one thought
+    v.custom<unknown[]>(
+      (value) => Array.isArray(value) && value.length >= least && value.length <= most,
+      least > 0 || most < 1e6 ? `${what} (${least} to ${most})` : what,
+    ),
     v.array(item),
   );
 
@@ -87,7 +93,13 @@ export const understoodBy = (check: (text: string) => unknown): Schema<string> =
         .replace(/, got .*$/, "");
     }
   };
-  return v.pipe(text, v.check((value) => problem(value) === undefined, ({ input }) => problem(input) ?? "")); // biome-ignore format: one thought
+  return v.pipe(
+    text,
+    v.check(
+      (value) => problem(value) === undefined,
+      ({ input }) => problem(input) ?? "",
+    ),
+  );
 };
 
 /** An error's sentence, without what to try. */

@@ -77,7 +77,13 @@ async function imageFiles(folder: string): Promise<readonly ImageFile[]> {
   }
   const found = files.filter((file) => file !== undefined).sort((a, b) => Number(a.name.endsWith(".gz")) - Number(b.name.endsWith(".gz")));
   if (found.length > 0) return found;
-  const others = names.length === 0 ? "nothing" : names.slice(0, 5).map(({ name }) => name).join(", ") + (names.length > 5 ? ", …" : ""); // biome-ignore format: a list
+  const others =
+    names.length === 0
+      ? "nothing"
+      : names
+          .slice(0, 5)
+          .map(({ name }) => name)
+          .join(", ") + (names.length > 5 ? ", …" : "");
   throw new FileError(
     `${folder}: expected train-images-idx3-ubyte and train-labels-idx1-ubyte (or t10k-…, each may end in .gz), found ${others}`,
     { hint: "give the folder that holds the MNIST files" },

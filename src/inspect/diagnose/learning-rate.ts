@@ -164,7 +164,12 @@ export function judge(tried: readonly TriedRate[], { diverged, burnIn, smoothing
         : `the loss was not a finite number from the first step on, ${loss}: look at the data and the model first`,
     );
   }
-  const start = mean(tried.slice(0, Math.max(1, 2 * burnIn)).map(({ loss }) => loss).filter(Number.isFinite)); // biome-ignore format: one thought
+  const start = mean(
+    tried
+      .slice(0, Math.max(1, 2 * burnIn))
+      .map(({ loss }) => loss)
+      .filter(Number.isFinite),
+  );
   const fall = start - lowest.smoothed;
   const [began, least] = apart(start, lowest.smoothed);
   const byChance = chance(tried.slice(0, tried.indexOf(lowest)), smoothing);

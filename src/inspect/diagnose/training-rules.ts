@@ -21,7 +21,12 @@ function updateRatio(run: Observations): Ratio {
 /** The largest single step relative to its weight in the first third. */
 function firstRatio(run: Observations): Ratio {
   const third = run.steps[Math.floor(run.steps.length / 3)] ?? 0;
-  return largest(weightUpdates(run, run.updates.filter(({ step }) => step <= third))); // biome-ignore format: one thought
+  return largest(
+    weightUpdates(
+      run,
+      run.updates.filter(({ step }) => step <= third),
+    ),
+  );
 }
 
 function weightUpdates(run: Observations, updates: Observations["updates"]): Ratio[] {

@@ -13,8 +13,14 @@ export function chartSvg(series: readonly Series[], options: ChartOptions): stri
   const { title, xTitle, yTitle, logX = false, logY = false, marks = [] } = checkOptions("chartSvg", options, CHART_OPTIONS);
   const points = series.flatMap((one) => one.points);
   const drawn = points.filter(([, y]) => Number.isFinite(y));
-  const xAxis = axisOf((drawn.length === 0 ? points : drawn).map(([x]) => x), { isLog: logX }); // biome-ignore format: one thought
-  const yAxis = axisOf(points.map(([, y]) => y), { isLog: logY, zero: true }); // biome-ignore format: one thought
+  const xAxis = axisOf(
+    (drawn.length === 0 ? points : drawn).map(([x]) => x),
+    { isLog: logX },
+  );
+  const yAxis = axisOf(
+    points.map(([, y]) => y),
+    { isLog: logY, zero: true },
+  );
   const across = (x: number): number | undefined => placed(xAxis.share(x), LEFT, RIGHT);
   const up = (y: number): number | undefined => placed(yAxis.share(y), FOOT, TOP);
   const path = (one: Series): string => {
@@ -43,7 +49,7 @@ export function chartSvg(series: readonly Series[], options: ChartOptions): stri
     const left = across(x);
     if (left === undefined || left < LEFT || left > RIGHT) return [];
     // Names of neighbours stand one below the other, those at the right edge before their line.
-    const side = left > WIDTH - 100 ? [left - 3, 'text-anchor="end"'] as const : [left + 3, ""] as const; // biome-ignore format: a choice
+    const side = left > WIDTH - 100 ? ([left - 3, 'text-anchor="end"'] as const) : ([left + 3, ""] as const);
     return [
       line(left, TOP, left, FOOT, 'stroke="#dc2626" stroke-dasharray="4 3"') +
         text(side[0], TOP + 10 + 12 * n, name, `fill="#dc2626" ${side[1]}`),
@@ -53,7 +59,12 @@ export function chartSvg(series: readonly Series[], options: ChartOptions): stri
     (one, n) =>
       `<path d="${path(one)}" fill="none" stroke="${COLOURS[n % COLOURS.length]}" stroke-width="${n === 0 ? 1 : 2}"><title>${escaped(one.name)}</title></path>`,
   );
-  const legend = series.length < 2 ? [] : series.map(({ name }, n) => text(RIGHT - 110 * (series.length - 1 - n), 20, name, `text-anchor="end" fill="${COLOURS[n % COLOURS.length]}"`)); // biome-ignore format: one thought
+  const legend =
+    series.length < 2
+      ? []
+      : series.map(({ name }, n) =>
+          text(RIGHT - 110 * (series.length - 1 - n), 20, name, `text-anchor="end" fill="${COLOURS[n % COLOURS.length]}"`),
+        );
   const empty = drawn.length > 0 ? [] : [text((LEFT + RIGHT) / 2, (TOP + FOOT) / 2, "no finite number", 'text-anchor="middle"')];
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="11">
 <rect width="100%" height="100%" fill="#fff"/>

@@ -197,7 +197,10 @@ function table({ kernels, milliseconds, limits, byLayer, byPass }: Omit<StepProf
   if (rows.length > shown.length)
     lines.push(`… ${rows.length - shown.length} more kernels, ${sum(rows.slice(20).map((kernel) => kernel.milliseconds)).toFixed(3)} ms`);
   const totals = (title: string, times: ReadonlyMap<string, number>): string =>
-    `${title}: ${[...times].slice(0, 8).map(([name, time]) => `${name || "–"} ${time.toFixed(3)}`).join(", ")}`; // biome-ignore format: one thought
+    `${title}: ${[...times]
+      .slice(0, 8)
+      .map(([name, time]) => `${name || "–"} ${time.toFixed(3)}`)
+      .join(", ")}`;
   lines.push("", `${milliseconds.toFixed(3)} ms in ${kernels.length} kernels`, totals("by pass", byPass), totals("by layer", byLayer));
   if (limits !== undefined)
     lines.push(

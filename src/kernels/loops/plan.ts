@@ -22,9 +22,26 @@ export interface LoopPlan {
 }
 
 const heavy: Partial<Record<FunctionName, number>> = {
-  exp: 16, expm1: 18, log: 20, log1p: 24, pow: 70, mod: 16, sin: 26, cos: 26, tan: 40, asin: 20, acos: 20, atan: 24,
-  sinh: 40, cosh: 34, tanh: 30, erf: 34, uniform: 60, div: 3, sqrt: 3,
-}; // biome-ignore format: a table
+  exp: 16,
+  expm1: 18,
+  log: 20,
+  log1p: 24,
+  pow: 70,
+  mod: 16,
+  sin: 26,
+  cos: 26,
+  tan: 40,
+  asin: 20,
+  acos: 20,
+  atan: 24,
+  sinh: 40,
+  cosh: 34,
+  tanh: 30,
+  erf: 34,
+  uniform: 60,
+  div: 3,
+  sqrt: 3,
+};
 
 /** @param first a free axis that is to be the outermost loop */
 export function planLoops(nest: Nest, machine: Machine, first?: number): LoopPlan {
