@@ -39,12 +39,12 @@ export interface Sick {
   readonly where: readonly string[];
   /** What may be found besides, as its consequence. */
   readonly consequences?: readonly FindingKind[];
-  readonly make: () => Omit<Patient, "name">;
+  readonly make: (seed?: number) => Omit<Patient, "name">;
 }
 
 export interface Healthy {
   readonly name: string;
-  readonly make: () => Omit<Patient, "name">;
+  readonly make: (seed?: number) => Omit<Patient, "name">;
 }
 
 export const net = (steps: Readonly<Record<string, unknown>>): Layer => sequential(steps as never) as unknown as Layer;
@@ -176,11 +176,13 @@ export function patient(
   };
 }
 
-/** Everything is made after the seed is set. */
-const seeded = (seed: number, make: () => Omit<Patient, "name">) => (): Omit<Patient, "name"> => {
-  manualSeed(seed);
-  return make();
-};
+/** Everything is made after the seed is set: the patient's own, or another. */
+const seeded =
+  (own: number, make: (seed: number) => Omit<Patient, "name">) =>
+  (seed = own): Omit<Patient, "name"> => {
+    manualSeed(seed);
+    return make(seed);
+  };
 
 const detached = (x: Tensor): Tensor => x.detach();
 const logarithm = (x: Tensor): Tensor => x.sub(1.5).log();
@@ -191,14 +193,14 @@ export const sick: readonly Sick[] = [
     name: "eight sigmoid layers",
     disease: "vanishing gradients",
     where: ["hidden1"],
-    make: seeded(1, () => patient(mlp([6, 16, 16, 16, 16, 16, 16, 16, 3], sigmoid, "sigmoid"), classes(1), withSgd(0.1))),
+    make: seeded(1, (seed) => patient(mlp([6, 16, 16, 16, 16, 16, 16, 16, 3], sigmoid, "sigmoid"), classes(seed), withSgd(0.1))),
   },
   {
     name: "ten sigmoid layers, Adam",
     disease: "vanishing gradients",
     where: ["hidden1"],
-    make: seeded(2, () =>
-      patient(mlp([6, 12, 12, 12, 12, 12, 12, 12, 12, 12, 3], sigmoid, "sigmoid"), classes(2), withAdam(1e-3), { epochs: 2 }),
+    make: seeded(2, (seed) =>
+      patient(mlp([6, 12, 12, 12, 12, 12, 12, 12, 12, 12, 3], sigmoid, "sigmoid"), classes(seed), withAdam(1e-3), { epochs: 2 }),
     ),
   },
   {
@@ -206,111 +208,115 @@ export const sick: readonly Sick[] = [
     disease: "bad initialisation",
     where: ["hidden8", "hidden7", "output"],
     consequences: ["learning rate too low", "dead units", "vanishing gradients"],
-    make: seeded(3, () => patient(scaled(mlp([6, 16, 16, 16, 16, 16, 16, 16, 16, 3], relu, "relu"), 0.4), classes(3), withSgd(0.01))),
+    make: seeded(3, (seed) =>
+      patient(scaled(mlp([6, 16, 16, 16, 16, 16, 16, 16, 16, 3], relu, "relu"), 0.4), classes(seed), withSgd(0.01)),
+    ),
   },
   {
     name: "deep relu with weights of 1",
     disease: "bad initialisation",
     where: ["hidden5", "output", "hidden4"],
     consequences: ["learning rate too low", "exploding gradients", "learning rate too high", "dead units"],
-    make: seeded(4, () => patient(scaled(mlp([6, 32, 32, 32, 32, 32, 3], relu, "relu"), 6, /weight$/), classes(4), withSgd(1e-9))),
+    make: seeded(4, (seed) => patient(scaled(mlp([6, 32, 32, 32, 32, 32, 3], relu, "relu"), 6, /weight$/), classes(seed), withSgd(1e-9))),
   },
   {
     name: "tanh with large weights",
     disease: "saturated activations",
     where: ["tanh1", "tanh2"],
-    make: seeded(5, () => patient(scaled(mlp([6, 16, 16, 3], tanh, "tanh"), 12, /hidden.*weight/), classes(5), withSgd(0.01))),
+    make: seeded(5, (seed) => patient(scaled(mlp([6, 16, 16, 3], tanh, "tanh"), 12, /hidden.*weight/), classes(seed), withSgd(0.01))),
   },
   {
     name: "sigmoid with large weights",
     disease: "saturated activations",
     where: ["sigmoid1", "sigmoid2"],
-    make: seeded(6, () => patient(scaled(mlp([6, 16, 16, 3], sigmoid, "sigmoid"), 25, /hidden.*weight/), classes(6), withAdam(1e-3))),
+    make: seeded(6, (seed) =>
+      patient(scaled(mlp([6, 16, 16, 3], sigmoid, "sigmoid"), 25, /hidden.*weight/), classes(seed), withAdam(1e-3)),
+    ),
   },
   {
     name: "a convolution saturated by its bias",
     disease: "saturated activations",
     where: ["tanh1"],
     consequences: ["vanishing gradients"],
-    make: seeded(7, () => patient(shifted(cnn(tanh, "tanh"), 6, /conv1.bias/), images(7), withSgd(0.02))),
+    make: seeded(7, (seed) => patient(shifted(cnn(tanh, "tanh"), 6, /conv1.bias/), images(seed), withSgd(0.02))),
   },
   {
     name: "relu killed by biases",
     disease: "dead units",
     where: ["relu1"],
     consequences: ["saturated activations", "vanishing gradients"],
-    make: seeded(8, () => patient(shifted(mlp([6, 16, 16, 3], relu, "relu"), -30, /hidden1.bias/), classes(8), withSgd(0.05))),
+    make: seeded(8, (seed) => patient(shifted(mlp([6, 16, 16, 3], relu, "relu"), -30, /hidden1.bias/), classes(seed), withSgd(0.05))),
   },
   {
     name: "the second relu killed",
     disease: "dead units",
     where: ["relu2"],
     consequences: ["vanishing gradients"],
-    make: seeded(9, () => patient(shifted(mlp([6, 16, 16, 3], relu, "relu"), -30, /hidden2.bias/), classes(9), withAdam(1e-3))),
+    make: seeded(9, (seed) => patient(shifted(mlp([6, 16, 16, 3], relu, "relu"), -30, /hidden2.bias/), classes(seed), withAdam(1e-3))),
   },
   {
     name: "channels killed in a CNN",
     disease: "dead units",
     where: ["relu2"],
     consequences: ["vanishing gradients"],
-    make: seeded(10, () => patient(shifted(cnn(), -20, /conv2.bias/), images(10), withSgd(0.02))),
+    make: seeded(10, (seed) => patient(shifted(cnn(), -20, /conv2.bias/), images(seed), withSgd(0.02))),
   },
   {
     name: "SGD that diverges",
     disease: "learning rate too high",
     where: ["optimizer"],
     consequences: ["not finite", "exploding gradients", "dead units"],
-    make: seeded(11, () => patient(mlp([4, 16, 1], relu, "relu"), regression(11), withSgd(3))),
+    make: seeded(11, (seed) => patient(mlp([4, 16, 1], relu, "relu"), regression(seed), withSgd(3))),
   },
   {
     name: "Adam with steps of 3",
     disease: "learning rate too high",
     where: ["optimizer"],
     consequences: ["not finite", "exploding gradients", "dead units", "not learning", "saturated activations"],
-    make: seeded(12, () => patient(mlp([6, 16, 16, 3], tanh, "tanh"), classes(12), withAdam(3))),
+    make: seeded(12, (seed) => patient(mlp([6, 16, 16, 3], tanh, "tanh"), classes(seed), withAdam(3))),
   },
   {
     name: "momentum that diverges",
     disease: "learning rate too high",
     where: ["optimizer"],
     consequences: ["not finite", "exploding gradients", "dead units"],
-    make: seeded(13, () => patient(mlp([4, 16, 16, 1], relu, "relu"), regression(13), withSgd(0.6, 0.95))),
+    make: seeded(13, (seed) => patient(mlp([4, 16, 16, 1], relu, "relu"), regression(seed), withSgd(0.6, 0.95))),
   },
   {
     name: "a CNN with a large rate",
     disease: "learning rate too high",
     where: ["optimizer"],
     consequences: ["not finite", "exploding gradients", "dead units", "not learning"],
-    make: seeded(14, () => patient(cnn(), images(14), withSgd(8))),
+    make: seeded(14, (seed) => patient(cnn(), images(seed), withSgd(8))),
   },
   {
     name: "a tiny rate",
     disease: "learning rate too low",
     where: ["optimizer"],
-    make: seeded(15, () => patient(mlp([6, 16, 3], relu, "relu"), classes(15), withSgd(1e-7))),
+    make: seeded(15, (seed) => patient(mlp([6, 16, 3], relu, "relu"), classes(seed), withSgd(1e-7))),
   },
   {
     name: "a tiny rate with Adam",
     disease: "learning rate too low",
     where: ["optimizer"],
-    make: seeded(16, () => patient(mlp([6, 16, 3], tanh, "tanh"), classes(16), withAdam(1e-8))),
+    make: seeded(16, (seed) => patient(mlp([6, 16, 3], tanh, "tanh"), classes(seed), withAdam(1e-8))),
   },
   {
     name: "zero weights",
     disease: "symmetric initialisation",
     where: ["hidden1"],
     consequences: ["not learning", "dead units", "unused parameters", "vanishing gradients"],
-    make: seeded(17, () => patient(scaled(mlp([6, 16, 16, 3], relu, "relu"), 0), classes(17), withSgd(0.1))),
+    make: seeded(17, (seed) => patient(scaled(mlp([6, 16, 16, 3], relu, "relu"), 0), classes(seed), withSgd(0.1))),
   },
   {
     name: "equal weights in one layer",
     disease: "symmetric initialisation",
     where: ["hidden2"],
     consequences: ["not learning", "vanishing gradients"],
-    make: seeded(18, () =>
+    make: seeded(18, (seed) =>
       patient(
         changed(mlp([6, 16, 16, 3], tanh, "tanh"), (name, value) => (name === "hidden2.weight" ? value.mul(0).add(0.1) : undefined)),
-        classes(18),
+        classes(seed),
         withAdam(1e-3),
       ),
     ),
@@ -328,78 +334,86 @@ export const sick: readonly Sick[] = [
       "saturated activations",
       "bad initialisation",
     ],
-    make: seeded(19, () => patient(mlp([6, 16, 3], relu, "relu"), classes(19, { scale: 1000 }), withSgd(0.01))),
+    make: seeded(19, (seed) => patient(mlp([6, 16, 3], relu, "relu"), classes(seed, { scale: 1000 }), withSgd(0.01))),
   },
   {
     name: "pixels to 255",
     disease: "unscaled inputs",
     where: ["data"],
     consequences: ["learning rate too high", "not finite", "dead units", "exploding gradients", "not learning", "bad initialisation"],
-    make: seeded(20, () => patient(cnn(), images(20, { high: 255 }), withSgd(0.01))),
+    make: seeded(20, (seed) => patient(cnn(), images(seed, { high: 255 }), withSgd(0.01))),
   },
   {
     name: "a large offset",
     disease: "unscaled inputs",
     where: ["data"],
     consequences: ["learning rate too high", "not learning", "saturated activations", "dead units"],
-    make: seeded(21, () => patient(mlp([6, 16, 3], tanh, "tanh"), classes(21, { offset: 500 }), withAdam(1e-3))),
+    make: seeded(21, (seed) => patient(mlp([6, 16, 3], tanh, "tanh"), classes(seed, { offset: 500 }), withAdam(1e-3))),
   },
-  { name: "one class in fifty", disease: "class imbalance", where: ["data"], consequences: ["label errors", "plateau", "not learning"], make: seeded(22, () => patient(mlp([6, 16, 2], relu, "relu"), classes(22, { classes: 2 }, (y) => y.forEach((_, n) => { y[n] = n % 50 === 0 ? 1 : 0; })), withAdam(3e-3))) }, // biome-ignore format: a row
-  { name: "flipped labels", disease: "label errors", where: ["data"], make: seeded(23, () => patient(mlp([6, 24, 3], relu, "relu"), classes(23, { count: 480, spread: 0.4 }, (y) => y.forEach((label, n) => { if (n % 16 === 0) y[n] = (label + 1) % 3; })), withAdam(5e-3), { epochs: 10 })) }, // biome-ignore format: a row
+  { name: "one class in fifty", disease: "class imbalance", where: ["data"], consequences: ["label errors", "plateau", "not learning"], make: seeded(22, (seed) => patient(mlp([6, 16, 2], relu, "relu"), classes(seed, { classes: 2 }, (y) => y.forEach((_, n) => { y[n] = n % 50 === 0 ? 1 : 0; })), withAdam(3e-3))) }, // biome-ignore format: a row
+  { name: "flipped labels", disease: "label errors", where: ["data"], make: seeded(23, (seed) => patient(mlp([6, 24, 3], relu, "relu"), classes(seed, { count: 480, spread: 0.4 }, (y) => y.forEach((label, n) => { if (n % 16 === 0) y[n] = (label + 1) % 3; })), withAdam(5e-3), { epochs: 10 })) }, // biome-ignore format: a row
   {
     name: "few samples, many weights",
     disease: "overfitting",
     where: ["loss"],
-    make: seeded(24, () =>
-      patient(mlp([6, 64, 64, 3], relu, "relu"), classes(24, { count: 300, spread: 2.2 }).slice(0, 60), withAdam(5e-3), {
+    make: seeded(24, (seed) =>
+      patient(mlp([6, 64, 64, 3], relu, "relu"), classes(seed, { count: 300, spread: 2.2 }).slice(0, 60), withAdam(5e-3), {
         epochs: 40,
-        validation: classes(24, { count: 300, spread: 2.2 }).slice(60),
+        validation: classes(seed, { count: 300, spread: 2.2 }).slice(60),
       }),
     ),
   },
-  { name: "a layer that is not called", disease: "unused parameters", where: ["spare.weight"], make: seeded(25, () => { const [first, spare, last] = [linear(6, 16), linear(16, 16), linear(16, 3)]; return patient(layer({ first, spare, last }, (x: Tensor) => last(relu(first(x as never)) as never)) as unknown as Layer, classes(25), withAdam(1e-3)); }) }, // biome-ignore format: a row
+  { name: "a layer that is not called", disease: "unused parameters", where: ["spare.weight"], make: seeded(25, (seed) => { const [first, spare, last] = [linear(6, 16), linear(16, 16), linear(16, 3)]; return patient(layer({ first, spare, last }, (x: Tensor) => last(relu(first(x as never)) as never)) as unknown as Layer, classes(seed), withAdam(1e-3)); }) }, // biome-ignore format: a row
   {
     name: "a detached middle",
     disease: "unused parameters",
     where: ["hidden1.weight"],
-    make: seeded(26, () =>
-      patient(net({ hidden1: linear(6, 16), relu1: relu, detached, output: linear(16, 3) }), classes(26), withAdam(1e-3)),
+    make: seeded(26, (seed) =>
+      patient(net({ hidden1: linear(6, 16), relu1: relu, detached, output: linear(16, 3) }), classes(seed), withAdam(1e-3)),
     ),
   },
-  { name: "a frozen layer", disease: "frozen parameters", where: ["hidden1.weight"], make: seeded(27, () => { const first = linear(6, 16); first.requiresGrad(false); return patient(net({ hidden1: first, relu1: relu, output: linear(16, 3) }), classes(27), withAdam(1e-3)); }) }, // biome-ignore format: a row
+  { name: "a frozen layer", disease: "frozen parameters", where: ["hidden1.weight"], make: seeded(27, (seed) => { const first = linear(6, 16); first.requiresGrad(false); return patient(net({ hidden1: first, relu1: relu, output: linear(16, 3) }), classes(seed), withAdam(1e-3)); }) }, // biome-ignore format: a row
   {
     name: "the logarithm of negative numbers",
     disease: "not finite",
     where: ["logarithm"],
     consequences: ["learning rate too high"],
-    make: seeded(28, () => patient(net({ hidden1: linear(6, 16), logarithm, output: linear(16, 3) }), classes(28), withAdam(1e-3))),
+    make: seeded(28, (seed) => patient(net({ hidden1: linear(6, 16), logarithm, output: linear(16, 3) }), classes(seed), withAdam(1e-3))),
   },
   {
     name: "the root of negative numbers",
     disease: "not finite",
     where: ["root"],
     consequences: ["learning rate too high"],
-    make: seeded(29, () => patient(net({ hidden1: linear(6, 8), relu1: relu, root, output: linear(8, 3) }), classes(29), withSgd(0.01))),
+    make: seeded(29, (seed) =>
+      patient(net({ hidden1: linear(6, 8), relu1: relu, root, output: linear(8, 3) }), classes(seed), withSgd(0.01)),
+    ),
   },
-  { name: "labels in random order", disease: "nothing to learn", where: ["data"], consequences: ["not learning"], make: seeded(30, () => { const made = patient(mlp([6, 16, 3], relu, "relu"), classes(30, {}, (y) => { const noise = normal([y.length]).data; y.forEach((_, n) => { y[n] = Math.abs(Math.round(1000 * (noise[n] as number))) % 3; }); }), withAdam(3e-3), { epochs: 6 }); return { ...made, options: { ...made.options, control: true } }; }) }, // biome-ignore format: a row
+  { name: "labels in random order", disease: "nothing to learn", where: ["data"], consequences: ["not learning"], make: seeded(30, (seed) => { const made = patient(mlp([6, 16, 3], relu, "relu"), classes(seed, {}, (y) => { const noise = normal([y.length]).data; y.forEach((_, n) => { y[n] = Math.abs(Math.round(1000 * (noise[n] as number))) % 3; }); }), withAdam(3e-3), { epochs: 6 }); return { ...made, options: { ...made.options, control: true } }; }) }, // biome-ignore format: a row
 ];
 
 export const healthy: readonly Healthy[] = [
-  { name: "MLP with Adam", make: seeded(101, () => patient(mlp([6, 24, 3], relu, "relu"), classes(101), withAdam(3e-3), { epochs: 8 })) },
-  { name: "MLP with SGD", make: seeded(102, () => patient(mlp([6, 24, 24, 3], relu, "relu"), classes(102), withSgd(0.1), { epochs: 8 })) },
+  {
+    name: "MLP with Adam",
+    make: seeded(101, (seed) => patient(mlp([6, 24, 3], relu, "relu"), classes(seed), withAdam(3e-3), { epochs: 8 })),
+  },
+  {
+    name: "MLP with SGD",
+    make: seeded(102, (seed) => patient(mlp([6, 24, 24, 3], relu, "relu"), classes(seed), withSgd(0.1), { epochs: 8 })),
+  },
   {
     name: "tanh with momentum",
-    make: seeded(103, () => patient(mlp([6, 16, 16, 3], tanh, "tanh"), classes(103), withSgd(0.02, 0.9), { epochs: 6 })),
+    make: seeded(103, (seed) => patient(mlp([6, 16, 16, 3], tanh, "tanh"), classes(seed), withSgd(0.02, 0.9), { epochs: 6 })),
   },
   {
     name: "one sigmoid layer",
-    make: seeded(104, () => patient(mlp([6, 24, 3], sigmoid, "sigmoid"), classes(104), withAdam(1e-2), { epochs: 6 })),
+    make: seeded(104, (seed) => patient(mlp([6, 24, 3], sigmoid, "sigmoid"), classes(seed), withAdam(1e-2), { epochs: 6 })),
   },
-  { name: "CNN", make: seeded(105, () => patient(cnn(), images(105), withAdam(3e-3), { epochs: 6 })) },
-  { name: "CNN with SGD and momentum", make: seeded(106, () => patient(cnn(), images(106), withSgd(0.02, 0.9), { epochs: 6 })) },
+  { name: "CNN", make: seeded(105, (seed) => patient(cnn(), images(seed), withAdam(3e-3), { epochs: 6 })) },
+  { name: "CNN with SGD and momentum", make: seeded(106, (seed) => patient(cnn(), images(seed), withSgd(0.02, 0.9), { epochs: 6 })) },
   {
     name: "CNN with batch norm",
-    make: seeded(107, () =>
+    make: seeded(107, (seed) =>
       patient(
         net({
           conv1: conv2d(1, 6, 3, { padding: 1 }),
@@ -409,7 +423,7 @@ export const healthy: readonly Healthy[] = [
           flat: flatten(),
           output: linear(96, 3),
         }),
-        images(107),
+        images(seed),
         withAdam(3e-3),
         { epochs: 5 },
       ),
@@ -417,7 +431,7 @@ export const healthy: readonly Healthy[] = [
   },
   {
     name: "residual blocks",
-    make: seeded(108, () =>
+    make: seeded(108, (seed) =>
       patient(
         net({
           first: linear(6, 16),
@@ -425,7 +439,7 @@ export const healthy: readonly Healthy[] = [
           block2: residual(sequential(linear(16, 16), relu, linear(16, 16))),
           output: linear(16, 3),
         }),
-        classes(108),
+        classes(seed),
         withAdam(2e-3),
         { epochs: 6 },
       ),
@@ -433,19 +447,22 @@ export const healthy: readonly Healthy[] = [
   },
   {
     name: "deep relu, He initialisation",
-    make: seeded(109, () => patient(mlp([6, 32, 32, 32, 32, 32, 3], relu, "relu"), classes(109), withAdam(1e-3), { epochs: 6 })),
+    make: seeded(109, (seed) => patient(mlp([6, 32, 32, 32, 32, 32, 3], relu, "relu"), classes(seed), withAdam(1e-3), { epochs: 6 })),
   },
-  { name: "regression", make: seeded(110, () => patient(mlp([4, 24, 1], tanh, "tanh"), regression(110), withAdam(5e-3), { epochs: 10 })) },
+  {
+    name: "regression",
+    make: seeded(110, (seed) => patient(mlp([4, 24, 1], tanh, "tanh"), regression(seed), withAdam(5e-3), { epochs: 10 })),
+  },
   {
     name: "regression with SGD",
-    make: seeded(111, () => patient(mlp([4, 24, 24, 1], relu, "relu"), regression(111), withSgd(0.05), { epochs: 10 })),
+    make: seeded(111, (seed) => patient(mlp([4, 24, 24, 1], relu, "relu"), regression(seed), withSgd(0.05), { epochs: 10 })),
   },
   {
     name: "dropout and weight decay",
-    make: seeded(112, () =>
+    make: seeded(112, (seed) =>
       patient(
         mlp([6, 32, 3], relu, "relu", () => ({ drop: dropout(0.3) })),
-        classes(112),
+        classes(seed),
         (p) => adamW(p, { learningRate: 3e-3, weightDecay: 0.01 }),
         { epochs: 6 },
       ),
@@ -453,18 +470,18 @@ export const healthy: readonly Healthy[] = [
   },
   {
     name: "layer norm and a cosine schedule",
-    make: seeded(113, () =>
+    make: seeded(113, (seed) =>
       patient(
         mlp([6, 24, 24, 3], leakyRelu(), "leaky", (n) => ({ [`norm${n}`]: layerNorm(24) })),
-        classes(113),
+        classes(seed),
         withAdam(5e-3),
         { epochs: 6, schedule: cosineDecay(5e-3, { steps: 60 }) },
       ),
     ),
   },
-  { name: "small data, held-out data, control", make: seeded(114, () => { const made = patient(mlp([6, 12, 3], relu, "relu"), classes(114, { count: 150 }).slice(0, 90), withAdam(5e-3), { epochs: 8, validation: classes(114, { count: 150 }).slice(90) }); return { ...made, options: { ...made.options, control: true } }; }) }, // biome-ignore format: a row
+  { name: "small data, held-out data, control", make: seeded(114, (seed) => { const made = patient(mlp([6, 12, 3], relu, "relu"), classes(seed, { count: 150 }).slice(0, 90), withAdam(5e-3), { epochs: 8, validation: classes(seed, { count: 150 }).slice(90) }); return { ...made, options: { ...made.options, control: true } }; }) }, // biome-ignore format: a row
   {
     name: "linear, long and eager",
-    make: seeded(115, () => patient(net({ output: linear(6, 3) }), classes(115), withSgd(0.3), { epochs: 15, compile: false })),
+    make: seeded(115, (seed) => patient(net({ output: linear(6, 3) }), classes(seed), withSgd(0.3), { epochs: 15, compile: false })),
   },
 ];
