@@ -4,6 +4,7 @@ import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
+import { tag } from "../util/tag.ts";
 import type { FloatsOf, NdArray, Storage } from "./array.ts";
 import { allocateFloats, elementCount, stored } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
@@ -46,6 +47,10 @@ export interface CategoryEncoderState {
  * colours.oneHot(["green", "red"]); // [[1, 0], [0, 1]]
  */
 export class CategoryEncoder {
+  static {
+    tag(CategoryEncoder, "CategoryEncoder");
+  }
+
   readonly categories: readonly Category[];
   readonly unknown: "error" | "zeros";
   readonly #numbers: ReadonlyMap<Category, number>;
@@ -146,6 +151,10 @@ export type ImputerStrategy = "mean" | "median" | "mostFrequent";
  * const complete = new Dataset({ x, y }, { allowNonFinite: true }).map(mapField("x", (x) => fill.apply(x)));
  */
 export class Imputer {
+  static {
+    tag(Imputer, "Imputer");
+  }
+
   readonly values: readonly number[];
 
   /** @throws InputError when there is no column or a value is not finite. */

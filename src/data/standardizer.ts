@@ -3,6 +3,7 @@
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
+import { tag } from "../util/tag.ts";
 import { allocateFloats, elementCount, type FloatsOf, type NdArray, type Storage, stored } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
 
@@ -32,6 +33,10 @@ export interface StandardizerState extends StandardizerOptions {
  * await fit(net, images, { …, transform: mapField("x", (x) => pixels.apply(x)) });
  */
 export class Standardizer {
+  static {
+    tag(Standardizer, "Standardizer");
+  }
+
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
   readonly axis: number | undefined;

@@ -101,6 +101,10 @@ export function toNumberArray(value: unknown, where: string): NumberArray {
   const kind = arrayKind(value);
   if (kind === undefined || !Object.hasOwn(HOMES, kind)) throw notNumbers(value, where);
   const array = value as AnyNumberArray;
+  if (array.length === 0 && isGivenAway(array))
+    throw new InputError(`${where}: the numbers of this ${kind} are gone: its buffer was transferred to another owner`, {
+      hint: COPY_FIRST,
+    });
   const home = HOMES[kind];
   if (home === "whole") return wholeNumbers(array as Uint32Array | BigInt64Array | BigUint64Array, where);
   const Kind = ARRAYS[home];
@@ -136,6 +140,29 @@ function isKind(value: unknown, tag: "ArrayBuffer" | "SharedArrayBuffer" | "Data
 function canChangeSize({ buffer }: ArrayBufferView): boolean {
   const { resizable, growable } = buffer as { readonly resizable?: boolean; readonly growable?: boolean };
   return resizable === true || growable === true;
+}
+
+const COPY_FIRST = "transfer a copy: data.slice()";
+
+/** A view of nothing tells no difference but that no other can be made. */
+function isGivenAway({ buffer }: ArrayBufferView): boolean {
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** @throws InputError for an array that is as long as it was no more: whoever transfers its buffer, to a worker for example, empties it */
+export function requireLength(values: NumberArray, length: number): void {
+  if (values.length !== length)
+    throw new InputError(
+      `expected the ${length} numbers of a tensor, found ${values.length}: its buffer was transferred to another owner`,
+      {
+        hint: COPY_FIRST,
+      },
+    );
 }
 
 function wholeNumbers(array: Uint32Array | BigInt64Array | BigUint64Array, where: string): Int32Array | Float64Array {

@@ -20,7 +20,7 @@ import { callSite, captureSite, currentOrigin, currentPass, currentScope, needsT
 import { observer } from "./observe.ts";
 import { currentTrace } from "./trace/trace.ts";
 import { LiveNumber } from "./trace/traced-graph.ts";
-import type { Attributes, Level, TapeNode, Value } from "./value.ts";
+import { type Attributes, type Level, type TapeNode, Value } from "./value.ts";
 import { innermost, mapped, runningLevels } from "./vmap/mapping.ts";
 
 interface Prepared {
@@ -76,8 +76,16 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
     if (observer() !== undefined) tell(op, inputs, attributes, options, output);
     return output;
   } catch (error) {
-    throw located(error);
+    throw located(inputs.every((input) => Value.isWhole(input)) ? error : wrapped(op, error));
   }
+}
+
+/** What makes only a part of a tensor: a clone of objects, and state that looks who reads it. */
+function wrapped(op: Op, cause: unknown): InputError {
+  return new InputError(`${op.name}: expected tensors, got a copy or a wrapper that another library made of one`, {
+    hint: "copy with clone(), and keep tensors out of reactive state (markRaw in Vue, ref in Valtio)",
+    cause,
+  });
 }
 
 function tell(op: Op, inputs: readonly Value[], attributes: Attributes, options: ApplyOptions, output: Value): void {

@@ -249,9 +249,9 @@ export function valueOf(tensor: Tensor, name = "this function"): Value {
   });
 }
 
-/** Whether a value is a tensor of this library. */
+/** Whether a value is a tensor of this library; what others made of one, by copying or wrapping, is not. */
 export function isTensor(candidate: unknown): candidate is Tensor {
-  return candidate instanceof Value;
+  return candidate instanceof Value && Value.isWhole(candidate);
 }
 
 /** A list of tensors, gone through once. @throws InputError for anything else: "name: expected …, got …" */

@@ -4,6 +4,7 @@ import type { Cell, HostArray } from "../backends/backend.ts";
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { DType } from "../nest/nest.ts";
 import type { Op } from "../ops/op.ts";
+import { tag } from "../util/tag.ts";
 import type { Trace } from "./trace/trace-record.ts";
 
 /** A number read anew at every run of a compiled step. */
@@ -56,6 +57,10 @@ interface Mapping {
  * and numbers. Everything else is private, with accessors beside it.
  */
 export abstract class Value {
+  static {
+    tag(Value, "Tensor");
+  }
+
   readonly shape: readonly number[];
   readonly dtype: DType;
   /** The numbers, for those who know nothing of tensors; else read `data`. An accessor where they may be newer on a machine or are still to come. */
@@ -97,6 +102,11 @@ export abstract class Value {
     this.#signature = `${dtype}${shape.join("x")}`;
     if (data === undefined) this.#moveAway(undefined);
     else this.values = data;
+  }
+
+  /** Whether all of a tensor is there: copies that others make, and wrappers of it, have its visible part only. */
+  static isWhole(value: Value): boolean {
+    return #requiresGrad in value;
   }
 
   /** dtype and shape as text: the key under which compiled programs are found. */

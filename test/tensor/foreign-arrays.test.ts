@@ -5,7 +5,18 @@ import vm from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DataLoader, Dataset, type NdArray, ndArray } from "../../src/data/index.ts";
-import { InputError, KasaneError, parameter, type Tensor, tensor, zeros } from "../../src/index.ts";
+import {
+  availableBackends,
+  compile,
+  InputError,
+  KasaneError,
+  parameter,
+  setBackend,
+  type Tensor,
+  tensor,
+  uniform,
+  zeros,
+} from "../../src/index.ts";
 import { parseSafetensors, serializeSafetensors } from "../../src/io/index.ts";
 import { type AnyNumberArray, arrayKind, toNumberArray } from "../../src/nest/arrays.ts";
 import { makeLayer } from "../../src/nn/layer.ts";
@@ -160,5 +171,43 @@ describe("numbers in lists", () => {
     ]);
     expect(tensor([[Float32Array.of(0.5)], [[1]]] as never).toArray()).toEqual([[[0.5]], [[1]]]);
     expect(() => tensor(new BigInt64Array(2), { dtype: "float99" as never })).toThrow(InputError);
+  });
+});
+
+describe.each(availableBackends())("numbers that were given away, on %s", (backend) => {
+  const transfer = ({ buffer }: ArrayBufferView) => structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+  const gone = /its buffer was transferred to another owner/;
+  const sum = compile((x: Tensor) => x.mul(2).sum());
+  const uses: Readonly<Record<string, (x: Tensor) => unknown>> = {
+    "x.add(1)": (x) => x.add(1),
+    "matmul(x, x)": (x) => x.reshape([2, 20]).matmul(x.reshape([20, 2])),
+    "a compiled function": (x) => sum(x),
+    "a gradient": (x) => {
+      const weight = parameter(new Float32Array(40).fill(1));
+      weight.mul(x).sum().backward();
+    },
+  };
+
+  it.each(Object.keys(uses))("are missed by %s", (use) => {
+    setBackend(backend);
+    const made = new Float32Array(40).fill(1);
+    const tensors = [tensor(made), tensor(new Float32Array(40)).add(1), uniform([40])];
+    for (const x of tensors) {
+      uses[use]!(x);
+      transfer(x.data as Float32Array);
+      expect(() => uses[use]!(x)).toThrow(gone);
+    }
+  });
+
+  it("are missed by a parameter of a compiled function, and by tensor()", () => {
+    setBackend(backend);
+    const weight = parameter(tensor(new Float32Array(40).fill(1)));
+    const product = compile(() => weight.mul(2).sum());
+    transfer(weight.data as Float32Array);
+    expect(() => product()).toThrow(gone);
+    const array = new Float32Array(2);
+    transfer(array);
+    expect(() => tensor(array)).toThrow(/tensor: the numbers of this Float32Array are gone/);
+    expect(tensor(new Float32Array(0)).shape).toEqual([0]);
   });
 });

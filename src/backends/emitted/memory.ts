@@ -2,6 +2,7 @@
 import { byteLength } from "../../compiler/memory.ts";
 import { slack } from "../../kernels/language/language.ts";
 import { gibibytes, requireSize } from "../../kernels/lowered.ts";
+import { requireLength } from "../../nest/arrays.ts";
 import { decodeBfloat16, encodeBfloat16 } from "../../nest/bfloat16.ts";
 import { sizeOfShape } from "../../nest/evaluate.ts";
 import type { DType, Operand } from "../../nest/nest.ts";
@@ -96,6 +97,7 @@ const few = 24;
 /** Copies a host array into its slot. */
 export function writeSlot(heap: Heap, slot: Slot, values: HostArray): void {
   const { kind, position, length } = slot;
+  if (values.length !== length) requireLength(values, length);
   if (kind === "bf16") {
     encodeBfloat16(values, wordsOf(heap, slot));
     return;

@@ -1,7 +1,8 @@
 // The reference backend: interprets bound programs in plain loops; the definition of correct, and the only one with float64.
 
 import { printGraph } from "../../compiler/index.ts";
-import { evaluateProgram } from "../../nest/evaluate.ts";
+import { requireLength } from "../../nest/arrays.ts";
+import { evaluateProgram, sizeOfShape } from "../../nest/evaluate.ts";
 import type { Backend } from "../backend.ts";
 import { HostCell, referenceStep } from "./step.ts";
 
@@ -12,8 +13,12 @@ export const referenceBackend: Backend = {
   description: "reference: interprets each formula in plain loops, in double precision, rounding where values are stored",
   dtypes: new Set(["float32", "float64", "bfloat16", "int32", "uint8", "bool"]),
   compile(program) {
+    const lengths = program.inputs.map((_, number) => sizeOfShape(program.buffers[number]!.shape));
     return {
-      run: (inputs, params) => evaluateProgram(program, inputs, params),
+      run(inputs, params) {
+        inputs.forEach((values, number) => requireLength(values, lengths[number]!));
+        return evaluateProgram(program, inputs, params);
+      },
       listing: () =>
         program.steps
           .map((step) => `${step.nest.name}: ${step.nest.axes.map((axis) => `${axis.name}<${axis.extent}`).join(" ")}`)

@@ -1,6 +1,6 @@
 // A compiled step on the reference backend: the nests interpreted one after another over host arrays.
 
-import { allocate, type NumberArray } from "../../nest/arrays.ts";
+import { allocate, type NumberArray, requireLength } from "../../nest/arrays.ts";
 import { evaluateNest, sizeOfShape } from "../../nest/evaluate.ts";
 import type { Operand } from "../../nest/nest.ts";
 import { placeOf, type StepGraph, unitsOf } from "../../nest/step-graph.ts";
@@ -18,6 +18,7 @@ export class HostCell implements Cell {
   }
 
   write(data: HostArray): void {
+    requireLength(data, this.data.length);
     this.data.set(data);
   }
 
@@ -35,7 +36,9 @@ export function referenceStep(graph: StepGraph, listing: () => string): StepExec
         written.has(number) && !graph.cells.includes(number) ? allocate(operand.dtype, sizeOfShape(operand.shape)) : undefined,
       );
       graph.inputs.forEach((buffer, number) => {
-        buffers[buffer] = inputs[number] as HostArray;
+        const values = inputs[number] as HostArray;
+        requireLength(values, sizeOfShape((graph.buffers[buffer] as Operand).shape));
+        buffers[buffer] = values;
       });
       graph.cells.forEach((buffer, number) => {
         buffers[buffer] = (cells[number] as HostCell).data;

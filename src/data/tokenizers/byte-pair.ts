@@ -2,6 +2,7 @@
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
+import { tag } from "../../util/tag.ts";
 import { fromUtf8, toUtf8 } from "../../util/text.ts";
 import { checkCount } from "../generators/random.ts";
 import { learnMerges, mergePair, type Pair } from "./merges.ts";
@@ -40,6 +41,10 @@ const remembered = 1 << 16;
  * tokenizer.decode(tokens); // "To be, or not to be"
  */
 export class BytePairTokenizer implements Tokenizer {
+  static {
+    tag(BytePairTokenizer, "BytePairTokenizer");
+  }
+
   readonly merges: readonly Pair[];
   readonly special: readonly string[];
   readonly #made: ReadonlyMap<number, number>;

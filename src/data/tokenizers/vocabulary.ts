@@ -2,6 +2,7 @@
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
+import { tag } from "../../util/tag.ts";
 import { checkCount } from "../generators/random.ts";
 import { checkSpecial, isTexts, noSuchToken, specialNumber, type Tokenizer } from "./tokenizer.ts";
 
@@ -37,6 +38,10 @@ export interface VocabularyState {
  * characters.encode("hole"); // [1, 3, 2, 0]: numbers follow the order of code units, e h l o
  */
 export class VocabularyTokenizer implements Tokenizer {
+  static {
+    tag(VocabularyTokenizer, "VocabularyTokenizer");
+  }
+
   readonly level: "character" | "word";
   readonly pieces: readonly string[];
   readonly special: readonly string[];

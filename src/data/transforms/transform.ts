@@ -2,6 +2,7 @@
 
 import { InputError } from "../../util/errors.ts";
 import type { Fields, NdArray } from "../array.ts";
+import { tag } from "../../util/tag.ts";
 import { checkCount, checkSeed, Random } from "../generators/random.ts";
 
 /**
@@ -33,6 +34,10 @@ export interface DrawsOptions {
 
 /** The random numbers of one batch. Asking twice for the same ones gives the same ones again. */
 export class Draws {
+  static {
+    tag(Draws, "Draws");
+  }
+
   readonly #samples: ArrayLike<number>;
   readonly #key: number;
 

@@ -4,6 +4,7 @@ import type { ExplainOptions } from "../../formula/explain/explanation.ts";
 import { printFormula } from "../../formula/print.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
+import { tag } from "../../util/tag.ts";
 import { positionOfLargest } from "../record/elements.ts";
 import { type RecordedOp, type RecordedTensor, type Recording, unviewed } from "../record/recording.ts";
 import { EXPLAIN_OPTIONS, type ExplainedElement, explainElement } from "./explain.ts";
@@ -40,6 +41,10 @@ export type StopPlace = number | RecordedOp | RecordedTensor | string;
  * @example const cursor = new RunCursor(record(step, net)); cursor.goTo("hidden1"); console.log(stopText(cursor.next() ?? cursor.stop));
  */
 export class RunCursor {
+  static {
+    tag(RunCursor, "RunCursor");
+  }
+
   readonly recording: Recording;
   readonly #ops: readonly RecordedOp[];
   readonly #options: ExplainOptions;

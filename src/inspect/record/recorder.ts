@@ -11,6 +11,7 @@ import type { HostArray, Tensor } from "../../tensor/types.ts";
 import type { Value } from "../../tensor/value.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
+import { tag } from "../../util/tag.ts";
 import type { EventKind, RecorderEvent, Report } from "./events.ts";
 import { Keeper, type KeepOptions, type KeptStep, picks, type StepSelector } from "./keep.ts";
 import { activeUnits, describe, type Histogram, histogram, type Measure, type Measurement, norm, outside } from "./measures.ts";
@@ -58,6 +59,10 @@ const SATURATED: Readonly<Record<string, Measure<number>>> = {
  * new RunCursor(recorder.recordings[1].recording).goTo("features.0.weight.grad")
  */
 export class Recorder {
+  static {
+    tag(Recorder, "Recorder");
+  }
+
   readonly model: LayerMembers;
   readonly #options: RecorderOptions;
   readonly #listeners = new Set<(event: RecorderEvent) => void>();

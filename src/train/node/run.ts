@@ -13,6 +13,7 @@ import { nonFiniteAsText } from "../../util/json.ts";
 import { checkOptions } from "../../util/options.ts";
 import { readAs } from "../../util/schema.ts";
 import { quoted } from "../../util/shell.ts";
+import { tag } from "../../util/tag.ts";
 import { fromUtf8 } from "../../util/text.ts";
 import { packState, unpackState } from "../state-file.ts";
 import { epochReport } from "../state-schema.ts";
@@ -43,6 +44,10 @@ const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | 
 
 /** A folder with all files of one training: settings, metrics, weights, checkpoint and summary. */
 export class RunFolder {
+  static {
+    tag(RunFolder, "RunFolder");
+  }
+
   readonly path: string;
   #claim: Claim | undefined;
 
