@@ -4,8 +4,8 @@ import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
-import { elementCount, type Fields, gatherRows, holdsFractions, type NdArray, type Storage, stored } from "./array.ts";
 import { tag } from "../util/tag.ts";
+import { elementCount, type Fields, gatherRows, holdsFractions, type NdArray, type Storage, stored } from "./array.ts";
 import { checkCount, permutation } from "./generators/random.ts";
 import { Draws, type Transform } from "./transforms/transform.ts";
 
@@ -48,10 +48,6 @@ interface ViewOptions extends DatasetOptions {
  * const [train, validation] = new Dataset({ x: images, y: labels }, { classNames }).split(0.9);
  */
 export class Dataset<F extends Fields = Fields> {
-  static {
-    tag(Dataset, "Dataset");
-  }
-
   /** Number of samples. */
   readonly size: number;
   readonly classNames: readonly string[] | undefined;
@@ -177,6 +173,8 @@ export class Dataset<F extends Fields = Fields> {
     });
   }
 }
+
+tag(Dataset, "Dataset");
 
 /**
  * Checks class indices.

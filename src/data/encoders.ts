@@ -47,10 +47,6 @@ export interface CategoryEncoderState {
  * colours.oneHot(["green", "red"]); // [[1, 0], [0, 1]]
  */
 export class CategoryEncoder {
-  static {
-    tag(CategoryEncoder, "CategoryEncoder");
-  }
-
   readonly categories: readonly Category[];
   readonly unknown: "error" | "zeros";
   readonly #numbers: ReadonlyMap<Category, number>;
@@ -135,6 +131,8 @@ export class CategoryEncoder {
   }
 }
 
+tag(CategoryEncoder, "CategoryEncoder");
+
 /** One value per column. */
 export interface ImputerState {
   readonly values: readonly number[];
@@ -151,10 +149,6 @@ export type ImputerStrategy = "mean" | "median" | "mostFrequent";
  * const complete = new Dataset({ x, y }, { allowNonFinite: true }).map(mapField("x", (x) => fill.apply(x)));
  */
 export class Imputer {
-  static {
-    tag(Imputer, "Imputer");
-  }
-
   readonly values: readonly number[];
 
   /** @throws InputError when there is no column or a value is not finite. */
@@ -216,6 +210,8 @@ export class Imputer {
     return { shape: table.shape, data };
   }
 }
+
+tag(Imputer, "Imputer");
 
 /**
  * Tables of the same rows side by side: [rows, a], [rows, b] … give [rows, a + b + …]; an array of one axis is one column. The result is

@@ -5,8 +5,8 @@ import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
-import { allocateLike, elementCount, type Fields, type NdArray, type Storage, stored } from "./array.ts";
 import { tag } from "../util/tag.ts";
+import { allocateLike, elementCount, type Fields, type NdArray, type Storage, stored } from "./array.ts";
 import { Dataset } from "./dataset.ts";
 import { checkCount, checkSeed, permutation, Random } from "./generators/random.ts";
 import { Draws, type Transform } from "./transforms/transform.ts";
@@ -46,10 +46,6 @@ export interface EpochOptions {
  * for (const { x, y } of loader) …
  */
 export class DataLoader<F extends Fields = Fields, G extends Fields = F> implements Iterable<G>, AsyncIterable<G> {
-  static {
-    tag(DataLoader, "DataLoader");
-  }
-
   /** The epoch that the next loop will follow. */
   epoch: number;
   readonly batchSize: number;
@@ -174,6 +170,8 @@ export class DataLoader<F extends Fields = Fields, G extends Fields = F> impleme
     });
   }
 }
+
+tag(DataLoader, "DataLoader");
 
 /** A sample of a stream and how many came before it. */
 interface Numbered<F> {

@@ -33,10 +33,6 @@ export interface StandardizerState extends StandardizerOptions {
  * await fit(net, images, { …, transform: mapField("x", (x) => pixels.apply(x)) });
  */
 export class Standardizer {
-  static {
-    tag(Standardizer, "Standardizer");
-  }
-
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
   readonly axis: number | undefined;
@@ -134,6 +130,8 @@ export class Standardizer {
     return { shape: values.shape, data };
   }
 }
+
+tag(Standardizer, "Standardizer");
 
 /** How many columns there are, and how many neighbouring values belong to the same one. */
 function layout({ shape }: NdArray, axis = Math.max(0, shape.length - 1)): { readonly columns: number; readonly inner: number } {

@@ -103,7 +103,7 @@ abstract class Pointwise extends Value {
 }
 
 /** A value with a method for every row of the tables. */
-export const PointwiseTensor = Pointwise as abstract new (...given: ConstructorParameters<typeof Value>) => Pointwise & Methods;
+export const PointwiseTensor = Pointwise as unknown as abstract new (...given: ConstructorParameters<typeof Value>) => Pointwise & Methods;
 
 type Method = (this: Pointwise, other: Value | number) => Value;
 

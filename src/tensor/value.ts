@@ -57,10 +57,6 @@ interface Mapping {
  * and numbers. Everything else is private, with accessors beside it.
  */
 export abstract class Value {
-  static {
-    tag(Value, "Tensor");
-  }
-
   readonly shape: readonly number[];
   readonly dtype: DType;
   /** The numbers, for those who know nothing of tensors; else read `data`. An accessor where they may be newer on a machine or are still to come. */
@@ -260,5 +256,7 @@ export abstract class Value {
     Object.defineProperty(this, "values", Value.#elsewhere);
   }
 }
+
+tag(Value, "Tensor");
 
 const freeWhenCollected = new FinalizationRegistry<Cell>((cell) => cell.free());

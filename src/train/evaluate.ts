@@ -9,6 +9,7 @@ import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
+import type { StopSignal } from "../util/signal.ts";
 import { batchTensors, fieldTensor } from "./border.ts";
 import { checkMetrics } from "./check.ts";
 import { ConfusionMatrix } from "./confusion.ts";
@@ -27,7 +28,7 @@ export interface EvaluateOptions<M extends readonly Metric[] = readonly Metric[]
   readonly confusion?: boolean;
   /** Default 256. Decides memory and speed, not the result, which is that of all samples as one batch (see Loss). */
   readonly batchSize?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
 }
 
 /** What was measured. */

@@ -1,5 +1,6 @@
 // Training, for Node and browsers: re-exports only.
 
+export type { StopSignal } from "../util/signal.ts";
 export {
   type Average,
   type AveragedMetric,

@@ -4,6 +4,7 @@ import type { Dataset, Fields, NdArray, Transform } from "../data/index.ts";
 import type { Layer } from "../nn/layer.ts";
 import type { AveragesState, Optimizer, OptimizerState, Schedule, WeightAverages } from "../optim/index.ts";
 import type { Precision, RandomState, Tensor } from "../tensor/index.ts";
+import type { StopSignal } from "../util/signal.ts";
 import type { Metric } from "./metrics.ts";
 
 /** Any layer of kasane/nn, a `sequential` or one's own. */
@@ -146,7 +147,7 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   /** Runs every step and watches it: a Recorder of kasane/inspect. */
   readonly recorder?: StepRecorder;
   /** Ends the training after the present batch. */
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   /** Goes on where another call stopped: same numbers as if it had never stopped. */
   readonly resume?: TrainingState<M[number]["name"]>;
 }

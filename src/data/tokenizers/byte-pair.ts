@@ -41,10 +41,6 @@ const remembered = 1 << 16;
  * tokenizer.decode(tokens); // "To be, or not to be"
  */
 export class BytePairTokenizer implements Tokenizer {
-  static {
-    tag(BytePairTokenizer, "BytePairTokenizer");
-  }
-
   readonly merges: readonly Pair[];
   readonly special: readonly string[];
   readonly #made: ReadonlyMap<number, number>;
@@ -173,6 +169,8 @@ export class BytePairTokenizer implements Tokenizer {
     return tokens;
   }
 }
+
+tag(BytePairTokenizer, "BytePairTokenizer");
 
 /**
  * Words with the space before them, numbers, runs of signs, runs of white space. At most 64 characters each: the work for a piece grows

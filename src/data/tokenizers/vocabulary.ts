@@ -38,10 +38,6 @@ export interface VocabularyState {
  * characters.encode("hole"); // [1, 3, 2, 0]: numbers follow the order of code units, e h l o
  */
 export class VocabularyTokenizer implements Tokenizer {
-  static {
-    tag(VocabularyTokenizer, "VocabularyTokenizer");
-  }
-
   readonly level: "character" | "word";
   readonly pieces: readonly string[];
   readonly special: readonly string[];
@@ -141,6 +137,8 @@ export class VocabularyTokenizer implements Tokenizer {
     return { level, pieces, special, ...(unknown === undefined ? {} : { unknown }) };
   }
 }
+
+tag(VocabularyTokenizer, "VocabularyTokenizer");
 
 function piecesOf(text: string, level: "character" | "word"): Iterable<string> {
   // The iterator of a string gives code points; a surrogate without its partner comes alone.

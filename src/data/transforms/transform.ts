@@ -1,8 +1,8 @@
 // What a transform is: a function of a batch and of random numbers that belong to its samples; and how transforms are joined.
 
 import { InputError } from "../../util/errors.ts";
-import type { Fields, NdArray } from "../array.ts";
 import { tag } from "../../util/tag.ts";
+import type { Fields, NdArray } from "../array.ts";
 import { checkCount, checkSeed, Random } from "../generators/random.ts";
 
 /**
@@ -34,10 +34,6 @@ export interface DrawsOptions {
 
 /** The random numbers of one batch. Asking twice for the same ones gives the same ones again. */
 export class Draws {
-  static {
-    tag(Draws, "Draws");
-  }
-
   readonly #samples: ArrayLike<number>;
   readonly #key: number;
 
@@ -69,6 +65,8 @@ export class Draws {
     return new Draws({ seed, samples });
   }
 }
+
+tag(Draws, "Draws");
 
 /**
  * One transform that applies the given ones in order, each with random numbers of its own. Where kinds of fields change, types follow up

@@ -13,6 +13,7 @@ import { compileStep, eagerStep, failedStep } from "../../train/step.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import { bestOf } from "../../util/rank.ts";
+import type { StopSignal } from "../../util/signal.ts";
 import { short } from "../draw/chart.ts";
 import { type NonFinite, whereNotFinite } from "../explain/non-finite.ts";
 import { endless } from "./batches.ts";
@@ -34,7 +35,7 @@ export interface LearningRateOptions
   /** One compiled program for all steps. Default true. */
   readonly compile?: boolean;
   /** Ends the sweep after the present step: everything is put back, and the signal's reason is thrown. */
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
 }
 
 /** One rate that was tried. */

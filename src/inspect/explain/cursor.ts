@@ -41,10 +41,6 @@ export type StopPlace = number | RecordedOp | RecordedTensor | string;
  * @example const cursor = new RunCursor(record(step, net)); cursor.goTo("hidden1"); console.log(stopText(cursor.next() ?? cursor.stop));
  */
 export class RunCursor {
-  static {
-    tag(RunCursor, "RunCursor");
-  }
-
   readonly recording: Recording;
   readonly #ops: readonly RecordedOp[];
   readonly #options: ExplainOptions;
@@ -143,3 +139,5 @@ export class RunCursor {
     };
   }
 }
+
+tag(RunCursor, "RunCursor");

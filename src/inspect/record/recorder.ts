@@ -59,10 +59,6 @@ const SATURATED: Readonly<Record<string, Measure<number>>> = {
  * new RunCursor(recorder.recordings[1].recording).goTo("features.0.weight.grad")
  */
 export class Recorder {
-  static {
-    tag(Recorder, "Recorder");
-  }
-
   readonly model: LayerMembers;
   readonly #options: RecorderOptions;
   readonly #listeners = new Set<(event: RecorderEvent) => void>();
@@ -147,6 +143,8 @@ export class Recorder {
     for (const listener of this.#listeners) listener(event);
   }
 }
+
+tag(Recorder, "Recorder");
 
 /** As many bars as a picture needs. */
 const HISTOGRAM = histogram(64);

@@ -44,10 +44,6 @@ const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | 
 
 /** A folder with all files of one training: settings, metrics, weights, checkpoint and summary. */
 export class RunFolder {
-  static {
-    tag(RunFolder, "RunFolder");
-  }
-
   readonly path: string;
   #claim: Claim | undefined;
 
@@ -222,6 +218,8 @@ export class RunFolder {
     return parseJson(fromUtf8(await readBytes(path, { most: mostText })), path);
   }
 }
+
+tag(RunFolder, "RunFolder");
 
 /** NaN and infinities are texts. */
 function lineOf(report: EpochReport): string {
