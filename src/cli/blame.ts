@@ -1,4 +1,4 @@
-// Whose mistake an error is that nobody threw on purpose: the system's, a user's module's, or ours; and the sentence that says so.
+// Decides who caused an unexpected error (the system, a user's module, or kasane) and says so in one sentence.
 
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";

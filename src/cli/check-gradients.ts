@@ -1,4 +1,4 @@
-// kasane check-gradients: the gradients of a run's training step, or of a module's function, against finite differences.
+// kasane check-gradients: compares gradients of a training step, or of a module's function, with finite differences.
 
 import { checkGradients, elementName } from "../inspect/index.ts";
 import { type RecordedSamples, recordPath } from "./recorded.ts";

@@ -1,4 +1,4 @@
-// What is chosen by name, with settings of its own, in one word: "adamW:weightDecay=0.1,beta1=0.95".
+// Reads a choice with settings from one word: "adamW:weightDecay=0.1,beta1=0.95".
 
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";

@@ -1,4 +1,4 @@
-// What the command line takes apart: a training's compiled step with a batch, or a module's function, compiled, with its inputs.
+// Compiles what a command looks at: a training's step with a batch, or a module's function with its inputs.
 
 import { type CompileArgument, type CompiledFunction, type CompileResult, compile } from "../tensor/index.ts";
 import { batchTensors } from "../train/border.ts";

@@ -1,4 +1,4 @@
-// What config.json of a run holds, and reading it back: nothing in it is believed before it is checked.
+// The contents of a run's config.json, and reading it back: every field is checked before it is used.
 
 import { stat } from "node:fs/promises";
 import * as v from "valibot";

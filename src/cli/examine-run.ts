@@ -1,4 +1,4 @@
-// kasane doctor RUN or FILE: trains a model a little further, under watch, and says what is wrong with it.
+// kasane doctor RUN or FILE: trains a model a little further, watches it, and reports what is wrong.
 
 import { spread } from "../inspect/diagnose/facts.ts";
 import { diagnose, type Evidence, examine, findingsText } from "../inspect/index.ts";

@@ -1,4 +1,4 @@
-// kasane explain RUN: where any number of a recorded training step comes from, as far back as asked for.
+// kasane explain RUN: explains any number of a recorded training step, as many ops back as asked for.
 
 import {
   explainTree,

@@ -1,4 +1,4 @@
-// kasane explain: an op's formula, derivatives, place, backends, and an example with numbers.
+// kasane explain: an op's formula, gradients, source file, backends, and an example with numbers.
 
 import { availableBackends, backendFor, getBackend, setBackend } from "../backends/choose.ts";
 import {

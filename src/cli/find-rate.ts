@@ -1,4 +1,4 @@
-// kasane lr-find: which learning rates suit the model and data of a run or of a module.
+// kasane lr-find: finds useful learning rates for the model and data of a run or module.
 
 import { resolve } from "node:path";
 import { short } from "../inspect/draw/chart.ts";

@@ -1,4 +1,4 @@
-// Text for a terminal in which names of the user's files, columns and layers cannot do what only we may: move the cursor, clear, retitle.
+// Makes text from users' files safe for a terminal: names cannot move the cursor, clear the screen or set its title.
 
 /** The colours that we write ourselves: a foreign name may take them, and is then coloured. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about

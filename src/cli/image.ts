@@ -1,4 +1,4 @@
-// Draws a grey image with text: every letter stands for two pixels, one above the other, in their mean shade.
+// Draws a grey image as text: each character stands for two pixels, one above the other.
 
 const shades = [" ", "░", "▒", "▓", "█"] as const;
 

@@ -1,4 +1,4 @@
-// Ctrl-C and requests to end: the first asks a command to stop in order, the second ends the process.
+// Handles Ctrl-C and termination: the first request stops a command in order, the second ends the process.
 
 import type { Terminal } from "./terminal.ts";
 

@@ -1,4 +1,4 @@
-// How large a run of the command line may be: far beyond what is sensible, and checked before memory is taken for it.
+// The largest run the command line accepts, checked before memory is allocated.
 
 import { UsageError } from "../util/errors.ts";
 

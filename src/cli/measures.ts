@@ -1,4 +1,4 @@
-// The losses and metrics of the command line: those of the library that take one prediction and one target, for classes and for numbers.
+// The losses and metrics of the command line: those of the library that take one prediction and one target.
 
 import { absoluteError, crossEntropy, huber, meanSquaredError, multiClassHingeLoss, smoothL1 } from "../nn/index.ts";
 import type { Loss, Metric } from "../train/index.ts";

@@ -1,4 +1,4 @@
-// The models that the command line can build, and the text in a weights file from which one is built again.
+// The models the command line can build, and the text in a weights file from which one is built again.
 
 import type { Layer } from "../nn/index.ts";
 import { conv2d, dropout, flatten, linear, maxPool2d, relu, sequential, sigmoid, tanh } from "../nn/index.ts";

@@ -1,4 +1,4 @@
-// What a user's module may export for the commands, and what is said of each export that is missing or wrong.
+// The exports of a user's module that commands read, and the errors for missing or wrong ones.
 
 import { Dataset } from "../data/index.ts";
 import { isLayer } from "../nn/call.ts";

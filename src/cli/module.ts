@@ -1,4 +1,4 @@
-// Loads a user's module: what it exports, or why it does not load.
+// Loads a user's module, or says why it does not load.
 
 import { pathToFileURL } from "node:url";
 import { FileError, KasaneError } from "../util/errors.ts";

@@ -1,4 +1,4 @@
-// The optimizers of the command line: all of kasane/optim, with their settings, and the learning rate each is usually given.
+// The optimizers of the command line: all of kasane/optim, with their settings and usual learning rates.
 
 import type { Layer } from "../nn/index.ts";
 import {

@@ -1,4 +1,4 @@
-// kasane predict: what a trained network says to new inputs.
+// kasane predict: applies a trained network to new inputs.
 
 import { basename, resolve } from "node:path";
 import { classFinder } from "../data/files/table.ts";

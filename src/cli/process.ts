@@ -1,4 +1,4 @@
-// The command line on this process: its streams, signals and keys.
+// Connects the command line to this process: its streams, signals and keys.
 
 import { Console } from "node:console";
 import { basename, relative } from "node:path";

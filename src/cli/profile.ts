@@ -1,4 +1,4 @@
-// kasane profile: where the time of a run's training step, or of a module's compiled function, goes.
+// kasane profile: shows where a training step, or a module's compiled function, spends its time.
 
 import { resolve } from "node:path";
 import { chromeTrace, profile, type StepProfile } from "../inspect/index.ts";

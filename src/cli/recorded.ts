@@ -1,4 +1,4 @@
-// What the command line looks into: one recorded training step, or one recorded call of a module's function.
+// Records what a command looks at: one training step, or one call of a module's function.
 
 import { type Recording, record, recordAsync } from "../inspect/index.ts";
 import { batchTensors } from "../train/border.ts";

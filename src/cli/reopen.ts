@@ -1,4 +1,4 @@
-// kasane train --resume: the run as it was left, at whatever moment, and what is still to be done of it.
+// kasane train --resume: opens an interrupted run and finds out what is left to do.
 
 import type { TrainingState } from "../train/index.ts";
 import type { RunFolder } from "../train/node.ts";

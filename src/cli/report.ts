@@ -1,4 +1,4 @@
-// The end of a training: what came of it, where it is, what to do next.
+// Prints the end of a training: its result, its folder, and what to do next.
 
 import { getBackend } from "../backends/choose.ts";
 import type { Layer } from "../nn/index.ts";

@@ -1,4 +1,4 @@
-// What a run's folder is called: as the user would write it.
+// The name of a run's folder, as the user would type it.
 
 import { isAbsolute, relative } from "node:path";
 import type { Terminal } from "./terminal.ts";

@@ -1,4 +1,4 @@
-// What each data set is trained with when nothing else is asked for.
+// Default training settings for each data set.
 
 import type { ModelName } from "./models.ts";
 import type { SourceSpec } from "./sources.ts";

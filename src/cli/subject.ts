@@ -1,4 +1,4 @@
-// What a command looks into: the training of a run or of a user's module, or a function of a module with its arguments. One convention for all commands.
+// Finds what a command works on: the training of a run or module, or a module's function with its arguments.
 
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";

@@ -1,4 +1,4 @@
-// Where the command line writes and what it may write there: colours and moving lines only on a terminal that wants them.
+// Writes to the terminal: colours and moving lines only where the terminal supports and wants them.
 
 import pc from "picocolors";
 import stringWidth from "string-width";

@@ -1,4 +1,4 @@
-// kasane explain RUN --step: the ops of a recorded run one by one; in a terminal by key, elsewhere as a list or a single one.
+// kasane explain RUN --step: shows the ops of a recorded run one by one, by key in a terminal, else as a list.
 
 import {
   type ExplainedElement,

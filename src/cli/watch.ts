@@ -1,4 +1,4 @@
-// kasane train --watch: after every epoch the size of each layer's gradient as a strip, and what looks wrong.
+// kasane train --watch: after every epoch, a bar per layer for the size of its gradient, and findings.
 
 import { median } from "../inspect/diagnose/statistics.ts";
 import { diagnose, type Finding, Recorder, type RecorderEvent } from "../inspect/index.ts";

@@ -1,4 +1,4 @@
-// A plain n-dimensional array: a row-major typed array with its shape, the currency between data sources and tensors.
+// A plain n-dimensional array: a row-major typed array with its shape. Data sources make it, tensors are made from it.
 
 import { type AnyNumberArray, allocate, dtypeOfArray, type NumberArray, toNumberArray } from "../nest/arrays.ts";
 import { InputError } from "../util/errors.ts";

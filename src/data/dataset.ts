@@ -1,4 +1,4 @@
-// Named arrays that share their first axis: one row is one sample. Subsets and splits are views, rows are copied per batch.
+// Named arrays that share their first axis: one row is one sample. Subsets and splits copy nothing until batched.
 
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";

@@ -1,4 +1,4 @@
-// Fitted encodings of tables that are kept as JSON: categories as numbers or one-hot rows, and values put where some are missing.
+// Fitted encodings of tables, stored as JSON: categories as numbers or one-hot rows, and imputed missing values.
 
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";

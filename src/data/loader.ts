@@ -1,4 +1,4 @@
-// Cuts a dataset, or a stream of samples, into batches; the order of an epoch depends on seed and epoch number only.
+// Cuts a dataset or a stream into batches; the order depends only on the seed and the epoch number.
 
 import { arrayKind, dtypeOfArray } from "../nest/arrays.ts";
 import { InputError } from "../util/errors.ts";

@@ -1,4 +1,4 @@
-// Brings every column of a table, or channel of images, to mean 0 and standard deviation 1, with numbers taken from the training part only.
+// Scales columns or channels to mean 0 and standard deviation 1, by statistics of the training data only.
 
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";

@@ -1,4 +1,4 @@
-// Rows of numbers with a label or a value to predict: what table readers and table generators give.
+// Rows of numbers with a label or a value to predict: the result of table readers and generators.
 
 import type { NdArray } from "./array.ts";
 import { Dataset } from "./dataset.ts";

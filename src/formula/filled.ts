@@ -1,4 +1,4 @@
-// The tree of an expression with numbers filled in: what a formula did for one element, every part with its value.
+// Expression trees with numbers filled in: what a formula computed for one element, every part with its value.
 
 import type { FunctionName, Reducer, ScalarType } from "../nest/nest.ts";
 

@@ -1,4 +1,4 @@
-// Writes numbers as a textbook does: a few significant digits, powers of ten where they help, NaN and infinity as what they are.
+// Formats numbers as textbooks do: a few significant digits, powers of ten where they help, NaN and infinity.
 
 import type { ScalarType } from "../nest/nest.ts";
 

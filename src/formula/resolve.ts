@@ -1,4 +1,4 @@
-// Tells the names of a parsed formula apart: tensors, axes, sizes, parameters and lists; and checks the order of definitions.
+// Resolves the names of a parsed formula to tensors, axes, sizes, parameters and lists; checks the definition order.
 
 import { type AccessNode, ELLIPSIS, type Expression, expressionsOf, type Formula, type Statement, tensorsIn, visit } from "./ast.ts";
 import { errorAt } from "./lexer.ts";

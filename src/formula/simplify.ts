@@ -1,4 +1,4 @@
-// Rewrites an expression into a shorter equal one: folds constants, drops neutral elements, normalises signs.
+// Rewrites an expression into a shorter equal one: folds constants, drops neutral elements, normalizes signs.
 
 import { FUNCTIONS } from "../nest/functions.ts";
 import type { FunctionName } from "../nest/nest.ts";

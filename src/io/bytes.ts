@@ -1,4 +1,4 @@
-// Little-endian numbers of a file as typed arrays: one table of element types with how each is read.
+// Reads little-endian numbers as typed arrays: one table of element types.
 
 import { type NumberArray, toNumberArray } from "../nest/arrays.ts";
 

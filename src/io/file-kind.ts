@@ -1,4 +1,4 @@
-// Says what a file is by how it begins, for readers that were given another one than they read.
+// Recognizes a file's format by its first bytes, for readers that were given another format.
 
 import { FileError } from "../util/errors.ts";
 

@@ -1,4 +1,4 @@
-// Finds a key that an object in a JSON text holds twice, which JSON.parse would silently pass over.
+// Finds duplicate keys in a JSON text, which JSON.parse accepts silently.
 
 /** The first duplicate key at any depth, or undefined. `text` must be valid JSON. */
 export function findDuplicateKey(text: string): string | undefined {

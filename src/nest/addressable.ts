@@ -1,4 +1,4 @@
-// Whether every place that a nest computes is an int32, as kernels count them: index values, elements, bytes from the start of a tensor.
+// Checks that every index, element number and byte offset of a nest fits in an int32, as kernels count them.
 
 import { ShapeError } from "../util/errors.ts";
 import { shapeText } from "../util/shape-text.ts";

@@ -1,4 +1,4 @@
-// Arrays of numbers in memory: the kinds that tensors are stored in, and how arrays of every other kind become one of them without loss.
+// Typed arrays that tensors are stored in, and lossless conversions from other kinds of arrays.
 
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";

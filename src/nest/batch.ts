@@ -1,4 +1,4 @@
-// Maps a bound formula over a batch: one index more on what differs between examples, and one loop around its nests.
+// Maps a bound formula over a batch (vmap): one more index on what differs, and one more loop.
 
 import type { AffineIndex, Axis, Index, Nest, Program, Scalar, Step } from "./nest.ts";
 

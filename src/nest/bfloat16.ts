@@ -1,4 +1,4 @@
-// bfloat16: the upper 16 bits of a float32, so the same range with 8 bits of precision. Rounding is to nearest, halves to even.
+// bfloat16, the upper 16 bits of a float32: the same range, 8 bits of precision, rounded to nearest even.
 
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);

@@ -1,4 +1,4 @@
-// Evaluates bound programs in plain loops and double precision: the definition of what a formula means.
+// Interprets bound programs in plain loops and double precision: this defines what a formula means.
 
 import { allocate, type NumberArray } from "./arrays.ts";
 import { roundToBfloat16 } from "./bfloat16.ts";

@@ -1,4 +1,4 @@
-// Every scalar function: arity, how it is written, its value in double precision, and its derivative as a formula.
+// The table of scalar functions: arity, notation, value in double precision, and derivative as a formula.
 
 import { roundToBfloat16 } from "./bfloat16.ts";
 import { nearestInteger } from "./integers.ts";

@@ -1,4 +1,4 @@
-// What an empty reduction gives, which is also what a read outside of a tensor counts as in it.
+// The identity of each reduction: the result of an empty one, and the value of a read outside of a tensor.
 import type { Reducer, ScalarType } from "./nest.ts";
 
 const IDENTITY: Readonly<Record<Reducer, readonly [float: number, int: number]>> = {

@@ -1,4 +1,4 @@
-// How numbers become integers: the one rule of casts, conversions and what is stored in integer tensors.
+// The one rule by which numbers become integers, in casts, conversions and stores.
 
 /** The dtypes that hold whole numbers, and from where to where. */
 export const INTEGER_RANGES = {

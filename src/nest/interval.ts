@@ -1,4 +1,4 @@
-// What an affine index may be over all steps of its loops.
+// Interval analysis of affine indices over their loops.
 
 import type { AffineIndex, Axis } from "./nest.ts";
 

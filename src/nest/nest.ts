@@ -1,4 +1,4 @@
-// The bound form of a formula: a loop nest with concrete extents, typed scalar expressions and index maps. What backends run.
+// The loop nest, a bound formula that backends run: concrete extents, typed scalar expressions, index maps.
 
 /**
  * Element types of tensors. `bool` is stored as one byte, 0 or 1. `float64` runs on the reference backend only. `bfloat16` is float32 without its

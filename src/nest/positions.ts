@@ -1,4 +1,4 @@
-// Elements of row-major tensors: by their coordinates, and by their place among all.
+// Elements of row-major tensors: coordinates to flat position and back.
 
 /** The coordinates of a flat place. */
 export function positionOf(place: number, shape: readonly number[]): number[] {

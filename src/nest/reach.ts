@@ -1,4 +1,4 @@
-// What a bound formula does, read off its index maps: which elements of the inputs an element of the result is made from, and by how many products.
+// Dataflow of a bound formula, from its index maps: which input elements a result needs, and how many multiply-adds.
 
 import type { AffineIndex, Index, Nest, Program, Scalar } from "./nest.ts";
 

@@ -1,4 +1,4 @@
-// Gives scalar expressions their types: promotion bool → int → float, casts where an argument's type differs.
+// Types of scalar expressions: promotion bool → int → float, with casts where an argument's type differs.
 
 import { FormulaError } from "../util/errors.ts";
 import { FUNCTIONS } from "./functions.ts";

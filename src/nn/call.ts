@@ -1,4 +1,4 @@
-// Running a layer: names of nested layers become scopes, and observers see every call.
+// Calls of layers: scopes for names, and observers that see every call.
 
 import { currentScope, withScope, withSite } from "../tensor/autograd/tape.ts";
 import { located } from "../tensor/engine.ts";

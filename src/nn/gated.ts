@@ -1,4 +1,4 @@
-// Layers whose non-linearity has weights, or multiplies or compares several linear maps: PReLU, maxout, GLU, SwiGLU, bilinear.
+// Layers with learned or gated non-linearities: PReLU, maxout, GLU, SwiGLU, bilinear.
 
 import { full, parameter } from "../tensor/create.ts";
 import * as functions from "../tensor/functions/index.ts";

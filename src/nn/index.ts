@@ -1,4 +1,4 @@
-// Layers, initialisers and losses.
+// Layers, initializers and losses.
 
 import * as init from "./init.ts";
 

@@ -1,4 +1,4 @@
-// Initialisers: the numbers weights start from. All draw from the seeded generator (manualSeed).
+// Initializers of weights. All draw from the seeded generator (manualSeed).
 
 import { full, parameter } from "../tensor/create.ts";
 import * as random from "../tensor/random.ts";

@@ -1,4 +1,4 @@
-// Layers without windows or statistics: embedding, flatten and other changes of shape, identity, and activations with options.
+// Layers without windows or statistics: embedding, flatten, reshape, identity, activations with options.
 
 import { isFloat } from "../nest/typing.ts";
 import * as functions from "../tensor/functions/index.ts";

@@ -1,4 +1,4 @@
-// A layer whose sizes the first input decides.
+// A layer that takes its sizes from its first input.
 
 import { forkRandom, withOwnRandom } from "../tensor/random.ts";
 import { outsideTrace } from "../tensor/trace/trace.ts";

@@ -1,4 +1,4 @@
-// Keeps account of the ops of a run: multiply-adds and bytes, by layer, and the part of a tensor that another was made from.
+// Counts the multiply-adds and bytes of a run by layer, and traces receptive fields.
 
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { Program } from "../nest/nest.ts";

@@ -1,4 +1,4 @@
-// Lengths of the sequences in a batch: checking them, and telling real steps from padding.
+// Lengths of the sequences in a batch: checks them, and masks padding.
 
 import { arange, tensor } from "../tensor/create.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";

@@ -1,4 +1,4 @@
-// Masks of attention: checking and joining them, and keeping what nobody may see out of sums and gradients. true means: may be attended to.
+// Attention masks (true: may be attended to): checks, joins, and keeps masked numbers out of sums and gradients.
 
 import { isFloat } from "../nest/typing.ts";
 import * as ops from "../ops/attention.ts";

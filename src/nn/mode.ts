@@ -1,4 +1,4 @@
-// In which mode layers compute: what the user chose, what holds instead for a time, and what is frozen.
+// The mode of a layer: training or evaluation, temporary overrides, and freezing.
 
 import type { Tensor } from "../tensor/types.ts";
 

@@ -1,4 +1,4 @@
-// Normalisation layers: by batch and instance with running statistics, by layer, group, root mean square and neighbouring channels.
+// Normalization layers: batch and instance (running statistics), layer, group, RMS, local response.
 
 import { noGrad } from "../tensor/autograd/tape.ts";
 import { full, ones, parameter, zeros } from "../tensor/create.ts";

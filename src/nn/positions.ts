@@ -1,4 +1,4 @@
-// Telling positions apart: sinusoidal, learned and rotary encodings.
+// Position encodings: sinusoidal, learned and rotary.
 
 import { tensor } from "../tensor/create.ts";
 import { concat } from "../tensor/functions/index.ts";

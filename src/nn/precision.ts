@@ -1,4 +1,4 @@
-// In which precision a layer computes: that of its weights.
+// The precision a layer computes in: that of its weights.
 
 import { stateOf } from "./call.ts";
 import { layersIn } from "./layer.ts";

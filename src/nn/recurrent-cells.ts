@@ -1,4 +1,4 @@
-// Recurrent cells: one step at a time, the state in the caller's hands.
+// Recurrent cells: one time step per call, with the state passed in and out.
 
 import { zeros } from "../tensor/create.ts";
 import * as functions from "../tensor/functions/index.ts";

@@ -1,4 +1,4 @@
-// One step of each recurrent network: what the sums of its gates make of the state that it carries.
+// One time step of each recurrent network: the new state from the sums of its gates.
 
 import * as functions from "../tensor/functions/index.ts";
 import type { Tensor } from "../tensor/types.ts";

@@ -1,4 +1,4 @@
-// Layers that change the spatial extents without weights: upsampling, padding, and pixels out of channels.
+// Layers that change spatial extents without weights: upsampling, padding, pixel shuffling.
 
 import type { PerDimension } from "../tensor/contractions.ts";
 import * as functions from "../tensor/functions/index.ts";

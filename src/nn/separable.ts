@@ -1,4 +1,4 @@
-// Convolutions of every channel by itself, and those followed by one that mixes the channels.
+// Depthwise convolutions, and depthwise separable ones.
 
 import type { ConvolutionOptions, PerDimension } from "../tensor/contractions.ts";
 import type { Tensor } from "../tensor/types.ts";

@@ -1,4 +1,4 @@
-// Loading parameters and running statistics by name, all or nothing.
+// Loads parameters and running statistics by name, all or nothing.
 
 import { type AnyNumberArray, toNumberArray } from "../nest/arrays.ts";
 import { noGrad } from "../tensor/autograd/tape.ts";

@@ -1,4 +1,4 @@
-// A model at a glance: every layer's output shape, parameters, multiply-adds, activation memory and receptive field, as data and as a table.
+// Summary of a model: output shape, parameters, multiply-adds, memory and receptive field of every layer.
 
 import { noGrad } from "../tensor/autograd/tape.ts";
 import { zeros } from "../tensor/create.ts";

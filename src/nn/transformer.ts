@@ -1,4 +1,4 @@
-// Transformer layers: attention and a feed-forward network with shortcuts around both, and stacks of them. Vaswani et al. 2017.
+// Transformer layers: attention and feed-forward networks with residual connections. Vaswani et al. 2017.
 
 import { relu } from "../tensor/functions/index.ts";
 import * as random from "../tensor/random.ts";

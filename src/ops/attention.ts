@@ -1,4 +1,4 @@
-// Attention: which keys a query may see, and the weights it gives them.
+// Attention: masked scores and softmax weights.
 
 import { composite, map } from "./op.ts";
 

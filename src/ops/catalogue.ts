@@ -1,4 +1,4 @@
-// The list of all ops by name, each with the file its row stands in and a small example; families are listed by representatives.
+// The list of all ops by name, each with its file and a small example; families by representatives.
 
 import type { DType } from "../nest/nest.ts";
 import * as activations from "./activations.ts";

@@ -1,4 +1,4 @@
-// Reading and writing at positions that are themselves data: embedding, gather, scatter, one-hot.
+// Reading and writing at positions that are data: embedding, gather, scatter, one-hot.
 
 import { axisLetters, family, gather, map, type Op } from "./op.ts";
 

@@ -1,4 +1,4 @@
-// Moving elements without computing: transposes, slices, padding, concatenation, broadcasting.
+// Moving elements without computing: transpose, slice, pad, concatenate, broadcast.
 
 import { axisLetters, family, makeOp, map, move, type Op } from "./op.ts";
 

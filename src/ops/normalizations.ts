@@ -1,4 +1,4 @@
-// Normalisation: bringing activations to mean 0 and variance 1.
+// Normalization to mean 0 and variance 1.
 
 import { composite, map } from "./op.ts";
 

@@ -1,4 +1,4 @@
-// What an op is: a named formula with its attributes, its optional hand-written gradients, and what a person needs to know about it.
+// What an op is: a named formula with attributes, optional hand-written gradients, and documentation.
 
 import type { Formula } from "../formula/ast.ts";
 import { parseFormula } from "../formula/parse.ts";

@@ -1,4 +1,4 @@
-// Random numbers: maps of a counter (Philox2x32-10), so that the same seed gives the same numbers on every machine.
+// Random numbers as a function of a counter (Philox2x32-10): the same seed gives the same numbers everywhere.
 
 import { random } from "./op.ts";
 

@@ -1,4 +1,4 @@
-// Resampling one dimension by tables: interpolation, and pooling over windows of differing lengths.
+// Resampling one dimension by tables: interpolation, and pooling over windows of different lengths.
 
 import { gather } from "./op.ts";
 

@@ -1,4 +1,4 @@
-// What a recorder measures of a tensor, over axes that stay with extent 1: all sums and extremes are of its finite numbers.
+// Statistics for recorders, over axes that keep extent 1: sums and extremes are of finite numbers only.
 
 import { reduce } from "./op.ts";
 

@@ -1,4 +1,4 @@
-// Averages of weights over training, which often do better than the last weights: exponential moving averages and plain means.
+// Averages of weights over training: exponential moving averages and plain means.
 
 import * as updates from "../ops/updates.ts";
 import { updating } from "../tensor/autograd/tape.ts";

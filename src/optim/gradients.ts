@@ -1,4 +1,4 @@
-// What is done to gradients between backward() and step(): clipping; and parameters sorted into groups.
+// Clipping of gradients between backward() and step(), and sorting parameters into groups.
 
 import { updating } from "../tensor/autograd/tape.ts";
 import { listOfTensors, valueOf } from "../tensor/tensor.ts";

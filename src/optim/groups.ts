@@ -1,4 +1,4 @@
-// Groups of parameters: their settings, what is remembered of each parameter, and the checks of both.
+// Parameter groups: their settings, the state kept per parameter, and checks of both.
 
 import { isFloat } from "../nest/typing.ts";
 import { isTensor } from "../tensor/tensor.ts";

@@ -1,4 +1,4 @@
-// Optimizers that fit the size of a step to the size of each layer's weights, for large batches: LARS and LAMB.
+// LARS and LAMB: optimizers for large batches, whose step size follows the norm of each layer's weights.
 
 import * as updates from "../ops/updates.ts";
 import { where } from "../tensor/functions/index.ts";

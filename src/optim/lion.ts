@@ -1,4 +1,4 @@
-// Lion: only the sign of the momentum counts.
+// Lion: steps by the sign of the momentum.
 
 import * as updates from "../ops/updates.ts";
 import { declareOptimizer, type MakeOptimizer, rule } from "./optimizer.ts";

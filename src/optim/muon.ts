@@ -1,4 +1,4 @@
-// Muon: the momentum of a matrix made orthogonal, so that every direction takes a step of the same size.
+// Muon: orthogonalizes the momentum of a matrix, so that all directions take steps of the same size.
 
 import * as updates from "../ops/updates.ts";
 import { full } from "../tensor/create.ts";

@@ -1,4 +1,4 @@
-// What all optimizers share: how one is declared, its steps, its state, and several of them as one.
+// Shared by all optimizers: how one is declared, its steps, its state, and combining several.
 
 import type { Op } from "../ops/op.ts";
 import { updating } from "../tensor/autograd/tape.ts";

@@ -1,4 +1,4 @@
-// Learning-rate schedules: pure functions from the number of a step (or epoch), counted from 0, to a learning rate.
+// Learning-rate schedules: functions from a step (or epoch) number, counted from 0, to a learning rate.
 
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";

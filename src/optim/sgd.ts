@@ -1,4 +1,4 @@
-// Stochastic gradient descent, with momentum if wanted.
+// Stochastic gradient descent, with optional momentum.
 
 import * as updates from "../ops/updates.ts";
 import { InputError } from "../util/errors.ts";

@@ -1,4 +1,4 @@
-// Mixed precision: while it is on, results of ops are stored in bfloat16 where that does no harm; arithmetic stays float32.
+// Mixed precision: while it is on, results of suitable ops are stored as bfloat16; arithmetic stays float32.
 
 import type { DType } from "../nest/nest.ts";
 import { isFloat } from "../nest/typing.ts";

@@ -1,4 +1,4 @@
-// Equality up to rounding, for tests of code that computes with tensors.
+// Equality up to rounding, for tests that compare tensors.
 
 import { checkOptions } from "../util/options.ts";
 import { isTensor, valueOf } from "./tensor.ts";

@@ -1,4 +1,4 @@
-// Matrix products, linear layers, convolutions and pooling on untyped values: shapes are prepared here, the sums are ops.
+// Matrix products, linear layers, convolutions and pooling on untyped values: prepares shapes, then applies ops.
 
 import * as ops from "../ops/contractions.ts";
 import * as pooling from "../ops/pooling.ts";

@@ -1,4 +1,4 @@
-// Making tensors from numbers, typed arrays and shapes.
+// Creates tensors from numbers, typed arrays and shapes.
 
 import type { HostArray } from "../backends/backend.ts";
 import { type AnyNumberArray, allocate, arrayKind } from "../nest/arrays.ts";

@@ -1,4 +1,4 @@
-// Users' own ops: a formula becomes a function of tensors, differentiated, compiled and explained like the built-in ones.
+// defineOp: makes an op from a user's formula. It runs, differentiates and explains like the built-in ones.
 
 import { checkAttributes, makeOp, type Op, type OpDoc } from "../ops/op.ts";
 import { InputError } from "../util/errors.ts";

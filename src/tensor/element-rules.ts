@@ -1,4 +1,4 @@
-// What elements of a tensor must be (ids in range, labels, probabilities): checked on the host where they are known, by a formula where a step computes them.
+// Rules for the elements of a tensor (ids in range, labels, probabilities), checked on the host or inside a step.
 
 import type { HostArray } from "../backends/backend.ts";
 import type { Formula } from "../formula/ast.ts";

@@ -1,4 +1,4 @@
-// What users give as numbers, read into one array with a shape: numbers in lists of lists, typed arrays of any kind, and numbers with their shape.
+// Reads numbers from users into one array with a shape: nested lists, typed arrays, numbers with a shape.
 
 import type { HostArray } from "../backends/backend.ts";
 import {

@@ -1,4 +1,4 @@
-// Watching what happens to tensors: ops that are applied, gradients that are complete, tensors that take other numbers.
+// Observers of tensors: they see applied ops, complete gradients, and tensors that take new numbers.
 
 import type { Program } from "../nest/nest.ts";
 import type { Op } from "../ops/op.ts";

@@ -1,4 +1,4 @@
-// Operations on untyped values: what the methods and functions of tensors are made of.
+// Operations on untyped values, which the methods and functions of tensors call.
 
 import { sizeOfShape } from "../nest/evaluate.ts";
 import { isHeldBy } from "../nest/integers.ts";

@@ -1,4 +1,4 @@
-// Seeded random tensors and permutations: one seed decides every number, whatever the backend.
+// Seeded random tensors and permutations: the same numbers on every backend.
 
 import { LARGEST_INT } from "../nest/addressable.ts";
 import { philox } from "../nest/functions.ts";

@@ -1,4 +1,4 @@
-// Resampling of untyped values along their last dimensions: interpolation, adaptive pooling, padding, and shuffling between channels and space.
+// Resampling of untyped values: interpolation, adaptive pooling, padding, pixel shuffling.
 
 import { sizeOfShape } from "../nest/evaluate.ts";
 import * as moves from "../ops/moves.ts";

@@ -1,4 +1,4 @@
-// The tensor class: numbers and gradients, and the methods that reduce, move or choose elements, each one line over an op.
+// The tensor class: numbers, gradients, and methods, each one line over an op.
 
 import type { HostArray } from "../backends/backend.ts";
 import { arrayKind } from "../nest/arrays.ts";

@@ -1,4 +1,4 @@
-// Tensors by themselves, in arrays and in records: what functions of tensors take and give, leaf by leaf.
+// Visits the tensors of nested arrays and records, leaf by leaf.
 
 import { InputError } from "../util/errors.ts";
 import { isTensor, valueOf } from "./tensor.ts";

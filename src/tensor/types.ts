@@ -1,4 +1,4 @@
-// What a user sees of a tensor: its data, its gradient, and every method, with shapes checked by the compiler where they are known.
+// The public types of tensors: data, gradient and every method, with shapes checked by the compiler.
 
 import type { HostArray } from "../backends/backend.ts";
 import type { DType } from "../nest/nest.ts";

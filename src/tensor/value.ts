@@ -1,4 +1,4 @@
-// The untyped core of a tensor: dense numbers with a shape, and how they came to be.
+// The untyped core of a tensor: dense numbers with a shape, and its tape node.
 
 import type { Cell, HostArray } from "../backends/backend.ts";
 import { sizeOfShape } from "../nest/evaluate.ts";

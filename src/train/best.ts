@@ -1,4 +1,4 @@
-// Watches one number over the epochs: which epoch was best, its weights, and when waiting longer is pointless.
+// Finds the best epoch by one number, keeps its weights, and decides when to stop early.
 
 import { isBetter } from "../util/rank.ts";
 import type { Metric } from "./metrics.ts";

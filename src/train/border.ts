@@ -1,4 +1,4 @@
-// Where data becomes what a model computes with: double precision is kept until here, and rounded once, for models that have less.
+// Converts data to a model's precision: kept in double precision until here, rounded once.
 
 import type { NdArray } from "../data/index.ts";
 import { dtypeOfArray, toNumberArray } from "../nest/arrays.ts";

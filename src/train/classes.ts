@@ -1,4 +1,4 @@
-// Classes of predictions and of targets, sample by sample, for the metrics that count them.
+// Classes of predictions and targets, sample by sample, for metrics.
 
 import { checkClassCount, withoutClasses } from "../nn/losses/reduction.ts";
 import type { Tensor } from "../tensor/index.ts";

@@ -1,4 +1,4 @@
-// The confusion matrix: how often each class was taken for each other.
+// The confusion matrix: how often each class was predicted as each other.
 
 import type { Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";

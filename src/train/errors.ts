@@ -1,4 +1,4 @@
-// The error of a training whose loss or gradient is no longer a number.
+// The error of a training whose loss or gradient is not finite.
 
 import type { Optimizer } from "../optim/index.ts";
 import type { ErrorDetails } from "../util/errors.ts";

@@ -1,4 +1,4 @@
-// The training loop: batches, steps, validation, early stopping, and a state from which it goes on with the same numbers.
+// The training loop: batches, steps, validation, early stopping, and a state to resume from exactly.
 
 import type { Dataset } from "../data/index.ts";
 import { DataLoader } from "../data/index.ts";

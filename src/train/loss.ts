@@ -1,4 +1,4 @@
-// The loss of a batch with the account of its means and sums, and losses of several batches added up to that of all their samples.
+// The loss of a batch with totals and counts, so that losses of several batches add up to that of all samples.
 
 import { type LossTerms, type Term, termsOf } from "../nn/losses/terms.ts";
 import { gradientsOf } from "../tensor/autograd/backward.ts";

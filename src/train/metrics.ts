@@ -1,4 +1,4 @@
-// Metrics that add up over batches of any size: accuracy, errors of regression, and what a metric has to be.
+// The interface of metrics, and basic ones: accuracy and errors of regression, for batches of any size.
 
 import { areClassNumbers } from "../nn/losses/reduction.ts";
 import type { Tensor } from "../tensor/index.ts";

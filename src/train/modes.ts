@@ -1,4 +1,4 @@
-// The modes in which models are measured and trained: each helper's own for as long as it computes, then those of before.
+// Sets a model's mode for training or measuring, and restores it.
 
 import { isLayer, stateOf } from "../nn/call.ts";
 import { evaluating, type LayerMode, trainingAll } from "../nn/mode.ts";

@@ -1,4 +1,4 @@
-// Gives the event loop a turn now and then, so that Ctrl-C, timers and the garbage collector's finalizers work during training.
+// Yields to the event loop now and then, so that Ctrl-C, timers and finalizers run during training.
 
 /** The longest time without a turn, in milliseconds: a screen refresh, far above the cost of a turn. */
 const longest = 16;

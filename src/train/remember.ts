@@ -1,4 +1,4 @@
-// What a trial training changes, remembered and put back: weights, running statistics, gradients, the optimizer's state, random numbers, modes.
+// Saves and restores what a trial training changes: weights, optimizer state, gradients, random numbers, modes.
 
 import { parametersOf } from "../optim/optimizer.ts";
 import { noGrad } from "../tensor/autograd/tape.ts";

@@ -1,4 +1,4 @@
-// The area under the ROC curve, from counts of predictions in bins.
+// The area under the ROC curve, from predictions counted in bins.
 
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";

@@ -1,4 +1,4 @@
-// A training state as named tensors and one text, for files.
+// A training state as named tensors and one text, for checkpoint files.
 
 import type { StoredNumbers } from "../nn/index.ts";
 import type { HostArray, Tensor } from "../tensor/index.ts";

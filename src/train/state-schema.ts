@@ -1,4 +1,4 @@
-// What the notes of a checkpoint and the lines of metrics.jsonl must hold.
+// Schemas of checkpoint notes and of lines of metrics.jsonl.
 
 import * as v from "valibot";
 import { anyNumber, fields, fieldsAnd, finite, list, numberFrom, type Schema, text, whole } from "../util/schema.ts";

@@ -1,4 +1,4 @@
-// One update of the weights: forward and backward (in parts where memory is short), clipping, the optimizer's step; eagerly or as one compiled program.
+// One update of the weights: forward, backward (in parts with `accumulate`), clipping, optimizer; eager or compiled.
 
 import { clipGradientNorm, clipGradientValue } from "../optim/index.ts";
 import { autocast, type CompiledFunction, compile, concat, type Precision, type RandomState, type Tensor } from "../tensor/index.ts";

@@ -1,4 +1,4 @@
-// What training takes and gives: models, optimizers, losses, reports, callbacks.
+// The types of training: models, optimizers, losses, reports, callbacks.
 
 import type { Dataset, Fields, NdArray, Transform } from "../data/index.ts";
 import type { Layer } from "../nn/layer.ts";

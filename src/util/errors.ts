@@ -1,4 +1,4 @@
-// Errors a user sees: one sentence saying what was expected, what arrived, where, and what to try.
+// Errors a user sees: one sentence with what was expected, what arrived, where, and what to try.
 
 /** What an error says beyond its message. */
 export interface ErrorDetails {

@@ -1,4 +1,4 @@
-// What a value is, in words, for errors about what somebody's code gave.
+// Describes a value's kind in words, for errors.
 
 /** "nothing", "a promise", "a list", "a DataView", "an object with a, b", "the number 3" */
 export function kindOf(value: unknown): string {

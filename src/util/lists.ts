@@ -1,4 +1,4 @@
-// Arguments that must be lists: one check, so that zeros(3) or x.sum({ axis: 1 }) is told what was expected.
+// Checks arguments that must be lists, so that zeros(3) gets a clear error.
 
 import { InputError } from "./errors.ts";
 import { kindOf } from "./kind-of.ts";

@@ -1,4 +1,4 @@
-// Finds the name a user probably meant, for "did you mean" in errors.
+// Finds the nearest known name, for "did you mean" in errors.
 
 /** The candidate that takes the fewest edits to reach from `name`, or undefined when none is close. Case does not count. */
 export function nearestName(name: string, candidates: readonly string[]): string | undefined {

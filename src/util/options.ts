@@ -1,4 +1,4 @@
-// Refuses options that nobody reads: a misspelt name would otherwise change nothing without a word.
+// Refuses unknown options, so that a misspelled name is an error.
 
 import { InputError } from "./errors.ts";
 import { nearestName } from "./nearest.ts";

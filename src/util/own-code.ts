@@ -1,4 +1,4 @@
-// Where kasane's own code lies, read from a stack when first asked: no bundler then takes an address for a file to carry along.
+// Finds where kasane's own code lies, from a stack trace on first use; bundlers see no file address to copy.
 
 /** A line of a stack: in which file, and where in it ("12:5"). */
 export interface Frame {

@@ -1,4 +1,4 @@
-// Whether the host does something without asking its user first: Deno stops and asks for what was not allowed when it was started.
+// Whether the host allows something without asking the user: Deno would stop and prompt.
 
 type Wish =
   | { readonly name: "env"; readonly variable: string }

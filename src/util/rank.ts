@@ -1,4 +1,4 @@
-// Which of two measured numbers is better, in one place: NaN is worse than any number.
+// Compares two measured numbers, better or worse: NaN is worse than any number.
 
 /** Which numbers are better. */
 export type Better = "smaller" | "larger";

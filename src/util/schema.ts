@@ -1,4 +1,4 @@
-// Checks what is read from files against a schema (valibot): what is wrong becomes one sentence with the field.
+// Checks data from files against a valibot schema; errors are one sentence with the field.
 
 import * as v from "valibot";
 import { FileError } from "./errors.ts";

@@ -1,4 +1,4 @@
-// A shape as errors, tables and pictures write it.
+// Formats a shape for errors, tables and pictures.
 
 /** "[2, 3]" */
 export function shapeText(shape: readonly number[]): string {

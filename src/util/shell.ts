@@ -1,4 +1,4 @@
-// Words of commands that are suggested, as the user's shell needs them.
+// Quotes words of suggested commands for the user's shell.
 
 /** The system, where it is known; browsers suggest no commands. */
 const platform = (globalThis as { process?: { platform?: string } }).process?.platform;

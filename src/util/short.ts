@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Formats numbers with few digits.
 
 /** With a few digits, and no zeros behind them: 0.333, 120000. */
 export function short(value: number, digits = 3): string {

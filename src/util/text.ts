@@ -1,4 +1,4 @@
-// UTF-8. Pages and Node have encoders as globals; test environments that stand in for a page (jsdom) do not, though Node is below them.
+// UTF-8 encoders: globals of pages and Node, else Node's own (jsdom has none).
 
 interface Coders {
   readonly TextEncoder: typeof TextEncoder;

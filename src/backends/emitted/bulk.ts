@@ -1,4 +1,4 @@
-// Clearing and copying whole buffers, in blocks that threads share.
+// Clears and copies whole buffers, in blocks that several threads share.
 
 import type { FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";
 import type { Value } from "../../kernels/language/language.ts";

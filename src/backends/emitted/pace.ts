@@ -1,4 +1,4 @@
-// How many of the threads compute together: fewer where more are slower, found by trying. Engines and systems report processors that a page or a container does not get.
+// Chooses how many threads compute together, by timing: fewer where more are slower.
 import type { Team } from "./threads.ts";
 
 /** Shared runs of a program, timed in turns with the present number of threads and with another one. */

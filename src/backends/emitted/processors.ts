@@ -1,4 +1,4 @@
-// How many processors this process may use: those that the system counts for it, and no more than its control groups (containers) give time for.
+// How many processors this process may use: what the system reports, limited by the control groups of a container.
 
 interface Host {
   readonly process?: {

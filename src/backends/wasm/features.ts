@@ -1,4 +1,4 @@
-// What this engine's WebAssembly can do: SIMD, relaxed multiply-add (also behind V8's flag on Node 20), checked by computing.
+// Finds out what this engine's WebAssembly can do (SIMD, relaxed multiply-add) by running small modules.
 
 import { ModuleBuilder } from "../../kernels/language/builder.ts";
 import type { KernelModule, Machine } from "../../kernels/language/language.ts";

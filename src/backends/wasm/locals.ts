@@ -1,4 +1,4 @@
-// Which wasm local holds which kernel variable: lifetimes within blocks, locals of one type reused.
+// Assigns WebAssembly locals to kernel variables: locals of one type are used again when their variable has ended.
 import type { Statement, ValueType, Variable } from "../../kernels/language/language.ts";
 import { blocksOf, valuesOf, variableSetBy, visitVariables } from "../../kernels/language/statements.ts";
 import { typeCode } from "./opcodes.ts";

@@ -1,4 +1,4 @@
-// The script of a page's worker threads, where it is a file: waits for what to work on, then for programs.
+// The script of a page's worker threads, when it is a file: receives its memory, then runs programs.
 import { type Work, work } from "./worker.ts";
 
 addEventListener(

@@ -1,4 +1,4 @@
-// Makes WebAssembly memories. Engines reserve some ten gibibytes of addresses for each, whatever its size, which a limit may forbid.
+// Makes WebAssembly memories. Engines reserve about 10 GiB of addresses for each, which a system limit may forbid.
 import { NoRoomError } from "../../util/errors.ts";
 
 /** @throws NoRoomError where the engine gives none */

@@ -1,4 +1,4 @@
-// The register tile for contractions on this engine: the fastest of a few in a probe of some milliseconds, or KASANE_TILE.
+// Chooses the register tile for contractions on this engine: the fastest in a short timing, or KASANE_TILE.
 
 import { defineTileProbe, tileCandidates } from "../../kernels/contract/index.ts";
 import { ModuleBuilder } from "../../kernels/language/builder.ts";

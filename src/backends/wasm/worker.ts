@@ -1,4 +1,4 @@
-// What a worker thread does: waits for programs that the main thread opens, and runs them with it. Sent to Node's workers as text.
+// The loop of a worker thread: waits for programs of the main thread and runs them. Node's workers get it as text.
 
 /** Where the 32-bit words of the mailbox lie that the threads share, by index; module bytes are posted from `mail` on, in bytes. */
 export const mailbox = {

@@ -1,4 +1,4 @@
-// Stands in for the x64 backend where a bundle is made for browsers: it never runs there, so its code need not be loaded.
+// Replaces the x64 backend in bundles for browsers, where it never runs.
 import { BackendError } from "../../util/errors.ts";
 import type * as present from "./index.ts";
 

@@ -1,4 +1,4 @@
-// Reads text tables: rows of separated values under a header, with a place in every error.
+// Reads tables of separated values with a header; every error names the line.
 
 import Papa from "papaparse";
 import { misread, reading } from "../../io/file-kind.ts";

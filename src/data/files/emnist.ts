@@ -1,4 +1,4 @@
-// The parts of EMNIST (Cohen, Afshar, Tapson and van Schaik, 2017): what their files and classes are called.
+// The parts of EMNIST (Cohen, Afshar, Tapson and van Schaik, 2017): their file names and class names.
 
 const digits = [..."0123456789"];
 const capitals = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];

@@ -1,4 +1,4 @@
-// Handwritten-like digits, drawn offline: pen strokes under random shape, slant, elastic bending, thickness and noise.
+// Draws handwritten-like digits offline: pen strokes with random shape, slant, bending, thickness and noise.
 
 import { checkOptions } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";

@@ -1,4 +1,4 @@
-// Draws pen strokes into a small grey image: smooth curves through points, then soft-edged ink along them.
+// Draws pen strokes into a small grey image: smooth curves through points, with soft-edged ink along them.
 
 /** A polyline in pixel coordinates with a pen radius at every point. */
 export interface InkLine {

@@ -1,4 +1,4 @@
-// The pen strokes of the ten digits: several ways people write each one, as points to draw smooth curves through.
+// The pen strokes of the ten digits: several ways to write each, as points for smooth curves.
 
 /** A pen movement as points; the curve through them is smooth except at a point marked as a corner. */
 interface Stroke {

@@ -1,4 +1,4 @@
-// The textbook's wine table, invented: age, alcohol, colour and smell of bottles that are white or red.
+// An invented table of wines: age, alcohol, colour and smell of bottles that are white or red.
 
 import { checkOptions } from "../../util/options.ts";
 import type { ClassificationTable } from "../table.ts";

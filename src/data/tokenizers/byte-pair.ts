@@ -1,4 +1,4 @@
-// The byte-pair tokeniser: encodes any text by learned merges, and is kept as the list of them.
+// The byte-pair tokenizer: encodes any text by learned merges.
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";

@@ -1,4 +1,4 @@
-// Learns byte-pair merges: counts of pairs are kept up to date, and the most frequent pair comes from a heap.
+// Learns byte-pair merges with a heap of pair counts that are updated after every merge.
 
 /** Two neighbouring tokens. */
 export type Pair = readonly [left: number, right: number];

@@ -1,4 +1,4 @@
-// What all tokenisers share: the interface, and the special tokens that text itself never gives.
+// The interface of all tokenizers, and the special tokens that text itself never produces.
 
 import { InputError } from "../../util/errors.ts";
 

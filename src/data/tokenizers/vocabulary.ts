@@ -1,4 +1,4 @@
-// Tokenisers with a list of known pieces of text: characters, or words with the spaces and signs between them.
+// Tokenizers with a fixed vocabulary: of characters, or of words, spaces and punctuation.
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";

@@ -1,4 +1,4 @@
-// Rotations, shifts, zooms and shears of images: one map of coordinates, read backwards with bilinear or nearest sampling.
+// Rotates, shifts, zooms and shears images: one coordinate map, with bilinear or nearest sampling.
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";

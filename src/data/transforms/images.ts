@@ -1,4 +1,4 @@
-// What all transforms of images share: they walk the images of a batch, draw numbers per sample and paint each result into one new array.
+// The loop that all image transforms share: draws random numbers per sample, writes each result into one new array.
 
 import { InputError } from "../../util/errors.ts";
 import { shapeText } from "../../util/shape-text.ts";

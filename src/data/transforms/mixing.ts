@@ -1,4 +1,4 @@
-// Mixup and cutmix: each sample is mixed with another one of its batch, and the targets with it.
+// Mixup and cutmix: mixes each sample, and its target, with another sample of the batch.
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";

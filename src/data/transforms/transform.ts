@@ -1,4 +1,4 @@
-// What a transform is: a function of a batch and of random numbers that belong to its samples; and how transforms are joined.
+// What a transform is: a function of a batch and per-sample random numbers; and how transforms are chained.
 
 import { InputError } from "../../util/errors.ts";
 import { tag } from "../../util/tag.ts";

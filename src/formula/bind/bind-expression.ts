@@ -1,4 +1,4 @@
-// Binds expressions over the loop axes of a statement: reads of tensors with their indices, positions, parameters, calls.
+// Binds expressions to the loop axes of a statement: reads of tensors, positions, parameters, calls.
 
 import { identityOf } from "../../nest/identity.ts";
 import { isHeldBy } from "../../nest/integers.ts";

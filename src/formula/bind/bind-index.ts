@@ -1,4 +1,4 @@
-// Binds index expressions: affine ones to coefficients per loop axis, others to the value of an int expression.
+// Binds index expressions: affine ones become coefficients per loop axis, others the value of an int expression.
 
 import { intervalOf } from "../../nest/interval.ts";
 import type { AffineIndex, Axis, Index, Scalar } from "../../nest/nest.ts";

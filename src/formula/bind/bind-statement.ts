@@ -1,4 +1,4 @@
-// Binds one normalised statement to a loop nest: body, epilogue, output.
+// Binds one normalized statement to a loop nest: body, epilogue, output.
 
 import { LARGEST_INT } from "../../nest/addressable.ts";
 import { intervalOf } from "../../nest/interval.ts";

@@ -1,4 +1,4 @@
-// Binds a formula to concrete shapes and attributes: finds every axis's extent, types every expression, and gives the loop nests to run.
+// Binds a formula to concrete shapes and attributes: finds extents and types, and returns the loop nests to run.
 
 import { LARGEST_INT, requireReach } from "../../nest/addressable.ts";
 import type { AffineIndex, Axis, Nest, Operand, Program, Step } from "../../nest/nest.ts";

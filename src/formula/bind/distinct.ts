@@ -1,4 +1,4 @@
-// Whether every step of a statement writes an element of its own: what several steps write has no one value.
+// Checks that every loop step of a statement writes its own element: otherwise the element has no single value.
 
 import type { AffineIndex, Axis, Index } from "../../nest/nest.ts";
 

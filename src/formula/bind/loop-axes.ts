@@ -1,4 +1,4 @@
-// The loop axes of one statement: which there are, in which order, how far each runs, and what bounds and groups stand for.
+// The loop axes of one statement: their order and extents, and what bounds and axis groups stand for.
 
 import type { Axis, Operand } from "../../nest/nest.ts";
 import { FormulaError, ShapeError } from "../../util/errors.ts";

@@ -1,4 +1,4 @@
-// Rewrites statements so that each holds at most one reduction, with a pointwise epilogue around it: the form a loop nest has.
+// Rewrites statements into the form of a loop nest: at most one reduction each, with a pointwise epilogue.
 
 import {
   type AccessNode,

@@ -1,4 +1,4 @@
-// Integer attributes, and what expressions of them come to.
+// Evaluates integer attributes and expressions of them.
 
 import { LARGEST_INT } from "../../nest/addressable.ts";
 import { FormulaError, InputError } from "../../util/errors.ts";

@@ -1,4 +1,4 @@
-// Computes single elements of the tensors of a bound formula, on demand and in double precision, rounded where they are stored.
+// Computes single elements of a bound formula on demand, in double precision, rounded where they are stored.
 
 import type { NumberArray } from "../../nest/arrays.ts";
 import { added, compileScalar, type Elements, type Evaluate, type Frame, reduce, sizeOfShape, store } from "../../nest/evaluate.ts";

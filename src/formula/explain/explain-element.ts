@@ -1,4 +1,4 @@
-// Builds the explanation of single elements of a bound formula: values first, trees only for what is shown.
+// Explains single elements of a bound formula: computes values first, and expression trees only for what is shown.
 
 import type { NumberArray } from "../../nest/arrays.ts";
 import { compileAddress, compileScalar, type Evaluate, loop, store } from "../../nest/evaluate.ts";

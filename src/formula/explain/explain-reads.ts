@@ -1,4 +1,4 @@
-// Which elements of the inputs an explained element was computed from, and what part of it each had a hand in.
+// Finds which input elements an explained element was computed from, and which terms each contributed to.
 
 import type { Filled, FilledCall, FilledChain, FilledRead } from "../filled.ts";
 import { elementName } from "./explain.ts";

@@ -1,4 +1,4 @@
-// Chooses the terms of a reduction that an explanation shows, while the reduction runs: its ends, or its largest terms.
+// Chooses the terms of a reduction that an explanation shows: the first and last, or the largest.
 
 import { identityOf } from "../../nest/identity.ts";
 import type { Reducer, ScalarType } from "../../nest/nest.ts";

@@ -1,4 +1,4 @@
-// Explains one element of a result: the formula with live numbers filled in, intermediate statements as lines of their own.
+// Explains one element of a result: the formula with numbers filled in, and a line per intermediate statement.
 
 import type { NumberArray } from "../../nest/arrays.ts";
 import type { Program } from "../../nest/nest.ts";

@@ -1,4 +1,4 @@
-// An explanation as data: how one element came to be, line by line, and how much of it to write out.
+// The data type of explanations: how one element was computed, line by line.
 
 import type { ScalarType } from "../../nest/nest.ts";
 import type { Statement } from "../ast.ts";

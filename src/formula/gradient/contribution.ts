@@ -1,4 +1,4 @@
-// What one access of an input contributes to its gradient, and which contributions are one formula.
+// The gradient contribution of one tensor access, and which contributions can be one formula.
 import { call, type Expression, type IndexNode, isPlain, isSame, type Statement } from "../ast.ts";
 
 /** One access of the input: gx[target] (+)= Σ over axes of the adjoint. */

@@ -1,4 +1,4 @@
-// The symbolic gradient of a formula, itself a formula: for y[o] = Σ_r f(x[e(o, r)]), gx[m] = Σ_{o,r : e(o,r) = m} gy[o] · ∂f/∂x.
+// Derives a formula's gradient as a formula: y[o] = Σᵣ f(x[e(o, r)]) gives gx[m] = Σ_{e(o, r) = m} gy[o] · ∂f/∂x.
 
 import { FormulaError } from "../../util/errors.ts";
 import { type Expression, expressionsOf, type Formula, type Statement, tensorsIn } from "../ast.ts";

@@ -1,4 +1,4 @@
-// Walks a statement backwards: hands its upstream gradient down to every access of an input, by the rules of functions and reducers.
+// Reverse-mode differentiation of one statement: passes the upstream gradient down to every tensor access.
 
 import { FUNCTIONS } from "../../nest/functions.ts";
 import {

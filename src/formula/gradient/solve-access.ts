@@ -1,4 +1,4 @@
-// Solves "add the adjoint to gx[e(o, r)]" for loop axes, so that it becomes gx[m] = Σ …; where that is impossible, it stays a scatter.
+// Solves e(o, r) = m for loop axes, so that a gradient reads by index; what cannot be solved becomes a scatter.
 
 import type { FunctionName } from "../../nest/nest.ts";
 import { mentions, solveFor } from "../affine.ts";

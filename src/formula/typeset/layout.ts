@@ -1,4 +1,4 @@
-// Lays formulas and filled expressions out as boxes (fractions, scripts, limits, cases) that the TeX and MathML printers draw.
+// Lays formulas out as boxes (fractions, scripts, limits, cases), which the TeX and MathML printers draw.
 
 import { FUNCTIONS } from "../../nest/functions.ts";
 import type { FunctionName, ScalarType } from "../../nest/nest.ts";

@@ -1,4 +1,4 @@
-// Prints the chain rule of an explained gradient as a textbook does: upstream · local with names, upstream × local with numbers, the sum.
+// Prints the chain rule of an explained gradient: upstream · local with names, upstream × local with numbers, the sum.
 
 import type { ChainPath, ChainRule } from "../explain/chain-rule.ts";
 import { elementName, explanationText } from "../explain/explain.ts";

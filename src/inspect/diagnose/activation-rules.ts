@@ -1,4 +1,4 @@
-// Findings about what layers give: dead units, saturation, numbers that are not finite, outputs that grow or shrink with depth.
+// Rules about layer outputs: dead units, saturation, non-finite numbers, sizes that change with depth.
 
 import { bestOf } from "../../util/rank.ts";
 import { lately, layerOf, type Observations } from "./evidence.ts";

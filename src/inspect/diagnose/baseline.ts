@@ -1,4 +1,4 @@
-// What a model must beat: the least loss of predictions that are the same for every sample.
+// The baseline a model must beat: the lowest loss of predictions that are the same for every sample.
 
 import { noGrad, type Tensor, tensor, zeros } from "../../tensor/index.ts";
 import type { Loss, Samples } from "../../train/index.ts";

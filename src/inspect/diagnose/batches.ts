@@ -1,4 +1,4 @@
-// The batches of trials: as training takes them, without an end.
+// Endless batches for trials, made as training makes them.
 
 import { DataLoader, type Dataset } from "../../data/index.ts";
 import type { FitOptions, Samples } from "../../train/index.ts";

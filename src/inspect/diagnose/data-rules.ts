@@ -1,4 +1,4 @@
-// Findings about the data: scale of the inputs, balance of the classes, labels that look wrong.
+// Rules about data: input scale, class balance, suspicious labels.
 
 import { bestOf } from "../../util/rank.ts";
 import type { FeatureFacts, Observations } from "./evidence.ts";

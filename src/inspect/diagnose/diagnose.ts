@@ -1,4 +1,4 @@
-// The diagnosis: every rule looks at the evidence, causes are told before their consequences.
+// Runs all rules on the evidence; causes come before their consequences.
 
 import { checkOptions, type OptionNames } from "../../util/options.ts";
 import { badInitialisation, deadUnits, notFinite, saturatedActivations, symmetricInitialisation } from "./activation-rules.ts";

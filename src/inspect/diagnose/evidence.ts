@@ -1,4 +1,4 @@
-// What a diagnosis looks at: events of a recorder, the history of the training, and facts about model and data.
+// The evidence of a diagnosis: recorder events, training history, and facts about model and data.
 
 import type { EpochReport } from "../../train/index.ts";
 import type { NonFinite } from "../explain/non-finite.ts";

@@ -1,4 +1,4 @@
-// Trains under watch, gathers the facts, and says what is wrong.
+// Trains a model while recording, gathers evidence, and diagnoses it.
 
 import type { Dataset } from "../../data/index.ts";
 import { randomState } from "../../tensor/index.ts";

@@ -1,4 +1,4 @@
-// Facts about the model, the data and the predictions of a training, as a diagnosis reads them.
+// Facts about model, data and predictions that rules read.
 
 import { holdsFractions } from "../../data/array.ts";
 import { Dataset } from "../../data/index.ts";

@@ -1,4 +1,4 @@
-// What a diagnosis says: what is wrong, where, by which numbers, why it happens and what to try.
+// The result of a rule: what is wrong, where, by which numbers, why, and what to try.
 
 import { short } from "../../util/short.ts";
 

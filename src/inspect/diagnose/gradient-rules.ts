@@ -1,4 +1,4 @@
-// Findings about gradients: vanishing and exploding through the depth, parameters that get none.
+// Rules about gradients: vanishing, exploding, parameters without one.
 
 import { bestOf } from "../../util/rank.ts";
 import { layerOf, type Observations } from "./evidence.ts";

@@ -1,4 +1,4 @@
-// The learning-rate finder: a short training whose rate grows exponentially, and what its losses say about useful rates.
+// The learning-rate finder: trains briefly with an exponentially growing rate and reads useful rates off the losses.
 
 import type { Dataset } from "../../data/index.ts";
 import { randomState } from "../../tensor/index.ts";

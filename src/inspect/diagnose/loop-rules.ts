@@ -1,4 +1,4 @@
-// Findings about how the steps are put together: modes, gradients that are not zeroed, a loss that does what the model has done.
+// Rules about the training loop: layer modes, gradients that are not zeroed, softmax applied twice.
 
 import type { Observations } from "./evidence.ts";
 import { type Finding, short } from "./finding.ts";

@@ -1,4 +1,4 @@
-// What the data tell without a model: whether samples that are near to each other have targets alike.
+// Nearest neighbours: whether samples that are close to each other have similar targets.
 
 import { holdsFractions } from "../../data/array.ts";
 import type { Dataset } from "../../data/index.ts";

@@ -1,4 +1,4 @@
-// What the trained model holds its samples for, and where that is another class than their label.
+// Predicted classes of the trained model, and samples whose label is another class.
 
 import type { Dataset } from "../../data/index.ts";
 import { type Model, predict, predictedClasses, type Samples } from "../../train/index.ts";

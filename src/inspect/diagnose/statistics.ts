@@ -1,4 +1,4 @@
-// Numbers that stand for many: mean and middle, and how much the losses of neighbouring steps differ by chance, which tells a change from luck.
+// Means, medians, and the noise of a loss curve, which tells a change from chance.
 
 import { ranking } from "../../util/rank.ts";
 

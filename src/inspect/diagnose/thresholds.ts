@@ -1,4 +1,4 @@
-// From where on something is a finding. Each number with its reason; all can be changed.
+// The thresholds of the rules, each with its reason; all can be changed.
 
 /** The limits of a diagnosis. */
 export interface Thresholds {

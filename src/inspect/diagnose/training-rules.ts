@@ -1,4 +1,4 @@
-// Findings about how the training goes: the learning rate, and losses that do not fall, stand still, or fall only on the training data.
+// Rules about the course of a training: the learning rate, plateaus, overfitting.
 
 import { bestOf } from "../../util/rank.ts";
 import { lately, type Observations, type PredictionFacts, SURE, type Trend } from "./evidence.ts";

@@ -1,4 +1,4 @@
-// Experiments with a training: the same steps at a lower rate, and the same training on shuffled targets. The model is as before afterwards.
+// Trials: the same steps at a lower rate, or training on shuffled targets. The model is restored afterwards.
 
 import { DataLoader, Dataset } from "../../data/index.ts";
 import { batchTensors } from "../../train/border.ts";

@@ -1,4 +1,4 @@
-// What charts of text and pictures share: curves, what is drawn around them, and axes.
+// The part that text and SVG charts share: curves, scales and axes.
 
 import type { OptionNames } from "../../util/options.ts";
 

@@ -1,4 +1,4 @@
-// A graph as text that others draw: Graphviz DOT and Mermaid; and as a picture, SVG.
+// Draws a graph as Graphviz DOT, Mermaid or SVG.
 
 import { shapeText } from "../../util/shape-text.ts";
 import { short } from "../../util/short.ts";

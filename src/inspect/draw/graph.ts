@@ -1,4 +1,4 @@
-// A recorded run as a graph that people can look at: layers that open into ops, with shapes, statistics and memory.
+// A recorded run as a graph: layers that contain ops, with shapes, statistics and memory.
 
 import { byteLength } from "../../compiler/memory.ts";
 import { printFormula } from "../../formula/print.ts";

@@ -1,4 +1,4 @@
-// Fits formulas and numbers into lines of a width.
+// Breaks formulas and numbers into lines of a given width.
 
 /** A line that is too long goes on below, indented, with an operator. */
 export function broken(line: string, width: number): string[] {

@@ -1,4 +1,4 @@
-// A stop in a recorded run as text: the op and where it stands, its formula, what went in, what came out, and one number in full.
+// One op of a recorded run as text: its place, formula, inputs, output, and one number in full.
 
 import { numberText } from "../../formula/numbers.ts";
 import { typeOfDType } from "../../nest/typing.ts";

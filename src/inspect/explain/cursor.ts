@@ -1,4 +1,4 @@
-// Steps forward and backward through a recorded run, op by op: what went in, what came out, and how one of its numbers was computed.
+// Steps forward and backward through the ops of a recorded run, with inputs, outputs and one explained number.
 
 import type { ExplainOptions } from "../../formula/explain/explanation.ts";
 import { printFormula } from "../../formula/print.ts";

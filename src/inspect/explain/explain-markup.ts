@@ -1,4 +1,4 @@
-// Explanations of recorded numbers, and of what they rest on, as TeX and MathML.
+// Explanations of recorded numbers, and of the numbers they depend on, as TeX and MathML.
 
 import type { ExplanationLine } from "../../formula/explain/explanation.ts";
 import { outsideNote } from "../../formula/filled.ts";

@@ -1,4 +1,4 @@
-// Explanations as text: the formula with its numbers, in gradients upstream × local, and below it what the number was made from.
+// Explanations of recorded numbers as text: the formula with numbers, upstream × local in gradients, and their inputs.
 
 import { elementName as lineName } from "../../formula/explain/explain.ts";
 import type { ExplanationLine } from "../../formula/explain/explanation.ts";

@@ -1,4 +1,4 @@
-// Follows a recorded number back: what it was made from, what that was made from, and so on down to parameters and data.
+// Follows a recorded number back through the ops that made it, down to parameters and data.
 
 import type { ExplainOptions } from "../../formula/explain/explanation.ts";
 import { checkOptions } from "../../util/options.ts";

@@ -1,4 +1,4 @@
-// How a number of a recorded run came to be: its formula with the numbers, in gradients the chain rule, and what it was made from.
+// Explains a number of a recorded run: its formula with numbers, in gradients the chain rule, and its inputs.
 
 import { type ChainRule, chainRuleOf } from "../../formula/explain/chain-rule.ts";
 import { elementName as lineName } from "../../formula/explain/explain.ts";

@@ -1,4 +1,4 @@
-// Compares the gradients of a recorded run with finite differences of its result, in double precision, and finds the op whose gradient is wrong.
+// Compares a recorded run's gradients with finite differences in double precision, and finds the op that is wrong.
 
 import type { NumberArray } from "../../nest/arrays.ts";
 import { positionOf } from "../../nest/positions.ts";

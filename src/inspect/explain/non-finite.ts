@@ -1,4 +1,4 @@
-// Finds where the first NaN or infinity of a recorded run came from.
+// Finds the op that made the first NaN or infinity of a recorded run.
 
 import { positionOf } from "../../nest/positions.ts";
 import { type FailedStep, TrainingError } from "../../train/index.ts";

@@ -1,4 +1,4 @@
-// Changes one number of a recorded run and sees what the result does, against what the gradient promised.
+// Changes one number of a recorded run and compares the change of the result with what the gradient predicts.
 
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";

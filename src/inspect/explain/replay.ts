@@ -1,4 +1,4 @@
-// A recorded run computed once more, op by op, from recorded numbers: with some of them changed, or all in double precision.
+// Computes a recorded run again op by op, with changed numbers or in double precision.
 
 import type { Backend, Executable } from "../../backends/backend.ts";
 import { backendFor } from "../../backends/choose.ts";

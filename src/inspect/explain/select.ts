@@ -1,4 +1,4 @@
-// Finds tensors of a recording by what people call them: "hidden1", "hidden1.weight", "hidden1.weight.grad", "hidden1.weight.new", "x", "loss".
+// Finds tensors of a recording by name: "hidden1", "hidden1.weight", "hidden1.weight.grad", "x", "loss".
 
 import { InputError } from "../../util/errors.ts";
 import { nearestName } from "../../util/nearest.ts";

@@ -1,4 +1,4 @@
-// The letters of a formula as the names that people know its tensors by.
+// Replaces the letters of a formula by the names users know its tensors by.
 
 import type { ChainRule } from "../../formula/explain/chain-rule.ts";
 import { sentenceOf } from "../../formula/explain/explain.ts";

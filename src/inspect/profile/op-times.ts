@@ -1,4 +1,4 @@
-// How long each recorded op takes, by a profile of the same step compiled: a kernel's time is shared by the ops fused into it.
+// Time per recorded op, from a profile of the compiled step: a kernel's time is shared by the ops fused into it.
 
 import type { RecordedOp } from "../record/recording.ts";
 import type { KernelOrigin, StepProfile } from "./profile.ts";

@@ -1,4 +1,4 @@
-// Where the time of a compiled step goes: every kernel with its work, its share of what this machine can do, its layers and lines.
+// Profiles a compiled step: every kernel with its time, work, share of the machine's limits, layers and lines.
 
 import { getBackend } from "../../backends/choose.ts";
 import { type Limit, measureLimits } from "../../backends/limits.ts";

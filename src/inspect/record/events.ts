@@ -1,4 +1,4 @@
-// What a recorder tells of a training step: what layers gave, what gradients reached them, how parameters moved, what came of it.
+// The events of a recorder: statistics of layer outputs, gradients, parameter updates, and the results of a step.
 
 import type { Histogram, Statistics } from "./measures.ts";
 

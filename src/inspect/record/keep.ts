@@ -1,4 +1,4 @@
-// Which steps of a training are chosen, and the few of them whose every number is kept.
+// Chooses which training steps are recorded, and which few of them are kept with all their numbers.
 
 import { InputError } from "../../util/errors.ts";
 import { bytesOf, type Recording } from "./recording.ts";

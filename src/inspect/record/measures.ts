@@ -1,4 +1,4 @@
-// What is measured of a tensor: reductions that run where the tensor is, in a compiled step as part of its program, and what they say.
+// Statistics of a tensor, as reductions that run with the step, and how their results are read.
 
 import * as statistics from "../../ops/statistics.ts";
 import { applyOp, where } from "../../tensor/functions/index.ts";

@@ -1,4 +1,4 @@
-// What a recording consists of: tensors with their numbers, ops, layer calls and updates.
+// The data types of a recording: tensors with their numbers, ops, layer calls and updates.
 
 import type { Program } from "../../nest/nest.ts";
 import type { Op } from "../../ops/op.ts";

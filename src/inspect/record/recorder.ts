@@ -1,4 +1,4 @@
-// Watches the steps of a training: statistics of every layer's output and gradient and of every parameter's gradient and update.
+// Records training steps: statistics of every layer's output and gradient, and of every parameter's update.
 
 import { isFloat } from "../../nest/typing.ts";
 import { type LayerCall, type LayerState, observeLayers, stateOf } from "../../nn/call.ts";

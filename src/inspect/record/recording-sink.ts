@@ -1,4 +1,4 @@
-// Takes down what a run tells, in the order it happens: tensors with their numbers, ops, layer calls and updates.
+// Collects what a run reports, in order: tensors with their numbers, ops, layer calls and updates.
 
 import type { Program } from "../../nest/nest.ts";
 import type { Op } from "../../ops/op.ts";

@@ -1,4 +1,4 @@
-// One run with every number: what was computed from what, by which op, in which layer, on which line.
+// Records one run completely: every number, and the op, layer and line that computed it.
 
 import { type LayerCall, observeLayers, watchLayers } from "../../nn/call.ts";
 import type { LayerMembers } from "../../nn/layer.ts";

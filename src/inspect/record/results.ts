@@ -1,4 +1,4 @@
-// The tensors and layers in what a function gave, by the names it gave them.
+// Finds the tensors and layers in a function's result, with their names.
 
 import { isLayer } from "../../nn/call.ts";
 import { isTensor } from "../../tensor/tensor.ts";

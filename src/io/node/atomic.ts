@@ -1,4 +1,4 @@
-// Writes files in Node so that a reader, or a crash at any moment, sees either the old content or the new, never a part.
+// Writes files atomically in Node: a reader, or a crash, sees the old content or the new, never a part.
 
 import { type FileHandle, open, realpath, rename } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";

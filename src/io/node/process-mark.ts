@@ -1,4 +1,4 @@
-// Tells processes apart, also from a later one that is given the same number.
+// Identifies processes, also when the system uses a process number again.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-// The names of files that are being written, and the removal of those whose writer was killed.
+// Names of files while they are written, and removal of those whose writer was killed.
 
 import { randomBytes } from "node:crypto";
 import { readdir } from "node:fs/promises";

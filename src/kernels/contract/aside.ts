@@ -1,4 +1,4 @@
-// Parts of K whose sums are left unfinished for a later phase: where they lie, and the phase that computes them.
+// Split-K partial sums: where they lie, and the phase that computes them.
 import type { LoweredNest } from "../lowered.ts";
 import { tileBytes } from "./blocking.ts";
 import type { ClassLayout } from "./layout.ts";

@@ -1,4 +1,4 @@
-// For few rows: reads the columns of a windowed operand where they lie, or in a copy with its padding written out, instead of packing them.
+// For few rows: reads the columns of a windowed operand in place, or from a padded copy, instead of packing them.
 
 import { type Element, elementBytes, readElement } from "../expressions/elements.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";

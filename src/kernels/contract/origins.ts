@@ -1,4 +1,4 @@
-// Where a batch index's part of every buffer begins.
+// Start addresses of every buffer for one batch index.
 
 import { elementBytes } from "../expressions/elements.ts";
 import type { FunctionBuilder } from "../language/builder.ts";

@@ -1,4 +1,4 @@
-// Where a tile's vectors lie in the output, and how the values that an epilogue reads for them are loaded.
+// Addresses of a tile's vectors in the output, and loads of the values its epilogue reads.
 
 import { type Element, elementBytes, readElement } from "../expressions/elements.ts";
 import type { FunctionBuilder } from "../language/builder.ts";

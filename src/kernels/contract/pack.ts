@@ -1,4 +1,4 @@
-// Emits functions that pack panels of an operand through tables of offsets: im2col, transposition and padding happen here.
+// Emits functions that pack panels of an operand through tables of offsets (im2col, transposes, padding).
 
 import { type Element, elementBytes, readElement } from "../expressions/elements.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";

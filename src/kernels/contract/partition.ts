@@ -1,4 +1,4 @@
-// Divides a contraction into slices that threads may share: parts of its columns, rows and, where those are few, of its sums.
+// Divides a contraction into slices for threads: by columns, rows and, where those are few, by K (split-K).
 
 export interface Partition {
   /** Parts of the row tiles. */

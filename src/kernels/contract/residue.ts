@@ -1,4 +1,4 @@
-// Splits axes into residue classes so that every exactly divided index becomes affine: no step multiplies a value that is not there.
+// Splits axes into residue classes, so that exactly divided indices become affine and no zeros are multiplied.
 import type { AffineIndex } from "../../nest/nest.ts";
 import type { Substitution } from "./access.ts";
 

@@ -1,4 +1,4 @@
-// Defines the functions that the loops of a contraction's class call: tables, packing, micro- and macro-kernels.
+// Defines the functions a contraction's loops call: tables, packing, micro- and macro-kernels.
 import type { ModuleBuilder } from "../language/builder.ts";
 import { functionName } from "../lowered.ts";
 import { asidePitch } from "./aside.ts";

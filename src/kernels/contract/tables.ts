@@ -1,4 +1,4 @@
-// Emits functions that tabulate where the steps of a flattened list of axes lie: byte offsets and checked coordinates.
+// Emits functions that fill tables for flattened axes: byte offsets and coordinates to check.
 import type { ModuleBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import { add, at, loadAs, min, mul, operation, shiftLeft, sub } from "../language/values.ts";

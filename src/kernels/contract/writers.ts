@@ -1,4 +1,4 @@
-// Writes tiles that lie in scratch to the output, row by row: in whole vectors, in runs of lanes, or lane by lane.
+// Emits code that copies finished tiles from scratch to the output: by vectors, by runs of lanes, or by lane.
 
 import { elementBytes, readElement, writeElement } from "../expressions/elements.ts";
 import type { ModuleBuilder } from "../language/builder.ts";

@@ -1,4 +1,4 @@
-// Where a load or a store goes: the affine part of its address as coefficients of the axes, the rest as checked coordinates.
+// Addresses of loads and stores: affine parts as coefficients of the axes, other parts as checked coordinates.
 import type { AffineIndex, Index, Inside, Nest, Operand, Result, Scalar } from "../../nest/nest.ts";
 import { type Element, elementBytes, elementOf } from "./elements.ts";
 

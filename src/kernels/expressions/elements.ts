@@ -1,4 +1,4 @@
-// How elements of tensors lie in memory: the loads that make them values of registers, and the stores that bring them back.
+// How tensor elements lie in memory: loads convert them to register values, stores convert them back.
 import type { DType, ScalarType } from "../../nest/nest.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { FunctionBuilder } from "../language/builder.ts";

@@ -1,4 +1,4 @@
-// Structural identity of scalar expressions: equal ones get one number, with the axes they depend on and how often they are used.
+// Hash-consing of scalar expressions: equal ones get one number, with their axes and number of uses.
 import type { Index, Scalar } from "../../nest/nest.ts";
 import { affineIndicesOf, childrenOf } from "./access.ts";
 

@@ -1,4 +1,4 @@
-// What is known while an expression is written: counters of bound axes, addresses that moved with them, values kept in variables.
+// What is known while an expression is emitted: loop counters, moving addresses, values kept in variables.
 import type { Inside, Scalar } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";

@@ -1,4 +1,4 @@
-// Writes of results: whole vectors where neighbours lie side by side or several results interleave, one element, or lane by lane.
+// Emits writes of results: whole vectors, interleaved results, one element, or lane by lane.
 import type { Nest, Result } from "../../nest/nest.ts";
 import { isFloat } from "../../nest/typing.ts";
 import type { FunctionBuilder } from "../language/builder.ts";

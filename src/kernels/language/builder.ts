@@ -1,4 +1,4 @@
-// Writes kernel functions statement by statement; checks types as they are written.
+// Builds kernel functions statement by statement, with type checks.
 import type {
   Address,
   KernelFunction,

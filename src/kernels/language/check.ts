@@ -1,4 +1,4 @@
-// Rewrites a module so that every load and store is preceded by a check of its place in the buffer it belongs to.
+// Rewrites a module so that every load and store is checked against the bounds of its buffer.
 import { ModuleBuilder } from "./builder.ts";
 import type {
   Address,

@@ -1,4 +1,4 @@
-// What every walk over kernels needs: what a statement reads, what it sets, and the blocks inside it; and straight-line code of several kinds side by side.
+// Walks over kernel statements: what each reads, sets and contains; and interleaving of independent code.
 
 import type { Address, Statement, Value, Variable } from "./language.ts";
 

@@ -1,4 +1,4 @@
-// Constructors of kernel values: typed, width-generic (a scalar meets a vector by splatting), folding integer constants.
+// Constructors of kernel values: typed; scalars meet vectors by splatting; integer constants are folded.
 import type { Address, LoadValue, Machine, MemoryType, OperationName, OperationRule, Value, ValueType } from "./language.ts";
 import { operations } from "./language.ts";
 

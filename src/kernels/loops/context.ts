@@ -1,4 +1,4 @@
-// What the writers of loop bodies share.
+// Data that the emitters of loop bodies share.
 
 import type { Nest } from "../../nest/nest.ts";
 import type { Evaluator } from "../expressions/evaluator.ts";

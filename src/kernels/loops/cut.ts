@@ -1,4 +1,4 @@
-// Long reductions to few results, cut: parts of a reduced axis are reduced at the same time, then their results in order.
+// Cuts long reductions with few results: parts of a reduced axis first, then their results in order.
 import type { AffineIndex, Axis, DType, Nest, Operand, Result, ScalarType } from "../../nest/nest.ts";
 import { resultsOf } from "../expressions/access.ts";
 import { mapNest } from "./schedule.ts";

@@ -1,4 +1,4 @@
-// The general lowering: every nest as loops over its free axes, split by the residues of its divisions or cut into phases where that pays.
+// The general lowering of a nest: loops over its free axes, by residue classes or in phases where that pays.
 import type { Nest } from "../../nest/nest.ts";
 import type { ModuleBuilder } from "../language/builder.ts";
 import { entryParameters, type LoweredNest, nameOf } from "../lowered.ts";

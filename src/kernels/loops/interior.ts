@@ -1,4 +1,4 @@
-// The steps of an axis at which no border is near: there range checks along it hold for every lane and every window position.
+// The interior of an axis: where range checks hold for every lane and window position, and can be left out.
 import type { AffineIndex, Inside, Nest } from "../../nest/nest.ts";
 import { allScalars } from "../expressions/access.ts";
 

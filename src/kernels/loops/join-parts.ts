@@ -1,4 +1,4 @@
-// One phase that runs several lowered nests, which write different elements.
+// Combines several lowered nests that write different elements into one phase.
 import type { ModuleBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";

@@ -1,4 +1,4 @@
-// Loops over a nest's free axes, vectors along one of them, around a map or a reduction at each point.
+// Emits loops over a nest's free axes, vectorized along one, with a map or a reduction inside.
 
 import { resultsOf } from "../expressions/access.ts";
 import type { FunctionBuilder } from "../language/builder.ts";

@@ -1,4 +1,4 @@
-// Reductions: accumulators in registers, several chains side by side, long sums in compensated blocks, first-occurrence argmax.
+// Emits reductions: several accumulators in registers, long sums in compensated blocks, first-occurrence argmax.
 import type { Reducer, Scalar, ScalarType } from "../../nest/nest.ts";
 import { resultsOf } from "../expressions/access.ts";
 import { Interner } from "../expressions/intern.ts";

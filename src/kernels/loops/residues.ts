@@ -1,4 +1,4 @@
-// Nests that read through exact quotients (gradients of strided pooling) become one plain nest per residue class of the strided axes.
+// Splits nests with exact quotients (gradients of strided pooling) into one plain nest per residue class.
 import type { AffineIndex, FunctionName, Nest, Reducer, Scalar } from "../../nest/nest.ts";
 import { affineIndicesOf, allScalars } from "../expressions/access.ts";
 import { mapNest } from "./schedule.ts";

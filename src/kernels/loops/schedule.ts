@@ -1,4 +1,4 @@
-// Nest → nest: axes of extent 1 dropped, dimensions without checks joined, axes that always move together merged, constants folded.
+// Canonical form of a nest: drops axes of extent 1, joins dimensions, merges axes that move together, folds constants.
 import { LARGEST_INT } from "../../nest/addressable.ts";
 import { FUNCTIONS } from "../../nest/functions.ts";
 import { intervalOf } from "../../nest/interval.ts";

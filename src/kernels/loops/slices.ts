@@ -1,4 +1,4 @@
-// How the loops of a nest are cut into slices, and the ranges of loops that a call's slices are.
+// Cuts the loops of a nest into slices, and finds the loop ranges of given slices.
 import type { Nest } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";

@@ -1,4 +1,4 @@
-// Maps that read across their rows (transposes, permutations): lanes × lanes tiles turned in registers, strip by strip.
+// Maps that read across rows (transposes, permutations): tiles of lanes × lanes are transposed in registers.
 import type { Load, Nest } from "../../nest/nest.ts";
 import { accessOf, allScalars } from "../expressions/access.ts";
 import { Interner } from "../expressions/intern.ts";

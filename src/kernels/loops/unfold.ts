@@ -1,4 +1,4 @@
-// Nests that read through exact quotients of a large divisor (gradients of large strided windows): each strided axis becomes windows and places in them.
+// Nests with exact quotients of a large divisor (large strides): each strided axis becomes a window and a place in it.
 import type { AffineIndex, Axis, Nest, Reducer, ScalarType } from "../../nest/nest.ts";
 import { affineIndicesOf, allScalars } from "../expressions/access.ts";
 import { bodyWithout, type Linear, substitute } from "./substitute.ts";

@@ -1,4 +1,4 @@
-// exp, expm1, sinh, cosh, tanh and the float32 polynomials behind them (minimax fits; the comments give their relative errors).
+// exp, expm1, sinh, cosh, tanh and their float32 polynomials (minimax fits; comments give relative errors).
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";

@@ -1,4 +1,4 @@
-// What the vector math functions share: polynomials, splitting floats, sign and exponent surgery, exact products.
+// Helpers of vector math: polynomials, splitting floats, sign and exponent bits, exact products.
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";

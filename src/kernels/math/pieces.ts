@@ -1,4 +1,4 @@
-// Odd functions as x · P(|x|) with one polynomial per interval, whose coefficients are looked up in vectors: short where look-ups are quick.
+// Odd functions as x · P(|x|), one polynomial per interval, with coefficients looked up in vectors.
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import * as v from "../language/values.ts";

@@ -1,4 +1,4 @@
-// Connectionist temporal classification: the likelihood of a short sequence of labels under a long sequence of predictions.
+// Connectionist temporal classification: the likelihood of a short label sequence under many predictions.
 
 import { INTEGER_RANGES } from "../../nest/integers.ts";
 import { full, tensor } from "../../tensor/create.ts";

@@ -1,4 +1,4 @@
-// Losses of distributions: Kullback–Leibler divergence, and likelihoods of counts and of numbers with a spread.
+// Losses of distributions: Kullback–Leibler divergence, Poisson and Gaussian likelihoods.
 
 import { where } from "../../tensor/functions/index.ts";
 import { valueOf } from "../../tensor/tensor.ts";

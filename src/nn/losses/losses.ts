@@ -1,4 +1,4 @@
-// Loss functions: how far predictions are from targets, as one number (or one per element or sample).
+// Losses of numbers and probabilities: squared and absolute error, Huber, binary cross entropy.
 
 import * as rows from "../../ops/losses.ts";
 import { softplus } from "../../tensor/functions/index.ts";

@@ -1,4 +1,4 @@
-// Losses that ask for a distance: hinge losses of classes, and losses of pairs and triples of embeddings.
+// Margin losses: hinge losses of classes, and losses of pairs and triplets of embeddings.
 
 import { oneHot, where } from "../../tensor/functions/index.ts";
 import { valueOf } from "../../tensor/tensor.ts";

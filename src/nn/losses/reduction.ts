@@ -1,4 +1,4 @@
-// What losses share: how values per element or sample become one number, and checks of predictions and targets.
+// Shared by all losses: reducing values per element or sample to one number, and checks of predictions and targets.
 
 import type { Op } from "../../ops/op.ts";
 import type { ElementRule } from "../../tensor/element-rules.ts";

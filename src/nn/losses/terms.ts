@@ -1,4 +1,4 @@
-// Means and sums that losses take, told to who adds up the losses of several batches: a mean of means is no mean where samples count differently.
+// Reports totals and counts of the means in a loss, so that losses of several batches add up exactly.
 
 import { noteRun } from "../../tensor/trace/repeat.ts";
 import type { Tensor } from "../../tensor/types.ts";

@@ -1,4 +1,4 @@
-// Gives a backward pass the numbers that the forward pass found, where tensors hold others by now.
+// Restores, for a backward pass, the numbers that tensors held in the forward pass.
 
 import { makeOp } from "../../ops/op.ts";
 import { InputError } from "../../util/errors.ts";

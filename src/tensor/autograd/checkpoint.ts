@@ -1,4 +1,4 @@
-// checkpoint(fn): activations are forgotten in the forward pass and computed again in the backward pass.
+// checkpoint(fn): recompute. Activations are dropped after the forward pass and computed again in the backward pass.
 
 import { makeOp } from "../../ops/op.ts";
 import { InputError } from "../../util/errors.ts";

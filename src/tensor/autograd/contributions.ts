@@ -1,4 +1,4 @@
-// Adds up what the uses of one tensor contribute to its gradient: parts are put side by side, sums of products are taken as one longer sum.
+// Accumulates the gradient contributions of a tensor's uses: disjoint parts are concatenated, products become one sum.
 
 import { type AccessNode, type BoundAxis, type Expression, type IndexNode, isSame, visit } from "../../formula/ast.ts";
 import type { DType } from "../../nest/nest.ts";

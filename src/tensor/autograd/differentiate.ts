@@ -1,4 +1,4 @@
-// Derivatives as functions: gradients, Jacobians, Hessians and their products with vectors, all from the tape's backward pass.
+// Derivatives as functions: grad, Jacobians, Hessians and their vector products, all from backward passes.
 
 import { isFloat } from "../../nest/typing.ts";
 import * as arithmetic from "../../ops/arithmetic.ts";

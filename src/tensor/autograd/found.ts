@@ -1,4 +1,4 @@
-// What ops found in the tensors they read: a backward pass that comes after these took other numbers still needs it.
+// Remembers the numbers that ops read, for backward passes that run after the tensors have changed.
 
 import { currentTrace } from "../trace/trace.ts";
 import type { Found, Value } from "../value.ts";

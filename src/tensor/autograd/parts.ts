@@ -1,4 +1,4 @@
-// Takes ops apart: the statements of a composite as ops of their own, and the ops that compute an op's gradients.
+// Splits ops: a composite into one op per statement, and an op's gradients into ops.
 
 import type { Formula, Statement } from "../../formula/ast.ts";
 import { tensorsIn } from "../../formula/ast.ts";

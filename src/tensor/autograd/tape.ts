@@ -1,4 +1,4 @@
-// Whether ops are recorded, under which names, and from where they were called.
+// State of the tape: whether ops are recorded, under which layer names, and from which line.
 
 import { framesOf, isOwnFile } from "../../util/own-code.ts";
 import type { TapeNode, Value } from "../value.ts";

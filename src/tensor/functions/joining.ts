@@ -1,4 +1,4 @@
-// Choosing between tensors, joining and copying them.
+// Selecting between tensors, and joining and copying them.
 import * as arithmetic from "../../ops/arithmetic.ts";
 import * as moves from "../../ops/moves.ts";
 import { requireList } from "../../util/lists.ts";

@@ -1,4 +1,4 @@
-// Looking rows up by ids, and adding them up by ids.
+// Looking up rows by ids, and adding rows up by ids.
 
 import * as gathers from "../../ops/gathers.ts";
 import { shapeText } from "../../util/shape-text.ts";

@@ -1,4 +1,4 @@
-// Normalisations over batches, features, groups and neighbouring channels.
+// Normalization over batches, features, groups and neighbouring channels.
 
 import { sizeOfShape } from "../../nest/evaluate.ts";
 import * as normalisations from "../../ops/normalizations.ts";

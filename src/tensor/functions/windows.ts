@@ -1,4 +1,4 @@
-// What moves windows over images and sequences, or changes their extents: convolutions, pooling, resampling, padding.
+// Window functions over images and sequences: convolutions, pooling, resampling, padding.
 
 import { checkOptions } from "../../util/options.ts";
 import * as contractions from "../contractions.ts";

@@ -1,4 +1,4 @@
-// The types of compile(fn): what a function that is compiled may take and give, and what can be asked of it afterwards.
+// Types of compile(fn): arguments, results, options, and what a compiled function offers.
 
 import type { ListingPart } from "../../backends/backend.ts";
 import type { MemoryPlan, StepGraph } from "../../compiler/index.ts";

@@ -1,4 +1,4 @@
-// Doing again what was done before: the same random numbers, and nothing that lasts.
+// Recomputation: runs a function again with the same random numbers and without side effects.
 
 import type { LiveNumber } from "./traced-graph.ts";
 

@@ -1,4 +1,4 @@
-// What one trace notes: which tensor is which buffer of the graph, what changes tensors, and what a later run must find as it was.
+// The record of one trace: buffers of tensors, changes of tensors, and conditions that later runs must meet.
 
 import type { HostArray } from "../../backends/backend.ts";
 import type { StepGraph, Update } from "../../compiler/index.ts";

@@ -1,4 +1,4 @@
-// Tracing: while a step is traced, ops add loop nests to a graph instead of computing, and their results stand for numbers to come.
+// Tracing: ops add loop nests to a graph instead of computing; their results are tensors without numbers.
 
 import type { HostArray } from "../../backends/backend.ts";
 import type { InputError } from "../../util/errors.ts";

@@ -1,4 +1,4 @@
-// The graph that a trace builds: buffers, loop nests over them, and numbers that are given at every run.
+// Builds the graph of a trace: buffers, loop nests over them, and numbers given at every run.
 
 import type { StepGraph, Update } from "../../compiler/index.ts";
 import type { AffineIndex, Nest, Operand, Program, Scalar, Step } from "../../nest/nest.ts";

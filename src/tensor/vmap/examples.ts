@@ -1,4 +1,4 @@
-// The border of a vmap: tensors of all examples become one to look at, and back; each way is the other's gradient.
+// Entering and leaving a vmap: splits a batch into examples, and stacks them again.
 
 import * as moves from "../../ops/moves.ts";
 import { makeOp } from "../../ops/op.ts";

@@ -1,4 +1,4 @@
-// Which vmaps run, and the tensors inside them: one example to look at, all of them underneath.
+// The running vmaps and their tensors: one example outside, the whole batch inside.
 
 import type { Level, Value } from "../value.ts";
 

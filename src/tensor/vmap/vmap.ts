@@ -1,4 +1,4 @@
-// vmap(fn): a function of one example mapped over many, all at once: every op gets one index more.
+// vmap(fn): maps a function of one example over a batch: every op gets one more index.
 
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";

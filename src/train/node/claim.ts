@@ -1,4 +1,4 @@
-// Who trains into a folder: at most one process at a time, also where many ask at once and where the last owner was killed.
+// Locks a run folder: at most one process trains into it, also under races and after a kill.
 
 import { randomBytes } from "node:crypto";
 import { open, readdir, readFile } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// A run's folder: what was asked, what was measured, the weights, and what it takes to go on; every file is replaced whole or not at all.
+// A run's folder: configuration, metrics, weights and checkpoints; every file is replaced whole or not at all.
 
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// Constants that code reads from memory, kept behind the code and addressed relative to it.
+// Constants that code reads from memory: they lie behind the code and are addressed relative to it.
 import type { Assembler } from "./assembler.ts";
 import { atLabel, type Label, type Memory } from "./registers.ts";
 

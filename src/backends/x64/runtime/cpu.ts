@@ -1,4 +1,4 @@
-// Which machine code this processor runs: asked of it by an emitted routine, and what kernels are told about each choice.
+// Finds out which instruction sets this processor has, with an emitted routine, and describes each to the kernels.
 import type { Machine } from "../../../kernels/language/language.ts";
 import { environment } from "../../../util/environment.ts";
 import { BackendError } from "../../../util/errors.ts";

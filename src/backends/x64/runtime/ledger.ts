@@ -1,4 +1,4 @@
-// What a worker's thread holds of the process, given back when the thread ends, however it is ended: no JavaScript runs any more by then.
+// Lists what a worker's thread holds (memory, threads), so that emitted code can free it however the thread ends.
 import { Assembler } from "../encode/assembler.ts";
 import { type Memory, memory, rax, rbp, rbx, rdi, register, rsi } from "../encode/registers.ts";
 import { unmapNumber } from "./system-calls.ts";

@@ -1,4 +1,4 @@
-// The operating system through koffi (an optional package): memory pages, and calls of emitted code. Loaded when first asked for.
+// Calls the operating system through koffi (optional): memory pages, and calls of emitted code. Loaded on first use.
 
 import { ownFile } from "../../../util/own-code.ts";
 import { isAllowed } from "../../../util/permission.ts";

@@ -1,4 +1,4 @@
-// What emitted code asks of Linux on x86-64 itself, by the numbers of the system calls.
+// Linux system calls that emitted code makes itself, by number.
 
 /** Gives the processor to another thread that is ready. */
 export const yieldNumber = 24;

@@ -1,4 +1,4 @@
-// The code of one function as it grows: its items, its labels, and the virtual registers of variables and of values in between.
+// The code of one function while it is selected: its items, labels and virtual registers.
 import type { Machine, ValueType, Variable } from "../../../kernels/language/language.ts";
 import type { Masking } from "../encode/assembler.ts";
 import { type FunctionCode, firstVirtual, type Item } from "../encode/code.ts";

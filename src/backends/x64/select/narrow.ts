@@ -1,4 +1,4 @@
-// Elements narrower than a lane: loads that widen them with zeros, stores of lanes' low bytes, whole vectors or the first few lanes.
+// Elements narrower than a lane: loads that zero-extend them, and stores of the low bytes of lanes.
 import { type MemoryType, memoryBytes, type Value } from "../../../kernels/language/language.ts";
 import { type Memory, memory, type Register, register } from "../encode/registers.ts";
 import { partialMask } from "./masks.ts";

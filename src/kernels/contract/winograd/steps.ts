@@ -1,4 +1,4 @@
-// Emits the steps of Winograd's algorithm: copying image rows by channels, the transforms, the products, and writing outputs.
+// Emits the parts of Winograd's algorithm: copying rows by channels, transforms, products, and outputs.
 
 import { type Element, elementBytes, readElement } from "../../expressions/elements.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
