@@ -1,5 +1,6 @@
 // Reads a choice with settings from one word: "adamW:weightDecay=0.1,beta1=0.95".
 
+import { decimalOf } from "../util/decimal.ts";
 import { InputError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
 
@@ -63,8 +64,8 @@ function settingOf(name: string, settings: Choice<unknown>["settings"], part: st
 
 function valueOf(where: string, kind: SettingKind, text: string): Settings[string] {
   const number = (part: string): number => {
-    const value = Number(part);
-    if (part.trim() === "" || !Number.isFinite(value)) throw new InputError(`expected ${where} to be a number, got "${text}"`);
+    const value = decimalOf(part);
+    if (!Number.isFinite(value)) throw new InputError(`expected ${where} to be a number, got "${text}"`);
     return value;
   };
   if (kind === "number") return number(text);

@@ -8,10 +8,15 @@ try {
   await import("./process.ts");
 } catch (error) {
   const limit = mostFiles();
-  if (limit >= filesToLoad) throw error;
-  process.stderr.write(
-    `kasane: the program does not load where a process may open ${limit} files at once\n  try: a higher limit, ulimit -n ${filesToLoad}\n`,
-  );
+  if ((error as NodeJS.ErrnoException).syscall === "uv_cwd") end("the folder it was started in is gone", "cd to a folder that is there");
+  else if (limit < filesToLoad)
+    end(`the program does not load where a process may open ${limit} files at once`, `a higher limit, ulimit -n ${filesToLoad}`);
+  else throw error;
+}
+
+function end(message: string, hint: string): void {
+  process.stderr.write(`kasane: ${message}\n  try: ${hint}\n`);
+  if (process.argv.includes("--json")) process.stdout.write(`${JSON.stringify({ error: { message, hint } })}\n`);
   process.exitCode = 1;
 }
 

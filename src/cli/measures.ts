@@ -1,6 +1,7 @@
 // The losses and metrics of the command line: those of the library that take one prediction and one target.
 
 import { absoluteError, crossEntropy, huber, meanSquaredError, multiClassHingeLoss, smoothL1 } from "../nn/index.ts";
+import { noGrad, type Tensor, zeros } from "../tensor/index.ts";
 import type { Loss, Metric } from "../train/index.ts";
 import * as train from "../train/index.ts";
 import { InputError } from "../util/errors.ts";
@@ -65,11 +66,19 @@ export interface Measured {
   readonly classNames?: readonly string[];
 }
 
-/** @throws InputError for names and settings that do not exist, or belong to the other task */
+/** @throws InputError for names and settings that do not exist or are out of range, or belong to the other task */
 export function lossOf({ task, loss = usual[task].loss }: Measured): Loss {
   const { make, settings } = chooseFor(lossChoices, task, loss);
-  return make(settings);
+  const made = make(settings);
+  // A loss looks at its settings when it is called: before data are read and a folder is made.
+  if (Object.keys(settings).length > 0) noGrad(() => made(zeros([1, 2]), sampleTargets[task]()));
+  return made;
 }
+
+const sampleTargets: Readonly<Record<Task, () => Tensor>> = {
+  classification: () => zeros([1], { dtype: "int32" }),
+  regression: () => zeros([1, 2]),
+};
 
 /** The usual ones, which the reports show, and then those asked for. @throws InputError as lossOf */
 export function metricsOf({ task, metrics = [], classNames = [] }: Measured): readonly Metric[] {

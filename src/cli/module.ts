@@ -3,6 +3,7 @@
 import { pathToFileURL } from "node:url";
 import { FileError, KasaneError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
+import { quoted } from "../util/shell.ts";
 
 /** What Node runs as a module by its name alone. */
 const moduleName = /\.[cm]?[jt]s$/i;
@@ -49,7 +50,7 @@ export async function loadModule(place: string, path: string, anew = false): Pro
         hint: "a .js or .mjs file; TypeScript needs Node 22.18 or newer",
       });
     throw new FileError(`${path} does not load: ${error instanceof Error ? error.message : `it threw ${kindOf(error)}`}`, {
-      hint: `run it by itself: node ${path}`,
+      hint: `run it by itself: node ${quoted(path)}`,
       cause: error,
     });
   } finally {

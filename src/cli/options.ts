@@ -1,6 +1,7 @@
 // Checks the words after a flag: numbers in range, one of several names, lists.
 
 import { InvalidArgumentError } from "commander";
+import { decimalOf } from "../util/decimal.ts";
 import { KasaneError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
 import { most } from "./limits.ts";
@@ -22,20 +23,20 @@ export function seedNumber(text: string): number {
 }
 
 export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
+  const value = decimalOf(text);
+  if (Number.isFinite(value) && value > 0) return value;
   throw new InvalidArgumentError("Expected a number above 0.");
 }
 
 export function anyNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  const value = decimalOf(text);
+  if (Number.isFinite(value)) return value;
   throw new InvalidArgumentError("Expected a number.");
 }
 
 export function probability(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== "" && value >= 0 && value < 1) return value;
+  const value = decimalOf(text);
+  if (value >= 0 && value < 1) return value;
   throw new InvalidArgumentError("Expected a number from 0 to below 1.");
 }
 
@@ -62,6 +63,12 @@ export function understoodBy(check: (text: string) => unknown): (text: string) =
   };
 }
 
+/** A file or folder: an empty word would be the folder one is in, where a script's variable was not set. */
+export function place(text: string): string {
+  if (text.trim() !== "") return text;
+  throw new InvalidArgumentError("Expected the name of a file or folder, got an empty word.");
+}
+
 /** "64,32" */
 export function sizes(text: string): number[] {
   const parts = text.split(",");
@@ -79,8 +86,8 @@ export function nameList(text: string): string[] {
 /** "1,2.5,-3" */
 export function numbers(text: string): number[] {
   return text.split(",").map((part) => {
-    const value = Number(part);
-    if (part.trim() !== "" && Number.isFinite(Math.fround(value))) return value;
+    const value = decimalOf(part);
+    if (Number.isFinite(Math.fround(value))) return value;
     throw new InvalidArgumentError(`Expected finite numbers separated by commas, got "${part.trim()}" among them.`);
   });
 }

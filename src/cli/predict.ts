@@ -9,8 +9,10 @@ import { dtypeOfArray } from "../nest/arrays.ts";
 import type { Layer } from "../nn/index.ts";
 import { softmax } from "../tensor/index.ts";
 import { predict as compute, predictedClasses } from "../train/index.ts";
+import { decimalOf } from "../util/decimal.ts";
 import { FileError, InputError, UsageError } from "../util/errors.ts";
 import { shapeText } from "../util/shape-text.ts";
+import { quoted } from "../util/shell.ts";
 import type { RunConfig } from "./config.ts";
 import { imageLines } from "./image.ts";
 import { openFolder, sourceOf, trainedModel } from "./run-parts.ts";
@@ -47,7 +49,7 @@ export async function predict(terminal: Terminal, name: string, file: string | u
   const ways = [file, options.input, options.sample].filter((way) => way !== undefined).length;
   if (ways !== 1)
     throw new UsageError(`predict: expected one of a file, --input and --sample, got ${ways === 0 ? "none" : "several"}`, {
-      hint: `${terminal.host.self} predict ${name} --sample 0`,
+      hint: `${terminal.host.self} predict ${quoted(name)} --sample 0`,
     });
   const { folder, config } = await openFolder(terminal.host.cwd, name);
   const model = await trainedModel(folder, config, name);
@@ -132,7 +134,7 @@ async function fromFile(config: RunConfig, path: string): Promise<Inputs> {
   if (target === -1) return { x, names };
   const cells = text.rows.map((row) => row.cells[target] as string);
   const classOf = classFinder(config.classNames ?? []);
-  const actual = cells.map((cell) => (config.task === "classification" ? (classOf(cell) ?? -1) : Number(cell)));
+  const actual = cells.map((cell) => (config.task === "classification" ? (classOf(cell) ?? -1) : decimalOf(cell)));
   // Empty or unknown targets are what a person wants predicted: then nothing is compared.
   return actual.every((value) => Number.isFinite(value) && (config.task === "regression" || value >= 0)) && !cells.includes("")
     ? { x, names, actual }

@@ -26,6 +26,7 @@ import {
   nameList,
   numbers,
   oneOf,
+  place,
   positiveNumber,
   probability,
   seedNumber,
@@ -102,12 +103,12 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     CHOICES_HELP,
   )
     .argument("[DATASET]", `${generated.join(", ")}`, oneOf(generated))
-    .option("--csv <FILE>", "a table with a header line")
+    .option("--csv <FILE>", "a table with a header line", place)
     .option("--target <COLUMN>", "the column of the table to predict")
     .option("--columns <NAME,NAME,…>", "the columns of the table to predict from (default: all others)", nameList)
     .option("--separator <MARK>", "what separates the table's cells (default: found out)")
-    .option("--mnist <FOLDER>", "images and labels in MNIST's format, as they are or .gz")
-    .option("--data <FOLDER>", "wine: the two files of the UCI Wine Quality set")
+    .option("--mnist <FOLDER>", "images and labels in MNIST's format, as they are or .gz", place)
+    .option("--data <FOLDER>", "wine: the two files of the UCI Wine Quality set", place)
     .option("--samples <N>", "how many samples to make, or to take of the files", wholeNumber(10, most.samples))
     .option("--model <NAME>", `${modelNames.join(", ")} (default: what suits the data)`, oneOf(modelNames))
     .option("--hidden <N,N,…>", "widths of the hidden layers", sizes)
@@ -126,8 +127,8 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--metric <NAME[:…]>", "what is measured, too (may be repeated)", collect(String))
     .option("--patience <N>", "stop after N epochs without a lower held-out loss; keep the best weights", wholeNumber(1, most.epochs))
     .option("--seed <N>", "decides data, weights and order (default: 0)", seedNumber)
-    .option("--out <FOLDER>", "where the run goes (default: runs/DATASET-1, -2, …)")
-    .option("--resume [RUN]", "go on with an interrupted run, bit for bit")
+    .option("--out <FOLDER>", "where the run goes (default: runs/DATASET-1, -2, …)", place)
+    .option("--resume [RUN]", "go on with an interrupted run, bit for bit", place)
     .option("--force", "replace the run that is in --out")
     .option("--watch", "after every epoch the size of each layer's gradient, and what looks wrong")
     .action((dataset: string | undefined, options: TrainOptions & Common) => set(train(terminal, dataset, options)));
@@ -138,14 +139,14 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     "predict runs/csv-1 new-rows.csv",
     "predict runs/mnist-1 t10k-images-idx3-ubyte.gz",
   ])
-    .argument("<RUN>", "the folder of a run")
-    .argument("[FILE]", "a CSV table with the same columns, or images in IDX format")
+    .argument("<RUN>", "the folder of a run", place)
+    .argument("[FILE]", "a CSV table with the same columns, or images in IDX format", place)
     .option("--input <N,N,…>", "one row of numbers (may be repeated); begin with --input= when the first is negative", collect(numbers))
     .option("--sample <N>", "a held-out sample of the run, counted from 0 (may be repeated)", collect(wholeNumber(0)))
     .action((folder: string, file: string | undefined, options: PredictOptions & Common) => set(predict(terminal, folder, file, options)));
 
   command("summary", "What a run is and how it went: layers, parameters, epochs, result.", ["summary runs/digits-1"])
-    .argument("<RUN>", "the folder of a run")
+    .argument("<RUN>", "the folder of a run", place)
     .action((folder: string) => set(summarize(terminal, folder)));
 
   command(
@@ -162,7 +163,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     ],
     NUMBERS_HELP,
   )
-    .argument("[OP|RUN|FILE]", "an op's name; the folder of a run; a module (see below). Without it all ops are listed")
+    .argument("[OP|RUN|FILE]", "an op's name; the folder of a run; a module (see below). Without it all ops are listed", place)
     .option(
       "--at <ELEMENT>",
       "which number: a layer or parameter with its place, .grad or .new behind the name (default: the loss, else of the result)",
@@ -185,9 +186,9 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     ["graph runs/digits-1", "graph runs/digits-1 --format svg --out digits.svg", "graph model.js --depth 1 --format dot"],
     NUMBERS_HELP,
   )
-    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
+    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)", place)
     .option("--format <NAME>", `${graphFormats.join(", ")} (default: mermaid)`, oneOf(graphFormats))
-    .option("--out <FILE>", "write it there instead of printing it")
+    .option("--out <FILE>", "write it there instead of printing it", place)
     .option("--depth <N>", "layers nested deeper are drawn as one (default: all are open)", wholeNumber(0))
     .option("--backward", "the backward pass and the update, too")
     .option("--time", "how long each node takes in the compiled step of a whole batch")
@@ -201,7 +202,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     ["check-gradients runs/digits-1", "check-gradients my-op.js --elements 20"],
     NUMBERS_HELP,
   )
-    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
+    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)", place)
     .option("--elements <N>", "how many numbers of each tensor (default: 4)", wholeNumber(1))
     .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
     .option("--batch <N>", "how many samples (default: 4)", wholeNumber(1))
@@ -213,7 +214,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     ["compile model.js", "compile model.js --show fuse", "compile runs/digits-1 --show kernels"],
     FUNCTION_HELP,
   )
-    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
+    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)", place)
     .option("--show <PASS>", `${shownNames.join(", ")}: the graph after a pass, or what is emitted`, oneOf(shownNames))
     .action((file: string, options: { show?: string } & Common) => set(showCompiled(terminal, file, options)));
 
@@ -223,12 +224,12 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     ["lr-find runs/digits-1", "lr-find runs/digits-1 --svg rates.svg --to 1", "lr-find training.js"],
     MODULE_HELP,
   )
-    .argument("<RUN|FILE>", "the folder of a run, which stays as it is, or a module (see below)")
+    .argument("<RUN|FILE>", "the folder of a run, which stays as it is, or a module (see below)", place)
     .option("--from <RATE>", "the smallest rate (default: 0.000001)", positiveNumber)
     .option("--to <RATE>", "the largest rate (default: 10)", positiveNumber)
     .option("--steps <N>", "how many rates (default: 100)", wholeNumber(10))
     .option("--trained", "begin with a run's weights instead of fresh ones")
-    .option("--svg <FILE>", "also draw the chart there")
+    .option("--svg <FILE>", "also draw the chart there", place)
     .action((name: string, options: FindRateOptions & Common) => set(findRate(terminal, name, options)));
 
   command(
@@ -237,9 +238,9 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     ["profile runs/digits-1", "profile model.js --trace trace.json"],
     FUNCTION_HELP,
   )
-    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)")
+    .argument("<RUN|FILE>", "the folder of a run, or a module (see below)", place)
     .option("--runs <N>", "how often it is run; the middle counts (default: 5)", wholeNumber(1))
-    .option("--trace <FILE>", "also write Chrome's trace events there (chrome://tracing, Perfetto)")
+    .option("--trace <FILE>", "also write Chrome's trace events there (chrome://tracing, Perfetto)", place)
     .action((path: string, options: ProfileCommandOptions & Common) => set(profilePath(terminal, path, options)));
 
   command(
@@ -251,6 +252,7 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .argument(
       "[RUN|FILE]",
       "the folder of a run, which is trained a little further under watch and stays as it is; or a module (see below)",
+      place,
     )
     .option("--epochs <N>", "how many epochs to watch (default: 1)", wholeNumber(1))
     .option("--fresh", "begin with fresh weights, as a run did")

@@ -1,5 +1,6 @@
 // Prints the end of a training: its result, its folder, and what to do next.
 
+import stringWidth from "string-width";
 import { getBackend } from "../backends/choose.ts";
 import type { Layer } from "../nn/index.ts";
 import { type ConfusionMatrix, evaluate, type FitResult, type Scores } from "../train/index.ts";
@@ -59,7 +60,10 @@ export async function finish(terminal: Terminal, run: Run, model: Layer, result:
   for (const line of resultLines(summary, config, validation.confusion, terminal.width, colors.bold)) terminal.print(line);
   terminal.print();
   terminal.print(`The run is in ${colors.bold(run.name)} (weights: model.safetensors). What to try next:`);
-  for (const line of suggestions(host.self, run)) terminal.print(`  ${colors.cyan(line)}`);
+  for (const [command, what] of suggestions(host.self, run)) {
+    const line = `  ${command}   # ${what}`;
+    terminal.print(`  ${colors.cyan(what !== "" && stringWidth(line) <= terminal.width ? line.trimStart() : command)}`);
+  }
   terminal.result(summary);
 }
 
@@ -126,29 +130,36 @@ function scoreText(scores: Scores, name: string): string {
   return Number((scores as Readonly<Record<string, number>>)[name]).toPrecision(4);
 }
 
-function suggestions(self: string, { name, config }: Run): string[] {
+/** Columns of which a line on the command line can still be read. */
+const mostTyped = 12;
+
+/** Commands, each with what it is for. */
+function suggestions(self: string, { name, config }: Run): (readonly [command: string, what: string])[] {
   const run = quoted(name);
-  const { kind, path, target } = config.data;
+  const { kind } = config.data;
   const isImage = kind === "digits" || kind === "mnist";
-  const values = config.standardizer?.mean
-    .slice(0, 12)
-    .map((mean) => Number(mean.toPrecision(3)))
-    .join(",");
-  const again =
-    kind === "mnist"
-      ? `--mnist ${quoted(path ?? "")}`
-      : kind === "csv"
-        ? `--csv ${quoted(path ?? "")} --target ${quoted(target ?? "")}`
-        : kind === "wine" && path !== undefined
-          ? `wine --data ${quoted(path)}`
-          : kind;
+  const values = isImage ? [] : (config.standardizer?.mean ?? []).map((mean) => Number(mean.toPrecision(3)));
+  const isTyped = values.length > 0 && values.length <= mostTyped;
   return [
-    isImage || values === undefined ? `${self} predict ${run} --sample 0` : `${self} predict ${run} --input=${values}`,
-    `${self} summary ${run}`,
-    isImage
-      ? `${self} train ${again} --model linear   # how far without hidden layers`
-      : `${self} train ${again} --model linear   # how far a straight line goes`,
-    `${self} explain ${run} --at "output[0, 0]"   # where a number comes from`,
-    `${self} doctor ${run}   # what looks wrong, if anything`,
+    [`${self} predict ${run} ${isTyped ? `--input=${values.join(",")}` : "--sample 0"}`, ""],
+    [`${self} summary ${run}`, ""],
+    [`${self} train ${dataFlags(config)} --model linear`, isImage ? "how far without hidden layers" : "how far a straight line goes"],
+    [`${self} explain ${run} --at "output[0, 0]"`, "where a number comes from"],
+    [`${self} doctor ${run}`, "what looks wrong, if anything"],
   ];
+}
+
+/** What names the very same data on the command line. */
+function dataFlags({ data: { kind, path, target, columns, separator, samples }, seed }: RunConfig): string {
+  const isNamed = kind !== "csv" && kind !== "mnist";
+  const flags: Readonly<Record<string, string | number | undefined>> = {
+    [kind === "wine" ? "data" : kind]: path,
+    target,
+    columns: columns?.join(","),
+    separator: separator === "\t" ? "\\t" : separator,
+    samples,
+    seed: seed === 0 ? undefined : seed,
+  };
+  const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag} ${quoted(String(value))}`]));
+  return [...(isNamed ? [kind] : []), ...given].join(" ");
 }

@@ -3,6 +3,7 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { FileError } from "../util/errors.ts";
+import { quoted } from "../util/shell.ts";
 import { lossOf } from "./measures.ts";
 import { isPath, loadModule } from "./module.ts";
 import { type Call, callIn, type Exports, hasFunction, holdsTensors, MODULE_FORMS, type Training, trainingIn } from "./module-exports.ts";
@@ -41,7 +42,7 @@ async function exportsAt(cwd: string, path: string): Promise<Readonly<Record<str
   if (found.isDirectory()) return undefined;
   if (!isPath(path))
     throw new FileError(`${path} is a file whose name does not say that it is a module; it was not run`, {
-      hint: `./${path} if it is one; else a file that ends in .js or .mjs, or the folder of a run`,
+      hint: `${quoted(`./${path}`)} if it is one; else a file that ends in .js or .mjs, or the folder of a run`,
     });
   return loadModule(place, path);
 }

@@ -138,7 +138,7 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
   };
   checkFlag("--hidden", architecture.hidden.join(","), () => checkArchitecture(architecture));
   // What is written must be read again.
-  readConfig(config, "config.json");
+  readConfig(config, data.path ?? data.kind, "other data, or shorter names in them");
   const folder = await makeFolder(terminal, data.kind, options);
   await folder.writeConfig(config);
   await folder.writeMetrics([]);

@@ -70,14 +70,26 @@ export class Standardizer {
       }
       mean[columnOf(index)]! += value / rows;
     });
+    const farthest = new Array<number>(columns).fill(0);
     values.data.forEach((value: number, index: number) => {
-      const offset = value - (mean[columnOf(index)] as number);
-      square[columnOf(index)]! += (offset * offset) / rows;
+      const column = columnOf(index);
+      farthest[column] = Math.max(farthest[column] as number, Math.abs(value - (mean[column] as number)));
+    });
+    // A power of two, by which nothing is rounded: the squares of picofarads and of light years would leave what a number can be.
+    const scale = farthest.map((offset, column) => {
+      if (!Number.isFinite(offset))
+        throw new InputError(`standardizer: column ${column}: its values are too far apart for double precision`);
+      return offset === 0 ? 1 : 2 ** Math.max(-1022, Math.floor(Math.log2(offset)));
+    });
+    values.data.forEach((value: number, index: number) => {
+      const column = columnOf(index);
+      const offset = (value - (mean[column] as number)) / (scale[column] as number);
+      square[column]! += (offset * offset) / rows;
     });
     const deviation = square.map((variance, column) => {
-      const spread = Math.sqrt(variance);
+      const spread = Math.sqrt(variance) * (scale[column] as number);
       // A constant column may still show rounding noise; dividing by that would blow it up.
-      return spread > 1e-12 * Math.max(1, Math.abs(mean[column] as number)) ? spread : 1;
+      return spread > 1e-12 * Math.abs(mean[column] as number) ? spread : 1;
     });
     return new Standardizer({ mean, deviation, ...options });
   }

@@ -177,6 +177,7 @@ describe("kasane predict, summary, explain, doctor", () => {
 describe("bad input is one sentence", () => {
   beforeAll(async () => {
     await writeFile(join(cwd, "ragged.csv"), "a,b,kind\n1,2,x\n3,4\n");
+    await writeFile(join(cwd, "names.csv"), `${"a".repeat(5000)},y\n${"1,x\n2,y\n".repeat(10)}`);
     await writeFile(join(cwd, "text.csv"), "a,b,kind\n1,2,x\n3,oops,y\n");
     await writeFile(join(cwd, "nan.csv"), "a,b,kind\n1,2,x\nNaN,4,y\n");
     await writeFile(join(cwd, "empty.csv"), "");
@@ -193,6 +194,22 @@ describe("bad input is one sentence", () => {
     ["train digits --epochs 0", 2, /--epochs 0: expected a whole number of at least 1/],
     ["train digits --batch many", 2, /--batch many/],
     ["train digits --lr -1", 2, /lr/],
+    ["train digits --lr 0x10", 2, /--lr 0x10: expected a number above 0/],
+    ["train digits --dropout 0b0", 2, /--dropout 0b0: expected a number/],
+    ["train digits --optimizer adam:beta1=0x0", 2, /expected adam:beta1 to be a number, got "0x0"/],
+    ["train digits --optimizer adma", 2, /Did you mean adam\?/],
+    [
+      "train xor --loss crossEntropy:labelSmoothing=5 --out smooth",
+      2,
+      /--loss \S*: crossEntropy: labelSmoothing must be in \[0, 1\], got 5/,
+    ],
+    ["train xor --out  --force", 2, /--out : expected the name of a file or folder, got an empty word/],
+    ["train --resume ", 2, /--resume : expected the name of a file or folder/],
+    ["train --csv  --target a", 2, /--csv : expected the name of a file or folder/],
+    ["summary ", 2, /RUN : expected the name of a file or folder/],
+    ["predict kept ", 2, /FILE : expected the name of a file or folder/],
+    ["graph kept --out ", 2, /--out : expected the name of a file or folder/],
+    ["train --csv names.csv --target y", 1, /names\.csv: columnNames\[0\]: expected a text of at most 4096 letters.*\n {2}try: other data/],
     ["train moons --model cnn", 2, /needs images/],
     ["train moons --target a", 2, /--target belongs to --csv/],
     ["train --csv text.csv", 2, /--target COLUMN/],

@@ -1,7 +1,7 @@
 // The built program as a process: signals, pipes that close early, and being killed at any moment.
 
 import type { ChildProcess } from "node:child_process";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -89,6 +89,14 @@ describe("the process", () => {
     const whole = JSON.parse((await start("train moons --epochs 2 --json").end).out);
     const resumed = JSON.parse((await start("summary killed-0 --json").end).out);
     expect(resumed.result.validation).toEqual(whole.validation);
+  });
+
+  it.skipIf(process.platform === "win32")("says that the folder it was started in is gone", () => {
+    const { status, stdout, stderr } = spawnSync("sh", ["-c", `mkdir gone && cd gone && rmdir ../gone && exec "$0" "$1" summary x --json`, process.execPath, join(root, "dist/cli/main.js")], { cwd, encoding: "utf8" }); // biome-ignore format: one line
+    expect([status, stderr]).toEqual([1, "kasane: the folder it was started in is gone\n  try: cd to a folder that is there\n"]);
+    expect(JSON.parse(stdout)).toEqual({
+      error: { message: "the folder it was started in is gone", hint: "cd to a folder that is there" },
+    });
   });
 
   it("ends quietly when nobody reads on", async () => {

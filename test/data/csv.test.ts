@@ -36,12 +36,41 @@ describe("readTable", () => {
     ["1.", "2.", "3."],
     ["1", "1.0", "+2"],
     ["-1.0", "0.0", "1.0"],
+    ["-0", "0", "1"],
+    ["0.000000000000000000e+00", "1.000000000000000000e+00", "-2.0E0"],
+    ["1e1", "10", "5."],
   ])("takes %s, %s, %s for classes, each once", (...labels) => {
     const numbers = labels.map(Number);
-    const order = [...new Set(numbers)].sort((a, b) => a - b);
+    const order = [...new Set(numbers.map((number) => number + 0))].sort((a, b) => a - b);
     const table = classification(readTable(`a,y\n${labels.map((label, n) => `${n},${label}`).join("\n")}\n`, { target: "y" }));
     expect(table.classNames).toEqual(order.map(String));
     expect([...table.y.data]).toEqual(numbers.map((number) => order.indexOf(number)));
+  });
+
+  it.each([
+    [
+      ["NA", "EU", "US"],
+      ["EU", "NA", "US"],
+    ],
+    [
+      ["None", "mild", "None"],
+      ["None", "mild"],
+    ],
+    [
+      ["+", "-", "+"],
+      ["+", "-"],
+    ],
+    [
+      ["?", "!", "?"],
+      ["!", "?"],
+    ],
+    [
+      ["1,5", "small", "1,5"],
+      ["1,5", "small"],
+    ],
+  ])("takes %j for names", (labels, names) => {
+    const table = classification(readTable(`a;y\n${labels.map((label, n) => `${n};${label}`).join("\n")}\n`, { target: "y" }));
+    expect(table.classNames).toEqual(names);
   });
 
   it("keeps codes with leading zeros and the names that were given", () => {
@@ -104,6 +133,11 @@ describe("readTable", () => {
     ["a byte order mark and empty lines", "\uFEFF\n\na b,y\n\n1,0.5\n2,1.5\n\n"],
     ["spaces around cells", " a b , y \n 1 , 0.5 \n2,1.5"],
     ["a separator inside quotes", '"a b","y"\n"1","0.5"\n2,1.5'],
+    ["separators at the ends of all lines", "a b,y,\n1,0.5,\n2,1.5,\n"],
+    ["separators at the end of the header", "a b,y,,\n1,0.5\n2,1.5\n"],
+    ["separators at the ends of rows", "a b,y\n1,0.5,\n2,1.5,,\n"],
+    ["Excel's line with the separator", "sep=;\r\na b;y\r\n1;0.5\r\n2;1.5\r\n"],
+    ["a separator that only such a line tells", "SEP=:\na b:y\n1:0.5\n2:1.5\n"],
   ])("reads %s", (_, text) => {
     const table = readTable(text, { target: "y" });
     expect(table.columnNames).toEqual(["a b"]);
@@ -141,6 +175,45 @@ describe("readTable", () => {
     ["an open quote", 'a,y\n1,2\n"3,4\n', "y", FileError, /line 3: a quoted cell is not closed/],
     ["one class only", "a,y\n1,red\n2,red\n", "y", FileError, /holds only "red"/],
     ["an empty label", "a,y\n1,red\n2,\n", "y", FileError, /line 3, column "y": expected a class, the cell is empty/],
+    ["row numbers of pandas", ",a,y\n0,1,2\n", "y", FileError, /column 1 has no name.*\n {2}try: name it, or leave it out: pandas/],
+    [
+      "a title above the header",
+      "My table\na,y\n1,2\n",
+      "y",
+      FileError,
+      /line 2: expected 1 cell .*\n {2}try: remove what stands above .*"My table"/,
+    ],
+    ["another separator", "a:y\n1:2\n", "y", InputError, /no column "y".*\n {2}try: name what separates the cells/],
+    [
+      "rows without a header",
+      "5.1,3.5,setosa\n4,3,virginica\n",
+      "kind",
+      InputError,
+      /no column "kind".*\n {2}try: add a line with the names/,
+    ],
+    [
+      "a mark for nothing measured",
+      "a,y\nN/A,0.5\n2,1\n",
+      "y",
+      FileError,
+      /line 2, column "a": expected a number, got "N\/A"\n {2}try: fill it in/,
+    ],
+    [
+      "a missing label among numbers",
+      "a,y\n1,0\n2,1\n3,NA\n",
+      "y",
+      FileError,
+      /line 4, column "y": expected a number, got "NA"\n {2}try: fill/,
+    ],
+    ["a question mark among labels", "a,y\n1,0\n2,?\n3,1\n", "y", FileError, /line 3, column "y": expected a number, got "\?"/],
+    [
+      "decimal commas in the target",
+      "a;y\n1;0,5\n2;1,5\n3;0,5\n",
+      "y",
+      FileError,
+      /column "y": expected a number, got "0,5"\n {2}try: write decimals/,
+    ],
+    ["thousands in the target", 'a,y\n1,"1,000"\n2,"2,000"\n', "y", FileError, /column "y".*got "1,000"\n {2}try: write 1000 if/],
     ["the target as the only column", "y\nred\nblue\n", "y", FileError, /the only column/],
   ])("explains %s", (_, text, target, kind, message) => {
     const run = () => readTable(text, { target, name: "wines.csv" });

@@ -95,3 +95,20 @@ it("Standardizer counts channels on the axis it is given", () => {
   expect(() => Standardizer.fit(images, { axis: 4 })).toThrow("axis 4");
   expect(() => Standardizer.fromJSON({ mean: [0], deviation: [1], axis: -1 })).toThrow(InputError);
 });
+
+it.each([-320, -300, -160, -15, 0, 15, 160, 300])("Standardizer takes measurements in any unit: 10^%s", (exponent) => {
+  const unit = 10 ** exponent;
+  const given = Float64Array.from([1, 3, 5, 7], (value) => value * unit);
+  const scale = Standardizer.fit(ndArray(given, [4, 1]));
+  expect(scale.deviation[0]! / unit).toBeCloseTo(Math.sqrt(5), exponent < -310 ? 2 : 10);
+  const { data } = scale.apply(ndArray(given, [4, 1]));
+  expect([...data].map((value) => Number(value.toPrecision(3)))).toEqual([-1.34, -0.447, 0.447, 1.34]);
+});
+
+it("Standardizer leaves a constant column, and names one that is too wide", () => {
+  const constant = Standardizer.fit(ndArray(Float64Array.of(0.1, 1e300, 0.1, 1e300, 0.1, 1e300), [3, 2]));
+  expect(constant.deviation).toEqual([1, 1]);
+  expect(() => Standardizer.fit(ndArray(Float64Array.of(0, 1.7e308, 0, -1.7e308, 0, -1.7e308), [3, 2]))).toThrow(
+    /column 1: its values are too far apart/,
+  );
+});

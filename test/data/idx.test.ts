@@ -196,6 +196,20 @@ describe("loadMnist", () => {
     await rm(archive, { recursive: true });
   });
 
+  it("refuses images without pixels, and images for testing of another size", async () => {
+    const part = await mkdtemp(join(tmpdir(), "kasane-sizes-"));
+    const write = async (of: string, height: number): Promise<void> => {
+      await writeFile(join(part, `${of}-images-idx3-ubyte`), idx([2, height, 3], new Uint8Array(6 * height)));
+      await writeFile(join(part, `${of}-labels-idx1-ubyte`), idx([2], [0, 1]));
+    };
+    await write("train", 0);
+    await expect(loadMnist(part)).rejects.toThrow(/expected images with pixels, got 0 × 3/);
+    await write("train", 2);
+    await write("t10k", 4);
+    await expect(loadMnist(part)).rejects.toThrow(/the images for training are 2 × 3 pixels, those for testing 4 × 3/);
+    await rm(part, { recursive: true });
+  });
+
   it.each([
     ["letters", [1, 26], "A", "Z", 26],
     ["balanced", [0, 46], "0", "t", 47],

@@ -1,7 +1,7 @@
 // Files written in one piece or not at all: failures, other writers, and a process killed while it writes.
 
-import { spawn } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { execFileSync, spawn } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,6 +55,30 @@ describe("writeFileAtomic", () => {
     await expect(writeFileAtomic(join(home, "a.txt"), "new")).rejects.toThrow(/permission was denied/);
     await chmod(home, 0o700);
     expect(await readFile(join(home, "a.txt"), "utf8")).toBe("old");
+  });
+
+  it.skipIf(process.platform === "win32")("keeps the permissions of the file", async () => {
+    const path = join(folder, "private.txt");
+    for (const mode of [0o600, 0o755, 0o444]) {
+      await writeFile(path, "old");
+      await chmod(path, mode);
+      await writeFileAtomic(path, "new");
+      expect([(await stat(path)).mode & 0o777, await readFile(path, "utf8")]).toEqual([mode, "new"]);
+      await rm(path);
+    }
+  });
+
+  it.skipIf(process.platform === "win32")("writes into a pipe or a device, which stays, also behind a link", async () => {
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    await symlink(pipe, join(folder, "to-pipe"));
+    for (const path of [pipe, join(folder, "to-pipe")]) {
+      const [read] = await Promise.all([readFile(pipe, "utf8"), writeFileAtomic(path, "drawn")]);
+      expect([read, (await stat(pipe)).isFIFO()]).toEqual(["drawn", true]);
+    }
+    await symlink("/dev/null", join(folder, "to-null"));
+    await writeFileAtomic(join(folder, "to-null"), "nothing");
+    expect((await stat(join(folder, "to-null"))).isCharacterDevice()).toBe(true);
   });
 
   it("lets many writers finish; the file is one of theirs, whole", async () => {

@@ -112,5 +112,30 @@ describe.skipIf(process.platform === "win32")("links and pipes in a run folder",
     await expect(folder.readConfig()).rejects.toThrow(/cannot read .*config\.json: it is a pipe, a file was expected/);
     await symlink("/dev/zero", join(path, "run", "metrics.jsonl"));
     await expect(folder.readMetrics()).rejects.toThrow(/it is a device, a file was expected/);
+    await rm(join(path, "run", "metrics.jsonl"));
+    execFileSync("mkfifo", [join(path, "run", "metrics.jsonl")]);
+    await expect(folder.appendMetrics(none)).rejects.toThrow(/cannot write .*metrics\.jsonl: nobody is at its other end/);
   });
+
+  it.each([
+    ["a pipe", /it is a pipe, a file was expected/, (claim: string) => execFileSync("mkfifo", [claim])],
+    ["a device", /it is a device, a file was expected/, (claim: string) => symlink("/dev/zero", claim)],
+    ["a folder", /it is a folder, a file was expected/, (claim: string) => mkdir(claim)],
+    ["megabytes", /it has 1 MiB, at most 4 KiB are read/, (claim: string) => writeFile(claim, new Uint8Array(2 ** 20))],
+  ])("%s is no claim", async (_, message, make) => {
+    await mkdir(join(path, "run"));
+    await writeFile(join(path, "run", "config.json"), "{}");
+    await make(join(path, "run", "training.pid"));
+    const claiming = (await RunFolder.open(join(path, "run"))).claim();
+    await expect(claiming).rejects.toThrow(message);
+    await expect(claiming).rejects.toThrow(/training\.pid.*\n {2}try: delete it, or give another folder/);
+  });
+});
+
+it("gives runs the number after the largest, whatever else the folder holds", async () => {
+  for (const name of ["a-1", "a-7", "a-1e+23", "a-99999999999999999999999", "a--3", "a-0x10", "a-", "a-8.5", "ab-9"])
+    await mkdir(join(path, name));
+  const made = [await RunFolder.createNumbered(path, "a"), await RunFolder.createNumbered(path, "a")];
+  expect(made.map((folder) => folder.path)).toEqual([join(path, "a-8"), join(path, "a-9")]);
+  for (const folder of made) await folder.release();
 });

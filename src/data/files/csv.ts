@@ -3,6 +3,7 @@
 import Papa from "papaparse";
 import { misread, reading } from "../../io/file-kind.ts";
 import { toBytes } from "../../nest/arrays.ts";
+import { decimalOf } from "../../util/decimal.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { nearestName } from "../../util/nearest.ts";
 import { checkOptions } from "../../util/options.ts";
@@ -23,6 +24,11 @@ export interface TextTable {
   readonly rows: readonly TextRow[];
 }
 
+/** What is written where nothing was measured. */
+const nothing = /^(n\/?a|#n\/a|null|none|nil|missing|\?|-+|\.)?$/i;
+/** Numbers that are none. */
+const notFinite = /^[+-]?(nan|inf|infinity)$/i;
+
 /** One row of a text table. */
 export interface TextRow {
   /** Trimmed. */
@@ -32,7 +38,8 @@ export interface TextRow {
 }
 
 /**
- * Reads a table with a header line. Cells may be quoted with `"`; empty lines are passed over.
+ * Reads a table with a header line. Cells may be quoted with `"`; empty lines are passed over, separators at the ends of lines too. A first line
+ * `sep=;`, as Excel writes it, names the separator.
  *
  * @param source text, or its bytes in UTF-8, or in UTF-16 where they begin with its mark.
  * @throws FileError when there is no header or no row, a column name is empty or repeats, or a row has too many or too few cells.
@@ -48,7 +55,8 @@ function parseText(source: string, separator: string | undefined, name: string):
   const text = source.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
   if (text.includes("\0"))
     throw new FileError(`${name}: not a text: it holds characters of code 0`, { hint: "save the table as CSV in UTF-8" });
-  const delimiter = separator ?? guessSeparator(text);
+  const [, named] = /^sep=([^\n])\n/i.exec(text) ?? [];
+  const delimiter = separator ?? named ?? guessSeparator(text);
   if ([...delimiter].length !== 1 || '"\r\n\uFEFF'.includes(delimiter)) {
     throw new InputError(`separator: expected one character other than a quote or a line end, got ${JSON.stringify(delimiter)}`);
   }
@@ -61,7 +69,8 @@ function parseText(source: string, separator: string | undefined, name: string):
       hint: 'put a quote at both ends of the cell and double the quotes inside it ("")',
     });
   }
-  const [header, ...rows] = records.filter(({ cells }) => cells.length > 1 || cells[0] !== "");
+  const written = records.slice(named === undefined ? 0 : 1).filter(({ cells }) => cells.length > 1 || cells[0] !== "");
+  const [header, ...rows] = withoutEnds(written);
   if (header === undefined) {
     throw new FileError(`${name}: expected a header line and rows, but it is empty`);
   }
@@ -73,9 +82,16 @@ function parseText(source: string, separator: string | undefined, name: string):
   if (rows.length === 0) throw new FileError(`${name}: there is a header (${list(columnNames)}) but no row under it`);
   const ragged = rows.find(({ cells }) => cells.length !== columnNames.length);
   if (ragged !== undefined) {
-    throw new FileError(`${name}: line ${ragged.line}: expected ${columnNames.length} cells as in the header, got ${ragged.cells.length}`, {
-      hint: `repair that line; cells are taken to be separated by ${JSON.stringify(delimiter)}, another separator can be given`,
-    });
+    const hint =
+      columnNames.length === 1
+        ? `remove what stands above the names of the columns: line ${header.line} is taken for them (${list(columnNames)})`
+        : `repair that line; cells are taken to be separated by ${JSON.stringify(delimiter)}, another separator can be given`;
+    throw new FileError(
+      `${name}: line ${ragged.line}: expected ${count(columnNames.length)} as in the header, got ${ragged.cells.length}`,
+      {
+        hint,
+      },
+    );
   }
   return { name, columnNames, rows };
 }
@@ -88,10 +104,26 @@ function parseText(source: string, separator: string | undefined, name: string):
 export function findColumn({ name, columnNames }: TextTable, wanted: string): number {
   const index = columnNames.indexOf(wanted);
   if (index !== -1) return index;
+  const hint = hintFor(wanted, columnNames);
+  throw new InputError(`${name}: there is no column "${wanted}"; the columns are ${list(columnNames)}`, hint === undefined ? {} : { hint });
+}
+
+function hintFor(wanted: string, columnNames: readonly string[]): string | undefined {
   const nearest = nearestName(wanted, columnNames);
-  throw new InputError(`${name}: there is no column "${wanted}"; the columns are ${list(columnNames)}`, {
-    ...(nearest === undefined ? {} : { hint: `did you mean "${nearest}"?` }),
-  });
+  if (nearest !== undefined) return `did you mean "${nearest}"?`;
+  if (columnNames.length === 1) return "name what separates the cells (separator, --separator)";
+  const areRows = columnNames.filter((name) => !Number.isNaN(decimalOf(name))).length > columnNames.length / 2;
+  return areRows ? "add a line with the names of the columns: the first line is taken for them" : undefined;
+}
+
+/** Whether a cell is meant to be a number: one, or one with a comma or blanks in it, or NaN. */
+export function isNumeric(text: string): boolean {
+  return !Number.isNaN(decimalOf(text)) || notFinite.test(text) || numberHint(text) !== undefined;
+}
+
+/** Whether a cell says that nothing was measured. */
+export function isMissing(text: string): boolean {
+  return nothing.test(text);
 }
 
 /**
@@ -101,11 +133,12 @@ export function findColumn({ name, columnNames }: TextTable, wanted: string): nu
  */
 export function cellNumber(table: TextTable, row: TextRow, column: number): number {
   const text = row.cells[column] as string;
-  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  const value = decimalOf(text);
   if (Number.isFinite(value)) return value;
   const where = `${table.name}: line ${row.line}, column "${table.columnNames[column]}"`;
   if (text === "") throw new FileError(`${where}: expected a number, the cell is empty`, { hint: "fill it in or leave that row out" });
-  if (/^[+-]?(nan|inf|infinity)$/i.test(text) || !Number.isNaN(value)) {
+  if (isMissing(text)) throw new FileError(`${where}: expected a number, got "${text}"`, { hint: "fill it in or leave that row out" });
+  if (notFinite.test(text) || !Number.isNaN(value)) {
     throw new FileError(`${where}: expected a finite number, got ${shorten(text)}`, { hint: "repair the value or leave that row out" });
   }
   const hint =
@@ -166,10 +199,28 @@ function withLines(data: readonly (readonly string[])[]): TextRow[] {
   });
 }
 
+/** Lines that end in separators end in empty cells: columns at the end in which nothing stands, no name either, are none. */
+function withoutEnds(records: readonly TextRow[]): readonly TextRow[] {
+  const [header] = records;
+  if (header === undefined) return records;
+  const used = ({ cells }: TextRow): number => cells.findLastIndex((cell) => cell !== "") + 1;
+  // Only beyond the last name: an empty cell under a name is a missing one.
+  const width = records.reduce((most, row) => Math.max(most, used(row)), used(header));
+  if (records.every(({ cells }) => cells.length <= width)) return records;
+  return records.map(({ cells, line }) => ({ cells: cells.slice(0, width), line }));
+}
+
+function count(cells: number): string {
+  return cells === 1 ? "1 cell" : `${cells} cells`;
+}
+
 function checkHeader(columnNames: readonly string[], name: string): void {
   const seen = new Set<string>();
   for (const [index, column] of columnNames.entries()) {
-    if (column === "") throw new FileError(`${name}: column ${index + 1} has no name in the header`);
+    if (column === "")
+      throw new FileError(`${name}: column ${index + 1} has no name in the header`, {
+        hint: index === 0 ? "name it, or leave it out: pandas writes no row numbers with to_csv(path, index=False)" : "name it",
+      });
     if (seen.has(column)) throw new FileError(`${name}: the header has two columns named "${column}"`, { hint: "rename one of them" });
     seen.add(column);
   }

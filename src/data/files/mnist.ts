@@ -49,7 +49,13 @@ export async function loadMnist(
   const of = (part: ImageFile["part"]): readonly ImageFile[] => files.filter((file) => file.split === chosen && file.part === part);
   const train = await loadPair(folder, of("train"), classes);
   const test = await loadPair(folder, of("test"), classes);
-  if (train !== undefined && test !== undefined) return { train, test };
+  if (train !== undefined && test !== undefined) {
+    const [ours, theirs] = [train, test].map(({ fields }) => fields.x.shape.slice(2).join(" × "));
+    if (ours === theirs) return { train, test };
+    throw new FileError(`${folder}: the images for training are ${ours} pixels, those for testing ${theirs}`, {
+      hint: "files that belong together",
+    });
+  }
   const [first, last] = ((train ?? test) as Dataset<ImageFields>).split(trainingShare, { inOrder: true });
   return { train: first, test: last };
 }
@@ -141,6 +147,7 @@ async function loadPair(
   if (count !== labels.shape[0]) {
     throw new FileError(`${imagesPath} has ${count} images, but ${labelsPath} has ${labels.shape[0]} labels`);
   }
+  if (height * width === 0) throw new FileError(`${imagesPath}: expected images with pixels, got ${height} × ${width}`);
   if (count < 2) throw new FileError(`${imagesPath}: expected at least two images, got ${count}`);
   const numbers = Int32Array.from(labels.data, (label) => label - classes.first);
   checkLabels({ shape: [count], data: numbers }, classes.names.length, labelsPath);

@@ -1,11 +1,12 @@
 // Turns a text table into inputs and a target: numbers on one side, class indices or numbers on the other.
 
+import { decimalOf } from "../../util/decimal.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { checkOptions, type OptionNames } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";
 import type { Table } from "../table.ts";
 import type { CsvOptions, TextTable } from "./csv.ts";
-import { cellNumber, findColumn, parseCsv } from "./csv.ts";
+import { cellNumber, findColumn, isMissing, isNumeric, parseCsv } from "./csv.ts";
 
 /** What to predict from what. */
 export interface TableOptions extends CsvOptions {
@@ -13,7 +14,7 @@ export interface TableOptions extends CsvOptions {
   readonly target: string;
   /** The columns to predict from, in this order; default all others. */
   readonly columns?: readonly string[];
-  /** Default classification when the target is text or whole numbers (1, also 1.0) with at most 20 different values, otherwise regression. */
+  /** Default classification when the target is text or whole numbers (1, also 1.0 and 1e0) with at most 20 different values, otherwise regression. */
   readonly task?: "classification" | "regression";
   /** The classes in the order of their indices; default those that occur, numbers by value and text by code unit. */
   readonly classNames?: readonly string[];
@@ -64,8 +65,9 @@ export function numericColumns(table: TextTable, columnNames: readonly string[] 
 }
 
 function guessTask(labels: readonly string[]): "classification" | "regression" {
-  const isText = labels.some((label) => label !== "" && Number.isNaN(Number(label)) && !/^[+-]?(nan|inf|infinity)$/i.test(label));
-  if (isText) return "classification";
+  const given = labels.filter((label) => !isMissing(label));
+  // Among numbers "NA" is a missing one and "1,5" a mistaken one: the reading of numbers says so. Elsewhere both are names.
+  if (given.length === 0 || !given.every(isNumeric)) return "classification";
   return labels.every(isWhole) && new Set(labels).size <= mostNumberedClasses ? "classification" : "regression";
 }
 
@@ -108,10 +110,16 @@ export function classFinder(classNames: readonly string[]): (cell: string) => nu
 }
 
 function isWhole(text: string): boolean {
-  return /^[+-]?\d+(\.0*)?$/.test(text);
+  return wholeDigits.test(text) || Number.isSafeInteger(decimalOf(text));
 }
 
-/** A whole number as it is written without a point and a plus; other text as it is. */
+/** A whole number of any length, zeros before it and after the point included. */
+const wholeDigits = /^[+-]?\d+(\.0*)?$/;
+
+/** A whole number as it is written without point, plus and exponent; zeros before it stay, as in names. Other text as it is. */
 function wholeName(text: string): string {
-  return isWhole(text) ? text.replace(/\.0*$/, "").replace(/^\+/, "") : text;
+  if (!isWhole(text)) return text;
+  // Of 0 and -0 only one is a class.
+  if (Number(text) === 0 && !/^[+-]?00/.test(text)) return "0";
+  return wholeDigits.test(text) ? text.replace(/\.0*$/, "").replace(/^\+/, "") : String(decimalOf(text));
 }

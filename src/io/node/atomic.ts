@@ -1,6 +1,7 @@
 // Writes files atomically in Node: a reader, or a crash, sees the old content or the new, never a part.
 
-import { type FileHandle, open, realpath, rename } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { type FileHandle, lstat, open, realpath, rename, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { FileError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
@@ -20,12 +21,15 @@ const written = new Set<string>();
 /**
  * Writes to a temporary file in the same folder, flushes it to the disk and renames it over `path`. On failure the temporary file
  * is removed and what was at `path` before is untouched. What a process that was killed meanwhile left beside it is removed by the next that
- * writes the same file.
+ * writes the same file. A file that is there keeps its permissions. A pipe or a device (/dev/stdout, /dev/null) is written into, not replaced,
+ * unless links are not followed.
  *
  * @throws FileError when the folder does not exist or cannot be written, or the disk is full.
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string, options: AtomicOptions = {}): Promise<void> {
   const { followLinks = true } = checkOptions<AtomicOptions>("writeFileAtomic", options, { followLinks: true });
+  const found = await (followLinks ? stat : lstat)(path).catch(() => undefined);
+  if (found !== undefined && isStream(found) && followLinks) return writeInto(path, content);
   const target = followLinks ? await realpath(path).catch(() => path) : path;
   const folder = dirname(target);
   if (!written.has(resolve(target))) await removeOrphans(folder, basename(target));
@@ -36,6 +40,8 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
     const file = await open(temporary, "wx");
     created = true;
     try {
+      // Before there is anything to read. Not every file system has permissions to keep.
+      if (found?.isFile()) await file.chmod(found.mode & 0o7777).catch(() => undefined);
       await file.writeFile(content);
       await flush(file);
     } finally {
@@ -45,12 +51,29 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
   } catch (error) {
     if (created) await removeQuietly(temporary);
     throw new FileError(`cannot write ${path}: ${reasonFor(error)}`, {
-      hint: `check that the folder ${folder} exists and can be written`,
+      hint: isFull(error) ? "free some space, or write elsewhere" : `check that the folder ${folder} exists and can be written`,
       cause: error,
     });
   }
   written.add(resolve(target));
   await flushFolder(folder);
+}
+
+function isFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT", "EFBIG"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
+
+function isStream(found: Stats): boolean {
+  return !found.isFile() && !found.isDirectory() && !found.isSymbolicLink();
+}
+
+/** Somebody reads at the other end: there is no old content to keep, and the name is not ours. */
+async function writeInto(path: string, content: Uint8Array | string): Promise<void> {
+  try {
+    await writeFile(path, content);
+  } catch (error) {
+    throw new FileError(`cannot write ${path}: ${reasonFor(error)}`, { hint: "a file that can be written", cause: error });
+  }
 }
 
 /** Codes with which a system, or Node's own permissions, says that it does not flush here at all, not that flushing failed. */

@@ -84,6 +84,7 @@ const reasons: Readonly<Record<string, string>> = {
   EDQUOT: "the disk quota is used up",
   EFBIG: "the file would be larger than the system allows",
   EIO: "the device failed",
+  ENXIO: "nobody is at its other end",
   EMFILE: "too many files are open",
   ENFILE: "too many files are open in the whole system",
   ENAMETOOLONG: "the name is too long",

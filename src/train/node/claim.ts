@@ -1,17 +1,21 @@
 // Locks a run folder: at most one process trains into it, also under races and after a kill.
 
 import { randomBytes } from "node:crypto";
-import { open, readdir, readFile } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { removeQuietly } from "../../io/node/folders.ts";
 import { markText, ownMark, type ProcessMark, readMark, stateOf } from "../../io/node/process-mark.ts";
-import { reasonFor, writeFileAtomic } from "../../io/node.ts";
+import { readBytes, reasonFor, writeFileAtomic } from "../../io/node.ts";
 import { FileError, InputError } from "../../util/errors.ts";
+import { fromUtf8 } from "../../util/text.ts";
 
 /** Holds the number of the process that trains into the folder, and under it what tells that process from others. */
 const claimFile = "training.pid";
 /** Stands for a process that is about to read and write the claim. */
 const ticketName = /^\.claim-([^-]+)-(\w+)$/;
+
+/** Bytes; what is longer is no claim. */
+const longestClaim = 4096;
 
 /** Milliseconds to wait for others that are about to claim; each needs a few. */
 const patience = 20_000;
@@ -138,11 +142,11 @@ export class Claim {
 /** Undefined where there is none, or nothing that is one. @throws FileError when it cannot be read */
 async function readClaim(path: string): Promise<ProcessMark | undefined> {
   try {
-    const text = await readFile(path, "utf8");
+    const text = fromUtf8(await readBytes(path, { most: longestClaim }));
     return readMark(text.trim().split("\n").at(-1) ?? "");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new FileError(`cannot read ${path}: ${reasonFor(error)}`, { hint: "delete it, or give another folder", cause: error });
+    if (((error as FileError).cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT") return undefined;
+    throw new FileError((error as FileError).message, { hint: "delete it, or give another folder", cause: error });
   }
 }
 

@@ -40,7 +40,8 @@ const files = {
 const inFolder = { followLinks: false } as const;
 /** Of settings and summaries, which hold at most the names of classes and columns. */
 const mostText = 2 ** 26;
-const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+/** A pipe would wait for somebody who reads it. */
+const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** A folder with all files of one training: settings, metrics, weights, checkpoint and summary. */
 export class RunFolder {
@@ -78,8 +79,9 @@ export class RunFolder {
   static async createNumbered(parent: string, name: string): Promise<RunFolder> {
     await makeFolder(parent, true);
     const taken = (await listFolder(parent)).flatMap((entry) => {
-      const number = entry.startsWith(`${name}-`) ? Number(entry.slice(name.length + 1)) : Number.NaN;
-      return Number.isInteger(number) ? [number] : [];
+      const rest = entry.startsWith(`${name}-`) ? entry.slice(name.length + 1) : "";
+      // Beyond 15 digits one more is the same number.
+      return /^\d{1,15}$/.test(rest) ? [Number(rest)] : [];
     });
     for (let number = Math.max(0, ...taken) + 1; ; number++) {
       const path = join(parent, `${name}-${number}`);
