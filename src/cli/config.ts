@@ -102,11 +102,9 @@ const schema: Schema<RunConfig> = fields({
   patience: v.optional(whole(1, most.epochs)),
 } satisfies Record<keyof RunConfig, v.GenericSchema>);
 
-const rewritten = "train anew, or put config.json back as kasane train wrote it";
-
 /** @throws FileError naming the field that is not as a run of this version of kasane has it */
-export function readConfig(value: unknown, where: string, hint = rewritten): RunConfig {
-  const origin = { where, hint };
+export function readConfig(value: unknown, where: string, hint?: string): RunConfig {
+  const origin = { where, hint: hint ?? "train anew, or put config.json back as kasane train wrote it" };
   const config = readAs(schema, value, origin);
   for (const [field, expected, fits, got] of rulesOf(config)) if (!fits) throw wrongField(origin, field, expected, got);
   check(origin, "data.samples", () => checkSamples(config.data.kind, config.data.samples));

@@ -130,6 +130,12 @@ export const cliAdvice: readonly Advice[] = [
     lines({ "t.csv": table() }, CSV, (path) => writeFile(path("t.csv"), table(50)), "predict run t.csv", "predict run --input 1,2"),
   ),
   advice(
+    "other data, or shorter names in them",
+    lines({ "t.csv": `${"a".repeat(5000)},b,y\n${rowsOf(40)}` }, CSV),
+    lines({ "t.csv": `${"a".repeat(50)},b,y\n${rowsOf(40)}` }, CSV),
+    lines({ "t.csv": table() }, CSV),
+  ),
+  advice(
     "put the data back",
     lines({ "t.csv": table() }, CSV, (path) => rm(path("t.csv")), "predict run --sample 0"),
     lines(

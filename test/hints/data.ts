@@ -157,6 +157,32 @@ export const dataAdvice: readonly Advice[] = [
     () => parseCsv("a;b,c\n1;2\n", { separator: ";" }),
   ),
   advice(
+    'remove what stands above the names of the columns: line 1 is taken for them ("Table 1")',
+    () => parseCsv("Table 1\na,b\n1,2\n"),
+    () => parseCsv("a,b\n1,2\n"),
+  ),
+  advice(
+    "name what separates the cells (separator, --separator)",
+    () => table("a:y\n1:0\n2:1\n"),
+    () => table("a:y\n1:0\n2:1\n", { separator: ":" }),
+  ),
+  advice(
+    "add a line with the names of the columns: the first line is taken for them",
+    () => table("1,2,red\n3,4,blue\n"),
+    () => table("a,b,y\n1,2,red\n3,4,blue\n"),
+  ),
+  advice(
+    "name it, or leave it out: pandas writes no row numbers with to_csv(path, index=False)",
+    () => table(",a,y\n0,1,0\n1,2,1\n"),
+    () => table("row,a,y\n0,1,0\n1,2,1\n"),
+    () => table("a,y\n1,0\n2,1\n"),
+  ),
+  advice(
+    "name it",
+    () => table("a,,y\n0,1,0\n1,2,1\n"),
+    () => table("a,b,y\n0,1,0\n1,2,1\n"),
+  ),
+  advice(
     'did you mean "y"?',
     () => readTable(cell("3"), { target: "Y" }),
     () => readTable(cell("3"), { target: "y" }),
@@ -279,6 +305,20 @@ export const dataAdvice: readonly Advice[] = [
       inFolder(async (path) => {
         await imagesIn(path, "letters", "digits");
         return loadMnist(path(), { split: "digits" });
+      }),
+    () =>
+      inFolder(async (path) => {
+        await imagesIn(path, "digits");
+        return loadMnist(path());
+      }),
+  ),
+  advice(
+    "files that belong together",
+    () =>
+      inFolder(async (path) => {
+        await imagesIn(path, "digits");
+        await writeFile(path("emnist-digits-test-images-idx3-ubyte"), Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 9, 9));
+        return loadMnist(path());
       }),
     () =>
       inFolder(async (path) => {

@@ -75,8 +75,9 @@ function parseText(source: string, separator: string | undefined, name: string):
     throw new FileError(`${name}: expected a header line and rows, but it is empty`);
   }
   const columnNames = header.cells;
-  // Lines of any text make a table of one column.
-  const wrong = columnNames.length === 1 ? misread("a CSV table", source, name) : undefined;
+  // Lines of any text make a table of one column, and lists of lists one whose lines end in separators.
+  const wrong =
+    columnNames.length === 1 || columnNames.length < (written[0]?.cells.length ?? 0) ? misread("a CSV table", source, name) : undefined;
   if (wrong !== undefined) throw wrong;
   checkHeader(columnNames, name);
   if (rows.length === 0) throw new FileError(`${name}: there is a header (${list(columnNames)}) but no row under it`);

@@ -72,7 +72,7 @@ async function writeInto(path: string, content: Uint8Array | string): Promise<vo
   try {
     await writeFile(path, content);
   } catch (error) {
-    throw new FileError(`cannot write ${path}: ${reasonFor(error)}`, { hint: "a file that can be written", cause: error });
+    throw new FileError(`cannot write ${path}: ${reasonFor(error)}`, { cause: error });
   }
 }
 
