@@ -1,5 +1,7 @@
 // Convolution layers and transposed convolution layers of one to three spatial dimensions.
 
+import * as functions from "../tensor/functions/index.ts";
+import type { Tensor } from "../tensor/types.ts";
 import {
   CONVOLUTION,
   type ConvolutionOptions,
@@ -7,9 +9,7 @@ import {
   perDimension,
   TRANSPOSED,
   type TransposedConvolutionOptions,
-} from "../tensor/contractions.ts";
-import * as functions from "../tensor/functions/index.ts";
-import type { Tensor } from "../tensor/types.ts";
+} from "../tensor/windows.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
 import { checkCount, checkFeatures, checkRank, divisors, given, SPATIAL } from "./checks.ts";

@@ -1,5 +1,7 @@
 // Pooling layers: over windows, or over everything.
 
+import * as functions from "../tensor/functions/index.ts";
+import type { Tensor } from "../tensor/types.ts";
 import {
   AVERAGE_POOLING,
   type AveragePoolingOptions,
@@ -7,15 +9,13 @@ import {
   POOLING,
   type PoolingOptions,
   perDimension,
-} from "../tensor/contractions.ts";
-import * as functions from "../tensor/functions/index.ts";
-import type { Tensor } from "../tensor/types.ts";
+} from "../tensor/windows.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { checkRank, given, SPATIAL } from "./checks.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { AdaptiveRule, GlobalPoolingRule, PoolingRule, Sizes, Windows } from "./rules.ts";
 
-export type { AveragePoolingOptions } from "../tensor/contractions.ts";
+export type { AveragePoolingOptions } from "../tensor/windows.ts";
 
 /** The shape of what a global pooling gives. */
 export interface GlobalPoolingOptions {

@@ -1,9 +1,9 @@
 // Layers that change spatial extents without weights: upsampling, padding, pixel shuffling.
 
-import type { PerDimension } from "../tensor/contractions.ts";
 import * as functions from "../tensor/functions/index.ts";
 import type { PaddingAmounts, PaddingOptions, UpsampleOptions } from "../tensor/resampling.ts";
 import type { Tensor } from "../tensor/types.ts";
+import type { PerDimension } from "../tensor/windows.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
 import { checkCount, given, refuseTensor } from "./checks.ts";

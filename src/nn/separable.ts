@@ -1,7 +1,7 @@
 // Depthwise convolutions, and depthwise separable ones.
 
-import type { ConvolutionOptions, PerDimension } from "../tensor/contractions.ts";
 import type { Tensor } from "../tensor/types.ts";
+import type { ConvolutionOptions, PerDimension } from "../tensor/windows.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { callPart } from "./call.ts";
 import { checkCount, given } from "./checks.ts";

@@ -3,6 +3,7 @@
 import { sizeOfShape } from "../nest/evaluate.ts";
 import { isHeldBy } from "../nest/integers.ts";
 import { isFloat } from "../nest/typing.ts";
+import * as contractions from "../ops/contractions.ts";
 import * as gathers from "../ops/gathers.ts";
 import * as moves from "../ops/moves.ts";
 import type { Op } from "../ops/op.ts";
@@ -266,4 +267,18 @@ export function checkIds(name: string, ids: Value, extent: number, of: string): 
     { least: 0, most: extent - 1, whole: true },
     (id, n) => new InputError(`${name}: expected ids from 0 to ${extent - 1} (${of}), got ${id} at position ${n}`),
   );
+}
+
+/** Leading dimensions broadcast; a vector counts as one row or column. */
+export function matmul(a: Value, b: Value): Value {
+  if (a.rank === 0 || b.rank === 0)
+    throw new ShapeError(`matmul: expected matrices or vectors, got shapes ${shapeText(a.shape)} and ${shapeText(b.shape)}`);
+  const left = a.rank === 1 ? reshape(a, [1, ...a.shape]) : a;
+  const right = b.rank === 1 ? reshape(b, [...b.shape, 1]) : b;
+  const product = apply(contractions.matmul, [left, right]);
+  if (a.rank > 1 && b.rank > 1) return product;
+  const shape = product.shape.slice();
+  if (b.rank === 1) shape.pop();
+  if (a.rank === 1) shape.splice(shape.length - (b.rank === 1 ? 1 : 2), 1);
+  return reshape(product, shape);
 }

@@ -6,10 +6,10 @@ import * as reductions from "../ops/reductions.ts";
 import * as ops from "../ops/resampling.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { shapeText } from "../util/shape-text.ts";
-import type { PerDimension } from "./contractions.ts";
 import { apply } from "./engine.ts";
 import { pad, reduceAxes, reshape, take, transpose } from "./operate.ts";
 import type { Value } from "./value.ts";
+import type { PerDimension } from "./windows.ts";
 
 /** How values between elements are found. */
 export type Interpolation = "nearest" | "linear" | "cubic";

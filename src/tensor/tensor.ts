@@ -18,7 +18,6 @@ import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
 import { backward, gradientsOf } from "./autograd/backward.ts";
 import { needsTape, withRecording } from "./autograd/tape.ts";
-import { matmul } from "./contractions.ts";
 import { apply } from "./engine.ts";
 import { formatTensor, nest } from "./format.ts";
 import { type NestedArrays, readNumbers, type ShapedNumbers, storage } from "./numbers.ts";
@@ -166,7 +165,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
   }
 
   matmul(other: Value): Value {
-    return matmul(this, valueOf(asTensor(other), "matmul"));
+    return operate.matmul(this, valueOf(asTensor(other), "matmul"));
   }
 
   reshape(shape: readonly number[]): Value {

@@ -6,8 +6,8 @@ import type { Access, Substitution } from "./access.ts";
 import { accessOf, affineIndices } from "./access.ts";
 import type { Roles } from "./classify.ts";
 import { productOf, rolesOf } from "./classify.ts";
-import type { ResidueClass } from "./residue.ts";
-import { residueClasses } from "./residue.ts";
+import type { ResidueClass } from "./divided.ts";
+import { residueClasses } from "./divided.ts";
 
 /** A value an epilogue reads per output element: one element of an operand, or the number of a position. */
 interface EpilogueLeaf {

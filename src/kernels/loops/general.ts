@@ -5,7 +5,7 @@ import { entryParameters, type LoweredNest, nameOf } from "../lowered.ts";
 import { joinParts, type Part } from "./join-parts.ts";
 import { lowerCut } from "./lower-cut.ts";
 import { lowerPart, type Rows } from "./lower-part.ts";
-import { splitQuotients } from "./residues.ts";
+import { splitQuotients } from "./split-quotients.ts";
 
 export type { Rows } from "./lower-part.ts";
 

@@ -1,8 +1,10 @@
 // Products of tensors: matrix products, linear maps, einsum, bilinear maps.
 
+import * as contractions from "../../ops/contractions.ts";
 import { ShapeError } from "../../util/errors.ts";
 import { shapeText } from "../../util/shape-text.ts";
-import * as contractions from "../contractions.ts";
+import { apply } from "../engine.ts";
+import * as operate from "../operate.ts";
 import { asTensor, valueOf } from "../tensor.ts";
 import type { Tensor } from "../types.ts";
 
@@ -11,19 +13,22 @@ import type { Tensor } from "../types.ts";
  * @throws ShapeError when they do not fit
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
-  return asTensor(contractions.matmul(valueOf(a, "matmul"), valueOf(b, "matmul")));
+  return asTensor(operate.matmul(valueOf(a, "matmul"), valueOf(b, "matmul")));
 }
 
 /** x: [..., in], weight: [out, in], bias: [out] → [..., out]. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
-  return asTensor(contractions.linear(valueOf(x, "linear"), valueOf(weight, "linear"), bias && valueOf(bias, "linear")));
+  const operands = [valueOf(x, "linear"), valueOf(weight, "linear")];
+  return asTensor(
+    bias === undefined ? apply(contractions.linear, operands) : apply(contractions.linearBias, [...operands, valueOf(bias, "linear")]),
+  );
 }
 
 /** Any sum of products in index notation. @example einsum("bij,bjk->bik", a, b) */
 export function einsum(subscripts: string, ...tensors: readonly Tensor[]): Tensor {
   return asTensor(
-    contractions.einsum(
-      subscripts,
+    apply(
+      contractions.einsum(subscripts),
       tensors.map((item) => valueOf(item, "einsum")),
     ),
   );

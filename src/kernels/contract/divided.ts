@@ -1,5 +1,6 @@
 // Splits axes into residue classes, so that exactly divided indices become affine and no zeros are multiplied.
 import type { AffineIndex } from "../../nest/nest.ts";
+import { classExtent, classSteps, combinations } from "../residues.ts";
 import type { Substitution } from "./access.ts";
 
 /** One class of the free axes, with the parts of the reduced axes that contribute to it (none: the sum is empty). */
@@ -25,11 +26,7 @@ export function residueClasses(
   indices: readonly AffineIndex[],
 ): readonly ResidueClass[] | undefined {
   const divided = indices.filter((index) => index.divisor > 1);
-  const factors = extents.map(() => 1);
-  for (const { terms, divisor } of divided) {
-    for (const { axis, coefficient } of terms)
-      factors[axis] = leastCommonMultiple(factors[axis]!, divisor / greatestCommonDivisor(divisor, coefficient));
-  }
+  const factors = classSteps(extents.length, divided);
   const product = (list: readonly number[]) => list.reduce((total, factor) => total * factor, 1);
   if (product(factors.slice(0, free)) > limit || product(factors) > limit * limit) return undefined;
   const classes: ResidueClass[] = [];
@@ -55,22 +52,6 @@ function dividesExactly({ terms, offset, divisor }: AffineIndex, residues: reado
   return value % divisor === 0;
 }
 
-/** Steps of axis = factor · step + residue below the extent. */
 function shrink(extents: readonly number[], factors: readonly number[], residues: readonly number[]): number[] {
-  return extents.map((extent, axis) => Math.max(0, Math.ceil((extent - residues[axis]!) / factors[axis]!)));
-}
-
-function combinations(factors: readonly number[]): number[][] {
-  return factors.reduce<number[][]>(
-    (heads, factor) => heads.flatMap((head) => Array.from({ length: factor }, (_, residue) => [...head, residue])),
-    [[]],
-  );
-}
-
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? Math.abs(a) : greatestCommonDivisor(b, a % b);
-}
-
-function leastCommonMultiple(a: number, b: number): number {
-  return (a / greatestCommonDivisor(a, b)) * b;
+  return extents.map((extent, axis) => classExtent(extent, factors[axis]!, residues[axis]!));
 }

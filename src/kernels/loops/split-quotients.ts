@@ -1,13 +1,14 @@
 // Splits nests with exact quotients (gradients of strided pooling) into one plain nest per residue class.
 import type { AffineIndex, FunctionName, Nest, Reducer, Scalar } from "../../nest/nest.ts";
 import { affineIndicesOf, allScalars } from "../expressions/access.ts";
+import { classExtent, classSteps, combinations } from "../residues.ts";
 import { mapNest } from "./schedule.ts";
 import { scaled, substitute } from "./substitute.ts";
 import { unfold } from "./unfold.ts";
 
-const mostClasses = 16;
+const MOST_CLASSES = 16;
 /** Window positions written out per class. */
-const mostTerms = 64;
+const MOST_TERMS = 64;
 
 /** The nest in parts that divide as little as possible; undefined where it divides nothing or that cannot be helped. */
 export function splitQuotients(nest: Nest): readonly Nest[] | undefined {
@@ -23,12 +24,12 @@ function splitResidues(nest: Nest): readonly Nest[] | undefined {
     .flatMap(affineIndicesOf)
     .filter((index) => index.divisor > 1);
   if (indices.length === 0 || nest.reducer === "argmax" || nest.reducer === "argmin") return undefined;
-  const steps = nest.axes.map((_, axis) => indices.reduce((step, index) => lcm(step, stepOf(index, axis)), 1));
+  const steps = classSteps(nest.axes.length, indices);
   const unrolled = [...nest.axes.keys()].filter((axis) => axis >= nest.free && steps[axis]! > 1);
   const classes = steps.slice(0, nest.free).reduce((product, step) => product * step, 1);
   const terms = unrolled.reduce((product, axis) => product * nest.axes[axis]!.extent, 1);
-  if (classes === 1 || classes > mostClasses || terms > mostTerms || terms === 0) return undefined;
-  const parts = [...product(steps.slice(0, nest.free))].map((residues) => classOf(nest, steps, residues, unrolled));
+  if (classes === 1 || classes > MOST_CLASSES || terms > MOST_TERMS || terms === 0) return undefined;
+  const parts = combinations(steps.slice(0, nest.free)).map((residues) => classOf(nest, steps, residues, unrolled));
   const joined = join(nest, parts) ?? parts;
   const present = joined.filter((part) => part.axes.every((axis, number) => number >= part.free || axis.extent > 0));
   return present.length === 0 ? parts.slice(0, 1) : present;
@@ -71,19 +72,13 @@ function withoutReduction(nest: Nest): Nest | undefined {
   );
 }
 
-/** The least number of steps of the axis that moves the index by a multiple of its divisor. */
-function stepOf(index: AffineIndex, axis: number): number {
-  const coefficient = index.terms.find((term) => term.axis === axis)?.coefficient ?? 0;
-  return coefficient === 0 ? 1 : index.divisor / gcd(Math.abs(coefficient), index.divisor);
-}
-
 function classOf(nest: Nest, steps: readonly number[], residues: readonly number[], unrolled: readonly number[]): Nest {
   const strided = substitute(nest, (axis) => (axis < nest.free ? scaled(axis, steps[axis]!, residues[axis]!) : undefined));
   const axes = nest.axes.map((axis, number) =>
-    number < nest.free ? { ...axis, extent: Math.max(0, Math.ceil((axis.extent - residues[number]!) / steps[number]!)) } : axis,
+    number < nest.free ? { ...axis, extent: classExtent(axis.extent, steps[number]!, residues[number]!) } : axis,
   );
   if (unrolled.length === 0) return { ...strided, axes };
-  const bodies = [...product(unrolled.map((axis) => nest.axes[axis]!.extent))].map((positions) => {
+  const bodies = combinations(unrolled.map((axis) => nest.axes[axis]!.extent)).map((positions) => {
     const constants = new Map(unrolled.map((axis, place) => [axis, positions[place]!]));
     return substitute(strided, (axis) => (constants.has(axis) ? scaled(axis, 0, constants.get(axis)!) : undefined)).body;
   });
@@ -104,15 +99,3 @@ function combined(reducer: Reducer, bodies: readonly Scalar[]): Scalar {
   if (kept.length === 0) return { kind: "constant", value: neutral ?? 0, type };
   return kept.reduce((a, b) => ({ kind: "call", fn: combiners[reducer], args: [a, b], type }));
 }
-
-function* product(extents: readonly number[]): Generator<number[]> {
-  const [first, ...rest] = extents;
-  if (first === undefined) {
-    yield [];
-    return;
-  }
-  for (let i = 0; i < first; i++) for (const tail of product(rest)) yield [i, ...tail];
-}
-
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
-const lcm = (a: number, b: number): number => (a / gcd(a, b)) * b;
