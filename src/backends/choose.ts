@@ -92,7 +92,6 @@ function fastest(): Backend {
     if (!backends[name].runsHere()) continue;
     try {
       const backend = makeBackend(name);
-      backend.reserve?.();
       if (reasons.length === 0) return backend;
       const described = describedAs(backend, () => [backend.description, ...reasons].join("; "));
       made.set(name, described);

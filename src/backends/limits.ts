@@ -1,11 +1,10 @@
 // The machine's own limits, measured: multiply-add peak and memory bandwidth that each backend's code reaches here, by number of threads.
 
 import { type FunctionBuilder, ModuleBuilder } from "../kernels/language/builder.ts";
-import type { Value, Variable } from "../kernels/language/language.ts";
+import { aligned, slack, type Value, type Variable } from "../kernels/language/language.ts";
 import { at, f32, fma, loadVector, mul, splat } from "../kernels/language/values.ts";
-import { runCode } from "./emitted/executable.ts";
-import { aligned, firstPlace, slack, wordsSlot } from "./emitted/memory.ts";
-import { type Piece, planSharing, writeShared } from "./emitted/share.ts";
+import { firstPlace, wordsSlot } from "./emitted/memory.ts";
+import { type Piece, planSharing, runCode, writeShared } from "./emitted/share.ts";
 import type { Heap, Target } from "./emitted/target.ts";
 import { type Team, wantedThreads } from "./emitted/threads.ts";
 import { features } from "./wasm/features.ts";

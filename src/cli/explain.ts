@@ -1,6 +1,7 @@
 // kasane explain: an op's formula, gradients, source file, backends, and an example with numbers.
 
 import { availableBackends, backendFor, getBackend, setBackend } from "../backends/choose.ts";
+import { planProgram } from "../compiler/index.ts";
 import {
   type Binding,
   bind,
@@ -147,7 +148,7 @@ function backendsOf(entry: CatalogueEntry): string[] {
         const operands = Object.values(entry.example.inputs);
         const backend = backendFor(operands);
         if (backend.name !== name) return false;
-        backend.compile(bind(entry.op.formula, bindingOf(entry)));
+        backend.compile(planProgram(bind(entry.op.formula, bindingOf(entry)), backend.facts));
         return true;
       } catch {
         return false;

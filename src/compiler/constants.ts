@@ -2,7 +2,8 @@
 
 import { FUNCTIONS } from "../nest/functions.ts";
 import type { Load, Nest, Operand, Scalar } from "../nest/nest.ts";
-import { dropUnreadOperands, mapExpressions, type Pass, transformScalar } from "../nest/step-graph.ts";
+import { dropUnreadOperands, mapExpressions, transformScalar } from "../nest/step-graph.ts";
+import type { Pass } from "./facts.ts";
 
 /** Buffers of one element with a known number: given by the tracer. */
 export const foldConstants: Pass = (graph) => {

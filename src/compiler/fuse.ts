@@ -7,23 +7,21 @@ import {
   expressionsOf,
   identityOutput,
   mapExpressions,
-  type Pass,
   type StepGraph,
   scalarsOf,
   transformScalar,
 } from "../nest/step-graph.ts";
 import { foldCall } from "./constants.ts";
 import { isCostly } from "./costs.ts";
+import type { MachineFacts, Pass } from "./facts.ts";
 import { countUses, writersPerBuffer } from "./simplify.ts";
 import { asStored, isRounded, storedOnce } from "./stored.ts";
 
-/** A body with more loads than this is not grown further: registers are few. */
-const MOST_LOADS = 12;
 /** Substitution copies a formula to every place where its value is used: x·x of x·x of … would grow without end. */
 const MOST_NODES = 256;
 
 /** Puts pointwise producers into their consumers where nothing costly is computed twice. */
-export const fuseIntoConsumers: Pass = (graph) => {
+export const fuseIntoConsumers: Pass = (graph, facts) => {
   const writers = writersPerBuffer(graph);
   const producers = new Map<number, Step>();
   const uses = countUses(graph);
@@ -33,8 +31,11 @@ export const fuseIntoConsumers: Pass = (graph) => {
     let current = step;
     for (const buffer of new Set(step.reads)) {
       const producer = producers.get(buffer);
-      if (producer !== undefined && worthwhile(producer, current, uses.get(buffer) ?? 0, kept.has(buffer)))
-        current = inline(producer, current, buffer) ?? current;
+      if (
+        producer !== undefined &&
+        worthwhile(producer, current, { uses: uses.get(buffer) ?? 0, isKept: kept.has(buffer), mostLoads: facts.mostLoads })
+      )
+        current = within(facts, inline(producer, current, buffer)) ?? current;
     }
     const whole = writers.get(step.writes) === 1 && !step.clear && !current.nest.output.accumulate;
     if (
@@ -50,7 +51,7 @@ export const fuseIntoConsumers: Pass = (graph) => {
 };
 
 /** Makes a map that only reads one reduction's result, element by element, that reduction's epilogue. */
-export const fuseEpilogues: Pass = (graph) => {
+export const fuseEpilogues: Pass = (graph, facts) => {
   const writers = writersPerBuffer(graph);
   const uses = countUses(graph);
   const kept = keptBuffers(graph);
@@ -83,7 +84,7 @@ export const fuseEpilogues: Pass = (graph) => {
         continue;
       if (producer.nest.reducer.startsWith("arg")) continue;
       // The merged step runs where the consumer stood: what the producer read must still be there (buffers are written once, cells at the end).
-      const merged = asEpilogue(producer, consumer, buffer);
+      const merged = within(facts, asEpilogue(producer, consumer, buffer));
       if (merged === undefined) continue;
       steps[from] = undefined;
       steps[position] = merged;
@@ -99,7 +100,19 @@ function keptBuffers({ results, updates, views = [] }: StepGraph): Set<number> {
   return new Set([...results, ...updates.map(({ from }) => from), ...views.map(({ of }) => of)]);
 }
 
-function worthwhile(producer: Step, consumer: Step, uses: number, isKept: boolean): boolean {
+/** The step, where a kernel can reach all it reads and writes. */
+function within({ mostTensors }: MachineFacts, step: Step | undefined): Step | undefined {
+  return step !== undefined && new Set([...step.reads, step.writes]).size <= mostTensors ? step : undefined;
+}
+
+/** What a producer's value is to others, and how far a formula may grow. */
+interface Use {
+  readonly uses: number;
+  readonly isKept: boolean;
+  readonly mostLoads: number;
+}
+
+function worthwhile(producer: Step, consumer: Step, { uses, isKept, mostLoads }: Use): boolean {
   const body = scalarsOf(producer.nest.body);
   const isMove =
     producer.nest.body.kind === "load" &&
@@ -108,7 +121,7 @@ function worthwhile(producer: Step, consumer: Step, uses: number, isKept: boolea
   const loads = loadCount(consumer.nest) + body.filter((node) => node.kind === "load").length;
   if (isProductSum(consumer.nest))
     return isMove && !(producer.nest.body as Load).index.some((index) => index.kind === "indirect" || index.checked);
-  if (loads > MOST_LOADS) return false;
+  if (loads > mostLoads) return false;
   if (isMove) return true;
   const elements = consumer.nest.axes.reduce((total, axis) => total * axis.extent, 1);
   const produced = producer.nest.axes.reduce((total, axis) => total * axis.extent, 1);

@@ -1,13 +1,11 @@
 // Lets an update write straight into its cell where the new numbers only need the old ones at the same position.
 
 import type { Nest, Operand, Step } from "../nest/nest.ts";
-import { expressionsOf, type Pass, placeText, type StepGraph, scalarsOf } from "../nest/step-graph.ts";
+import { expressionsOf, placeText, type StepGraph, scalarsOf } from "../nest/step-graph.ts";
+import type { Pass } from "./facts.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
-/** A longer sum is better taken in blocks, which are added up in the output, than in one go. */
-const MOST_TERMS = 256;
-
-export const updateInPlace: Pass = (graph) => {
+export const updateInPlace: Pass = (graph, { mostTerms }) => {
   const writers = writersPerBuffer(graph);
   const writer = new Map(graph.steps.map((step, position) => [step.writes, position]));
   const lastRead = new Map(graph.steps.flatMap((step, position) => step.reads.map((buffer) => [buffer, position] as const)));
@@ -19,7 +17,7 @@ export const updateInPlace: Pass = (graph) => {
     const position = writer.get(from) ?? -1;
     const step = graph.steps[position];
     if (step === undefined || step.clear || writers.get(from) !== 1 || uses.get(from) !== 1 || shared.has(from)) return false;
-    return sameTypeAndSize(graph, cell, from) && (lastRead.get(cell) ?? -1) <= position && readsOnlyInPlace(step, cell);
+    return sameTypeAndSize(graph, cell, from) && (lastRead.get(cell) ?? -1) <= position && readsOnlyInPlace(step, cell, mostTerms);
   });
   const target = new Map(redirected.map(({ cell, from }) => [from, cell]));
   const rename = (buffer: number): number => target.get(buffer) ?? buffer;
@@ -44,7 +42,7 @@ function sameTypeAndSize(graph: StepGraph, a: number, b: number): boolean {
   return left?.dtype === right?.dtype && left?.shape.join() === right?.shape.join();
 }
 
-function readsOnlyInPlace(step: Step, cell: number): boolean {
+function readsOnlyInPlace(step: Step, cell: number, mostTerms: number): boolean {
   const { nest, reads } = step;
   if (nest.output.accumulate) return false;
   const loads = expressionsOf(nest)
@@ -54,7 +52,7 @@ function readsOnlyInPlace(step: Step, cell: number): boolean {
   if (nest.reducer !== undefined) {
     // In a reduction only the epilogue comes after all reads of its element; for long sums kernels keep unfinished ones in the output.
     const terms = nest.axes.slice(nest.free).reduce((total, axis) => total * axis.extent, 1);
-    if (terms > MOST_TERMS || scalarsOf(nest.body).some((node) => loads.includes(node))) return false;
+    if (terms > mostTerms || scalarsOf(nest.body).some((node) => loads.includes(node))) return false;
   }
   const target = placeText(nest, nest.output, nest.output.index);
   return loads.every((load) => load.kind === "load" && placeText(nest, nest.operands[load.operand] as Operand, load.index) === target);

@@ -1,18 +1,21 @@
 // The passes over a whole step, in order, each pure and each in a file of its own.
 
-import type { Pass, StepGraph } from "../nest/step-graph.ts";
+import type { StepGraph } from "../nest/step-graph.ts";
 import { foldConstants } from "./constants.ts";
+import type { MachineFacts, Pass } from "./facts.ts";
 import { fuseEpilogues, fuseIntoConsumers } from "./fuse.ts";
 import { gatherReductions } from "./gather.ts";
 import { updateInPlace } from "./in-place.ts";
 import { joinLoops } from "./join.ts";
-import { groupingRows } from "./rows.ts";
+import { groupRows } from "./rows.ts";
 import { shareCalls } from "./share-calls.ts";
-import { dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
+import { dropUnusedCells, dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
 import { placePieces, viewSlices } from "./views.ts";
 
-export { type Pass, type RowGroup, type StepGraph, type Unit, type Update, unitsOf } from "../nest/step-graph.ts";
-export { byteLength, type MemoryPlan, planMemory } from "./memory.ts";
+export { type RowGroup, type StepGraph, type Unit, type Update, unitsOf } from "../nest/step-graph.ts";
+export { bytesOn, type MachineFacts, type Pass } from "./facts.ts";
+export { type MemoryPlan, planMemory } from "./memory.ts";
+export { graphOf, type Plan, planGraph, planProgram } from "./plan.ts";
 export { printGraph } from "./print.ts";
 
 /** Names of the passes in the order they run, for `--show`. */
@@ -30,15 +33,16 @@ export const PASSES: readonly { readonly name: string; readonly pass: Pass }[] =
   { name: "pieces", pass: placePieces },
   { name: "in-place", pass: updateInPlace },
   { name: "gather", pass: gatherReductions },
-  { name: "rows", pass: groupingRows() },
+  { name: "rows", pass: groupRows },
   { name: "join", pass: joinLoops },
+  { name: "cells", pass: dropUnusedCells },
 ];
 
 /** Runs the passes; `seen` is shown the graph after each. */
-export function optimise(graph: StepGraph, seen: (name: string, graph: StepGraph) => void = () => {}): StepGraph {
+export function optimise(graph: StepGraph, facts: MachineFacts, seen: (name: string, graph: StepGraph) => void = () => {}): StepGraph {
   let current = graph;
   for (const { name, pass } of PASSES) {
-    current = pass(current);
+    current = pass(current, facts);
     seen(name, current);
   }
   return current;

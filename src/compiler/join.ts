@@ -8,26 +8,22 @@ import {
   lastingBuffers,
   MOST_DEPTH,
   overlap,
-  type Pass,
   placeText,
   type StepGraph,
   scalarsOf,
   unitsOf,
 } from "../nest/step-graph.ts";
 import { inverseOrder, orderMeeting, reorderAxes } from "./axes.ts";
+import type { MachineFacts, Pass } from "./facts.ts";
 import { isPlain } from "./plain.ts";
 import { countUses, writersPerBuffer } from "./simplify.ts";
 import { asStored } from "./stored.ts";
 
-/** Tensors that the loops of one kernel walk: more than these and pointers and prefetchers no longer keep up. */
-const MOST_TENSORS = 12;
-/** Results that are reduced in the same loops: each takes registers for its running value. */
-const MOST_REDUCTIONS = 8;
 /** Orders of axes that are tried. */
 const MOST_ORDERS = 3;
 
 /** An update's moments and step, statistics of one tensor, both sums of a normalisation's gradient, an activation and its gradient. */
-export const joinLoops: Pass = (graph) => {
+export const joinLoops: Pass = (graph, facts) => {
   const joined: JoinedSteps[] = [];
   const kept = lastingBuffers(graph);
   const readers = countUses(graph);
@@ -38,7 +34,7 @@ export const joinLoops: Pass = (graph) => {
   const rows = new Map<number, number | undefined>();
   for (const { from, to, axes } of runsOf(graph)) {
     for (let first = from; first < to; ) {
-      let members = Members.none(graph);
+      let members = Members.none(graph, facts);
       let next = first;
       for (; next < to; next++) {
         const more = members.with({ step: graph.steps[next] as Step, row: axes?.[next - from] });
@@ -69,11 +65,11 @@ export const joinLoops: Pass = (graph) => {
 };
 
 /** Whether two reductions read something in common in the same loops. */
-export function wouldJoin(graph: StepGraph, first: Step, second: Step): boolean {
+export function wouldJoin(graph: StepGraph, facts: MachineFacts, first: Step, second: Step): boolean {
   const size = ({ nest }: Step): number => nest.axes.reduce((product, { extent }) => product * extent, 1);
   if (first.nest.reducer === undefined || size(first) !== size(second) || !first.reads.some((buffer) => second.reads.includes(buffer)))
     return false;
-  return Members.none(graph).with({ step: first, row: undefined })?.with({ step: second, row: undefined }) !== undefined;
+  return Members.none(graph, facts).with({ step: first, row: undefined })?.with({ step: second, row: undefined }) !== undefined;
 }
 
 /** Steps [from, to) among which may be joined; in a group with the axis that walks the rows of each. */
@@ -115,17 +111,19 @@ interface Read extends Access {
 class Members {
   readonly all: readonly Member[];
   readonly #graph: StepGraph;
+  readonly #facts: MachineFacts;
   readonly #reads = new Map<number, Read[]>();
   readonly #writes = new Map<number, Access & { readonly step: Step }>();
   /** How deep the values are that are handed on, those that were handed to them included. */
   readonly #depths = new Map<number, number>();
 
-  static none(graph: StepGraph): Members {
-    return new Members(graph, []);
+  static none(graph: StepGraph, facts: MachineFacts): Members {
+    return new Members(graph, facts, []);
   }
 
-  private constructor(graph: StepGraph, all: readonly Member[]) {
+  private constructor(graph: StepGraph, facts: MachineFacts, all: readonly Member[]) {
     this.#graph = graph;
+    this.#facts = facts;
     this.all = all;
     for (const { step } of all) {
       for (const read of readsOf(step)) this.#reads.set(read.buffer, [...(this.#reads.get(read.buffer) ?? []), read]);
@@ -137,19 +135,18 @@ class Members {
   /** With one more, its axes or theirs in another order where that makes them walk together; undefined where they do not. */
   with(member: Member): Members | undefined {
     if (!canJoin(member.step)) return undefined;
-    if (this.#fits(member)) return new Members(this.#graph, [...this.all, member]);
+    if (this.#fits(member)) return this.#of([...this.all, member]);
     for (const order of this.#orders(member.step)) {
       const isFirstReduction = member.step.nest.reducer !== undefined && this.all.every(({ step }) => step.nest.reducer === undefined);
-      const others = isFirstReduction
-        ? new Members(
-            this.#graph,
-            this.all.map((each) => reordered(each, inverseOrder(order))),
-          )
-        : this;
+      const others = isFirstReduction ? this.#of(this.all.map((each) => reordered(each, inverseOrder(order)))) : this;
       const own = isFirstReduction ? member : reordered(member, order);
-      if (others.#fits(own)) return new Members(this.#graph, [...others.all, own]);
+      if (others.#fits(own)) return this.#of([...others.all, own]);
     }
     return undefined;
+  }
+
+  #of(all: readonly Member[]): Members {
+    return new Members(this.#graph, this.#facts, all);
   }
 
   /** Of what is written, what members read and nobody else. @param isPrivate of a buffer and how many members read it */
@@ -187,7 +184,9 @@ class Members {
     const steps = [...this.all.map((each) => each.step), step];
     if (!sameLoops(steps.map((each) => each.nest)) || !isStraight(steps)) return false;
     const touched = new Set(steps.flatMap((each) => [...each.reads, each.writes]));
-    if (touched.size > MOST_TENSORS || steps.filter((each) => each.nest.reducer !== undefined).length > MOST_REDUCTIONS) return false;
+    const { mostTensors, joined } = this.#facts;
+    if (touched.size > Math.min(mostTensors, joined.mostTensors)) return false;
+    if (steps.filter((each) => each.nest.reducer !== undefined).length > joined.mostReductions) return false;
     if (overlap(this.#graph, touched, new Set(steps.map((each) => each.writes)))) return false;
     if (this.#writes.has(writes) || this.#depthWith(step) > MOST_DEPTH) return false;
     const place = ({ shape, index }: Access): string => placeText(nest, { shape }, index);

@@ -1,7 +1,8 @@
 // Plans the memory of a step: one arena, where buffers whose lifetimes do not overlap share room.
 
-import type { DType, Operand } from "../nest/nest.ts";
+import type { Operand } from "../nest/nest.ts";
 import { placeOf, type StepGraph, unitsOf } from "../nest/step-graph.ts";
+import { bytesOn, type MachineFacts } from "./facts.ts";
 
 export interface MemoryPlan {
   /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs a block at a time, what joined steps hand on, and unused buffers. */
@@ -12,15 +13,6 @@ export interface MemoryPlan {
   readonly unshared: number;
 }
 
-const BYTES = { float32: 4, float64: 8, bfloat16: 2, int32: 4, uint8: 1, bool: 1 } as const satisfies Record<DType, number>;
-export const ALIGNMENT = 64;
-/** Readable bytes after every buffer, for full-vector reads past an end. */
-const SLACK = 128;
-
-export function byteLength(operand: Operand): number {
-  return operand.shape.reduce((total, extent) => total * extent, 1) * BYTES[operand.dtype];
-}
-
 interface Life {
   readonly buffer: number;
   readonly first: number;
@@ -29,8 +21,8 @@ interface Life {
 }
 
 /** Places the largest buffers first, each at the lowest offset that is free during its whole life. */
-export function planMemory(graph: StepGraph): MemoryPlan {
-  const lives = lifetimes(graph).sort((a, b) => b.bytes - a.bytes || a.first - b.first);
+export function planMemory(graph: StepGraph, facts: MachineFacts): MemoryPlan {
+  const lives = lifetimes(graph, facts).sort((a, b) => b.bytes - a.bytes || a.first - b.first);
   const placed: (Life & { offset: number })[] = [];
   const offsets: (number | undefined)[] = graph.buffers.map(() => undefined);
   let bytes = 0;
@@ -48,12 +40,12 @@ export function planMemory(graph: StepGraph): MemoryPlan {
   for (const { buffer } of graph.views ?? []) {
     const { of, offset } = placeOf(graph, buffer);
     const start = offsets[of];
-    if (start !== undefined) offsets[buffer] = start + offset * BYTES[(graph.buffers[buffer] as Operand).dtype];
+    if (start !== undefined) offsets[buffer] = start + offset * facts.elementBytes[(graph.buffers[buffer] as Operand).dtype];
   }
   return { offsets, bytes, unshared: lives.reduce((total, life) => total + life.bytes, 0) };
 }
 
-function lifetimes(graph: StepGraph): Life[] {
+function lifetimes(graph: StepGraph, facts: MachineFacts): Life[] {
   const first = new Map<number, number>();
   const last = new Map<number, number>();
   const touch = (given: number, time: number): void => {
@@ -74,7 +66,7 @@ function lifetimes(graph: StepGraph): Life[] {
   return [...first]
     .filter(([buffer]) => !cells.has(buffer) && !own.has(buffer))
     .map(([buffer, start]) => {
-      const bytes = Math.ceil((byteLength(graph.buffers[buffer] as Operand) + SLACK) / ALIGNMENT) * ALIGNMENT;
+      const bytes = Math.ceil((bytesOn(facts, graph.buffers[buffer] as Operand) + facts.slack) / facts.alignment) * facts.alignment;
       return { buffer, first: start, last: last.get(buffer) as number, bytes };
     });
 }

@@ -2,52 +2,28 @@
 
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { AffineIndex, Axis, Index, Operand, Step } from "../nest/nest.ts";
-import { expressionsOf, lastingBuffers, overlap, type Pass, type RowGroup, type StepGraph, scalarsOf } from "../nest/step-graph.ts";
-import { ALIGNMENT, byteLength } from "./memory.ts";
+import { expressionsOf, lastingBuffers, overlap, type RowGroup, type StepGraph, scalarsOf } from "../nest/step-graph.ts";
+import { bytesOn, type MachineFacts, type Pass, type RowLimits } from "./facts.ts";
 import { isPlain } from "./plain.ts";
-
-/** When groups are worth it. */
-export interface RowLimits {
-  /** What is read again within a group must be more than a core's second-level cache, or there is nothing to gain. */
-  readonly leastBytes: number;
-  /** What one block of all buffers of a group takes: a part of a second-level cache, beside what else is in it. */
-  readonly blockBytes: number;
-  readonly mostRowBytes: number;
-  /** Fewer elements per row are better worked on across rows. */
-  readonly leastRow: number;
-  /** Rows that lie in shorter runs (columns, at worst) would be read and written in pieces. */
-  readonly leastRun: number;
-  /** Blocks there must be at least, for threads to share. */
-  readonly leastBlocks: number;
-}
-
-const usual: RowLimits = {
-  leastBytes: 2 ** 20,
-  blockBytes: 2 ** 18,
-  mostRowBytes: 3 * 2 ** 18,
-  leastRow: 256,
-  leastRun: 64,
-  leastBlocks: 16,
-};
 
 /** A group takes no more steps: every step is tried as the first of one, with all that could follow. */
 const MOST_STEPS = 128;
 
 /** Softmax, normalisations, losses and their gradients: every step of them needs of the others only what belongs to its own row. */
-export function groupingRows(limits: RowLimits = usual): Pass {
-  return (graph) => {
-    const groups: RowGroup[] = [];
-    for (let first = 0; first < graph.steps.length; ) {
-      const group = groupAt(graph, first, limits);
-      if (group !== undefined) groups.push(group);
-      first += group?.axes.length ?? 1;
-    }
-    return groups.length === 0 ? graph : { ...graph, groups };
-  };
-}
+export const groupRows: Pass = (graph, facts) => {
+  const limits = facts.rows;
+  if (limits === undefined) return graph;
+  const groups: RowGroup[] = [];
+  for (let first = 0; first < graph.steps.length; ) {
+    const group = groupAt(graph, first, limits, facts);
+    if (group !== undefined) groups.push(group);
+    first += group?.axes.length ?? 1;
+  }
+  return groups.length === 0 ? graph : { ...graph, groups };
+};
 
 /** The longest group that begins with a step and is worth it. */
-function groupAt(graph: StepGraph, first: number, limits: RowLimits): RowGroup | undefined {
+function groupAt(graph: StepGraph, first: number, limits: RowLimits, facts: MachineFacts): RowGroup | undefined {
   const { nest } = graph.steps[first] as Step;
   let longest: RowGroup | undefined;
   for (let axis = 0; axis < nest.free; axis++) {
@@ -57,7 +33,7 @@ function groupAt(graph: StepGraph, first: number, limits: RowLimits): RowGroup |
     const end = Math.min(graph.steps.length, first + MOST_STEPS);
     let next = first;
     while (next < end && members.add(graph.steps[next] as Step, next === first ? axis : undefined)) next++;
-    if (members.axes.length > Math.max(1, longest?.axes.length ?? 0)) longest = measured(graph, first, members, limits) ?? longest;
+    if (members.axes.length > Math.max(1, longest?.axes.length ?? 0)) longest = measured(graph, first, members, limits, facts) ?? longest;
   }
   return longest;
 }
@@ -147,9 +123,9 @@ function rowStride(indices: readonly Index[], shape: readonly number[], axis: nu
 const isAxis = ({ terms, offset, divisor, checked }: AffineIndex): boolean =>
   terms.length === 1 && terms[0]?.coefficient === 1 && offset === 0 && divisor === 1 && !checked;
 
-function measured(graph: StepGraph, first: number, members: Members, limits: RowLimits): RowGroup | undefined {
+function measured(graph: StepGraph, first: number, members: Members, limits: RowLimits, facts: MachineFacts): RowGroup | undefined {
   const { axes, extent, rows, written, touched } = members;
-  const bytes = (buffer: number): number => byteLength(graph.buffers[buffer] as Operand);
+  const bytes = (buffer: number): number => bytesOn(facts, graph.buffers[buffer] as Operand);
   const inRows = [...rows].filter(([, stride]) => stride !== undefined).map(([buffer]) => buffer);
   const again = inRows.filter((buffer) => (touched.get(buffer) ?? 0) > 1).reduce((sum, buffer) => sum + bytes(buffer), 0);
   const rowBytes = inRows.reduce((sum, buffer) => sum + bytes(buffer), 0) / extent;
@@ -171,7 +147,7 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
   const own = [...written].filter((buffer) => {
     const leads = (rows.get(buffer) as number) * extent === sizeOfShape((graph.buffers[buffer] as Operand).shape);
     // Blocks of buffers begin where buffers do.
-    return leads && !kept.has(buffer) && ((bytes(buffer) / extent) * rowsPerBlock) % ALIGNMENT === 0;
+    return leads && !kept.has(buffer) && ((bytes(buffer) / extent) * rowsPerBlock) % facts.alignment === 0;
   });
   return { first, axes, extent, rowsPerBlock, own };
 }

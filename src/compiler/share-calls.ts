@@ -1,9 +1,10 @@
 // Common subexpressions across steps: what several of them compute at length for each element (erf in GELU and in its gradient) is computed once.
 
 import type { Index, Nest, Operand, Scalar, Step } from "../nest/nest.ts";
-import { dropUnreadOperands, exactNumbers, identityOutput, type Pass, type StepGraph } from "../nest/step-graph.ts";
+import { dropUnreadOperands, exactNumbers, identityOutput, type StepGraph } from "../nest/step-graph.ts";
 import { isFloat } from "../nest/typing.ts";
 import { CALL_WEIGHTS } from "./costs.ts";
+import type { Pass } from "./facts.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
 /** Written once and read twice, a number costs the memory of two threads about as long as this many instructions cost them. */
@@ -35,7 +36,8 @@ export const shareCalls: Pass = (graph) => {
     const users = [...new Set(found.map(({ position }) => graph.steps[position]?.nest.name))];
     const { axes, free } = step.nest;
     const loops = { axes: axes.slice(0, free), reducer: undefined, body: first.node, epilogue: undefined };
-    const nest = { ...step.nest, ...loops, name: `shared by ${users.join(", ")}` };
+    const output = { ...step.nest.output, dtype: "float32" } as const;
+    const nest = { ...step.nest, ...loops, output, name: `shared by ${users.join(", ")}` };
     made.set(first.position, [...(made.get(first.position) ?? []), tidy({ ...step, nest, writes: buffer })]);
   }
   const steps = graph.steps.flatMap((step, position) => [

@@ -1,6 +1,7 @@
 // Removes work from a step: steps that compute the same are done once, steps nothing depends on are dropped.
 
-import { keyOfNest, type Pass, placeOf, type StepGraph } from "../nest/step-graph.ts";
+import { keyOfNest, placeOf, type StepGraph } from "../nest/step-graph.ts";
+import type { Pass } from "./facts.ts";
 
 /** Common subexpressions: of several equal steps on equal buffers the first is kept, except of what a checkpoint computes again. */
 export const shareEqualSteps: Pass = (graph) => {
@@ -41,6 +42,13 @@ export const dropUnusedSteps: Pass = (graph) => {
       return true;
     });
   return { ...graph, steps: kept.reverse() };
+};
+
+/** Cells that no step needs any more need no memory. */
+export const dropUnusedCells: Pass = (graph) => {
+  const used = new Set([...graph.results, ...graph.updates.flatMap(({ cell, from }) => [cell, from])]);
+  for (const { reads, writes } of graph.steps) for (const buffer of [...reads, writes]) used.add(buffer);
+  return { ...graph, cells: graph.cells.filter((cell) => used.has(cell)) };
 };
 
 export function writersPerBuffer(graph: StepGraph): Map<number, number> {

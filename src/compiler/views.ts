@@ -2,8 +2,8 @@
 
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { AffineIndex, Axis, Index, Operand, Step } from "../nest/nest.ts";
-import { type Pass, placeAmong, type StepGraph, type View } from "../nest/step-graph.ts";
-import { ALIGNMENT, byteLength } from "./memory.ts";
+import { placeAmong, type StepGraph, type View } from "../nest/step-graph.ts";
+import { bytesOn, type MachineFacts, type Pass } from "./facts.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
 /** A step that copies `count` elements that lie together to where they lie together again. */
@@ -16,7 +16,7 @@ interface Run {
 }
 
 /** Slices become views, so that steps which differ only in which slice they read have one kernel. */
-export const viewSlices: Pass = (graph) => {
+export const viewSlices: Pass = (graph, facts) => {
   const writers = writersPerBuffer(graph);
   const fixed = fixedBuffers(graph);
   const cells = new Set(graph.cells);
@@ -28,7 +28,7 @@ export const viewSlices: Pass = (graph) => {
     if (run === undefined || run.toOffset !== 0 || run.count !== sizeOf(graph, run.to) || writers.get(run.to) !== 1) return true;
     // What is moved itself is read where it comes from, without being written at all.
     if (fixed.has(run.to) || cells.has(run.from) || graph.constants?.has(run.from) || moved.has(run.from)) return true;
-    if (!isAligned(graph, run.from, run.fromOffset)) return true;
+    if (!isAligned(graph, facts, run.from, run.fromOffset)) return true;
     views.push({ buffer: run.to, of: run.from, offset: run.fromOffset });
     return false;
   });
@@ -36,7 +36,7 @@ export const viewSlices: Pass = (graph) => {
 };
 
 /** What is only joined to others is written where it goes at once; joined again in the same order, it is there already. */
-export const placePieces: Pass = (graph) => {
+export const placePieces: Pass = (graph, facts) => {
   const runs = new Map<number, { readonly run: Run; readonly step: Step }[]>();
   for (const step of graph.steps) {
     const run = runOf(step);
@@ -45,9 +45,8 @@ export const placePieces: Pass = (graph) => {
   }
   const writers = writersPerBuffer(graph);
   const fixed = fixedBuffers(graph);
-  const joins = [...runs]
-    .filter(([to]) => !graph.cells.includes(to))
-    .sort(([a], [b]) => byteLength(graph.buffers[b] as Operand) - byteLength(graph.buffers[a] as Operand));
+  const bytes = (buffer: number): number => bytesOn(facts, graph.buffers[buffer] as Operand);
+  const joins = [...runs].filter(([to]) => !graph.cells.includes(to)).sort(([a], [b]) => bytes(b) - bytes(a));
   const done = new Set<Step>();
   const views = new Map((graph.views ?? []).map((view) => [view.buffer, view]));
   const place = (buffer: number): { readonly of: number; readonly offset: number } => placeAmong(views, buffer);
@@ -66,7 +65,7 @@ export const placePieces: Pass = (graph) => {
       !graph.constants?.has(first.of) &&
       isThere &&
       !fixed.has(to) &&
-      isAligned(graph, first.of, start)
+      isAligned(graph, facts, first.of, start)
     ) {
       views.set(to, { buffer: to, of: first.of, offset: start });
       for (const { step } of pieces) done.add(step);
@@ -76,7 +75,7 @@ export const placePieces: Pass = (graph) => {
       const { of: from, offset } = place(run.from);
       const isWhole = offset === 0 && sizeOf(graph, from) === run.count && place(to).of !== from;
       const isOwn = isWhole && writers.has(from) && !fixed.has(from);
-      if (!isOwn || !isAligned(graph, to, run.toOffset) || byteLength(graph.buffers[from] as Operand) % ALIGNMENT !== 0) continue;
+      if (!isOwn || !isAligned(graph, facts, to, run.toOffset) || bytes(from) % facts.alignment !== 0) continue;
       views.set(from, { buffer: from, of: to, offset: run.toOffset });
       done.add(step);
     }
@@ -91,9 +90,9 @@ function fixedBuffers(graph: StepGraph): Set<number> {
 
 const sizeOf = (graph: StepGraph, buffer: number): number => sizeOfShape((graph.buffers[buffer] as Operand).shape);
 
-function isAligned(graph: StepGraph, buffer: number, offset: number): boolean {
-  const size = sizeOf(graph, buffer);
-  return size > 0 && ((byteLength(graph.buffers[buffer] as Operand) / size) * offset) % ALIGNMENT === 0;
+function isAligned(graph: StepGraph, { elementBytes, alignment }: MachineFacts, buffer: number, offset: number): boolean {
+  const { dtype } = graph.buffers[buffer] as Operand;
+  return sizeOf(graph, buffer) > 0 && (elementBytes[dtype] * offset) % alignment === 0;
 }
 
 function isMove({ nest }: Step): boolean {

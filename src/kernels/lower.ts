@@ -1,13 +1,13 @@
 // From a loop nest to kernel functions: the dispatch between the contraction engine and the general lowering.
-
 import { requireReach } from "../nest/addressable.ts";
+import { byteLength } from "../nest/arrays.ts";
 import type { Nest } from "../nest/nest.ts";
 import { shapeText } from "../util/shape-text.ts";
 import { lowerContraction, matchContraction } from "./contract/index.ts";
 import { resultsOf } from "./expressions/access.ts";
 import type { ModuleBuilder } from "./language/builder.ts";
 import { lowerLoops, lowerRows, type Rows } from "./loops/general.ts";
-import { bytesOf, entryRegions, type LoweredNest, requireSize } from "./lowered.ts";
+import { entryRegions, type LoweredNest, requireSize } from "./lowered.ts";
 
 /**
  * How the contraction engine plugs in (src/kernels/contract/index.ts exports exactly these two):
@@ -40,7 +40,7 @@ export function lowerNest(nest: Nest, module: ModuleBuilder, rows?: Rows): Lower
 /** What binding and fusing let through fits; what wrapped around would reach memory outside of the buffers. */
 function requireCountable(nest: Nest): void {
   for (const operand of [...nest.operands, ...resultsOf(nest).map(({ output }) => output)])
-    requireSize(bytesOf(operand), `"${nest.name}": a tensor of shape ${shapeText(operand.shape)}`);
+    requireSize(byteLength(operand), `"${nest.name}": a tensor of shape ${shapeText(operand.shape)}`);
   for (const { body, epilogue, output, reducer } of resultsOf(nest)) {
     const { joined: _, ...loops } = nest;
     requireReach({ ...loops, body, epilogue, output, reducer });

@@ -1,9 +1,10 @@
 // What lowering a nest gives: the interface between kernels and the backends that run them.
 import { LARGEST_INT } from "../nest/addressable.ts";
-import type { DType, Nest, Operand } from "../nest/nest.ts";
+import { storedBytes } from "../nest/arrays.ts";
+import { sizeOfShape } from "../nest/evaluate.ts";
+import type { Nest, Operand } from "../nest/nest.ts";
 import { BackendError } from "../util/errors.ts";
 import { resultsOf } from "./expressions/access.ts";
-import { elementBytes, elementOf } from "./expressions/elements.ts";
 import type { Region, Regions, ValueType } from "./language/language.ts";
 
 /**
@@ -67,9 +68,6 @@ export function outNames(nest: Nest): string[] {
   return resultsOf(nest).map((_, number) => (number === 0 ? "out" : `out${number}`));
 }
 
-/** Bytes of a dense buffer in a machine's memory. */
-export const bytesOf = ({ dtype, shape }: Operand): number => sizeOfShape(shape) * bytesPerElement(dtype);
-
 export const gibibytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
 
 /** @throws BackendError for what is too large to count its bytes in 32 bits */
@@ -80,13 +78,10 @@ export function requireSize(bytes: number, what: string): void {
     });
 }
 
-const bytesPerElement = (dtype: DType): number => elementBytes[elementOf(dtype)];
-const sizeOfShape = (shape: readonly number[]): number => shape.reduce((product, extent) => product * extent, 1);
-
 /** What the pointers of a nest's entries point at. */
 export function entryRegions(nest: Nest, { scratchBytes, sharedBytes }: LoweredNest): Regions {
   const region = (elements: number, elementBytes: number): Region => ({ kernel: nest.name, bytes: elements * elementBytes, elementBytes });
-  const tensor = ({ dtype, shape }: Operand) => region(sizeOfShape(shape), bytesPerElement(dtype));
+  const tensor = ({ dtype, shape }: Operand) => region(sizeOfShape(shape), storedBytes[dtype]);
   const operands = nest.operands.map((operand, position) => [`in${position}`, tensor(operand)] as const);
   const results = resultsOf(nest);
   const outs = outNames(nest).map((name, number) => [name, tensor(results[number]!.output)] as const);

@@ -2,10 +2,17 @@
 
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
-import type { DType } from "./nest.ts";
+import type { DType, Operand } from "./nest.ts";
 
 /** The kinds that tensors are stored in; bool is kept as bytes 0 and 1, bfloat16 as floats that are rounded where they are stored. */
 export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/** Bytes of an element where numbers are stored densely: in files, and in the memory of processors. */
+export const storedBytes = { float32: 4, float64: 8, bfloat16: 2, int32: 4, uint8: 1, bool: 1 } as const satisfies Record<DType, number>;
+
+export function byteLength({ dtype, shape }: Operand): number {
+  return shape.reduce((total, extent) => total * extent, storedBytes[dtype]);
+}
 
 /** A half-precision array, where the engine has them; older declarations of the language do not know the name. */
 interface HalfArray extends ArrayBufferView {

@@ -59,9 +59,6 @@ export interface Update {
   readonly from: number;
 }
 
-/** A pass: pure, from graph to graph. */
-export type Pass = (graph: StepGraph) => StepGraph;
-
 /** Where a buffer's elements are: in itself, or in the one that it is a view of in the end. */
 export function placeOf(graph: StepGraph, buffer: number): { readonly of: number; readonly offset: number } {
   return placeAmong(viewsOf(graph), buffer);

@@ -1,7 +1,8 @@
 // Applies an op to tensors: finds or compiles its program for these shapes, runs it, records it on the tape.
 
-import type { Backend, Executable } from "../backends/backend.ts";
+import type { Backend, Cell, Executable } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
+import { planProgram } from "../compiler/index.ts";
 import { bind } from "../formula/bind/bind.ts";
 import { LARGEST_INT, requireReach } from "../nest/addressable.ts";
 import { allocate } from "../nest/arrays.ts";
@@ -34,6 +35,8 @@ interface Prepared {
   readonly dtype: DType;
   readonly size: number;
 }
+
+const NO_CELLS: readonly Cell[] = [];
 
 /** Numbers of examples, and choices of what differs between them, kept per program. */
 const BATCHES_KEPT = 32;
@@ -199,16 +202,10 @@ function executeAll(found: Prepared, inputs: readonly Value[], params: readonly 
   const trace = currentTrace();
   if (trace !== undefined) return trace.run(found.program, inputs, params, (shape, dtype) => like.make(undefined, shape, dtype));
   if (found.size === 0) return like.make(allocate(found.dtype, 0), found.shape, found.dtype);
-  found.executable ??= found.backend.compile(found.program);
+  found.executable ??= found.backend.compile(planProgram(found.program, found.backend.facts));
   const arrays = inputs.map((input) => input.data);
-  return like.make(
-    found.executable.run(
-      arrays,
-      params.map((param) => (typeof param === "number" ? param : param.read())),
-    ),
-    found.shape,
-    found.dtype,
-  );
+  const numbers = params.map((param) => (typeof param === "number" ? param : param.read()));
+  return like.make(found.executable.run(arrays, NO_CELLS, numbers)[0], found.shape, found.dtype);
 }
 
 /** The vmaps that run, for a program that draws random numbers: each example gets its own. */

@@ -2,14 +2,16 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Arena } from "../../src/backends/emitted/arena.ts";
-import { firstPlace, slack } from "../../src/backends/emitted/memory.ts";
+import { firstPlace } from "../../src/backends/emitted/memory.ts";
 import type { Heap } from "../../src/backends/emitted/target.ts";
+import { slack } from "../../src/kernels/language/language.ts";
 
 /** A heap that only remembers how far it was asked to reach. */
 function heap(): Heap & { reach: number } {
   const none = { f32: new Float32Array(0), i32: new Int32Array(0), u8: new Uint8Array(0) };
   return {
     ...none,
+    most: Number.POSITIVE_INFINITY,
     reach: 0,
     ensure(bytes) {
       this.reach = Math.max(this.reach, bytes);

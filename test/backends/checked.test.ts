@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
 import { createX64Backend } from "../../src/backends/x64/x64.ts";
-import type { StepGraph } from "../../src/compiler/index.ts";
+import { planGraph, type StepGraph } from "../../src/compiler/index.ts";
 import type { AffineIndex, Index, Load, Nest } from "../../src/nest/nest.ts";
 import { BackendError } from "../../src/util/errors.ts";
 import { compareWithGradients, programOfNest, tensor } from "../kernels/conformance.ts";
+import { compileProgram } from "./program.ts";
 import { here } from "./x64/harness.ts";
 
 const along = (axis: number, offset = 0): AffineIndex => ({
@@ -49,7 +50,7 @@ describe.each(Object.entries(makers))("%s", (_, make) => {
   });
   const run = (nest: Nest) => {
     const inputs = nest.operands.map(({ shape }) => tensor(shape).data);
-    return backend.compile(programOfNest(nest)).run(inputs, []);
+    return compileProgram(backend, programOfNest(nest)).run(inputs, []);
   };
 
   test("a read too far out is an error that names kernel, buffer and element, and the next run is right", () => {
@@ -78,10 +79,12 @@ describe.each(Object.entries(makers))("%s", (_, make) => {
         { nest: shifted("second", 999, 0), reads: [1], writes: 3, clear: false },
       ],
     };
-    const step = backend.compileStep(graph);
+    const step = backend.compile(planGraph(graph, backend.facts));
     const cell = backend.makeCell(float(20));
     expect(() => step.run([tensor([20]).data], [cell], [])).toThrow(/kernel "second" reads elements 999 to \d+ of in0/);
-    const right = backend.compileStep({ ...graph, steps: [graph.steps[0]!, { ...graph.steps[1]!, nest: shifted("third", 0, 0) }] });
+    const right = backend.compile(
+      planGraph({ ...graph, steps: [graph.steps[0]!, { ...graph.steps[1]!, nest: shifted("third", 0, 0) }] }, backend.facts),
+    );
     expect(right.run([tensor([20]).data], [cell], [])[0]).toEqual(new Float32Array(20).fill(1));
   });
 

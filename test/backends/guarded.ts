@@ -6,11 +6,11 @@ import { compileModule } from "../../src/backends/wasm/module.ts";
 import type { MachineName } from "../../src/backends/x64/runtime/cpu.ts";
 import { Heap } from "../../src/backends/x64/runtime/memory.ts";
 import { type Native, native } from "../../src/backends/x64/runtime/native.ts";
-import { byteLength } from "../../src/compiler/memory.ts";
 import { ModuleBuilder } from "../../src/kernels/language/builder.ts";
 import { checkAccesses, reportWords } from "../../src/kernels/language/check.ts";
 import type { KernelModule, Machine } from "../../src/kernels/language/language.ts";
 import { lowerNest } from "../../src/kernels/lower.ts";
+import { byteLength } from "../../src/nest/arrays.ts";
 import type { Program } from "../../src/nest/nest.ts";
 import { compile, machineOf } from "./x64/harness.ts";
 

@@ -1,6 +1,6 @@
 // Run by evicted.test.ts with --expose-gc: each kind of code for more shapes than are kept; prints what is left of the evicted, and the heap.
 
-import type { Backend, Executable } from "../../src/backends/backend.ts";
+import type { Backend } from "../../src/backends/backend.ts";
 import { createEmittedBackend } from "../../src/backends/emitted/backend.ts";
 import type { Heap, Target } from "../../src/backends/emitted/target.ts";
 import { teamOf } from "../../src/backends/emitted/threads.ts";
@@ -13,6 +13,7 @@ import { compile, getBackend, manualSeed, parameter, type Tensor, tensor, unifor
 import { batchNorm, crossEntropy, linear, sequential } from "../../src/nn/index.ts";
 import { adam, sgd } from "../../src/optim/index.ts";
 import { fit } from "../../src/train/index.ts";
+import { type CompiledProgram, compileProgram } from "../backends/program.ts";
 
 const collect = (globalThis as { gc?: () => void }).gc;
 if (collect === undefined) throw new Error("run with --expose-gc");
@@ -173,13 +174,13 @@ const kinds: Readonly<Record<string, Kind>> = {
       });
     const team = teamOf(1);
     const backend = make((name === "x64" ? x64Target(undefined, team) : wasmTarget(team)) as Target<Heap>);
-    const kept: Executable[] = [];
+    const kept: CompiledProgram[] = [];
     let formulas = 0;
     return () => {
       for (let n = 0; n < 16; n++) {
         const formula = parseFormula(`y = x * ${++formulas}`);
         const program = bind(formula, { name, inputs: { x: { dtype: "float32", shape: [3] } } });
-        const executable = backend.compile(program);
+        const executable = compileProgram(backend, program);
         if (kept.length < 16) kept.push(executable);
       }
     };

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { gatherReductions } from "../../src/compiler/gather.ts";
 import { planMemory, type StepGraph } from "../../src/compiler/index.ts";
 import { joinLoops } from "../../src/compiler/join.ts";
-import { groupingRows } from "../../src/compiler/rows.ts";
+import { groupRows } from "../../src/compiler/rows.ts";
 import {
   availableBackends,
   type CompileResult,
@@ -26,7 +26,7 @@ import {
 } from "../../src/index.ts";
 import type { JoinedSteps } from "../../src/nest/step-graph.ts";
 import { adam } from "../../src/optim/index.ts";
-import { checkGraph, expectClose, runGraph, through, traceOf } from "./support.ts";
+import { checkGraph, expectClose, facts, runGraph, through, traceOf } from "./support.ts";
 
 const original = getBackend().name;
 afterAll(() => setBackend(original));
@@ -34,7 +34,11 @@ afterAll(() => setBackend(original));
 type Traced = (...args: Tensor[]) => CompileResult;
 
 const unjoined = (fn: Traced, ...args: Tensor[]): StepGraph => through(traceOf(fn, ...args), "in-place");
-const inRows = groupingRows({ leastBytes: 0, blockBytes: 4096, mostRowBytes: 2 ** 30, leastRow: 1, leastRun: 1, leastBlocks: 2 });
+const inRows = (graph: StepGraph): StepGraph =>
+  groupRows(graph, {
+    ...facts,
+    rows: { leastBytes: 0, blockBytes: 4096, mostRowBytes: 2 ** 30, leastRow: 1, leastRun: 1, leastBlocks: 2 },
+  });
 
 const names = (graph: StepGraph): string[][] =>
   (graph.joined ?? []).map(({ first, count }) => graph.steps.slice(first, first + count).map(({ nest }) => nest.name));
@@ -129,11 +133,11 @@ describe.each(availableBackends())("on %s", (name) => {
   it.each(Object.entries(functions))("%s: the same numbers joined", (_, { fn, args }) => {
     const graph = unjoined(fn, ...args);
     for (const before of [graph, inRows(graph)]) {
-      const joined = joinLoops(before);
+      const joined = joinLoops(before, facts);
       checkGraph(joined);
       expectClose(runGraph(joined, getBackend()), runGraph(before, getBackend()));
     }
-    expect(joinLoops(graph).joined?.length ?? 0).toBeGreaterThan(0);
+    expect(joinLoops(graph, facts).joined?.length ?? 0).toBeGreaterThan(0);
   });
 
   it("an element that is overwritten in place is read before", () => {
@@ -145,7 +149,7 @@ describe.each(availableBackends())("on %s", (name) => {
       return [old, sum, cell.mul(2).exp()];
     };
     const graph = unjoined(fn, uniform([13, 21]));
-    expectClose(runGraph(joinLoops(graph), getBackend()), runGraph(graph, getBackend()));
+    expectClose(runGraph(joinLoops(graph, facts), getBackend()), runGraph(graph, getBackend()));
   });
 });
 
@@ -161,7 +165,7 @@ describe("an epilogue, which comes after the loops", () => {
     };
     const graph = unjoined(fn, uniform([24, 1]));
     setBackend(original);
-    expectClose(runGraph(joinLoops(graph), getBackend()), runGraph(graph));
+    expectClose(runGraph(joinLoops(graph, facts), getBackend()), runGraph(graph));
   });
 });
 
@@ -214,13 +218,13 @@ describe("what is gathered", () => {
 
   it("are reductions over the same loops, past what they do not need", () => {
     const graph = unjoined(apart, uniform([64, 96]), uniform([64, 96]));
-    const gathered = gatherReductions(graph);
+    const gathered = gatherReductions(graph, facts);
     checkGraph(gathered);
-    expect(names(joinLoops(graph))).not.toContainEqual(["sum", "sum"]);
-    expect(names(joinLoops(gathered))).toContainEqual(["sum", "sum"]);
+    expect(names(joinLoops(graph, facts))).not.toContainEqual(["sum", "sum"]);
+    expect(names(joinLoops(gathered, facts))).toContainEqual(["sum", "sum"]);
     expect(runGraph(gathered)).toEqual(runGraph(graph));
     setBackend(original);
-    expectClose(runGraph(joinLoops(gathered), getBackend()), runGraph(graph));
+    expectClose(runGraph(joinLoops(gathered, facts), getBackend()), runGraph(graph));
   });
 
   it("is nothing that would be read before it is written, or after it is overwritten", () => {
@@ -233,7 +237,7 @@ describe("what is gathered", () => {
       },
       uniform([32, 48]),
     );
-    const gathered = gatherReductions(graph);
+    const gathered = gatherReductions(graph, facts);
     checkGraph(gathered);
     expect(runGraph(gathered)).toEqual(runGraph(graph));
   });
@@ -241,20 +245,20 @@ describe("what is gathered", () => {
 
 describe("what is joined", () => {
   it("is an update's moments and its step", () => {
-    const graph = joinLoops(unjoined(adamStep([24, 37]), uniform([24, 37])));
+    const graph = joinLoops(unjoined(adamStep([24, 37]), uniform([24, 37])), facts);
     expect(names(graph).map((group) => group.slice(-3))).toContainEqual(["adamFirst", "adamSecond", "adamStep"]);
   });
 
   it("is an activation and its gradient, which hand on what they share in registers", () => {
-    const graph = joinLoops(unjoined(geluBoth, parameter(uniform([64, 64])), uniform([64, 64])));
+    const graph = joinLoops(unjoined(geluBoth, parameter(uniform([64, 64])), uniform([64, 64])), facts);
     const [{ count, passed }] = graph.joined as [JoinedSteps];
     expect(count).toBe(3);
     expect(passed).toHaveLength(1);
-    expect(planMemory(graph).offsets[passed[0] as number]).toBeUndefined();
+    expect(planMemory(graph, facts).offsets[passed[0] as number]).toBeUndefined();
   });
 
   it("is statistics of one tensor: it is read once", () => {
-    const graph = joinLoops(unjoined(statistics, uniform([64, 300])));
+    const graph = joinLoops(unjoined(statistics, uniform([64, 300])), facts);
     expect(graph.joined).toMatchObject([{ first: 0, count: 5 }]);
   });
 
@@ -267,15 +271,15 @@ describe("what is joined", () => {
       uniform([32, 32]),
     );
     const { steps } = graph;
-    for (const { first, count } of joinLoops(graph).joined ?? []) {
+    for (const { first, count } of joinLoops(graph, facts).joined ?? []) {
       const members = steps.slice(first, first + count);
       expect(members.filter(({ reads, nest }) => nest.name === "transpose" || reads.includes(steps[0]?.writes as number))).toHaveLength(0);
     }
-    expectClose(runGraph(joinLoops(graph), getBackend()), runGraph(graph, getBackend()));
+    expectClose(runGraph(joinLoops(graph, facts), getBackend()), runGraph(graph, getBackend()));
   });
 
   it("is nothing that shares nothing", () => {
     const graph = unjoined((x, y) => [(x as Tensor).exp(), (y as Tensor).exp()], uniform([32, 32]), uniform([32, 32]));
-    expect(joinLoops(graph).joined).toBeUndefined();
+    expect(joinLoops(graph, facts).joined).toBeUndefined();
   });
 });

@@ -4,10 +4,10 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { getBackend } from "../../src/backends/choose.ts";
 import { PASSES, type StepGraph } from "../../src/compiler/index.ts";
-import { groupingRows } from "../../src/compiler/rows.ts";
+import { groupRows } from "../../src/compiler/rows.ts";
 import { availableBackends, compile, manualSeed, setBackend, type Tensor } from "../../src/index.ts";
 import { type Arguments, type Instruction, KINDS, makeArguments, makeState, runProgram, type State } from "./programs.ts";
-import { checkGraph, expectArray, expectClose, runGraph, through } from "./support.ts";
+import { checkGraph, expectArray, expectClose, facts, runGraph, through } from "./support.ts";
 
 const original = getBackend().name;
 afterAll(() => setBackend(original));
@@ -76,14 +76,14 @@ describe.each(availableBackends())("on %s", (backend) => {
   });
 
   it("rows together equal step after step", () => {
-    const grouping = groupingRows({
+    const rows = {
       leastBytes: 0,
       blockBytes: 256,
       mostRowBytes: Number.POSITIVE_INFINITY,
       leastRow: 1,
       leastRun: 1,
       leastBlocks: 2,
-    });
+    };
     let groups = 0;
     fc.assert(
       fc.property(programs, (program) => {
@@ -93,7 +93,7 @@ describe.each(availableBackends())("on %s", (backend) => {
           onPass: (name, current) => void (name === "trace" && (graph = current)),
         })(...makeArguments(0));
         const alone = through(graph as StepGraph, "in-place");
-        const together = grouping(alone);
+        const together = groupRows(alone, { ...facts, rows });
         groups += together.groups?.length ?? 0;
         checkGraph(together);
         if (!together.buffers.every(({ dtype }) => getBackend().dtypes.has(dtype))) return;

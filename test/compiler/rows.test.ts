@@ -2,8 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/reference.ts";
+import type { RowLimits } from "../../src/compiler/facts.ts";
 import { planMemory, type StepGraph } from "../../src/compiler/index.ts";
-import { groupingRows } from "../../src/compiler/rows.ts";
+import { groupRows } from "../../src/compiler/rows.ts";
 import {
   availableBackends,
   type CompileResult,
@@ -21,29 +22,31 @@ import {
   zeros,
 } from "../../src/index.ts";
 import { crossEntropy } from "../../src/nn/index.ts";
-import { checkGraph, expectClose, runGraph, through, traceOf } from "./support.ts";
+import { checkGraph, expectClose, facts, runGraph, through, traceOf } from "./support.ts";
 
 const original = getBackend().name;
 afterAll(() => setBackend(original));
 
 /** Groups whatever can be grouped. */
-const eagerly = groupingRows({
+const eagerly: RowLimits = {
   leastBytes: 0,
   blockBytes: 4096,
   mostRowBytes: Number.POSITIVE_INFINITY,
   leastRow: 1,
   leastRun: 1,
   leastBlocks: 2,
-});
+};
 /** Groups in blocks of one row. */
-const singly = groupingRows({
+const singly: RowLimits = {
   leastBytes: 0,
   blockBytes: 0,
   mostRowBytes: Number.POSITIVE_INFINITY,
   leastRow: 1,
   leastRun: 1,
   leastBlocks: 2,
-});
+};
+
+const inRows = (rows: RowLimits, graph: StepGraph): StepGraph => groupRows(graph, { ...facts, rows });
 
 const ungrouped = (fn: (...args: Tensor[]) => CompileResult, ...args: Tensor[]): StepGraph => ({
   ...through(traceOf(fn, ...args), "in-place"),
@@ -89,8 +92,8 @@ describe.each(availableBackends())("on %s", (name) => {
 
   it.each(Object.entries(functions))("%s gives the same numbers in rows", (_, { fn, args }) => {
     const graph = ungrouped(fn, ...args);
-    for (const pass of [eagerly, singly]) {
-      const grouped = pass(graph);
+    for (const rows of [eagerly, singly]) {
+      const grouped = inRows(rows, graph);
       expect(grouped.groups?.length ?? 0).toBeGreaterThan(0);
       checkGraph(grouped);
       // Vectors may lie along another axis than without rows: sums are taken in another order.
@@ -102,13 +105,16 @@ describe.each(availableBackends())("on %s", (name) => {
 
 describe("what is grouped", () => {
   it("is a softmax from maximum to quotient, which needs one block of its exponentials", () => {
-    const graph = eagerly(ungrouped((x) => softmax(x as Tensor), uniform([64, 64])));
+    const graph = inRows(
+      eagerly,
+      ungrouped((x) => softmax(x as Tensor), uniform([64, 64])),
+    );
     expect(names(graph)).toEqual([["softmax", "softmax", "softmax", "softmax"]]);
     const [group] = graph.groups as NonNullable<StepGraph["groups"]>;
     expect(group).toMatchObject({ extent: 64, own: expect.anything() });
     const exponentials = graph.steps[1]?.writes as number;
     expect(group?.own).toContain(exponentials);
-    expect(planMemory(graph).offsets[exponentials]).toBeUndefined();
+    expect(planMemory(graph, facts).offsets[exponentials]).toBeUndefined();
   });
 
   it("is nothing that reads other rows", () => {
@@ -122,11 +128,11 @@ describe("what is grouped", () => {
           .sum([0]),
       uniform([32, 32]),
     );
-    for (const { first, axes } of eagerly(turned).groups ?? []) {
+    for (const { first, axes } of inRows(eagerly, turned).groups ?? []) {
       const members = turned.steps.slice(first, first + axes.length);
       expect(members.length).toBeGreaterThan(1);
     }
-    expect(runGraph(eagerly(turned))).toEqual(runGraph(turned));
+    expect(runGraph(inRows(eagerly, turned))).toEqual(runGraph(turned));
     const shifted = ungrouped(
       (x) => {
         const e = (x as Tensor).exp();
@@ -134,9 +140,9 @@ describe("what is grouped", () => {
       },
       uniform([32, 32]),
     );
-    expect(runGraph(eagerly(shifted))).toEqual(runGraph(shifted));
+    expect(runGraph(inRows(eagerly, shifted))).toEqual(runGraph(shifted));
     setBackend(original);
-    expectClose(runGraph(eagerly(shifted), getBackend()), runGraph(shifted, getBackend()));
+    expectClose(runGraph(inRows(eagerly, shifted), getBackend()), runGraph(shifted, getBackend()));
   });
 
   it("is nothing small: there is little to gain", () => {

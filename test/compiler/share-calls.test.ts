@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { shareCalls } from "../../src/compiler/share-calls.ts";
-import { compile, dropout, gelu, gradients, manualSeed, parameter, type Tensor, tensor } from "../../src/index.ts";
+import { autocast, compile, dropout, gelu, gradients, manualSeed, parameter, type Tensor, tensor, uniform } from "../../src/index.ts";
 import type { StepGraph } from "../../src/nest/step-graph.ts";
-import { keepsNumbers, through, traceOf } from "./support.ts";
+import { expectArray, keepsNumbers, through, traceOf } from "./support.ts";
 
 const x = parameter(
   tensor([
@@ -51,6 +51,21 @@ describe("calls that several steps compute", () => {
     expect(calls(after, "tanh")).toBe(1);
     const shared = after.steps.find(({ nest }) => nest.name.startsWith("shared by"))!;
     expect(shared.nest.body).toMatchObject({ kind: "call", fn: "tanh" });
+  });
+
+  it("are kept in float32, also beside steps that store bfloat16", () => {
+    const weight = parameter(uniform([24, 16], -1, 1));
+    const train = (value: Tensor): Tensor[] => {
+      const y = autocast("bfloat16", () => gelu(value.matmul(weight), "tanh"));
+      return [y, ...gradients(y.to("float32").square().sum(), [weight])] as Tensor[];
+    };
+    const value = uniform([40, 24], -2, 2) as Tensor;
+    const compiled = compile(train);
+    const [y, gradient] = compiled(value) as Tensor[];
+    expect(compiled.steps[0]?.graph.steps.map(({ nest }) => nest.name).join()).toContain("shared by geluTanh");
+    const [expected, expectedGradient] = train(value);
+    expectArray(y!.data, expected!.data, "the result");
+    expectArray(gradient!.data, expectedGradient!.data, "the gradient");
   });
 
   it("are read from the step whose whole body they are", () => {

@@ -4,12 +4,16 @@ import { expect } from "vitest";
 import type { HostArray } from "../../src/backends/backend.ts";
 import { getBackend } from "../../src/backends/choose.ts";
 import { referenceBackend } from "../../src/backends/reference/reference.ts";
-import { PASSES } from "../../src/compiler/index.ts";
+import type { Pass } from "../../src/compiler/facts.ts";
+import { type MachineFacts, PASSES, planGraph } from "../../src/compiler/index.ts";
 import { type CompileArgument, type CompileResult, compile } from "../../src/index.ts";
 import { allocate } from "../../src/nest/arrays.ts";
 import { sizeOfShape } from "../../src/nest/evaluate.ts";
 import type { DType, Operand } from "../../src/nest/nest.ts";
-import { expressionsOf, type Pass, placeOf, type StepGraph, scalarsOf } from "../../src/nest/step-graph.ts";
+import { expressionsOf, placeOf, type StepGraph, scalarsOf } from "../../src/nest/step-graph.ts";
+
+/** What passes know of the machine. */
+export const facts: MachineFacts = referenceBackend.facts;
 
 /** The graph of a function before any pass. */
 export function traceOf<Args extends readonly CompileArgument[]>(fn: (...args: Args) => CompileResult, ...args: Args): StepGraph {
@@ -22,7 +26,7 @@ export function traceOf<Args extends readonly CompileArgument[]>(fn: (...args: A
 export function through(graph: StepGraph, last: string, skip: readonly string[] = []): StepGraph {
   const end = PASSES.findIndex(({ name }) => name === last);
   if (end < 0) throw new Error(`no pass ${last}`);
-  return PASSES.slice(0, end + 1).reduce((current, { name, pass }) => (skip.includes(name) ? current : pass(current)), graph);
+  return PASSES.slice(0, end + 1).reduce((current, { name, pass }) => (skip.includes(name) ? current : pass(current, facts)), graph);
 }
 
 export interface Numbers {
@@ -34,7 +38,8 @@ export interface Numbers {
 export function runGraph(graph: StepGraph, backend = referenceBackend): Numbers {
   // Before known numbers are folded they are cells like others.
   const known = [...(graph.constants ?? [])];
-  const step = backend.compileStep({ ...graph, cells: [...graph.cells, ...known.map(([buffer]) => buffer)], constants: new Map() });
+  const whole = { ...graph, cells: [...graph.cells, ...known.map(([buffer]) => buffer)], constants: new Map() };
+  const step = backend.compile(planGraph(whole, backend.facts));
   const cells = graph.cells.map((buffer, number) => {
     const cell = backend.makeCell(graph.buffers[buffer] as Operand);
     cell.write(numbersOf(graph.buffers[buffer] as Operand, 100 + number));
@@ -54,13 +59,12 @@ export function runGraph(graph: StepGraph, backend = referenceBackend): Numbers 
   );
   const found = { results, cells: cells.map((cell) => cell.read()) };
   for (const cell of [...cells, ...numbers]) cell.free();
-  step.free();
   return found;
 }
 
 /** Runs before and after a pass and compares; gives the graph after it. */
 export function keepsNumbers(graph: StepGraph, pass: Pass): StepGraph {
-  const after = pass(graph);
+  const after = pass(graph, facts);
   checkGraph(after);
   expectClose(runGraph(after), runGraph(graph));
   if (getBackend() !== referenceBackend && runsOn(graph)) expectClose(runGraph(after, getBackend()), runGraph(graph));
@@ -108,6 +112,7 @@ export function checkGraph(graph: StepGraph): void {
     });
     expect(step.nest.operands, name).toHaveLength(step.reads.length);
     expect(size(step.nest.output), name).toBe(size(graph.buffers[step.writes]));
+    expect(step.nest.output.dtype, name).toBe(graph.buffers[step.writes]?.dtype);
     const nodes = expressionsOf(step.nest).flatMap(scalarsOf);
     for (const node of nodes) if (node.kind === "load") expect(node.operand, name).toBeLessThan(step.reads.length);
     ready.add(place(step.writes));

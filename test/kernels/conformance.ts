@@ -11,6 +11,7 @@ import { allocate } from "../../src/nest/arrays.ts";
 import { roundToBfloat16 } from "../../src/nest/bfloat16.ts";
 import { evaluateProgram, sizeOfShape } from "../../src/nest/evaluate.ts";
 import type { DType, Nest, Program } from "../../src/nest/nest.ts";
+import { compileProgram } from "../backends/program.ts";
 import { backend } from "./engine.ts";
 
 export interface Tensor {
@@ -78,7 +79,7 @@ export function compare(
   on: Backend = backend,
 ): string {
   const want = evaluateProgram(program, inputs, params);
-  const got = on.compile(program).run(inputs, params);
+  const got = compileProgram(on, program).run(inputs, params);
   if (got.constructor !== want.constructor || got.length !== want.length)
     return `${got.constructor.name}[${got.length}] instead of ${want.constructor.name}[${want.length}]`;
   for (let i = 0; i < want.length; i++) {

@@ -1,5 +1,6 @@
 // Blocks of a heap that come and go: cells live here as long as their tensors, arenas as long as their programs.
-import { aligned, firstPlace, slack } from "./memory.ts";
+import { aligned, slack } from "../../kernels/language/language.ts";
+import { firstPlace } from "./memory.ts";
 import type { Heap } from "./target.ts";
 
 /** Bytes that are given back to the system when they become free: for less, asking it costs more than it brings. */
@@ -29,8 +30,16 @@ export class Arena {
     const size = this.#sizes.get(place);
     if (size === undefined) return;
     this.#sizes.delete(place);
-    this.#release(place, place + size);
-    if (size >= worthReturning) this.heap.discard?.(place, place + size);
+    this.#giveBack(place, place + size);
+  }
+
+  /** The block keeps its first bytes; the others are free. */
+  shrink(place: number, bytes: number): void {
+    const before = this.#sizes.get(place)!;
+    const size = aligned(bytes + slack);
+    if (size >= before) return;
+    this.#sizes.set(place, size);
+    this.#giveBack(place + size, place + before);
   }
 
   /** Bytes in use. */
@@ -56,6 +65,11 @@ export class Arena {
     if (place < this.#top) this.#free.pop();
     this.#top = place + size;
     return place;
+  }
+
+  #giveBack(start: number, end: number): void {
+    this.#release(start, end);
+    if (end - start >= worthReturning) this.heap.discard?.(start, end);
   }
 
   #release(start: number, end: number): void {

@@ -2,9 +2,9 @@
 
 import { environment } from "../../util/environment.ts";
 import type { Backend } from "../backend.ts";
+import { processorFacts } from "../processor.ts";
 import { checkedTarget } from "./checked.ts";
-import { ProgramEngine } from "./executable.ts";
-import { StepEngine } from "./step.ts";
+import { Engine } from "./engine.ts";
 import type { Heap, Target } from "./target.ts";
 
 let made = 0;
@@ -12,8 +12,7 @@ let made = 0;
 export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>): Backend {
   const chosen = environment("KASANE_WINOGRAD") === "0" ? withoutWinograd(plain) : plain;
   const target = environment("KASANE_CHECK") === "1" ? checkedTarget(chosen) : chosen;
-  const programs = new ProgramEngine(target);
-  const steps = new StepEngine(target);
+  const engine = new Engine(target);
   return {
     name: target.name,
     key: `${target.name} ${++made}`,
@@ -22,11 +21,9 @@ export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>)
       return target.describe();
     },
     dtypes: new Set(["float32", "bfloat16", "int32", "uint8", "bool"]),
-    compile: (program) => programs.executable(program),
-    compileStep: (graph) => steps.executable(graph),
-    makeCell: (operand) => steps.makeCell(operand),
-    // The region of steps is made when it is first used; that of programs is there.
-    reserve: () => void steps.heap,
+    facts: processorFacts,
+    compile: (plan) => engine.executable(plan),
+    makeCell: (operand) => engine.makeCell(operand),
     endThreads: () => target.endThreads?.(),
   };
 }

@@ -1,4 +1,4 @@
-// A machine whose kernels check every access (KASANE_CHECK=1): a run in which one fails ends, and throws.
+// A machine whose kernels check every access, and whose memory holds NaN at first (KASANE_CHECK=1): a run in which an access fails ends, and throws.
 import { type CheckedRegion, checkAccesses, reportWords } from "../../kernels/language/check.ts";
 import { BackendError } from "../../util/errors.ts";
 import { reportsPlace } from "./memory.ts";
@@ -9,6 +9,7 @@ export function checkedTarget<Memory extends Heap>(target: Target<Memory>): Targ
   const { machine } = target;
   return {
     ...target,
+    checks: true,
     describe: () => `${target.describe()}, every access checked (KASANE_CHECK)`,
     load(module, heap) {
       const checked = checkAccesses(module, machine, target.pointer(heap, reportsPlace));

@@ -1,65 +1,16 @@
 // Where the numbers of a program lie during a run, and how they get in and out.
-import { byteLength } from "../../compiler/memory.ts";
-import { slack } from "../../kernels/language/language.ts";
-import { gibibytes, requireSize } from "../../kernels/lowered.ts";
 import { requireLength } from "../../nest/arrays.ts";
 import { decodeBfloat16, encodeBfloat16 } from "../../nest/bfloat16.ts";
 import { sizeOfShape } from "../../nest/evaluate.ts";
 import type { DType, Operand } from "../../nest/nest.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { HostArray } from "../backend.ts";
-import type { Heap } from "./target.ts";
-
-/** How much memory there is: what it is called in errors, its bytes, and those in words. */
-export interface MemoryLimits {
-  readonly name: string;
-  readonly most: number;
-  readonly limit: string;
-}
+import type { Views } from "./target.ts";
 
 /** Kept free below the first buffer: kernels may read a vector before it. */
 export const firstPlace = 65536;
 /** Below it: where checked kernels report an access that failed. */
 export const reportsPlace = 1024;
-const alignment = 64;
-
-export { slack };
-
-/** Hands out places in order; nothing is freed, since every run starts over. */
-export class Layout {
-  #top = firstPlace;
-  readonly #program: string;
-  readonly #limits: MemoryLimits;
-
-  constructor(program: string, limits: MemoryLimits) {
-    this.#program = program;
-    this.#limits = limits;
-  }
-
-  /** Throws BackendError when it does not fit. */
-  place(bytes: number, what: string): number {
-    const { name, most, limit } = this.#limits;
-    requireSize(bytes, `${name}: ${what} of "${this.#program}"`);
-    const place = this.#top;
-    this.#top = aligned(place + bytes + slack);
-    if (this.#top > most) {
-      throw new BackendError(`${name}: "${this.#program}" needs ${gibibytes(this.#top)} GiB at once; ${limit}`, {
-        hint: "use smaller batches",
-      });
-    }
-    return place;
-  }
-
-  placeOperand(operand: Operand, what: string): number {
-    return this.place(byteLength(operand), what);
-  }
-
-  get bytes(): number {
-    return this.#top;
-  }
-}
-
-export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 const arrays = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const;
 const kindOf = { float32: "f32", bfloat16: "bf16", int32: "i32", uint8: "u8", bool: "u8", float64: undefined } as const satisfies Record<
@@ -95,7 +46,7 @@ export function wordsSlot(place: number, bytes: number): Slot {
 const few = 24;
 
 /** Copies a host array into its slot. */
-export function writeSlot(heap: Heap, slot: Slot, values: HostArray): void {
+export function writeSlot(heap: Views, slot: Slot, values: HostArray): void {
   const { kind, position, length } = slot;
   if (values.length !== length) requireLength(values, length);
   if (kind === "bf16") {
@@ -111,14 +62,14 @@ export function writeSlot(heap: Heap, slot: Slot, values: HostArray): void {
 }
 
 /** A new array with the slot's numbers. */
-export function readSlot(heap: Heap, slot: Slot): HostArray {
+export function readSlot(heap: Views, slot: Slot): HostArray {
   const { kind, position, length } = slot;
   if (kind === "bf16") return decodeBfloat16(wordsOf(heap, slot));
   if (kind === "f32") return copyOut(heap.f32, arrays.f32, position, length);
   return kind === "i32" ? copyOut(heap.i32, arrays.i32, position, length) : copyOut(heap.u8, arrays.u8, position, length);
 }
 
-function wordsOf({ u8 }: Heap, { position, length }: Slot): Uint16Array {
+function wordsOf({ u8 }: Views, { position, length }: Slot): Uint16Array {
   return new Uint16Array(u8.buffer, u8.byteOffset + 2 * position, length);
 }
 

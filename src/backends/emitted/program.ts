@@ -1,104 +1,115 @@
-// A program as emitted code: every nest lowered once, and a main that runs the steps over buffers at fixed places.
+// A plan as emitted code: every kernel's nest lowered once, and a main that runs the units over memory whose address it is given, and cells.
 
-import { byteLength } from "../../compiler/memory.ts";
-import { type MergedStep, mergeSteps } from "../../compiler/merge.ts";
+import type { Plan, PlannedKernel, PlannedUnit } from "../../compiler/plan.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";
-import type { KernelModule, Value } from "../../kernels/language/language.ts";
+import { aligned, type KernelModule, slack, type Value } from "../../kernels/language/language.ts";
 import * as v from "../../kernels/language/values.ts";
 import { lowerNest } from "../../kernels/lower.ts";
 import type { LoweredNest, Phase } from "../../kernels/lowered.ts";
-import type { Operand, Program } from "../../nest/nest.ts";
-import type { KernelSteps, RowGroup, Unit } from "../../nest/step-graph.ts";
-import { exactNumbers, keyOfNest } from "../../nest/step-graph.ts";
-import { clearing, defineClear } from "./bulk.ts";
-import { aligned, Layout, type Slot, slack, wordsSlot } from "./memory.ts";
+import { byteLength } from "../../nest/arrays.ts";
+import type { Operand } from "../../nest/nest.ts";
+import { type KernelSteps, keyOfNest, type RowGroup, type StepGraph } from "../../nest/step-graph.ts";
+import { BackendError } from "../../util/errors.ts";
+import { clearing, copying, defineClear } from "./bulk.ts";
+import type { Compiled } from "./cache.ts";
 import { type Piece, planSharing, type Span, writeShared } from "./share.ts";
 import type { Heap, Target } from "./target.ts";
 
-export interface LoweredProgram {
+export interface LoweredPlan extends Omit<Compiled, "code"> {
   readonly module: KernelModule;
-  /** Place of every buffer of the program. */
-  readonly places: readonly number[];
-  readonly paramsPlace: number;
-  /** Words to be zero before every run; none: one thread runs it. */
-  readonly counters: Slot;
-  /** Bytes of memory that a run needs. */
-  readonly bytes: number;
   readonly notes: readonly string[];
 }
 
-/** Throws BackendError for float64 and for programs that do not fit in memory. */
-export function lowerProgram<Memory extends Heap>(program: Program, target: Target<Memory>, heap: Memory): LoweredProgram {
-  const layout = new Layout(program.name, target.limits(heap));
-  const places = program.buffers.map((buffer, number) => {
-    const what = number < program.inputs.length ? `input ${number}` : number === program.result ? "the result" : `temporary ${number}`;
-    return layout.placeOperand(buffer, what);
+/**
+ * Its main takes the address of the memory, then the cells'. Throws BackendError for float64, and for tensors that are too large.
+ * @param plan of a whole graph, or some of its units: those need less scratch, which comes last, and have everything else in the same place
+ */
+export function lowerPlan<Memory extends Heap>({ graph, units: planned, memory }: Plan, target: Target<Memory>): LoweredPlan {
+  const { offsets } = memory;
+  const module = new ModuleBuilder(graph.name, target.machine);
+  const units = lowerUnits(planned, module, target.manyCalls);
+  const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
+  const params = aligned(memory.bytes) + slack;
+  const mainArguments = params + aligned(graph.params.length * 4) + slack;
+  const counters = aligned(mainArguments + (1 + graph.cells.length) * target.argumentBytes) + slack;
+  let given: readonly Value[] = [];
+  const at = (k: FunctionBuilder, offset: number): Value => far(k, given[0]!, offset);
+  const reach: Reach = {
+    address(k, buffer) {
+      const cell = cellNumber.get(buffer);
+      return cell === undefined ? at(k, offsetIn(graph, offsets, buffer)) : given[1 + cell]!;
+    },
+    params: (k) => at(k, params),
+    shared: (k) => at(k, shared),
+    span(buffer) {
+      const cell = cellNumber.get(buffer);
+      const start = cell === undefined ? offsetIn(graph, offsets, buffer) : 0;
+      return { of: cell ?? "work", start, end: start + byteLength(graph.buffers[buffer]!) };
+    },
+  };
+  const copies = graph.updates.map(({ cell, from }) => copying(from, cell, byteLength(graph.buffers[cell]!), reach));
+  const sharing = planSharing([...piecesOf(units, graph.buffers, module, reach), ...copies], target.team);
+  const { own, shared: sharedBytes } = scratchOf(units, graph.buffers);
+  const scratch = counters + sharing.counterBytes;
+  const shared = scratch + sharing.team.threads * own;
+  target.defineMain(module, 1 + graph.cells.length, (k, addresses) => {
+    given = addresses;
+    writeShared(k, sharing, at(k, counters), at(k, scratch), own);
   });
-  const paramsPlace = layout.place(program.params.length * 4, "the parameters");
-  const module = new ModuleBuilder(program.name, target.machine);
-  const alone = program.steps.map(
-    (step, first): Unit => ({ first, steps: [step], group: undefined, kernels: [{ steps: [step], passed: [] }] }),
-  );
-  const units = lowerUnits(alone, module, target.manyCalls);
-  const pointer = (place: number): Value => target.pointer(heap, place);
-  const { own, shared: sharedBytes } = scratchOf(units, program.buffers);
-  const shared = layout.place(sharedBytes, "space for unfinished results");
-  const pieces = piecesOf(units, program.buffers, module, {
-    address: (_, buffer) => pointer(places[buffer]!),
-    params: () => pointer(paramsPlace),
-    shared: () => pointer(shared),
-    span: (buffer) => ({ of: "arena", start: places[buffer]!, end: places[buffer]! + byteLength(program.buffers[buffer]!) }),
-  });
-  const sharing = planSharing(pieces, target.team);
-  const counters = layout.place(sharing.counterBytes, "counters");
-  const scratch = layout.place(sharing.team.threads * own, "scratch space");
-  target.defineMain(module, 0, (k) => writeShared(k, sharing, pointer(counters), pointer(scratch), own));
-  const notes = notesOf(units);
   return {
-    module: module.build(),
-    places,
-    paramsPlace,
-    counters: wordsSlot(counters, sharing.counterBytes),
-    bytes: layout.bytes,
-    notes,
+    ...{ module: module.build(), offsets, params, mainArguments, counters, counterBytes: sharing.counterBytes },
+    bytes: shared + sharedBytes,
+    kernels: planned.reduce((sum, { kernels }) => sum + kernels.length, 0),
+    notes: notesOf(units),
   };
 }
 
-export function keyOfProgram(program: Program): string {
-  return JSON.stringify({ ...program, name: "", params: program.params.map((param) => param.type) }, exactNumbers);
+/** Throws BackendError for a buffer that the memory plan left out: code must not go to another's place instead. */
+export function offsetIn(graph: StepGraph, offsets: readonly (number | undefined)[], buffer: number): number {
+  const offset = offsets[buffer];
+  if (offset === undefined) throw new BackendError(`buffer ${buffer} of "${graph.name}" has no place`);
+  return offset;
 }
 
-/** A kernel of a unit: its nest, what it reads and writes, and what became of it. */
-interface UnitKernel extends MergedStep {
+/** base + offset also where the offset does not fit an i32. */
+function far(k: FunctionBuilder, base: Value, offset: number): Value {
+  const reach = 2 ** 30;
+  let from = base;
+  let rest = offset;
+  for (; rest > reach; rest -= reach) from = k.let(v.advance(from, reach), "far");
+  return v.advance(from, rest);
+}
+
+/** A kernel of a unit, and what became of its nest. */
+interface LoweredKernel extends PlannedKernel {
   readonly lowered: LoweredNest;
 }
 
-export interface LoweredUnit {
-  readonly unit: Unit;
-  readonly kernels: readonly UnitKernel[];
+interface LoweredUnit {
+  readonly unit: PlannedUnit;
+  readonly kernels: readonly LoweredKernel[];
 }
 
 /** Every kernel's nest lowered into the module; equal nests once. */
-export function lowerUnits(units: readonly Unit[], module: ModuleBuilder, manyCalls: boolean): LoweredUnit[] {
+function lowerUnits(units: readonly PlannedUnit[], module: ModuleBuilder, manyCalls: boolean): LoweredUnit[] {
   const known = new Map<string, LoweredNest>();
   return units.map((unit) => {
     const { group } = unit;
-    const merged = unit.kernels.map(mergeSteps);
     let member = 0;
-    const kernels = merged.map(({ nest, reads, writes }, number): UnitKernel => {
-      const later = merged.slice(number).flatMap((each) => each.reads);
-      const keepsOutput = writes.map((buffer) => later.includes(buffer));
+    const kernels = unit.kernels.map((kernel, number): LoweredKernel => {
+      const later = unit.kernels.slice(number).flatMap(({ reads }) => reads);
+      const keepsOutput = kernel.writes.map((buffer) => later.includes(buffer));
       const rows = group && { axis: group.axes[member]!, perSlice: group.rowsPerBlock, keepsOutput };
-      member += unit.kernels[number]!.steps.length;
-      const key = `${rows?.axis} ${rows?.perSlice} ${keepsOutput} ${keyOfKernel(unit.kernels[number]!)}`;
+      member += kernel.steps.length;
+      const key = `${rows?.axis} ${rows?.perSlice} ${keepsOutput} ${keyOfKernel(kernel)}`;
       let lowered = known.get(key);
       if (lowered === undefined) {
-        lowered = lowerNest(nest, module, rows);
+        lowered = lowerNest(kernel.nest, module, rows);
         const inOneCall = <P extends Phase>(phase: P): P => ({ ...phase, slicesPerCall: Math.max(1, phase.slices) });
         if (!manyCalls) lowered = { ...inOneCall(lowered), before: lowered.before?.map(inOneCall) ?? [] };
         known.set(key, lowered);
       }
-      return { nest, reads, writes, lowered };
+      return { ...kernel, lowered };
     });
     return { unit, kernels };
   });
@@ -117,11 +128,11 @@ function keyOfKernel({ steps, passed }: KernelSteps): string {
 }
 
 /** For listings: what each kernel does, and how. */
-export function notesOf(units: readonly LoweredUnit[]): string[] {
+function notesOf(units: readonly LoweredUnit[]): string[] {
   return units.flatMap(({ unit, kernels }) => {
     let first = unit.first;
-    return kernels.flatMap(({ nest, reads, writes, lowered }, number) => {
-      const last = first + unit.kernels[number]!.steps.length - 1;
+    return kernels.flatMap(({ steps, nest, reads, writes, lowered }) => {
+      const last = first + steps.length - 1;
       const which = last === first ? `step ${first}` : `steps ${first} to ${last}`;
       first = last + 1;
       return [
@@ -135,7 +146,7 @@ export function notesOf(units: readonly LoweredUnit[]): string[] {
 const room = (bytes: number): number => (bytes === 0 ? 0 : aligned(bytes) + slack);
 
 /** Bytes of scratch that any unit needs, for one thread; and of what phases share. */
-export function scratchOf(units: readonly LoweredUnit[], buffers: readonly Operand[]): { readonly own: number; readonly shared: number } {
+function scratchOf(units: readonly LoweredUnit[], buffers: readonly Operand[]): { readonly own: number; readonly shared: number } {
   const lowered = units.flatMap(({ kernels }) => kernels.map((kernel) => kernel.lowered));
   const blocks = units.map(({ unit }) => blocksOf(unit.group, buffers).bytes);
   return {
@@ -172,7 +183,7 @@ export interface Reach {
 const sharedSpan: Span = { of: "shared", start: 0, end: 1 };
 
 /** What a program does, in order: every unit's kernels, and zeros before those that add up. */
-export function piecesOf(units: readonly LoweredUnit[], buffers: readonly Operand[], module: ModuleBuilder, reach: Reach): Piece[] {
+function piecesOf(units: readonly LoweredUnit[], buffers: readonly Operand[], module: ModuleBuilder, reach: Reach): Piece[] {
   const clear = units.some((unit) => clearedBy(unit).length > 0) ? defineClear(module) : "";
   return units.flatMap((lowered) => {
     const { unit, kernels } = lowered;
@@ -188,7 +199,7 @@ function clearedBy({ unit, kernels }: LoweredUnit): number[] {
   return [...new Set([...bySteps, ...kernels.filter(({ lowered }) => lowered.clears === true).flatMap(({ writes }) => writes)])];
 }
 
-function kernelPieces({ reads, writes, lowered }: UnitKernel, reach: Reach): Piece[] {
+function kernelPieces({ reads, writes, lowered }: LoweredKernel, reach: Reach): Piece[] {
   const { before = [], sharedBytes, sequential } = lowered;
   return [...before, lowered].map(({ entry, slices, slicesPerCall, work, setup }, phase): Piece => {
     const isLast = phase === before.length;
@@ -214,7 +225,7 @@ function kernelPieces({ reads, writes, lowered }: UnitKernel, reach: Reach): Pie
 }
 
 /** All kernels for one block of rows, then for the next. */
-function groupPiece(group: RowGroup, kernels: readonly UnitKernel[], buffers: readonly Operand[], reach: Reach): Piece {
+function groupPiece(group: RowGroup, kernels: readonly LoweredKernel[], buffers: readonly Operand[], reach: Reach): Piece {
   const { places } = blocksOf(group, buffers);
   const outside = (list: readonly number[]): Span[] => list.filter((buffer) => !places.has(buffer)).map(reach.span);
   const { slices } = kernels[0]!.lowered;

@@ -2,11 +2,13 @@
 import type { FunctionBuilder } from "../../kernels/language/builder.ts";
 import type { Value, Variable } from "../../kernels/language/language.ts";
 import * as v from "../../kernels/language/values.ts";
+import type { Slot } from "./memory.ts";
+import type { Heap, LoadedCode } from "./target.ts";
 import type { Team } from "./threads.ts";
 
-/** Memory that a piece reads or writes: bytes [start, end) of the arena, of what phases share, or of a cell. */
+/** Memory that a piece reads or writes: bytes [start, end) of what programs work in, of what phases share, or of a cell. */
 export interface Span {
-  readonly of: number | "arena" | "shared";
+  readonly of: number | "work" | "shared";
   readonly start: number;
   readonly end: number;
 }
@@ -79,6 +81,15 @@ export function planSharing(pieces: readonly Piece[], team: Team): Sharing {
     counters += (ranges + 1) * line;
   });
   return { pieces, segments, counterBytes: counters, team };
+}
+
+/** Runs code on all threads when there are counters to share the work with. */
+export function runCode(code: LoadedCode, heap: Heap, { position, length }: Slot, argumentsAt: number): void {
+  if (length === 0) code.call(argumentsAt);
+  else {
+    heap.i32.fill(0, position, position + length);
+    code.callShared(argumentsAt);
+  }
 }
 
 /**

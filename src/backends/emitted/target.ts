@@ -1,14 +1,19 @@
 // What a machine adds to the shared half of backends that emit code: its memory, its code, and how addresses reach it.
 import type { FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";
 import type { KernelModule, Machine, Value } from "../../kernels/language/language.ts";
-import type { MemoryLimits } from "./memory.ts";
 import type { Team } from "./threads.ts";
 
-/** Memory that emitted code works in. A place is a byte position in it; views are replaced when it grows. */
-export interface Heap {
+/** The same bytes as numbers of different types. */
+export interface Views {
   readonly f32: Float32Array;
   readonly i32: Int32Array;
   readonly u8: Uint8Array;
+}
+
+/** Memory that emitted code works in. A place is a byte position in it; views are replaced when it grows. */
+export interface Heap extends Views {
+  /** Bytes it can come to. */
+  readonly most: number;
   /** Makes at least `bytes` usable. Throws BackendError when the memory cannot grow. */
   ensure(bytes: number): void;
   /** Gives what lies between the places back to the system until it is used again; its contents are lost. Absent where that cannot be. */
@@ -35,10 +40,11 @@ export interface Target<Memory extends Heap> {
   readonly team: Team;
   /** Whether slices are run in calls of `slicesPerCall` (so that V8 can replace slow code), or all in one. */
   readonly manyCalls: boolean;
+  /** Programs are checked: each begins with memory that holds nothing it could count on. */
+  readonly checks?: boolean;
   makeHeap(): Memory;
   /** Ends the threads that belong to its heaps, where they do. */
   endThreads?(): void;
-  limits(heap: Memory): MemoryLimits;
   /** The address of a place, fixed in the code. */
   pointer(heap: Memory, place: number): Value;
   /** Defines the exported `main` that is called with `count` addresses. */

@@ -1,10 +1,9 @@
-// The reference backend: interprets bound programs in plain loops; the definition of correct, and the only one with float64.
+// The reference backend: interprets programs in plain loops; the definition of correct, and the only one with float64.
 
 import { printGraph } from "../../compiler/index.ts";
-import { requireLength } from "../../nest/arrays.ts";
-import { evaluateProgram, sizeOfShape } from "../../nest/evaluate.ts";
 import type { Backend } from "../backend.ts";
-import { HostCell, referenceStep } from "./step.ts";
+import { processorFacts } from "../processor.ts";
+import { HostCell, interpret } from "./interpret.ts";
 
 export const referenceBackend: Backend = {
   name: "reference",
@@ -12,19 +11,13 @@ export const referenceBackend: Backend = {
   threads: 1,
   description: "reference: interprets each formula in plain loops, in double precision, rounding where values are stored",
   dtypes: new Set(["float32", "float64", "bfloat16", "int32", "uint8", "bool"]),
-  compile(program) {
-    const lengths = program.inputs.map((_, number) => sizeOfShape(program.buffers[number]!.shape));
-    return {
-      run(inputs, params) {
-        inputs.forEach((values, number) => requireLength(values, lengths[number]!));
-        return evaluateProgram(program, inputs, params);
-      },
-      listing: () =>
-        program.steps
-          .map((step) => `${step.nest.name}: ${step.nest.axes.map((axis) => `${axis.name}<${axis.extent}`).join(" ")}`)
-          .join("\n"),
-    };
-  },
-  compileStep: (graph) => referenceStep(graph, () => printGraph(graph)),
+  facts: processorFacts,
+  compile: ({ graph }) => ({
+    run: (inputs, cells, params, timer) => interpret(graph, inputs, cells, params, timer),
+    listing: () => printGraph(graph),
+    keep: () => {},
+    free: () => {},
+    workBytes: 0,
+  }),
   makeCell: (operand) => new HostCell(operand),
 };

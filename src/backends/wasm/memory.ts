@@ -2,7 +2,6 @@
 
 import { gibibytes } from "../../kernels/lowered.ts";
 import { BackendError } from "../../util/errors.ts";
-import type { MemoryLimits } from "../emitted/memory.ts";
 import type { Heap } from "../emitted/target.ts";
 import { Crew } from "./crew.ts";
 import { makeMemory } from "./room.ts";
@@ -10,15 +9,13 @@ import { makeMemory } from "./room.ts";
 const page = 65536;
 const most = 2 ** 32;
 
-export const wasmLimits: MemoryLimits = { name: "wasm", most, limit: "WebAssembly memory holds 4 GiB" };
-
 export class LinearMemory implements Heap {
   readonly memory: WebAssembly.Memory;
   f32: Float32Array;
   i32: Int32Array;
   u8: Uint8Array;
 
-  readonly #most: number;
+  readonly most: number;
   #workers: number;
   #crew: Crew | undefined;
 
@@ -28,7 +25,7 @@ export class LinearMemory implements Heap {
    */
   constructor(workers: number, limit = most) {
     this.#workers = workers;
-    this.#most = limit;
+    this.most = limit;
     this.memory = workers > 0 ? sharedMemory() : makeMemory({ initial: 2 });
     this.f32 = new Float32Array(this.memory.buffer);
     this.i32 = new Int32Array(this.memory.buffer);
@@ -59,12 +56,12 @@ export class LinearMemory implements Heap {
   ensure(bytes: number): void {
     const now = this.u8.byteLength;
     if (bytes <= now) return;
-    if (bytes > this.#most)
-      throw new BackendError(`wasm: ${gibibytes(bytes)} GiB are needed at once; WebAssembly memory holds ${gibibytes(this.#most)} GiB`, {
+    if (bytes > this.most)
+      throw new BackendError(`wasm: ${gibibytes(bytes)} GiB are needed at once; WebAssembly memory holds ${gibibytes(this.most)} GiB`, {
         hint: "use smaller batches, or fewer compiled functions at once",
       });
     const wanted = Math.ceil((bytes - now) / page);
-    const generous = Math.min(Math.max(wanted, Math.floor(now / 2 / page)), Math.floor(this.#most / page) - now / page);
+    const generous = Math.min(Math.max(wanted, Math.floor(now / 2 / page)), Math.floor(this.most / page) - now / page);
     try {
       this.memory.grow(generous);
     } catch {

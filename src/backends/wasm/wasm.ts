@@ -1,4 +1,4 @@
-// The WebAssembly backend: emitted SIMD code over one linear memory for programs and one for steps, on worker threads where memory may be shared.
+// The WebAssembly backend: emitted SIMD code over one linear memory, on worker threads where memory may be shared.
 import type { Machine, Value } from "../../kernels/language/language.ts";
 import * as v from "../../kernels/language/values.ts";
 import { environment } from "../../util/environment.ts";
@@ -10,7 +10,7 @@ import { type Team, teamInWords, teamOf, threadsInWords, wantedTeam } from "../e
 import { mayBlock, noSharing } from "./crew.ts";
 import type { EmitOptions } from "./emit.ts";
 import { features, wasmMachine } from "./features.ts";
-import { LinearMemory, wasmLimits } from "./memory.ts";
+import { LinearMemory } from "./memory.ts";
 import { compileBinary, encodeModule } from "./module.ts";
 import { chooseTile } from "./tile.ts";
 
@@ -57,7 +57,6 @@ export function wasmTarget(wanted: Team): Target<LinearMemory> {
     endThreads() {
       for (const heap of heaps) heap.release();
     },
-    limits: () => wasmLimits,
     pointer: (_, place) => address(place),
     // A function may have 1000 parameters and a step more cells: the addresses lie in a table.
     defineMain(module, count, write) {

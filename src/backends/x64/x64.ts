@@ -1,4 +1,4 @@
-// The x64 backend: AVX-512 or AVX2 machine code over one region of memory for programs and one for steps, on native threads.
+// The x64 backend: AVX-512 or AVX2 machine code over one region of memory, on native threads.
 import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";
 import { Pace } from "../emitted/pace.ts";
@@ -36,11 +36,6 @@ export function x64Target(name: MachineName | undefined, team: Team): Target<Hea
     team,
     manyCalls: false,
     makeHeap: () => new Heap(system),
-    limits: ({ most }) => ({
-      name: "x64",
-      most,
-      limit: `${(most / 2 ** 30).toFixed(most < 2 ** 32 ? 2 : 0)} GiB of addresses are reserved`,
-    }),
     // The heap never moves.
     pointer: (heap, place) => ({ op: "constant", type: "pointer", value: heap.address + place }),
     defineMain(module, count, write) {

@@ -1,7 +1,7 @@
 // A recorded run as a graph: layers that contain ops, with shapes, statistics and memory.
 
-import { byteLength } from "../../compiler/memory.ts";
 import { printFormula } from "../../formula/print.ts";
+import { byteLength } from "../../nest/arrays.ts";
 import type { Pass } from "../../tensor/autograd/tape.ts";
 import type { HostArray } from "../../tensor/types.ts";
 import { checkOptions } from "../../util/options.ts";

@@ -2,6 +2,7 @@
 
 import type { Backend, Executable } from "../../backends/backend.ts";
 import { backendFor } from "../../backends/choose.ts";
+import { planProgram } from "../../compiler/index.ts";
 import { dtypeOfArray, type NumberArray } from "../../nest/arrays.ts";
 import { evaluateProgram, sizeOfShape } from "../../nest/evaluate.ts";
 import type { DType, Operand, Program } from "../../nest/nest.ts";
@@ -93,8 +94,8 @@ function onBackend(program: Program, inputs: readonly NumberArray[], params: rea
   const backend = backendFor(program.buffers);
   let found = executables.get(program);
   if (found?.backend !== backend) {
-    found = { backend, executable: backend.compile(program) };
+    found = { backend, executable: backend.compile(planProgram(program, backend.facts)) };
     executables.set(program, found);
   }
-  return found.executable.run(inputs, params);
+  return found.executable.run(inputs, [], params)[0] as NumberArray;
 }

@@ -2,7 +2,7 @@
 
 import { getBackend } from "../../backends/choose.ts";
 import { type Limit, measureLimits } from "../../backends/limits.ts";
-import { byteLength } from "../../compiler/memory.ts";
+import { byteLength } from "../../nest/arrays.ts";
 import type { Nest, Step } from "../../nest/nest.ts";
 import { scalarsOf } from "../../nest/step-graph.ts";
 import { callSite } from "../../tensor/autograd/tape.ts";

@@ -1,6 +1,6 @@
 // Decides, for one class of a contraction, which tables exist, which operands are packed and where scratch lies.
 import { type Element, elementBytes } from "../expressions/elements.ts";
-import type { Machine } from "../language/language.ts";
+import { aligned, type Machine } from "../language/language.ts";
 import type { Access } from "./access.ts";
 import { type Blocking, chooseBlocking, evenly } from "./blocking.ts";
 import type { DirectColumns } from "./direct.ts";
@@ -336,6 +336,6 @@ function strideOf(access: Access, extents: readonly number[], axes: readonly num
 /** Places of consecutive areas, each aligned to 64 bytes, and the total. */
 function allot(sizes: readonly number[]): number[] {
   const places = [0];
-  for (const size of sizes) places.push(places.at(-1)! + Math.ceil(size / 64) * 64);
+  for (const size of sizes) places.push(places.at(-1)! + aligned(size));
   return places;
 }

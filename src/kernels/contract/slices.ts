@@ -1,6 +1,6 @@
 // Emits the loop over the slices of a contraction's class, down to its blocks of columns and K.
 import type { FunctionBuilder } from "../language/builder.ts";
-import type { Value, Variable } from "../language/language.ts";
+import { aligned, type Value, type Variable } from "../language/language.ts";
 import { add, advance, and, bool, eq, i32, min, mul, operation, or, select, sub } from "../language/values.ts";
 import { asidePitch } from "./aside.ts";
 import { tileBytes } from "./blocking.ts";
@@ -47,7 +47,7 @@ export function emitSlices(k: FunctionBuilder, p: EntryParameters, shape: ClassS
     a: rowBlocks === 1 && oneDepth && sameA && !combines,
   };
   const loops: Loops = { k, p, shape, routines, at, keep };
-  if (routines.stage !== undefined) zeroArea(k, at.stage, Math.ceil(routines.stage.plan.bytes / 64) * 64);
+  if (routines.stage !== undefined) zeroArea(k, at.stage, aligned(routines.stage.plan.bytes));
   if (keep.rows) tabulateRows(loops, i32(0), i32(part.m));
   if (keep.columns) tabulateColumns(loops, i32(0), i32(part.n));
   if (keep.depth && segments.length > 0) tabulateDepth(loops, 0, i32(0), i32(segments[0]!.segment.k));

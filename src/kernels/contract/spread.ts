@@ -1,6 +1,6 @@
 // Convolutions whose windows reach far beyond a small image: every pixel's products are spread to the outputs that they belong to.
 import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
-import type { Machine, Value, Variable } from "../language/language.ts";
+import { aligned, type Machine, type Value, type Variable } from "../language/language.ts";
 import {
   add,
   advance,
@@ -129,7 +129,7 @@ export function lowerSpread(found: WinogradPlan, module: ModuleBuilder): Lowered
   }
   const collect = defineCollect(module, name("collect"), found);
   const bytes = flatBytes(found);
-  const placesAt = Math.ceil(bytes / 64) * 64 + lanes * 4;
+  const placesAt = aligned(bytes) + lanes * 4;
   const leaves = found.part.leaves.map((leaf) => `in${leaf.operand!}`);
   const entry = module.define(
     name("spread"),
@@ -138,7 +138,7 @@ export function lowerSpread(found: WinogradPlan, module: ModuleBuilder): Lowered
       const places = k.let(advance(p.scratch!, placesAt), "places");
       k.call(tabulate, [i32(0), i32(m), i32(m), places]);
       k.loop(p.begin!, p.end!, 1, (number) => {
-        zeroArea(k, p.scratch!, Math.ceil(bytes / 64) * 64);
+        zeroArea(k, p.scratch!, aligned(bytes));
         const from = k.let(
           advance(p[`in${image.operand}`]!, add(mul(number, stride(image.access, images.axis) * 4), image.base * 4)),
           "from",

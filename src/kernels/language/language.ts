@@ -281,5 +281,9 @@ export interface OperationRule {
 
 export type OperationName = keyof typeof operations;
 
-/** Readable bytes before and after every buffer: full vectors may be read past an end. The memory plan of steps keeps as many free. */
+/** Readable bytes before and after every buffer: full vectors may be read past an end. */
 export const slack = 128;
+/** Buffers begin at multiples of so many bytes: of a cache line, and of the largest vector. */
+export const alignment = 64;
+
+export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;

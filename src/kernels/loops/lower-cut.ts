@@ -1,10 +1,11 @@
 // Lowers a long reduction to few results in two phases that threads share: parts, and what they come to.
+import { byteLength } from "../../nest/arrays.ts";
 import type { Nest, Operand } from "../../nest/nest.ts";
 import { findsPositions } from "../expressions/access.ts";
 import type { ModuleBuilder } from "../language/builder.ts";
-import { slack } from "../language/language.ts";
+import { aligned, slack } from "../language/language.ts";
 import * as v from "../language/values.ts";
-import { bytesOf, entryParameters, type LoweredNest, nameOf, outNames } from "../lowered.ts";
+import { entryParameters, type LoweredNest, nameOf, outNames } from "../lowered.ts";
 import { cutReduction } from "./cut.ts";
 import { type Given, joinParts, type Part } from "./join-parts.ts";
 import { lowerPart } from "./lower-part.ts";
@@ -68,7 +69,7 @@ function placesOf(asides: readonly (Operand | undefined)[]): { readonly places: 
   const places = asides.map((aside) => {
     if (aside === undefined) return undefined;
     const place = bytes;
-    bytes += Math.ceil((bytesOf(aside) + slack) / 64) * 64;
+    bytes += aligned(byteLength(aside) + slack);
     return place;
   });
   return { places, bytes };

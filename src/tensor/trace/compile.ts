@@ -1,10 +1,10 @@
 // compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
 
-import type { Backend, HostArray, StepExecutable, StepTimer } from "../../backends/backend.ts";
-import { backendFor, getBackend } from "../../backends/choose.ts";
-import { byteLength, optimise, planMemory, printGraph, type Unit, unitsOf } from "../../compiler/index.ts";
+import type { Backend, Executable, HostArray, StepTimer } from "../../backends/backend.ts";
+import { getBackend } from "../../backends/choose.ts";
+import { bytesOn, type Plan, printGraph } from "../../compiler/index.ts";
 import type { Operand } from "../../nest/nest.ts";
-import { BackendError, InputError, KasaneError } from "../../util/errors.ts";
+import { InputError, KasaneError } from "../../util/errors.ts";
 import { isPromise } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import { shapeText } from "../../util/shape-text.ts";
@@ -26,7 +26,7 @@ import type {
   Profile,
 } from "./compile-types.ts";
 import { type Call, TracedFunction } from "./compiled-derivative.ts";
-import { tensorsOf, usedCells, withinStack } from "./compiled-graph.ts";
+import { compilePlanned, planTraced, tensorsOf } from "./compiled-graph.ts";
 import { isRepeated } from "./repeat.ts";
 import { currentTrace, runTrace } from "./trace.ts";
 import { type Effect, type ElementCheck, leftOutside, Trace } from "./trace-record.ts";
@@ -34,7 +34,8 @@ import { type Effect, type ElementCheck, leftOutside, Trace } from "./trace-reco
 interface Entry extends CompiledStep {
   readonly key: string;
   readonly trace: Trace;
-  readonly executable: StepExecutable;
+  readonly executable: Executable;
+  readonly plan: Plan;
   readonly backend: Backend;
   readonly cells: readonly { readonly value: Value; readonly operand: Operand; readonly written: boolean }[];
   readonly guards: readonly (() => boolean)[];
@@ -94,7 +95,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     const key = keyOf(name, args);
     let entry = entries.find((candidate) => candidate.key === key && candidate.guards.every((guard) => guard()));
     if (entry === undefined) {
-      entry = withRoom(entries, () => build(name, key, fn as unknown as Traced, args, options));
+      entry = build(name, key, fn as unknown as Traced, args, options);
       entries.push(entry);
       if (entries.length > MOST_ENTRIES) release(entries.shift() as Entry);
     }
@@ -111,9 +112,8 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     if (currentTrace() !== undefined) throw new InputError(`compile: "${name}" was profiled while another function is being traced`);
     const entry = entryFor(args);
     const kernels: KernelTime[] = [];
-    const units = unitsOf(entry.graph);
     const result = runEntry(entry, args, (unit, milliseconds) => {
-      const { steps } = units[unit] as Unit;
+      const { steps } = entry.plan.units[unit] as Plan["units"][number];
       const nests = steps.map(({ nest }) => nest);
       const iterations = nests.reduce((sum, { axes }) => sum + axes.reduce((product, axis) => product * axis.extent, 1), 0);
       kernels.push({ name: nests.map(({ name }) => name).join(" · "), milliseconds, iterations, steps });
@@ -124,17 +124,6 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     steps: { get: () => entries.slice() },
     profile: { value: profile },
   }) as CompiledFunction<Args, Result>;
-}
-
-/** Programs for other shapes give their memory back where a new one finds none. */
-function withRoom(entries: Entry[], make: () => Entry): Entry {
-  try {
-    return make();
-  } catch (error) {
-    if (!(error instanceof BackendError) || entries.length === 0) throw error;
-    for (const entry of entries.splice(0)) release(entry);
-    return make();
-  }
 }
 
 function release({ executable, derivable }: Entry): void {
@@ -194,14 +183,12 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
     const { values, rebuild } = flatten(result);
     const graph = trace.finish(values, options.guard && guardOf(options.guard(result as never)));
     options.onPass?.("trace", graph);
-    const optimised = usedCells(
-      withinStack(name, () => optimise(graph, options.onPass)),
-      trace.cells,
-    );
-    const backend = backendFor(optimised.graph.buffers);
-    const executable = withinStack(name, () => backend.compileStep(optimised.graph));
-    const written = new Set([...graph.updates.map((update) => update.cell)]);
-    const memory = planMemory(optimised.graph);
+    const planned = planTraced(graph, trace.cells, options.onPass);
+    const { backend, plan } = planned;
+    const { memory } = plan;
+    const executable = compilePlanned(planned);
+    const written = new Set(graph.updates.map((update) => update.cell));
+    const cellBytes = planned.cells.reduce((total, { operand }) => total + bytesOn(backend.facts, operand), 0);
     const frozen = trace.cells.map((value) => [value, value.requiresGrad] as const);
     return {
       name,
@@ -209,6 +196,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       trace,
       traced: graph,
       executable,
+      plan,
       backend,
       gradients,
       rebuild,
@@ -217,11 +205,11 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       shapes: values.map(({ shape }) => shape),
       watched: observer() === undefined ? [] : values,
       watchedArguments: observer() === undefined ? [] : traced.map((arg) => (isTensor(arg) ? valueOf(arg) : undefined)),
-      graph: optimised.graph,
+      graph: plan.graph,
       memory,
-      scratchBytes: executable.arenaBytes === 0 ? 0 : executable.arenaBytes - memory.bytes,
-      bytes: optimised.graph.cells.reduce((total, cell) => total + byteLength(graph.buffers[cell] as Operand), executable.arenaBytes),
-      cells: optimised.cells.map(({ value, operand, buffer }) => ({ value, operand, written: written.has(buffer) })),
+      scratchBytes: executable.workBytes === 0 ? 0 : executable.workBytes - memory.bytes,
+      bytes: cellBytes + executable.workBytes,
+      cells: planned.cells.map(({ value, operand, buffer }) => ({ value, operand, written: written.has(buffer) })),
       effects: trace.effects.slice(),
       checks: trace.checks.slice(),
       elementChecks: trace.elementChecks,
@@ -229,7 +217,7 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
       ...derivable(trace, traced, values),
       guards: [...trace.guards, () => frozen.every(([value, flag]) => value.requiresGrad === flag)],
       compileMs: performance.now() - start,
-      listing: (part) => (part === undefined ? `${printGraph(optimised.graph)}\n\n` : "") + executable.listing(part),
+      listing: (part) => (part === undefined ? `${printGraph(plan.graph)}\n\n` : "") + executable.listing(part),
     };
   } catch (error) {
     if (!(error instanceof KasaneError) || error.where !== undefined) throw error;

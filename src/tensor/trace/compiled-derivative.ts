@@ -1,8 +1,8 @@
 // The derivative of a compiled function: made from the tape of its trace, compiled at the first need, and itself a function with derivatives.
 
-import type { Backend, HostArray, StepExecutable } from "../../backends/backend.ts";
-import { backendFor, getBackend } from "../../backends/choose.ts";
-import { optimise, type StepGraph } from "../../compiler/index.ts";
+import type { Executable, HostArray } from "../../backends/backend.ts";
+import { getBackend } from "../../backends/choose.ts";
+import type { StepGraph } from "../../compiler/index.ts";
 import type { DType } from "../../nest/nest.ts";
 import { makeOp, type Op } from "../../ops/op.ts";
 import { InputError } from "../../util/errors.ts";
@@ -15,7 +15,7 @@ import { like } from "../tensor.ts";
 import type { Level, Value } from "../value.ts";
 import { enterLevel, leaveLevel } from "../vmap/examples.ts";
 import { levelsOf, newLevel, withLevels } from "../vmap/mapping.ts";
-import { tensorsOf, type UsedCell, usedCells, withinStack } from "./compiled-graph.ts";
+import { compilePlanned, type Planned, planTraced, tensorsOf, type UsedCell } from "./compiled-graph.ts";
 import { currentTrace, runTrace } from "./trace.ts";
 import type { Trace } from "./trace-record.ts";
 
@@ -177,34 +177,27 @@ const COMPILED = makeOp("move", "compiled", "y = x", { doc: { en: "A function th
 class Derivative {
   readonly #traced: TracedFunction;
   readonly #trace: Trace;
-  readonly #graph: StepGraph;
+  readonly #planned: Planned;
   readonly #shapes: readonly (readonly number[] | undefined)[];
-  readonly #cells: readonly UsedCell[];
-  readonly #backend: Backend;
-  #executable: StepExecutable | undefined;
+  #executable: Executable | undefined;
 
   constructor(traced: TracedFunction, trace: Trace, graph: StepGraph, shapes: readonly (readonly number[] | undefined)[]) {
-    const used = usedCells(
-      withinStack(trace.name, () => optimise(graph)),
-      trace.cells,
-    );
     this.#traced = traced;
     this.#trace = trace;
-    this.#graph = used.graph;
+    this.#planned = planTraced(graph, trace.cells);
     this.#shapes = shapes;
-    this.#cells = used.cells;
-    this.#backend = backendFor(used.graph.buffers);
   }
 
   /** The gradients, as `ends` of the function has what they are by. */
   run(call: Call, upstream: Value): (Value | undefined)[] {
     const data = [...call.data, upstream.data];
     const params = this.#params(call);
-    const cells = this.#cells.map((cell) => this.#asFound(cell, call).cell(this.#backend, () => this.#backend.makeCell(cell.operand)));
-    this.#executable ??= withinStack(this.#traced.name, () => this.#backend.compileStep(this.#graph));
+    const { backend, plan } = this.#planned;
+    const cells = this.#planned.cells.map((cell) => this.#asFound(cell, call).cell(backend, () => backend.makeCell(cell.operand)));
+    this.#executable ??= compilePlanned(this.#planned);
     const arrays = this.#executable.run(data, cells, params);
     const present = this.#shapes.filter((shape) => shape !== undefined);
-    const made = tensorsOf(this.#graph, arrays, present);
+    const made = tensorsOf(plan.graph, arrays, present);
     this.#traced.record(made, { ...call, given: [...call.given, upstream], data, params });
     let next = 0;
     return this.#shapes.map((shape) => (shape === undefined ? undefined : made[next++]));
@@ -220,7 +213,7 @@ class Derivative {
   #params(call: Call): number[] {
     const params = [...call.params];
     for (const effect of this.#trace.effects)
-      if (effect.kind === "param" && effect.param >= call.params.length && effect.param < this.#graph.params.length)
+      if (effect.kind === "param" && effect.param >= call.params.length && effect.param < this.#planned.plan.graph.params.length)
         params[effect.param] = effect.read();
     return params;
   }

@@ -1,7 +1,8 @@
 // What compiled functions and their derivatives do with the graph of a program: which cells it needs, and tensors of what it gives.
 
-import type { HostArray } from "../../backends/backend.ts";
-import type { StepGraph } from "../../compiler/index.ts";
+import type { Backend, Executable, HostArray } from "../../backends/backend.ts";
+import { backendFor } from "../../backends/choose.ts";
+import { optimise, type Plan, planGraph, type StepGraph } from "../../compiler/index.ts";
 import type { Operand } from "../../nest/nest.ts";
 import { InputError } from "../../util/errors.ts";
 import { like } from "../tensor.ts";
@@ -17,7 +18,7 @@ export interface UsedCell {
 }
 
 /** @throws InputError where the stack is too small, called from deep within other functions, to compile what was traced */
-export function withinStack<Result>(name: string, compiling: () => Result): Result {
+function withinStack<Result>(name: string, compiling: () => Result): Result {
   try {
     return compiling();
   } catch (cause) {
@@ -31,18 +32,31 @@ export function withinStack<Result>(name: string, compiling: () => Result): Resu
   }
 }
 
-/** Cells that no step needs any more need no memory. */
-export function usedCells(graph: StepGraph, values: readonly Value[]): { readonly graph: StepGraph; readonly cells: UsedCell[] } {
-  const used = new Set<number>([...graph.results, ...graph.updates.flatMap((update) => [update.cell, update.from])]);
-  for (const step of graph.steps) for (const buffer of [...step.reads, step.writes]) used.add(buffer);
-  const all = graph.cells.map((buffer, number) => ({ buffer, number })).filter(({ buffer }) => used.has(buffer));
-  const cells = all.map(({ buffer, number }) => ({
-    value: values[number] as Value,
-    operand: graph.buffers[buffer] as Operand,
-    buffer,
-    number,
-  }));
-  return { graph: { ...graph, cells: cells.map(({ buffer }) => buffer) }, cells };
+/** What a traced graph becomes on the backend that computes its dtypes. */
+export interface Planned {
+  readonly backend: Backend;
+  readonly plan: Plan;
+  readonly cells: readonly UsedCell[];
+}
+
+/** @param values the tensors in the graph's cells */
+export function planTraced(graph: StepGraph, values: readonly Value[], seen?: (pass: string, graph: StepGraph) => void): Planned {
+  const backend = backendFor(graph.buffers);
+  const plan = withinStack(graph.name, () => planGraph(optimise(graph, backend.facts, seen), backend.facts));
+  const cells = plan.graph.cells.map((buffer): UsedCell => {
+    const number = graph.cells.indexOf(buffer);
+    return { value: values[number] as Value, operand: graph.buffers[buffer] as Operand, buffer, number };
+  });
+  return { backend, plan, cells };
+}
+
+/** A program that is to run again and again. @throws BackendError where there is no room for it */
+export function compilePlanned({ backend, plan }: Planned): Executable {
+  return withinStack(plan.graph.name, () => {
+    const executable = backend.compile(plan);
+    executable.keep();
+    return executable;
+  });
 }
 
 /** The first results of a run, in the shapes that they were traced with. */

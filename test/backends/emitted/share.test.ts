@@ -4,9 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Backend } from "../../../src/backends/backend.ts";
 import { useBackend } from "../../../src/backends/choose.ts";
-import { runCode } from "../../../src/backends/emitted/executable.ts";
 import { firstPlace, wordsSlot } from "../../../src/backends/emitted/memory.ts";
-import { type Piece, planSharing, type Span, writeShared } from "../../../src/backends/emitted/share.ts";
+import { type Piece, planSharing, runCode, type Span, writeShared } from "../../../src/backends/emitted/share.ts";
 import type { Heap, Target } from "../../../src/backends/emitted/target.ts";
 import { type Team, wantedThreads } from "../../../src/backends/emitted/threads.ts";
 import { createWasmBackend, wasmTarget } from "../../../src/backends/wasm/wasm.ts";
@@ -23,7 +22,7 @@ afterAll(() => setBackend("reference"));
 const everything = (threads: number): Team => ({ threads, leastPiece: 0, leastProgram: 0 });
 
 describe("what waits for what", () => {
-  const arena = (start: number, end: number): Span => ({ of: "arena", start, end });
+  const work = (start: number, end: number): Span => ({ of: "work", start, end });
   const cell = (of: number): Span => ({ of, start: 0, end: 64 });
   const piece = (reads: Span[], writes: Span[], slices = 8): Piece => ({
     slices,
@@ -37,7 +36,7 @@ describe("what waits for what", () => {
   const waits = (...pieces: Piece[]) => planSharing(pieces, everything(2)).segments.map((segment) => segment.waits);
 
   it("is what reads or overwrites memory that another writes", () => {
-    const [a, b, c] = [arena(0, 64), arena(64, 128), arena(100, 200)];
+    const [a, b, c] = [work(0, 64), work(64, 128), work(100, 200)];
     expect(waits(piece([], [a]), piece([a], [b]), piece([a], [cell(0)]))).toEqual([[], [0], []]);
     expect(waits(piece([], [b]), piece([], [c]))).toEqual([[], [0]]);
     expect(waits(piece([b], [a]), piece([], [c]))).toEqual([[], [0]]);
@@ -45,12 +44,12 @@ describe("what waits for what", () => {
   });
 
   it("is waited for once", () => {
-    const [a, b, c] = [arena(0, 64), arena(64, 128), arena(128, 192)];
+    const [a, b, c] = [work(0, 64), work(64, 128), work(128, 192)];
     expect(waits(piece([], [a]), piece([a], [b]), piece([a], [c]))).toEqual([[], [0], []]);
   });
 
   it("takes small neighbours together, and is not shared at all where there is little work", () => {
-    const [a, b] = [arena(0, 64), arena(64, 128)];
+    const [a, b] = [work(0, 64), work(64, 128)];
     expect(planSharing([piece([], [a], 1), piece([a], [b], 1), piece([b], [a], 4)], everything(2)).segments).toMatchObject([
       { isShared: false, pieces: [{}, {}] },
       { isShared: true, ranges: 2 },

@@ -1,9 +1,9 @@
 // Helper: runs one nest through the contraction engine on a fresh memory with guards around every area.
 import { readSlot, slotOf, writeSlot } from "../../../src/backends/emitted/memory.ts";
-import { byteLength as bytesOf } from "../../../src/compiler/memory.ts";
 import { lowerContraction } from "../../../src/kernels/contract/engine.ts";
 import { planContraction } from "../../../src/kernels/contract/plan.ts";
 import { ModuleBuilder } from "../../../src/kernels/language/builder.ts";
+import { byteLength as bytesOf } from "../../../src/nest/arrays.ts";
 import { evaluateProgram } from "../../../src/nest/evaluate.ts";
 import type { Nest, Operand, Program } from "../../../src/nest/nest.ts";
 import { load, machine } from "../engine.ts";

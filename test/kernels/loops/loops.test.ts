@@ -1,13 +1,11 @@
 // The general lowering by itself, contractions included: slices in any order, nothing written outside of the output.
 import { expect, test } from "vitest";
-import { Layout } from "../../../src/backends/emitted/memory.ts";
-import { wasmLimits } from "../../../src/backends/wasm/memory.ts";
-import { byteLength } from "../../../src/compiler/memory.ts";
 import { ModuleBuilder } from "../../../src/kernels/language/builder.ts";
-import type { Machine } from "../../../src/kernels/language/language.ts";
+import { aligned, type Machine, slack } from "../../../src/kernels/language/language.ts";
 import { lowerLoops } from "../../../src/kernels/loops/general.ts";
 import { planLoops } from "../../../src/kernels/loops/plan.ts";
 import { canonicalise } from "../../../src/kernels/loops/schedule.ts";
+import { byteLength } from "../../../src/nest/arrays.ts";
 import { evaluateProgram } from "../../../src/nest/evaluate.ts";
 import type { Nest } from "../../../src/nest/nest.ts";
 import { type Attributes, programOf, programOfNest, type Tensor, tensor } from "../conformance.ts";
@@ -30,11 +28,16 @@ function run(
   const program = programOfNest(nest);
   const module = new ModuleBuilder("test", target);
   const lowered = lowerLoops(nest, module);
-  const layout = new Layout("test", wasmLimits);
-  const addresses = program.buffers.map((buffer) => layout.placeOperand(buffer, "a buffer"));
-  const params = layout.place(64, "params");
-  const shared = lowered.sharedBytes === undefined ? undefined : layout.place(lowered.sharedBytes, "shared");
-  const { memory, base, call } = load(module.build(), layout.bytes);
+  let end = 4096;
+  const place = (bytes: number): number => {
+    const start = end;
+    end = aligned(start + bytes + slack);
+    return start;
+  };
+  const addresses = program.buffers.map((buffer) => place(byteLength(buffer)));
+  const params = place(64);
+  const shared = lowered.sharedBytes === undefined ? undefined : place(lowered.sharedBytes);
+  const { memory, base, call } = load(module.build(), end);
   const bytes = new Uint8Array(memory).fill(canary);
   inputs.forEach((input, number) => {
     bytes.set(new Uint8Array(input.buffer, input.byteOffset, input.byteLength), addresses[number]!);

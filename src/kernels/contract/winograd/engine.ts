@@ -2,7 +2,7 @@
 
 import { elementBytes, elementOf, readElement, writeElement } from "../../expressions/elements.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
-import type { Value, Variable } from "../../language/language.ts";
+import { aligned, type Value, type Variable } from "../../language/language.ts";
 import { add, advance, at, bool, i32, lt, mul, operation, sub } from "../../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
 import type { Access } from "../access.ts";
@@ -160,7 +160,7 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
       k.if(strips % stripsPerBlock === 0 ? bool(true) : lt(strip, strips), () => visit(strip, mul(number, tilesPerStrip * left.row)));
     });
   };
-  const clearStage = (k: FunctionBuilder, stageArea: Value) => zeroArea(k, stageArea, Math.ceil(rowsBytes(stage) / 64) * 64);
+  const clearStage = (k: FunctionBuilder, stageArea: Value) => zeroArea(k, stageArea, aligned(rowsBytes(stage)));
   const blockBytes = productsBytes(left);
 
   const first = module.define(
@@ -324,6 +324,6 @@ function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, p
 /** Places of consecutive areas, each aligned to 64 bytes, and the total. */
 export function allot(sizes: readonly number[]): number[] {
   const places = [0];
-  for (const bytes of sizes) places.push(places.at(-1)! + Math.ceil(bytes / 64) * 64);
+  for (const bytes of sizes) places.push(places.at(-1)! + aligned(bytes));
   return places;
 }

@@ -2,7 +2,7 @@
 
 import { elementBytes, elementOf } from "../../expressions/elements.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
-import type { Value, Variable } from "../../language/language.ts";
+import { aligned, type Value, type Variable } from "../../language/language.ts";
 import { add, advance, at, constant, i32, loadSplat, loadVector, lt, min, mul, select, sub } from "../../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
 import type { Access } from "../access.ts";
@@ -131,8 +131,8 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
     (k, p) => {
       const [imageArea, upstreamArea] = [area(k, p.scratch!, imageAt), area(k, p.scratch!, upstreamAt)];
       const [leftArea, rightArea] = [area(k, p.scratch!, leftAt), area(k, p.scratch!, rightAt)];
-      zeroArea(k, imageArea, Math.ceil(rowsBytes(imageRows) / 64) * 64);
-      zeroArea(k, upstreamArea, Math.ceil(rowsBytes(upstreamRows) / 64) * 64);
+      zeroArea(k, imageArea, aligned(rowsBytes(imageRows)));
+      zeroArea(k, upstreamArea, aligned(rowsBytes(upstreamRows)));
       k.loop(p.begin!, p.end!, 1, (part) => {
         const to = k.let(advance(p.shared!, mul(part, sumsBytes(sums))), "to");
         const first = k.let(mul(part, stripsPerPart), "first");

@@ -1,0 +1,40 @@
+// What a backend compiles: the kernels of a graph in order, each as one nest, and where every buffer lies. A program is a graph without cells.
+
+import type { Program } from "../nest/nest.ts";
+import { type KernelSteps, type StepGraph, type Unit, unitsOf } from "../nest/step-graph.ts";
+import type { MachineFacts } from "./facts.ts";
+import { type MemoryPlan, planMemory } from "./memory.ts";
+import { type MergedStep, mergeSteps } from "./merge.ts";
+
+export interface Plan {
+  readonly graph: StepGraph;
+  readonly units: readonly PlannedUnit[];
+  readonly memory: MemoryPlan;
+}
+
+/** One kernel: the steps it does, and the one nest that does them. */
+export interface PlannedKernel extends KernelSteps, MergedStep {}
+
+export interface PlannedUnit extends Unit {
+  readonly kernels: readonly PlannedKernel[];
+}
+
+/** The last thing that is done with a graph before a backend compiles it. */
+export function planGraph(graph: StepGraph, facts: MachineFacts): Plan {
+  const units = unitsOf(graph).map(
+    (unit): PlannedUnit => ({
+      ...unit,
+      kernels: unit.kernels.map((kernel) => ({ ...kernel, ...mergeSteps(kernel) })),
+    }),
+  );
+  return { graph, units, memory: planMemory(graph, facts) };
+}
+
+/** Bound programs run as they are: what an op computes does not depend on what stands around it. */
+export function planProgram(program: Program, facts: MachineFacts): Plan {
+  return planGraph(graphOf(program), facts);
+}
+
+export function graphOf({ name, inputs, buffers, result, params, steps }: Program): StepGraph {
+  return { name, buffers, inputs: inputs.map((_, number) => number), cells: [], updates: [], results: [result], params, steps };
+}
