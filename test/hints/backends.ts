@@ -1,6 +1,5 @@
 // Advice of backends and of what they compute.
 
-import { firstPlace, Layout } from "../../src/backends/emitted/memory.ts";
 import { wasmMachine } from "../../src/backends/wasm/features.ts";
 import { chooseTile } from "../../src/backends/wasm/tile.ts";
 import { createX64Backend } from "../../src/backends/x64/absent.ts";
@@ -20,7 +19,6 @@ function on(name: "wasm" | "reference", dtype: "float32" | "float64" = "float32"
   }
 }
 
-const program = () => new Layout("step", { name: "wasm", most: firstPlace + 2 ** 16, limit: "there are few" });
 const none = { simd: false } as never;
 
 export const backendsAdvice: readonly Advice[] = [
@@ -57,11 +55,6 @@ export const backendsAdvice: readonly Advice[] = [
     () => elementOf("float64"),
     () => elementOf(tensor([1], { dtype: "float64" }).to("float32").dtype),
     () => on("reference", "float64"),
-  ),
-  advice(
-    "use smaller batches",
-    () => program().place(2 ** 20, "x"),
-    () => program().place(2 ** 10, "x"),
   ),
   advice(
     "use smaller batches, or split the tensor",

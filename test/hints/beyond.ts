@@ -16,7 +16,7 @@ export const beyondTests: Readonly<Record<string, string>> = {
   "a folder that can be written": "permissions do not hold for root, as whom tests may run",
   "this is a fault in kasane: please report it with the formula and the shapes": "a fault that there must not be",
   "this is a fault in kasane: please report it with the listing above": "a fault that there must not be",
-  "use smaller batches, or fewer compiled functions at once": "needs more than 4 GiB of tensors",
+  "use smaller batches, or fewer models at once": "needs more than 4 GiB of tensors",
   "use smaller batches or free memory on this machine": "needs a machine whose memory is full",
   "a higher limit of addresses (ulimit -v), or KASANE_BACKEND=reference, which is slow and needs little":
     "needs a process with a limit on addresses, which test/backends/out-of-memory.test.ts starts",

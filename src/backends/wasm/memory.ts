@@ -58,7 +58,7 @@ export class LinearMemory implements Heap {
     if (bytes <= now) return;
     if (bytes > this.most)
       throw new BackendError(`wasm: ${gibibytes(bytes)} GiB are needed at once; WebAssembly memory holds ${gibibytes(this.most)} GiB`, {
-        hint: "use smaller batches, or fewer compiled functions at once",
+        hint: "use smaller batches, or fewer models at once",
       });
     const wanted = Math.ceil((bytes - now) / page);
     const generous = Math.min(Math.max(wanted, Math.floor(now / 2 / page)), Math.floor(this.most / page) - now / page);

@@ -85,7 +85,7 @@ export class Heap {
     if (bytes > this.most)
       throw new BackendError(
         `x64: ${gibibytes(bytes)} GiB are needed at once; ${gibibytes(this.most)} GiB of addresses are there for the numbers of tensors`,
-        { hint: "use smaller batches, or fewer compiled functions at once" },
+        { hint: "use smaller batches, or fewer models at once" },
       );
     const size = (least: number) => wholePages(least, least < largePage ? page : largePage);
     const wanted = size(bytes);
