@@ -1,4 +1,5 @@
 // How the tests run: Node environment, everything under test/, with a guard against hangs and no other time limit.
+
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 

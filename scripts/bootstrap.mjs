@@ -1,4 +1,5 @@
 // Behind `npm start`, `npm test`, `npm run bench` …: installs and builds what is missing, then runs the thing itself.
+
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
 // Fails when a folder of src/ imports a higher one, when files import each other in a circle, or when browser code imports node:.
+
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { root } from "./lib/paths.mjs";

@@ -1,4 +1,5 @@
 // Packs the package as npm would publish it, installs it in an empty project, and uses it there as Node, TypeScript and browser users do.
+
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";

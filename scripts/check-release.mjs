@@ -1,4 +1,5 @@
 // Says what would be published, and fails when something forbids it (docs/releasing.md).
+
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

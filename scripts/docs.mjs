@@ -1,4 +1,5 @@
 // Behind `npm run docs`: installs the generator of the API reference where it is missing, and writes output/reference.
+
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // @ts-nocheck: the library is not installed here, so nothing is known of its types
 // jax-js on its WebAssembly backend as a peer. node jax-js.mjs THREADS FOLDER
+
 import { resolveObjectURL } from "node:buffer";
 import { createRequire } from "node:module";
 import { join } from "node:path";

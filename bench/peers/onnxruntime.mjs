@@ -1,4 +1,5 @@
 // onnxruntime-node as a peer: inference only. node onnxruntime.mjs THREADS FOLDER MODELS (written by torch_peer.py --export)
+
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";

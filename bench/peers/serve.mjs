@@ -1,4 +1,5 @@
 // The loop of a peer on Node: answers every request line with one line of JSON (process.ts has the protocol).
+
 import { createInterface } from "node:readline";
 
 // The compiled bench/hash.ts: by its address, since it exists only once it is built.

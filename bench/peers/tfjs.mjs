@@ -1,5 +1,6 @@
 // @ts-nocheck: the library is not installed here, so nothing is known of its types
 // TensorFlow.js on its WebAssembly backend as a peer. node tfjs.mjs THREADS FOLDER
+
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { excerpts, labelNumbers, permuted, serve, uniformNumbers } from "./serve.mjs";

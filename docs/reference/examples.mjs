@@ -1,4 +1,5 @@
 // Gives every function and class of the reference an example: the shortest statements of tested programs that call it, found by their imports.
+
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { Comment, CommentTag, Converter, ReflectionKind } from "typedoc";

@@ -1,4 +1,5 @@
 // Compiles src/ to dist/, and examples/ and bench/ to build/, only when their sources changed.
+
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";

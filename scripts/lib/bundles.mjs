@@ -1,4 +1,5 @@
 // Bundles a program that uses the installed package with other people's tools, serves and runs the results in Node and Chromium.
+
 import { execFile } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";

@@ -1,4 +1,5 @@
 // Reads the imports of TypeScript files and judges them: direction between folders, cycles between files, Node-only modules.
+
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { parseSync, Visitor } from "rolldown/utils";

@@ -1,4 +1,5 @@
 // Installs the dependencies only when package-lock.json and node_modules differ.
+
 import { spawn } from "node:child_process";
 import { existsSync, lstatSync, readFileSync, readlinkSync } from "node:fs";
 import { basename, join } from "node:path";

@@ -1,4 +1,5 @@
 // Runs a test with Jest against the installed package, set up as docs/platforms.md says.
+
 import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

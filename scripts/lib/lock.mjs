@@ -1,4 +1,5 @@
 // A lock file between processes: one holder at a time, and a holder that died is noticed.
+
 import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,5 @@
 // Where things are in this repository.
+
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 

@@ -1,4 +1,5 @@
 // From a loop nest to kernel functions: the dispatch between the contraction engine and the general lowering.
+
 import { requireReach } from "../nest/addressable.ts";
 import { byteLength } from "../nest/arrays.ts";
 import type { Nest } from "../nest/nest.ts";

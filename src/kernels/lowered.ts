@@ -1,4 +1,5 @@
 // What lowering a nest gives: the interface between kernels and the backends that run them.
+
 import { LARGEST_INT } from "../nest/addressable.ts";
 import { storedBytes } from "../nest/arrays.ts";
 import { sizeOfShape } from "../nest/evaluate.ts";

@@ -1,4 +1,5 @@
 // The identity of each reduction: the result of an empty one, and the value of a read outside of a tensor.
+
 import type { Reducer, ScalarType } from "./nest.ts";
 
 const IDENTITY: Readonly<Record<Reducer, readonly [float: number, int: number]>> = {

@@ -1,4 +1,5 @@
 // Environment variables, where there are any.
+
 import { isAllowed } from "./permission.ts";
 
 /** An environment variable in Node; undefined in browsers, where it is not set, and where it may not be read (Deno wants --allow-env). */

@@ -1,4 +1,5 @@
 // The arena of cells and steps: blocks never overlap, and ten thousand that come and go need no more room than the first few hundred.
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Arena } from "../../src/backends/emitted/arena.ts";

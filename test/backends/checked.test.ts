@@ -1,4 +1,5 @@
 // Checked kernels (KASANE_CHECK=1): accesses out of their buffers become errors, and right programs give what they give unchecked.
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";

@@ -1,4 +1,5 @@
 // Helper: runs programs on a machine with marked memory around every buffer, and tells what was written where it should not have been.
+
 import type { HostArray } from "../../src/backends/backend.ts";
 import { readSlot, type Slot, slotOf, writeSlot } from "../../src/backends/emitted/memory.ts";
 import { features, wasmMachine } from "../../src/backends/wasm/features.ts";

@@ -1,4 +1,5 @@
 // What does not fit is refused before anything changes: no optimizer step is counted, and all that ran before runs on with the same numbers.
+
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";

@@ -1,4 +1,5 @@
 // The number of threads that compute: fewer where more are slower, all again where they are not, at little cost.
+
 import { describe, expect, it } from "vitest";
 import { Pace } from "../../src/backends/emitted/pace.ts";
 

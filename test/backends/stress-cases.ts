@@ -1,4 +1,5 @@
 // Helper: random formulas of every kind with random shapes, or one of their gradients.
+
 import type { Formula } from "../../src/formula/ast.ts";
 import { normalise } from "../../src/formula/bind/normalize.ts";
 import { deriveGradient, gradientName } from "../../src/formula/gradient/derive.ts";

@@ -1,4 +1,5 @@
 // A thousand random shapes of every kind of kernel, on every machine: what the reference gives, and no write outside a buffer.
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { HostArray } from "../../src/backends/backend.ts";

@@ -1,4 +1,5 @@
 // How many threads compute: setThreads() while programs run, and the number told where workers do not start.
+
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { availableBackends, setBackend, useBackend } from "../../src/backends/choose.ts";
 import { type Team, teamOf } from "../../src/backends/emitted/threads.ts";

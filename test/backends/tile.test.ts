@@ -1,4 +1,5 @@
 // The probe gives one of the candidates and stays with it; KASANE_TILE's text is checked.
+
 import { describe, expect, it } from "vitest";
 import { wasmMachine } from "../../src/backends/wasm/features.ts";
 import { chooseTile } from "../../src/backends/wasm/tile.ts";

@@ -1,4 +1,5 @@
 // The wasm backend itself: memory that grows, errors that say what to do, the cache of compiled programs, cost of tiny programs.
+
 import { expect, test } from "vitest";
 import { features, wasmMachine } from "../../src/backends/wasm/features.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";

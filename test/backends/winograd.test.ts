@@ -1,4 +1,5 @@
 // KASANE_WINOGRAD=0: convolutions are summed as they are defined, and a NaN stays in the windows it lies in.
+
 import { afterEach, describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";

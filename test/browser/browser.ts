@@ -1,4 +1,5 @@
 // Runs functions of a test inside a real, headless Chromium that has the built library loaded.
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";

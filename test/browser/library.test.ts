@@ -1,4 +1,5 @@
 // The built library loads and works in a real browser, under a content security policy without eval.
+
 import { expect, it } from "vitest";
 import { describeInBrowser } from "./browser.ts";
 

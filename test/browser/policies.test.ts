@@ -1,4 +1,5 @@
 // What a page's content security policy forbids is done without, or another way, and said: WebAssembly, workers from files, blobs, or at all.
+
 import { expect, it } from "vitest";
 import { usualPolicy } from "../../scripts/lib/browser.mjs";
 import type * as kasaneInNode from "../../src/index.ts";

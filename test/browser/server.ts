@@ -1,4 +1,5 @@
 // A static file server for browser tests: this machine only, cross-origin isolated, and as strict about scripts as a careful site.
+
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,4 +1,5 @@
 // Worker threads in a real browser: the same numbers as without, and one thread with a reason where memory may not be shared.
+
 import { expect, it } from "vitest";
 import type * as kasaneInNode from "../../src/index.ts";
 import { describeInBrowser } from "./browser.ts";

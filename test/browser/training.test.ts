@@ -1,4 +1,5 @@
 // The wasm backend in a real browser computes what it computes in Node: products, convolutions with gradients, compiled training.
+
 import { expect, it } from "vitest";
 import * as kasaneInNode from "../../src/index.ts";
 import { describeInBrowser } from "./browser.ts";

@@ -1,4 +1,5 @@
 // Training inside a page's Web Worker: with worker threads of its own where memory may be shared, while the page goes on.
+
 import { expect, it } from "vitest";
 import { type BrowserPage, describeInBrowser } from "./browser.ts";
 

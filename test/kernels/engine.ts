@@ -1,4 +1,5 @@
 // Helper: the machine that kernel tests run on: this engine's WebAssembly, or machine code with KASANE_KERNELS=avx2|avx512.
+
 import { features, wasmMachine } from "../../src/backends/wasm/features.ts";
 import { compileModule } from "../../src/backends/wasm/module.ts";
 import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";

@@ -1,4 +1,5 @@
 // Strides, dilations, paddings and offsets of any size: a formula is refused when bound, or computes what the reference does, inside its buffers.
+
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend, HostArray } from "../../src/backends/backend.ts";

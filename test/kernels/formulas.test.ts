@@ -1,4 +1,5 @@
 // Formulas of every kind and their gradients, compiled to WebAssembly, against the reference evaluator: odd shapes, borders, all types.
+
 import { expect, test } from "vitest";
 import { type Attributes, compareWithGradients, type Tensor, tensor } from "./conformance.ts";
 

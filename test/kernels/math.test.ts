@@ -1,4 +1,5 @@
 // Vector math against double precision: largest error in units in the last place over sweeps of inputs, and IEEE 754 edge cases.
+
 import { expect, test } from "vitest";
 import type { FunctionBuilder } from "../../src/kernels/language/builder.ts";
 import type { Value } from "../../src/kernels/language/language.ts";

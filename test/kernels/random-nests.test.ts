@@ -1,4 +1,5 @@
 // Random loop nests (every index kind, dtype, reducer, odd and empty extents) on WebAssembly against the reference evaluator.
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AffineIndex, Axis, DType, FunctionName, Index, Nest, Operand, Reducer, Scalar, ScalarType } from "../../src/nest/nest.ts";

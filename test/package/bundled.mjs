@@ -1,5 +1,6 @@
 // A program that is bundled, served and run in every way of scripts/lib/bundles.mjs, and reports what became of it.
 // @ts-nocheck: it is run in an empty project, where the package is installed.
+
 import { compile, getBackend, manualSeed, ShapeError, setThreads, tensor, uniform } from "kasane";
 import { Dataset } from "kasane/data";
 import { elementText, explainElement, record } from "kasane/inspect";

@@ -1,4 +1,5 @@
 // A program of somebody who installed the package: run by scripts/check-package.mjs inside an empty project.
+
 import assert from "node:assert/strict";
 import { defineOp, linear, parameter, sigmoid, tensor } from "kasane";
 

@@ -1,4 +1,5 @@
 // A TypeScript program of somebody who installed the package: type-checked by scripts/check-package.mjs inside an empty project.
+
 import type { Tensor } from "kasane";
 import { linear, relu, tensor } from "kasane";
 

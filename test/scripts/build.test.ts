@@ -1,4 +1,5 @@
 // The build compiles when contents changed, not otherwise; leaves nothing of removed sources; and keeps the last good output on errors.
+
 import { existsSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";

@@ -1,4 +1,5 @@
 // The import checker finds every form of import and judges direction, neighbours, cycles and Node-only modules.
+
 import { execFileSync, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";

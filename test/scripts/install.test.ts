@@ -1,4 +1,5 @@
 // The bootstrap installs only when the lock file and node_modules differ, once even when several processes ask, and keeps standard output clean.
+
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";

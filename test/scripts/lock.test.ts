@@ -1,4 +1,5 @@
 // The lock between processes: one at a time, waiting, and taking over from a holder that died.
+
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";

@@ -1,4 +1,5 @@
 // What forbids a release is found, one sentence each, and a candidate without faults passes.
+
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { type Candidate, judgeRelease, placeholder } from "../../scripts/lib/release.mjs";

@@ -1,4 +1,5 @@
 // Objects in the hands of libraries that wrap or copy what they are given: reactive state leaves them as they are, and what is only a part of one is refused.
+
 import { describe, expect, it } from "vitest";
 import * as data from "../../src/data/index.ts";
 import * as kasane from "../../src/index.ts";

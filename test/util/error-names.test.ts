@@ -1,4 +1,5 @@
 // Errors are told apart by name, also after a minifier has shortened the names of classes.
+
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,5 @@
 // Frames of every engine's stacks are read, and kasane's own files are known without their address being asked for.
+
 import { describe, expect, it } from "vitest";
 import { callSite } from "../../src/index.ts";
 import { framesOf, isInOwnFiles, isOwnFile, ownFile } from "../../src/util/own-code.ts";

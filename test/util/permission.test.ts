@@ -1,4 +1,5 @@
 // What is done without asking in Deno, by a host that answers as Deno does; everywhere else nobody is asked.
+
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { environment } from "../../src/util/environment.ts";
 import { isAllowed } from "../../src/util/permission.ts";

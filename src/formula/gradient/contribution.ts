@@ -1,4 +1,5 @@
 // The gradient contribution of one tensor access, and which contributions can be one formula.
+
 import { call, type Expression, type IndexNode, isPlain, isSame, type Statement } from "../ast.ts";
 
 /** One access of the input: gx[target] (+)= Σ over axes of the adjoint. */

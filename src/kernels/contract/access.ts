@@ -1,4 +1,5 @@
 // Affine accesses of a contraction, as flat strides and bounds checks per axis, after exact divisions are removed.
+
 import type { AffineIndex, Index } from "../../nest/nest.ts";
 
 /** base + Σ steps[axis] · axis must lie in [0, extent) for the access to be valid. */

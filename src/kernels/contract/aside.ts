@@ -1,4 +1,5 @@
 // Split-K partial sums: where they lie, and the phase that computes them.
+
 import type { LoweredNest } from "../lowered.ts";
 import { tileBytes } from "./blocking.ts";
 import type { ClassLayout } from "./layout.ts";

@@ -1,4 +1,5 @@
 // Tile and block sizes of a contraction, from the machine's registers and caches.
+
 import type { Machine } from "../language/language.ts";
 
 /** Rows of the output split into tiles: the first `tall` have `height` rows, the others one less. */

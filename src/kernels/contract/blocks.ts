@@ -1,4 +1,5 @@
 // Emits one block of columns and K: packs its operands, then runs the macro-kernel on every block of rows.
+
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import { add, advance, i32, max, min, mul, sub } from "../language/values.ts";

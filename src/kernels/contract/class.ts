@@ -1,4 +1,5 @@
 // Lowers one residue class of a contraction: its layout, what is done to its tiles, and its functions.
+
 import type { ModuleBuilder } from "../language/builder.ts";
 import { entryParameters, functionName, type LoweredNest } from "../lowered.ts";
 import { asidePhase } from "./aside.ts";

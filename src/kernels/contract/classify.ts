@@ -1,4 +1,5 @@
 // Recognizes a sum of products of two tensors and sorts its axes into batch, rows (M), columns (N) and summed (K).
+
 import type { AffineIndex, Load, Nest, Scalar } from "../../nest/nest.ts";
 import { accessOf, affineIndices, identity } from "./access.ts";
 

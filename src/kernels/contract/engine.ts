@@ -1,4 +1,5 @@
 // Emits a contraction: by the algorithm that suits its windows, or class by class of the free axes' residues.
+
 import type { Nest } from "../../nest/nest.ts";
 import type { ModuleBuilder } from "../language/builder.ts";
 import type { Variable } from "../language/language.ts";

@@ -1,4 +1,5 @@
 // Emits a contraction's scale and epilogue for one vector of sums, with its loads already in registers.
+
 import type { Scalar } from "../../nest/nest.ts";
 import { childrenOf } from "../expressions/access.ts";
 import { writeCall } from "../expressions/calls.ts";

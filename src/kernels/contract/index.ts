@@ -1,4 +1,5 @@
 // The contraction engine: one kernel family for matrix products, einsum, convolutions and all their gradients.
+
 import type { Nest } from "../../nest/nest.ts";
 import type { Machine } from "../language/language.ts";
 import type { Access } from "./access.ts";

@@ -1,4 +1,5 @@
 // Decides, for one class of a contraction, which tables exist, which operands are packed and where scratch lies.
+
 import { type Element, elementBytes } from "../expressions/elements.ts";
 import { aligned, type Machine } from "../language/language.ts";
 import type { Access } from "./access.ts";

@@ -1,4 +1,5 @@
 // Emits the loops over the tiles of a block, around the micro-kernel.
+
 import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import { add, advance, and, at, constant, eq, extract, ge, laneConstants, loadAs, mul, operation, splat } from "../language/values.ts";

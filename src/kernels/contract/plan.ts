@@ -1,4 +1,5 @@
 // Plans a contraction: which operands, axes and residue classes, before anything is emitted.
+
 import type { Load, Nest, Operand, Position, Scalar } from "../../nest/nest.ts";
 import { type Element, elementOf } from "../expressions/elements.ts";
 import { withSharedParts } from "../expressions/intern.ts";

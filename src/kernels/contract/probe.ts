@@ -1,4 +1,5 @@
 // Candidate register tiles and bare micro-kernels, from which each engine's fastest tile is chosen by timing.
+
 import type { ModuleBuilder } from "../language/builder.ts";
 import type { Machine } from "../language/language.ts";
 import { at } from "../language/values.ts";

@@ -1,4 +1,5 @@
 // Defines the functions a contraction's loops call: tables, packing, micro- and macro-kernels.
+
 import type { ModuleBuilder } from "../language/builder.ts";
 import { functionName } from "../lowered.ts";
 import { asidePitch } from "./aside.ts";

@@ -1,4 +1,5 @@
 // Emits the loop over the slices of a contraction's class, down to its blocks of columns and K.
+
 import type { FunctionBuilder } from "../language/builder.ts";
 import { aligned, type Value, type Variable } from "../language/language.ts";
 import { add, advance, and, bool, eq, i32, min, mul, operation, or, select, sub } from "../language/values.ts";

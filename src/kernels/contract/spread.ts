@@ -1,4 +1,5 @@
 // Convolutions whose windows reach far beyond a small image: every pixel's products are spread to the outputs that they belong to.
+
 import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
 import { aligned, type Machine, type Value, type Variable } from "../language/language.ts";
 import {

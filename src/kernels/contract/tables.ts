@@ -1,4 +1,5 @@
 // Emits functions that fill tables for flattened axes: byte offsets and coordinates to check.
+
 import type { ModuleBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import { add, at, loadAs, min, mul, operation, shiftLeft, sub } from "../language/values.ts";

@@ -1,4 +1,5 @@
 // Estimates the work of contractions and how much of it one call does.
+
 import type { Phase } from "../lowered.ts";
 
 /** Floating-point operations that take as long as an element operation of general loops. */

@@ -1,4 +1,5 @@
 // Addresses of loads and stores: affine parts as coefficients of the axes, other parts as checked coordinates.
+
 import type { AffineIndex, Index, Inside, Nest, Operand, Result, Scalar } from "../../nest/nest.ts";
 import { type Element, elementBytes, elementOf } from "./elements.ts";
 

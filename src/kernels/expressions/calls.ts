@@ -1,4 +1,5 @@
 // How each function of the formula language is written in the kernel language.
+
 import type { Call, FunctionName } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { OperationName, Value } from "../language/language.ts";

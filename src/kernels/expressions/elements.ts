@@ -1,4 +1,5 @@
 // How tensor elements lie in memory: loads convert them to register values, stores convert them back.
+
 import type { DType, ScalarType } from "../../nest/nest.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { FunctionBuilder } from "../language/builder.ts";

@@ -1,4 +1,5 @@
 // Emits the scalar expressions of a nest, as vectors along one axis or as scalars; common subexpressions once.
+
 import type { Inside, Load, Nest, Result, Scalar } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";

@@ -1,4 +1,5 @@
 // Index values and range checks as kernel values: affine sums of counters, exact quotients, conditions per lane.
+
 import type { AffineIndex, Inside, Scalar } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Address, Value } from "../language/language.ts";

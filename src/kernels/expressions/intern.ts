@@ -1,4 +1,5 @@
 // Hash-consing of scalar expressions: equal ones get one number, with their axes and number of uses.
+
 import type { Index, Scalar } from "../../nest/nest.ts";
 import { affineIndicesOf, childrenOf } from "./access.ts";
 

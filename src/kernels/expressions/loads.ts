@@ -1,4 +1,5 @@
 // Emits reads of operands: whole vectors of neighbours, one value for all lanes, or lane by lane.
+
 import type { Load } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import { type Address, slack, type Value } from "../language/language.ts";

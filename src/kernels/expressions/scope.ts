@@ -1,4 +1,5 @@
 // What is known while an expression is emitted: loop counters, moving addresses, values kept in variables.
+
 import type { Inside, Scalar } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";

@@ -1,4 +1,5 @@
 // Emits writes of results: whole vectors, interleaved results, one element, or lane by lane.
+
 import type { Nest, Result } from "../../nest/nest.ts";
 import { isFloat } from "../../nest/typing.ts";
 import type { FunctionBuilder } from "../language/builder.ts";

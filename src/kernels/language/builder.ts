@@ -1,4 +1,5 @@
 // Builds kernel functions statement by statement, with type checks.
+
 import type {
   Address,
   KernelFunction,

@@ -1,4 +1,5 @@
 // Rewrites a module so that every load and store is checked against the bounds of its buffer.
+
 import { ModuleBuilder } from "./builder.ts";
 import type {
   Address,

@@ -1,4 +1,5 @@
 // Listings: kernel modules as indented text.
+
 import type { Address, KernelFunction, KernelModule, Statement, Value } from "./language.ts";
 
 export function printModule(module: KernelModule): string {

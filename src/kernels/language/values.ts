@@ -1,4 +1,5 @@
 // Constructors of kernel values: typed; scalars meet vectors by splatting; integer constants are folded.
+
 import type { Address, LoadValue, Machine, MemoryType, OperationName, OperationRule, Value, ValueType } from "./language.ts";
 import { operations } from "./language.ts";
 

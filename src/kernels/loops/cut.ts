@@ -1,4 +1,5 @@
 // Cuts long reductions with few results: parts of a reduced axis first, then their results in order.
+
 import type { AffineIndex, Axis, DType, Nest, Operand, Result, ScalarType } from "../../nest/nest.ts";
 import { resultsOf } from "../expressions/access.ts";
 import { mapNest } from "./schedule.ts";

@@ -1,4 +1,5 @@
 // The general lowering of a nest: loops over its free axes, by residue classes or in phases where that pays.
+
 import type { Nest } from "../../nest/nest.ts";
 import type { ModuleBuilder } from "../language/builder.ts";
 import { entryParameters, type LoweredNest, nameOf } from "../lowered.ts";

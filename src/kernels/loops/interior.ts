@@ -1,4 +1,5 @@
 // The interior of an axis: where range checks hold for every lane and window position, and can be left out.
+
 import type { AffineIndex, Inside, Nest } from "../../nest/nest.ts";
 import { allScalars } from "../expressions/access.ts";
 

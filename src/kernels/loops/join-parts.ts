@@ -1,4 +1,5 @@
 // Combines several lowered nests that write different elements into one phase.
+
 import type { ModuleBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";

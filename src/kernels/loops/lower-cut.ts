@@ -1,4 +1,5 @@
 // Lowers a long reduction to few results in two phases that threads share: parts, and what they come to.
+
 import { byteLength } from "../../nest/arrays.ts";
 import type { Nest, Operand } from "../../nest/nest.ts";
 import { findsPositions } from "../expressions/access.ts";

@@ -1,4 +1,5 @@
 // Chooses vector axis, loop order, unrolling and slices of a nest with a small model of its memory accesses.
+
 import type { FunctionName, Nest, Scalar } from "../../nest/nest.ts";
 import type { Access } from "../expressions/access.ts";
 import { accessOf, allScalars, childrenOf, findsPositions, resultsOf } from "../expressions/access.ts";

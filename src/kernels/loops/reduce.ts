@@ -1,4 +1,5 @@
 // Emits reductions: several accumulators in registers, long sums in compensated blocks, first-occurrence argmax.
+
 import type { Reducer, Scalar, ScalarType } from "../../nest/nest.ts";
 import { resultsOf } from "../expressions/access.ts";
 import { Interner } from "../expressions/intern.ts";

@@ -1,4 +1,5 @@
 // Canonical form of a nest: drops axes of extent 1, joins dimensions, merges axes that move together, folds constants.
+
 import { LARGEST_INT } from "../../nest/addressable.ts";
 import { FUNCTIONS } from "../../nest/functions.ts";
 import { intervalOf } from "../../nest/interval.ts";

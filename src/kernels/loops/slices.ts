@@ -1,4 +1,5 @@
 // Cuts the loops of a nest into slices, and finds the loop ranges of given slices.
+
 import type { Nest } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";

@@ -1,4 +1,5 @@
 // Splits nests with exact quotients (gradients of strided pooling) into one plain nest per residue class.
+
 import type { AffineIndex, FunctionName, Nest, Reducer, Scalar } from "../../nest/nest.ts";
 import { affineIndicesOf, allScalars } from "../expressions/access.ts";
 import { classExtent, classSteps, combinations } from "../residues.ts";

@@ -1,4 +1,5 @@
 // Replaces axes of a nest by linear combinations of others, and simplifies what becomes constant.
+
 import type { AffineIndex, Index, Nest, Scalar } from "../../nest/nest.ts";
 import { foldConstants, mapNest } from "./schedule.ts";
 

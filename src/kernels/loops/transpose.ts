@@ -1,4 +1,5 @@
 // Maps that read across rows (transposes, permutations): tiles of lanes × lanes are transposed in registers.
+
 import type { Load, Nest } from "../../nest/nest.ts";
 import { accessOf, allScalars } from "../expressions/access.ts";
 import { Interner } from "../expressions/intern.ts";

@@ -1,4 +1,5 @@
 // Nests with exact quotients of a large divisor (large strides): each strided axis becomes a window and a place in it.
+
 import type { AffineIndex, Axis, Nest, Reducer, ScalarType } from "../../nest/nest.ts";
 import { affineIndicesOf, allScalars } from "../expressions/access.ts";
 import { bodyWithout, type Linear, substitute } from "./substitute.ts";

@@ -1,4 +1,5 @@
 // exp, expm1, sinh, cosh, tanh and their float32 polynomials (minimax fits; comments give relative errors).
+
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";

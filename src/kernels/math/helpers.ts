@@ -1,4 +1,5 @@
 // Helpers of vector math: polynomials, splitting floats, sign and exponent bits, exact products.
+
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";

@@ -1,4 +1,5 @@
 // Payne–Hanek reduction of large angles modulo π/2: the needed bits of 2/π times the mantissa, in integers.
+
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";

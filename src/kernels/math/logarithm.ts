@@ -1,4 +1,5 @@
 // log, log1p and pow; pow carries log₂ to about 40 bits as a sum of two floats.
+
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";

@@ -1,4 +1,5 @@
 // Odd functions as x · P(|x|), one polynomial per interval, with coefficients looked up in vectors.
+
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import * as v from "../language/values.ts";

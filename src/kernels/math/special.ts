@@ -1,4 +1,5 @@
 // erf, the floored remainder and the counter-based random generator.
+
 import { erf as exactErf } from "../../nest/functions.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";

@@ -1,4 +1,5 @@
 // sin, cos, tan by reduction modulo π/2 in exact steps; asin, acos, atan.
+
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";

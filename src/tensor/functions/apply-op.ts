@@ -1,4 +1,5 @@
 // Applies an op by its row in the catalogue.
+
 import { checkAttributes, type Op } from "../../ops/op.ts";
 import { InputError } from "../../util/errors.ts";
 import { apply } from "../engine.ts";

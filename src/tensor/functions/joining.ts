@@ -1,4 +1,5 @@
 // Selecting between tensors, and joining and copying them.
+
 import * as arithmetic from "../../ops/arithmetic.ts";
 import * as moves from "../../ops/moves.ts";
 import { requireList } from "../../util/lists.ts";

@@ -1,4 +1,5 @@
 // How many processors a process may use, by files as machines and containers have them.
+
 import { availableParallelism } from "node:os";
 import { describe, expect, it } from "vitest";
 import { processors, withinQuota } from "../../../src/backends/emitted/processors.ts";

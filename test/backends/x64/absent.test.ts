@@ -1,4 +1,5 @@
 // Browsers' bundles carry no machine code: one door to the x64 backend, and what stands there in its place.
+
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,5 @@
 // Every row of the instruction table, with every kind of operand and all registers, byte for byte as GNU as encodes it.
+
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

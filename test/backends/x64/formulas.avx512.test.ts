@@ -1,4 +1,5 @@
 // Formulas of every kind and their gradients, as AVX-512 machine code.
+
 import { expect, test } from "vitest";
 import { here } from "./harness.ts";
 

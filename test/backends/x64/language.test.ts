@@ -1,4 +1,5 @@
 // Every operation of the kernel language as machine code against a plain model, and the structure around it under register pressure.
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MachineName } from "../../../src/backends/x64/runtime/cpu.ts";

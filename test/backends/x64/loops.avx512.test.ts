@@ -1,4 +1,5 @@
 // The general lowering by itself, as AVX-512 machine code.
+
 import { expect, test } from "vitest";
 import { here } from "./harness.ts";
 

@@ -1,4 +1,5 @@
 // Random loop nests, as AVX-512 machine code.
+
 import { expect, test } from "vitest";
 import { here } from "./harness.ts";
 

@@ -1,5 +1,6 @@
 // A page's worker that trains a small classifier without pause, and tells the page when it begins and what came of it.
 // @ts-nocheck: the page serves the built library under this path.
+
 import { compile, getBackend, manualSeed, noGrad, parameter, uniform } from "/dist/index.js";
 
 const rows = 256;

@@ -1,4 +1,5 @@
 // The contraction engine agrees with the reference on random nests, for several tiles and cache sizes, and writes nowhere else.
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Machine } from "../../../src/kernels/language/language.ts";

@@ -1,4 +1,5 @@
 // Convolutions with their derived gradients through the contraction engine: strides, dilation, padding, groups, images wider than a tile.
+
 import { describe, expect, it } from "vitest";
 import type { Machine } from "../../../src/kernels/language/language.ts";
 import { nestsOf, type Shape } from "./convolutions.ts";

@@ -1,4 +1,5 @@
 // Helper: the nests of a convolution and of its derived gradients.
+
 import { bind } from "../../../src/formula/bind/bind.ts";
 import { deriveGradient } from "../../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../../src/formula/parse.ts";

@@ -1,4 +1,5 @@
 // Helper: random sums of products, as fast-check arbitraries.
+
 import fc from "fast-check";
 import type { AffineIndex, Axis, Load, Nest, Scalar } from "../../../src/nest/nest.ts";
 

@@ -1,4 +1,5 @@
 // Planning of contractions: residue classes cover every step once, roles follow the output, tiles and blocks fit.
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bind } from "../../../src/formula/bind/bind.ts";

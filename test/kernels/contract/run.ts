@@ -1,4 +1,5 @@
 // Helper: runs one nest through the contraction engine on a fresh memory with guards around every area.
+
 import { readSlot, slotOf, writeSlot } from "../../../src/backends/emitted/memory.ts";
 import { lowerContraction } from "../../../src/kernels/contract/engine.ts";
 import { planContraction } from "../../../src/kernels/contract/plan.ts";

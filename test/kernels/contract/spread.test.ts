@@ -1,4 +1,5 @@
 // Convolutions whose products are spread from small images: exact on integers, and nothing is written elsewhere.
+
 import { describe, expect, it } from "vitest";
 import type { Nest, Scalar } from "../../../src/nest/nest.ts";
 import { nestsOf, type Shape } from "./convolutions.ts";

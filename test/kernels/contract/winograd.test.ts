@@ -1,4 +1,5 @@
 // Winograd's algorithm against the definition: which convolutions it takes, where it writes, and how exact it is.
+
 import { describe, expect, it } from "vitest";
 import { planContraction } from "../../../src/kernels/contract/plan.ts";
 import { findWindows, paysOff } from "../../../src/kernels/contract/winograd/plan.ts";

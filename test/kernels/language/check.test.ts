@@ -1,4 +1,5 @@
 // The rewriting that checks accesses, run as WebAssembly: claims that a buffer is shorter than the kernel believes are found out.
+
 import { describe, expect, test } from "vitest";
 import { features, wasmMachine } from "../../../src/backends/wasm/features.ts";
 import { compileModule } from "../../../src/backends/wasm/module.ts";

@@ -1,4 +1,5 @@
 // The kernel language on WebAssembly: every operation against JavaScript, control flow, partial stores, transposes, listings.
+
 import { expect, test } from "vitest";
 import { ModuleBuilder } from "../../../src/kernels/language/builder.ts";
 import type { OperationName, Value } from "../../../src/kernels/language/language.ts";

@@ -1,4 +1,5 @@
 // Long reductions to few results, cut in parts: every reducer as in the reference, and the same bits for any number of threads.
+
 import { describe, expect, test } from "vitest";
 import type { Backend, HostArray } from "../../../src/backends/backend.ts";
 import { createWasmBackend } from "../../../src/backends/wasm/wasm.ts";

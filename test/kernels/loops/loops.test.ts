@@ -1,4 +1,5 @@
 // The general lowering by itself, contractions included: slices in any order, nothing written outside of the output.
+
 import { expect, test } from "vitest";
 import { ModuleBuilder } from "../../../src/kernels/language/builder.ts";
 import { aligned, type Machine, slack } from "../../../src/kernels/language/language.ts";

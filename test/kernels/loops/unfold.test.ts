@@ -1,4 +1,5 @@
 // Gradients of large strided windows as axes of windows and places: the same numbers, every element once, nothing left to divide.
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { affineIndicesOf, allScalars } from "../../../src/kernels/expressions/access.ts";

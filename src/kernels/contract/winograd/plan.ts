@@ -1,4 +1,5 @@
 // Recognizes 3×3 convolutions of stride 1, and their gradients, that Winograd's algorithm computes with fewer products.
+
 import type { Machine } from "../../language/language.ts";
 import type { Access, AccessDimension } from "../access.ts";
 import type { ContractionClass, ContractionPlan, Segment } from "../plan.ts";

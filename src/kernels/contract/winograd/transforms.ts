@@ -1,4 +1,5 @@
 // The linear maps of Winograd's F(4, 3): four outputs of a three-tap filter from six products instead of twelve.
+
 import type { FunctionBuilder } from "../../language/builder.ts";
 import type { Value, Variable } from "../../language/language.ts";
 import { add, constant, fma, mul, sub } from "../../language/values.ts";

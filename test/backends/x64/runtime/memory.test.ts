@@ -1,4 +1,5 @@
 // Memory of machine code: pages are never writable and executable at once, data lies between guard pages, what is freed is used again.
+
 import { readFileSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
 import { Arena } from "../../../../src/backends/emitted/arena.ts";
