@@ -26,7 +26,7 @@ import * as operate from "./operate.ts";
 import { PointwiseTensor } from "./pointwise-tensor.ts";
 import type { Shape } from "./shapes.ts";
 import { isRepeating } from "./trace/repeat.ts";
-import { currentTrace, unreadable } from "./trace/trace.ts";
+import { checkChangeable, currentTrace, unreadable } from "./trace/trace.ts";
 import type { Axes, NestedNumbers, ReduceOptions, SliceRange, SpreadOptions, Tensor, TensorJson, TensorMembers } from "./types.ts";
 import { Value } from "./value.ts";
 
@@ -125,6 +125,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
         hint: "return the new numbers, or put layers that keep statistics into eval mode: net.eval()",
       });
     const trace = currentTrace();
+    checkChangeable();
     observer()?.assigned?.(this, value);
     if (trace === undefined) this.replace(value.data);
     else trace.assign(this, value);

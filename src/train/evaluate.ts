@@ -84,6 +84,8 @@ export async function predict(
   options: { readonly batchSize?: number } = {},
 ): Promise<Tensor> {
   const { batchSize = 256 } = checkOptions<typeof options>("predict", options, { batchSize: true });
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1)
+    throw new InputError(`predict: batchSize: expected a whole number of at least 1, got ${kindOf(batchSize)}`);
   const inputs = stored("fields" in x ? x.fields.x : x, "predict: x");
   const [count, ...rest] = inputs.shape;
   if (count === undefined || count === 0)

@@ -4,6 +4,7 @@ import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import {
   availableBackends,
   type CompileResult,
+  checkpoint,
   compile,
   dropout,
   embedding,
@@ -20,6 +21,7 @@ import {
   type Tensor,
   tensor,
   uniform,
+  vmap,
   where,
 } from "../../src/index.ts";
 import { batchNorm, crossEntropy, dropout as dropoutLayer, type Layer, linear, sequential } from "../../src/nn/index.ts";
@@ -280,8 +282,23 @@ describe("tracing anew", () => {
     const outer = compile((value: Tensor) => inner(value).add(inner(value)));
     expect([outer(tensor([1])).item(), w.item(), inner(tensor([1])).item(), w.item()]).toEqual([7, 4, 5, 5]);
     expect(inner.steps).toHaveLength(1);
-    const guarded = compile((value: Tensor) => value, { guard: (result: Tensor) => result });
-    expect(() => compile((value: Tensor) => guarded(value))(x)).toThrow(/has a guard, was called while another/);
+    const options = { name: "guarded", guard: (result: Tensor) => result };
+    const guarded = compile((value: Tensor) => value.square().sum(), options);
+    expect(compile((value: Tensor) => guarded(value))(tensor([1, 2])).item()).toBe(5);
+    expect(vmap((value: Tensor) => guarded(value))(tensor([[1, 2]])).toArray()).toEqual([5]);
+    const changing = compile((value: Tensor) => {
+      noGrad(() => w.assign(w.add(1)));
+      return value.sum();
+    }, options);
+    const before = w.item();
+    for (const part of [
+      compile((value: Tensor) => changing(value)),
+      vmap((value: Tensor) => changing(value)),
+      checkpoint((value: Tensor) => changing(value)),
+    ])
+      expect(() => part(parameter(tensor([[1]])))).toThrow(/"guarded" has a guard and assigns tensors, so it cannot be part of another/);
+    expect(w.item()).toBe(before);
+    expect(changing(tensor([1])).item()).toBe(1);
   });
 });
 

@@ -47,12 +47,44 @@ function changedMeanwhile(when: "before" | "after" | "again" | "clone"): void {
   else if (when !== "before") y.backward();
 }
 
+/** Changes a weight whenever it is called. */
+function counting(): (x: Tensor) => Tensor {
+  const count = weight();
+  return (x) => {
+    noGrad(() => count.assign(count.add(1)));
+    return x.sum();
+  };
+}
+
 function overflow(): never {
   throw new RangeError("Maximum call stack size exceeded");
 }
 
+/** What sending to a worker does to an array. */
+function transfer({ buffer }: ArrayBufferView): void {
+  structuredClone(buffer, { transfer: [buffer as ArrayBuffer] });
+}
+
 export const tensorAdvice: readonly Advice[] = [
   // Making tensors.
+  advice(
+    "copy with clone(), and keep tensors out of reactive state (markRaw in Vue, ref in Valtio)",
+    () => new Proxy(row(), {}).add(1),
+    () => row().clone().add(1),
+  ),
+  advice(
+    "transfer a copy: data.slice()",
+    () => {
+      const x = row().add(1);
+      transfer(x.data);
+      return x.add(1);
+    },
+    () => {
+      const x = row().add(1);
+      transfer(x.data.slice());
+      return x.add(1);
+    },
+  ),
   advice(
     "[2, 3] for two rows and three columns",
     () => zeros(6 as never),
@@ -316,12 +348,12 @@ export const tensorAdvice: readonly Advice[] = [
   ),
   // Compiled functions.
   advice(
-    "give the guard to the outer one, and pass it the function uncompiled",
+    "give the guard to the outer function, and call this one uncompiled there",
     () => {
-      const guarded = compile(square, { guard: () => tensor(1) } as never);
+      const guarded = compile(counting(), { guard: () => tensor(1) } as never);
       compile((x: Tensor) => guarded(x))(row());
     },
-    () => compile((x: Tensor) => square(x), { guard: () => tensor(1) } as never)(row()),
+    () => compile(counting(), { guard: () => tensor(1) } as never)(row()),
   ),
   advice(
     "pass every tensor as an argument of its own",

@@ -12,6 +12,7 @@ import type { EpochReport, FitOptions, Model, TrainingState } from "../../src/tr
 import { accuracy, evaluate, fit, predict, TrainingError } from "../../src/train/index.ts";
 import { RunFolder } from "../../src/train/node.ts";
 import { packState, unpackState } from "../../src/train/state-file.ts";
+import { InputError } from "../../src/util/errors.ts";
 
 const data = tableDataset(moons({ count: 90, seed: 3 })) as Dataset<{ x: never; y: never }>;
 const metrics = [accuracy()] as const;
@@ -53,6 +54,15 @@ describe("fit", () => {
     expect(scores.accuracy).toBe(history.at(-1)?.validation?.accuracy);
     expect((await predict(model, data, { batchSize: 7 })).shape).toEqual([90, 2]);
   });
+
+  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, "", [], "7", null])(
+    "predict and evaluate refuse a batch size of %s",
+    async (batchSize) => {
+      const given = { batchSize } as never;
+      await expect(predict(network(), data, given)).rejects.toThrow(/^predict: batchSize: expected a whole number of at least 1, got /);
+      await expect(evaluate(network(), data, { loss: crossEntropy, ...(given as object) })).rejects.toThrow(InputError);
+    },
+  );
 
   it("gives the same numbers from the same seed, others from another", async () => {
     const runs = [];

@@ -28,7 +28,7 @@ import type {
 import { type Call, TracedFunction } from "./compiled-derivative.ts";
 import { compilePlanned, planTraced, tensorsOf } from "./compiled-graph.ts";
 import { isRepeated } from "./repeat.ts";
-import { currentTrace, runTrace } from "./trace.ts";
+import { changingNothing, currentTrace, runTrace } from "./trace.ts";
 import { type Effect, type ElementCheck, leftOutside, Trace } from "./trace-record.ts";
 
 interface Entry extends CompiledStep {
@@ -131,17 +131,14 @@ function release({ executable, derivable }: Entry): void {
   derivable?.release();
 }
 
+/** Computed as part of what runs. A guard keeps updates back, all or none of a run: a function with one, such as a loss, may be a part as long as it updates nothing. */
 function inner<Args extends readonly CompileArgument[], Result extends CompileResult>(
   name: string,
   fn: (...args: Args) => Result,
   args: Args,
   options: CompileOptions,
 ): Result {
-  if (options.guard !== undefined)
-    throw new InputError(`compile: "${name}", which has a guard, was called while another function is being traced`, {
-      hint: "give the guard to the outer one, and pass it the function uncompiled",
-    });
-  return fn(...args);
+  return options.guard === undefined ? fn(...args) : changingNothing(name, () => fn(...args));
 }
 
 /** What a trace holds for: shapes, dtypes, fixed arguments, whether ops are recorded, the precision, the backend. */

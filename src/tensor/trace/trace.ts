@@ -1,7 +1,7 @@
 // Tracing: ops add loop nests to a graph instead of computing; their results are tensors without numbers.
 
 import type { HostArray } from "../../backends/backend.ts";
-import type { InputError } from "../../util/errors.ts";
+import { InputError } from "../../util/errors.ts";
 import { type Complain, checkElements, type ElementRule } from "../element-rules.ts";
 import type { Value } from "../value.ts";
 import { wholeOf } from "../vmap/mapping.ts";
@@ -109,4 +109,26 @@ export function unreadable(value: Value): InputError {
 /** @throws InputError when `gradient` stayed inside a compiled function, where `what` would need its numbers now */
 export function checkAtHand(gradient: Value | undefined, what: string, hint: string): void {
   if (current === undefined && gradient?.hasNumbers === false && gradient.mapping === undefined) throw stayedInside(what, gradient, hint);
+}
+
+let guarded: string | undefined;
+
+/** Runs a compiled function with a guard as part of something else, whose other updates the guard cannot keep back. */
+export function changingNothing<Result>(name: string, run: () => Result): Result {
+  const before = guarded;
+  guarded = name;
+  try {
+    return run();
+  } finally {
+    guarded = before;
+  }
+}
+
+/** @throws InputError where no tensor may be assigned */
+export function checkChangeable(): void {
+  if (guarded === undefined) return;
+  throw new InputError(
+    `compile: "${guarded}" has a guard and assigns tensors, so it cannot be part of another compiled function, vmap() or checkpoint()`,
+    { hint: "give the guard to the outer function, and call this one uncompiled there" },
+  );
 }
