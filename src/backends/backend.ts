@@ -1,4 +1,4 @@
-// The whole contract between kasane and a machine: compile a planned program, run it on host buffers and on memory that stays.
+// The contract between kasane and a machine: compile a plan, run it, and keep cells in the machine's memory.
 
 import type { MachineFacts } from "../compiler/facts.ts";
 import type { Plan } from "../compiler/plan.ts";

@@ -1,4 +1,4 @@
-// Which backend runs an op: chosen once (KASANE_BACKEND, else the fastest that works here); float64 always runs on the reference.
+// Chooses the backend once: KASANE_BACKEND, else the fastest that works here. float64 always runs on the reference.
 
 import type { DType } from "../nest/nest.ts";
 import { environment } from "../util/environment.ts";

@@ -1,4 +1,4 @@
-// The machine's own limits, measured: multiply-add peak and memory bandwidth that each backend's code reaches here, by number of threads.
+// Measures the machine's limits for each backend: peak of multiply-adds and memory bandwidth, by number of threads.
 
 import { type FunctionBuilder, ModuleBuilder } from "../kernels/language/builder.ts";
 import { aligned, slack, type Value, type Variable } from "../kernels/language/language.ts";

@@ -1,4 +1,4 @@
-// What passes must know of processors, whichever code runs on them: the emitted backends and the reference have one graph for a program.
+// What passes must know of CPUs, for all present backends: so a program has the same graph on each.
 
 import type { MachineFacts } from "../compiler/facts.ts";
 import { alignment, slack } from "../kernels/language/language.ts";

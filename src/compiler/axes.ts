@@ -1,4 +1,4 @@
-// The axes of a nest in another order, and which axes of two nests walk together.
+// Reorders the axes of a nest, and matches the axes of two nests that loop over the same elements.
 
 import type { AffineIndex, Index, Nest } from "../nest/nest.ts";
 import { mapExpressions, transformScalar } from "../nest/step-graph.ts";

@@ -1,4 +1,4 @@
-// Folds numbers known at tracing (the 2 of x.mul(2)) into the formulas that load them, and computes what has only constants.
+// Constant folding: numbers known at tracing (the 2 of x.mul(2)) enter the formulas that load them.
 
 import { FUNCTIONS } from "../nest/functions.ts";
 import type { Load, Nest, Operand, Scalar } from "../nest/nest.ts";

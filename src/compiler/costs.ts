@@ -1,4 +1,4 @@
-// What calls cost, in vector instructions, about: whether repeating one costs more than a pass through memory, and by how much.
+// Approximate costs of calls in vector instructions: whether repeating one costs more than a pass through memory.
 
 import type { FunctionName } from "../nest/nest.ts";
 

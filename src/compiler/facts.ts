@@ -1,4 +1,4 @@
-// What passes must know of the machine that a program is for, as data: whoever chooses the backend hands it in.
+// What passes must know of the machine they compile for, as data.
 
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { DType, Operand } from "../nest/nest.ts";

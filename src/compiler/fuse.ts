@@ -1,4 +1,4 @@
-// Fusion is substitution: a pointwise producer's formula is put in place of its loads, a pointwise consumer becomes its producer's epilogue.
+// Fusion by substitution: pointwise producers replace loads of their results, pointwise consumers become epilogues.
 
 import { beyondReach } from "../nest/addressable.ts";
 import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../nest/nest.ts";

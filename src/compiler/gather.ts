@@ -1,4 +1,4 @@
-// Moves reductions next to earlier ones over the same loops, so that they can be joined: statistics of one tensor, gradients of one layer's parameters.
+// Moves reductions next to earlier ones over the same loops, so that they can be joined.
 
 import type { Step } from "../nest/nest.ts";
 import { placeOf, type StepGraph } from "../nest/step-graph.ts";

@@ -1,4 +1,4 @@
-// Lets an update write straight into its cell where the new numbers only need the old ones at the same position.
+// Lets an update write into its cell, where it needs only the old number at the same position.
 
 import type { Nest, Operand, Step } from "../nest/nest.ts";
 import { expressionsOf, placeText, type StepGraph, scalarsOf } from "../nest/step-graph.ts";

@@ -1,4 +1,4 @@
-// The passes over a whole step, in order, each pure and each in a file of its own.
+// The passes over a graph, in order. Each is pure and has a file of its own.
 
 import type { StepGraph } from "../nest/step-graph.ts";
 import { foldConstants } from "./constants.ts";

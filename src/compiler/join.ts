@@ -1,4 +1,4 @@
-// Joins steps over the same loops into kernels: what they read in common is read once, what one hands to the next stays in registers.
+// Joins steps over the same loops into one kernel: shared reads happen once, values stay in registers.
 
 import type { AffineIndex, Index, Nest, Operand, ScalarType, Step } from "../nest/nest.ts";
 import {

@@ -1,4 +1,4 @@
-// Plans the memory of a step: one arena, where buffers whose lifetimes do not overlap share room.
+// Plans memory: buffers whose lifetimes do not overlap share room.
 
 import type { Operand } from "../nest/nest.ts";
 import { placeOf, type StepGraph, unitsOf } from "../nest/step-graph.ts";

@@ -1,4 +1,4 @@
-// The one nest of joined steps: operands in common, values handed on instead of stored and loaded, several results.
+// The nest of joined steps: shared operands, values passed on in registers, several results.
 
 import type { Nest, Operand, Result, Scalar } from "../nest/nest.ts";
 import { type KernelSteps, transformScalar } from "../nest/step-graph.ts";

@@ -1,4 +1,4 @@
-// Which steps are plain loops, that kernels can cut into rows and run together with others.
+// Which steps are plain loops, which kernels can cut into rows and run together.
 
 import type { Index, Nest, Scalar, Step } from "../nest/nest.ts";
 import { expressionsOf, scalarsOf } from "../nest/step-graph.ts";

@@ -1,4 +1,4 @@
-// What a backend compiles: the kernels of a graph in order, each as one nest, and where every buffer lies. A program is a graph without cells.
+// What a backend compiles: the kernels of a graph in order, one nest each, and the place of every buffer.
 
 import type { Program } from "../nest/nest.ts";
 import { type KernelSteps, type StepGraph, type Unit, unitsOf } from "../nest/step-graph.ts";

@@ -1,4 +1,4 @@
-// Prints a step's graph for people: one line per nest, with its loops, reads and formula.
+// Prints a graph: one line per step, with its loops, reads and formula.
 
 import { FUNCTIONS } from "../nest/functions.ts";
 import type { Index, Nest, Scalar, Step } from "../nest/nest.ts";

@@ -1,4 +1,4 @@
-// Groups steps that work row by row, so that they run block of rows by block of rows and what they hand on stays in the cache.
+// Row groups: steps that need only their own row of each other run together, one block of rows at a time.
 
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { AffineIndex, Axis, Index, Operand, Step } from "../nest/nest.ts";

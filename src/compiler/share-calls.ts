@@ -1,4 +1,4 @@
-// Common subexpressions across steps: what several of them compute at length for each element (erf in GELU and in its gradient) is computed once.
+// Common subexpressions inside steps: an expensive one that several steps contain becomes a step of its own.
 
 import type { Index, Nest, Operand, Scalar, Step } from "../nest/nest.ts";
 import { dropUnreadOperands, exactNumbers, identityOutput, type StepGraph } from "../nest/step-graph.ts";

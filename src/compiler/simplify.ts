@@ -1,4 +1,4 @@
-// Removes work from a step: steps that compute the same are done once, steps nothing depends on are dropped.
+// Common subexpression and dead code elimination between steps.
 
 import { keyOfNest, placeOf, type StepGraph } from "../nest/step-graph.ts";
 import type { Pass } from "./facts.ts";

@@ -1,4 +1,4 @@
-// What storing a value changes, for passes that keep it in a register instead: it is rounded there as it would be in memory.
+// Rounds values that a pass keeps in a register as they would be rounded in memory.
 
 import { roundToBfloat16 } from "../nest/bfloat16.ts";
 import type { FunctionName, Nest, Operand, Scalar } from "../nest/nest.ts";

@@ -1,4 +1,4 @@
-// Lets what is only copied in one piece lie where it is copied from or to: slices of leading axes, and parts of what is joined along them.
+// Buffer aliasing: contiguous slices, and parts of a concatenation, become views instead of copies.
 
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { AffineIndex, Axis, Index, Operand, Step } from "../nest/nest.ts";

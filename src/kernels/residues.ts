@@ -1,4 +1,4 @@
-// Residue classes of axes: with axis = step · i + residue, indices that are exact quotients become affine or are never whole.
+// Residue classes: with axis = step · i + residue, an exact quotient becomes affine, or is never whole.
 
 import type { AffineIndex } from "../nest/nest.ts";
 

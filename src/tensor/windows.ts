@@ -1,4 +1,4 @@
-// Where windows lie over images and sequences: the options of convolutions and poolings, and numbers for each spatial dimension.
+// Options of convolution and pooling windows, as numbers for each spatial dimension.
 
 import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";

@@ -1,4 +1,4 @@
-// Numbers as people and programs write them in tables and after flags: decimal, with a point; nothing else that JavaScript reads as one.
+// Decimal numbers in tables and flags: with a point, and no other form that JavaScript accepts.
 
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 

@@ -1,4 +1,4 @@
-// Says what the objects of a class are to who asks for their tag: reactive state (Vue) wraps what has none, and private members are out of reach of a wrapper.
+// Tags classes with a name, so that reactive state (Vue) does not wrap their objects.
 
 /** "[object Dataset]" for what a class makes. */
 export function tag(made: { readonly prototype: object }, name: string): void {

@@ -1,6 +1,7 @@
 // One loop over the conformance table: every op of the catalogue on every backend, its values, gradients and second derivatives.
 
 import { afterAll, describe, expect, it } from "vitest";
+import { availableBackends } from "../../src/backends/choose.ts";
 import { compile, fromData, type HostArray, type Tensor } from "../../src/index.ts";
 import { allocate } from "../../src/nest/arrays.ts";
 import { sizeOfShape } from "../../src/nest/evaluate.ts";
@@ -54,6 +55,11 @@ describe("the table", () => {
     expect(Object.keys(table).sort()).toEqual(catalogue.map((entry) => entry.name).sort());
     for (const { name, op } of catalogue)
       for (const { inputs } of table[name]?.cases ?? []) expect(Object.keys(inputs), name).toEqual(op.formula.inputs);
+  });
+
+  it("tries every backend that runs here", () => {
+    const tried = new Set(variants.map((variant) => variant.split(" ")[0] as string));
+    expect(availableBackends().filter((name) => !tried.has(name))).toEqual([]);
   });
 
   for (const variant of variants)

@@ -1,4 +1,4 @@
-// Blocks of a heap that come and go: cells live here as long as their tensors, arenas as long as their programs.
+// Allocates blocks of a heap: one for every cell, and one that programs work in.
 import { aligned, slack } from "../../kernels/language/language.ts";
 import { firstPlace } from "./memory.ts";
 import type { Heap } from "./target.ts";

@@ -1,4 +1,4 @@
-// A backend for a machine that code is emitted for.
+// Makes a backend from a target: a machine that code is emitted for.
 
 import { environment } from "../../util/environment.ts";
 import type { Backend } from "../backend.ts";

@@ -1,4 +1,4 @@
-// A tensor's numbers in the memory of an emitted backend.
+// A cell in the memory of an emitted backend.
 
 import { byteLength } from "../../nest/arrays.ts";
 import type { Operand } from "../../nest/nest.ts";

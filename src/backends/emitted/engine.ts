@@ -1,4 +1,4 @@
-// The engine of one emitted backend: compiles plans once per structure, and runs them over one memory, with the cells.
+// The engine of an emitted backend: compiles each structure of a plan once, and runs it.
 
 import type { Plan } from "../../compiler/plan.ts";
 import { printModule } from "../../kernels/language/print.ts";

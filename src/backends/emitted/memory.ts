@@ -1,4 +1,4 @@
-// Where the numbers of a program lie during a run, and how they get in and out.
+// Places of buffers during a run, and how numbers get in and out.
 import { requireLength } from "../../nest/arrays.ts";
 import { decodeBfloat16, encodeBfloat16 } from "../../nest/bfloat16.ts";
 import { sizeOfShape } from "../../nest/evaluate.ts";

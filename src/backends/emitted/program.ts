@@ -1,4 +1,4 @@
-// A plan as emitted code: every kernel's nest lowered once, and a main that runs the units over memory whose address it is given, and cells.
+// Lowers a plan: every kernel's nest once, and a main function that runs the units.
 
 import type { Plan, PlannedKernel, PlannedUnit } from "../../compiler/plan.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";

@@ -1,4 +1,4 @@
-// A program on the reference backend: its nests interpreted one after another over host arrays.
+// Runs a program on the reference backend: interprets its nests in order over host arrays.
 
 import { allocate, type NumberArray, requireLength } from "../../nest/arrays.ts";
 import { evaluateNest, sizeOfShape } from "../../nest/evaluate.ts";

@@ -1,4 +1,4 @@
-// The reference backend: interprets programs in plain loops; the definition of correct, and the only one with float64.
+// The reference backend: interprets programs in plain loops, defines what is correct, and alone has float64.
 
 import { printGraph } from "../../compiler/index.ts";
 import type { Backend } from "../backend.ts";

@@ -1,4 +1,4 @@
-// Splits axes into residue classes, so that exactly divided indices become affine and no zeros are multiplied.
+// Splits axes of a contraction into residue classes, so that divided indices become affine and no zeros are multiplied.
 
 import type { AffineIndex } from "../../nest/nest.ts";
 import { classExtent, classSteps, combinations } from "../residues.ts";

@@ -1,4 +1,4 @@
-// Emits a contraction: by the algorithm that suits its windows, or class by class of the free axes' residues.
+// Emits a contraction: by Winograd's algorithm or spreading where they apply, else one residue class after another.
 
 import type { Nest } from "../../nest/nest.ts";
 import type { ModuleBuilder } from "../language/builder.ts";

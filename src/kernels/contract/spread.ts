@@ -1,4 +1,4 @@
-// Convolutions whose windows reach far beyond a small image: every pixel's products are spread to the outputs that they belong to.
+// Convolutions whose windows reach far beyond a small image, by col2im: every pixel's products go to their outputs.
 
 import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
 import { aligned, type Machine, type Value, type Variable } from "../language/language.ts";

@@ -1,4 +1,4 @@
-// The kernel language as plain data: functions of structured statements over typed variables, the same for every machine.
+// The kernel language as data: functions of structured statements over typed variables, for every machine.
 
 /** What lowering must know about the machine it writes for. */
 export interface Machine {

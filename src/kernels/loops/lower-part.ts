@@ -1,4 +1,4 @@
-// Lowers one nest without divided indices: its plan, its slices, and the function that runs them.
+// Lowers one nest without divided indices: plan, slices, and the function that runs them.
 
 import type { Nest } from "../../nest/nest.ts";
 import { Evaluator } from "../expressions/evaluator.ts";

@@ -1,4 +1,4 @@
-// compile(fn): a whole step (forward, loss, backward, update) traced once, optimised as one graph, run as one call.
+// compile(fn): a whole step (forward, loss, backward, update) traced once, optimized as one graph, run as one call.
 
 import type { Backend, Executable, HostArray, StepTimer } from "../../backends/backend.ts";
 import { getBackend } from "../../backends/choose.ts";

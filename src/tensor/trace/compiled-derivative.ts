@@ -1,4 +1,4 @@
-// The derivative of a compiled function: made from the tape of its trace, compiled at the first need, and itself a function with derivatives.
+// The derivative of a compiled function: made from its trace's tape, compiled on first use, differentiable again.
 
 import type { Executable, HostArray } from "../../backends/backend.ts";
 import { getBackend } from "../../backends/choose.ts";

@@ -1,4 +1,4 @@
-// What compiled functions and their derivatives do with the graph of a program: which cells it needs, and tensors of what it gives.
+// Shared by compiled functions and their derivatives: the cells of a program, and tensors from its results.
 
 import type { Backend, Executable, HostArray } from "../../backends/backend.ts";
 import { backendFor } from "../../backends/choose.ts";

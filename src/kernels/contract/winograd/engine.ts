@@ -1,4 +1,4 @@
-// Emits a 3×3 convolution by Winograd's algorithm: transforms of what is smaller come first, then every slice multiplies and writes.
+// Emits a 3×3 convolution by Winograd's algorithm: the smaller operand is transformed first.
 
 import { elementBytes, elementOf, readElement, writeElement } from "../../expressions/elements.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";

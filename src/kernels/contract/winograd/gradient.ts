@@ -1,4 +1,4 @@
-// Emits a 3×3 convolution's gradient by its filters with Winograd's algorithm: parts of the images first, then their sums in order.
+// Emits a 3×3 convolution's gradient by its filters with Winograd's algorithm: partial sums, then their totals.
 
 import { elementBytes, elementOf } from "../../expressions/elements.ts";
 import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
