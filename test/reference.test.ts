@@ -153,7 +153,7 @@ describe("layers", () => {
     expect([nn.isLayer(nn.linear(1, 1)), nn.isLayer(nn.relu)]).toEqual([true, false]);
   });
 
-  it("begin as an initialiser says", () => {
+  it("begin as an initializer says", () => {
     expect(nn.linear(2, 3, { init: nn.init.constant(0.5) }).parameters()[0]?.data).toEqual(new Float32Array(6).fill(0.5));
     expect(nn.linear(2, 3, { init: nn.init.zeros() }).parameters()[0]?.sum().item()).toBe(0);
     expect(nn.linear(2, 3, { init: nn.init.ones() }).parameters()[0]?.sum().item()).toBe(6);
@@ -179,7 +179,7 @@ describe("losses", () => {
   });
 });
 
-describe("initialisers", () => {
+describe("initializers", () => {
   it("draw with the spread they say", () => {
     manualSeed(2);
     const fans = nn.init.fansOf([400, 100]);

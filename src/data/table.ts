@@ -6,7 +6,7 @@ import { Dataset } from "./dataset.ts";
 /** A table whose target is one of several classes. */
 export interface ClassificationTable {
   readonly task: "classification";
-  /** [rows, columns], as measured; a model of float32 takes it rounded, so standardise before. */
+  /** [rows, columns], as measured; a model of float32 takes it rounded, so standardize before. */
   readonly x: NdArray<Float64Array>;
   /** [rows], indices into `classNames`. */
   readonly y: NdArray<Int32Array>;
@@ -18,7 +18,7 @@ export interface ClassificationTable {
 /** A table whose target is a number. */
 export interface RegressionTable {
   readonly task: "regression";
-  /** [rows, columns], as measured; a model of float32 takes it rounded, so standardise before. */
+  /** [rows, columns], as measured; a model of float32 takes it rounded, so standardize before. */
   readonly x: NdArray<Float64Array>;
   /** [rows, 1]. */
   readonly y: NdArray<Float64Array>;

@@ -21,7 +21,7 @@ export type {
 } from "./ast.ts";
 export { bind } from "./bind/bind.ts";
 export type { Binding } from "./bind/binding.ts";
-export { normalise } from "./bind/normalize.ts";
+export { normalize } from "./bind/normalize.ts";
 export { type ChainPath, type ChainRule, chainRuleOf } from "./explain/chain-rule.ts";
 export * from "./explain/explain.ts";
 export { type InputRead, readsOf } from "./explain/explain-reads.ts";

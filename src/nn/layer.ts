@@ -17,7 +17,7 @@ export interface LayerMembers {
   readonly kind: string;
   /** The numbers and words it was made with. */
   readonly settings: Settings;
-  /** Whether dropout drops and batch normalisation uses the batch's own statistics. True after construction. */
+  /** Whether dropout drops and batch normalization uses the batch's own statistics. True after construction. */
   readonly training: boolean;
   /** The layers directly inside, by name. */
   readonly children: ReadonlyMap<string, Layer>;

@@ -11,7 +11,7 @@ import { checkCount, checkFeatures, checkRank, divisors, given, product } from "
 import { type LayerMembers, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { ChannelsRule, SameRule } from "./rules.ts";
 
-/** Settings of a batch normalisation. */
+/** Settings of a batch normalization. */
 export interface BatchNormOptions {
   /** Added to the variance before the root. Default 1e-5. */
   readonly epsilon?: number;
@@ -23,7 +23,7 @@ export interface BatchNormOptions {
   readonly trackRunningStatistics?: boolean;
 }
 
-/** Settings of a layer normalisation. */
+/** Settings of a layer normalization. */
 export interface LayerNormOptions {
   readonly epsilon?: number;
   /** Learned weight and bias per element. Default true. */
@@ -31,7 +31,7 @@ export interface LayerNormOptions {
 }
 
 /**
- * Batch normalisation of [batch, channels, …] of any rank, over all but the channels: training uses the batch's mean and (biased)
+ * Batch normalization of [batch, channels, …] of any rank, over all but the channels: training uses the batch's mean and (biased)
  * variance and moves the running statistics by `momentum` (toward the unbiased variance); eval mode uses the running ones.
  * Parameters weight and bias [channels]; buffers runningMean and runningVariance [channels]. Ioffe & Szegedy 2015.
  */
@@ -43,7 +43,7 @@ export function batchNorm<const Channels extends number>(
 }
 
 /**
- * Instance normalisation of [batch, channels, …]: every channel of every sample by its own mean and (biased) variance. Parameters weight and
+ * Instance normalization of [batch, channels, …]: every channel of every sample by its own mean and (biased) variance. Parameters weight and
  * bias [channels] when `affine`; with `trackRunningStatistics` buffers runningMean and runningVariance [channels], which eval mode uses.
  * Both are off unless asked for. Ulyanov, Vedaldi & Lempitsky 2016.
  */
@@ -54,7 +54,7 @@ export function instanceNorm<const Channels extends number>(
   return byStatistics("instanceNorm", channels, { affine: false, trackRunningStatistics: false, ...options }, options, 2);
 }
 
-/** Normalises by the statistics over the channels' positions, and over the batch too when `from` is 0; keeps running ones where asked to. */
+/** Normalizes by the statistics over the channels' positions, and over the batch too when `from` is 0; keeps running ones where asked to. */
 function byStatistics<Made extends LayerMembers>(
   kind: string,
   channels: number,
@@ -81,7 +81,7 @@ function byStatistics<Made extends LayerMembers>(
       const perChannel = [1, channels, ...x.shape.slice(2).fill(1)];
       const spread = (value: Tensor): Tensor => value.reshape(perChannel);
       const apply = (mean: Tensor, variance: Tensor): Tensor =>
-        functions.normalise(
+        functions.normalize(
           x,
           mean,
           variance,
@@ -116,7 +116,7 @@ function byStatistics<Made extends LayerMembers>(
 }
 
 /**
- * Layer normalisation of the last dimensions, each sample by its own mean and variance; parameters weight and bias of `shape`.
+ * Layer normalization of the last dimensions, each sample by its own mean and variance; parameters weight and bias of `shape`.
  * Ba, Kiros & Hinton 2016.
  * @param shape the extents of the last dimensions; a number for one
  */
@@ -138,7 +138,7 @@ export function layerNorm(shape: number | readonly number[], options: LayerNormO
 }
 
 /**
- * Group normalisation of [batch, channels, …]: every group of channels of every sample by its own mean and variance, which do not depend on
+ * Group normalization of [batch, channels, …]: every group of channels of every sample by its own mean and variance, which do not depend on
  * the batch. Parameters weight and bias [channels]. Wu & He 2018.
  * @throws InputError when the groups do not divide the channels
  */

@@ -8,7 +8,7 @@ import { InputError, ShapeError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
 import { checkCount, checkFeatures, checkRank } from "./checks.ts";
-import { type Fans, type Initialiser, start, uniform } from "./init.ts";
+import { type Fans, type Initializer, start, uniform } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 import { WEIGHT_OPTIONS } from "./linear.ts";
 import { elman, gated, longShortTerm, type RecurrentKind, type RecurrentWeights } from "./recurrent-steps.ts";
@@ -16,11 +16,11 @@ import { elman, gated, longShortTerm, type RecurrentKind, type RecurrentWeights 
 /** How the weights of a recurrent layer start. */
 export interface RecurrentWeightOptions {
   /** Of both weights. Default: uniform within ±1/√hidden. */
-  readonly init?: Initialiser;
+  readonly init?: Initializer;
   /** Default true: two biases, one for the input's product and one for the hidden state's. */
   readonly bias?: boolean;
   /** Default: like the weights. */
-  readonly biasInit?: Initialiser;
+  readonly biasInit?: Initializer;
 }
 
 /** The activation of a plain recurrent network. */
@@ -94,7 +94,7 @@ export function recurrentWeights(
 ): RecurrentWeights {
   const rows = kind.gates * hidden;
   const { init = spread(hidden), bias = true, biasInit = init } = options;
-  const made = (what: string, from: Initialiser, shape: readonly number[], fans: Fans): Tensor =>
+  const made = (what: string, from: Initializer, shape: readonly number[], fans: Fans): Tensor =>
     start(`${name} ${what}`, from, shape, fans);
   const fans = { in: inputs, out: hidden };
   const own = { in: hidden, out: hidden };
@@ -153,7 +153,7 @@ function cell<Made extends LayerMembers, State>(
 }
 
 /** PyTorch's: keeps sums of `hidden` products of numbers up to 1 at about 1. */
-function spread(hidden: number): Initialiser {
+function spread(hidden: number): Initializer {
   const limit = 1 / Math.sqrt(hidden);
   return uniform(-limit, limit);
 }

@@ -26,7 +26,7 @@ export interface TransformerOptions {
   readonly dropout?: number;
   /** Between the two products of the feed-forward network: a layer or a function. Default relu. */
   readonly activation?: (x: Tensor) => Tensor;
-  /** "post": normalise each sum, as in the paper; "pre": normalise what enters each part, which trains more easily (Xiong et al. 2020). Default "post". */
+  /** "post": normalize each sum, as in the paper; "pre": normalize what enters each part, which trains more easily (Xiong et al. 2020). Default "post". */
   readonly norm?: "pre" | "post";
   /** Each token sees itself and what is before it. Default: false in an encoder, true in a decoder. */
   readonly causal?: boolean;
@@ -34,7 +34,7 @@ export interface TransformerOptions {
   readonly rotary?: boolean | RotaryOptions;
   /** Default true. */
   readonly bias?: boolean;
-  /** Of the normalisations. Default 1e-5. */
+  /** Of the normalizations. Default 1e-5. */
   readonly epsilon?: number;
 }
 
@@ -99,7 +99,7 @@ export function transformerDecoderLayer<const Size extends number>(
 }
 
 /**
- * Encoder layers one after another, named "0", "1", …; with pre-norm, a last normalisation `norm` behind them.
+ * Encoder layers one after another, named "0", "1", …; with pre-norm, a last normalization `norm` behind them.
  * @throws as transformerEncoderLayer
  */
 export function transformerEncoder<const Size extends number>(
@@ -111,7 +111,7 @@ export function transformerEncoder<const Size extends number>(
 }
 
 /**
- * Decoder layers one after another, named "0", "1", …; with pre-norm, a last normalisation `norm` behind them.
+ * Decoder layers one after another, named "0", "1", …; with pre-norm, a last normalization `norm` behind them.
  * @throws as transformerDecoderLayer
  */
 export function transformerDecoder<const Size extends number>(
@@ -161,8 +161,8 @@ function transformerLayer<Made extends LayerMembers>(
     );
     const drop = (value: Tensor): Tensor => (state.training && dropout > 0 ? random.dropout(value, dropout) : value);
     const around = (value: Tensor, number: number, part: (value: Tensor) => Tensor): Tensor => {
-      const normalised = norms[number] as Untyped;
-      return norm === "pre" ? value.add(drop(part(normalised(value)))) : normalised(value.add(drop(part(value))));
+      const normalized = norms[number] as Untyped;
+      return norm === "pre" ? value.add(drop(part(normalized(value)))) : normalized(value.add(drop(part(value))));
     };
     const real = keyMask && readNumbers(x, realKeys(kind, keyMask, x.shape[0] as number, x.shape[1] as number));
     let value = around(real ?? x, 0, (inner) => selfAttention(inner, present({ mask, keyMask })));

@@ -8,7 +8,7 @@ import * as contractions from "./contractions.ts";
 import * as gathers from "./gathers.ts";
 import * as losses from "./losses.ts";
 import * as moves from "./moves.ts";
-import * as normalisations from "./normalizations.ts";
+import * as normalizations from "./normalizations.ts";
 import type { Op } from "./op.ts";
 import * as pooling from "./pooling.ts";
 import * as random from "./random.ts";
@@ -321,8 +321,8 @@ const entries: readonly CatalogueEntry[] = [
       ],
     },
   ),
-  ...listed("normalisations", normalisations, {
-    normalise: [{ x: floats([3], 1, 4, 7), mean: floats([], 4), variance: floats([], 6), weight: floats([], 1), bias: floats([], 0) }],
+  ...listed("normalizations", normalizations, {
+    normalize: [{ x: floats([3], 1, 4, 7), mean: floats([], 4), variance: floats([], 6), weight: floats([], 1), bias: floats([], 0) }],
     layerNorm: [{ ...matrix, weight: floats([3], 1, 1, 2), bias: floats([3], 0, 0, 1) }, rows],
     rmsNorm: [{ ...matrix, weight: floats([3], 1, 1, 2) }, rows],
     localResponseNorm: [{ x: counting(1, 3, 2) }, { size: 3, before: 1, channels: 3, alpha: 1 }],

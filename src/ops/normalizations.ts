@@ -3,7 +3,7 @@
 import { composite, map } from "./op.ts";
 
 // The written gradients divide once per channel where the derived ones divide at every element.
-export const normalise = map("normalise", "y = (x - mean) / sqrt(variance + epsilon) * weight + bias", {
+export const normalize = map("normalize", "y = (x - mean) / sqrt(variance + epsilon) * weight + bias", {
   params: { epsilon: 1e-5 },
   gradient: {
     x: "gy * (weight / sqrt(variance + epsilon))",
@@ -13,7 +13,7 @@ export const normalise = map("normalise", "y = (x - mean) / sqrt(variance + epsi
   },
   storedLike: "x",
   doc: {
-    en: "Shifts and scales by given statistics, then by learned weight and bias (batch normalisation with known statistics).",
+    en: "Shifts and scales by given statistics, then by learned weight and bias (batch normalization with known statistics).",
     ja: "正規化",
     source: "Ioffe & Szegedy 2015",
   },
@@ -25,7 +25,7 @@ export const layerNorm = composite(
     params: { epsilon: 1e-5 },
     storedLike: "x",
     doc: {
-      en: "Normalises over the axes, then scales and shifts: layer, group and instance normalisation.",
+      en: "Normalizes over the axes, then scales and shifts: layer, group and instance normalization.",
       ja: "層正規化",
       source: "Ba, Kiros & Hinton 2016; Wu & He 2018; Ulyanov et al. 2016",
     },
@@ -35,7 +35,7 @@ export const rmsNorm = composite("rmsNorm", "v = mean[@axes](x * x); y = x / sqr
   params: { epsilon: 1e-6 },
   storedLike: "x",
   doc: {
-    en: "Divides by the root mean square over the axes, then scales: layer normalisation without the mean.",
+    en: "Divides by the root mean square over the axes, then scales: layer normalization without the mean.",
     source: "Zhang & Sennrich 2019",
   },
 });

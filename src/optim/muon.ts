@@ -49,14 +49,14 @@ export const muon: MakeOptimizer<MuonOptions> = declareOptimizer({
     const direction = nesterov ? rule(updates.adamFirst, [first, gradient, weight], mean) : first;
     const [rows = 1] = weight.shape;
     const columns = weight.size / rows;
-    const orthogonal = orthogonalised(direction.reshape([rows, columns]), iterations).reshape(weight.shape);
+    const orthogonal = orthogonalized(direction.reshape([rows, columns]), iterations).reshape(weight.shape);
     const scale = full([], Math.sqrt(Math.max(1, rows / columns)), { dtype: weight.dtype });
     weight.assign(rule(updates.scaledStep, [weight, scale, orthogonal], { rate, shrink }));
   },
 });
 
 /** X ← aX + (bA + cA²)X with A = XXᵀ, from X = m / ‖m‖: all singular values go to about 1. */
-function orthogonalised(matrix: Tensor, iterations: number): Tensor {
+function orthogonalized(matrix: Tensor, iterations: number): Tensor {
   const [rows = 1, columns = 1] = matrix.shape;
   const tall = rows > columns;
   let x = tall ? matrix.transpose() : matrix;

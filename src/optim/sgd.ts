@@ -13,7 +13,7 @@ export interface SgdOptions {
   readonly dampening?: number;
   /** Looks ahead along the velocity; needs momentum and no dampening. Default false. */
   readonly nesterov?: boolean;
-  /** Adds this times the weight to the gradient (L2 regularisation). Default 0. */
+  /** Adds this times the weight to the gradient (L2 regularization). Default 0. */
   readonly weightDecay?: number;
 }
 

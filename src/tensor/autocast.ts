@@ -18,7 +18,7 @@ export function currentPrecision(): Precision {
 
 /**
  * Runs a function in mixed precision. Products of matrices and convolutions are stored as bfloat16, which halves the memory that activations and
- * their gradients take; what is computed from bfloat16 alone (activation functions, pooling, additions) stays so, and softmax and normalisation layers give
+ * their gradients take; what is computed from bfloat16 alone (activation functions, pooling, additions) stays so, and softmax and normalization layers give
  * what they are given. Sums and means, statistics, losses and everything float64 are stored as before. All arithmetic and all sums are float32 in any
  * case, weights and their gradients too. Works around eager code and in compiled functions.
  * @param precision "float32" switches it off again inside

@@ -29,6 +29,6 @@ export function fieldTensor(model: object, array: NdArray | undefined, field: st
   const lost = rounded.findIndex((value, place) => !Number.isFinite(value) && Number.isFinite(data[place]));
   if (lost < 0) return fromData(rounded, array.shape, "float32");
   throw new InputError(`${where}: field "${field}" holds ${data[lost]}, which float32, the precision of the model, does not reach`, {
-    hint: `standardise the field before: Standardizer.fit(train.fields.${field}).apply(…)`,
+    hint: `standardize the field before: Standardizer.fit(train.fields.${field}).apply(…)`,
   });
 }

@@ -1,7 +1,7 @@
 // Helper: random formulas of every kind with random shapes, or one of their gradients.
 
 import type { Formula } from "../../src/formula/ast.ts";
-import { normalise } from "../../src/formula/bind/normalize.ts";
+import { normalize } from "../../src/formula/bind/normalize.ts";
 import { deriveGradient, gradientName } from "../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { evaluateProgram } from "../../src/nest/evaluate.ts";
@@ -55,7 +55,7 @@ function orGradient(source: Source, given: Case): Case {
   const name = source.pick(names);
   const target = given.formula.statements.at(-1)!.target;
   // Of several statements each has a gradient of its own.
-  if (normalise(given.formula).statements.some((statement) => statement.target !== target)) return given;
+  if (normalize(given.formula).statements.some((statement) => statement.target !== target)) return given;
   const { program, arrays, params } = programOf(given.formula, given.inputs, given.attributes);
   const { dtype, shape } = program.buffers[program.result]!;
   if (dtype !== "float32") return given;

@@ -32,8 +32,8 @@ const real = (shape: Shape, domain: Domain = any): Input => ({ shape, dtype: "fl
 const whole = (shape: Shape, count: number): Input => ({ shape, dtype: "int32", domain: ids(count) });
 const truth = (shape: Shape): Input => ({ shape, dtype: "bool", domain: ids(2) });
 
-/** Shapes, and the axes that are normalised over. */
-const NORMALISED = [
+/** Shapes, and the axes that are normalized over. */
+const NORMALIZED = [
   [[7], [0]],
   [[3, 5], [1]],
   [
@@ -616,7 +616,7 @@ export const table: Readonly<Record<string, Spec>> = {
   averagePool3d: pooling(3, any, { ulp: 8, floor: 1 }),
   averagePool2dInside: pooling(2, any, { ulp: 8, floor: 1 }),
 
-  normalise: {
+  normalize: {
     forward: { ulp: 8, floor: 1 },
     cases: [
       [[3], []],
@@ -639,7 +639,7 @@ export const table: Readonly<Record<string, Spec>> = {
   layerNorm: {
     forward: { ulp: 64, floor: 1 },
     gradient: { ulp: 512 },
-    cases: NORMALISED.map(([x, axes]) => {
+    cases: NORMALIZED.map(([x, axes]) => {
       const like = real(x.slice(axes[0]));
       return one(`${text(x)} over ${text(axes)}`, { x: real(x), weight: like, bias: like }, { axes, epsilon: 1e-3 });
     }),
@@ -647,7 +647,7 @@ export const table: Readonly<Record<string, Spec>> = {
   rmsNorm: {
     forward: { ulp: 32, floor: 1 },
     gradient: { ulp: 256 },
-    cases: NORMALISED.map(([x, axes]) =>
+    cases: NORMALIZED.map(([x, axes]) =>
       one(`${text(x)} over ${text(axes)}`, { x: real(x), weight: real(x.slice(axes[0])) }, { axes, epsilon: 1e-3 }),
     ),
   },

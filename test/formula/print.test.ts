@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { normalise } from "../../src/formula/bind/normalize.ts";
+import { normalize } from "../../src/formula/bind/normalize.ts";
 import { deriveGradient } from "../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { mathmlOf, mathmlOfExpression, mathmlOfStatement } from "../../src/formula/typeset/print-mathml.ts";
@@ -130,7 +130,7 @@ describe("both", () => {
   it("are well formed for gradients", () => {
     for (const { formula, inputs, attributes } of CASES) {
       const parsed = parseFormula(formula, { params: Object.keys(attributes?.params ?? {}) });
-      if (normalise(parsed).statements.length > 1) continue;
+      if (normalize(parsed).statements.length > 1) continue;
       for (const input of Object.keys(inputs))
         for (const gradient of deriveGradient(parsed, input)) {
           expectTex(texOf(gradient, { gradients: [...Object.keys(inputs), "y"] }));

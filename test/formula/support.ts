@@ -2,7 +2,7 @@
 
 import { expressionsOf, type Formula, type Statement, tensorsIn } from "../../src/formula/ast.ts";
 import { bind } from "../../src/formula/bind/bind.ts";
-import { normalise } from "../../src/formula/bind/normalize.ts";
+import { normalize } from "../../src/formula/bind/normalize.ts";
 import { deriveGradient, gradientName } from "../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import type { NumberArray } from "../../src/nest/arrays.ts";
@@ -96,9 +96,9 @@ export class Tape {
   }
 }
 
-/** One formula per target of the normalised formula. */
+/** One formula per target of the normalized formula. */
 function partsOf(formula: Formula): Formula[] {
-  const { statements } = normalise(formula);
+  const { statements } = normalize(formula);
   const targets = [...new Set(statements.map((statement) => statement.target))];
   if (targets.length === 1) return [formula];
   return targets.map((target) => {

@@ -386,7 +386,7 @@ export const dataAdvice: readonly Advice[] = [
     () => changed(randomCrop({ size: 6, padding: 1 })),
   ),
   advice(
-    "standardise or scale the images to float32 before",
+    "standardize or scale the images to float32 before",
     () => changed(randomBrightnessContrast({}), { x: ndArray(new Uint8Array(32), [2, 1, 4, 4]) }),
     () =>
       changed(randomBrightnessContrast({}), { x: Standardizer.fit(floats(2, 1, 4, 4)).apply(ndArray(new Uint8Array(32), [2, 1, 4, 4])) }),

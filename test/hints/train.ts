@@ -94,7 +94,7 @@ export const trainAdvice: readonly Advice[] = [
     () => once(net(), { transform: (batch: { x: unknown }) => ({ ...batch, x: batch.x }) }),
   ),
   advice(
-    "standardise the field before: Standardizer.fit(train.fields.x).apply(…)",
+    "standardize the field before: Standardizer.fit(train.fields.x).apply(…)",
     () => regression(numbers(huge())),
     () => regression(numbers(Standardizer.fit(huge()).apply(huge()))),
   ),

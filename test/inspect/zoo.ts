@@ -205,7 +205,7 @@ export const sick: readonly Sick[] = [
   },
   {
     name: "deep relu with halved weights",
-    disease: "bad initialisation",
+    disease: "bad initialization",
     where: ["hidden8", "hidden7", "output"],
     consequences: ["learning rate too low", "dead units", "vanishing gradients"],
     make: seeded(3, (seed) =>
@@ -214,7 +214,7 @@ export const sick: readonly Sick[] = [
   },
   {
     name: "deep relu with weights of 1",
-    disease: "bad initialisation",
+    disease: "bad initialization",
     where: ["hidden5", "output", "hidden4"],
     consequences: ["learning rate too low", "exploding gradients", "learning rate too high", "dead units"],
     make: seeded(4, (seed) => patient(scaled(mlp([6, 32, 32, 32, 32, 32, 3], relu, "relu"), 6, /weight$/), classes(seed), withSgd(1e-9))),
@@ -303,14 +303,14 @@ export const sick: readonly Sick[] = [
   },
   {
     name: "zero weights",
-    disease: "symmetric initialisation",
+    disease: "symmetric initialization",
     where: ["hidden1"],
     consequences: ["not learning", "dead units", "unused parameters", "vanishing gradients"],
     make: seeded(17, (seed) => patient(scaled(mlp([6, 16, 16, 3], relu, "relu"), 0), classes(seed), withSgd(0.1))),
   },
   {
     name: "equal weights in one layer",
-    disease: "symmetric initialisation",
+    disease: "symmetric initialization",
     where: ["hidden2"],
     consequences: ["not learning", "vanishing gradients"],
     make: seeded(18, (seed) =>
@@ -332,7 +332,7 @@ export const sick: readonly Sick[] = [
       "exploding gradients",
       "not learning",
       "saturated activations",
-      "bad initialisation",
+      "bad initialization",
     ],
     make: seeded(19, (seed) => patient(mlp([6, 16, 3], relu, "relu"), classes(seed, { scale: 1000 }), withSgd(0.01))),
   },
@@ -340,7 +340,7 @@ export const sick: readonly Sick[] = [
     name: "pixels to 255",
     disease: "unscaled inputs",
     where: ["data"],
-    consequences: ["learning rate too high", "not finite", "dead units", "exploding gradients", "not learning", "bad initialisation"],
+    consequences: ["learning rate too high", "not finite", "dead units", "exploding gradients", "not learning", "bad initialization"],
     make: seeded(20, (seed) => patient(cnn(), images(seed, { high: 255 }), withSgd(0.01))),
   },
   {
@@ -446,7 +446,7 @@ export const healthy: readonly Healthy[] = [
     ),
   },
   {
-    name: "deep relu, He initialisation",
+    name: "deep relu, He initialization",
     make: seeded(109, (seed) => patient(mlp([6, 32, 32, 32, 32, 32, 3], relu, "relu"), classes(seed), withAdam(1e-3), { epochs: 6 })),
   },
   {

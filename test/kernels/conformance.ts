@@ -3,7 +3,7 @@
 import type { Backend, HostArray } from "../../src/backends/backend.ts";
 import type { Formula } from "../../src/formula/ast.ts";
 import { bind } from "../../src/formula/bind/bind.ts";
-import { normalise } from "../../src/formula/bind/normalize.ts";
+import { normalize } from "../../src/formula/bind/normalize.ts";
 import { deriveGradient, gradientName } from "../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { printFormula } from "../../src/formula/print.ts";
@@ -112,7 +112,7 @@ export function compareWithGradients(
 ): string[] {
   const { formula, program, arrays: values, params } = programOf(source, inputs, attributes);
   const found = [compare(program, values, params, tolerance, on)];
-  if (new Set(normalise(formula).statements.map((statement) => statement.target)).size > 1) return found.filter(Boolean);
+  if (new Set(normalize(formula).statements.map((statement) => statement.target)).size > 1) return found.filter(Boolean);
   const { dtype, shape } = program.buffers[program.result]!;
   const target = formula.statements[0]!.target;
   const output: Tensor = { dtype, shape, data: evaluateProgram(program, values, params) };

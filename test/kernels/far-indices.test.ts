@@ -7,7 +7,7 @@ import { createWasmBackend } from "../../src/backends/wasm/wasm.ts";
 import { createX64Backend } from "../../src/backends/x64/x64.ts";
 import type { Formula } from "../../src/formula/ast.ts";
 import { bind } from "../../src/formula/bind/bind.ts";
-import { normalise } from "../../src/formula/bind/normalize.ts";
+import { normalize } from "../../src/formula/bind/normalize.ts";
 import { deriveGradient, gradientName } from "../../src/formula/gradient/derive.ts";
 import { parseFormula } from "../../src/formula/parse.ts";
 import { evaluateProgram } from "../../src/nest/evaluate.ts";
@@ -80,7 +80,7 @@ function boundOf(text: string, shapes: Readonly<Record<string, readonly number[]
   };
   const [forward] = attempt(formula, "forward", formula.statements[0]?.accumulate ? [9] : undefined);
   if (forward === undefined) return [];
-  const targets = new Set(normalise(formula).statements.map(({ target }) => target));
+  const targets = new Set(normalize(formula).statements.map(({ target }) => target));
   const { shape, dtype } = forward.program.buffers[forward.program.result] as Operand;
   if (targets.size > 1 || dtype !== "float32") return [forward];
   const [target] = targets as unknown as [string];

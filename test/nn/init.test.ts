@@ -1,4 +1,4 @@
-// Initialisers: mean and variance of what they draw, and that the seed decides.
+// Initializers: mean and variance of what they draw, and that the seed decides.
 
 import { describe, expect, it } from "vitest";
 import { manualSeed, tensor } from "../../src/index.ts";
@@ -15,7 +15,7 @@ function statistics(data: Iterable<number>): { mean: number; variance: number; l
   return { mean, variance, largest: Math.max(...values.map(Math.abs)) };
 }
 
-const weightsOf = (from: init.Initialiser): Iterable<number> => linear(inputs, outputs, { init: from }).parameters()[0]?.data ?? [];
+const weightsOf = (from: init.Initializer): Iterable<number> => linear(inputs, outputs, { init: from }).parameters()[0]?.data ?? [];
 
 describe("variance", () => {
   it.each([
@@ -60,7 +60,7 @@ describe("variance", () => {
 describe("fans", () => {
   it("count the window and the groups", () => {
     const seen: init.Fans[] = [];
-    const spy: init.Initialiser = (shape, fans) => {
+    const spy: init.Initializer = (shape, fans) => {
       seen.push(fans);
       return zeros()(shape, fans);
     };

@@ -80,7 +80,7 @@ describe("modes", () => {
     expect(drop(x)).toBe(x);
   });
 
-  it("batch normalisation's running statistics approach those of the data, and eval mode uses them", () => {
+  it("batch normalization's running statistics approach those of the data, and eval mode uses them", () => {
     manualSeed(4);
     const norm = batchNorm(2, { momentum: 0.1 });
     for (let step = 0; step < 200; step++) norm(uniform([64, 2], -1, 5));
@@ -94,7 +94,7 @@ describe("modes", () => {
     expect(norm.stateDict().get("runningMean")?.toArray()).toEqual(before.get("runningMean")?.toArray());
   });
 
-  it("batch normalisation refuses one value per channel in training", () => {
+  it("batch normalization refuses one value per channel in training", () => {
     expect(messageOf(() => batchNorm(3)(zeros([1, 3])))).toMatch(
       /expected more than one value per channel in training, got shape \[1, 3\][\s\S]*eval\(\)/,
     );

@@ -213,7 +213,7 @@ describe("refuses", () => {
       "label 9 of sample 0 is out of range: expected 0 to 3",
     ],
     ["a negative strength", () => nn.l2([zeros([2])], -1), "l2: the strength must not be negative, got -1"],
-    ["nothing to penalise", () => nn.l1([], 1), "l1: expected at least one weight, got none"],
+    ["nothing to penalize", () => nn.l1([], 1), "l1: expected at least one weight, got none"],
   ])("%s", (_name, run, message) => {
     expect(run).toThrow(message);
   });
@@ -225,7 +225,7 @@ describe("refuses", () => {
   });
 });
 
-it("penalises weights, not biases and norms", () => {
+it("penalizes weights, not biases and norms", () => {
   const net = nn.sequential(nn.linear(2, 2, { init: nn.init.ones(), biasInit: nn.init.constant(5) }), nn.batchNorm(2));
   expect(nn.l1(net, 0.5).item()).toBe(2);
 });

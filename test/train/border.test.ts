@@ -1,4 +1,4 @@
-// Double precision is kept up to the model, and rounded there once: tables, standardising, splits, batches, every door into a model.
+// Double precision is kept up to the model, and rounded there once: tables, standardizing, splits, batches, every door into a model.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -46,7 +46,7 @@ describe("tables", () => {
     expect([seen[0]?.dtype, steps(seen[0]?.data ?? [])]).toEqual(["float32", 40]);
   });
 
-  it("standardise whole numbers beyond float32 in double precision, bytes and floats in single", () => {
+  it("standardize whole numbers beyond float32 in double precision, bytes and floats in single", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.integer({ min: 2 ** 30, max: 2 ** 30 + 1000 }), { minLength: 3, maxLength: 20 }), (values) => {
         const x = ndArray(Int32Array.from(values), [values.length, 1]);

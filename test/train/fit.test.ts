@@ -208,19 +208,19 @@ describe("fit", () => {
       });
       return { weights: [...model.stateDict().values()].flatMap((value) => [...value.data]), loss: history[0]?.train.loss as number };
     };
-    const [plain, penalised, inParts] = [
+    const [plain, penalized, inParts] = [
       await run({}),
       await run({ penalty: () => zeros([]) }),
       await run({ penalty: () => zeros([]), accumulate: 4 }),
     ];
-    expect(penalised.loss).toBe(plain.loss);
+    expect(penalized.loss).toBe(plain.loss);
     manualSeed(5);
     const start = [...sequential(linear(2, 4), relu, linear(4, 2)).stateDict()].flatMap(([name, value]) =>
       [...value.data].map((number) => (name.endsWith("weight") ? number : 0)),
     );
     // The gradient of 0.5 · Σw² is w: each weight moves by a tenth of itself more.
-    expect(penalised.weights).toEqual(plain.weights.map((value, n) => expect.closeTo(value - 0.1 * (start[n] as number), 5)));
-    expect(inParts.weights).toEqual(penalised.weights.map((value) => expect.closeTo(value, 5)));
+    expect(penalized.weights).toEqual(plain.weights.map((value, n) => expect.closeTo(value - 0.1 * (start[n] as number), 5)));
+    expect(inParts.weights).toEqual(penalized.weights.map((value) => expect.closeTo(value, 5)));
   });
 
   it("measures averages on the validation data and leaves the weights", async () => {

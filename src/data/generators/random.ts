@@ -116,7 +116,7 @@ export function checkAmount(value: number, name: string): void {
   }
 }
 
-// The 32-bit finaliser of MurmurHash3: every input bit flips every output bit with probability near one half.
+// The 32-bit finalizer of MurmurHash3: every input bit flips every output bit with probability near one half.
 function mix(value: number): number {
   let bits = value | 0;
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);

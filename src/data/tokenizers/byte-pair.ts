@@ -18,7 +18,7 @@ export interface BytePairOptions {
   readonly special?: readonly string[];
 }
 
-/** A byte-pair tokeniser as JSON. */
+/** A byte-pair tokenizer as JSON. */
 export interface BytePairState {
   /** Merge n makes token 256 + n from two earlier ones. */
   readonly merges: readonly Pair[];

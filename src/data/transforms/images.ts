@@ -51,7 +51,7 @@ export function imageTransform<Numbers>(change: ImageChange<Numbers>, { fields =
       }
       if (change.needsFloats && !holdsFractions(images)) {
         throw new InputError(`${name}: field "${field}" holds whole numbers, expected floating-point values`, {
-          hint: "standardise or scale the images to float32 before",
+          hint: "standardize or scale the images to float32 before",
         });
       }
       const [height, width] = change.size?.(size) ?? [size.height, size.width];

@@ -110,7 +110,7 @@ function targets(name: string, batch: Fields, classes: number | undefined): NdAr
   return { shape, data: Float32Array.from(shares.data) };
 }
 
-function floats(array: NdArray, where: string, hint = "standardise or scale to float32 before"): NdArray<Float32Array | Float64Array> {
+function floats(array: NdArray, where: string, hint = "standardize or scale to float32 before"): NdArray<Float32Array | Float64Array> {
   if (holdsFractions(array)) return array as NdArray<Float32Array | Float64Array>;
   throw new InputError(`${where} holds whole numbers, which cannot be mixed`, { hint });
 }

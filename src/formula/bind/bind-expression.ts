@@ -75,7 +75,7 @@ export class ExpressionBinder {
       case "call":
         return callOf(node.fn, node.args.map(down), this.#binding.name);
       case "reduce":
-        throw new Error("a nested reduction survived normalise");
+        throw new Error("a nested reduction survived normalize");
     }
   }
 

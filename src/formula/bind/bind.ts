@@ -8,14 +8,14 @@ import { shapeText } from "../../util/shape-text.ts";
 import type { Formula, Statement } from "../ast.ts";
 import { bindStatement } from "./bind-statement.ts";
 import type { Binding } from "./binding.ts";
-import { normalise } from "./normalize.ts";
+import { normalize } from "./normalize.ts";
 
 /**
  * @throws ShapeError when shapes disagree, naming the tensors, their shapes and the axis
  * @throws FormulaError when an axis's extent cannot be inferred or an index is not affine
  */
 export function bind(formula: Formula, binding: Binding): Program {
-  const { statements } = normalise(formula);
+  const { statements } = normalize(formula);
   const params = formula.params.map((name) => ({ name, type: binding.params?.[name] ?? ("float" as const) }));
   const buffers: Operand[] = formula.inputs.map((name) => {
     const input = binding.inputs[name];

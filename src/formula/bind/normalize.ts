@@ -16,7 +16,7 @@ import {
 const cache = new WeakMap<Formula, Formula>();
 
 /** Equal in value; reductions inside reductions, and all but one beside each other, become statements of their own (t0, t1, …). */
-export function normalise(formula: Formula): Formula {
+export function normalize(formula: Formula): Formula {
   let result = cache.get(formula);
   if (result === undefined) {
     const names = new Set<string>(formula.inputs);
@@ -37,7 +37,7 @@ export function normalise(formula: Formula): Formula {
   return result;
 }
 
-/** The one outermost reduction of a normalised statement. */
+/** The one outermost reduction of a normalized statement. */
 export function reductionOf(value: Expression): ReduceNode | undefined {
   let found: ReduceNode | undefined;
   visit(value, (node) => {

@@ -8,7 +8,7 @@ import type { Call, DType, Index, Load, Nest, Operand, Program, Reducer, Scalar,
 import { placeAt, positionOf } from "../../nest/positions.ts";
 import { typeOfDType } from "../../nest/typing.ts";
 import type { Formula, Statement } from "../ast.ts";
-import { normalise } from "../bind/normalize.ts";
+import { normalize } from "../bind/normalize.ts";
 import { type AxisStep, chainOf, type Filled, type FilledChain, outsideNote, type TermOrder } from "../filled.ts";
 import { numberText } from "../numbers.ts";
 import { printFilled, printStatement } from "../print.ts";
@@ -46,7 +46,7 @@ export class Explainer {
 
   constructor(formula: Formula, program: Program, arrays: readonly NumberArray[], params: readonly number[], options: ExplainOptions) {
     this.#program = program;
-    this.#statements = normalise(formula).statements;
+    this.#statements = normalize(formula).statements;
     this.#inputs = formula.inputs;
     this.#params = params;
     this.#digits = options.digits ?? 4;

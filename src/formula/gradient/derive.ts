@@ -2,7 +2,7 @@
 
 import { FormulaError } from "../../util/errors.ts";
 import { type Expression, expressionsOf, type Formula, type Statement, tensorsIn } from "../ast.ts";
-import { normalise } from "../bind/normalize.ts";
+import { normalize } from "../bind/normalize.ts";
 import { replaceEqual, simplify } from "../simplify.ts";
 import { type Contribution, merge } from "./contribution.ts";
 import { gradientName, Reverse } from "./reverse.ts";
@@ -15,7 +15,7 @@ export { gradientName } from "./reverse.ts";
  * Empty when no gradient flows (comparisons, floor, indices).
  */
 export function deriveGradient(formula: Formula, input: string): Formula[] {
-  const normal = normalise(formula);
+  const normal = normalize(formula);
   const result = (normal.statements[normal.statements.length - 1] as Statement).target;
   if (normal.statements.some((statement) => statement.target !== result))
     throw new Error("deriveGradient takes one statement at a time; decompose the formula first");

@@ -28,7 +28,7 @@ export function deadUnits(run: Observations, { deadUnits, mostlyDead, notLearned
         advice: [
           "a smaller learning rate",
           "leakyRelu or gelu in place of relu",
-          "biases that begin at 0, He initialisation, inputs scaled to about −1…1",
+          "biases that begin at 0, He initialization, inputs scaled to about −1…1",
         ],
       },
     ];
@@ -83,7 +83,7 @@ export function notFinite(run: Observations): Finding[] {
   ];
 }
 
-export function badInitialisation(run: Observations, { growth, sureAtFirst, gain }: Thresholds): Finding[] {
+export function badInitialization(run: Observations, { growth, sureAtFirst, gain }: Thresholds): Finding[] {
   if (run.trained === true) return [];
   const layers = new Set(run.weights.map(layerOf));
   const outputs = run.forward.filter(({ step, path }) => step === run.steps[0] && layers.has(path));
@@ -97,13 +97,13 @@ export function badInitialisation(run: Observations, { growth, sureAtFirst, gain
       const each = ratio ** (1 / (spreads.length - 1));
       const layer = bestOf(outputs, ({ output }) => Math.abs(Math.log(output.std)), "larger");
       found.push({
-        kind: "bad initialisation",
+        kind: "bad initialization",
         where: layer?.path ?? "",
         what: `before training, outputs ${ratio > 1 ? "grow" : "shrink"} from a standard deviation of ${short(first)} to ${short(last)} through ${spreads.length} layers, by ${short(each)} at each`,
         evidence: { ratio, each, spreads },
         why: "weights of the wrong size: each layer scales its input by the root of (number of inputs × variance of the weights)",
         advice: [
-          `${ratio > 1 ? "smaller" : "larger"} initial weights: He initialisation for relu, Xavier for tanh and sigmoid (the default here)`,
+          `${ratio > 1 ? "smaller" : "larger"} initial weights: He initialization for relu, Xavier for tanh and sigmoid (the default here)`,
           "batchNorm or layerNorm between the layers",
         ],
       });
@@ -116,13 +116,13 @@ export function badInitialisation(run: Observations, { growth, sureAtFirst, gain
   if (!(trend.first > sureAtFirst * trend.ignorant && widest.gain > gain)) return found;
   return [
     {
-      kind: "bad initialisation",
+      kind: "bad initialization",
       where: layerOf(widest.name),
       what: `before training the loss is ${short(trend.first)}, and ${short(trend.ignorant)} comes of a prediction that is the same for every sample; ${widest.name} has a standard deviation of ${short(widest.std)}, which makes its outputs ${short(widest.gain)} times its inputs, and the model's output ${short(output.output.std)}`,
       evidence: { loss: trend.first, baseline: trend.ignorant, std: output.output.std, gain: widest.gain },
       why: "a model that knows nothing yet should not be sure: weights that are too large make large outputs, and the first steps are spent on undoing them",
       advice: [
-        "smaller initial weights: a standard deviation of about 1/√(number of inputs), as He and Xavier initialisation give (the default here)",
+        "smaller initial weights: a standard deviation of about 1/√(number of inputs), as He and Xavier initialization give (the default here)",
         "batchNorm or layerNorm between the layers",
       ],
     },
@@ -138,11 +138,11 @@ function largestGain({ parameters = [], weights, forward }: Observations): { nam
   return bestOf(gains, ({ gain }) => gain, "larger");
 }
 
-export function symmetricInitialisation({ parameters = [], weights }: Observations): Finding[] {
+export function symmetricInitialization({ parameters = [], weights }: Observations): Finding[] {
   const hidden = weights.slice(0, -1);
   const equal = parameters.filter(({ name, std, shape }) => hidden.includes(name) && std === 0 && (shape[0] ?? 0) > 1);
   return equal.slice(0, 1).map(({ name }) => ({
-    kind: "symmetric initialisation",
+    kind: "symmetric initialization",
     where: layerOf(name),
     what: `all numbers of ${name} begin equal${equal.length > 1 ? ` (so do ${equal.length - 1} other weights)` : ""}`,
     evidence: { std: 0, weights: equal.length },

@@ -1,7 +1,7 @@
 // Runs all rules on the evidence; causes come before their consequences.
 
 import { checkOptions, type OptionNames } from "../../util/options.ts";
-import { badInitialisation, deadUnits, notFinite, saturatedActivations, symmetricInitialisation } from "./activation-rules.ts";
+import { badInitialization, deadUnits, notFinite, saturatedActivations, symmetricInitialization } from "./activation-rules.ts";
 import { classImbalance, duplicates, labelErrors, noisyLabels, unscaledInputs, unscaledTargets } from "./data-rules.ts";
 import { type Evidence, type Observations, observe } from "./evidence.ts";
 import { FINDING_KINDS, type Finding, type FindingKind } from "./finding.ts";
@@ -11,7 +11,7 @@ import { THRESHOLDS, type Thresholds } from "./thresholds.ts";
 import { learningRateTooHigh, learningRateTooLow, nothingToLearn, notLearning, overfitting, plateau } from "./training-rules.ts";
 
 const rules: readonly ((run: Observations, thresholds: Thresholds) => Finding[])[] = [
-  symmetricInitialisation,
+  symmetricInitialization,
   unscaledInputs,
   unscaledTargets,
   gradientsNotZeroed,
@@ -19,7 +19,7 @@ const rules: readonly ((run: Observations, thresholds: Thresholds) => Finding[])
   softmaxTwice,
   learningRateTooHigh,
   notFinite,
-  badInitialisation,
+  badInitialization,
   explodingGradients,
   deadUnits,
   saturatedActivations,

@@ -4,7 +4,7 @@ import { short } from "../../util/short.ts";
 
 /** Everything that can be found, causes before their consequences: the order in which findings are told. */
 export const FINDING_KINDS = [
-  "symmetric initialisation",
+  "symmetric initialization",
   "unscaled inputs",
   "unscaled targets",
   "gradients not zeroed",
@@ -12,7 +12,7 @@ export const FINDING_KINDS = [
   "softmax twice",
   "learning rate too high",
   "not finite",
-  "bad initialisation",
+  "bad initialization",
   "exploding gradients",
   "dead units",
   "saturated activations",

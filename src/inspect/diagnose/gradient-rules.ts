@@ -30,7 +30,7 @@ export function vanishingGradients(run: Observations, { vanishing }: Thresholds)
       evidence: { first: first.size, last: last.size, multiplier, layers, sizes: all.map(({ size }) => size) },
       why: "backpropagation multiplies by every layer's derivative and weights; factors below 1 compound with depth, and the first layers hardly move",
       advice: [
-        squashing > 0 ? "relu in place of sigmoid" : "an initialisation for this activation (He for relu, Xavier for tanh)",
+        squashing > 0 ? "relu in place of sigmoid" : "an initialization for this activation (He for relu, Xavier for tanh)",
         "batchNorm or layerNorm between the layers, or residual(…) around them",
         "fewer layers",
       ],
@@ -62,7 +62,7 @@ export function explodingGradients(run: Observations, { exploding }: Thresholds)
       why: "backpropagation multiplies by every layer's weights; factors above 1 compound with depth (or over the steps of a sequence)",
       advice: [
         "clip: { norm: 1 } in fit",
-        "smaller initial weights (He or Xavier initialisation)",
+        "smaller initial weights (He or Xavier initialization)",
         "batchNorm or layerNorm between the layers",
       ],
     },

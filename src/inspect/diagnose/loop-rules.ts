@@ -15,7 +15,7 @@ export function evaluationMode({ forward, updates }: Observations): Finding[] {
       where: first.path,
       what: `${first.path} (${first.kind}) was in evaluation mode in ${new Set(wrong.map(({ step }) => step)).size} steps that moved weights${paths.length > 1 ? `, and so were ${paths.length - 1} other layers` : ""}`,
       evidence: { layers: paths.length, which: paths.join(", ") },
-      why: "batch normalisation then uses running statistics, which it does not measure in this mode, and dropout drops nothing",
+      why: "batch normalization then uses running statistics, which it does not measure in this mode, and dropout drops nothing",
       advice: [
         "model.train() before the steps; model.eval() only where the model is used or measured",
         "requiresGrad(false) for a layer that is meant to stay as it is",

@@ -44,7 +44,7 @@ export interface Thresholds {
   readonly plateau: number;
   /** A first loss so many times that of a model that knows nothing is sure and wrong: initial weights too large. Usual ones give 1 to 1.5 times. */
   readonly sureAtFirst: number;
-  /** Where, besides, a weight's outputs are so many times its inputs: He initialisation gives 1.4, Xavier 1. */
+  /** Where, besides, a weight's outputs are so many times its inputs: He initialization gives 1.4, Xavier 1. */
   readonly gain: number;
   /** By how much of the loss of a model that knows nothing the true targets must be learned sooner than shuffled ones. */
   readonly gap: number;

@@ -49,8 +49,8 @@ export function stopJson({ number, count, op, formula, inputs, output, element }
     pass: op.pass,
     site: op.site,
     params: Object.fromEntries(op.op.formula.params.map((param, n) => [param, op.params[n]])),
-    inputs: inputs.map(({ name, tensor }) => ({ as: name, name: tensorName(tensor), ...summarise(tensor) })),
-    output: { name: tensorName(output), ...summarise(output) },
+    inputs: inputs.map(({ name, tensor }) => ({ as: name, name: tensorName(tensor), ...summarize(tensor) })),
+    output: { name: tensorName(output), ...summarize(output) },
     element: element && elementJson(element),
   }) as Fields;
 }
@@ -59,6 +59,6 @@ function describe({ shape, dtype, origin }: RecordedTensor): object {
   return { shape, dtype, origin };
 }
 
-function summarise(tensor: RecordedTensor): object {
+function summarize(tensor: RecordedTensor): object {
   return { ...describe(tensor), statistics: statisticsOf(tensor.data) };
 }

@@ -19,7 +19,7 @@ export interface ForwardEvent {
   readonly active?: readonly number[];
   /** Outputs of a squashing activation (sigmoid, tanh) so near its ends that its derivative is below a tenth of the largest. */
   readonly saturated?: number;
-  /** Set where the layer does something else in training, but was in evaluation mode: batch normalisation with running statistics, dropout that drops nothing. */
+  /** Set where the layer does something else in training, but was in evaluation mode: batch normalization with running statistics, dropout that drops nothing. */
   readonly evaluating?: true;
 }
 

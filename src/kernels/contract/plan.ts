@@ -54,7 +54,7 @@ export interface ContractionPlan {
   readonly flops: number;
 }
 
-/** Recognises a nest the engine can run; undefined: the general lowering takes it. */
+/** Recognizes a nest the engine can run; undefined: the general lowering takes it. */
 export function planContraction(given: Nest): ContractionPlan | undefined {
   // What the epilogue reads twice is one leaf.
   const nest = given.epilogue === undefined ? given : { ...given, epilogue: withSharedParts(given.epilogue) };

@@ -51,10 +51,10 @@ function awayFromBorders({ k, e, nest }: LoopContext, axis: number, step: Value,
 export function writeFree(context: LoopContext, order: readonly number[], given: readonly (Range | undefined)[]): void {
   const { nest, plan } = context;
   const last = order.at(-1);
-  const vectorised = last !== undefined && last === plan.vector;
-  const scalars = vectorised ? order.slice(0, -1) : order;
+  const vectorized = last !== undefined && last === plan.vector;
+  const scalars = vectorized ? order.slice(0, -1) : order;
   outerLoops(context, scalars, given, () => {
-    if (!vectorised) {
+    if (!vectorized) {
       writePoints(context, []);
       return;
     }

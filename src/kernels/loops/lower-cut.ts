@@ -11,7 +11,7 @@ import { cutReduction } from "./cut.ts";
 import { type Given, joinParts, type Part } from "./join-parts.ts";
 import { lowerPart } from "./lower-part.ts";
 import { planLoops } from "./plan.ts";
-import { canonicalise } from "./schedule.ts";
+import { canonicalize } from "./schedule.ts";
 import { planSlices } from "./slices.ts";
 import { planTranspose } from "./transpose.ts";
 
@@ -25,7 +25,7 @@ const fewSlices = 8;
 export function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | undefined {
   const { reducer, output } = original;
   if (reducer === undefined || findsPositions(original) || output.accumulate) return undefined;
-  const { nest, sources } = canonicalise(original);
+  const { nest, sources } = canonicalize(original);
   const extentOf = (axis: number) => nest.axes[axis]!.extent;
   const elements = nest.axes.reduce((product, axis) => product * axis.extent, 1);
   const wanted = Math.min(mostParts, Math.floor(elements / leastCut));

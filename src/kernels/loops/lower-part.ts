@@ -8,7 +8,7 @@ import { entryParameters, type LoweredNest, nameOf, outNames } from "../lowered.
 import type { LoopContext } from "./context.ts";
 import { hoistAll, outerLoops, writeFree } from "./loops.ts";
 import { type LoopPlan, planLoops } from "./plan.ts";
-import { canonicalise } from "./schedule.ts";
+import { canonicalize } from "./schedule.ts";
 import { planSlices, ranges, workPerCall } from "./slices.ts";
 import { planTranspose, writeTransposed } from "./transpose.ts";
 
@@ -22,7 +22,7 @@ export interface Rows {
 
 /** @param rows cuts the nest so */
 export function lowerPart(original: Nest, module: ModuleBuilder, exported: boolean, rows?: Rows): LoweredNest {
-  const { nest, sources, kept } = canonicalise(original, rows?.axis);
+  const { nest, sources, kept } = canonicalize(original, rows?.axis);
   const plan = planLoops(nest, module.machine, kept);
   const turned = planTranspose(nest, plan, module.machine);
   const transpose = kept === undefined || turned?.outer[0] === kept ? turned : undefined;

@@ -18,7 +18,7 @@ export interface CanonicalNest {
  * The same computation with as few axes as possible. Pure.
  * @param kept an axis that is not merged with others; its extent is more than 1
  */
-export function canonicalise(nest: Nest, kept?: number): CanonicalNest {
+export function canonicalize(nest: Nest, kept?: number): CanonicalNest {
   const folded = mapNest(proveIndices(nest), foldConstants, (index) => index);
   const dropped = dropUnitAxes(folded);
   const before = kept === undefined ? 0 : folded.axes.slice(0, kept).filter(({ extent }) => extent === 1).length;

@@ -2,7 +2,7 @@
 
 import type { Formula, Statement } from "../../formula/ast.ts";
 import { tensorsIn } from "../../formula/ast.ts";
-import { normalise } from "../../formula/bind/normalize.ts";
+import { normalize } from "../../formula/bind/normalize.ts";
 import { deriveGradient } from "../../formula/gradient/derive.ts";
 import { expressionsOf } from "../../formula/parse.ts";
 import type { Op } from "../../ops/op.ts";
@@ -10,11 +10,11 @@ import type { Op } from "../../ops/op.ts";
 const parts = new WeakMap<Op, readonly Op[]>();
 const gradients = new WeakMap<Op, Map<string, readonly Op[]>>();
 
-/** One op per target of the normalised formula, in order; the op itself when it has only one. */
+/** One op per target of the normalized formula, in order; the op itself when it has only one. */
 export function partsOf(op: Op): readonly Op[] {
   let found = parts.get(op);
   if (found === undefined) {
-    const { statements } = normalise(op.formula);
+    const { statements } = normalize(op.formula);
     const targets = [...new Set(statements.map((statement) => statement.target))];
     found =
       targets.length === 1

@@ -1,7 +1,7 @@
 // Normalization over batches, features, groups and neighbouring channels.
 
 import { sizeOfShape } from "../../nest/evaluate.ts";
-import * as normalisations from "../../ops/normalizations.ts";
+import * as normalizations from "../../ops/normalizations.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import { shapeText } from "../../util/shape-text.ts";
@@ -11,22 +11,31 @@ import { asTensor, valueOf } from "../tensor.ts";
 import type { Tensor } from "../types.ts";
 
 /** (x − mean) / √(variance + epsilon) · weight + bias, all broadcast. */
-export function normalise(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
+export function normalize(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
   return asTensor(
     apply(
-      normalisations.normalise,
-      [x, mean, variance, weight, bias].map((item) => valueOf(item, "normalise")),
+      normalizations.normalize,
+      [x, mean, variance, weight, bias].map((item) => valueOf(item, "normalize")),
       { epsilon },
     ),
   );
 }
 
-/** Normalises over the last dimensions, as many as weight and bias have. */
+/**
+ * The same under its former spelling.
+ * @deprecated Use normalize.
+ * @example normalise(x, mean, variance, weight, bias)
+ */
+export function normalise(...given: Parameters<typeof normalize>): Tensor {
+  return normalize(...given);
+}
+
+/** Normalizes over the last dimensions, as many as weight and bias have. */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
   const axes = Array.from({ length: weight.rank }, (_, d) => x.rank - weight.rank + d);
   return asTensor(
     apply(
-      normalisations.layerNorm,
+      normalizations.layerNorm,
       [x, weight, bias].map((item) => valueOf(item, "layerNorm")),
       { axes, epsilon },
     ),
@@ -34,7 +43,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
 }
 
 /**
- * Normalises [batch, channels, …] over the positions and channels of each group, then scales and shifts each channel.
+ * Normalizes [batch, channels, …] over the positions and channels of each group, then scales and shifts each channel.
  * @param weight and bias [channels]
  * @throws ShapeError when the groups do not divide the channels
  */
@@ -46,14 +55,14 @@ export function groupNorm(x: Tensor, groups: number, weight: Tensor, bias: Tenso
   const inner = channels / groups;
   const grouped = operate.reshape(value, [batch, groups, inner, sizeOfShape(value.shape.slice(2))]);
   const [scale, shift] = [weight, bias].map((item) => operate.reshape(valueOf(item, "groupNorm"), [groups, inner, 1]));
-  const y = apply(normalisations.layerNorm, [grouped, scale as typeof value, shift as typeof value], { axes: [2, 3], epsilon });
+  const y = apply(normalizations.layerNorm, [grouped, scale as typeof value, shift as typeof value], { axes: [2, 3], epsilon });
   return asTensor(operate.reshape(y, value.shape));
 }
 
 /** Divides by the root mean square over the last dimensions, as many as weight has. */
 export function rmsNorm(x: Tensor, weight: Tensor, epsilon = 1e-6): Tensor {
   const axes = Array.from({ length: weight.rank }, (_, d) => x.rank - weight.rank + d);
-  return asTensor(apply(normalisations.rmsNorm, [valueOf(x, "rmsNorm"), valueOf(weight, "rmsNorm")], { axes, epsilon }));
+  return asTensor(apply(normalizations.rmsNorm, [valueOf(x, "rmsNorm"), valueOf(weight, "rmsNorm")], { axes, epsilon }));
 }
 
 /** x / (bias + alpha · mean of the squares of `size` neighbouring channels)^beta, for [batch, channels, …]. */
@@ -73,5 +82,5 @@ export function localResponseNorm(
     bias = 1,
   } = checkOptions<typeof options>("localResponseNorm", options, { alpha: true, beta: true, bias: true });
   const attributes = { size, before: size >> 1, channels, alpha, beta, bias };
-  return asTensor(operate.reshape(apply(normalisations.localResponseNorm, [flat], attributes), value.shape));
+  return asTensor(operate.reshape(apply(normalizations.localResponseNorm, [flat], attributes), value.shape));
 }

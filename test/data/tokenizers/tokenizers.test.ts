@@ -1,4 +1,4 @@
-// Tokenisers: every text comes back, merges equal those of the definition, files are checked, windows are shifted by one.
+// Tokenizers: every text comes back, merges equal those of the definition, files are checked, windows are shifted by one.
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -168,7 +168,7 @@ describe("VocabularyTokenizer", () => {
   });
 });
 
-it("tokenisers go through JSON unchanged", () => {
+it("tokenizers go through JSON unchanged", () => {
   const pair: readonly [Tokenizer, (state: unknown) => Tokenizer][] = [
     [BytePairTokenizer.train(sample, { size: 300, special: ["<end>"] }), BytePairTokenizer.fromJSON],
     [VocabularyTokenizer.fit(`${sample}\ud800`, { unknown: "?" }), VocabularyTokenizer.fromJSON],

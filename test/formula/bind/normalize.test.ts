@@ -1,15 +1,15 @@
-// Normalising: at most one reduction a statement, of the same value.
+// Normalizing: at most one reduction a statement, of the same value.
 
 import { describe, expect, it } from "vitest";
 import { visit } from "../../../src/formula/ast.ts";
-import { normalise } from "../../../src/formula/bind/normalize.ts";
+import { normalize } from "../../../src/formula/bind/normalize.ts";
 import { parseFormula } from "../../../src/formula/parse.ts";
 import { printFormula } from "../../../src/formula/print.ts";
 import { floats, run } from "../support.ts";
 
-const normal = (source: string): string[] => printFormula(normalise(parseFormula(source))).split("\n");
+const normal = (source: string): string[] => printFormula(normalize(parseFormula(source))).split("\n");
 
-describe("normalise", () => {
+describe("normalize", () => {
   it.each([
     ["y = exp(x)", ["y = exp(x)"]],
     ["y[o] = tanh(sum[i](x[i] * w[o, i]) + b[o])", ["y[o] = tanh(sum[i](x[i] * w[o, i]) + b[o])"]],
@@ -35,7 +35,7 @@ describe("normalise", () => {
     expect(nested).toEqual(apart);
   });
   it("leaves at most one reduction in a statement", () => {
-    const { statements } = normalise(
+    const { statements } = normalize(
       parseFormula("y[i] = sum[j](x[i, j] * sum[k](x[k, j] * max[l](x[k, l]))) / sum[j](exp(x[i, j])) + prod[j](x[i, j])"),
     );
     for (const { value } of statements) {
@@ -48,6 +48,6 @@ describe("normalise", () => {
   });
   it("is made once per formula", () => {
     const formula = parseFormula("y = x / sum[@axes](x)");
-    expect(normalise(formula)).toBe(normalise(formula));
+    expect(normalize(formula)).toBe(normalize(formula));
   });
 });

@@ -132,7 +132,7 @@ describe("RunCursor", () => {
     expect(new RunCursor(record(() => tensor([]).mul(2))).stop.element).toBeUndefined();
   });
 
-  it("summarises what is too large to be written out", () => {
+  it("summarizes what is too large to be written out", () => {
     const run = record(() => tensor(Float32Array.from({ length: 100 }, (_, n) => (n === 7 ? Number.NaN : n))).sub(50));
     expect(stopText(new RunCursor(run).stop)).toContain("100 numbers from 0 to 99, mean 49.93 ± 28.69, 1 zeros, 1 NaN");
   });

@@ -64,10 +64,10 @@ describe("Recorder", () => {
     expect(output).toMatchObject({ count: 6 * 4 * 36, min: 0, nans: 0, infinities: 0 });
     expect(output.zeros).toBeGreaterThan(200);
     expect(active?.reduce((a, b) => a + b, 0)).toBe(output.count - output.zeros);
-    const normalised = events.find((event) => event.event === "forward" && event.path === "1");
-    if (normalised?.event !== "forward") throw new Error("no event");
-    expect(normalised.output.mean).toBeCloseTo(0, 5);
-    expect(normalised.output.std).toBeCloseTo(1, 3);
+    const normalized = events.find((event) => event.event === "forward" && event.path === "1");
+    if (normalized?.event !== "forward") throw new Error("no event");
+    expect(normalized.output.mean).toBeCloseTo(0, 5);
+    expect(normalized.output.std).toBeCloseTo(1, 3);
     const update = events.find((event) => event.event === "update" && event.parameter === "4.bias");
     if (update?.event !== "update") throw new Error("no event");
     // Adam's first step is the learning rate for each number.
@@ -84,7 +84,7 @@ describe("Recorder", () => {
     const loss = (events: readonly RecorderEvent[]): number[] =>
       events.flatMap((event) => (event.event === "report" ? [event.report.loss as number] : []));
     loss(eager).forEach((value, n) => expect(loss(compiled)[n]).toBeCloseTo(value, 5));
-    // Not of the convolution: its bias, which the normalisation takes away again, has rounding noise for a gradient, and Adam full steps along it.
+    // Not of the convolution: its bias, which the normalization takes away again, has rounding noise for a gradient, and Adam full steps along it.
     const means = (events: readonly RecorderEvent[]): number[] =>
       events.flatMap((event) => (event.event === "forward" && event.path !== "0" ? [event.output.std, event.output.max] : []));
     means(eager).forEach((value, n) => expect(means(compiled)[n]).toBeCloseTo(value, 4));
@@ -118,7 +118,7 @@ describe("Recorder", () => {
     if (histogram === undefined) throw new Error("no histogram");
     expect(histogram.counts.reduce((a, b) => a + b, 0)).toBe(output.count);
     expect([histogram.low, histogram.high]).toEqual([output.min, output.max]);
-    // Normalised: half lies below about 0, two thirds within one standard deviation.
+    // Normalized: half lies below about 0, two thirds within one standard deviation.
     expect(Math.abs(percentile(histogram, 0.5))).toBeLessThan(0.2);
     expect(percentile(histogram, 0.84) - percentile(histogram, 0.16)).toBeGreaterThan(1.6);
     expect(percentile(histogram, 1)).toBeCloseTo(output.max, 5);

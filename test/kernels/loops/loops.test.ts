@@ -5,7 +5,7 @@ import { ModuleBuilder } from "../../../src/kernels/language/builder.ts";
 import { aligned, type Machine, slack } from "../../../src/kernels/language/language.ts";
 import { lowerLoops } from "../../../src/kernels/loops/general.ts";
 import { planLoops } from "../../../src/kernels/loops/plan.ts";
-import { canonicalise } from "../../../src/kernels/loops/schedule.ts";
+import { canonicalize } from "../../../src/kernels/loops/schedule.ts";
 import { byteLength } from "../../../src/nest/arrays.ts";
 import { evaluateProgram } from "../../../src/nest/evaluate.ts";
 import type { Nest } from "../../../src/nest/nest.ts";
@@ -128,7 +128,7 @@ test("lanes picked out of whole vectors: strides, phases, lengths and borders", 
 
 test("canonical nests have as few axes as they can", () => {
   const axes = (formula: string, inputs: Readonly<Record<string, Tensor>>, attributes?: Attributes) => {
-    const { nest } = canonicalise(programOf(formula, inputs, attributes).program.steps[0]!.nest);
+    const { nest } = canonicalize(programOf(formula, inputs, attributes).program.steps[0]!.nest);
     return nest.axes.map((axis) => axis.extent);
   };
   expect(axes("y = a + b", { a: f(2, 3, 4, 5), b: f(2, 3, 4, 5) })).toEqual([120]);
@@ -141,7 +141,7 @@ test("canonical nests have as few axes as they can", () => {
 
 test("the vector axis is the one that is contiguous in memory", () => {
   const vector = (formula: string, inputs: Readonly<Record<string, Tensor>>) => {
-    const { nest } = canonicalise(programOf(formula, inputs).program.steps[0]!.nest);
+    const { nest } = canonicalize(programOf(formula, inputs).program.steps[0]!.nest);
     const axis = planLoops(nest, machine).vector;
     return axis === undefined ? undefined : nest.axes[axis]!.name;
   };
