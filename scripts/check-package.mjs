@@ -18,6 +18,13 @@ const run = promisify(execFile);
 const quiet = ["--no-audit", "--no-fund", "--prefer-offline", "--ignore-scripts", "--loglevel=error"];
 const builtins = new Set(builtinModules);
 
+/** Those of a server, of a page with everything strict, and of a project that names neither, in which nothing is strict. */
+const typeSettings = [
+  "--strict --target es2022 --lib es2023,dom --module nodenext",
+  "--strict --target esnext --lib esnext,dom --module esnext --moduleResolution bundler --exactOptionalPropertyTypes --noUncheckedIndexedAccess --verbatimModuleSyntax --isolatedDeclarations --declaration --erasableSyntaxOnly",
+  "--strict false --target es2020 --lib es2022 --module node16",
+];
+
 /** @typedef {{ name: string, bin: Record<string, string>, exports: Record<string, string | Record<string, string>>, scripts?: Record<string, string> }} Manifest */
 /** @typedef {{ folder: string, installed: string, manifest: Manifest, subpaths: string[] }} Consumer */
 
@@ -135,13 +142,6 @@ async function runCommands({ folder, manifest }) {
   }
   return said.join(", ");
 }
-
-/** Those of a server, of a page with everything strict, and of a project that names neither, in which nothing is strict. */
-const typeSettings = [
-  "--strict --target es2022 --lib es2023,dom --module nodenext",
-  "--strict --target esnext --lib esnext,dom --module esnext --moduleResolution bundler --exactOptionalPropertyTypes --noUncheckedIndexedAccess --verbatimModuleSyntax --isolatedDeclarations --declaration --erasableSyntaxOnly",
-  "--strict false --target es2020 --lib es2022 --module node16",
-];
 
 /**
  * With skipLibCheck off and no ambient types, so that our declarations must be right and must not need @types/node.

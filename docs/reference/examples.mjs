@@ -22,9 +22,11 @@ export function load(app) {
     const missing = [];
     for (const reflection of context.project.getReflectionsByKind(ReflectionKind.Function | ReflectionKind.Class)) {
       const name = `${reflection.parent?.name}: ${reflection.name}`;
+      // Files of ours may import it from where it is written, whatever entry hands it on.
+      const written = `${writtenIn(context, reflection)}: ${reflection.name}`;
       const comments = reflection.kindOf(ReflectionKind.Class) ? [ownComment(reflection)] : (reflection.signatures ?? []).map(ownComment);
       if (comments.some((comment) => comment.getTag("@example") !== undefined)) continue;
-      const example = found.get(name);
+      const example = [found.get(name), found.get(written)].filter((one) => one !== undefined).sort((a, b) => a.cost - b.cost)[0];
       // Nobody makes errors; programs catch them.
       if (example === undefined && /Error$/.test(reflection.name)) continue;
       if (example === undefined) missing.push(name);
@@ -44,6 +46,12 @@ export function load(app) {
 function ownComment(reflection) {
   reflection.comment ??= new Comment();
   return reflection.comment;
+}
+
+/** The file that declares something, as programs of ours import it: "nest/evaluate". @param {import("typedoc").Context} context @param {import("typedoc").Reflection} reflection */
+function writtenIn(context, reflection) {
+  const file = context.getSymbolFromReflection(reflection)?.declarations?.[0]?.getSourceFile().fileName ?? "";
+  return entryOf(relative(join(root, "src"), file).replace(/^/, "/src/"));
 }
 
 /** @returns {Map<string, Found>} the best example by "entry: name" */

@@ -4,5 +4,6 @@
 export interface StopSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
+  /** Throws `reason` once aborted. */
   throwIfAborted(): void;
 }
