@@ -1,6 +1,6 @@
 // Advice of training, evaluation, metrics and run folders.
 
-import { appendFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { Dataset, ndArray, Standardizer } from "../../src/data/index.ts";
 import { type Tensor, tensor, zeros } from "../../src/index.ts";
 import { saveSafetensors } from "../../src/io/node.ts";
@@ -374,6 +374,21 @@ export const trainAdvice: readonly Advice[] = [
         await rm(`${path}/training.pid`);
         return folder.claim();
       }),
+  ),
+  advice(
+    "move it elsewhere, or give another folder",
+    () =>
+      inRun(async (folder, path) => {
+        await mkdir(`${path}/summary.json`);
+        return folder.claim();
+      }),
+    () =>
+      inRun(async (folder, path) => {
+        await mkdir(`${path}/summary.json`);
+        await rename(`${path}/summary.json`, `${path}/mine`);
+        return folder.claim();
+      }),
+    () => inRun(async (_, path) => (await RunFolder.create(`${path}-2`)).release()),
   ),
   advice(
     "delete it, or give another folder",

@@ -79,6 +79,11 @@ describe("writeFileAtomic", () => {
     await symlink("/dev/null", join(folder, "to-null"));
     await writeFileAtomic(join(folder, "to-null"), "nothing");
     expect((await stat(join(folder, "to-null"))).isCharacterDevice()).toBe(true);
+    // Where the name is to be a file's own, it is left alone.
+    await expect(writeFileAtomic(pipe, "x", { followLinks: false })).rejects.toThrow(
+      /cannot write .*pipe: it is a pipe, a file was expected$/,
+    );
+    expect((await stat(pipe)).isFIFO()).toBe(true);
   });
 
   it("lets many writers finish; the file is one of theirs, whole", async () => {

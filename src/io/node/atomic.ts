@@ -1,11 +1,10 @@
 // Writes files atomically in Node: a reader, or a crash, sees the old content or the new, never a part.
 
-import type { Stats } from "node:fs";
 import { type FileHandle, lstat, open, realpath, rename, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { FileError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
-import { reasonFor } from "./file.ts";
+import { noFile, reasonFor } from "./file.ts";
 import { removeQuietly } from "./folders.ts";
 import { removeOrphans, temporaryFor } from "./temporary.ts";
 
@@ -21,15 +20,18 @@ const written = new Set<string>();
 /**
  * Writes to a temporary file in the same folder, flushes it to the disk and renames it over `path`. On failure the temporary file
  * is removed and what was at `path` before is untouched. What a process that was killed meanwhile left beside it is removed by the next that
- * writes the same file. A file that is there keeps its permissions. A pipe or a device (/dev/stdout, /dev/null) is written into, not replaced,
- * unless links are not followed.
+ * writes the same file. A file that is there keeps its permissions. A pipe or a device (/dev/stdout, /dev/null) is written into, never replaced;
+ * where links are not followed the name is to be a file's own, and it is refused.
  *
- * @throws FileError when the folder does not exist or cannot be written, or the disk is full.
+ * @throws FileError when the folder does not exist or cannot be written, the path is a folder, or the disk is full.
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string, options: AtomicOptions = {}): Promise<void> {
   const { followLinks = true } = checkOptions<AtomicOptions>("writeFileAtomic", options, { followLinks: true });
   const found = await (followLinks ? stat : lstat)(path).catch(() => undefined);
-  if (found !== undefined && isStream(found) && followLinks) return writeInto(path, content);
+  if (found !== undefined && !found.isFile() && !found.isSymbolicLink()) {
+    if (followLinks && !found.isDirectory()) return writeInto(path, content);
+    throw new FileError(`cannot write ${path}: ${noFile(found)}`);
+  }
   const target = followLinks ? await realpath(path).catch(() => path) : path;
   const folder = dirname(target);
   if (!written.has(resolve(target))) await removeOrphans(folder, basename(target));
@@ -61,10 +63,6 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
 
 function isFull(error: unknown): boolean {
   return ["ENOSPC", "EDQUOT", "EFBIG"].includes((error as NodeJS.ErrnoException).code ?? "");
-}
-
-function isStream(found: Stats): boolean {
-  return !found.isFile() && !found.isDirectory() && !found.isSymbolicLink();
 }
 
 /** Somebody reads at the other end: there is no old content to keep, and the name is not ours. */

@@ -26,7 +26,7 @@ export async function readBytes(path: string, options: ReadOptions = {}): Promis
   try {
     const found = await stat(path);
     if (pipes && (found.isFIFO() || found.isSocket())) return await readPipe(path, most);
-    if (!found.isFile()) throw new FileError(`cannot read ${path}: it is ${kindOf(found)}, a file was expected`);
+    if (!found.isFile()) throw new FileError(`cannot read ${path}: ${noFile(found)}`);
     if (found.size > most) throw tooLarge(path, most, found.size);
     return await readFile(path);
   } catch (error) {
@@ -35,10 +35,10 @@ export async function readBytes(path: string, options: ReadOptions = {}): Promis
   }
 }
 
-/** "a folder" */
-function kindOf(found: { isDirectory(): boolean; isFIFO(): boolean; isSocket(): boolean }): string {
-  if (found.isDirectory()) return "a folder";
-  return found.isFIFO() ? "a pipe" : found.isSocket() ? "a socket" : "a device";
+/** "it is a folder, a file was expected" */
+export function noFile(found: { isDirectory(): boolean; isFIFO(): boolean; isSocket(): boolean }): string {
+  const kind = found.isDirectory() ? "folder" : found.isFIFO() ? "pipe" : found.isSocket() ? "socket" : "device";
+  return `it is a ${kind}, a file was expected`;
 }
 
 async function readPipe(path: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -75,6 +75,7 @@ function bytesText(count: number): string {
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",
   EISDIR: "it is a folder, a file was expected",
+  ERR_FS_EISDIR: "it is a folder, a file was expected",
   ENOTDIR: "a part of the path is a file, a folder was expected",
   EACCES: "permission was denied",
   ERR_ACCESS_DENIED: "Node's permissions do not allow it",

@@ -1,9 +1,9 @@
 // Makes and lists folders and removes files, with errors that say why not.
 
-import { mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
+import { lstat, mkdir, readdir, rm, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { FileError } from "../../util/errors.ts";
-import { reasonFor } from "./file.ts";
+import { noFile, reasonFor } from "./file.ts";
 
 /** @returns false when it is there already */
 export async function makeFolder(path: string, recursive: boolean): Promise<boolean> {
@@ -40,6 +40,13 @@ export async function listFolder(path: string): Promise<string[]> {
   return readdir(path).catch((error: unknown) => {
     throw new FileError(`cannot read the folder ${path}: ${reasonFor(error)}`, { cause: error });
   });
+}
+
+/** Nothing, a file or a symbolic link: what may be replaced. @throws FileError when it is something else */
+export async function requireReplaceable(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined || found.isFile() || found.isSymbolicLink()) return;
+  throw new FileError(`cannot write ${path}: ${noFile(found)}`, { hint: "move it elsewhere, or give another folder" });
 }
 
 /** A file that may be gone already; of a symbolic link only the link. @throws FileError when it stays */

@@ -4,7 +4,7 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { StoredTensor, TensorToStore } from "../../io/index.ts";
-import { listFolder, makeFolder, removeFile } from "../../io/node/folders.ts";
+import { listFolder, makeFolder, removeFile, requireReplaceable } from "../../io/node/folders.ts";
 import { isOrphan, removeOrphans } from "../../io/node/temporary.ts";
 import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
 import type { StoredNumbers } from "../../nn/index.ts";
@@ -103,9 +103,11 @@ export class RunFolder {
   /**
    * Keeps other processes from training into this folder until `release`, or until this process is gone. What a process that was killed left
    * half written is removed.
-   * @throws InputError when another process does; FileError when the folder cannot be written
+   * @throws InputError when another process does; FileError when the folder cannot be written, or holds something else under a file's name
    */
   async claim(): Promise<void> {
+    // Now, not after hours of training.
+    for (const name of Object.values(files)) await requireReplaceable(join(this.path, name));
     this.#claim = await Claim.of(this.path);
     await removeOrphans(this.path);
   }
