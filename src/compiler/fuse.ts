@@ -1,6 +1,8 @@
 // Fusion by substitution: pointwise producers replace loads of their results, pointwise consumers become epilogues.
 
 import { beyondReach } from "../nest/addressable.ts";
+import { isCostly } from "../nest/costs.ts";
+import { foldCall } from "../nest/fold.ts";
 import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../nest/nest.ts";
 import {
   dropUnreadOperands,
@@ -11,8 +13,6 @@ import {
   scalarsOf,
   transformScalar,
 } from "../nest/step-graph.ts";
-import { foldCall } from "./constants.ts";
-import { isCostly } from "./costs.ts";
 import type { MachineFacts, Pass } from "./facts.ts";
 import { countUses, writersPerBuffer } from "./simplify.ts";
 import { asStored, isRounded, storedOnce } from "./stored.ts";

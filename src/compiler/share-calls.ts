@@ -1,9 +1,9 @@
 // Common subexpressions inside steps: an expensive one that several steps contain becomes a step of its own.
 
+import { timeOf } from "../nest/costs.ts";
 import type { Index, Nest, Operand, Scalar, Step } from "../nest/nest.ts";
 import { dropUnreadOperands, exactNumbers, identityOutput, type StepGraph } from "../nest/step-graph.ts";
 import { isFloat } from "../nest/typing.ts";
-import { CALL_WEIGHTS } from "./costs.ts";
 import type { Pass } from "./facts.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
@@ -124,8 +124,10 @@ function expensiveIn(step: Step, output: readonly (number | undefined)[]): Map<S
   return found;
 }
 
+/** Random numbers have no weight: they are drawn again rather than kept. */
 function weightOf(node: Scalar): number {
-  return node.kind === "call" ? node.args.reduce((sum, argument) => sum + weightOf(argument), CALL_WEIGHTS[node.fn] ?? 1) : 0;
+  if (node.kind !== "call") return 0;
+  return node.args.reduce((sum, argument) => sum + weightOf(argument), node.fn === "uniform" ? 1 : timeOf(node.fn));
 }
 
 function keyOf(expression: Scalar, { nest, reads }: Step, output: readonly (number | undefined)[]): string | undefined {

@@ -108,7 +108,7 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
 
   run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[], timer?: StepTimer): HostArray[] {
     const { heap, target, work, cache } = this.#engine;
-    const compiled = this.#compiled();
+    const compiled = this.#entry.compiled ?? this.#compiled();
     this.#entry.lastUsed = cache.tick();
     const base = work.at(compiled.bytes);
     if (base !== this.#base) this.#moveTo(base, compiled);
@@ -122,10 +122,9 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
     for (let i = 0; i < cells.length; i++) target.writeArgument(heap, this.#argumentsAt, i + 1, (cells[i] as EmittedCell).place);
     const times = timer && this.#timed(base);
     if (times === undefined) runCode(compiled.code, heap, this.#counters, this.#argumentsAt);
-    const results = this.#results.map((result) => (typeof result === "number" ? cells[result]!.read() : readSlot(heap, result)));
-    times?.forEach((milliseconds, unit) => {
-      timer?.(unit, milliseconds);
-    });
+    const results: HostArray[] = [];
+    for (const result of this.#results) results.push(typeof result === "number" ? cells[result]!.read() : readSlot(heap, result));
+    if (times !== undefined) for (const [unit, milliseconds] of times.entries()) timer!(unit, milliseconds);
     return results;
   }
 

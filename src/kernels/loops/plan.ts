@@ -1,8 +1,7 @@
 // Chooses vector axis, loop order, unrolling and slices of a nest with a small model of its memory accesses.
-
-import type { FunctionName, Nest, Scalar } from "../../nest/nest.ts";
-import type { Access } from "../expressions/access.ts";
-import { accessOf, allScalars, childrenOf, findsPositions, resultsOf } from "../expressions/access.ts";
+import { instructionsOf } from "../../nest/costs.ts";
+import type { Nest, Scalar } from "../../nest/nest.ts";
+import { type Access, accessOf, allScalars, childrenOf, findsPositions, resultsOf } from "../expressions/access.ts";
 import { Interner } from "../expressions/intern.ts";
 import { readsVectors } from "../expressions/loads.ts";
 import { contiguous, storesOf } from "../expressions/stores.ts";
@@ -21,28 +20,6 @@ export interface LoopPlan {
   /** Scalar operations per step of the whole nest, roughly. */
   readonly cost: number;
 }
-
-const heavy: Partial<Record<FunctionName, number>> = {
-  exp: 16,
-  expm1: 18,
-  log: 20,
-  log1p: 24,
-  pow: 70,
-  mod: 16,
-  sin: 26,
-  cos: 26,
-  tan: 40,
-  asin: 20,
-  acos: 20,
-  atan: 24,
-  sinh: 40,
-  cosh: 34,
-  tanh: 30,
-  erf: 34,
-  uniform: 60,
-  div: 3,
-  sqrt: 3,
-};
 
 /** @param first a free axis that is to be the outermost loop */
 export function planLoops(nest: Nest, machine: Machine, first?: number): LoopPlan {
@@ -128,7 +105,7 @@ function factsOf(nest: Nest): Facts {
 
 /** Scalar operations of one node, roughly. */
 export function costOf(scalar: Scalar): number {
-  if (scalar.kind === "call") return heavy[scalar.fn] ?? 1;
+  if (scalar.kind === "call") return instructionsOf(scalar.fn);
   if (scalar.kind === "load") return 1 + 3 * scalar.index.filter((index) => index.kind === "indirect" || index.checked).length;
   return childrenOf(scalar).length;
 }

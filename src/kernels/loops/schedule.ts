@@ -1,7 +1,7 @@
 // Canonical form of a nest: drops axes of extent 1, joins dimensions, merges axes that move together, folds constants.
 
 import { LARGEST_INT } from "../../nest/addressable.ts";
-import { FUNCTIONS } from "../../nest/functions.ts";
+import { foldCall } from "../../nest/fold.ts";
 import { intervalOf } from "../../nest/interval.ts";
 import type { AffineIndex, Axis, Index, Nest, Operand, Result, Scalar } from "../../nest/nest.ts";
 import { affineIndicesOf, allScalars, findsPositions, resultsOf } from "../expressions/access.ts";
@@ -63,16 +63,10 @@ export function mapNest(nest: Nest, change: (scalar: Scalar) => Scalar, changeIn
   };
 }
 
-/** Calls of constants become constants; a float is rounded as the machine would. */
+/** What is known becomes a constant; a float is rounded as the machine would. */
 export function foldConstants(scalar: Scalar): Scalar {
   if (scalar.kind === "position" && scalar.index.terms.length === 0) return { kind: "constant", value: scalar.index.offset, type: "int" };
-  if (scalar.kind !== "call" || !scalar.args.every((arg) => arg.kind === "constant")) return scalar;
-  const [a, b, c, d] = scalar.args.map((arg) => (arg.kind === "constant" ? arg.value : 0));
-  const value = FUNCTIONS[scalar.fn].evaluate(a ?? 0, b ?? 0, c ?? 0, d ?? 0);
-  const rounded = scalar.type === "float" ? Math.fround(value) : scalar.type === "bool" ? Number(value !== 0) : undefined;
-  if (rounded !== undefined) return { kind: "constant", value: rounded, type: scalar.type };
-  // Integer products and casts may wrap: only what is exact is folded.
-  return Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? { kind: "constant", value, type: "int" } : scalar;
+  return foldCall(scalar, Math.fround);
 }
 
 /** Drops the checks of indices that interval analysis shows to be always inside. */
