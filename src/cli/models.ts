@@ -25,25 +25,25 @@ const activations = { relu, sigmoid, tanh } as const;
 export type ActivationName = keyof typeof activations;
 export const activationNames = Object.keys(activations) as ActivationName[];
 
-type Step = Layer | ((typeof activations)[ActivationName] & { readonly kind?: never });
+type ModelLayer = Layer | ((typeof activations)[ActivationName] & { readonly kind?: never });
 
 const builders = {
   linear: (spec: Architecture) => ({ ...flattened(spec), output: linear(width(spec), spec.outputs) }),
   mlp: (spec: Architecture) => {
-    const steps: Record<string, Step> = { ...flattened(spec) };
+    const layers: Record<string, ModelLayer> = { ...flattened(spec) };
     let inputs = width(spec);
     for (const [index, outputs] of spec.hidden.entries()) {
-      steps[`hidden${index + 1}`] = linear(inputs, outputs) as Layer;
-      steps[`${spec.activation}${index + 1}`] = activations[spec.activation];
-      if (spec.dropout > 0) steps[`dropout${index + 1}`] = dropout(spec.dropout) as Layer;
+      layers[`hidden${index + 1}`] = linear(inputs, outputs) as Layer;
+      layers[`${spec.activation}${index + 1}`] = activations[spec.activation];
+      if (spec.dropout > 0) layers[`dropout${index + 1}`] = dropout(spec.dropout) as Layer;
       inputs = outputs;
     }
-    return { ...steps, output: linear(inputs, spec.outputs) };
+    return { ...layers, output: linear(inputs, spec.outputs) };
   },
   cnn: (spec: Architecture) => {
     const [channels = 1, height = 28, columns = 28] = spec.input;
     const activation = activations[spec.activation];
-    const steps: Record<string, Step> = {
+    const layers: Record<string, ModelLayer> = {
       conv1: conv2d(channels, 16, 3, { padding: 1 }) as Layer,
       [`${spec.activation}1`]: activation,
       pool1: maxPool2d(2) as Layer,
@@ -54,12 +54,12 @@ const builders = {
     };
     let inputs = 32 * Math.floor(Math.floor(height / 2) / 2) * Math.floor(Math.floor(columns / 2) / 2);
     for (const [index, outputs] of spec.hidden.entries()) {
-      steps[`hidden${index + 1}`] = linear(inputs, outputs) as Layer;
-      steps[`${spec.activation}${index + 3}`] = activation;
+      layers[`hidden${index + 1}`] = linear(inputs, outputs) as Layer;
+      layers[`${spec.activation}${index + 3}`] = activation;
       inputs = outputs;
     }
-    if (spec.dropout > 0) steps.dropout = dropout(spec.dropout) as Layer;
-    return { ...steps, output: linear(inputs, spec.outputs) };
+    if (spec.dropout > 0) layers.dropout = dropout(spec.dropout) as Layer;
+    return { ...layers, output: linear(inputs, spec.outputs) };
   },
 } satisfies Record<string, (spec: Architecture) => Readonly<Record<string, unknown>>>;
 
@@ -127,7 +127,7 @@ export function describeModel({ model, input, hidden, outputs, activation }: Arc
   return `${[input.join("×"), ...(model === "mlp" ? hidden : []), outputs].join(" → ")}${model === "mlp" && hidden.length > 0 ? ` (${activation})` : ""}`;
 }
 
-function flattened(spec: Architecture): Record<string, Step> {
+function flattened(spec: Architecture): Record<string, ModelLayer> {
   return spec.input.length > 1 ? { flatten: flatten() as Layer } : {};
 }
 

@@ -26,7 +26,7 @@ import {
   type Statement,
 } from "./ast.ts";
 import { errorAt, type Token, type TokenKind, tokenize } from "./lexer.ts";
-import { type ParseOptions, type Place, resolve } from "./resolve.ts";
+import { type ParseOptions, resolve, type SourcePosition } from "./resolve.ts";
 
 export { expressionsOf } from "./ast.ts";
 
@@ -54,7 +54,7 @@ class Parser {
   /** Axes that the left side and the reductions around the present token introduce. */
   #axes: string[] = [];
   /** Where names stand: targets and everything read, by statement. */
-  readonly #places: { readonly targets: Place[]; readonly reads: Place[] } = { targets: [], reads: [] };
+  readonly #places: { readonly targets: SourcePosition[]; readonly reads: SourcePosition[] } = { targets: [], reads: [] };
 
   constructor(source: string) {
     this.#source = source;

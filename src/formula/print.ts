@@ -39,7 +39,7 @@ export interface PrintableCall {
   readonly args: readonly Printable[];
 }
 
-type Part = [text: string, precedence: number];
+type PrintedText = [text: string, precedence: number];
 
 const SUM = 4;
 const PRODUCT = 5;
@@ -137,7 +137,7 @@ class TextPrinter {
     return coordinates.length === 0 ? tensor : `${tensor}[${coordinates.map((value) => this.#number(value)).join(", ")}]`;
   }
 
-  #print(node: Printable): Part {
+  #print(node: Printable): PrintedText {
     switch (node.kind) {
       case "number":
         return [printNumber(node.value), node.value < 0 || Object.is(node.value, -0) ? UNARY : ATOM];
@@ -177,7 +177,7 @@ class TextPrinter {
     return more === 0 ? this : new TextPrinter((this.#digits as number) + more, this.#named);
   }
 
-  #call(node: PrintableCall): Part {
+  #call(node: PrintableCall): PrintedText {
     const filled = this.#digits !== undefined;
     const [a, b] = node.args;
     const sign = filled ? SUM : UNARY;
@@ -192,12 +192,12 @@ class TextPrinter {
     return [`${this.at(a, left)}${filled && node.fn === "mul" ? "·" : ` ${symbol} `}${this.at(b, precedence + 1)}`, precedence];
   }
 
-  #choice(node: FilledChoice): Part {
+  #choice(node: FilledChoice): PrintedText {
     const reason = reasonOf(node);
     return [`${this.at(node.chosen, 1)} because ${this.at(reason, 1)}`, 0];
   }
 
-  #chain(node: FilledChain): Part {
+  #chain(node: FilledChain): PrintedText {
     const items = termsAndGaps(node);
     const gap = ({ gap: count, note }: Gap): string => {
       if (note === "") return `… ${count} more …`;

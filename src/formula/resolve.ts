@@ -12,7 +12,7 @@ export interface ParseOptions {
 }
 
 /** Where a name stands in the source. */
-export interface Place {
+export interface SourcePosition {
   readonly text: string;
   readonly at: number;
   /** Number of the statement. */
@@ -24,8 +24,8 @@ export function resolve(
   source: string,
   statements: readonly Statement[],
   options: ParseOptions,
-  targets: readonly Place[],
-  reads: readonly Place[],
+  targets: readonly SourcePosition[],
+  reads: readonly SourcePosition[],
 ): Formula {
   const sizes = new Set(options.sizes);
   const params = new Set(options.params);

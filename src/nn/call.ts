@@ -12,7 +12,10 @@ import type { LayerMode } from "./mode.ts";
 export type Settings = Readonly<Record<string, number | string | boolean | readonly number[]>>;
 
 /** A layer or a plain function of tensors. */
-export type Part = (...inputs: never[]) => unknown;
+export type LayerOrFunction = (...inputs: never[]) => unknown;
+
+/** @deprecated Use LayerOrFunction. */
+export type Part = LayerOrFunction;
 
 /** A layer whatever its rule of shapes: what layers that are made of layers call. */
 export type Untyped = (...inputs: readonly unknown[]) => Tensor;
@@ -24,7 +27,7 @@ export interface LayerState {
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly buffers: ReadonlyMap<string, Tensor>;
   /** Child layers and plain functions by name, in order. */
-  readonly parts: ReadonlyMap<string, Part>;
+  readonly parts: ReadonlyMap<string, LayerOrFunction>;
   readonly forward: (state: LayerState, ...inputs: never[]) => unknown;
   /** Only before the first call of a layer whose sizes that call decides: what it is from then on. */
   readonly decide?: ((input: readonly number[], mode: LayerMode) => LayerState) | undefined;
@@ -88,7 +91,7 @@ export function watchLayers(observe: (call: LayerCall) => void): () => void {
  * Calls a part under its name. A layer called from another layer's code finds its name there; the outermost layer has none.
  * @param given its name where the caller knows it
  */
-export function callPart(part: Part, inputs: readonly unknown[], given?: string): unknown {
+export function callPart(part: LayerOrFunction, inputs: readonly unknown[], given?: string): unknown {
   const state = states.get(part);
   const name = given ?? nameIn(running.at(-1), part, state);
   const compute = (): unknown => {
@@ -109,7 +112,7 @@ export function callPart(part: Part, inputs: readonly unknown[], given?: string)
 
 /** The layer with a method `run`: a call that asks its forward, as the last of three inputs, for all it computed. */
 export function withRun<Made extends LayerMembers>(made: Made): Made {
-  const run = (x: Tensor, options?: unknown): unknown => callPart(made as unknown as Part, [x, options, true]);
+  const run = (x: Tensor, options?: unknown): unknown => callPart(made as unknown as LayerOrFunction, [x, options, true]);
   return Object.defineProperty(made, "run", { value: run });
 }
 
@@ -123,7 +126,7 @@ function attempt<Result>(run: () => Result): Result {
 }
 
 /** What a layer is once its input is there. */
-function decided(part: Part, state: LayerState, [x]: readonly unknown[]): LayerState {
+function decided(part: LayerOrFunction, state: LayerState, [x]: readonly unknown[]): LayerState {
   if (state.decide === undefined) return state;
   const made = state.decide(valueOf(x as Tensor, state.kind).shape, state.mode);
   states.set(part, made);
@@ -141,7 +144,7 @@ function forward(state: LayerState, inputs: readonly unknown[]): unknown {
   }
 }
 
-function nameIn(parent: LayerState | undefined, part: Part, state: LayerState | undefined): string | undefined {
+function nameIn(parent: LayerState | undefined, part: LayerOrFunction, state: LayerState | undefined): string | undefined {
   if (parent === undefined) return undefined;
   for (const [name, candidate] of parent.parts) if (candidate === part) return name;
   return state?.kind;

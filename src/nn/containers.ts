@@ -5,10 +5,10 @@ import { isTensor } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { shapeText } from "../util/shape-text.ts";
-import { callPart, type Part } from "./call.ts";
+import { callPart, type LayerOrFunction } from "./call.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { ParallelRule, ResidualRule, SameRule } from "./rules.ts";
-import type { Step } from "./sequential.ts";
+import type { UnaryLayer } from "./sequential.ts";
 
 /** How the results of branches become one: side by side along the channels (axis 1), their sum, or a function of all of them. */
 export type Join = "concat" | "add" | ((...outputs: Tensor[]) => Tensor);
@@ -20,17 +20,17 @@ type Unchanged = { readonly shapes: SameRule };
  * @example residual(sequential(conv2d(8, 8, 3, { padding: 1 }), relu, conv2d(8, 8, 3, { padding: 1 })))
  * @throws ShapeError when the two shapes differ
  */
-export function residual<const Body extends Step, const Shortcut = Unchanged>(
+export function residual<const Body extends UnaryLayer, const Shortcut = Unchanged>(
   body: Body,
-  shortcut?: Shortcut & Step,
+  shortcut?: Shortcut & UnaryLayer,
 ): ShapedLayer<ResidualRule<Body, Shortcut>> {
   checkParts("residual", shortcut === undefined ? { body } : { body, shortcut });
   return makeLayer({
     kind: "residual",
-    parts: [["body", body as Part], ...(shortcut === undefined ? [] : [["shortcut", shortcut as Part] as const])],
+    parts: [["body", body as LayerOrFunction], ...(shortcut === undefined ? [] : [["shortcut", shortcut as LayerOrFunction] as const])],
     forward(_state, x: Tensor) {
-      const made = result("residual", "body", callPart(body as Part, [x], "body"));
-      const kept = shortcut === undefined ? x : result("residual", "shortcut", callPart(shortcut as Part, [x], "shortcut"));
+      const made = result("residual", "body", callPart(body as LayerOrFunction, [x], "body"));
+      const kept = shortcut === undefined ? x : result("residual", "shortcut", callPart(shortcut as LayerOrFunction, [x], "shortcut"));
       if (made.shape.join() !== kept.shape.join())
         throw new ShapeError(`residual: the body makes ${shapeText(made.shape)} where the shortcut makes ${shapeText(kept.shape)}`, {
           hint: "give a shortcut that makes the same shape, such as a 1×1 convolution",
@@ -46,14 +46,14 @@ export function residual<const Body extends Step, const Shortcut = Unchanged>(
  * @example parallel([conv2d(3, 8, 1), conv2d(3, 8, 3, { padding: 1 })])
  * @throws InputError without branches; ShapeError when the results do not fit together
  */
-export function parallel<const Branches extends readonly Step[], const How extends "concat" | "add" = "concat">(
+export function parallel<const Branches extends readonly UnaryLayer[], const How extends "concat" | "add" = "concat">(
   branches: Branches,
   join?: How,
 ): ShapedLayer<ParallelRule<Branches, How>>;
-export function parallel(branches: readonly Step[], join: (...outputs: Tensor[]) => Tensor): Layer;
-export function parallel(branches: Readonly<Record<string, Step>>, join?: Join): Layer;
-export function parallel(branches: readonly Step[] | Readonly<Record<string, Step>>, join: Join = "concat"): unknown {
-  const parts = Object.entries(branches) as [string, Part][];
+export function parallel(branches: readonly UnaryLayer[], join: (...outputs: Tensor[]) => Tensor): Layer;
+export function parallel(branches: Readonly<Record<string, UnaryLayer>>, join?: Join): Layer;
+export function parallel(branches: readonly UnaryLayer[] | Readonly<Record<string, UnaryLayer>>, join: Join = "concat"): unknown {
+  const parts = Object.entries(branches) as [string, LayerOrFunction][];
   if (parts.length === 0) throw new InputError("parallel: expected at least one branch, got none");
   checkParts("parallel", Object.fromEntries(parts));
   if (join !== "concat" && join !== "add" && typeof join !== "function")

@@ -17,7 +17,7 @@ export {
   tanh,
 } from "../tensor/functions/index.ts";
 export * from "./attention.ts";
-export { isLayer, type LayerCall, observeLayers, type Part, type Settings } from "./call.ts";
+export { isLayer, type LayerCall, type LayerOrFunction, observeLayers, type Part, type Settings } from "./call.ts";
 export * from "./containers.ts";
 export * from "./convolution.ts";
 export * from "./dropout.ts";
@@ -60,7 +60,7 @@ export {
 export * from "./resampling.ts";
 export type { ShapeRule } from "./rules.ts";
 export * from "./separable.ts";
-export { type Step, sequential } from "./sequential.ts";
+export { type Step, sequential, type UnaryLayer } from "./sequential.ts";
 export type { LoadOptions, LoadReport, StateSource, StoredNumbers } from "./state-dict.ts";
 export { type Summary, type SummaryRow, summary } from "./summary.ts";
 export * from "./transformer.ts";

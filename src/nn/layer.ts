@@ -5,7 +5,7 @@ import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions } from "../util/options.ts";
-import { callPart, isLayer, type LayerState, type Part, register, type Settings, stateOf } from "./call.ts";
+import { callPart, isLayer, type LayerOrFunction, type LayerState, register, type Settings, stateOf } from "./call.ts";
 import { isTraining, type LayerMode, newMode } from "./mode.ts";
 import { describeLayer } from "./print.ts";
 import type { ApplyRule, ShapeRule } from "./rules.ts";
@@ -76,7 +76,7 @@ export interface LayerDefinition<Inputs extends readonly unknown[]> {
   readonly settings?: Settings;
   readonly parameters?: Readonly<Record<string, Tensor | undefined>>;
   readonly buffers?: Readonly<Record<string, Tensor | undefined>>;
-  readonly parts?: Iterable<readonly [string, Part]>;
+  readonly parts?: Iterable<readonly [string, LayerOrFunction]>;
   readonly forward: (state: LayerState, ...inputs: Inputs) => unknown;
   readonly decide?: LayerState["decide"];
 }
@@ -100,7 +100,7 @@ export function makeLayer<Made extends LayerMembers, Inputs extends readonly unk
     },
   };
   for (const name of [...state.parts.keys(), ...state.parameters.keys(), ...state.buffers.keys()]) checkName(definition.kind, name);
-  const self = ((...inputs: readonly unknown[]) => callPart(self as unknown as Part, inputs)) as unknown as Made;
+  const self = ((...inputs: readonly unknown[]) => callPart(self as unknown as LayerOrFunction, inputs)) as unknown as Made;
   const members = membersOf(() => self as unknown as Layer);
   Object.defineProperties(self, { ...Object.getOwnPropertyDescriptors(members), name: { value: state.kind } });
   Object.defineProperty(self, Symbol.for("nodejs.util.inspect.custom"), { value: () => members.toString() });
@@ -115,7 +115,7 @@ export function makeLayer<Made extends LayerMembers, Inputs extends readonly unk
  * @throws InputError when a part is something else
  */
 export function layer<Forward extends { call(...inputs: Tensor[]): unknown }["call"]>(
-  parts: Readonly<Record<string, Part | Tensor>>,
+  parts: Readonly<Record<string, LayerOrFunction | Tensor>>,
   forward: Forward,
   options: { readonly kind?: string; readonly settings?: Settings } = {},
 ): Forward & LayerMembers {
@@ -137,8 +137,8 @@ export function layer<Forward extends { call(...inputs: Tensor[]): unknown }["ca
     ...(options.settings === undefined ? {} : { settings: options.settings }),
     parameters: Object.fromEntries(tensors.filter(([, part]) => part.requiresGrad)),
     buffers: Object.fromEntries(tensors.filter(([, part]) => !part.requiresGrad)),
-    parts: entries.filter((entry): entry is [string, Part] => typeof entry[1] === "function"),
-    forward: (_state, ...inputs) => (forward as Part)(...inputs),
+    parts: entries.filter((entry): entry is [string, LayerOrFunction] => typeof entry[1] === "function"),
+    forward: (_state, ...inputs) => (forward as LayerOrFunction)(...inputs),
   });
 }
 

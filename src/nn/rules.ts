@@ -246,38 +246,38 @@ type Quotient<A extends number, B extends number> = number extends A | B
       : Q
     : number;
 
-/** The steps one after another. */
-export interface ChainRule<Steps extends readonly unknown[]> extends ShapeRule {
-  readonly out: Chain<Steps, this["in"]>;
+/** The layers one after another. */
+export interface SequentialRule<Layers extends readonly unknown[]> extends ShapeRule {
+  readonly out: Chain<Layers, this["in"]>;
 }
 
 /** The rule of a layer, or of a plain function of tensors. */
-type RuleOf<Step> = Step extends { readonly shapes: infer Rule extends ShapeRule }
+type RuleOf<Layer> = Layer extends { readonly shapes: infer Rule extends ShapeRule }
   ? Rule
-  : Step extends <S extends Shape>(x: Tensor<S>) => Tensor<S>
+  : Layer extends <S extends Shape>(x: Tensor<S>) => Tensor<S>
     ? SameRule
     : AnyRule;
 
-type Chain<Steps extends readonly unknown[], S> =
+type Chain<Layers extends readonly unknown[], S> =
   S extends ShapeMismatch<string>
     ? S
-    : Steps extends readonly [infer First, ...infer Rest]
+    : Layers extends readonly [infer First, ...infer Rest]
       ? Chain<Rest, ApplyRule<RuleOf<First>, S>>
-      : number extends Steps["length"]
+      : number extends Layers["length"]
         ? Shape
         : S;
 
-/** The steps themselves when they fit together from an unknown input on; else the first that does not fit carries the sentence. */
-export type FittingSteps<Steps extends readonly unknown[], S = Shape, Done extends readonly unknown[] = []> = Steps extends readonly [
+/** The layers themselves when they fit together from an unknown input on; else the first that does not fit carries the sentence. */
+export type FittingLayers<Layers extends readonly unknown[], S = Shape, Done extends readonly unknown[] = []> = Layers extends readonly [
   infer First,
   ...infer Rest,
 ]
   ? ApplyRule<RuleOf<First>, S> extends infer Next
     ? Next extends ShapeMismatch<infer Sentence>
       ? readonly [...Done, First & ShapeMismatch<Sentence>, ...Rest]
-      : FittingSteps<Rest, Next, [...Done, First]>
+      : FittingLayers<Rest, Next, [...Done, First]>
     : never
-  : readonly [...Done, ...Steps];
+  : readonly [...Done, ...Layers];
 
 /** Kernel size, stride and padding of one dimension; padding "same" keeps the size when the stride is 1. */
 type Window = readonly [kernel: number, stride: number, padding: number | "same"];

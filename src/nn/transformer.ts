@@ -7,7 +7,7 @@ import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { type AttentionOptions, multiHeadAttention } from "./attention.ts";
-import { callPart, type LayerState, type Part, type Untyped, untyped } from "./call.ts";
+import { callPart, type LayerOrFunction, type LayerState, type Untyped, untyped } from "./call.ts";
 import { checkCount, given } from "./checks.ts";
 import { glorotUniform } from "./init.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
@@ -170,7 +170,7 @@ function transformerLayer<Made extends LayerMembers>(
       if (memory === undefined) throw new InputError(`${kind}: expected the encoder's output as the second argument`);
       value = around(value, 1, (inner) => crossAttention(inner, { key: memory, ...present({ mask: memoryMask, keyMask: memoryKeyMask }) }));
     }
-    return around(value, norms.length - 1, (inner) => linear2(drop(callPart(activation as Part, [linear1(inner)]) as Tensor)));
+    return around(value, norms.length - 1, (inner) => linear2(drop(callPart(activation as LayerOrFunction, [linear1(inner)]) as Tensor)));
   }
 
   const parts = {
@@ -184,7 +184,7 @@ function transformerLayer<Made extends LayerMembers>(
   return makeLayer<Made, readonly [Tensor, ...unknown[]]>({
     kind,
     settings: { size, heads, ...given(options, ["feedForward", "dropout", "norm", "causal", "bias", "epsilon"]) },
-    parts: Object.entries<Part>(parts),
+    parts: Object.entries<LayerOrFunction>(parts),
     forward,
   });
 }
@@ -200,11 +200,11 @@ function stack<Made extends LayerMembers>(
   checkCount(kind, "layers", layers);
   const made = Array.from({ length: layers }, () => untyped(make(size, heads, options)));
   const norm = options.norm === "pre" ? untyped(layerNorm(size, { epsilon: options.epsilon ?? 1e-5 })) : undefined;
-  const named = [...made.entries()].map(([n, one]): [string, Part] => [String(n), one as Part]);
+  const named = [...made.entries()].map(([n, one]): [string, LayerOrFunction] => [String(n), one as LayerOrFunction]);
   return makeLayer<Made, readonly [Tensor, ...unknown[]]>({
     kind,
     settings: { size, heads, layers },
-    parts: norm === undefined ? named : [...named, ["norm", norm as Part]],
+    parts: norm === undefined ? named : [...named, ["norm", norm as LayerOrFunction]],
     forward(_state, x, ...more) {
       const value = made.reduce((inner, one) => one(inner, ...more), x);
       return norm === undefined ? value : norm(value);

@@ -35,7 +35,7 @@ export function lossOf(loss: Loss, prediction: Tensor, target: Tensor): BatchLos
 }
 
 /** One of several parts of a batch that are computed one after another. */
-export interface Part {
+export interface MicroBatch {
   readonly prediction: Tensor;
   readonly target: Tensor;
 }
@@ -50,7 +50,7 @@ export function wholesOf(loss: Loss, first: Tensor, targets: readonly Tensor[]):
   const countsOf = (part: Tensor): Tensor[] => {
     const rows = (part.shape[0] ?? 1) * perSample;
     const prediction = rows === first.shape[0] ? first : first.slice([0, rows]);
-    return aside(() => noGrad(() => termsOf(() => oneNumber(loss(prediction, part))))).terms.flatMap(({ count }) => count ?? []);
+    return recomputed(() => noGrad(() => termsOf(() => oneNumber(loss(prediction, part))))).terms.flatMap(({ count }) => count ?? []);
   };
   const counts = countsOf(target);
   return counts.length === 0
@@ -63,11 +63,17 @@ export function wholesOf(loss: Loss, first: Tensor, targets: readonly Tensor[]):
  * @param parts computed one by one, when asked for
  * @param samples how many there are in all parts
  */
-export function lossOfParts(loss: Loss, parts: Iterable<Part>, samples: number, wholes: Wholes, take: (loss: Tensor) => void): BatchLoss {
+export function lossOfParts(
+  loss: Loss,
+  parts: Iterable<MicroBatch>,
+  samples: number,
+  wholes: Wholes,
+  take: (loss: Tensor) => void,
+): BatchLoss {
   let total: Tensor | undefined;
   let terms: Term[] = [];
   let own: number | undefined;
-  let last: Part | undefined;
+  let last: MicroBatch | undefined;
   for (const part of parts) {
     const share = (part.target.shape[0] ?? 1) / samples;
     const found = termsOf(
@@ -82,7 +88,7 @@ export function lossOfParts(loss: Loss, parts: Iterable<Part>, samples: number, 
     last = { ...part, prediction: part.prediction.detach() };
   }
   const value = total as Tensor;
-  const { prediction, target } = last as Part;
+  const { prediction, target } = last as MicroBatch;
   let mean = 0;
   const ofBatch = terms.map((term) => (isMean(term) ? { ...term, count: wholes[mean++] ?? term.count } : term));
   return accountOf({ value, terms: ofBatch }, own, () => slopesOf(loss, prediction, target));
@@ -192,7 +198,7 @@ function withAccount(value: Tensor, terms: readonly Term[], slopes: readonly (Te
 
 /** By how much a loss that is put together grows with each of its means. */
 function slopesOf(loss: Loss, prediction: Tensor, target: Tensor): Tensor[] {
-  return aside(() =>
+  return recomputed(() =>
     withRecording(true, () => {
       const leaves: Tensor[] = [];
       const { value } = termsOf(
@@ -212,7 +218,7 @@ function slopesOf(loss: Loss, prediction: Tensor, target: Tensor): Tensor[] {
 }
 
 /** Runs a loss once more, unwatched and without what lasts. */
-function aside<Result>(run: () => Result): Result {
+function recomputed<Result>(run: () => Result): Result {
   return repeatRun({ drawn: [], settings: [] }, () => observing(undefined, run));
 }
 

@@ -4,7 +4,7 @@ import { clipGradientNorm, clipGradientValue } from "../optim/index.ts";
 import { autocast, type CompiledFunction, compile, concat, type Precision, type RandomState, type Tensor } from "../tensor/index.ts";
 import { withOwnRandom } from "../tensor/random.ts";
 import type { FailedStep } from "./errors.ts";
-import { type BatchLoss, lossOf, lossOfParts, type Part, whereCounted, wholesOf } from "./loss.ts";
+import { type BatchLoss, lossOf, lossOfParts, type MicroBatch, whereCounted, wholesOf } from "./loss.ts";
 import { inTraining } from "./modes.ts";
 import type { FitOptions, Model } from "./types.ts";
 
@@ -85,7 +85,7 @@ function learn(model: Model, { loss, penalty, accumulate = 1, precision = "float
   // What a part was computed from is let go before the next one is computed.
   const waiting = [next(ranges[0] as readonly [number, number])];
   const wholes = wholesOf(loss, predictions[0] as Tensor, targets);
-  const parts = function* (): Generator<Part> {
+  const parts = function* (): Generator<MicroBatch> {
     for (const [n, range] of ranges.entries()) yield { prediction: waiting.pop() ?? next(range), target: targets[n] as Tensor };
   };
   const result = lossOfParts(loss, parts(), count, wholes, (part) => part.backward());

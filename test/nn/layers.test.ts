@@ -285,7 +285,7 @@ describe("errors", () => {
     [
       "a step that is no function",
       () => sequential(relu, 3 as unknown as nn.Step),
-      "sequential: expected step 1 to be a layer or a function, got number",
+      "sequential: expected a layer or a function as layer 1, got number",
     ],
     [
       "a layer maker instead of a layer",
@@ -295,7 +295,7 @@ describe("errors", () => {
     [
       "a step that returns nothing",
       () => sequential({ odd: (() => undefined) as unknown as nn.Step })(zeros([2])),
-      "sequential: step odd returned undefined, expected a tensor",
+      "sequential: layer odd returned undefined, expected a tensor",
     ],
     ["a layer of numbers", () => sequential(linear(2, 3))([[1, 2]] as never), "linear: expected a tensor, got a list"],
     [

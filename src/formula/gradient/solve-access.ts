@@ -18,7 +18,7 @@ import { simplify } from "../simplify.ts";
 import type { Contribution } from "./contribution.ts";
 
 /** An access of the input, with what reaches it. */
-interface Access {
+interface InputAccess {
   readonly access: AccessNode;
   readonly adjoint: Expression;
   /** The axes of the reductions around it. */
@@ -35,7 +35,7 @@ interface Access {
 type Solved = Omit<Contribution, "before">;
 
 /** Turns "add the adjoint to gx[indices]" into "gx[m] = Σ adjoint" by solving indices = m for loop axes; scatters where that is impossible. */
-export function solveAccess(given: Access): Solved {
+export function solveAccess(given: InputAccess): Solved {
   const { access, adjoint, scope, statement, attributes } = given;
   const left = new Set(statement.indices.flatMap((index) => (index.kind === "name" ? [index.name] : [])));
   const extents = new Map<string, Expression | undefined>();
@@ -92,7 +92,7 @@ export function solveAccess(given: Access): Solved {
   return { indices: target, scatter: false, extents: {}, value: total };
 }
 
-function scatter({ access, adjoint, scope, statement }: Access): Solved {
+function scatter({ access, adjoint, scope, statement }: InputAccess): Solved {
   const extents: Record<string, Expression> = { ...statement.extents };
   for (const axis of scope) if (axis.kind === "axis" && axis.extent) extents[axis.name] = axis.extent;
   return { indices: access.indices, scatter: true, extents, value: adjoint };

@@ -48,7 +48,7 @@ export interface LayoutOptions {
   readonly named?: boolean;
 }
 
-type Part = [box: Box, precedence: number];
+type PrintedBox = [box: Box, precedence: number];
 
 const COMPARISON = 3;
 const SUM = 4;
@@ -139,7 +139,7 @@ class Layout {
     );
   }
 
-  #part(node: Printable, small: boolean): Part {
+  #part(node: Printable, small: boolean): PrintedBox {
     switch (node.kind) {
       case "number":
         return numberPart(node.value, "float", 17);
@@ -177,7 +177,7 @@ class Layout {
     return more === 0 ? this : new Layout({ gradients: [...this.#gradients], digits: this.#digits + more, named: this.#named });
   }
 
-  #call(node: PrintableCall, small: boolean): Part {
+  #call(node: PrintableCall, small: boolean): PrintedBox {
     const { fn } = node;
     const [a, b] = node.args;
     if (!a) return [word(fn), ATOM];
@@ -209,7 +209,7 @@ class Layout {
     return { kind: "cases", rows };
   }
 
-  #chain(node: FilledChain): Part {
+  #chain(node: FilledChain): PrintedBox {
     const items = termsAndGaps(node);
     const dots = ({ gap, note }: Gap): Box => {
       if (note === "") return row(operator("⋯"), text(`${gap} more`), operator("⋯"));
@@ -272,7 +272,7 @@ class Layout {
   }
 }
 
-function numberPart(value: number, type: ScalarType, digits: number): Part {
+function numberPart(value: number, type: ScalarType, digits: number): PrintedBox {
   if (value === Math.PI) return [identifier("pi"), ATOM];
   const written = digits > 16 ? exact(value) : writeNumber(value, type, digits);
   const plain: Box =

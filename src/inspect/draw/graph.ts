@@ -125,13 +125,13 @@ function withoutSingleGroups(nodes: readonly GraphNode[]): GraphNode[] {
   });
 }
 
-interface Place {
+interface LayerPath {
   readonly groups: readonly string[];
   /** The path of the closed layer that stands for it. */
   readonly closed: string | undefined;
 }
 
-function placeOf({ path }: RecordedOp, depth: number): Place {
+function placeOf({ path }: RecordedOp, depth: number): LayerPath {
   const paths = prefixes(path);
   return { groups: paths.slice(0, depth), closed: paths[depth] };
 }
@@ -145,7 +145,7 @@ function prefixes(path: string): string[] {
 function opNode(
   id: string,
   ops: readonly RecordedOp[],
-  { groups, closed }: Place,
+  { groups, closed }: LayerPath,
   kinds: ReadonlyMap<string, string>,
   times: ReadonlyMap<RecordedOp, number> | undefined,
 ): GraphNode {

@@ -19,7 +19,7 @@ export interface AccessDimension {
 }
 
 /** Where a tensor is read or written: element base + Σ strides[axis] · axis, valid when all checks hold. */
-export interface Access {
+export interface AffineAccess {
   readonly base: number;
   readonly strides: readonly number[];
   readonly checks: readonly Check[];
@@ -45,7 +45,7 @@ export function identity(extents: readonly number[]): Substitution {
 }
 
 /** Flattens the indices of a dense row-major tensor. The substitution must make every division exact at every step. */
-export function accessOf(indices: readonly AffineIndex[], shape: readonly number[], axes: Substitution): Access {
+export function accessOf(indices: readonly AffineIndex[], shape: readonly number[], axes: Substitution): AffineAccess {
   const count = axes.extents.length;
   const strides: number[] = new Array(count).fill(0);
   const checks: Check[] = [];

@@ -48,7 +48,7 @@ export interface Block {
   readonly lastTile: Value;
   readonly packsB: Value;
   /** Where this block of columns' unfinished sums lie. */
-  readonly aside: Variable | undefined;
+  readonly partialSums: Variable | undefined;
   /** Which segment of the sum. */
   readonly position: number;
   readonly start: Value;
@@ -128,9 +128,9 @@ function emitRowBlock(loops: Loops, block: Block, tiles: Tiles): void {
     b = k.let(advance(inB, add(add(origins.b[position]!, segment.b.start), inside)), "b");
   }
   if (segment?.b.packed === "direct") b = routines.stage === undefined ? k.let(advance(inB, origins.b[position]!), "b") : at.stage;
-  const aside = block.aside && k.let(advance(block.aside, mul(tiles.index, tileBytes(layout.blocking))), "aside");
-  if (aside !== undefined && sums === "combine") a = aside;
-  const tile = aside !== undefined && sums === "aside" ? aside : at.tile;
+  const partialSums = block.partialSums && k.let(advance(block.partialSums, mul(tiles.index, tileBytes(layout.blocking))), "partialSums");
+  if (partialSums !== undefined && sums === "combine") a = partialSums;
+  const tile = partialSums !== undefined && sums === "partial" ? partialSums : at.tile;
   const c = advance(p.out!, origins.c);
   const leaves = part.leaves.map((leaf, i) =>
     leaf.operand === undefined ? origins.leaves[i]! : advance(p[`in${leaf.operand}`]!, origins.leaves[i]!),

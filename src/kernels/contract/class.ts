@@ -2,11 +2,11 @@
 
 import type { ModuleBuilder } from "../language/builder.ts";
 import { entryParameters, functionName, type LoweredNest } from "../lowered.ts";
-import { asidePhase } from "./aside.ts";
 import { directColumns } from "./direct.ts";
 import { finishCost, finishOf } from "./epilogue.ts";
 import { type ClassLayout, layoutClass, type OperandLayout } from "./layout.ts";
 import type { Output } from "./output.ts";
+import { partialSumsPhase } from "./partial-sums.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
 import { type ClassShape, defineRoutines } from "./routines.ts";
 import { emitSlices } from "./slices.ts";
@@ -19,7 +19,7 @@ export interface LoweredClass {
   readonly slices: number;
   readonly scratchBytes: number;
   /** The phase that leaves unfinished sums in `shared`. */
-  readonly aside: Required<Pick<LoweredNest, "before" | "sharedBytes">> | undefined;
+  readonly partialSums: Required<Pick<LoweredNest, "before" | "sharedBytes">> | undefined;
   /** Element operations that every call does again: packing A. */
   readonly setup: number;
   readonly note: string;
@@ -34,13 +34,13 @@ export function lowerClass(whole: ContractionPlan, asPlanned: ContractionClass, 
   const define = (sums: ClassShape["sums"]) => defineClass({ plan, part, layout, output, stage: direct?.stage, sums }, module);
   const divided = partition.depth > 1;
   const setup = rowBlocks === 1 && layout.segments[0]?.a.packed === true ? part.m * layout.segments[0].segment.k : 0;
-  const aside = divided ? asidePhase(define("aside"), plan.flops, part, layout, setup) : undefined;
+  const partialSums = divided ? partialSumsPhase(define("partial"), plan.flops, part, layout, setup) : undefined;
   return {
     entry: define(divided ? "combine" : "all"),
     slices: part.batch * columnBlocks * partition.rows,
     scratchBytes: layout.scratch.size,
     setup,
-    aside,
+    partialSums,
     note: noteOf(part, layout),
   };
 }

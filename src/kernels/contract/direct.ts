@@ -4,7 +4,7 @@ import { type Element, elementBytes, readElement } from "../expressions/elements
 import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
 import type { Machine, Value } from "../language/language.ts";
 import { add, advance, at, constant, i32, mul } from "../language/values.ts";
-import { type Access, type AccessDimension, rangeOf } from "./access.ts";
+import { type AccessDimension, type AffineAccess, rangeOf } from "./access.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
 
 /** One dimension of the padded copy: steps [first, first + count) come from the operand, the others are 0. */
@@ -74,7 +74,7 @@ export function directColumns(plan: ContractionPlan, part: ContractionClass, mac
   const inner = moving.slice(outer.length);
   const roles = { ...plan.roles, batch: [...plan.roles.batch, ...outer], n: inner };
   const outerSize = outer.reduce((product, axis) => product * part.extents[axis]!, 1);
-  let access: Access = b;
+  let access: AffineAccess = b;
   let stage: Stage | undefined;
   if (b.checks.length > 0) {
     const staged = stageOf(b, plan.elements.b, segment.extents, new Set([...inner, ...plan.roles.k]));
@@ -87,11 +87,16 @@ export function directColumns(plan: ContractionPlan, part: ContractionClass, mac
 }
 
 /** The axis walks the last dimension, and only that, one element at a time. */
-function isRow(access: Access, axis: number): boolean {
+function isRow(access: AffineAccess, axis: number): boolean {
   return access.dimensions.every((dimension, position) => dimension.steps[axis] === (position === access.dimensions.length - 1 ? 1 : 0));
 }
 
-function stageOf(b: Access, element: Element, extents: readonly number[], moving: ReadonlySet<number>): { access: Access; stage: Stage } {
+function stageOf(
+  b: AffineAccess,
+  element: Element,
+  extents: readonly number[],
+  moving: ReadonlySet<number>,
+): { access: AffineAccess; stage: Stage } {
   const dimensions: StageDimension[] = [];
   const strides: number[] = extents.map(() => 0);
   let base = 0;

@@ -30,10 +30,10 @@ export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): 
     sequential: false,
     notes: classes.map((part) => part.note),
   };
-  if (only?.aside !== undefined && classes.length === 1) {
+  if (only?.partialSums !== undefined && classes.length === 1) {
     // What is left is to add up the parts of the sums.
-    const { entry, slices, aside } = only;
-    return { ...common, entry, slices, slicesPerCall: slices, work: aside.sharedBytes / 4, setup: 0, ...aside };
+    const { entry, slices, partialSums } = only;
+    return { ...common, entry, slices, slicesPerCall: slices, work: partialSums.sharedBytes / 4, setup: 0, ...partialSums };
   }
   const slices = classes.reduce((sum, part) => sum + part.slices, 0);
   const setup = classes.reduce((sum, part) => sum + part.setup, 0);

@@ -2,7 +2,7 @@
 
 import type { Nest } from "../../nest/nest.ts";
 import type { Machine } from "../language/language.ts";
-import type { Access } from "./access.ts";
+import type { AffineAccess } from "./access.ts";
 import { directColumns } from "./direct.ts";
 import { type ContractionClass, type ContractionPlan, isWritten, planContraction } from "./plan.ts";
 
@@ -42,6 +42,6 @@ function reusesRegisters(plan: ContractionPlan, part: ContractionClass, machine:
   return !part.segments.every(({ a, b, extents }) => [a, b].every((access) => isDot(access, plan.roles.k, extents)));
 }
 
-function isDot(access: Access, depth: readonly number[], extents: readonly number[]): boolean {
+function isDot(access: AffineAccess, depth: readonly number[], extents: readonly number[]): boolean {
   return access.checks.length === 0 && depth.some((axis) => access.strides[axis] === 1 && extents[axis]! >= 16);
 }

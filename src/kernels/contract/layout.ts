@@ -2,7 +2,7 @@
 
 import { type Element, elementBytes } from "../expressions/elements.ts";
 import { aligned, type Machine } from "../language/language.ts";
-import type { Access } from "./access.ts";
+import type { AffineAccess } from "./access.ts";
 import { type Blocking, chooseBlocking, evenly } from "./blocking.ts";
 import type { DirectColumns } from "./direct.ts";
 import type { DirectB, MicroShape } from "./micro.ts";
@@ -123,7 +123,7 @@ export function layoutClass(
   const drafts = segments.map((segment) => {
     const depthColumns: Column[] = [];
     const extentsOf = (axes: readonly number[]) => axes.map((axis) => segment.extents[axis]!);
-    const describe = (access: Access, axes: readonly number[], columns: Column[], element: Element) => {
+    const describe = (access: AffineAccess, axes: readonly number[], columns: Column[], element: Element) => {
       const panel = columns.length;
       const at = depthColumns.length;
       columns.push(columnOf(access, axes, elementBytes[element], true));
@@ -221,7 +221,13 @@ export function layoutClass(
 }
 
 /** Cycles per element: whether vectors of the panel, or runs along K, are whole in memory, and how much of rows shorter than they is not. */
-function packingOf(access: Access, extents: readonly number[], panel: readonly number[], depth: readonly number[], lanes: number): number {
+function packingOf(
+  access: AffineAccess,
+  extents: readonly number[],
+  panel: readonly number[],
+  depth: readonly number[],
+  lanes: number,
+): number {
   const run = (axes: readonly number[], shortest: number) => {
     const axis = axes.find((candidate) => access.strides[candidate] === 1 && extents[candidate]! >= shortest);
     return axis === undefined ? undefined : extents[axis]!;
@@ -306,13 +312,13 @@ function readsRows(a: InPlace, part: ContractionClass, k: number, machine: Machi
   return bytes <= machine.caches[1] / 4 && Math.abs(a.panelStep) % 1024 !== 0;
 }
 
-function columnOf(access: Pick<Access, "base" | "strides">, axes: readonly number[], scale: number, withBase: boolean): Column {
+function columnOf(access: Pick<AffineAccess, "base" | "strides">, axes: readonly number[], scale: number, withBase: boolean): Column {
   return { base: withBase ? access.base * scale : 0, steps: axes.map((axis) => access.strides[axis]! * scale) };
 }
 
 /** Reading without packing: every index is valid and both lists of axes are walked in one stride. */
 function inPlace(
-  access: Access,
+  access: AffineAccess,
   extents: readonly number[],
   panel: readonly number[],
   depth: readonly number[],
@@ -325,7 +331,7 @@ function inPlace(
 }
 
 /** The one stride along a flattened list of axes, if there is one. */
-function strideOf(access: Access, extents: readonly number[], axes: readonly number[]): number | undefined {
+function strideOf(access: AffineAccess, extents: readonly number[], axes: readonly number[]): number | undefined {
   const merged = mergeAxes(
     axes.map((axis) => extents[axis]!),
     [{ base: 0, steps: axes.map((axis) => access.strides[axis]!) }],

@@ -22,7 +22,7 @@ export interface MicroShape {
   /** B is read where it lies: tables' columns hold the byte offset of each vector of columns and of each step of K; bStep is 0. */
   readonly direct?: DirectB | undefined;
   /** Nothing is multiplied: `a` points at tiles of unfinished sums, `pitch` bytes from one part to the next, that are added up. */
-  readonly aside?: { readonly parts: number; readonly pitch: number } | undefined;
+  readonly partialSums?: { readonly parts: number; readonly pitch: number } | undefined;
 }
 
 export interface DirectB {
@@ -54,7 +54,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
   } as const;
   return module.define(name, parameters, (k, p) => {
     if (writers !== undefined && output.step === 1) prefetchTile(k, p, shape, output);
-    const sums = shape.aside === undefined ? multiplyTile(k, shape, p) : addAside(k, shape, shape.aside, p.a);
+    const sums = shape.partialSums === undefined ? multiplyTile(k, shape, p) : addPartialSums(k, shape, shape.partialSums, p.a);
     const inTile = (row: number, v: number) => at(p.tile, undefined, (row * vectors + v) * vectorBytes);
     if (writers === undefined) {
       k.if(ne(and(p.flags, flag.add), 0), () =>
@@ -178,10 +178,10 @@ export function multiplyTile(
   return sums;
 }
 
-function addAside(
+function addPartialSums(
   k: FunctionBuilder,
   { height, vectors }: MicroShape,
-  { parts, pitch }: NonNullable<MicroShape["aside"]>,
+  { parts, pitch }: NonNullable<MicroShape["partialSums"]>,
   from: Value,
 ): Variable[][] {
   const part = (number: number, row: number, v: number) =>

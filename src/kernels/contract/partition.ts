@@ -5,7 +5,7 @@ export interface Partition {
   readonly rows: number;
   /** Parts of the columns. */
   readonly columns: number;
-  /** Parts of K. With more than one, every part writes its sums aside and a second phase adds them up, always in the same order. */
+  /** Parts of K. With more than one, every part writes its partial sums and a second phase adds them up, always in the same order. */
   readonly depth: number;
 }
 
@@ -54,12 +54,12 @@ export function choosePartition(work: PartitionedWork): Partition {
         if (columns < leastColumns) continue;
         const slices = batch * rows * columns * depth;
         const repeated = columns * m * k * work.costA + rows * n * k * work.costB;
-        const aside = depth > 1 ? ((depth + 1) * m * n * cost.sums) / cost.lanes : 0;
+        const partialSums = depth > 1 ? ((depth + 1) * m * n * cost.sums) / cost.lanes : 0;
         // One block of a long K overflows the caches.
         const overflow = work.whole && depth === 1 && depthBlocks > 1 ? (0.3 * m * n * k) / cost.lanes : 0;
         // Too few slices leave threads idle.
         const idle = ((m * n * k) / cost.lanes) * Math.max(0, 1 - slices / wanted);
-        const total = repeated + aside + overflow + idle;
+        const total = repeated + partialSums + overflow + idle;
         if (total < least) [best, least] = [{ rows, columns, depth }, total];
       }
     }

@@ -3,7 +3,7 @@
 import type { Load, Nest, Operand, Position, Scalar } from "../../nest/nest.ts";
 import { type Element, elementOf } from "../expressions/elements.ts";
 import { withSharedParts } from "../expressions/intern.ts";
-import type { Access, Substitution } from "./access.ts";
+import type { AffineAccess, Substitution } from "./access.ts";
 import { accessOf, affineIndices } from "./access.ts";
 import type { Roles } from "./classify.ts";
 import { productOf, rolesOf } from "./classify.ts";
@@ -17,15 +17,15 @@ interface EpilogueLeaf {
   readonly operand: number | undefined;
   readonly element: Element | undefined;
   /** For a position only base and strides count. */
-  readonly access: Access;
+  readonly access: AffineAccess;
 }
 
 /** A part of the sum with affine accesses. */
 export interface Segment {
   /** Of all axes, free ones first. */
   readonly extents: readonly number[];
-  readonly a: Access;
-  readonly b: Access;
+  readonly a: AffineAccess;
+  readonly b: AffineAccess;
   /** Product of the summed extents. */
   readonly k: number;
 }
@@ -36,7 +36,7 @@ export interface ContractionClass {
   readonly batch: number;
   readonly m: number;
   readonly n: number;
-  readonly output: Access;
+  readonly output: AffineAccess;
   readonly leaves: readonly EpilogueLeaf[];
   readonly segments: readonly Segment[];
 }
@@ -102,7 +102,7 @@ function classOf(
   roles: Roles,
   leaves: readonly (Load | Position)[],
   { free, segments }: ResidueClass,
-  access: (axes: Substitution) => { a: Access; b: Access },
+  access: (axes: Substitution) => { a: AffineAccess; b: AffineAccess },
 ): ContractionClass | undefined {
   const count = (axes: readonly number[], extents: readonly number[]) => axes.reduce((product, axis) => product * extents[axis]!, 1);
   const output = accessOf(affineIndices(nest.output.index)!, nest.output.shape, free);

@@ -2,7 +2,6 @@
 
 import type { ModuleBuilder } from "../language/builder.ts";
 import { functionName } from "../lowered.ts";
-import { asidePitch } from "./aside.ts";
 import { tileBytes } from "./blocking.ts";
 import { defineStage, type Stage } from "./direct.ts";
 import { type ClassLayout, microShape, type SegmentLayout } from "./layout.ts";
@@ -10,6 +9,7 @@ import { defineMacro, type MacroShape } from "./macro.ts";
 import { defineMicro, type MicroShape } from "./micro.ts";
 import type { Output } from "./output.ts";
 import { definePack } from "./pack.ts";
+import { partialSumsPitch } from "./partial-sums.ts";
 import type { ContractionClass, ContractionPlan } from "./plan.ts";
 import { defineTable } from "./tables.ts";
 import { defineWriters, type Writers } from "./writers.ts";
@@ -22,8 +22,8 @@ export interface ClassShape {
   readonly output: Output;
   /** The padded copy of B, if there is one. */
   readonly stage: Stage | undefined;
-  /** All of the sum at once; or parts of it set aside; or those added up. */
-  readonly sums: "all" | "aside" | "combine";
+  /** All of the sum at once; or partial sums of parts of K; or those added up. */
+  readonly sums: "all" | "partial" | "combine";
 }
 
 /** Names of functions; packs and macros per segment of the sum. */
@@ -50,7 +50,7 @@ export function defineRoutines(shape: ClassShape, module: ModuleBuilder): Routin
     a: a.packed === true ? definePack(module, name("pack_a"), a.source, layout.aVectors) : undefined,
     b: b.packed === true ? definePack(module, name("pack_b"), b.source, blocking.vectors) : undefined,
   }));
-  const writers = sums === "aside" ? undefined : defineWriters(module, name, blocking.vectors, output);
+  const writers = sums === "partial" ? undefined : defineWriters(module, name, blocking.vectors, output);
   const segments: readonly (SegmentLayout | undefined)[] = used.length > 0 ? used : [undefined];
   return { tables, packs, macros: segments.map((segment) => macroOf(shape, segment, writers, module)), stage: copy };
 }
@@ -73,9 +73,9 @@ function microOf(
 ): string {
   const { vectors, width } = layout.blocking;
   const shape: MicroShape = segment === undefined ? { height, vectors, aRow: 0, aStep: 0, bStep: 0 } : microShape(layout, segment, height);
-  const aside = sums === "combine" ? { parts: layout.partition.depth, pitch: asidePitch(part, layout) } : undefined;
+  const partialSums = sums === "combine" ? { parts: layout.partition.depth, pitch: partialSumsPitch(part, layout) } : undefined;
   const name = functionName(plan.nest, `${sums === "combine" ? "combine" : "micro"}${height}x${width}`);
-  return defineMicro(module, name, { ...shape, aside }, output, writers);
+  return defineMicro(module, name, { ...shape, partialSums }, output, writers);
 }
 
 function macroShape({ layout, sums }: ClassShape, segment: SegmentLayout | undefined): MacroShape {
@@ -90,6 +90,6 @@ function macroShape({ layout, sums }: ClassShape, segment: SegmentLayout | undef
     aTile: sums === "combine" ? [bytes, bytes] : inPlace,
     aPanel: sums === "combine" ? count * bytes : 0,
     bPanel: b?.packed === false ? b.panelStep * blocking.width : b?.packed === "direct" ? 0 : undefined,
-    tile: sums === "aside" ? { bytes, panel: count * bytes } : undefined,
+    tile: sums === "partial" ? { bytes, panel: count * bytes } : undefined,
   };
 }

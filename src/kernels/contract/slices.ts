@@ -3,7 +3,6 @@
 import type { FunctionBuilder } from "../language/builder.ts";
 import { aligned, type Value, type Variable } from "../language/language.ts";
 import { add, advance, and, bool, eq, i32, min, mul, operation, or, select, sub } from "../language/values.ts";
-import { asidePitch } from "./aside.ts";
 import { tileBytes } from "./blocking.ts";
 import {
   type Areas,
@@ -21,6 +20,7 @@ import {
 import { zeroArea } from "./direct.ts";
 import { originsOf } from "./origins.ts";
 import { flag } from "./output.ts";
+import { partialSumsPitch } from "./partial-sums.ts";
 import type { ClassShape, Routines } from "./routines.ts";
 
 /** The body of the class's function: all slices from `begin` to `end`. */
@@ -59,12 +59,12 @@ export function emitSlices(k: FunctionBuilder, p: EntryParameters, shape: ClassS
   k.loop(p.begin!, p.end!, 1, (slice) => emitSlice(loops, slice));
 }
 
-/** One part of the rows of one block of columns (and one part of K, where sums are set aside) of one batch index. */
+/** One part of the rows of one block of columns (and one part of K, where K is split) of one batch index. */
 function emitSlice(loops: Loops, slice: Value): void {
   const { k, p, at, keep, routines } = loops;
   const { plan, part, layout, sums } = loops.shape;
   const { columnBlocks, blocking, segments, partition, rowTilesPerPart } = layout;
-  const parts = sums === "aside" ? partition.depth : 1;
+  const parts = sums === "partial" ? partition.depth : 1;
   let rest: Value = slice;
   const digit = (count: number, name: string): Value => {
     if (count === 1) return i32(0);
@@ -85,10 +85,10 @@ function emitSlice(loops: Loops, slice: Value): void {
     partition.rows === 1 ? i32(blocking.rows.count) : k.let(min(add(tile, rowTilesPerPart), blocking.rows.count), "lastTile");
   // Parts of the rows follow one another: the first one, or the first of a call, packs B for all.
   const packsB = partition.rows === 1 ? bool(true) : k.let(or(eq(rowPart, 0), eq(slice, p.begin!)), "packsB");
-  const aside =
+  const partialSums =
     sums === "all"
       ? undefined
-      : asidePlace(loops, sums === "combine" ? mul(index, partition.depth) : add(mul(index, parts), depthPart), column);
+      : partialSumsAddress(loops, sums === "combine" ? mul(index, partition.depth) : add(mul(index, parts), depthPart), column);
   if (!keep.columns) tabulateColumns(loops, column, columns);
   if (routines.stage !== undefined) {
     const { copy } = routines.stage;
@@ -96,7 +96,7 @@ function emitSlice(loops: Loops, slice: Value): void {
     if (columnBlocks * partition.rows * parts === 1) stage();
     else k.if(or(and(eq(block, 0), eq(rowPart, 0)), eq(slice, p.begin!)), stage);
   }
-  const common = { origins, column, columns, tile, lastTile, packsB, aside };
+  const common = { origins, column, columns, tile, lastTile, packsB, partialSums };
   if (segments.length === 0 || sums === "combine") {
     const flags = i32(flag.finish | (plan.nest.output.accumulate ? flag.add : 0));
     emitRowBlocks(loops, { ...common, position: 0, start: i32(0), depth: i32(0), flags });
@@ -106,10 +106,10 @@ function emitSlice(loops: Loops, slice: Value): void {
 }
 
 /** Where the unfinished sums of a part of K begin, at a column's panel. */
-function asidePlace({ k, p, shape }: Loops, part: Value, column: Value): Variable {
+function partialSumsAddress({ k, p, shape }: Loops, part: Value, column: Value): Variable {
   const { blocking } = shape.layout;
   const panel = (blocking.rows.count * tileBytes(blocking)) / blocking.width;
-  return k.let(advance(p.shared!, add(mul(part, asidePitch(shape.part, shape.layout)), mul(column, panel))), "aside");
+  return k.let(advance(p.shared!, add(mul(part, partialSumsPitch(shape.part, shape.layout)), mul(column, panel))), "partialSums");
 }
 
 /** One segment of the sum, block by block of K: the first of all replaces what is in the output, the last finishes it. */

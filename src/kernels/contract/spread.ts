@@ -19,7 +19,7 @@ import {
   select,
 } from "../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../lowered.ts";
-import type { Access } from "./access.ts";
+import type { AffineAccess } from "./access.ts";
 import { splitRows } from "./blocking.ts";
 import { zeroArea } from "./direct.ts";
 import { finishOf } from "./epilogue.ts";
@@ -41,7 +41,7 @@ export function canSpread(
   { lanes, caches }: Machine,
 ): boolean {
   const { strides } = filter.access;
-  const along = (access: Access) => access.strides[columns.axis] === 1 || access.strides[columns.axis] === 0;
+  const along = (access: AffineAccess) => access.strides[columns.axis] === 1 || access.strides[columns.axis] === 0;
   const pixels = rows.extent * columns.extent;
   const taps = rows.taps * columns.taps;
   const shift = rows.low + rows.taps - 1;
@@ -95,7 +95,7 @@ export function lowerSpread(found: WinogradPlan, module: ModuleBuilder): Lowered
     capacity: m,
   };
   const tabulate = defineTable(module, name("taps"), table);
-  const stride = (access: Access, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
+  const stride = (access: AffineAccess, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
   const products = (rowsHere: number, vectors: number, last: number) =>
     module.define(name("products"), { a: "pointer", b: "pointer", depth: "i32", to: "pointer", places: "pointer" }, (k, p) => {
       const shape = {
@@ -183,7 +183,7 @@ function defineCollect(module: ModuleBuilder, name: string, found: WinogradPlan)
     part.leaves.map((leaf) => leaf.node),
   );
   const accesses = [part.output, ...part.leaves.map((leaf) => leaf.access)];
-  const stride = (access: Access, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]! * 4);
+  const stride = (access: AffineAccess, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]! * 4);
   const leafTypes = Object.fromEntries(part.leaves.map((_, number) => [`leaf${number}`, "pointer"] as const));
   const flat = flatPixels(found);
   const shift = rows.low + rows.taps - 1;

@@ -20,7 +20,7 @@ export const insideOf = (index: Index, dimension: number): Inside => ({
   type: "bool",
 });
 
-export interface Access {
+export interface MemoryAccess {
   /** Elements per step of each axis; no zeros. */
   readonly terms: ReadonlyMap<number, number>;
   readonly offset: number;
@@ -32,7 +32,7 @@ export interface Access {
   readonly descends: boolean;
 }
 
-export function accessOf(operand: Operand, index: readonly Index[]): Access {
+export function accessOf(operand: Operand, index: readonly Index[]): MemoryAccess {
   const terms = new Map<number, number>();
   const checks: Check[] = [];
   let offset = 0;

@@ -4,14 +4,14 @@ import type { Inside, Load, Nest, Result, Scalar } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
-import type { Access } from "./access.ts";
+import type { MemoryAccess } from "./access.ts";
 import { accessOf, allScalars, childrenOf, insideOf, resultsOf } from "./access.ts";
 import { writeCall } from "./calls.ts";
 import { IndexWriter } from "./indices.ts";
 import type { Info } from "./intern.ts";
 import { Interner } from "./intern.ts";
 import { LoadWriter } from "./loads.ts";
-import type { Binding, Place, Shift } from "./scope.ts";
+import type { BaseAddress, Binding, Shift } from "./scope.ts";
 import { Scope } from "./scope.ts";
 import { StoreWriter, storesOf } from "./stores.ts";
 
@@ -39,7 +39,7 @@ export class Evaluator {
   readonly #params: Value;
   readonly #interner = new Interner();
   /** By the number of the load. */
-  readonly #accesses = new Map<number, Access>();
+  readonly #accesses = new Map<number, MemoryAccess>();
   readonly #written: readonly Written[];
   readonly #scope: Scope;
   readonly #indices: IndexWriter;
@@ -57,7 +57,7 @@ export class Evaluator {
       for (const root of roots) this.#interner.of(root).uses++;
       for (const index of result.output.index) if (index.kind === "indirect") this.#interner.of(index.value).uses++;
     }
-    const starts = new Map<Access, Place>();
+    const starts = new Map<MemoryAccess, BaseAddress>();
     for (const scalar of allScalars(nest)) {
       const info = this.#interner.of(scalar);
       if (scalar.kind !== "load" || this.#accesses.has(info.id)) continue;
@@ -158,7 +158,7 @@ export class Evaluator {
   }
 
   /** Decides an access' checks now, when no axis still to come can change them, and keeps a pointer that is safe either way. */
-  #settle(access: Access, bound: number): void {
+  #settle(access: MemoryAccess, bound: number): void {
     const open = access.checks.some(
       ({ index, dimension }) => (this.#interner.of(insideOf(index, dimension)).axes & ~bound) !== 0 || dimension === 0,
     );

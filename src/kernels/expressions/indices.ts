@@ -4,7 +4,7 @@ import type { AffineIndex, Inside, Scalar } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Address, Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
-import type { Access, Check } from "./access.ts";
+import type { Check, MemoryAccess } from "./access.ts";
 import { insideOf } from "./access.ts";
 import type { Info, Interner } from "./intern.ts";
 import type { Scope } from "./scope.ts";
@@ -76,7 +76,7 @@ export class IndexWriter {
    * The address at the present counters and the condition under which it may be used. When the condition fails the address is the
    * buffer's start, so that reading is harmless. With a lane check, the address is kept to vectors that touch the buffer.
    */
-  address(access: Access, lane?: LaneCheck): { readonly address: Address; readonly valid: Value | undefined } {
+  address(access: MemoryAccess, lane?: LaneCheck): { readonly address: Address; readonly valid: Value | undefined } {
     const place = this.#scope.place(access);
     const plain = v.at(place.base, undefined, place.offset);
     if (access.checks.length === 0) return { address: plain, valid: undefined };

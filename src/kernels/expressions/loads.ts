@@ -4,7 +4,7 @@ import type { Load } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import { type Address, slack, type Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
-import type { Access, Check } from "./access.ts";
+import type { Check, MemoryAccess } from "./access.ts";
 import { asType, readElement } from "./elements.ts";
 import type { IndexWriter } from "./indices.ts";
 import type { Interner } from "./intern.ts";
@@ -37,7 +37,7 @@ export class LoadWriter {
   }
 
   /** @param condition evaluates a range check with lanes */
-  write(load: Load, access: Access, condition: (check: Check) => Value): Value {
+  write(load: Load, access: MemoryAccess, condition: (check: Check) => Value): Value {
     const lanes = this.#scope.vector();
     if (lanes === undefined || !this.#varies(load, access, lanes.axis)) return asType(this.#scalar(load, access), load.type);
     const along = access.terms.get(lanes.axis) ?? 0;
@@ -60,18 +60,18 @@ export class LoadWriter {
     return index.terms.some((term) => term.axis === axis);
   }
 
-  #varies(load: Load, access: Access, axis: number): boolean {
+  #varies(load: Load, access: MemoryAccess, axis: number): boolean {
     return (this.#interner.of(load).axes & (1 << axis)) !== 0 || access.terms.has(axis);
   }
 
-  #scalar(load: Load, access: Access): Value {
+  #scalar(load: Load, access: MemoryAccess): Value {
     const { address, valid } = this.#indices.address(access);
     const value = readElement(access.element, address, "scalar");
     return valid === undefined ? value : v.select(valid, value, load.fill);
   }
 
   /** One scalar load per lane; lanes that are no steps of the axis repeat the last one. */
-  #gathered(load: Load, access: Access, lanes: Binding): Value {
+  #gathered(load: Load, access: MemoryAccess, lanes: Binding): Value {
     const count = lanes.count ?? this.#k.machine.lanes;
     let result: Value | undefined;
     for (let lane = 0; lane < count; lane++) {
@@ -83,7 +83,7 @@ export class LoadWriter {
     return result!;
   }
 
-  #vector(access: Access, address: Address, along: number, share: boolean, count: number | undefined): Value {
+  #vector(access: MemoryAccess, address: Address, along: number, share: boolean, count: number | undefined): Value {
     const { lanes } = this.#k.machine;
     const order = (source: (lane: number) => number) => Array.from({ length: lanes }, (_, lane) => source(lane));
     const read = (place: Address) => readElement(access.element, place, "vector");

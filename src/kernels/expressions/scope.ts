@@ -4,7 +4,7 @@ import type { Inside, Scalar } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
-import type { Access, Check } from "./access.ts";
+import type { Check, MemoryAccess } from "./access.ts";
 import { insideOf } from "./access.ts";
 import type { Info, Interner } from "./intern.ts";
 
@@ -28,7 +28,7 @@ export interface Shift {
 }
 
 /** base + offset bytes. */
-export interface Place {
+export interface BaseAddress {
   readonly base: Value;
   readonly offset: number;
 }
@@ -40,11 +40,11 @@ interface Layer {
   /** Expression → its value, valid while this layer is innermost or below. */
   readonly memo: Map<number, Value>;
   /** Access → its address at the axes bound so far. */
-  readonly places: Map<Access, Place>;
+  readonly places: Map<MemoryAccess, BaseAddress>;
   /** Whole vectors read from memory, by address: strided neighbours share them. */
   readonly vectors: Map<string, Value>;
   /** Accesses whose checks are settled: their place is safe to read, and what is read counts where the condition holds. */
-  readonly settled: Map<Access, Value>;
+  readonly settled: Map<MemoryAccess, Value>;
   /** Set in a layer that evaluates one lane of the vector axis as a scalar. */
   readonly lane: number | undefined;
   readonly accumulator: Value | undefined;
@@ -65,7 +65,7 @@ export class Scope {
   readonly #layers: Layer[] = [];
 
   /** @param starts where each access begins when no axis is bound */
-  constructor(k: FunctionBuilder, interner: Interner, starts: ReadonlyMap<Access, Place>) {
+  constructor(k: FunctionBuilder, interner: Interner, starts: ReadonlyMap<MemoryAccess, BaseAddress>) {
     this.#k = k;
     this.#interner = interner;
     this.#layers.push({ ...this.#layer(), places: new Map(starts) });
@@ -171,7 +171,7 @@ export class Scope {
     return this.#layers.reduce((bits, layer) => bits | layer.axes, 0);
   }
 
-  place(access: Access): Place {
+  place(access: MemoryAccess): BaseAddress {
     let shift = 0;
     for (let depth = this.#layers.length - 1; depth >= 0; depth--) {
       const layer = this.#layers[depth]!;
@@ -185,17 +185,17 @@ export class Scope {
   }
 
   /** Where the access' buffer begins (and its constant offset). */
-  start(access: Access): Place {
+  start(access: MemoryAccess): BaseAddress {
     return this.#root().places.get(access)!;
   }
 
-  settle(access: Access, place: Place, valid: Value): void {
+  settle(access: MemoryAccess, place: BaseAddress, valid: Value): void {
     const layer = this.#layers.at(-1)!;
     layer.places.set(access, place);
     layer.settled.set(access, valid);
   }
 
-  settled(access: Access): Value | undefined {
+  settled(access: MemoryAccess): Value | undefined {
     return this.#layers.findLast((layer) => layer.settled.has(access))?.settled.get(access);
   }
 

@@ -5,7 +5,7 @@ import { isFloat } from "../../nest/typing.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
-import type { Access } from "./access.ts";
+import type { MemoryAccess } from "./access.ts";
 import { accessOf } from "./access.ts";
 import { readElement, writeElement } from "./elements.ts";
 import type { IndexWriter } from "./indices.ts";
@@ -13,7 +13,7 @@ import type { LoadWriter } from "./loads.ts";
 import type { Binding, Scope } from "./scope.ts";
 
 /** The accesses of all elements that a free step writes: the output's own, then those of `also`. */
-export function storesOf({ output, also = [] }: Result & Pick<Nest, "also">): Access[] {
+export function storesOf({ output, also = [] }: Result & Pick<Nest, "also">): MemoryAccess[] {
   return [output.index, ...also.map(({ index }) => index)].map((index) => accessOf(output, index));
 }
 
@@ -21,7 +21,7 @@ export function storesOf({ output, also = [] }: Result & Pick<Nest, "also">): Ac
  * Stores that fill memory without gaps along the axis, by their numbers in order of address: one that is contiguous, or as many with
  * neighbouring elements as there are elements between the steps of each. Undefined when they do not.
  */
-export function contiguous(stores: readonly Access[], axis: number): readonly (readonly number[])[] | undefined {
+export function contiguous(stores: readonly MemoryAccess[], axis: number): readonly (readonly number[])[] | undefined {
   const groups: number[][] = [];
   const open = new Set(stores.keys());
   while (open.size > 0) {
@@ -43,7 +43,7 @@ export function contiguous(stores: readonly Access[], axis: number): readonly (r
 
 const mostInterleaved = 4;
 
-function alike(a: Access, b: Access): boolean {
+function alike(a: MemoryAccess, b: MemoryAccess): boolean {
   return a.terms.size === b.terms.size && [...a.terms].every(([axis, step]) => b.terms.get(axis) === step);
 }
 
@@ -53,13 +53,13 @@ export class StoreWriter {
   readonly #scope: Scope;
   readonly #indices: IndexWriter;
   readonly #loads: LoadWriter;
-  readonly #stores: readonly Access[];
+  readonly #stores: readonly MemoryAccess[];
   readonly #streams: boolean;
 
   constructor(
     k: FunctionBuilder,
     output: Nest["output"],
-    stores: readonly Access[],
+    stores: readonly MemoryAccess[],
     scope: Scope,
     indices: IndexWriter,
     loads: LoadWriter,
@@ -111,7 +111,7 @@ export class StoreWriter {
   }
 
   /** Whole vectors along the axis begin at multiples of their size. */
-  #aligned({ terms, offset, size, checks }: Access, axis: number): boolean {
+  #aligned({ terms, offset, size, checks }: MemoryAccess, axis: number): boolean {
     const { lanes } = this.#k.machine;
     const others = [...terms].every(([term, step]) => term === axis || step % lanes === 0);
     return size === 4 && checks.length === 0 && others && offset % lanes === 0;
@@ -122,7 +122,7 @@ export class StoreWriter {
   }
 
   /** Neither contiguous nor interleaved with others. */
-  #apart(access: Access, value: Value, lanes: Binding | undefined): void {
+  #apart(access: MemoryAccess, value: Value, lanes: Binding | undefined): void {
     if (lanes === undefined || (!access.terms.has(lanes.axis) && !this.#checkedAlong(lanes.axis))) {
       this.#store(access, v.firstLane(value), undefined, 0);
       return;
@@ -156,7 +156,7 @@ export class StoreWriter {
   }
 
   /** @param skipped elements from the access' place */
-  #store(access: Access, value: Value, count: number | undefined, skipped: number, streams = false): void {
+  #store(access: MemoryAccess, value: Value, count: number | undefined, skipped: number, streams = false): void {
     const k = this.#k;
     const { accumulate, dtype } = this.#output;
     const { address, valid } = this.#indices.address(access);

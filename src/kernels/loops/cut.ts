@@ -6,11 +6,11 @@ import { mapNest } from "./schedule.ts";
 
 /** A nest of reductions in two phases. */
 export interface CutReduction {
-  /** Write different elements of `asides`: equal parts, and what is left of the axis. */
+  /** Write different elements of `partials`: equal parts, and what is left of the axis. */
   readonly parts: readonly Nest[];
   /** By result: what its parts come to; undefined for what is written at every step, which the parts do. */
-  readonly asides: readonly (Operand | undefined)[];
-  /** Reads the asides as operands after those of the original, and has the results that are reductions. */
+  readonly partials: readonly (Operand | undefined)[];
+  /** Reads the partials as operands after those of the original, and has the results that are reductions. */
   readonly last: Nest;
 }
 
@@ -31,16 +31,16 @@ export function cutReduction(nest: Nest, axis: number, length: number): CutReduc
   };
   const results = resultsOf(nest);
   const shape = [count, ...axes.slice(0, free).map((each) => each.extent)];
-  const asides = results.map(({ reducer, body }) => (reducer === undefined ? undefined : { dtype: stored[body.type], shape }));
+  const partials = results.map(({ reducer, body }) => (reducer === undefined ? undefined : { dtype: stored[body.type], shape }));
   const partsFrom = (from: number, parts: number, steps: number): Nest => {
     const moved = part(nest, axis, { name, extent: steps }, parts, length, from * length);
     const [own, ...joined] = resultsOf(moved).map((result, number): Result => {
-      const aside = asides[number];
-      if (aside === undefined) return result;
+      const partial = partials[number];
+      if (partial === undefined) return result;
       return {
         ...result,
         epilogue: undefined,
-        output: { ...aside, index: shape.map((_, d) => index(d, d === 0 ? from : 0)), accumulate: false },
+        output: { ...partial, index: shape.map((_, d) => index(d, d === 0 ? from : 0)), accumulate: false },
       };
     });
     return withResults(moved, own!, joined);
@@ -60,12 +60,12 @@ export function cutReduction(nest: Nest, axis: number, length: number): CutReduc
   );
   const last: Nest = {
     ...nest,
-    operands: [...operands, ...asides.filter((aside) => aside !== undefined)],
+    operands: [...operands, ...partials.filter((partial) => partial !== undefined)],
     axes: [...axes.slice(0, free), { name: "part", extent: count }],
   };
   return {
     parts: [partsFrom(0, whole, length), ...(rest > 0 ? [partsFrom(whole, 1, rest)] : [])],
-    asides,
+    partials,
     last: withResults(last, own!, joined),
   };
 }

@@ -3,7 +3,7 @@
 import type { Nest } from "../../nest/nest.ts";
 import type { ModuleBuilder } from "../language/builder.ts";
 import { entryParameters, type LoweredNest, nameOf } from "../lowered.ts";
-import { joinParts, type Part } from "./join-parts.ts";
+import { joinParts, type NestCall } from "./join-parts.ts";
 import { lowerCut } from "./lower-cut.ts";
 import { lowerPart, type Rows } from "./lower-part.ts";
 import { splitQuotients } from "./split-quotients.ts";
@@ -15,7 +15,9 @@ export function lowerLoops(nest: Nest, module: ModuleBuilder): LoweredNest {
   if (parts.length === 1) return lowerCut(parts[0]!, module) ?? lowerPart(parts[0]!, module, true);
   const parameters = entryParameters(nest);
   const names = Object.keys(parameters).filter((name) => name !== "begin" && name !== "end");
-  const joined = parts.map((part): Part => ({ lowered: lowerPart(part, module, false), pointers: (p) => names.map((name) => p[name]!) }));
+  const joined = parts.map(
+    (part): NestCall => ({ lowered: lowerPart(part, module, false), pointers: (p) => names.map((name) => p[name]!) }),
+  );
   const notes = [`${parts.length} parts`, ...joined.flatMap((part) => part.lowered.notes)];
   return {
     ...joinParts(`${nameOf(nest)}_classes`, parameters, joined, module),

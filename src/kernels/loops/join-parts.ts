@@ -9,7 +9,7 @@ import type { entryParameters, LoweredNest, Phase } from "../lowered.ts";
 export type Given = Readonly<Record<string, Variable>>;
 
 /** A lowered nest with what its entry takes before `begin` and `end`, from the parameters of the function that calls it. */
-export interface Part {
+export interface NestCall {
   readonly lowered: LoweredNest;
   readonly pointers: (p: Given) => readonly Value[];
 }
@@ -18,23 +18,23 @@ export interface Part {
 export function joinParts(
   name: string,
   parameters: ReturnType<typeof entryParameters>,
-  parts: readonly Part[],
+  parts: readonly NestCall[],
   module: ModuleBuilder,
 ): Phase {
-  const groups: Part[][] = [];
+  const groups: NestCall[][] = [];
   for (const part of parts) {
     const last = groups.at(-1);
     if (last?.[0]?.lowered.slices === part.lowered.slices) last.push(part);
     else groups.push([part]);
   }
-  const slicesOf = (group: readonly Part[]): number => group[0]!.lowered.slices;
+  const slicesOf = (group: readonly NestCall[]): number => group[0]!.lowered.slices;
   const entry = module.define(
     name,
     parameters,
     (k, given) => {
       const p = given as Given;
-      const call = (part: Part, begin: Value, end: Value) => k.call(part.lowered.entry, [...part.pointers(p), begin, end]);
-      const all = (group: readonly Part[], from: Value, to: Value) => {
+      const call = (part: NestCall, begin: Value, end: Value) => k.call(part.lowered.entry, [...part.pointers(p), begin, end]);
+      const all = (group: readonly NestCall[], from: Value, to: Value) => {
         if (group.length === 1) {
           call(group[0]!, from, to);
           return;

@@ -8,7 +8,7 @@ import { aligned, slack } from "../language/language.ts";
 import * as v from "../language/values.ts";
 import { entryParameters, type LoweredNest, nameOf, outNames } from "../lowered.ts";
 import { cutReduction } from "./cut.ts";
-import { type Given, joinParts, type Part } from "./join-parts.ts";
+import { type Given, joinParts, type NestCall } from "./join-parts.ts";
 import { lowerPart } from "./lower-part.ts";
 import { planLoops } from "./plan.ts";
 import { canonicalize } from "./schedule.ts";
@@ -41,18 +41,18 @@ export function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | u
   const cut = cutReduction(nest, axis, length);
   const parameters = entryParameters(original, true);
   const operands = (p: Given) => sources.map((source) => p[`in${source}`]!);
-  const { places, bytes } = placesOf(cut.asides);
-  const aside = (p: Given, place: number) => v.advance(p.shared!, place);
+  const { places, bytes } = placesOf(cut.partials);
+  const partialAt = (p: Given, place: number) => v.advance(p.shared!, place);
   const outs = outNames(original);
-  const parts = cut.parts.map((part): Part => {
-    const pointers = (p: Given) => outs.map((out, number) => (places[number] === undefined ? p[out]! : aside(p, places[number])));
+  const parts = cut.parts.map((part): NestCall => {
+    const pointers = (p: Given) => outs.map((out, number) => (places[number] === undefined ? p[out]! : partialAt(p, places[number])));
     return { lowered: lowerPart(part, module, false), pointers: (p) => [...operands(p), ...pointers(p), p.params!, p.scratch!] };
   });
   const known = places.filter((place) => place !== undefined);
   const late = outs.filter((_, number) => places[number] !== undefined);
-  const last: Part = {
+  const last: NestCall = {
     lowered: lowerPart(cut.last, module, false),
-    pointers: (p) => [...operands(p), ...known.map((place) => aside(p, place)), ...late.map((out) => p[out]!), p.params!, p.scratch!],
+    pointers: (p) => [...operands(p), ...known.map((place) => partialAt(p, place)), ...late.map((out) => p[out]!), p.params!, p.scratch!],
   };
   return {
     ...joinParts(nameOf(nest), parameters, [last], module),
@@ -65,12 +65,15 @@ export function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | u
 }
 
 /** Where in shared memory the results of parts lie. */
-function placesOf(asides: readonly (Operand | undefined)[]): { readonly places: readonly (number | undefined)[]; readonly bytes: number } {
+function placesOf(partials: readonly (Operand | undefined)[]): {
+  readonly places: readonly (number | undefined)[];
+  readonly bytes: number;
+} {
   let bytes = 0;
-  const places = asides.map((aside) => {
-    if (aside === undefined) return undefined;
+  const places = partials.map((partial) => {
+    if (partial === undefined) return undefined;
     const place = bytes;
-    bytes += aligned(byteLength(aside) + slack);
+    bytes += aligned(byteLength(partial) + slack);
     return place;
   });
   return { places, bytes };

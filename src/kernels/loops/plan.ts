@@ -1,7 +1,8 @@
 // Chooses vector axis, loop order, unrolling and slices of a nest with a small model of its memory accesses.
+
 import { instructionsOf } from "../../nest/costs.ts";
 import type { Nest, Scalar } from "../../nest/nest.ts";
-import { type Access, accessOf, allScalars, childrenOf, findsPositions, resultsOf } from "../expressions/access.ts";
+import { accessOf, allScalars, childrenOf, findsPositions, type MemoryAccess, resultsOf } from "../expressions/access.ts";
 import { Interner } from "../expressions/intern.ts";
 import { readsVectors } from "../expressions/loads.ts";
 import { contiguous, storesOf } from "../expressions/stores.ts";
@@ -75,11 +76,11 @@ function smallAxes(nest: Nest, reduced: readonly number[], cost: number): Set<nu
 }
 
 interface Facts {
-  readonly loads: readonly Access[];
+  readonly loads: readonly MemoryAccess[];
   /** Per load: axes that take part in an indirect or divided coordinate. */
   readonly irregular: readonly number[];
   /** Per result where it is written, and at how many steps of the loops: at all, or only when its reduction is complete. */
-  readonly outputs: readonly { readonly stores: readonly Access[]; readonly isReduced: boolean }[];
+  readonly outputs: readonly { readonly stores: readonly MemoryAccess[]; readonly isReduced: boolean }[];
   readonly outputIrregular: number;
   /** Scalar operations of body and epilogue. */
   readonly cost: number;
@@ -90,7 +91,7 @@ function factsOf(nest: Nest): Facts {
   const unique = new Map(allScalars(nest).map((scalar) => [interner.of(scalar).id, scalar]));
   const loads = [...unique.values()].filter((scalar) => scalar.kind === "load");
   const accesses = loads.map((load) => accessOf(nest.operands[load.operand]!, load.index));
-  const irregular = (access: Access) => {
+  const irregular = (access: MemoryAccess) => {
     let axes = 0;
     for (const { index, linear } of access.checks) {
       if (index.kind === "indirect") axes |= interner.of(index.value).axes;
@@ -148,6 +149,6 @@ function vectorCost(nest: Nest, facts: Facts, axis: number | undefined, machine:
   return isReduced ? perStep + (10 * late) / Math.max(1, turns) : perStep;
 }
 
-const weight = (access: Access, axis: number): number => Math.abs(access.terms.get(axis) ?? 0);
+const weight = (access: MemoryAccess, axis: number): number => Math.abs(access.terms.get(axis) ?? 0);
 
 const range = (from: number, to: number): number[] => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);

@@ -119,10 +119,10 @@ function asOneSum(value: Value, group: readonly Contribution[]): Value | undefin
   return applied(first, inputs, value);
 }
 
-type Place = (rank: number) => number | undefined;
+type DimensionOfRank = (rank: number) => number | undefined;
 
 /** Of an op that is one sum: for every input the axis that one of the summed axes walks by itself, undefined where the input lacks it. */
-function summedPlaces({ formula }: Op): readonly (Place | undefined)[] | undefined {
+function summedPlaces({ formula }: Op): readonly (DimensionOfRank | undefined)[] | undefined {
   const [statement, ...others] = formula.statements;
   if (statement === undefined || others.length > 0 || statement.value.kind !== "reduce" || statement.value.reducer !== "sum")
     return undefined;
@@ -135,7 +135,7 @@ function summedPlaces({ formula }: Op): readonly (Place | undefined)[] | undefin
 }
 
 /** Undefined where an axis does more than index tensors directly: joined operands would change what it stands for. */
-function placesOf(axis: BoundAxis, body: Expression): Map<string, Place | undefined> | undefined {
+function placesOf(axis: BoundAxis, body: Expression): Map<string, DimensionOfRank | undefined> | undefined {
   if (axis.kind === "list" || (axis.kind === "axis" && axis.extent !== undefined)) return undefined;
   const accesses: AccessNode[] = [];
   let isPlain = true;
@@ -149,7 +149,7 @@ function placesOf(axis: BoundAxis, body: Expression): Map<string, Place | undefi
     if (axis.kind === "axis" && node.kind === "name" && node.name === axis.name) mentions++;
   });
   if (!isPlain || (axis.kind === "axis" && mentions !== indexings)) return undefined;
-  const found = new Map<string, { readonly indices: readonly IndexNode[]; readonly place: Place | undefined }>();
+  const found = new Map<string, { readonly indices: readonly IndexNode[]; readonly place: DimensionOfRank | undefined }>();
   for (const { tensor, indices } of accesses) {
     const known = found.get(tensor);
     if (known !== undefined && !isSame(known.indices, indices)) return undefined;
@@ -159,7 +159,7 @@ function placesOf(axis: BoundAxis, body: Expression): Map<string, Place | undefi
   return new Map([...found].map(([tensor, { place }]) => [tensor, place]));
 }
 
-function placeIn(indices: readonly IndexNode[], axis: BoundAxis): Place | undefined {
+function placeIn(indices: readonly IndexNode[], axis: BoundAxis): DimensionOfRank | undefined {
   const position = indices.findIndex((index) => isAxis(index, axis));
   if (position < 0) return undefined;
   const group = indices.findIndex((index) => index.kind === "ellipsis");

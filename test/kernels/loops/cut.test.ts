@@ -14,15 +14,15 @@ const reducers: readonly Reducer[] = ["sum", "prod", "max", "min"];
 
 /** The cut reduction as a program: parts into buffers of their own, in phases. */
 function cutProgram(nest: Nest, axis: number, length: number): Program {
-  const { parts, asides, last } = cutReduction(nest, axis, length);
-  const [aside] = asides as [Operand];
+  const { parts, partials, last } = cutReduction(nest, axis, length);
+  const [partial] = partials as [Operand];
   const inputs = nest.operands;
   const reads = inputs.map((_, number) => number);
   const between = inputs.length;
   const result = between + 1;
   const steps = parts.map((part): Step => ({ nest: part, reads, writes: between, clear: false }));
   steps.push({ nest: last, reads: [...reads, between], writes: result, clear: false });
-  return { name: "cut", inputs, buffers: [...inputs, aside, nest.output], result, params: [], steps };
+  return { name: "cut", inputs, buffers: [...inputs, partial, nest.output], result, params: [], steps };
 }
 
 describe("a cut reduction is the reduction", () => {

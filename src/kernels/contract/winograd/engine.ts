@@ -5,7 +5,7 @@ import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
 import { aligned, type Value, type Variable } from "../../language/language.ts";
 import { add, advance, at, bool, i32, lt, mul, operation, sub } from "../../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
-import type { Access } from "../access.ts";
+import type { AffineAccess } from "../access.ts";
 import { evenly } from "../blocking.ts";
 import { zeroArea } from "../direct.ts";
 import { finishOf } from "../epilogue.ts";
@@ -44,7 +44,7 @@ const wantedBlocks = 8;
 /** Pixels of a row or channels of a pixel must be neighbours in the image, pixels of a row in the output and in what its epilogue reads. */
 export function canEmit({ plan, part, image, filter, rows, columns, inputs, outputs }: WinogradPlan): boolean {
   const { strides } = part.output;
-  const along = (access: Access) => access.strides[columns.axis] === 1 || access.strides[columns.axis] === 0;
+  const along = (access: AffineAccess) => access.strides[columns.axis] === 1 || access.strides[columns.axis] === 0;
   return (
     outputs.axis !== undefined &&
     plan.nest.operands[filter.operand]!.dtype === "float32" &&
@@ -70,7 +70,7 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
   const sums: Products = { tiles: left.tiles, row: width * 4 };
   const pixels: Rows = { count: size.outputs, columns: size.outputs * tilesPerStrip, pixel: width * 4 };
   const panelBytes = size.products ** 2 * pitchOf(inputs.extent * width * 4);
-  const stride = (access: Access, axis: PlainAxis) => (axis.axis === undefined ? 0 : access.strides[axis.axis]!);
+  const stride = (access: AffineAccess, axis: PlainAxis) => (axis.axis === undefined ? 0 : access.strides[axis.axis]!);
 
   const imageElement = elementOf(plan.nest.operands[image.operand]!.dtype);
   const copy = defineRows(
@@ -267,7 +267,7 @@ function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, p
     params: "pointer",
     ...leafTypes,
   } as const;
-  const stride = (access: Access, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
+  const stride = (access: AffineAccess, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
   const accesses = [part.output, ...part.leaves.map((leaf) => leaf.access)];
   const elements = [plan.elements.c, ...part.leaves.map((leaf) => leaf.element!)];
   const bytes = elements.map((element) => elementBytes[element]);

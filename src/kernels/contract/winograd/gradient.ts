@@ -5,7 +5,7 @@ import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
 import { aligned, type Value, type Variable } from "../../language/language.ts";
 import { add, advance, at, constant, i32, loadSplat, loadVector, lt, min, mul, select, sub } from "../../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
-import type { Access } from "../access.ts";
+import type { AffineAccess } from "../access.ts";
 import { zeroArea } from "../direct.ts";
 import { finishOf } from "../epilogue.ts";
 import { flopsPerWork, phaseOf } from "../work.ts";
@@ -44,7 +44,7 @@ export function canEmitGradient({
   taps: [row, column],
 }: WinogradGradientPlan): boolean {
   const { strides } = upstream.access;
-  const isNext = (axis: PlainAxis, access: Access) => axis.axis !== undefined && access.strides[axis.axis] === 1;
+  const isNext = (axis: PlainAxis, access: AffineAccess) => axis.axis !== undefined && access.strides[axis.axis] === 1;
   return (
     outputs.axis !== undefined &&
     inputs.axis !== undefined &&
@@ -64,7 +64,7 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
   const { lanes, tile } = module.machine;
   const { plan, image, upstream, rows, columns, images, inputs, outputs } = found;
   const name = (step: string) => functionName(plan.nest, step);
-  const stride = (access: Access, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
+  const stride = (access: AffineAccess, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
   const tilesPerStrip = Math.ceil(columns.outputs / size.outputs);
   const stripsPerImage = Math.ceil(rows.outputs / size.outputs);
   const strips = stripsPerImage * images.extent;
@@ -125,8 +125,8 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
   const parameters = entryParameters(plan.nest, true);
   const area = (k: FunctionBuilder, scratch: Value, offset: number) => k.let(advance(scratch, offset), "area");
 
-  const aside = module.define(
-    name("aside"),
+  const partialSums = module.define(
+    name("partialSums"),
     parameters,
     (k, p) => {
       const [imageArea, upstreamArea] = [area(k, p.scratch!, imageAt), area(k, p.scratch!, upstreamAt)];
@@ -159,7 +159,7 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
   const entry = module.define(name("combine"), parameters, (k, p) => writeCombine(k, p, found, sums, usedParts), true);
   const flops = 2 * size.products ** 2 * strips * tilesPerStrip * inputs.extent * outputs.extent;
   const transforms = (strips * tilesPerStrip * size.products ** 2 * (inputs.extent + outputs.extent)) / 4;
-  const before = phaseOf(aside, usedParts, flops / flopsPerWork + transforms, (rowsBytes(imageRows) + rowsBytes(upstreamRows)) / 16);
+  const before = phaseOf(partialSums, usedParts, flops / flopsPerWork + transforms, (rowsBytes(imageRows) + rowsBytes(upstreamRows)) / 16);
   return {
     ...phaseOf(entry, outputs.extent, (usedParts * sumsBytes(sums)) / 4, 0),
     before: [before],

@@ -1,7 +1,7 @@
 // Recognizes 3×3 convolutions of stride 1, and their gradients, that Winograd's algorithm computes with fewer products.
 
 import type { Machine } from "../../language/language.ts";
-import type { Access, AccessDimension } from "../access.ts";
+import type { AccessDimension, AffineAccess } from "../access.ts";
 import type { ContractionClass, ContractionPlan, Segment } from "../plan.ts";
 import { size } from "./transforms.ts";
 
@@ -32,8 +32,8 @@ export interface WinogradPlan {
   readonly part: ContractionClass;
   readonly segment: Segment;
   /** Operand numbers and accesses; the filter's base is that of its window's first tap. */
-  readonly image: { readonly operand: number; readonly access: Access; readonly base: number };
-  readonly filter: { readonly operand: number; readonly access: Access; readonly base: number };
+  readonly image: { readonly operand: number; readonly access: AffineAccess; readonly base: number };
+  readonly filter: { readonly operand: number; readonly access: AffineAccess; readonly base: number };
   readonly rows: WindowDimension;
   readonly columns: WindowDimension;
   readonly images: PlainAxis;
@@ -45,8 +45,8 @@ export interface WinogradPlan {
 export interface WinogradGradientPlan {
   readonly plan: ContractionPlan;
   readonly part: ContractionClass;
-  readonly image: { readonly operand: number; readonly access: Access; readonly base: number };
-  readonly upstream: { readonly operand: number; readonly access: Access };
+  readonly image: { readonly operand: number; readonly access: AffineAccess; readonly base: number };
+  readonly upstream: { readonly operand: number; readonly access: AffineAccess };
   readonly rows: Omit<WindowDimension, "tap">;
   readonly columns: Omit<WindowDimension, "tap">;
   /** Axes of the filter's rows and columns. */
@@ -77,7 +77,7 @@ export function findWindows(plan: ContractionPlan): WinogradPlan | undefined {
     const windows = image.dimensions.filter(({ checked }) => checked);
     if (images === undefined || inputs === undefined || outputs === undefined || windows.some((d) => !found.some(({ of }) => of === d)))
       continue;
-    const start = (access: Access, low: number) => access.base + low;
+    const start = (access: AffineAccess, low: number) => access.base + low;
     return {
       plan,
       part,
@@ -107,7 +107,7 @@ function windowOf(
   free: readonly number[],
   summed: readonly number[],
   { extents }: Segment,
-  filter: Access,
+  filter: AffineAccess,
 ): FoundWindow | undefined {
   const { steps, base, extent, pitch } = dimension;
   const axes = free.filter((axis) => steps[axis] !== 0);

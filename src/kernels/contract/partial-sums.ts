@@ -7,12 +7,12 @@ import type { ContractionClass } from "./plan.ts";
 import { flopsPerWork, phaseOf } from "./work.ts";
 
 /** Bytes of one part of K's unfinished sums, whole tiles one after the other. */
-export function asidePitch(part: ContractionClass, { blocking }: ClassLayout): number {
+export function partialSumsPitch(part: ContractionClass, { blocking }: ClassLayout): number {
   return Math.ceil(part.n / blocking.width) * blocking.rows.count * tileBytes(blocking);
 }
 
 /** @param setup element operations that every call does again */
-export function asidePhase(
+export function partialSumsPhase(
   entry: string,
   flops: number,
   part: ContractionClass,
@@ -21,6 +21,6 @@ export function asidePhase(
 ): Required<Pick<LoweredNest, "before" | "sharedBytes">> {
   const { partition, columnBlocks } = layout;
   const slices = part.batch * partition.depth * columnBlocks * partition.rows;
-  const sharedBytes = part.batch * partition.depth * asidePitch(part, layout);
+  const sharedBytes = part.batch * partition.depth * partialSumsPitch(part, layout);
   return { before: [phaseOf(entry, slices, flops / flopsPerWork, setup)], sharedBytes };
 }
