@@ -91,9 +91,13 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
     backward(this, gradient, options);
   }
 
-  keepGrad(): this {
-    this.keepsGrad = true;
+  retainGrad(): this {
+    this.retainsGrad = true;
     return this;
+  }
+
+  keepGrad(): this {
+    return this.retainGrad();
   }
 
   zeroGrad(): void {

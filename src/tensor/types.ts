@@ -71,6 +71,8 @@ export interface Tensor<out S extends Shape = Shape> {
   /** Adds the gradient of this tensor to every parameter it was computed from. @throws InputError without an output gradient unless this is a single number */
   backward(gradient?: Tensor, options?: { readonly createGraph?: boolean }): void;
   /** Keeps the gradient of this intermediate tensor when backward() passes. */
+  retainGrad(): this;
+  /** @deprecated Use retainGrad. */
   keepGrad(): this;
   /** Forgets the gradient. */
   zeroGrad(): void;

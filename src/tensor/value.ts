@@ -64,7 +64,7 @@ export abstract class Value {
   readonly #signature: string;
   #node: TapeNode | undefined = undefined;
   #requiresGrad = false;
-  #keepsGrad = false;
+  #retainsGrad = false;
   #gradient: Value | undefined = undefined;
   #isConstant = false;
   #mapping: Mapping | undefined = undefined;
@@ -125,11 +125,11 @@ export abstract class Value {
     this.#requiresGrad = value;
   }
 
-  get keepsGrad(): boolean {
-    return this.#keepsGrad;
+  get retainsGrad(): boolean {
+    return this.#retainsGrad;
   }
-  set keepsGrad(value: boolean) {
-    this.#keepsGrad = value;
+  set retainsGrad(value: boolean) {
+    this.#retainsGrad = value;
   }
 
   get gradient(): Value | undefined {

@@ -26,7 +26,7 @@ export function backward(root: Value, upstream: Value | undefined, options: Back
   const { gradients, order } = propagate(root, upstream, options);
   const store = (value: Value): void => {
     const gradient = gradients.get(value);
-    if (gradient === undefined || !value.requiresGrad || (value.node !== undefined && !value.keepsGrad)) return;
+    if (gradient === undefined || !value.requiresGrad || (value.node !== undefined && !value.retainsGrad)) return;
     if (levelsOf(gradient).some((level) => !levelsOf(value).includes(level)))
       throw new InputError("backward: inside vmap a tensor from outside would get one gradient per example", {
         hint: "take the gradients as values: vmap(grad(loss), { inputs: [null, 0] })(weight, x)",

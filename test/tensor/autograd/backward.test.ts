@@ -84,9 +84,9 @@ onEveryBackend("backward", () => {
     expect([y.item(), grad(x)]).toEqual([5001, [1]]);
   });
 
-  it("keepGrad keeps that of an intermediate tensor, others have none", () => {
+  it.each(["retainGrad", "keepGrad"] as const)("%s keeps that of an intermediate tensor, others have none", (name) => {
     const x = variable([1, 2]);
-    const kept = x.mul(3).keepGrad();
+    const kept = x.mul(3)[name]();
     const other = kept.square();
     other.sum().backward();
     expect([grad(kept), other.grad, grad(x)]).toEqual([[6, 12], undefined, [18, 36]]);
