@@ -10,26 +10,59 @@ import { features } from "./wasm/features.ts";
 import { createWasmBackend } from "./wasm/wasm.ts";
 import { createX64Backend, runnable } from "./x64/index.ts";
 
-type BackendName = Backend["name"];
+/** The backends that come with kasane; others may be added. */
+export type BackendName = "x64" | "wasm" | "reference" | (string & {});
+
+interface Offer {
+  readonly runsHere: () => boolean;
+  readonly make: () => Backend;
+  /** What must happen before it computes, where it isn't at hand at once. */
+  readonly init?: (backend: Backend) => Promise<void>;
+}
 
 /** Fastest first. */
-const backends: Readonly<Record<BackendName, { readonly runsHere: () => boolean; readonly make: () => Backend }>> = {
-  x64: { runsHere: () => typeof runnable() !== "string", make: () => createX64Backend() },
-  wasm: { runsHere: () => features().simd, make: makeWasm },
-  reference: { runsHere: () => true, make: makeReference },
-};
+const backends = new Map<BackendName, Offer>([
+  ["x64", { runsHere: () => typeof runnable() !== "string", make: () => createX64Backend() }],
+  ["wasm", { runsHere: () => features().simd, make: makeWasm }],
+  ["reference", { runsHere: () => true, make: makeReference }],
+]);
 
 const made = new Map<BackendName, Backend>();
+const ready = new WeakSet<Backend>();
 let current: Backend | undefined;
 
 /** The names of the backends that can run here, fastest first. */
 export function availableBackends(): readonly BackendName[] {
-  return names().filter((name) => backends[name].runsHere());
+  return names().filter((name) => backends.get(name)?.runsHere());
 }
 
-/** @throws BackendError when the backend is unknown or cannot run here */
+/** @throws BackendError when the backend is unknown, cannot run here, or must be made ready first */
 export function setBackend(name: BackendName): void {
-  current = makeBackend(name);
+  const backend = makeBackend(name);
+  if (backends.get(name)?.init !== undefined && !ready.has(backend))
+    throw new BackendError(`the backend ${name} is not ready yet`, { hint: `await initBackend("${name}") takes it when it is` });
+  current = backend;
+}
+
+/**
+ * Makes a backend ready, which takes time for some (a processor for graphics must be asked for), and computes with it from then on.
+ * @throws BackendError when the backend is unknown or cannot run here
+ */
+export async function initBackend(name: BackendName): Promise<void> {
+  const backend = makeBackend(name);
+  if (!ready.has(backend)) await backends.get(name)?.init?.(backend);
+  ready.add(backend);
+  setBackend(name);
+}
+
+/** Offers another backend, which is never chosen by itself; gives what takes it back. */
+export function offerBackend(name: string, offer: Offer): () => void {
+  backends.set(name, offer);
+  return () => {
+    if (current !== undefined && current === made.get(name)) current = undefined;
+    backends.delete(name);
+    made.delete(name);
+  };
 }
 
 /**
@@ -78,7 +111,7 @@ function makeBackend(name: BackendName): Backend {
     });
   let backend = made.get(name);
   if (backend === undefined) {
-    backend = backends[name].make();
+    backend = (backends.get(name) as Offer).make();
     made.set(name, backend);
   }
   return backend;
@@ -89,7 +122,7 @@ function fastest(): Backend {
   const reasons: string[] = [];
   for (const name of names()) {
     // One after the other: to ask whether the next runs may take addresses that this one would have.
-    if (!backends[name].runsHere()) continue;
+    if (!backends.get(name)?.runsHere()) continue;
     try {
       const backend = makeBackend(name);
       if (reasons.length === 0) return backend;
@@ -126,5 +159,5 @@ function describedAs(backend: Backend, describe: () => string): Backend {
 }
 
 function names(): BackendName[] {
-  return Object.keys(backends) as BackendName[];
+  return [...backends.keys()];
 }

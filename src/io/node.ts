@@ -26,5 +26,7 @@ export async function saveSafetensors(
   metadata: Readonly<Record<string, string>> = {},
   options: AtomicOptions = {},
 ): Promise<void> {
-  await writeFileAtomic(path, serializeSafetensors(tensors, metadata), options);
+  const entries = Symbol.iterator in tensors ? [...tensors] : Object.entries(tensors);
+  for (const [, stored] of entries) if ("read" in stored && typeof stored.read === "function") await stored.read();
+  await writeFileAtomic(path, serializeSafetensors(entries, metadata), options);
 }

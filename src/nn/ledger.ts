@@ -1,5 +1,6 @@
 // Counts the multiply-adds and bytes of a run by layer, and traces receptive fields.
 
+import { byteLength } from "../nest/arrays.ts";
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { Program } from "../nest/nest.ts";
 import { type Box, hull, productsOf, reachOf, reshapedBox } from "../nest/reach.ts";
@@ -48,7 +49,7 @@ export class Ledger implements Observer {
     this.#open.push({
       scope,
       multiplyAdds: op.kind === "contract" ? examples * productsOf(bound) : 0,
-      bytes: wholeOf(output).data.byteLength,
+      bytes: byteLength(wholeOf(output)),
     });
     // Which examples an element is of, the program of one does not say: fields end at a vmap.
     if (output.mapping !== undefined) return;

@@ -4,7 +4,7 @@ import { type AnyNumberArray, toNumberArray } from "../nest/arrays.ts";
 import { noGrad } from "../tensor/autograd/tape.ts";
 import { tensor } from "../tensor/create.ts";
 import { isShaped } from "../tensor/numbers.ts";
-import { isTensor } from "../tensor/tensor.ts";
+import { isTensor, valueOf } from "../tensor/tensor.ts";
 import type { HostArray, Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
@@ -89,6 +89,7 @@ function namedNumbers(kind: string, source: StateSource): ReadonlyMap<string, St
 
 /** A copy in the target's dtype. @throws InputError naming the tensor when that cannot hold the numbers */
 function converted(kind: string, name: string, stored: StoredNumbers, target: Tensor): Tensor {
+  if (isTensor(stored) && !valueOf(stored).isReadable && stored.dtype === target.dtype) return stored.clone();
   try {
     return tensor(toNumberArray(stored.data, kind).slice() as HostArray, stored.shape, { dtype: target.dtype });
   } catch (error) {

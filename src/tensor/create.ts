@@ -73,12 +73,12 @@ export function tensor(
 
 /** The tensor's numbers in a leaf of their own. */
 function copied(source: Tensor, shape: Shape = source.shape, options: TensorOptions): Tensor {
-  const { dtype, mapping } = valueOf(source);
-  if (currentTrace() === undefined && mapping === undefined) {
+  const { dtype, mapping, isReadable } = valueOf(source);
+  if (currentTrace() === undefined && mapping === undefined && isReadable) {
     const wanted = options.dtype ?? dtype;
     return make(converted(source.data.slice() as HostArray, wanted), shape, wanted, options);
   }
-  // What a step computes has no numbers yet: the copy is a part of the step.
+  // What a step computes has no numbers yet: the copy is a part of the step. And what takes time to read is copied where it is.
   const copy = withRecording(false, () =>
     source
       .clone()
@@ -94,12 +94,16 @@ export function parameter(value: ShapedNumbers): Tensor;
 export function parameter<Data extends NestedNumbers | NestedArrays>(value: Data): Tensor<ShapeOf<Data>>;
 export function parameter(value: AnyNumberArray): Tensor<readonly [number]>;
 export function parameter(value: Tensor | ShapedNumbers | NestedNumbers | NestedArrays): Tensor {
-  const { dtype, shape, data } = isTensor(value) ? value : readNumbers(value);
+  const given = isTensor(value) ? value : readNumbers(value);
+  const { dtype, shape } = given;
   if (!isFloat(dtype))
     throw new InputError(`parameter: only floats can require a gradient, got ${dtype}`, {
       hint: isTensor(value) ? 'convert it first: to("float32")' : 'parameter(tensor(numbers, { dtype: "float32" }))',
     });
-  return requiring(fromData(data.slice() as HostArray, shape, dtype), { requiresGrad: true });
+  // What takes time to read is copied where it is.
+  const isFar = isTensor(given) && currentTrace() === undefined && !valueOf(given).isReadable;
+  const copy = isFar ? withRecording(false, () => given.clone()) : fromData(given.data.slice() as HostArray, shape, dtype);
+  return requiring(copy, { requiresGrad: true });
 }
 
 /**

@@ -1,6 +1,6 @@
 // Applies an op to tensors: finds or compiles its program for these shapes, runs it, records it on the tape.
 
-import type { Backend, Cell, Executable } from "../backends/backend.ts";
+import type { Backend, BackendBuffer, Cell, Executable, HostArray } from "../backends/backend.ts";
 import { backendFor } from "../backends/choose.ts";
 import { planProgram } from "../compiler/index.ts";
 import { bind } from "../formula/bind/bind.ts";
@@ -21,7 +21,7 @@ import { callSite, captureSite, currentOrigin, currentPass, currentScope, needsT
 import { observer } from "./observe.ts";
 import { currentTrace } from "./trace/trace.ts";
 import { LiveNumber } from "./trace/traced-graph.ts";
-import { type Attributes, type Level, type TapeNode, Value } from "./value.ts";
+import { type Attributes, Held, type Level, type Numbers, type TapeNode, Value } from "./value.ts";
 import { innermost, mapped, runningLevels } from "./vmap/mapping.ts";
 
 interface Prepared {
@@ -151,7 +151,7 @@ export function view(input: Value, shape: readonly number[]): Value {
   const { mapping } = input;
   if (mapping !== undefined) return mapped(view(mapping.whole, [mapping.level.size, ...shape]), mapping.level);
   const trace = currentTrace();
-  if (trace === undefined) return input.make(input.data, shape, input.dtype);
+  if (trace === undefined) return input.make(input.share(), shape, input.dtype);
   return trace.view(input, input.make(undefined, shape, input.dtype));
 }
 
@@ -203,9 +203,16 @@ function executeAll(found: Prepared, inputs: readonly Value[], params: readonly 
   if (trace !== undefined) return trace.run(found.program, inputs, params, (shape, dtype) => like.make(undefined, shape, dtype));
   if (found.size === 0) return like.make(allocate(found.dtype, 0), found.shape, found.dtype);
   found.executable ??= found.backend.compile(planProgram(found.program, found.backend.facts));
-  const arrays = inputs.map((input) => input.data);
+  const { backend } = found;
+  const buffers = inputs.map((input) => input.bufferFor(backend));
   const numbers = params.map((param) => (typeof param === "number" ? param : param.read()));
-  return like.make(found.executable.run(arrays, NO_CELLS, numbers)[0], found.shape, found.dtype);
+  const [result] = found.executable.run(buffers, NO_CELLS, numbers) as [BackendBuffer];
+  return like.make(numbersOf(result, backend), found.shape, found.dtype);
+}
+
+/** What a program gave, for a tensor to hold. */
+export function numbersOf(result: BackendBuffer, backend: Backend): Numbers {
+  return backend.memory === "host" ? (result as HostArray) : new Held(result as Cell, backend);
 }
 
 /** The vmaps that run, for a program that draws random numbers: each example gets its own. */

@@ -28,11 +28,11 @@ import type { Shape } from "./shapes.ts";
 import { isRepeating } from "./trace/repeat.ts";
 import { checkChangeable, currentTrace, unreadable } from "./trace/trace.ts";
 import type { Axes, NestedNumbers, ReduceOptions, SliceRange, SpreadOptions, Tensor, TensorJson, TensorMembers } from "./types.ts";
-import { Value } from "./value.ts";
+import { type Numbers, Value } from "./value.ts";
 
 class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
-  make(data: HostArray | undefined, shape: readonly number[], dtype: DType): DenseTensor {
-    return new DenseTensor(data, shape, dtype);
+  make(numbers: Numbers | undefined, shape: readonly number[], dtype: DType): DenseTensor {
+    return new DenseTensor(numbers, shape, dtype);
   }
 
   protected unreadable(): Error {
@@ -54,7 +54,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
   }
 
   read(): Promise<HostArray> {
-    return Promise.resolve(this.data);
+    return this.fetch() ?? Promise.resolve(this.data);
   }
 
   item(): number {
@@ -70,6 +70,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
   }
 
   override toString(): string {
+    if (this.hasNumbers && !this.isReadable) return `tensor ${this.dtype} ${shapeText(this.shape)}, not read yet`;
     return formatTensor(this.data, this.shape, this.dtype);
   }
 
@@ -112,7 +113,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
   clone(): Value {
     return needsTape([this]) || currentTrace() !== undefined || this.mapping !== undefined
       ? this.applied(moves.copy)
-      : this.make(this.data.slice() as HostArray, this.shape, this.dtype);
+      : this.make(this.isReadable ? (this.data.slice() as HostArray) : this.share(), this.shape, this.dtype);
   }
 
   assign(given: Value | NestedNumbers | NestedArrays | ShapedNumbers): void {
@@ -131,7 +132,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
     const trace = currentTrace();
     checkChangeable();
     observer()?.assigned?.(this, value);
-    if (trace === undefined) this.replace(value.data);
+    if (trace === undefined) this.replace(value.share());
     else trace.assign(this, value);
   }
 

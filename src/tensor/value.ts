@@ -1,9 +1,10 @@
 // The untyped core of a tensor: dense numbers with a shape, and its tape node.
 
-import type { Cell, HostArray } from "../backends/backend.ts";
+import type { Backend, BackendBuffer, Cell, HostArray } from "../backends/backend.ts";
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { DType } from "../nest/nest.ts";
 import type { Op } from "../ops/op.ts";
+import { InputError } from "../util/errors.ts";
 import { tag } from "../util/tag.ts";
 import type { Trace } from "./trace/trace-record.ts";
 
@@ -17,8 +18,38 @@ export type Attributes = Readonly<Record<string, number | readonly number[] | Li
 
 /** What an op found in a leaf: its numbers, or while a step was traced the buffer that held them. */
 export type Found =
-  | { readonly value: Value; readonly trace: undefined; readonly version: number; readonly data: HostArray }
+  | { readonly value: Value; readonly trace: undefined; readonly version: number; readonly data: Numbers }
   | { readonly value: Value; readonly trace: Trace; readonly buffer: number };
+
+/** Where numbers are: an array, or memory of a backend. */
+export type Numbers = HostArray | Held;
+
+/** Memory of a backend that tensors hold. Several may share it: then nothing is written there any more. It goes when the last of them is collected. */
+export class Held {
+  readonly cell: Cell;
+  readonly owner: Backend;
+  isShared = false;
+
+  constructor(cell: Cell, owner: Backend) {
+    this.cell = cell;
+    this.owner = owner;
+    freeWhenCollected.register(this, cell, cell);
+  }
+
+  /** At once, where nobody shares it. */
+  free(): void {
+    if (this.isShared) return;
+    freeWhenCollected.unregister(this.cell);
+    this.cell.free();
+  }
+}
+
+/** The error of reading at once what takes time to read. */
+function unread({ name }: Backend): InputError {
+  return new InputError(`the numbers of this tensor are in the memory of the backend ${name}, where reading takes time`, {
+    hint: "await tensor.read() first",
+  });
+}
 
 /** One recorded application of an op. */
 export interface TapeNode {
@@ -72,15 +103,16 @@ export abstract class Value {
   /** What `values` gives as an accessor; undefined while only the machine has the numbers. */
   #held: HostArray | undefined = undefined;
   #isElsewhere = false;
-  /** Machine memory that compiled steps use for this tensor; it may be newer than #held. */
-  #cell: { readonly cell: Cell; readonly owner: object } | undefined = undefined;
-  #cellIsFresh = false;
+  /** Memory of a backend with this tensor's numbers; it may be newer than #held. */
+  #memory: Held | undefined = undefined;
+  #memoryIsFresh = false;
 
   static readonly #elsewhere = {
     get(this: Value): HostArray {
       if (this.#held === undefined) {
-        if (this.#cell === undefined) throw this.unreadable();
-        this.#held = this.#cell.cell.read();
+        if (this.#memory === undefined) throw this.unreadable();
+        if (this.#memory.owner.memory === "own") throw unread(this.#memory.owner);
+        this.#held = this.#memory.cell.read() as HostArray;
       }
       return this.#held;
     },
@@ -92,12 +124,13 @@ export abstract class Value {
   };
 
   /** Without data the tensor stands for numbers that a compiled step will compute. */
-  constructor(data: HostArray | undefined, shape: readonly number[], dtype: DType) {
+  constructor(numbers: Numbers | undefined, shape: readonly number[], dtype: DType) {
     this.shape = shape;
     this.dtype = dtype;
     this.#signature = `${dtype}${shape.join("x")}`;
-    if (data === undefined) this.#moveAway(undefined);
-    else this.values = data;
+    if (numbers === undefined) this.#moveAway(undefined);
+    else if (numbers instanceof Held) this.#hold(numbers);
+    else this.values = numbers;
   }
 
   /** Whether all of a tensor is there: copies that others make, and wrappers of it, have its visible part only. */
@@ -163,8 +196,8 @@ export abstract class Value {
     this.#version = value;
   }
 
-  /** A tensor of the same class around an array. */
-  abstract make(data: HostArray | undefined, shape: readonly number[], dtype: DType): Value;
+  /** A tensor of the same class around numbers. */
+  abstract make(numbers: Numbers | undefined, shape: readonly number[], dtype: DType): Value;
 
   /** The error of reading a tensor without numbers. */
   protected abstract unreadable(): Error;
@@ -186,7 +219,30 @@ export abstract class Value {
 
   /** False while it only stands for numbers to come. */
   get hasNumbers(): boolean {
-    return !this.#isElsewhere || this.#held !== undefined || this.#cell !== undefined;
+    return !this.#isElsewhere || this.#held !== undefined || this.#memory !== undefined;
+  }
+
+  /** Whether the numbers can be read at once. */
+  get isReadable(): boolean {
+    return !this.#isElsewhere || this.#held !== undefined || this.#memory?.owner.memory === "host";
+  }
+
+  /** Where the numbers are now, to stay as they are: memory elsewhere is shared from now on. */
+  share(): Numbers {
+    const memory = this.#memory;
+    if (memory === undefined || this.isReadable) return this.numbers();
+    memory.isShared = true;
+    return memory;
+  }
+
+  /** The numbers, waited for; undefined where they can be read at once. Afterwards they can, unless others took their place meanwhile. */
+  fetch(): Promise<HostArray> | undefined {
+    const [memory, version] = [this.#memory, this.#version];
+    if (this.isReadable || memory === undefined) return undefined;
+    return Promise.resolve(memory.cell.read()).then((data) => {
+      if (this.#version === version && this.#held === undefined) this.#held = data;
+      return data;
+    });
   }
 
   get size(): number {
@@ -198,16 +254,20 @@ export abstract class Value {
   }
 
   /** Puts other numbers of the same length in place (parameters, running statistics). */
-  replace(data: HostArray): void {
-    this.values = data;
-    this.#cellIsFresh = false;
+  replace(numbers: Numbers): void {
+    if (numbers instanceof Held) this.#hold(numbers);
+    else {
+      this.values = numbers;
+      this.#memoryIsFresh = false;
+      if (this.#memory?.isShared) this.#memory = undefined;
+    }
     this.#version++;
   }
 
   /** Holds other numbers for a while; gives what ends that. */
-  lend(data: HostArray): () => void {
-    const present = this.numbers();
-    this.replace(data);
+  lend(numbers: Numbers): () => void {
+    const present = this.share();
+    this.replace(numbers);
     return () => this.replace(present);
   }
 
@@ -215,34 +275,51 @@ export abstract class Value {
    * The tensor's memory on a machine, holding its present numbers.
    * @param owner whose memory it must be; moving to another owner goes through the host
    */
-  cell(owner: object, make: () => Cell): Cell {
+  cell(owner: Backend, make: () => Cell): Cell {
     const cell = this.reserve(owner, make);
-    if (!this.#cellIsFresh) cell.write(this.numbers());
-    this.#cellIsFresh = true;
+    if (!this.#memoryIsFresh) cell.write(this.numbers());
+    this.#memoryIsFresh = true;
     return cell;
   }
 
+  /** Whether others share the memory that `cell` would give. */
+  isSharedOn(owner: Backend): boolean {
+    return this.#memory?.owner === owner && this.#memory.isShared;
+  }
+
+  /** Holds the memory of a copy, which is not used afterwards. */
+  adopt(copy: Value): void {
+    this.#memory = copy.#memory;
+  }
+
+  /** What a program takes as this tensor's numbers. */
+  bufferFor(backend: Backend): BackendBuffer {
+    return backend.memory === "host" ? this.data : this.cell(backend, () => backend.makeCell(this));
+  }
+
   /** The memory alone, whatever it holds yet. Where there is none to be had, `make` throws and nothing has changed. */
-  reserve(owner: object, make: () => Cell): Cell {
-    if (this.#cell?.owner === owner) return this.#cell.cell;
+  reserve(owner: Backend, make: () => Cell): Cell {
+    if (this.#memory?.owner === owner) return this.#memory.cell;
     const numbers = this.numbers();
-    const before = this.#cell?.cell;
-    const made = make();
-    this.#cell = { cell: made, owner };
-    if (before !== undefined) {
-      freeWhenCollected.unregister(before);
-      before.free();
-    }
-    freeWhenCollected.register(this, made, made);
+    const made = new Held(make(), owner);
+    this.#memory?.free();
+    this.#memory = made;
     this.#moveAway(numbers);
-    this.#cellIsFresh = false;
-    return made;
+    this.#memoryIsFresh = false;
+    return made.cell;
   }
 
   /** A compiled step wrote the cell: what the host holds is out of date. */
   settle(): void {
     this.#held = undefined;
     this.#version++;
+  }
+
+  /** Numbers that are nowhere else. */
+  #hold(memory: Held): void {
+    this.#moveAway(undefined);
+    this.#memory = memory;
+    this.#memoryIsFresh = true;
   }
 
   /** From now on the numbers are looked for when they are read. */

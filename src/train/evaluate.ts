@@ -3,6 +3,7 @@
 import type { Dataset, Fields, NdArray } from "../data/index.ts";
 import { DataLoader } from "../data/index.ts";
 import { allocate, toNumberArray } from "../nest/arrays.ts";
+import { readable } from "../tensor/arrivals.ts";
 import type { Tensor } from "../tensor/index.ts";
 import { fromData, noGrad } from "../tensor/index.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
@@ -62,10 +63,14 @@ export async function evaluate<const M extends readonly Metric[]>(
   const pacer = new Pacer();
   for (const batch of new DataLoader(data, { batchSize })) {
     signal?.throwIfAborted();
+    const [x, target] = batchTensors(model, batch, "evaluate");
+    const { prediction, ...found } = noGrad(() => {
+      const given = inEvaluation(model, () => model(x));
+      return { ...lossOf(loss, given, target), prediction: given };
+    });
+    const waiting = readable([found.loss, found.account, prediction]);
+    if (waiting !== undefined) await waiting;
     noGrad(() => {
-      const [x, target] = batchTensors(model, batch, "evaluate");
-      const prediction = inEvaluation(model, () => model(x));
-      const found = lossOf(loss, prediction, target);
       board.add({ loss: found.loss.item(), account: found.account?.data }, prediction, target);
       confusion?.add(prediction, target);
     });
@@ -108,7 +113,7 @@ export async function predict(
     const size = part.size / (end - start);
     dtype = part.dtype;
     all ??= allocate(dtype, count * size);
-    all.set(part.data, start * size);
+    all.set(await part.read(), start * size);
     if (pacer.due) await pacer.pause();
   }
   return fromData(all as NdArray["data"], [count, ...shape], dtype);

@@ -1,8 +1,10 @@
 // The training loop: batches, steps, validation, early stopping, and a state to resume from exactly.
 
+import { getBackend } from "../backends/choose.ts";
 import type { Dataset } from "../data/index.ts";
 import { DataLoader } from "../data/index.ts";
 import { parametersOf } from "../optim/optimizer.ts";
+import { arrivals, readable } from "../tensor/arrivals.ts";
 import { randomState, setRandomState, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
@@ -139,7 +141,8 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       const interruption = this.#interruption();
       if (interruption !== undefined) return interruption;
       this.#setRate(epoch);
-      const batchLoss = this.#step(batch, epoch);
+      const taken = this.#step(batch, epoch);
+      const batchLoss = typeof taken === "number" ? taken : await taken;
       this.#batches += 1;
       spend();
       if (this.#hasBatchCallback)
@@ -179,43 +182,59 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   }
 
   /** One update of the weights, as one compiled program where the model and the loss can be traced. */
-  #step(batch: Samples, epoch: number): number {
+  #step(batch: Samples, epoch: number): number | Promise<number> {
     const [x, target] = batchTensors(this.model, batch, "fit");
     const { learningRate } = this.optimizer;
-    const run = (): StepResult =>
+    const run = (): StepResult | Promise<StepResult> =>
       inTraining(this.model, () =>
         this.#compiled === undefined ? eagerStep(this.model, this.#options, x, target) : this.#compiledStep(x, target),
       );
     const { recorder } = this.#options;
     const random = randomState();
-    const { loss, prediction, guard, account } =
-      recorder === undefined ? run() : recorder.step(run, (result) => ({ epoch, loss: result.loss.item(), learningRate }));
-    const value = loss.item();
+    const result = recorder === undefined ? run() : recorder.step(run, (taken) => ({ epoch, loss: taken.loss.item(), learningRate }));
     const place = { epoch, batch: this.#batches + 1, learningRate };
-    const whole = guard.item();
-    const counted = account?.data;
-    if (!Number.isFinite(whole) && !(value === 0 && isUncounted(counted))) {
-      const step = failedStep(this.model, this.#options, [x, target], random);
-      if (!Number.isFinite(value)) throw new TrainingError(value, place, { step });
-      throw new TrainingError(whole, place, { what: "norm of the gradient", step });
-    }
-    this.#board.add({ loss: value, account: counted }, prediction, target);
-    return value;
+    const finish = ({ loss, prediction, guard, account }: StepResult): number => {
+      const value = loss.item();
+      const whole = guard.item();
+      const counted = account?.data;
+      if (!Number.isFinite(whole) && !(value === 0 && isUncounted(counted))) {
+        const step = failedStep(this.model, this.#options, [x, target], random);
+        if (!Number.isFinite(value)) throw new TrainingError(value, place, { step });
+        throw new TrainingError(whole, place, { what: "norm of the gradient", step });
+      }
+      this.#board.add({ loss: value, account: counted }, prediction, target);
+      return value;
+    };
+    return isPromise(result) || arrivals() !== undefined ? this.#arrived(result, finish) : finish(result);
   }
 
-  #compiledStep(x: Tensor, target: Tensor): StepResult {
+  /** Where reading takes time, a step is waited for. */
+  async #arrived(result: StepResult | Promise<StepResult>, finish: (result: StepResult) => number): Promise<number> {
+    const taken = await result;
+    await readable(Object.values(taken));
+    await arrivals();
+    return finish(taken);
+  }
+
+  #compiledStep(x: Tensor, target: Tensor): StepResult | Promise<StepResult> {
     const compiled = this.#compiled as CompiledTraining;
     const known = compiled.steps.length;
     try {
+      if (getBackend().memory === "own")
+        return compiled.async(x, target).catch((error: unknown) => this.#eagerInstead(error, compiled.steps.length !== known, x, target));
       return compiled(x, target);
     } catch (error) {
-      // What failed at tracing is tried eagerly, which works or fails with its own message; nothing was changed by the trace.
-      if (compiled.steps.length !== known || !(error instanceof InputError)) throw error;
-      this.#compiled = undefined;
-      const result = eagerStep(this.model, this.#options, x, target);
-      console.warn(`kasane: fit runs its steps op by op, which is slower, as with compile: false: ${error.message}`);
-      return result;
+      return this.#eagerInstead(error, compiled.steps.length !== known, x, target);
     }
+  }
+
+  /** What failed at tracing is tried eagerly, which works or fails with its own message; nothing was changed by the trace. */
+  #eagerInstead(error: unknown, isTraced: boolean, x: Tensor, target: Tensor): StepResult | Promise<StepResult> {
+    if (isTraced || !(error instanceof InputError)) throw error;
+    this.#compiled = undefined;
+    const result = inTraining(this.model, () => eagerStep(this.model, this.#options, x, target));
+    console.warn(`kasane: fit runs its steps op by op, which is slower, as with compile: false: ${error.message}`);
+    return result;
   }
 
   /** Validates. Undefined when interrupted meanwhile. */

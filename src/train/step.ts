@@ -1,7 +1,10 @@
 // One update of the weights: forward, backward (in parts with `accumulate`), clipping, optimizer; eager or compiled.
 
+import { getBackend } from "../backends/choose.ts";
 import { clipGradientNorm, clipGradientValue } from "../optim/index.ts";
+import { readable } from "../tensor/arrivals.ts";
 import { autocast, type CompiledFunction, compile, concat, type Precision, type RandomState, type Tensor } from "../tensor/index.ts";
+import { observer, observing } from "../tensor/observe.ts";
 import { withOwnRandom } from "../tensor/random.ts";
 import type { FailedStep } from "./errors.ts";
 import { type BatchLoss, lossOf, lossOfParts, type MicroBatch, whereCounted, wholesOf } from "./loss.ts";
@@ -33,9 +36,29 @@ export function compileStep(model: Model, options: StepOptions): CompiledTrainin
 }
 
 /** The same op by op. */
-export function eagerStep(model: Model, options: StepOptions, x: Tensor, target: Tensor): StepResult {
+export function eagerStep(model: Model, options: StepOptions, x: Tensor, target: Tensor): StepResult | Promise<StepResult> {
   const result = guarded(model, options, x, target);
-  if (Number.isFinite(result.guard.item())) update(options);
+  const finish = (): StepResult => {
+    if (Number.isFinite(result.guard.item())) update(options);
+    return result;
+  };
+  const watch = observer();
+  return readable([result.guard])?.then(() => observing(watch, finish)) ?? finish();
+}
+
+/** One step, waited for where reading takes time: its numbers can be read afterwards. */
+export async function takeStep(
+  model: Model,
+  options: StepOptions,
+  compiled: CompiledTraining | undefined,
+  [x, target]: readonly [Tensor, Tensor],
+): Promise<StepResult> {
+  const run = (): StepResult | Promise<StepResult> => {
+    if (compiled === undefined) return eagerStep(model, options, x, target);
+    return getBackend().memory === "own" ? compiled.async(x, target) : compiled(x, target);
+  };
+  const result = await inTraining(model, run);
+  await readable(Object.values(result));
   return result;
 }
 

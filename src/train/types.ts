@@ -83,7 +83,7 @@ export interface StepRecorder {
   /** Runs one step. @param report what the training knows of the step, once it is over */
   step<Result>(
     run: () => Result,
-    report: (result: Result) => { readonly epoch: number; readonly loss: number; readonly learningRate: number },
+    report: (result: Awaited<Result>) => { readonly epoch: number; readonly loss: number; readonly learningRate: number },
   ): Result;
 }
 

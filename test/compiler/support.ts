@@ -57,7 +57,7 @@ export function runGraph(graph: StepGraph, backend = referenceBackend): Numbers 
     [...cells, ...numbers],
     graph.params.map(({ type }) => (type === "int" ? 3 : 0.5)),
   );
-  const found = { results, cells: cells.map((cell) => cell.read()) };
+  const found = { results: results as HostArray[], cells: cells.map((cell) => cell.read() as HostArray) };
   for (const cell of [...cells, ...numbers]) cell.free();
   return found;
 }

@@ -12,7 +12,7 @@ import * as margins from "../../src/nn/losses/margin-losses.ts";
 import { sgd } from "../../src/optim/index.ts";
 import { compile as compileFunction, logSoftmax, manualSeed, softplus, type Tensor, tensor, zeros } from "../../src/tensor/index.ts";
 import { evaluate, fit, type Loss, type Model } from "../../src/train/index.ts";
-import { compileStep, eagerStep, type StepOptions } from "../../src/train/step.ts";
+import { compileStep, eagerStep, type StepOptions, type StepResult } from "../../src/train/step.ts";
 
 type Random = () => number;
 
@@ -128,7 +128,7 @@ function step(row: Row, data: { x: Tensor; y: Tensor }, more: Partial<StepOption
   const model = network();
   const optimizer = sgd(model.parameters(), { learningRate: 0.05 });
   const options: StepOptions = { loss: row.loss, optimizer, penalty: () => l2(model, 0.01), ...more };
-  const { loss } = isCompiled ? compileStep(model, options)(data.x, data.y) : eagerStep(model, options, data.x, data.y);
+  const { loss } = isCompiled ? compileStep(model, options)(data.x, data.y) : (eagerStep(model, options, data.x, data.y) as StepResult);
   return [loss.item(), ...model.parameters().flatMap((weight) => [...weight.data])];
 }
 

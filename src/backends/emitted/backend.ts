@@ -20,6 +20,7 @@ export function createEmittedBackend<Memory extends Heap>(plain: Target<Memory>)
     get description() {
       return target.describe();
     },
+    memory: "host",
     dtypes: new Set(["float32", "bfloat16", "int32", "uint8", "bool"]),
     facts: processorFacts,
     compile: (plan) => engine.executable(plan),

@@ -4,7 +4,7 @@ import type { Plan } from "../../compiler/plan.ts";
 import { printModule } from "../../kernels/language/print.ts";
 import type { Operand } from "../../nest/nest.ts";
 import { exactNumbers, type StepGraph } from "../../nest/step-graph.ts";
-import type { Cell, Executable, HostArray, ListingPart, StepTimer } from "../backend.ts";
+import type { BackendBuffer, Cell, Executable, HostArray, ListingPart, StepTimer } from "../backend.ts";
 import { Arena } from "./arena.ts";
 import { type Compiled, type Entry, ProgramCache } from "./cache.ts";
 import { EmittedCell } from "./cell.ts";
@@ -106,14 +106,14 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
     return this.#compiled().bytes;
   }
 
-  run(inputs: readonly HostArray[], cells: readonly Cell[], params: readonly number[], timer?: StepTimer): HostArray[] {
+  run(inputs: readonly BackendBuffer[], cells: readonly Cell[], params: readonly number[], timer?: StepTimer): HostArray[] {
     const { heap, target, work, cache } = this.#engine;
     const compiled = this.#entry.compiled ?? this.#compiled();
     this.#entry.lastUsed = cache.tick();
     const base = work.at(compiled.bytes);
     if (base !== this.#base) this.#moveTo(base, compiled);
     if (target.checks) heap.u8.fill(poison, base, base + compiled.bytes);
-    for (let i = 0; i < this.#inputs.length; i++) writeSlot(heap, this.#inputs[i]!, inputs[i]!);
+    for (let i = 0; i < this.#inputs.length; i++) writeSlot(heap, this.#inputs[i]!, inputs[i] as HostArray);
     for (let i = 0; i < this.#params.length; i++) {
       const { kind, position } = this.#params[i]!;
       heap[kind][position] = params[i]!;
@@ -123,7 +123,8 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
     const times = timer && this.#timed(base);
     if (times === undefined) runCode(compiled.code, heap, this.#counters, this.#argumentsAt);
     const results: HostArray[] = [];
-    for (const result of this.#results) results.push(typeof result === "number" ? cells[result]!.read() : readSlot(heap, result));
+    for (const result of this.#results)
+      results.push(typeof result === "number" ? (cells[result] as EmittedCell).read() : readSlot(heap, result));
     if (times !== undefined) for (const [unit, milliseconds] of times.entries()) timer!(unit, milliseconds);
     return results;
   }

@@ -4,7 +4,7 @@ import { allocate, type NumberArray, requireLength } from "../../nest/arrays.ts"
 import { evaluateNest, sizeOfShape } from "../../nest/evaluate.ts";
 import type { Operand } from "../../nest/nest.ts";
 import { placeOf, type StepGraph, unitsOf } from "../../nest/step-graph.ts";
-import type { Cell, HostArray, StepTimer } from "../backend.ts";
+import type { BackendBuffer, Cell, HostArray, StepTimer } from "../backend.ts";
 
 export class HostCell implements Cell {
   readonly data: HostArray;
@@ -27,7 +27,7 @@ export class HostCell implements Cell {
 
 export function interpret(
   graph: StepGraph,
-  inputs: readonly HostArray[],
+  inputs: readonly BackendBuffer[],
   cells: readonly Cell[],
   params: readonly number[],
   timer?: StepTimer,

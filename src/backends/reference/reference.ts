@@ -10,6 +10,7 @@ export const referenceBackend: Backend = {
   key: "reference",
   threads: 1,
   description: "reference: interprets each formula in plain loops, in double precision, rounding where values are stored",
+  memory: "host",
   dtypes: new Set(["float32", "float64", "bfloat16", "int32", "uint8", "bool"]),
   facts: processorFacts,
   compile: ({ graph }) => ({

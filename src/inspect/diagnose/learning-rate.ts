@@ -6,10 +6,10 @@ import { batchTensors } from "../../train/border.ts";
 import { checkSamples } from "../../train/check.ts";
 import type { FitOptions, Model, Samples } from "../../train/index.ts";
 import { isUncounted } from "../../train/loss.ts";
-import { inTraining, unsettle } from "../../train/modes.ts";
+import { unsettle } from "../../train/modes.ts";
 import { Pacer } from "../../train/pause.ts";
 import { remember } from "../../train/remember.ts";
-import { compileStep, eagerStep, failedStep } from "../../train/step.ts";
+import { compileStep, failedStep, takeStep } from "../../train/step.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import { bestOf } from "../../util/rank.ts";
@@ -108,7 +108,7 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
       optimizer.learningRate = rate;
       const random = randomState();
       const [x, y] = batchTensors(model, batch, "findLearningRate");
-      const result = inTraining(model, () => (compiled === undefined ? eagerStep(model, options, x, y) : compiled(x, y)));
+      const result = await takeStep(model, options, compiled, [x, y]);
       if (isUncounted(result.account?.data)) {
         if (++uncounted > data.size)
           throw new InputError("findLearningRate: no sample counts in the loss", {

@@ -3,10 +3,10 @@
 import { DataLoader, Dataset } from "../../data/index.ts";
 import { batchTensors } from "../../train/border.ts";
 import { type FitOptions, fit, type Model, type Samples, TrainingError } from "../../train/index.ts";
-import { inTraining, unsettle } from "../../train/modes.ts";
+import { unsettle } from "../../train/modes.ts";
 import { Pacer } from "../../train/pause.ts";
 import { remember } from "../../train/remember.ts";
-import { compileStep, eagerStep } from "../../train/step.ts";
+import { compileStep, takeStep } from "../../train/step.ts";
 import { endless } from "./batches.ts";
 import type { RateTrial } from "./evidence.ts";
 import { errorOfDifference, mean } from "./statistics.ts";
@@ -42,9 +42,8 @@ export async function rateTrial<Seen>(
       for (const batch of endless(data, own)) {
         if (losses.length === STEPS) break;
         if (pacer.due) await pacer.pause();
-        const [input, target] = batchTensors(model, batch, "examine");
-        const step = () => (compiled === undefined ? eagerStep(model, own, input, target) : compiled(input, target));
-        losses.push(inTraining(model, step).loss.item());
+        const { loss } = await takeStep(model, own, compiled, batchTensors(model, batch, "examine"));
+        losses.push(loss.item());
       }
       return await then(losses.slice(STEPS >> 1));
     } finally {

@@ -3,6 +3,7 @@
 import { isFloat } from "../../nest/typing.ts";
 import { type LayerCall, type LayerState, observeLayers, stateOf } from "../../nn/call.ts";
 import type { LayerMembers } from "../../nn/layer.ts";
+import { arrivals, readable } from "../../tensor/arrivals.ts";
 import { currentPass, withRecording } from "../../tensor/autograd/tape.ts";
 import { type Observer, observing } from "../../tensor/observe.ts";
 import { asTensor, isTensor, valueOf } from "../../tensor/tensor.ts";
@@ -10,6 +11,7 @@ import { tap } from "../../tensor/trace/trace.ts";
 import type { HostArray, Tensor } from "../../tensor/types.ts";
 import type { Value } from "../../tensor/value.ts";
 import { InputError } from "../../util/errors.ts";
+import { isPromise } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import { tag } from "../../util/tag.ts";
 import type { EventKind, RecorderEvent, Report } from "./events.ts";
@@ -117,7 +119,7 @@ export class Recorder {
    * Runs one step of a training, eager or compiled, and watches it.
    * @param report what is known of the step from outside, asked for when it is over
    */
-  step<Result>(run: () => Result, report?: (result: Result) => Report): Result {
+  step<Result>(run: () => Result, report?: (result: Awaited<Result>) => Report): Result {
     const step = this.#steps++;
     const { steps = 1, histograms } = this.#options;
     const isKept = this.#kept.wants(step);
@@ -128,7 +130,11 @@ export class Recorder {
     );
     const layered = (): Result => observeLayers((call) => watch.called(call), run);
     const result = isKept ? this.#kept.add(step, recordBeside(watch, layered, this.model)) : observing(watch, layered);
-    if (this.#wants("report")) this.#tell({ event: "report", step, report: report?.(result) ?? {} });
+    const tell = (taken: Awaited<Result>): void => {
+      if (this.#wants("report")) this.#tell({ event: "report", step, report: report?.(taken) ?? {} });
+    };
+    if (isPromise(result)) return tellLater(Promise.resolve<Result>(result), tell) as Result;
+    tell(result as Awaited<Result>);
     return result;
   }
 
@@ -145,6 +151,15 @@ export class Recorder {
 }
 
 tag(Recorder, "Recorder");
+
+/** What a step tells that is waited for comes first. */
+async function tellLater<Result>(running: Promise<Result>, tell: (result: Result) => void): Promise<Result> {
+  const result = await running;
+  await readable(Object.values(result as Readonly<Record<string, Tensor>>));
+  await arrivals();
+  tell(result);
+  return result;
+}
 
 /** As many bars as a picture needs. */
 const HISTOGRAM = histogram(64);

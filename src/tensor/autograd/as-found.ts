@@ -47,5 +47,7 @@ function standIn(found: Found): Value {
 
 function lend(found: Found): () => void {
   const trace = currentTrace();
-  return trace === undefined ? found.value.lend(standIn(found).numbers()) : trace.lend(found.value, standIn(found));
+  if (trace !== undefined) return trace.lend(found.value, standIn(found));
+  const stand = standIn(found);
+  return found.value.lend(stand.share());
 }

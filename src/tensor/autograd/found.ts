@@ -19,7 +19,7 @@ function foundIn(given: Value): Found | undefined {
   if (value.node !== undefined || value.isConstant) return undefined;
   const trace = currentTrace();
   if (trace !== undefined) return { value, trace, buffer: trace.bufferOf(value) };
-  return { value, trace, version: value.version, data: value.numbers() };
+  return { value, trace, version: value.version, data: value.share() };
 }
 
 /** What an op found in each of its inputs; undefined where none of them can change. */

@@ -49,6 +49,11 @@ export interface CompiledFunction<Args extends readonly CompileArgument[], Resul
    * @throws what tracing the function throws
    */
   (...args: Args): Result;
+  /**
+   * The same where reading takes time: waits for what is looked at after every run (a guard, checks of labels, a recorder). What it computes is
+   * asked for at once, in order.
+   */
+  async(...args: Args): Promise<Result>;
   /** What was compiled so far, one for each combination of shapes and modes. */
   readonly steps: readonly CompiledStep[];
   /** Runs like the function itself, but a call per kernel: which of them takes how long. The first one compiles them apart. */

@@ -1,17 +1,19 @@
 // compile(fn): a whole step (forward, loss, backward, update) traced once, optimized as one graph, run as one call.
 
-import type { Backend, Executable, HostArray, StepTimer } from "../../backends/backend.ts";
+import type { Backend, BackendBuffer, Cell, Executable, HostArray, StepTimer } from "../../backends/backend.ts";
 import { getBackend } from "../../backends/choose.ts";
 import { bytesOn, type Plan, printGraph } from "../../compiler/index.ts";
 import type { Operand } from "../../nest/nest.ts";
+import { copy } from "../../ops/moves.ts";
 import { InputError, KasaneError } from "../../util/errors.ts";
 import { isPromise } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import { shapeText } from "../../util/shape-text.ts";
 import { currentPrecision } from "../autocast.ts";
-import { callSite, captureSite, isRecording } from "../autograd/tape.ts";
+import { callSite, captureSite, isRecording, withRecording } from "../autograd/tape.ts";
 import { NONE } from "../element-rules.ts";
-import { observer } from "../observe.ts";
+import { apply } from "../engine.ts";
+import { type Observer, observer, observing } from "../observe.ts";
 import { asTensor, isTensor, like, valueOf } from "../tensor.ts";
 import type { Tensor } from "../types.ts";
 import type { Value } from "../value.ts";
@@ -120,7 +122,14 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     });
     return { result: result as Result, kernels };
   };
+  const later = async (...args: Args): Promise<Result> => {
+    const isPart = currentTrace() !== undefined || runningLevels().length > 0 || isRepeated();
+    const entry = isPart ? undefined : entryFor(args);
+    if (entry === undefined || (observer() !== undefined && entry.derivable?.remembers)) return compiled(...args);
+    return (await runInTime(entry, args)) as Result;
+  };
   return Object.defineProperties(compiled, {
+    async: { value: later },
     steps: { get: () => entries.slice() },
     profile: { value: profile },
   }) as CompiledFunction<Args, Result>;
@@ -223,38 +232,102 @@ function build(name: string, key: string, fn: Traced, args: readonly CompileArgu
   }
 }
 
+/** A run on its way. */
+interface Running {
+  readonly inputs: readonly BackendBuffer[];
+  readonly params: readonly number[];
+  /** What the function gives. */
+  readonly results: readonly BackendBuffer[];
+  /** Numbers that are looked at after every run: of taps, of checks of elements, and of the guard. */
+  readonly told: readonly BackendBuffer[];
+  readonly watch: Observer | undefined;
+}
+
+function countTold({ trace, elementChecks, isGuarded }: Entry): number {
+  return trace.tapped.length + 2 * elementChecks.length + (isGuarded ? 1 : 0);
+}
+
+/** @throws InputError where what is looked at after the run takes time to read */
 function runEntry(entry: Entry, args: readonly CompileArgument[], timer?: StepTimer): CompileResult {
-  const inputs = args.filter(isTensor).map((arg) => valueOf(arg).data);
-  for (const check of entry.checks) check(inputs);
+  if (entry.backend.memory === "own" && countTold(entry) > 0)
+    throw new InputError(
+      `compile: "${entry.name}" has numbers that are looked at after every run (a guard, a check of labels, a recorder), and reading takes time on the backend ${entry.backend.name}`,
+      { hint: "await it: await step.async(x, y)" },
+    );
+  const running = begin(entry, args, timer);
+  return finish(entry, args, running, running.told as HostArray[]);
+}
+
+/** The same where reading takes time. */
+async function runInTime(entry: Entry, args: readonly CompileArgument[]): Promise<CompileResult> {
+  if (entry.checks.length > 0)
+    for (const waiting of args.filter(isTensor).map((arg) => valueOf(arg).fetch())) if (waiting !== undefined) await waiting;
+  const running = begin(entry, args);
+  const told = running.told.map((buffer) => (entry.backend.memory === "host" ? (buffer as HostArray) : readOnce(buffer as Cell)));
+  return finish(entry, args, running, await Promise.all(told));
+}
+
+async function readOnce(cell: Cell): Promise<HostArray> {
+  const numbers = await cell.read();
+  cell.free();
+  return numbers;
+}
+
+function begin(entry: Entry, args: readonly CompileArgument[], timer?: StepTimer): Running {
+  const { backend } = entry;
+  const given = args.filter(isTensor).map((arg) => valueOf(arg));
+  if (entry.checks.length > 0) {
+    const arrays = given.map(({ data }) => data);
+    for (const check of entry.checks) check(arrays);
+  }
+  const inputs = given.map((value) => value.bufferFor(backend));
   // Before anything counts: a run that finds no room for its tensors leaves everything as it was.
-  for (const { value, operand } of entry.cells) value.reserve(entry.backend, () => entry.backend.makeCell(operand));
+  for (const { value, operand, written } of entry.cells) {
+    value.reserve(backend, () => backend.makeCell(operand));
+    if (written && value.isSharedOn(backend)) value.adopt(copyOf(value));
+  }
   const params = new Array<number>(entry.graph.params.length).fill(0);
   for (const effect of entry.effects) {
     if (effect.kind === "effect") effect.effect();
     else params[effect.param] = effect.read();
   }
-  const cells = entry.cells.map(({ value, operand }) => value.cell(entry.backend, () => entry.backend.makeCell(operand)));
+  const cells = entry.cells.map(({ value, operand }) => value.cell(backend, () => backend.makeCell(operand)));
   const results = entry.executable.run(inputs, cells, params, timer);
   for (const { value, written } of entry.cells) if (written) value.settle();
-  if (entry.isGuarded && !Number.isFinite(results.pop()?.[0])) undo(entry.effects);
-  const seen = results.splice(results.length - 2 * entry.elementChecks.length);
-  entry.elementChecks.forEach(({ complain }, number) => {
+  return { inputs, params, told: results.splice(results.length - countTold(entry)), results, watch: observer() };
+}
+
+/** In memory that nobody shares. */
+function copyOf(value: Value): Value {
+  return observing(undefined, () => withRecording(false, () => apply(copy, [value])));
+}
+
+function finish(
+  entry: Entry,
+  args: readonly CompileArgument[],
+  { inputs, params, results, watch }: Running,
+  told: readonly HostArray[],
+): CompileResult {
+  const { trace, elementChecks } = entry;
+  if (entry.isGuarded && !Number.isFinite(told.at(-1)?.[0])) undo(entry.effects);
+  const tapped = told.slice(0, trace.tapped.length);
+  const seen = told.slice(tapped.length);
+  elementChecks.forEach(({ complain }, number) => {
     const [position] = seen[2 * number] as HostArray;
     if (position !== NONE) throw complain(seen[2 * number + 1]?.[0] as number, position as number);
   });
-  const tapped = results.splice(results.length - entry.trace.tapped.length);
-  const read = entry.trace.liveOf(params);
+  const read = trace.liveOf(params);
   for (const [value, gradient] of entry.gradients) value.gradient = gradient;
   for (const [position, gradient] of entry.argumentGradients) valueOf(args[position] as Tensor).gradient = gradient;
-  const made = tensorsOf(entry.graph, results, entry.shapes);
+  const made = tensorsOf(entry.graph, results, entry.backend, entry.shapes);
   entry.derivable?.record(made, entry.derivable.remembers ? callOf(entry, args, inputs, params) : undefined);
   const result = entry.rebuild(made);
   let next = 0;
-  for (const { buffer, deliver } of entry.trace.taps) deliver(buffer === undefined ? NO_NUMBERS : (tapped[next++] as HostArray), read);
+  for (const { buffer, deliver } of trace.taps) deliver(buffer === undefined ? NO_NUMBERS : (tapped[next++] as HostArray), read);
   entry.watchedArguments.forEach((inside, number) => {
-    if (inside !== undefined) observer()?.returned?.(inside, valueOf(args[number] as Tensor));
+    if (inside !== undefined) watch?.returned?.(inside, valueOf(args[number] as Tensor));
   });
-  entry.watched.forEach((inside, number) => observer()?.returned?.(inside, made[number] as Value));
+  entry.watched.forEach((inside, number) => watch?.returned?.(inside, made[number] as Value));
   return result;
 }
 
@@ -271,7 +344,9 @@ function derivable(trace: Trace, traced: readonly CompileArgument[], results: re
 }
 
 /** What derivatives of this run need of it. */
-function callOf(entry: Entry, args: readonly CompileArgument[], data: readonly HostArray[], params: readonly number[]): Call {
+function callOf(entry: Entry, args: readonly CompileArgument[], data: readonly BackendBuffer[], params: readonly number[]): Call {
+  // What is remembered stays as it is.
+  if (entry.backend.memory === "own") for (const arg of args) if (isTensor(arg)) valueOf(arg).share();
   return {
     given: args.filter(isTensor).map((arg) => valueOf(arg)),
     data,

@@ -1,6 +1,6 @@
 // The derivative of a compiled function: made from its trace's tape, compiled on first use, differentiable again.
 
-import type { Executable, HostArray } from "../../backends/backend.ts";
+import type { BackendBuffer, Executable, HostArray } from "../../backends/backend.ts";
 import { getBackend } from "../../backends/choose.ts";
 import type { StepGraph } from "../../compiler/index.ts";
 import type { DType } from "../../nest/nest.ts";
@@ -23,7 +23,7 @@ import type { Trace } from "./trace-record.ts";
 export interface Call {
   /** The tensors that were given, and the numbers they held. */
   readonly given: readonly Value[];
-  readonly data: readonly HostArray[];
+  readonly data: readonly BackendBuffer[];
   /** The live numbers. */
   readonly params: readonly number[];
   /** By number of the cell: which numbers it held, and these where they were at hand. */
@@ -190,14 +190,14 @@ class Derivative {
 
   /** The gradients, as `ends` of the function has what they are by. */
   run(call: Call, upstream: Value): (Value | undefined)[] {
-    const data = [...call.data, upstream.data];
+    const data = [...call.data, upstream.bufferFor(this.#planned.backend)];
     const params = this.#params(call);
     const { backend, plan } = this.#planned;
     const cells = this.#planned.cells.map((cell) => this.#asFound(cell, call).cell(backend, () => backend.makeCell(cell.operand)));
     this.#executable ??= compilePlanned(this.#planned);
-    const arrays = this.#executable.run(data, cells, params);
+    const results = this.#executable.run(data, cells, params);
     const present = this.#shapes.filter((shape) => shape !== undefined);
-    const made = tensorsOf(plan.graph, arrays, present);
+    const made = tensorsOf(plan.graph, results, backend, present);
     this.#traced.record(made, { ...call, given: [...call.given, upstream], data, params });
     let next = 0;
     return this.#shapes.map((shape) => (shape === undefined ? undefined : made[next++]));

@@ -1,10 +1,11 @@
 // Shared by compiled functions and their derivatives: the cells of a program, and tensors from its results.
 
-import type { Backend, Executable, HostArray } from "../../backends/backend.ts";
+import type { Backend, BackendBuffer, Executable } from "../../backends/backend.ts";
 import { backendFor } from "../../backends/choose.ts";
 import { optimise, type Plan, planGraph, type StepGraph } from "../../compiler/index.ts";
 import type { Operand } from "../../nest/nest.ts";
 import { InputError } from "../../util/errors.ts";
+import { numbersOf } from "../engine.ts";
 import { like } from "../tensor.ts";
 import type { Value } from "../value.ts";
 
@@ -60,9 +61,14 @@ export function compilePlanned({ backend, plan }: Planned): Executable {
 }
 
 /** The first results of a run, in the shapes that they were traced with. */
-export function tensorsOf(graph: StepGraph, arrays: readonly HostArray[], shapes: readonly (readonly number[])[]): Value[] {
-  return arrays.map((array, number) => {
+export function tensorsOf(
+  graph: StepGraph,
+  results: readonly BackendBuffer[],
+  backend: Backend,
+  shapes: readonly (readonly number[])[],
+): Value[] {
+  return results.map((result, number) => {
     const { dtype } = graph.buffers[graph.results[number] as number] as Operand;
-    return like.make(array, shapes[number] as readonly number[], dtype);
+    return like.make(numbersOf(result, backend), shapes[number] as readonly number[], dtype);
   });
 }

@@ -2,6 +2,7 @@
 
 import type { HostArray } from "../../backends/backend.ts";
 import { InputError } from "../../util/errors.ts";
+import { inOrder, whenArrived } from "../arrivals.ts";
 import { type Complain, checkElements, type ElementRule } from "../element-rules.ts";
 import type { Value } from "../value.ts";
 import { wholeOf } from "../vmap/mapping.ts";
@@ -50,28 +51,35 @@ export function dependsOn<T>(read: () => T): T {
 export function requireElements(given: Value, rule: ElementRule, complain: Complain): void {
   const value = wholeOf(given);
   const check = (data: HostArray): void => checkElements(data, rule, complain);
-  if (current === undefined) check(value.data);
-  else current.check(value, check, { rule, complain });
+  if (current !== undefined) current.check(value, check, { rule, complain });
+  else if (value.isReadable || !value.hasNumbers) check(value.data);
+  else throw unchecked();
 }
 
 /** Checks a tensor's numbers as requireElements does, but never what a step computes: for what no rule about single elements says. */
 export function whenKnown(given: Value, check: (data: HostArray) => void): void {
   const value = wholeOf(given);
-  if (current === undefined) check(value.data);
-  else current.check(value, check);
+  if (current !== undefined) current.check(value, check);
+  else if (value.isReadable || !value.hasNumbers) check(value.data);
 }
 
 /** Hands over a tensor's numbers as they are here: now, or after every run of the step that is being traced. */
 export function tap(given: Value, deliver: Deliver): void {
   const value = wholeOf(given);
-  if (current === undefined) deliver(value.data, (number) => (typeof number === "number" ? number : number.read()));
-  else current.tap(value, deliver);
+  if (current !== undefined) current.tap(value, deliver);
+  else whenArrived(value, (data) => deliver(data, (number) => (typeof number === "number" ? number : number.read())));
 }
 
 /** Does something in the order of taps: now, or after every run of the step that is being traced. */
 export function afterRun(effect: () => void): void {
-  if (current === undefined) effect();
+  if (current === undefined) inOrder(effect);
   else current.taps.push({ buffer: undefined, deliver: effect });
+}
+
+function unchecked(): InputError {
+  return new InputError("positions or labels were computed where reading takes time, and they are checked before they are used", {
+    hint: "await their read() first, or compute with them in a compiled function, which checks them itself",
+  });
 }
 
 /** Runs a function as if nothing were traced: the tensors it makes come from outside of the step. */

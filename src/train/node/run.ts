@@ -8,6 +8,7 @@ import { listFolder, makeFolder, removeFile, requireReplaceable } from "../../io
 import { isOrphan, removeOrphans } from "../../io/node/temporary.ts";
 import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
 import type { StoredNumbers } from "../../nn/index.ts";
+import { isTensor } from "../../tensor/tensor.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { nonFiniteAsText } from "../../util/json.ts";
 import { checkOptions } from "../../util/options.ts";
@@ -164,7 +165,7 @@ export class RunFolder {
    */
   async saveModel(tensors: Tensors, architecture: unknown): Promise<void> {
     const metadata = { format: "kasane", architecture: JSON.stringify(architecture) };
-    await saveSafetensors(join(this.path, files.model), tensorsToStore(tensors), metadata, inFolder);
+    await saveSafetensors(join(this.path, files.model), await tensorsToStore(tensors), metadata, inFolder);
   }
 
   /** The weights and the description of the model. @throws FileError when there are none yet or the file is damaged */
@@ -185,7 +186,7 @@ export class RunFolder {
   async saveCheckpoint(state: TrainingState): Promise<void> {
     const { tensors, text } = packState(state);
     const metadata = { format: "kasane checkpoint", state: text };
-    await saveSafetensors(join(this.path, files.checkpoint), tensorsToStore(tensors), metadata, inFolder);
+    await saveSafetensors(join(this.path, files.checkpoint), await tensorsToStore(tensors), metadata, inFolder);
   }
 
   /** @throws FileError when there is none or it is damaged */
@@ -243,11 +244,15 @@ async function checkEmpty(path: string): Promise<void> {
   });
 }
 
-function* tensorsToStore(
+async function tensorsToStore(
   tensors: ReadonlyMap<string, StoredNumbers & { readonly dtype?: string }>,
-): Generator<readonly [string, TensorToStore]> {
-  for (const [name, { shape, data, dtype }] of tensors)
-    yield [name, { shape, data, ...(dtype === "bool" ? { dtype: "BOOL" as const } : {}) }];
+): Promise<(readonly [string, TensorToStore])[]> {
+  const list: (readonly [string, TensorToStore])[] = [];
+  for (const [name, stored] of tensors) {
+    const data = isTensor(stored) ? await stored.read() : stored.data;
+    list.push([name, { shape: stored.shape, data, ...(stored.dtype === "bool" ? { dtype: "BOOL" as const } : {}) }]);
+  }
+  return list;
 }
 
 function parseJson(text: string, where: string): unknown {
