@@ -1,4 +1,4 @@
-// What calls cost, in vector instructions, about: for whoever weighs computing something again, or side by side, against memory and registers.
+// Approximate costs of calls in instructions: whether to repeat one, or run it side by side, or to use memory instead.
 
 import type { FunctionName } from "./nest.ts";
 

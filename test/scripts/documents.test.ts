@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { houseRules } from "../../scripts/lib/imports.mjs";
+import { houseRules, readImports } from "../../scripts/lib/imports.mjs";
 import { PASSES } from "../../src/compiler/index.ts";
 import { FUNCTIONS } from "../../src/nest/functions.ts";
 import { runCommand } from "../cli/command.ts";
@@ -147,6 +147,20 @@ describe("tables", () => {
   it("docs/architecture.md lists and draws every folder of src", () => {
     expect(firstColumn("docs/architecture.md", "| folder |").sort()).toEqual(folders.map((name) => `\`src/${name}\``).sort());
     for (const name of folders.filter((folder) => folder !== "util")) expect(read("docs/architecture.md")).toContain(` ${name}["${name}: `);
+  });
+
+  it("docs/architecture.md draws arrows only where a folder imports another", () => {
+    const drawn = [...read("docs/architecture.md").matchAll(/^ {2}(\w+)(?:\[.*?\])? --> (\w+)/gm)].map(
+      ([, from, to]) => `${from} -> ${to}`,
+    );
+    const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const there = sources.flatMap((name) =>
+      readImports(name, read(`src/${name}`)).map(
+        ({ specifier }) => `${name.split("/")[0]} -> ${join(dirname(name), specifier).split("/")[0]}`,
+      ),
+    );
+    expect(drawn.length).toBeGreaterThan(folders.length);
+    expect(drawn.filter((arrow) => !there.includes(arrow))).toEqual([]);
   });
 
   it("CONTRIBUTING.md ranks the folders as they are checked", () => {
