@@ -172,9 +172,11 @@ export class Dataset<F extends Fields = Fields> {
       return this.#rows === undefined ? position : (this.#rows[position] as number);
     });
   }
-}
 
-tag(Dataset, "Dataset");
+  static {
+    tag(Dataset, "Dataset", (candidate) => #source in candidate);
+  }
+}
 
 /**
  * Checks class indices.

@@ -129,9 +129,11 @@ export class CategoryEncoder {
       },
     );
   }
-}
 
-tag(CategoryEncoder, "CategoryEncoder");
+  static {
+    tag(CategoryEncoder, "CategoryEncoder", (candidate) => #numbers in candidate);
+  }
+}
 
 /** One value per column. */
 export interface ImputerState {

@@ -169,9 +169,11 @@ export class DataLoader<F extends Fields = Fields, G extends Fields = F> impleme
       hint: "for await (const batch of loader)",
     });
   }
-}
 
-tag(DataLoader, "DataLoader");
+  static {
+    tag(DataLoader, "DataLoader", (candidate) => #source in candidate);
+  }
+}
 
 /** A sample of a stream and how many came before it. */
 interface Numbered<F> {

@@ -141,9 +141,11 @@ export class Standardizer {
     }
     return { shape: values.shape, data };
   }
-}
 
-tag(Standardizer, "Standardizer");
+  static {
+    tag(Standardizer, "Standardizer", (candidate) => #map in candidate);
+  }
+}
 
 /** How many columns there are, and how many neighbouring values belong to the same one. */
 function layout({ shape }: NdArray, axis = Math.max(0, shape.length - 1)): { readonly columns: number; readonly inner: number } {

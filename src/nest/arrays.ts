@@ -68,9 +68,16 @@ export function isDType(name: unknown): name is DType {
 }
 
 /** @throws InputError for a dtype that there is not */
+export function requireDType(dtype: unknown): asserts dtype is DType {
+  if (isDType(dtype)) return;
+  throw new InputError(`unknown dtype ${typeof dtype === "string" ? JSON.stringify(dtype) : kindOf(dtype)}`, {
+    hint: `dtypes: ${Object.keys(ARRAYS).join(", ")}`,
+  });
+}
+
+/** @throws InputError for a dtype that there is not */
 export function allocate(dtype: DType, length: number): NumberArray {
-  if (!isDType(dtype))
-    throw new InputError(`unknown dtype ${JSON.stringify(dtype)}`, { hint: `dtypes: ${Object.keys(ARRAYS).join(", ")}` });
+  requireDType(dtype);
   return new ARRAYS[dtype](length);
 }
 

@@ -2,9 +2,12 @@
 
 import { currentScope, withScope, withSite } from "../tensor/autograd/tape.ts";
 import { located } from "../tensor/engine.ts";
-import { valueOf } from "../tensor/tensor.ts";
+import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { dependsOn } from "../tensor/trace/trace.ts";
 import type { Tensor } from "../tensor/types.ts";
+import { InputError } from "../util/errors.ts";
+import { kindOf } from "../util/kind-of.ts";
+import { framesOf, isOwnFile } from "../util/own-code.ts";
 import type { Layer, LayerMembers } from "./layer.ts";
 import type { LayerMode } from "./mode.ts";
 
@@ -95,7 +98,9 @@ export function callPart(part: LayerOrFunction, inputs: readonly unknown[], give
   const state = states.get(part);
   const name = given ?? nameIn(running.at(-1), part, state);
   const compute = (): unknown => {
-    const output = attempt(() => (state === undefined ? part(...(inputs as never[])) : forward(decided(part, state, inputs), inputs)));
+    const output = attempt(state, inputs, () =>
+      state === undefined ? part(...(inputs as never[])) : forward(decided(part, state, inputs), inputs),
+    );
     if (observers.length > 0)
       tell({
         path: currentScope().join("."),
@@ -117,12 +122,24 @@ export function withRun<Made extends LayerMembers>(made: Made): Made {
 }
 
 /** Runs a function; what a layer itself finds wrong is told with the layer's path too. */
-function attempt<Result>(run: () => Result): Result {
+function attempt<Result>(state: LayerState | undefined, inputs: readonly unknown[], run: () => Result): Result {
   try {
     return run();
   } catch (error) {
-    throw located(error);
+    throw located(state !== undefined && isOfInput(error, inputs) ? notATensor(state, inputs) : error);
   }
+}
+
+/** Asked only where something failed, so that calls cost nothing: kasane's own code found no tensor where it was given none. */
+function isOfInput(error: unknown, [x]: readonly unknown[]): boolean {
+  return error instanceof TypeError && !isTensor(x) && isOwnFile(framesOf(error.stack)[0]?.file ?? "");
+}
+
+function notATensor({ kind }: LayerState, [x]: readonly unknown[]): InputError {
+  return new InputError(
+    `${kind}: expected a tensor, got ${kindOf(x)}`,
+    x === undefined ? { hint: "call it with its input: net(x), and noGrad(() => net(x))" } : {},
+  );
 }
 
 /** What a layer is once its input is there. */

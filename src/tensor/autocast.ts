@@ -3,6 +3,7 @@
 import type { DType } from "../nest/nest.ts";
 import { isFloat } from "../nest/typing.ts";
 import type { Op, OpKind } from "../ops/op.ts";
+import { FUNCTION, requireKind } from "../util/arguments.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise } from "../util/kind-of.ts";
 import type { Value } from "./value.ts";
@@ -28,6 +29,7 @@ export function currentPrecision(): Precision {
 export function autocast<Result>(precision: Precision, run: () => Result): Result {
   if (precision !== "float32" && precision !== "bfloat16")
     throw new InputError(`autocast: expected "bfloat16" or "float32", got ${JSON.stringify(precision)}`);
+  requireKind("autocast", FUNCTION, run);
   const before = current;
   current = precision;
   try {

@@ -12,6 +12,7 @@ import { kindOf } from "../util/kind-of.ts";
 import { requireList } from "../util/lists.ts";
 import { checkOptions, type OptionNames } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
+import { checkShape } from "./check-shape.ts";
 import { apply } from "./engine.ts";
 import { requireElements } from "./trace/trace.ts";
 import type { Axes, ReduceOptions, SliceRange, SpreadOptions } from "./types.ts";
@@ -164,6 +165,7 @@ export function pad(value: Value, amounts: readonly (readonly [number, number])[
 
 export function broadcastTo(value: Value, shape: readonly number[]): Value {
   requireList("broadcastTo", A_SHAPE, shape, "x.broadcastTo([2, 3])");
+  checkShape(shape);
   const offset = shape.length - value.rank;
   if (offset < 0 || value.shape.some((extent, d) => extent !== 1 && extent !== shape[d + offset]))
     throw new ShapeError(`broadcastTo: ${shapeText(value.shape)} cannot be repeated to ${shapeText(shape)}`);

@@ -1,7 +1,7 @@
 // The tensor class: numbers, gradients, and methods, each one line over an op.
 
 import type { HostArray } from "../backends/backend.ts";
-import { arrayKind } from "../nest/arrays.ts";
+import { arrayKind, requireDType } from "../nest/arrays.ts";
 import { sizeOfShape } from "../nest/evaluate.ts";
 import { isHeldBy } from "../nest/integers.ts";
 import type { DType, ScalarType } from "../nest/nest.ts";
@@ -214,6 +214,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
 
   to(dtype: DType): Value {
     if (dtype === this.dtype) return this;
+    requireDType(dtype);
     return apply(conversions[typeOfDType(dtype)], [this], {}, { dtype });
   }
 }
@@ -269,6 +270,7 @@ export function listOfTensors(name: string, given: unknown, expected: string, hi
 
 /** A tensor around an array, which it owns from now on. @throws InputError for an array of another kind than the dtype is stored in */
 export function fromData<const S extends Shape>(data: HostArray, shape: S, dtype: DType): Tensor<S> {
+  requireDType(dtype);
   if (sizeOfShape(shape) !== data.length) throw new ShapeError(`tensor: ${data.length} numbers do not fill shape ${shapeText(shape)}`);
   return asTensor<S>(new DenseTensor(storage(data, dtype), shape, dtype));
 }

@@ -122,12 +122,17 @@ export function checkPlace({ batches: done, epochs }: TrainingState, batches: nu
     });
 }
 
-/** @throws InputError unless it is a data set with fields x and y */
-export function checkSamples(name: string, data: unknown): asserts data is Dataset<Samples> {
+/** @throws InputError unless it is a data set, whatever its fields: those of a view are copied when they are asked for */
+export function checkDataset(name: string, data: unknown): asserts data is Dataset {
   if (!(data instanceof Dataset))
-    throw new InputError(`${name}: expected a data set as the second argument`, {
+    throw new InputError(`${name}: expected a data set as the second argument, got ${kindOf(data)}`, {
       hint: "new Dataset({ x, y }), with tensors or ndArray(numbers, shape)",
     });
+}
+
+/** @throws InputError unless it is a data set with fields x and y */
+export function checkSamples(name: string, data: unknown): asserts data is Dataset<Samples> {
+  checkDataset(name, data);
   const fields = data.fields as Partial<Samples>;
   if (fields.x === undefined || fields.y === undefined)
     throw new InputError(`${name}: expected samples with fields x and y, got ${Object.keys(fields).join(", ")}`, {

@@ -12,7 +12,7 @@ import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
 import type { StopSignal } from "../util/signal.ts";
 import { batchTensors, fieldTensor } from "./border.ts";
-import { checkMetrics } from "./check.ts";
+import { checkDataset, checkMetrics } from "./check.ts";
 import { ConfusionMatrix } from "./confusion.ts";
 import { lossOf } from "./loss.ts";
 import type { Metric } from "./metrics.ts";
@@ -53,6 +53,7 @@ export async function evaluate<const M extends readonly Metric[]>(
   } = checkOptions<EvaluateOptions<M>>("evaluate", options, {
     ...{ loss: true, metrics: true, confusion: true, batchSize: true, signal: true },
   });
+  checkDataset("evaluate", data);
   if (options.confusion && data.classNames === undefined)
     throw new InputError("evaluate: a confusion matrix needs class names, the data set has none", {
       hint: "new Dataset(fields, { classNames })",

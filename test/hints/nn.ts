@@ -2,7 +2,7 @@
 
 import { DataLoader } from "../../src/data/index.ts";
 import * as kasane from "../../src/index.ts";
-import { exp, parameter, type Tensor, tensor, zeros } from "../../src/index.ts";
+import { exp, noGrad, parameter, type Tensor, tensor, zeros } from "../../src/index.ts";
 import { serializeSafetensors } from "../../src/io/index.ts";
 import { loadSafetensors, saveSafetensors } from "../../src/io/node.ts";
 import {
@@ -54,6 +54,12 @@ const classesFor = (instead: string): string =>
 
 export const nnAdvice: readonly Advice[] = [
   // Layers.
+  advice(
+    "call it with its input: net(x), and noGrad(() => net(x))",
+    () => noGrad(linear(2, 2) as never),
+    () => linear(2, 2)(zeros([1, 2])),
+    () => noGrad(() => linear(2, 2)(zeros([1, 2]))),
+  ),
   advice(
     "write flatten() among the layers, or call x.flatten()",
     () => call(sequential(flatten as never), x()),

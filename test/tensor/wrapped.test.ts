@@ -33,6 +33,68 @@ describe("reactive state", () => {
   });
 });
 
+/** What an object of a class does when asked for a member that is a method or a getter. */
+function ask(thing: object, key: string | symbol): unknown {
+  const member = Reflect.get(thing, key) as unknown;
+  return typeof member === "function" ? Reflect.apply(member, thing, []) : member;
+}
+
+describe("copies and wrappers", () => {
+  const members = withPrivates.flatMap(([name, { prototype }]) =>
+    Reflect.ownKeys(prototype)
+      .filter((key) => key !== "constructor" && key !== Symbol.toStringTag)
+      .map((key) => [name, String(key), prototype, key] as const),
+  );
+
+  it.each(members)("of a %s are refused by name: %s", (name, _, prototype, key) => {
+    const said = new RegExp(
+      `^${name}(\\.${String(key).replaceAll("$", "\\$")})?: expected a ${name}, got a copy or a wrapper that another library`,
+    );
+    for (const changed of [Object.create(prototype) as object, new Proxy(Object.create(prototype) as object, {})]) {
+      expect(() => ask(changed, key)).toThrow(kasane.InputError);
+      expect(() => ask(changed, key)).toThrow(said);
+    }
+  });
+
+  const samples = () => new data.Dataset({ x: data.ndArray(new Float32Array(4), [2, 2]), y: data.ndArray(new Int32Array(2), [2]) });
+  const net = nn.linear(2, 2);
+  const options = { loss: nn.crossEntropy, optimizer: optim.sgd(net.parameters(), { learningRate: 0.1 }), epochs: 1 };
+  const doors: Readonly<Record<string, (given: data.Dataset) => unknown>> = {
+    fit: (given) => train.fit(net, given as never, options),
+    evaluate: (given) => train.evaluate(net, given as never, { loss: options.loss }),
+    predict: (given) => train.predict(net, given as never),
+    DataLoader: (given) => [...new data.DataLoader(given, { batchSize: 1 })],
+    examine: (given) => inspect.examine(net, given as never, options),
+    validation: (given) => train.fit(net, samples() as never, { ...options, validation: given as never }),
+  };
+  const changes: Readonly<Record<string, (given: data.Dataset) => unknown>> = {
+    "a wrapper": (given) => new Proxy(given, {}),
+    "what inherits from it": (given) => Object.create(given),
+    "a structured clone": (given) => structuredClone(given),
+  };
+  it.each(Object.keys(doors).flatMap((door) => Object.keys(changes).map((change) => [door, change])))(
+    "of a data set: %s is given %s",
+    async (door, change) => {
+      const run = async () => doors[door]!(changes[change]!(samples()) as data.Dataset);
+      await expect(run()).rejects.toThrow(kasane.InputError);
+      await expect(run()).rejects.toThrow(/expected (a (Data|data )set|samples|numbers)/i);
+    },
+  );
+
+  it("leave methods with their names and numbers of arguments, and what they do", async () => {
+    expect([data.Dataset.prototype.gather.name, data.Dataset.prototype.gather.length, data.Dataset.prototype.map.length]).toEqual([
+      "gather",
+      1,
+      1,
+    ]);
+    const { gather } = samples();
+    expect(() => gather([0])).toThrow(/^Dataset.gather: expected a Dataset, got nothing/);
+    expect([...new data.DataLoader(samples(), { batchSize: 1 })]).toHaveLength(2);
+    class Named extends data.Dataset {}
+    expect(new Named(samples().fields).gather([1]).y?.data).toEqual(new Int32Array(1));
+  });
+});
+
 /** As lodash's cloneDeep makes it. */
 const copied = <Kind extends object>(given: Kind): Kind => Object.assign(Object.create(Object.getPrototypeOf(given)), given);
 

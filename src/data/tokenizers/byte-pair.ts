@@ -168,9 +168,11 @@ export class BytePairTokenizer implements Tokenizer {
     this.#known.set(piece, tokens);
     return tokens;
   }
-}
 
-tag(BytePairTokenizer, "BytePairTokenizer");
+  static {
+    tag(BytePairTokenizer, "BytePairTokenizer", (candidate) => #made in candidate);
+  }
+}
 
 /**
  * Words with the space before them, numbers, runs of signs, runs of white space. At most 64 characters each: the work for a piece grows

@@ -136,9 +136,11 @@ export class VocabularyTokenizer implements Tokenizer {
     const { level, pieces, special, unknown } = this;
     return { level, pieces, special, ...(unknown === undefined ? {} : { unknown }) };
   }
-}
 
-tag(VocabularyTokenizer, "VocabularyTokenizer");
+  static {
+    tag(VocabularyTokenizer, "VocabularyTokenizer", (candidate) => #numbers in candidate);
+  }
+}
 
 function piecesOf(text: string, level: "character" | "word"): Iterable<string> {
   // The iterator of a string gives code points; a surrogate without its partner comes alone.

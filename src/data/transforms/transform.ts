@@ -64,9 +64,11 @@ export class Draws {
   static #withKey(seed: number, samples: ArrayLike<number>): Draws {
     return new Draws({ seed, samples });
   }
-}
 
-tag(Draws, "Draws");
+  static {
+    tag(Draws, "Draws", (candidate) => #samples in candidate);
+  }
+}
 
 /**
  * One transform that applies the given ones in order, each with random numbers of its own. Where kinds of fields change, types follow up

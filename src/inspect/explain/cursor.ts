@@ -138,6 +138,8 @@ export class RunCursor {
       element: position && explainElement(output, position, this.#options),
     };
   }
-}
 
-tag(RunCursor, "RunCursor");
+  static {
+    tag(RunCursor, "RunCursor", (candidate) => #ops in candidate);
+  }
+}

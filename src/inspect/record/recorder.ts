@@ -148,9 +148,11 @@ export class Recorder {
     if (this.#events.length > most) this.#events.splice(0, this.#events.length - most);
     for (const listener of this.#listeners) listener(event);
   }
-}
 
-tag(Recorder, "Recorder");
+  static {
+    tag(Recorder, "Recorder", (candidate) => #options in candidate);
+  }
+}
 
 /** What a step tells that is waited for comes first. */
 async function tellLater<Result>(running: Promise<Result>, tell: (result: Result) => void): Promise<Result> {

@@ -1,6 +1,7 @@
 // checkpoint(fn): recompute. Activations are dropped after the forward pass and computed again in the backward pass.
 
 import { makeOp } from "../../ops/op.ts";
+import { FUNCTION, requireKind } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
 import { autocast, currentPrecision } from "../autocast.ts";
 import { recordPull } from "../engine.ts";
@@ -29,6 +30,7 @@ const again = makeOp("move", "checkpoint", "y = x", { doc: { en: "Computed again
 export function checkpoint<Args extends readonly unknown[], Result extends TensorTree>(
   fn: (...args: Args) => Result,
 ): (...args: Args) => Result {
+  requireKind("checkpoint", FUNCTION, fn);
   return (...args) => {
     if (!isRecording()) return fn(...args);
     const start = nextOrder();

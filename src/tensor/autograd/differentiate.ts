@@ -3,6 +3,7 @@
 import { isFloat } from "../../nest/typing.ts";
 import * as arithmetic from "../../ops/arithmetic.ts";
 import { sum } from "../../ops/reductions.ts";
+import { FUNCTION, requireKind } from "../../util/arguments.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import { shapeText } from "../../util/shape-text.ts";
@@ -54,6 +55,7 @@ export function grad<Args extends readonly unknown[], const Choice extends Argum
   fn: (...args: Args) => Tensor,
   options: GradOptions<Choice> = {},
 ): (...args: Args) => GradientsOf<Args, Choice> {
+  requireKind("grad", FUNCTION, fn);
   checkOptions<GradOptions<Choice>>("grad", options, { argument: true });
   const both = valueAndGrad(fn, options);
   return (...args) => both(...args).gradient;
@@ -68,6 +70,7 @@ export function valueAndGrad<Args extends readonly unknown[], const Choice exten
   fn: (...args: Args) => Tensor,
   options: GradOptions<Choice> = {},
 ): (...args: Args) => ValueAndGradient<GradientsOf<Args, Choice>> {
+  requireKind("valueAndGrad", FUNCTION, fn);
   checkOptions<GradOptions<Choice>>("valueAndGrad", options, { argument: true });
   const choice: ArgumentChoice = options.argument ?? 0;
   const places = typeof choice === "number" ? [choice] : choice;
@@ -95,6 +98,7 @@ export function valueAndGrad<Args extends readonly unknown[], const Choice exten
  * @throws ShapeError when v has other shapes than what `fn` gives
  */
 export function vectorJacobianProduct<X extends TensorTree, Y extends TensorTree>(fn: (x: X) => Y): (x: X, v: Y) => X {
+  requireKind("vectorJacobianProduct", FUNCTION, fn);
   return (x, v) => {
     const run = trackedRun("vectorJacobianProduct", [0], [x], fn);
     const vectors = vectorsLike("vectorJacobianProduct", v, run.results);
@@ -109,6 +113,7 @@ export function vectorJacobianProduct<X extends TensorTree, Y extends TensorTree
  * @see https://j-towns.github.io/2017/06/12/A-new-trick.html
  */
 export function jacobianVectorProduct<X extends TensorTree, Y extends TensorTree>(fn: (x: X) => Y): (x: X, v: X) => Y {
+  requireKind("jacobianVectorProduct", FUNCTION, fn);
   return (x, v) => {
     const run = trackedRun("jacobianVectorProduct", [0], [x], fn);
     const vectors = vectorsLike("jacobianVectorProduct", v, valuesOf(x, "jacobianVectorProduct"));
@@ -132,6 +137,7 @@ export function jacobianVectorProduct<X extends TensorTree, Y extends TensorTree
  * @throws InputError when `fn` gives no single number; ShapeError when v has other shapes than x
  */
 export function hessianVectorProduct<X extends TensorTree>(fn: (x: X) => Tensor): (x: X, v: X) => X {
+  requireKind("hessianVectorProduct", FUNCTION, fn);
   return (x, v) => {
     const first: (at: X) => unknown = grad(fn);
     const along = (at: X): Tensor => {
@@ -148,6 +154,7 @@ export function hessianVectorProduct<X extends TensorTree>(fn: (x: X) => Tensor)
  * @throws InputError when x holds integers
  */
 export function jacobian(fn: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
+  requireKind("jacobian", FUNCTION, fn);
   return (x) => {
     const run = trackedRun("jacobian", [0], [x], fn);
     const [y] = run.results as [Value];
@@ -163,6 +170,7 @@ export function jacobian(fn: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
  * @throws InputError when `fn` gives no single number, or x holds integers
  */
 export function hessian(fn: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
+  requireKind("hessian", FUNCTION, fn);
   return jacobian(grad<[x: Tensor]>(fn) as (x: Tensor) => Tensor);
 }
 

@@ -1,5 +1,6 @@
 // State of the tape: whether ops are recorded, under which layer names, and from which line.
 
+import { FUNCTION, requireKind } from "../../util/arguments.ts";
 import { framesOf, isOwnFile } from "../../util/own-code.ts";
 import type { TapeNode, Value } from "../value.ts";
 
@@ -12,6 +13,7 @@ export function isRecording(): boolean {
 
 /** Runs a function without recording: nothing inside can be differentiated. */
 export function noGrad<Result>(run: () => Result): Result {
+  if (typeof run !== "function") requireKind("noGrad", FUNCTION, run);
   return withRecording(false, run);
 }
 
@@ -27,6 +29,7 @@ export function withRecording<Result>(on: boolean, run: () => Result): Result {
 
 /** Runs a function inside a named scope; names appear in errors, graphs and explanations ("conv1", "softmax"). */
 export function withScope<Result>(name: string, run: () => Result): Result {
+  if (typeof run !== "function") requireKind("withScope", FUNCTION, run);
   scopes.push(name);
   try {
     return run();

@@ -5,6 +5,7 @@ import { getBackend } from "../../backends/choose.ts";
 import { bytesOn, type Plan, printGraph } from "../../compiler/index.ts";
 import type { Operand } from "../../nest/nest.ts";
 import { copy } from "../../ops/moves.ts";
+import { FUNCTION, requireKind } from "../../util/arguments.ts";
 import { InputError, KasaneError } from "../../util/errors.ts";
 import { isPromise } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
@@ -90,6 +91,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
   fn: (...args: Args) => Result,
   options: CompileOptions = {},
 ): CompiledFunction<Args, Result> {
+  requireKind("compile", FUNCTION, fn);
   checkOptions<CompileOptions>("compile", options, { name: true, guard: true, onPass: true });
   const entries: Entry[] = [];
   const name = options.name ?? (fn.name === "" ? "step" : fn.name);

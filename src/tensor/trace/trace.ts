@@ -1,6 +1,7 @@
 // Tracing: ops add loop nests to a graph instead of computing; their results are tensors without numbers.
 
 import type { HostArray } from "../../backends/backend.ts";
+import { FUNCTION, requireKind } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
 import { inOrder, whenArrived } from "../arrivals.ts";
 import { type Complain, checkElements, type ElementRule } from "../element-rules.ts";
@@ -21,6 +22,7 @@ export function currentTrace(): Trace | undefined {
  * @param read called in the order in which live numbers and effects were made
  */
 export function live(read: () => number): number | LiveNumber {
+  if (typeof read !== "function") requireKind("live", FUNCTION, read);
   return current === undefined ? read() : current.live(read);
 }
 
@@ -29,6 +31,7 @@ export function live(read: () => number): number | LiveNumber {
  * @param undo called when the run's guard refused to update the tensors
  */
 export function onEachRun(effect: () => void, undo?: () => void): void {
+  if (typeof effect !== "function") requireKind("onEachRun", FUNCTION, effect);
   if (isRepeating()) return;
   if (current === undefined) effect();
   else current.effects.push({ kind: "effect", effect, undo });
@@ -36,6 +39,7 @@ export function onEachRun(effect: () => void, undo?: () => void): void {
 
 /** Tells the trace that what it builds holds only as long as `read` gives the same (a layer's mode): else the step is traced again. */
 export function dependsOn<T>(read: () => T): T {
+  if (typeof read !== "function") requireKind("dependsOn", FUNCTION, read);
   const value = read();
   const isAsItWas = (): boolean => Object.is(read(), value);
   noteSetting(isAsItWas);

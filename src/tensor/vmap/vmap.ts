@@ -1,5 +1,6 @@
 // vmap(fn): maps a function of one example over a batch: every op gets one more index.
 
+import { FUNCTION, requireKind } from "../../util/arguments.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import { shapeText } from "../../util/shape-text.ts";
@@ -63,6 +64,7 @@ export function vmap<Args extends readonly unknown[], Result, const Options exte
   fn: (...args: Args) => Result,
   options?: Options,
 ): (...args: { readonly [Place in keyof Args]: MappedArgument<Args[Place]> }) => MappedResult<Result, Options> {
+  requireKind("vmap", FUNCTION, fn);
   const { inputs, outputs = 0 } = checkOptions<VmapOptions>("vmap", options, { inputs: true, outputs: true });
   return (...given) => {
     const args = given as readonly unknown[];

@@ -222,9 +222,11 @@ export class RunFolder {
     const path = join(this.path, files[file]);
     return parseJson(fromUtf8(await readBytes(path, { most: mostText })), path);
   }
-}
 
-tag(RunFolder, "RunFolder");
+  static {
+    tag(RunFolder, "RunFolder", (candidate) => #claim in candidate);
+  }
+}
 
 /** NaN and infinities are texts. */
 function lineOf(report: EpochReport): string {
