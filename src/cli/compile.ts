@@ -51,7 +51,7 @@ function present(terminal: Terminal, step: CompiledStep, show: string | undefine
     passes: stages.map(({ name: pass, graph }) => ({ name: pass, kernels: graph.steps.length })),
     memory: { peak: memory.bytes, unshared: memory.unshared, cells },
     compileMs,
-    ...(text === undefined ? {} : { shown: text }),
+    shown: text,
   };
 }
 

@@ -41,8 +41,8 @@ export async function explain(terminal: Terminal, name: string | undefined, form
     gradients: gradients.map(({ input, formulas, written }) => ({ input, formulas: formulas.flatMap(lines), written })),
     file,
     backends: runs,
-    ...(op.doc.source === undefined ? {} : { source: op.doc.source }),
-    ...(example === undefined ? {} : { example }),
+    source: op.doc.source,
+    example,
   };
   const formulas = [op.formula, ...gradients.flatMap((gradient) => gradient.formulas)];
   const drawn: LayoutOptions = { gradients: [...op.formula.inputs, op.formula.statements.at(-1)?.target ?? "y"] };
@@ -170,7 +170,7 @@ function bindingOf({ name, op, example }: CatalogueEntry): Binding {
     params: op.params,
     axisNames: op.axisNames,
     inputs: Object.fromEntries(Object.entries(example.inputs).map(([input, { dtype, shape }]) => [input, { dtype, shape }])),
-    ...(example.resultShape === undefined ? {} : { resultShape: example.resultShape }),
+    resultShape: example.resultShape,
   };
 }
 

@@ -25,7 +25,7 @@ export async function findRate(terminal: Terminal, name: string, given: FindRate
   if (from >= to) throw new UsageError(`expected --from to be less than --to, got ${from} and ${to}`);
   return abandonable(terminal, name, async (signal) => {
     const { model, data, options } = await openTraining(terminal.host.cwd, name, trained ? "trained" : "fresh");
-    const found = await findLearningRate(model, data, { ...options, signal, from, to, ...(steps === undefined ? {} : { steps }) });
+    const found = await findLearningRate(model, data, { ...options, signal, from, to, steps });
     await tell(terminal, found, `${name}: loss by learning rate, ${options.optimizer.kind}`, svg);
     const { nonFinite, ...result } = found;
     terminal.result({ name, ...result, ...(nonFinite === undefined ? {} : { nonFinite: String(nonFinite) }) });

@@ -37,8 +37,8 @@ export async function showGraph(terminal: Terminal, path: string, options: Graph
   const timed = time ? profile(...(await compiledAt(terminal.host.cwd, path)), { limits: false }) : undefined;
   const drawn: GraphOptions = {
     passes: backward ? ["forward", "backward", "update"] : ["forward"],
-    ...(depth === undefined ? {} : { depth }),
-    ...(timed === undefined ? {} : { profile: timed }),
+    depth,
+    profile: timed,
   };
   const graph = graphOf(run, drawn);
   const text = await formats[format](graph);
@@ -47,6 +47,6 @@ export async function showGraph(terminal: Terminal, path: string, options: Graph
     await writeFileAtomic(resolve(terminal.host.cwd, out), text);
     terminal.print(`${out}: ${graph.nodes.length} nodes, ${graph.edges.length} edges`);
   }
-  terminal.result({ format, ...(out === undefined ? {} : { file: out }), ...graph });
+  terminal.result({ format, file: out, ...graph });
   return 0;
 }

@@ -127,7 +127,7 @@ async function fromFile(config: RunConfig, path: string): Promise<Inputs> {
   const bytes = await readBytes(path, { pipes: true });
   if (config.columnNames === undefined) return fromImages(config, bytes, path);
   const { separator } = config.data;
-  const text = parseCsv(bytes, { name: basename(path), ...(separator === undefined ? {} : { separator }) });
+  const text = parseCsv(bytes, { name: basename(path), separator });
   const x = scale(config, numericColumns(text, config.columnNames));
   const names = text.rows.map(({ line }) => `line ${line}`);
   const target = text.columnNames.indexOf(config.targetName ?? "");

@@ -29,7 +29,7 @@ function asData({ kernels, milliseconds, limits, byLayer, byPass, byLine }: Step
   const times = (by: ReadonlyMap<string, number>): object => Object.fromEntries(by);
   return {
     milliseconds,
-    ...(limits === undefined ? {} : { limits }),
+    limits,
     byPass: times(byPass),
     byLayer: times(byLayer),
     byLine: times(byLine),

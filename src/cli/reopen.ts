@@ -39,7 +39,7 @@ export async function reopen(terminal: Terminal, dataset: string | undefined, op
     // Rows that a crash left behind the checkpoint are trained again.
     await folder.writeMetrics(state?.history ?? []);
     if (config.epochs !== before.epochs) await folder.writeConfig(config);
-    return { folder, name, config, source, ...(state === undefined ? {} : { state }) };
+    return { folder, name, config, source, state };
   } catch (error) {
     await folder.release();
     throw error;

@@ -50,7 +50,7 @@ export async function finish(terminal: Terminal, run: Run, model: Layer, result:
     parameters: model.parameters().reduce((sum, { size }) => sum + size, 0),
     backend: getBackend().name,
     stopped: result.reason,
-    ...(result.best === undefined ? {} : { best: result.best }),
+    best: result.best,
     ...(validation.confusion === undefined ? {} : { confusion: validation.confusion.counts, classNames: validation.confusion.classNames }),
   };
   const plain = resultLines(summary, config, validation.confusion, 80, (text) => text);

@@ -72,8 +72,8 @@ export async function loadSource(spec: SourceSpec): Promise<Source> {
       const { separator, columns } = spec;
       const options = {
         target: spec.target as string,
-        ...(separator === undefined ? {} : { separator }),
-        ...(columns === undefined ? {} : { columns }),
+        separator,
+        columns,
       };
       return tableSource(await loadCsv(spec.path as string, options), spec);
     }
@@ -86,7 +86,7 @@ function imageSource(train: Dataset<Samples>, validation: Dataset<Samples>): Sou
     train,
     validation,
     input: train.fields.x.shape.slice(1),
-    ...(train.classNames === undefined ? {} : { classNames: train.classNames }),
+    classNames: train.classNames,
     fingerprint: fingerprintOf(train, validation),
   };
 }
@@ -104,7 +104,7 @@ function tableSource(table: Table, spec: SourceSpec): Source {
   const scaled = ({ fields, classNames }: Dataset<Samples>): Dataset<Samples> =>
     new Dataset<Samples>(
       { x: standardizer.apply(fields.x), y: targetScale === undefined ? fields.y : targetScale.apply(fields.y) },
-      { columnNames: table.columnNames, ...(classNames === undefined ? {} : { classNames }) },
+      { columnNames: table.columnNames, classNames },
     );
   return {
     task: table.task,
@@ -115,7 +115,7 @@ function tableSource(table: Table, spec: SourceSpec): Source {
     columnNames: table.columnNames,
     targetName: table.targetName,
     standardizer: standardizer.toJSON(),
-    ...(targetScale === undefined ? {} : { targetScale: targetScale.toJSON() }),
+    targetScale: targetScale?.toJSON(),
     fingerprint: fingerprintOf(train, validation),
   };
 }

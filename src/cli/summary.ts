@@ -76,8 +76,8 @@ export async function summarize(terminal: Terminal, name: string): Promise<numbe
       activationBytes: layers.activationBytes,
     },
     history,
-    ...(best === undefined ? {} : { bestEpoch: best.epoch }),
-    ...(result === undefined ? {} : { result }),
+    bestEpoch: best?.epoch,
+    result,
   });
   return 0;
 }

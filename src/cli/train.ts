@@ -65,10 +65,10 @@ async function carryOut(terminal: Terminal, run: Run, { signal, received, isWatc
       seed: config.seed,
       signal,
       learningRate,
-      ...(watched === undefined ? {} : { recorder: watched.recorder }),
+      recorder: watched?.recorder,
       callbacks: [progress(terminal, config.task, config.epochs), ...(watched === undefined ? [] : [watched.callback]), saver(folder)],
       ...(config.patience === undefined ? {} : { earlyStopping: { patience: config.patience } }),
-      ...(state === undefined ? {} : { resume: state }),
+      resume: state,
     });
     await folder.saveCheckpoint(result.state);
     await folder.saveModel(model.stateDict(), config.architecture);
@@ -110,7 +110,7 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
   checkSamples(data.kind, data.samples);
   const source = await loadSource(data);
   const { loss, metric: metrics } = options;
-  const measured = { ...(loss === undefined ? {} : { loss }), ...(metrics === undefined ? {} : { metrics }) };
+  const measured = { loss, metrics };
   checkMeasures({ ...source, ...measured });
   const architecture: Architecture = {
     model,
@@ -134,7 +134,7 @@ async function begin(terminal: Terminal, dataset: string | undefined, options: T
     batchSize: options.batch ?? settings.batch,
     epochs: options.epochs ?? settings.epochs,
     seed,
-    ...(options.patience === undefined ? {} : { patience: options.patience }),
+    patience: options.patience,
   };
   checkFlag("--hidden", architecture.hidden.join(","), () => checkArchitecture(architecture));
   // What is written must be read again.
@@ -204,10 +204,10 @@ function sourceSpec({ host }: Terminal, dataset: string | undefined, options: Tr
   return {
     kind,
     seed,
-    ...(samples === undefined ? {} : { samples }),
+    samples,
     ...(file === undefined ? {} : { path: resolve(host.cwd, file) }),
-    ...(target === undefined ? {} : { target }),
-    ...(columns === undefined ? {} : { columns }),
+    target,
+    columns,
     ...(separator === undefined ? {} : { separator: separator === "\\t" ? "\t" : separator }),
   };
 }

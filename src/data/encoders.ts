@@ -86,7 +86,7 @@ export class CategoryEncoder {
   static fromJSON(state: unknown): CategoryEncoder {
     const { categories, unknown } = (state ?? {}) as Partial<CategoryEncoderState>;
     if (!Array.isArray(categories)) throw new InputError('category encoder: expected {"categories": […], "unknown": …}');
-    return new CategoryEncoder({ categories, ...(unknown === undefined ? {} : { unknown }) });
+    return new CategoryEncoder({ categories, unknown });
   }
 
   /** What `fromJSON` reads. */

@@ -100,12 +100,12 @@ export class Standardizer {
     if (!isNumbers(mean) || !isNumbers(deviation) || !(axis === undefined || typeof axis === "number")) {
       throw new InputError('standardizer: expected {"mean": […], "deviation": […]} with numbers');
     }
-    return new Standardizer({ mean, deviation, ...(axis === undefined ? {} : { axis }) });
+    return new Standardizer({ mean, deviation, axis });
   }
 
   /** What `fromJSON` reads. */
   toJSON(): StandardizerState {
-    return { mean: this.mean, deviation: this.deviation, ...(this.axis === undefined ? {} : { axis: this.axis }) };
+    return { mean: this.mean, deviation: this.deviation, axis: this.axis };
   }
 
   /** (value - mean) / deviation per column, same shape; float32 for float32 and bytes, float64 for numbers that float32 cannot hold. */

@@ -128,7 +128,7 @@ export function misread(reader: Reader, source: Uint8Array | string, where: stri
   const kind = kinds.find((one) => (!isText || one.isText === true) && one.is({ bytes, text }));
   if (kind === undefined || kind.name === reader) return undefined;
   return new FileError(`${where}: expected ${reader}, but this is ${kind.name}`, {
-    ...(kind.hint === undefined ? {} : { hint: kind.hint }),
+    hint: kind.hint,
     cause,
   });
 }

@@ -176,7 +176,7 @@ export function multiHeadAttention<const Size extends number>(
     const rotated = (one: Tensor): Tensor => (turn ? rotary(one, turn) : one);
     const shared = (one: Tensor): Tensor => (keyHeads === heads ? one : repeat(one, heads / keyHeads));
     const { output: mixed, weights } = attend(name, rotated(q), shared(rotated(k)), shared(v), {
-      ...(joint === undefined ? {} : { mask: joint }),
+      mask: joint,
       causal,
       dropout: state.training ? dropout : 0,
     });

@@ -134,7 +134,7 @@ export function layer<Forward extends { call(...inputs: Tensor[]): unknown }["ca
   const tensors = entries.filter((entry): entry is [string, Tensor] => isTensor(entry[1]));
   return makeLayer<Forward & LayerMembers, never[]>({
     kind,
-    ...(options.settings === undefined ? {} : { settings: options.settings }),
+    settings: options.settings,
     parameters: Object.fromEntries(tensors.filter(([, part]) => part.requiresGrad)),
     buffers: Object.fromEntries(tensors.filter(([, part]) => !part.requiresGrad)),
     parts: entries.filter((entry): entry is [string, LayerOrFunction] => typeof entry[1] === "function"),

@@ -451,7 +451,7 @@ function listed<Of extends Module>(
       op,
       file: place,
       exported,
-      example: { inputs: ordered, attributes, ...(resultShape === undefined ? {} : { resultShape }) },
+      example: { inputs: ordered, attributes, resultShape },
     };
   };
   const single = Object.entries<Row>(ops).map(([exported, row]) => {

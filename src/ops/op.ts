@@ -78,7 +78,7 @@ export function makeOp(kind: OpKind, name: string, source: string, options: OpOp
     params: Object.fromEntries(Object.entries(params).map(([key, value]) => [key, value === "int" ? "int" : "float"])),
     defaults: Object.fromEntries(numbers),
     axisNames: options.axisNames ?? {},
-    ...(options.storedLike === undefined ? {} : { storedLike: options.storedLike }),
+    storedLike: options.storedLike,
     doc: options.doc ?? { en: "" },
   };
 }

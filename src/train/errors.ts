@@ -48,7 +48,7 @@ export class TrainingError extends KasaneError {
   because(reason: string): TrainingError {
     if (this.place === undefined) return this;
     const { step } = this;
-    const made = new TrainingError(this.#value, this.place, { what: this.#what, reason, ...(step === undefined ? {} : { step }) });
+    const made = new TrainingError(this.#value, this.place, { what: this.#what, reason, step });
     const frames = this.stack?.split("\n").filter((line) => /^\s+at /.test(line)) ?? [];
     made.stack = [`${made.name}: ${made.message}`, ...frames].join("\n");
     return made;

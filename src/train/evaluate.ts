@@ -77,7 +77,7 @@ export async function evaluate<const M extends readonly Metric[]>(
     });
     if (pacer.due) await pacer.pause();
   }
-  return { samples: data.size, scores: board.scores(), ...(confusion === undefined ? {} : { confusion }) };
+  return { samples: data.size, scores: board.scores(), confusion };
 }
 
 /**

@@ -99,9 +99,9 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       sums: this.#batches === 0 ? [] : this.#board.state(),
       epochSeconds: this.#epochSeconds,
       history: this.history.slice(),
-      ...(best === undefined ? {} : { best }),
-      ...(bestModel === undefined ? {} : { bestModel }),
-      ...(this.#options.averages === undefined ? {} : { averages: this.#options.averages.stateDict() }),
+      best,
+      bestModel,
+      averages: this.#options.averages?.stateDict(),
     };
   }
 
@@ -250,7 +250,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
         loss,
         metrics: this.#metrics,
         batchSize: Math.max(256, this.#loader.batchSize),
-        ...(signal === undefined ? {} : { signal }),
+        signal,
       });
       return { ...base, validation: scores as EpochReport<M[number]["name"]>["train"] };
     } catch (error) {
@@ -294,7 +294,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       epochs: this.#epochs,
       batches: this.#batches,
       seconds: this.history.reduce((sum, { seconds }) => sum + seconds, this.#epochSeconds),
-      ...(best === undefined ? {} : { best }),
+      best,
       restoredBest,
       state,
     };

@@ -31,7 +31,7 @@ export class KasaneError extends Error {
   /** The same error with the place it concerns. */
   at(where: string): this {
     const Class = this.constructor as new (message: string, details: ErrorDetails) => this;
-    const placed = new Class(this.#message, { where, cause: this.cause, ...(this.hint === undefined ? {} : { hint: this.hint }) });
+    const placed = new Class(this.#message, { where, cause: this.cause, hint: this.hint });
     if (this.stack !== undefined)
       placed.stack = `${placed.name}: ${placed.message}\n${this.stack
         .split("\n")

@@ -33,7 +33,7 @@ export const TABLE_OPTIONS: OptionNames<TableOptions> = {
  */
 export function readTable(source: string | Uint8Array | ArrayBuffer, options: TableOptions): Table {
   const { separator, name } = checkOptions("readTable", options, TABLE_OPTIONS);
-  const table = parseCsv(source, { ...(separator === undefined ? {} : { separator }), ...(name === undefined ? {} : { name }) });
+  const table = parseCsv(source, { separator, name });
   const target = findColumn(table, options.target);
   const columnNames = options.columns ?? table.columnNames.filter((_, index) => index !== target);
   if (columnNames.length === 0)

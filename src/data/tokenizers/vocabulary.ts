@@ -93,7 +93,7 @@ export class VocabularyTokenizer implements Tokenizer {
     if (kept.length === 0)
       throw new InputError(`vocabulary: no piece of the text occurs ${minimumCount} times`, { hint: "a smaller minimumCount" });
     const pieces = kept.slice(0, room).map(([piece]) => piece);
-    return new VocabularyTokenizer({ level, pieces: pieces.sort(byCodeUnit), special, ...(unknown === undefined ? {} : { unknown }) });
+    return new VocabularyTokenizer({ level, pieces: pieces.sort(byCodeUnit), special, unknown });
   }
 
   /** @throws InputError when `state` is not what `toJSON` gives. */
@@ -102,7 +102,7 @@ export class VocabularyTokenizer implements Tokenizer {
     if (level === undefined || !isTexts(pieces) || !isTexts(special) || !(unknown === undefined || typeof unknown === "string")) {
       throw new InputError('vocabulary: expected {"level": …, "pieces": […], "special": […]} with texts');
     }
-    return new VocabularyTokenizer({ level, pieces, special, ...(unknown === undefined ? {} : { unknown }) });
+    return new VocabularyTokenizer({ level, pieces, special, unknown });
   }
 
   get size(): number {
@@ -134,7 +134,7 @@ export class VocabularyTokenizer implements Tokenizer {
 
   toJSON(): VocabularyState {
     const { level, pieces, special, unknown } = this;
-    return { level, pieces, special, ...(unknown === undefined ? {} : { unknown }) };
+    return { level, pieces, special, unknown };
   }
 
   static {

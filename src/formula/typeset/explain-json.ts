@@ -44,7 +44,7 @@ export function chainRuleJson(rule: ChainRule): Json {
     })),
     omitted,
     rest,
-    ...(obstacle === undefined ? {} : { obstacle }),
+    obstacle,
     text: chainRuleText(rule),
   });
 }

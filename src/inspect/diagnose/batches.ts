@@ -13,7 +13,7 @@ export function* endless(
     shuffle: true,
     dropLast: true,
     seed,
-    ...(transform === undefined ? {} : { transform }),
+    transform,
   });
   for (let epoch = 0; ; epoch++) yield* loader.batches({ epoch }) as Iterable<Samples>;
 }

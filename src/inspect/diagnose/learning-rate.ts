@@ -124,7 +124,7 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
       if (tried.length === 1 && !Number.isFinite(loss)) nonFinite = whereNotFinite(failedStep(model, options, [x, y], random));
       diverged = !Number.isFinite(loss) || (tried.length > burnIn && hasDiverged(tried, burnIn, smoothing));
     }
-    return { ...judge(tried, { diverged, burnIn, smoothing }), ...(nonFinite === undefined ? {} : { nonFinite }) };
+    return { ...judge(tried, { diverged, burnIn, smoothing }), nonFinite };
   } finally {
     restore();
   }
