@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { offerBackend, useBackend } from "../../src/backends/choose.ts";
 import { moons, tableDataset } from "../../src/data/index.ts";
 import { compile, type HostArray, initBackend, manualSeed, parameter, setBackend, type Tensor, tensor } from "../../src/index.ts";
-import { Recorder } from "../../src/inspect/index.ts";
+import { explainTree, explanationTreeText, Recorder, record, recordAsync } from "../../src/inspect/index.ts";
 import { loadSafetensors, saveSafetensors } from "../../src/io/node.ts";
 import { batchNorm, crossEntropy, dropout, linear, relu, sequential } from "../../src/nn/index.ts";
 import { catalogue } from "../../src/ops/catalogue.ts";
@@ -185,6 +185,28 @@ describe("reading", () => {
 });
 
 describe("around it", () => {
+  it("is recorded whole where the recording is awaited, and explains the same number", async () => {
+    const told = async (): Promise<string> => {
+      manualSeed(3);
+      const net = sequential(linear(2, 3), relu, linear(3, 2));
+      const [x, target] = [tensor([[1, -2]]), tensor([1], { dtype: "int32" })];
+      const step = async (): Promise<Tensor> => {
+        const loss = crossEntropy(net(x), target);
+        loss.backward();
+        return loss;
+      };
+      const run = await recordAsync(step, net);
+      const weight = run.tensorOf(net.parameters()[2] as Tensor);
+      return explanationTreeText(explainTree(weight.gradient ?? weight, [1, 0], { depth: 9 }));
+    };
+    expect(() => record(() => tensor([1]).add(1))).toThrow(/await recordAsync/);
+    await Promise.resolve();
+    const found = await told();
+    setBackend("reference");
+    expect(found).toBe(await told());
+    expect(found).toMatch(/upstream|=/);
+  });
+
   it("saves and loads weights that only the machine has", async () => {
     const folder = mkdtempSync(join(tmpdir(), "kasane-remote-"));
     try {

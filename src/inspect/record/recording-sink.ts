@@ -126,7 +126,7 @@ export class Sink {
 
   /** Undefined for a tensor that took no part. */
   lookUp(value: Value): RecordedTensor | undefined {
-    return this.#present.get(value) ?? (value.hasNumbers ? this.tensors.findLast(({ data }) => data === value.numbers()) : undefined);
+    return this.#present.get(value) ?? (value.isReadable ? this.tensors.findLast(({ data }) => data === value.numbers()) : undefined);
   }
 
   /** @throws InputError when the tensor took no part */

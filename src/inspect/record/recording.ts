@@ -2,12 +2,14 @@
 
 import { type LayerCall, observeLayers, watchLayers } from "../../nn/call.ts";
 import type { LayerMembers } from "../../nn/layer.ts";
+import { arrivals } from "../../tensor/arrivals.ts";
 import { currentPass } from "../../tensor/autograd/tape.ts";
 import { type Application, type Observer, observing, together, watchTensors } from "../../tensor/observe.ts";
 import { isTensor, valueOf } from "../../tensor/tensor.ts";
 import { afterRun, tap } from "../../tensor/trace/trace.ts";
 import type { Value } from "../../tensor/value.ts";
 import { wholeOf } from "../../tensor/vmap/mapping.ts";
+import { InputError } from "../../util/errors.ts";
 import type { RecordedTensor, Recording } from "./recorded.ts";
 import { paramsOf, Sink } from "./recording-sink.ts";
 import { ALONE, parametersByName, tensorsByName } from "./results.ts";
@@ -32,7 +34,9 @@ export async function recordAsync<Result>(run: () => Promise<Result>, model?: La
   const { sink, watch, stop } = begin(model);
   const stopWatching = [watchTensors(watch), watchLayers((call) => watch.called(call))];
   try {
-    return finished(sink, await run());
+    const result = await run();
+    await arrivals();
+    return finished(sink, result);
   } finally {
     for (const stopOne of stopWatching.reverse()) stopOne();
     stop();
@@ -44,10 +48,12 @@ export function recordBeside<Result>(beside: Observer | undefined, run: () => Re
   const { sink, watch, stop } = begin(model);
   try {
     const observer = beside === undefined ? watch : together(beside, watch);
-    return finished(
-      sink,
-      observing(observer, () => observeLayers((call) => watch.called(call), run)),
-    );
+    const result = observing(observer, () => observeLayers((call) => watch.called(call), run));
+    if (arrivals() !== undefined)
+      throw new InputError("record: the numbers of this run are where reading takes time, and have not arrived when it ends", {
+        hint: "await recordAsync(async () => …)",
+      });
+    return finished(sink, result);
   } finally {
     stop();
   }
