@@ -71,7 +71,7 @@ export function isLayer(candidate: unknown): candidate is Layer {
   return typeof candidate === "function" && states.has(candidate);
 }
 
-/** Runs a function while `observe` is told of every layer call, inner calls first. */
+/** Runs a function and calls `observe` for every layer call inside, inner calls first. */
 export function observeLayers<Result>(observe: (call: LayerCall) => void, run: () => Result): Result {
   const stop = watchLayers(observe);
   try {
@@ -81,7 +81,7 @@ export function observeLayers<Result>(observe: (call: LayerCall) => void, run: (
   }
 }
 
-/** `observe` is told of every layer call from now on; gives what ends that. */
+/** Calls `observe` for every layer call from now on. @returns a function that stops it */
 export function watchLayers(observe: (call: LayerCall) => void): () => void {
   const before = observers;
   observers = [...before, observe];
@@ -121,7 +121,7 @@ export function withRun<Made extends LayerMembers>(made: Made): Made {
   return Object.defineProperty(made, "run", { value: run });
 }
 
-/** Runs a function; what a layer itself finds wrong is told with the layer's path too. */
+/** Runs a function; errors that a layer throws itself get the layer's path. */
 function attempt<Result>(state: LayerState | undefined, inputs: readonly unknown[], run: () => Result): Result {
   try {
     return run();

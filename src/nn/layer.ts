@@ -109,7 +109,7 @@ export function makeLayer<Made extends LayerMembers, Inputs extends readonly unk
 }
 
 /**
- * A layer of one's own: its parts by name, and what it computes. Parts are layers, plain functions, and tensors
+ * Your own layer: its parts by name, and a function. Parts are layers, plain functions, and tensors
  * (a parameter when it requires a gradient, else a buffer).
  * @example const block = layer({ conv1, conv2 }, (x) => conv2(relu(conv1(x))).add(x))
  * @throws InputError when a part is something else

@@ -57,7 +57,7 @@ export class Ledger implements Observer {
     this.#made.push({ program: bound, inputs: inputs.map(place), ...place(output) });
   }
 
-  /** What was done under a path since somebody asked. */
+  /** The work done under a path since the last call. */
   take(path: readonly string[]): Work {
     const isInside = ({ scope }: Entry): boolean => path.every((name, n) => scope[n] === name);
     const taken = this.#open.filter(isInside);

@@ -55,7 +55,7 @@ export interface RecurrentLayer<Rule extends ShapeRule, State> extends LayerMemb
   <S extends Shape>(x: Tensor<S> & Fits<ApplyRule<Rule, S>>, options?: SequenceOptions<State>): Tensor<AsShape<ApplyRule<Rule, S>>>;
   /**
    * The uppermost layer's output at every step [batch, time, hidden · directions], and the state of every layer after its last real step:
-   * what `state` takes to go on.
+   * what `state` takes to continue.
    */
   run(x: Tensor, options?: SequenceOptions<State>): { readonly output: Tensor } & State;
   /** For the compiler only; undefined when the program runs. */

@@ -86,7 +86,7 @@ export function transformerEncoderLayer<const Size extends number>(
 }
 
 /**
- * Self-attention, attention to a memory, and a feed-forward network over [batch, tokens, size]; causal unless told otherwise. Layers
+ * Self-attention, attention to a memory, and a feed-forward network over [batch, tokens, size]; causal by default. Layers
  * selfAttention, crossAttention (PyTorch's multihead_attn), linear1, linear2, norm1, norm2, norm3.
  * @throws InputError when an option is out of range; when called, ShapeError and InputError as multiHeadAttention
  */

@@ -20,7 +20,7 @@ export interface WeightAverages {
   swap(): void;
   /** Copies of the averages by name, and the number of updates, for saving. */
   stateDict(): AveragesState;
-  /** Goes on from a saved state. @throws InputError or ShapeError when it belongs to other weights; nothing is changed then */
+  /** Continues from a saved state. @throws InputError or ShapeError when it belongs to other weights; nothing is changed then */
   loadStateDict(state: AveragesState): void;
 }
 

@@ -137,7 +137,7 @@ function isMap(candidate: unknown): candidate is ReadonlyMap<string, Tensor> {
   return Object.prototype.toString.call(candidate) === "[object Map]";
 }
 
-/** A layer in the place of its parameters. */
+/** A layer, as short for its parameters. */
 function hasParameters(candidate: unknown): boolean {
   return typeof (candidate as { parameters?: unknown } | null)?.parameters === "function";
 }

@@ -22,7 +22,7 @@ import {
   type Slot,
 } from "./groups.ts";
 
-/** Everything an optimizer needs to go on where it stopped: tensors by name, and plain numbers. */
+/** The state of an optimizer: tensors by name, and plain numbers. */
 export interface OptimizerState {
   readonly kind: string;
   /** The settings of every group. */
@@ -51,7 +51,7 @@ export interface Optimizer {
   zeroGrad(): void;
   /** A copy of the state, for saving. */
   stateDict(): OptimizerState;
-  /** Goes on from a saved state. Changes nothing when it throws. @throws InputError or ShapeError when it belongs to another optimizer or other parameters */
+  /** Continues from a saved state. Changes nothing when it throws. @throws InputError or ShapeError when it belongs to another optimizer or other parameters */
   loadStateDict(state: OptimizerState): void;
 }
 
@@ -134,7 +134,7 @@ export function declareOptimizer<Options extends object>(declaration: OptimizerD
 }
 
 /**
- * Several optimizers as one, for `fit` and checkpoints: each goes on moving its own parameters. Setting the learning rate sets that of the
+ * Several optimizers as one, for `fit` and checkpoints: each updates its own parameters. Setting the learning rate sets that of the
  * first and keeps the ratios of the others to it. Use only the whole from then on.
  * @example combineOptimizers(muon(matrices, { learningRate: 0.02 }), adamW(others, { learningRate: 0.001 }))
  * @throws InputError when there is none, or two have a parameter of the same name: give them parameters by name

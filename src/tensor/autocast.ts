@@ -8,7 +8,7 @@ import { InputError } from "../util/errors.ts";
 import { isPromise } from "../util/kind-of.ts";
 import type { Value } from "./value.ts";
 
-/** What results of ops are stored as: float32, or bfloat16 where a model bears it. */
+/** How results of ops are stored: float32, or bfloat16 where that is accurate enough. */
 export type Precision = "float32" | "bfloat16";
 
 let current: Precision = "float32";

@@ -10,7 +10,7 @@ import { asTensor, like, valueOf } from "./tensor.ts";
 import type { Tensor } from "./types.ts";
 import type { Attributes } from "./value.ts";
 
-/** What the formula of an op of one's own does not say by itself. */
+/** Options of your own op that its formula does not contain. */
 export interface DefineOpOptions {
   /** For errors, graphs and explanations. Default: the formula's result. */
   readonly name?: string;

@@ -99,7 +99,7 @@ function tell(op: Op, inputs: readonly Value[], attributes: Attributes, options:
   observer()?.applied?.({ op, inputs, attributes, output, scope, site, pass, program: found?.program, ran, of });
 }
 
-/** Tells who watches that `output` holds the numbers of `input`, as after a view. */
+/** Tells observers that `output` holds the numbers of `input`, as after a view. */
 export function tellSame(op: Op, input: Value, output: Value): void {
   const [scope, site, pass, of] = [currentScope(), captureSite(), currentPass(), currentOrigin()];
   observer()?.applied?.({ op, inputs: [input], attributes: {}, output, scope, site, pass, program: undefined, ran: undefined, of });

@@ -25,11 +25,11 @@ export interface Application {
 }
 
 /**
- * Is told of everything while it watches. In a compiled function it is told at tracing, with tensors without numbers; `tap()` of trace.ts
+ * Sees everything while it observes. In a compiled function it sees the trace, with tensors without numbers; `tap()` of trace.ts
  * brings their numbers at every run.
  */
 export interface Observer {
-  /** Compiled functions trace a step of its own for every key: another key stands for other taps. */
+  /** Part of the key of compiled functions: observers with other taps need another key. */
   readonly key: string;
   applied?(application: Application): void;
   /** The gradient of a tensor is complete: of leaves and of everything between them and the result. */
@@ -46,7 +46,7 @@ export function observer(): Observer | undefined {
   return current;
 }
 
-/** `watching` is told of everything from now on, and nobody else; gives what ends that. */
+/** Makes `watching` the only observer from now on. @returns a function that restores the one before */
 export function watchTensors(watching: Observer): () => void {
   const before = current;
   current = watching;
@@ -55,7 +55,7 @@ export function watchTensors(watching: Observer): () => void {
   };
 }
 
-/** Runs a function while `watching` is told of what it does to tensors, and nobody else; undefined: nobody. */
+/** Runs a function with `watching` as the only observer; undefined: with none. */
 export function observing<Result>(watching: Observer | undefined, run: () => Result): Result {
   const before = current;
   current = watching;
@@ -66,7 +66,7 @@ export function observing<Result>(watching: Observer | undefined, run: () => Res
   }
 }
 
-/** Several observers as one: each is told of everything, in turn. */
+/** Several observers as one: each sees everything, in order. */
 export function together(...observers: readonly Observer[]): Observer {
   return {
     key: observers.map(({ key }) => key).join(" + "),

@@ -35,13 +35,13 @@ export function manualSeed(value: number): void {
   });
 }
 
-/** Where the random numbers of tensors are now; `setRandomState` goes on from there. */
+/** The state of the random numbers of tensors; `setRandomState` continues from it. */
 export function randomState(): RandomState {
   return { seed, stream };
 }
 
 /**
- * Goes on with the random numbers from a state that `randomState` gave.
+ * Continues the random numbers from a state that `randomState` gave.
  * @throws InputError when its seed is no integer of at most 32 bits
  */
 export function setRandomState(state: RandomState): void {
@@ -132,7 +132,7 @@ function drop<S extends Shape>(op: Op, name: string, x: Tensor<S>, probability: 
   return asTensor<S>(apply(op, [valueOf(x, name)], { ...nextStream(), keep: 1 - probability }));
 }
 
-/** Runs a function with random numbers of its own (see forkRandom); those of everybody else go on as if it had not run. */
+/** Runs a function with random numbers of its own (see forkRandom); the others continue as if it had not run. */
 export function withOwnRandom<Result>(own: RandomState, run: () => Result): Result {
   const before = randomState();
   seed = own.seed;

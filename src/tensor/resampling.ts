@@ -31,7 +31,7 @@ export type PaddingMode = "constant" | "reflect" | "replicate" | "circular";
 
 /** What padding adds. */
 export interface PaddingOptions {
-  /** "reflect" mirrors without repeating the border, "replicate" repeats the border, "circular" goes on at the other end. Default "constant". */
+  /** "reflect" mirrors without repeating the border, "replicate" repeats the border, "circular" continues at the other end. Default "constant". */
   readonly mode?: PaddingMode;
   /** Of the constant padding. Default 0. */
   readonly value?: number;

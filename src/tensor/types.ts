@@ -42,7 +42,7 @@ export type Operand<S extends Shape = Shape> = Tensor<S> | number;
 
 /**
  * A dense array of numbers with a shape. Every operation computes at once; what is computed from a tensor that requires a gradient is
- * recorded, and `backward()` differentiates it. `S` is the shape as a type; `number` stands for a dimension the compiler does not know.
+ * recorded, and `backward()` differentiates it. `S` is the shape as a type; `number` is a dimension the compiler does not know.
  */
 export interface Tensor<out S extends Shape = Shape> {
   readonly shape: S;

@@ -36,7 +36,7 @@ export class Held {
     freeWhenCollected.register(this, cell, cell);
   }
 
-  /** At once, where nobody shares it. */
+  /** At once, where no other tensor shares it. */
   free(): void {
     if (this.isShared) return;
     freeWhenCollected.unregister(this.cell);
@@ -84,7 +84,7 @@ interface Mapping {
 }
 
 /**
- * The own enumerable properties are what a tensor is to whoever compares, clones or prints objects (assert, Jest, structuredClone): shape, dtype
+ * The own enumerable properties are what a tensor is to functions that compare, clone or print objects (assert, Jest, structuredClone): shape, dtype
  * and numbers. Everything else is private, with accessors beside it.
  */
 export abstract class Value {

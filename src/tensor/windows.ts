@@ -8,7 +8,7 @@ import { shapeText } from "../util/shape-text.ts";
 /** One number for all spatial dimensions, or one each. */
 export type PerDimension = number | readonly number[];
 
-/** Where the windows of a convolution lie; one number stands for every spatial dimension. */
+/** The windows of a convolution; one number holds for every spatial dimension. */
 export interface ConvolutionOptions {
   /** Steps between windows. Default 1. */
   readonly stride?: PerDimension;
@@ -22,7 +22,7 @@ export interface ConvolutionOptions {
 
 export const CONVOLUTION: OptionNames<ConvolutionOptions> = { stride: true, padding: true, dilation: true, groups: true };
 
-/** The convolution whose transpose is meant; one number stands for every spatial dimension. */
+/** The convolution that is transposed; one number holds for every spatial dimension. */
 export interface TransposedConvolutionOptions extends Omit<ConvolutionOptions, "padding"> {
   readonly padding?: PerDimension;
   /** Extra rows at the end of the output, to choose among the sizes a strided convolution maps together. Default 0. */
@@ -31,7 +31,7 @@ export interface TransposedConvolutionOptions extends Omit<ConvolutionOptions, "
 
 export const TRANSPOSED: OptionNames<TransposedConvolutionOptions> = { ...CONVOLUTION, outputPadding: true };
 
-/** Where the windows of a pooling lie; one number stands for every spatial dimension. */
+/** The windows of a pooling; one number holds for every spatial dimension. */
 export interface PoolingOptions {
   /** Default: the kernel size. */
   readonly stride?: PerDimension;

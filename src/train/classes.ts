@@ -15,7 +15,7 @@ export interface ClassCountOptions {
 
 const OF_ONE = "{ threshold: 0 } for one output that tells two classes apart, 0.5 for probabilities";
 
-/** For one output that tells two classes apart. */
+/** For one output that separates two classes. */
 const INSTEAD: Readonly<Record<string, string>> = {
   accuracy: "binaryAccuracy() for one output that tells two classes apart",
   precision: OF_ONE,

@@ -22,7 +22,7 @@ export interface FailedStep {
   readonly run: () => unknown;
 }
 
-/** Training cannot go on; the model holds the weights from before the step that failed. */
+/** Training cannot continue; the model holds the weights from before the step that failed. */
 export class TrainingError extends KasaneError {
   static override readonly name: string = "TrainingError";
   readonly place: TrainingPlace | undefined;

@@ -43,7 +43,7 @@ export interface MicroBatch {
 /** What the means of a whole batch are divided by, for the parts of it. */
 export type Wholes = readonly Tensor[];
 
-/** @param first the prediction of the first part, in the place of those to come: counts depend on the targets alone */
+/** @param first the prediction of the first part, instead of those to come: counts depend on the targets alone */
 export function wholesOf(loss: Loss, first: Tensor, targets: readonly Tensor[]): Wholes {
   const [target] = targets as readonly [Tensor];
   const perSample = (first.shape[0] ?? 1) / (target.shape[0] ?? 1);
@@ -94,7 +94,7 @@ export function lossOfParts(
   return accountOf({ value, terms: ofBatch }, own, () => slopesOf(loss, prediction, target));
 }
 
-/** Where a batch has no sample that counts, NaN, which a step does not go on with; else the number itself. */
+/** Where a batch has no sample that counts, NaN, with which a step stops; else the number itself. */
 export function whereCounted(number: Tensor, { account }: BatchLoss): Tensor {
   if (account === undefined) return number;
   const part = (at: number): Tensor => account.slice(at).reshape([]);

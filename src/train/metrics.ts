@@ -10,7 +10,7 @@ import { CLASS_COUNT, type ClassCountOptions, eachClass } from "./classes.ts";
 
 /**
  * A number computed from running sums, so that uneven batches weigh as many samples as they hold.
- * The sums are plain numbers: a checkpoint stores them and an interrupted epoch goes on with them.
+ * The sums are plain numbers: a checkpoint stores them and an interrupted epoch continues with them.
  */
 export interface Metric<Name extends string = string> {
   readonly name: Name;

@@ -11,7 +11,7 @@ export class Scoreboard<Name extends string = string> {
   readonly #loss: LossSum;
   readonly #sums: readonly Float64Array[];
 
-  /** @param state what `state()` gave, to go on with */
+  /** @param state what `state()` gave, to continue from */
   constructor(metrics: readonly Metric[], [loss = [], ...state]: readonly (readonly number[])[] = []) {
     const names = ["loss", ...metrics.map((metric) => metric.name)];
     const twice = names.find((name, n) => names.indexOf(name) !== n);

@@ -62,7 +62,7 @@ export async function takeStep(
   return result;
 }
 
-/** A step whose update did not happen, to be run again just as it was: random numbers go on from where they were. */
+/** A step whose update did not happen, to be run again exactly: random numbers continue from where they were. */
 export function failedStep(model: Model, options: StepOptions, [x, target]: readonly [Tensor, Tensor], random: RandomState): FailedStep {
   return {
     model,

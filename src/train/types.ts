@@ -7,7 +7,7 @@ import type { Precision, RandomState, Tensor } from "../tensor/index.ts";
 import type { StopSignal } from "../util/signal.ts";
 import type { Metric } from "./metrics.ts";
 
-/** Any layer of kasane/nn, a `sequential` or one's own. */
+/** Any layer of kasane/nn, a `sequential`, or your own layer. */
 export type Model = Layer;
 
 /** Tensors by name. */
@@ -62,13 +62,13 @@ export interface Training<Name extends string = string> {
   readonly history: readonly EpochReport<Name>[];
   /** Ends the training after the present batch; the reason is reported. */
   stop(reason: string): void;
-  /** Everything needed to go on from here. */
+  /** Everything needed to continue from here. */
   checkpoint(): TrainingState<Name>;
 }
 
 /** What to run while training; a promise is waited for. */
 export interface Callback<Name extends string = string> {
-  /** Before the first batch of an epoch (from 1); not when a training goes on inside one. */
+  /** Before the first batch of an epoch (from 1); not when a training resumes inside one. */
   onEpochBegin?(epoch: number, training: Training<Name>): void | Promise<void>;
   /** After each update of the weights. */
   onBatchEnd?(report: BatchReport, training: Training<Name>): void | Promise<void>;
@@ -148,14 +148,14 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly recorder?: StepRecorder;
   /** Ends the training after the present batch. */
   readonly signal?: StopSignal;
-  /** Goes on where another call stopped: same numbers as if it had never stopped. */
+  /** Resumes where another call stopped: the same numbers as without the stop. */
   readonly resume?: TrainingState<M[number]["name"]>;
 }
 
 /** Why a training ended: all epochs done, no more improvement, the signal or a callback. */
 export type StopReason = "finished" | "no improvement" | "aborted" | "stopped";
 
-/** What came of a training. */
+/** The result of a training. */
 export interface FitResult<Name extends string = string> {
   readonly history: readonly EpochReport<Name>[];
   readonly reason: StopReason;
@@ -170,7 +170,7 @@ export interface FitResult<Name extends string = string> {
   readonly best?: BestEpoch;
   /** The model holds the weights (where averages were measured, those) of the best epoch, not the last weights. */
   readonly restoredBest: boolean;
-  /** Give it to another `fit` to go on. Undefined weights of the best epoch were not asked for. */
+  /** Give it to another `fit` to resume. Undefined weights of the best epoch were not asked for. */
   readonly state: TrainingState<Name>;
 }
 
@@ -181,7 +181,7 @@ export interface BestEpoch {
   readonly value: number;
 }
 
-/** Model, optimizer, random numbers and place in the data: enough to go on with the very same numbers. */
+/** Model, optimizer, random numbers and place in the data: enough to resume with exactly the same numbers. */
 export interface TrainingState<Name extends string = string> {
   readonly model: Tensors;
   readonly optimizer: OptimizerState;

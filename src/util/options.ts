@@ -23,7 +23,7 @@ export function checkOptions<Options extends object>(what: string, options: Opti
   return options;
 }
 
-/** The error of an option nobody reads. */
+/** The error of an unknown option. */
 export function unknownOption(what: string, name: string, known: readonly string[]): InputError {
   const nearest = nearestName(name, known);
   return new InputError(`${what}: unknown option "${name}"`, {

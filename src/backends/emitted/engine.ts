@@ -61,7 +61,7 @@ function keyOf(graph: StepGraph): string {
 /** What checked programs find where nothing was written: NaN as a float, in integers a number that no test expects. */
 const poison = 0xff;
 
-/** What a program that is kept holds: given back once, by whoever is first. */
+/** What a kept program holds; freed once. */
 interface Kept {
   readonly work: WorkMemory;
   readonly entry: Entry;

@@ -148,7 +148,7 @@ export function cellNumber(table: TextTable, row: TextRow, column: number): numb
   throw new FileError(`${where}: expected a number, got ${shorten(JSON.stringify(text))}`, { hint });
 }
 
-/** How a number with commas, points or blanks between its digits is meant; of "1,234" nobody knows. Undefined for other texts. */
+/** How a number with commas, points or blanks between its digits is meant; "1,234" is ambiguous. Undefined for other texts. */
 function numberHint(text: string): string | undefined {
   if (!/^[+-]?\d+(?:[,.' \u00a0\u202f]\d+)+$/.test(text)) return undefined;
   const marks = text.match(/[^\d+-]/g) ?? [];

@@ -34,7 +34,7 @@ export interface ExamineOptions extends Omit<FitOptions, "recorder"> {
   readonly trained?: boolean;
 }
 
-/** What came of it. */
+/** The results. */
 export interface Examination {
   readonly findings: readonly Finding[];
   readonly evidence: Evidence;

@@ -2,7 +2,7 @@
 
 import { short } from "../../util/short.ts";
 
-/** Everything that can be found, causes before their consequences: the order in which findings are told. */
+/** Everything that can be found, causes before their consequences: the order of findings. */
 export const FINDING_KINDS = [
   "symmetric initialization",
   "unscaled inputs",

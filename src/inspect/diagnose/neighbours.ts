@@ -52,7 +52,7 @@ const VOTERS = 10;
 
 /**
  * Of samples that are held for another class than their label, those whose neighbours say the same: nearly all have that class.
- * A model that was thrown about, or that began badly, is wrong about whole regions: the neighbours there have the labels that it does not believe.
+ * A model with unstable training, or a bad start, is wrong about whole regions: the neighbours there have the labels that it does not believe.
  */
 export function confirmed<One extends { readonly sample: number; readonly label: number; readonly predicted: number }>(
   data: Dataset<Samples>,

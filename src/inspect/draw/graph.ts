@@ -72,7 +72,7 @@ export interface GraphOptions {
   readonly profile?: Pick<StepProfile, "kernels">;
 }
 
-/** The graph of a recorded run. Ops that only give another shape are left out: their input stands for them. */
+/** The graph of a recorded run. Ops that only give another shape are left out: their input replaces them. */
 export function graphOf(recording: Recording, options: GraphOptions = {}): RunGraph {
   const {
     passes = ["forward"],

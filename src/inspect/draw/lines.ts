@@ -1,6 +1,6 @@
 // Breaks formulas and numbers into lines of a given width.
 
-/** A line that is too long goes on below, indented, with an operator. */
+/** A line that is too long continues below, indented, with an operator. */
 export function broken(line: string, width: number): string[] {
   if (line.length <= width) return [line];
   const indent = `${/^ */.exec(line)?.[0]}    `;

@@ -48,7 +48,7 @@ export interface GradientCheck {
 }
 
 /**
- * Checks the gradients of any recorded run that called backward(): a whole model, or one op of one's own. Every difference is computed by running
+ * Checks the gradients of any recorded run that called backward(): a whole model, or a single op. Every difference is computed by running
  * what was recorded again, so a large model takes long: check a small batch.
  * @throws InputError when the recording has no backward pass
  * @example checkGradients(record(() => { const y = myOp(x).sum(); y.backward(); }))

@@ -8,7 +8,7 @@ import { elementName, placeOf } from "../record/elements.ts";
 import type { RecordedTensor, Recording } from "../record/recording.ts";
 import { replay } from "./replay.ts";
 
-/** What came of changing one number. */
+/** The effect of changing one number. */
 export interface Nudge {
   /** "hidden.weight[0, 2]". */
   readonly name: string;

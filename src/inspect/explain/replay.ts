@@ -11,7 +11,7 @@ import type { RecordedOp, RecordedTensor, Recording } from "../record/recording.
 
 /** What a replay computes with. */
 export interface ReplayOptions {
-  /** Other numbers in the place of recorded ones. */
+  /** Numbers that replace recorded ones. */
   readonly changed?: ReadonlyMap<RecordedTensor, NumberArray>;
   /** Interprets everything in double precision, from the recorded numbers of parameters and data; else it is computed as tensors are. Default false. */
   readonly double?: boolean;

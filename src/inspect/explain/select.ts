@@ -14,7 +14,7 @@ export interface SelectedElement {
 }
 
 /**
- * The tensor, or the element, that a text names: a layer's path stands for its output (the last, where it was called several times), a parameter's name
+ * The tensor, or the element, that a text names: a layer's path means its output (the last one, where it was called several times), a parameter's name
  * for the parameter before the run, "x" for the model's input, "loss" for what was differentiated, names in `Recording.results` for what the run
  * gave; ".grad" behind any of them for its gradient,
  * ".new" behind a parameter for its new numbers. Coordinates in brackets.

@@ -17,7 +17,7 @@ export function spokenChain(element: ExplainedElement): { readonly chain: ChainR
   return { chain: { ...chain, paths }, upstream: names.get(chain.upstream) ?? `∂L/∂${chain.upstream.slice(1)}` };
 }
 
-/** `11 = 2·3 + 3·1 + 1·2`, and `3 = W1[0, 0]` where the number was only brought. */
+/** `11 = 2·3 + 3·1 + 1·2`, and `3 = W1[0, 0]` where the number was only copied. */
 export function spokenSentence(element: ExplainedElement): string {
   const { lines, digits } = element.explanation as Explanation;
   const line = lines.at(-1) as ExplanationLine;

@@ -75,7 +75,7 @@ export interface Report {
   readonly learningRate?: number;
 }
 
-/** Everything a recorder tells. */
+/** Every event of a recorder. */
 export type RecorderEvent = ForwardEvent | BackwardEvent | GradientEvent | UpdateEvent | ReportEvent;
 
 /** The kinds of events. */

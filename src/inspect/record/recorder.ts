@@ -24,7 +24,7 @@ export type LayerSelector = string | RegExp | ((path: string, kind: string) => b
 
 /** What a recorder watches. */
 export interface RecorderOptions {
-  /** Default: every layer. A path stands for the layers inside it, too. */
+  /** Default: every layer. A path includes the layers inside. */
   readonly layers?: LayerSelector;
   /** Default: all kinds. */
   readonly events?: readonly EventKind[];
@@ -88,7 +88,7 @@ export class Recorder {
     this.#key = `recorder ${recorders++}`;
   }
 
-  /** Everything told so far, in order. */
+  /** All events so far, in order. */
   get events(): readonly RecorderEvent[] {
     return this.#events;
   }
@@ -98,7 +98,7 @@ export class Recorder {
     return this.#steps;
   }
 
-  /** Calls a function at every event; gives what stops it. */
+  /** Calls a function at every event. @returns a function that stops it */
   listen(listener: (event: RecorderEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);

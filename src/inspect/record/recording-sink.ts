@@ -26,7 +26,7 @@ export interface Told {
   readonly isMapped: boolean;
 }
 
-/** What one run told. */
+/** What one run reported. */
 export class Sink {
   readonly ops: RecordedOp[] = [];
   readonly tensors: Draft<RecordedTensor>[] = [];

@@ -43,7 +43,7 @@ export async function recordAsync<Result>(run: () => Promise<Result>, model?: La
   }
 }
 
-/** `record` while somebody else watches, too. */
+/** `record` beside another observer. */
 export function recordBeside<Result>(beside: Observer | undefined, run: () => Result, model?: LayerMembers): Recording<Result> {
   const { sink, watch, stop } = begin(model);
   try {

@@ -56,7 +56,7 @@ export async function removeFile(path: string): Promise<void> {
   });
 }
 
-/** Where it stays, somebody else will clear away. */
+/** If it stays, the next process removes it. */
 export async function removeQuietly(path: string): Promise<void> {
   await unlink(path).catch(() => undefined);
 }

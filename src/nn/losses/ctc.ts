@@ -14,7 +14,7 @@ import { checkLogProbabilities, LOSS, type Loss, type LossOptions, reduce } from
 
 /** Reduction and special cases of CTC. */
 export interface CtcOptions extends LossOptions {
-  /** The class that stands for "no label". Default 0. */
+  /** The class that means "no label". Default 0. */
   readonly blank?: number;
   /** A sample whose labels do not fit into its time has loss 0 and no gradient, in place of infinity. Default false. */
   readonly zeroInfinity?: boolean;

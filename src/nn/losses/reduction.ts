@@ -138,7 +138,7 @@ export function reduce<Options extends LossOptions>(name: string, losses: Tensor
 }
 
 /**
- * Σ w · loss / Σ w: the mean of losses of a function of one's own over samples that count differently, such as a mask of 0 and 1. What weighs 0 is left out, also where it is
+ * Σ w · loss / Σ w: the mean of your own losses over samples with different weights, such as a mask of 0 and 1. What weighs 0 is left out, also where it is
  * NaN. `fit` and `evaluate` add numerators and denominators of several batches, so that their losses are those of all samples together.
  * @param losses and @param weights [...] of one shape; the weights must not depend on the predictions
  * @throws ShapeError unless both have the same shape; InputError when they are empty

@@ -29,7 +29,7 @@ interface Listener {
 let listener: Listener | undefined;
 
 /**
- * Runs a loss and gives what it took on the way; `divide` decides what it goes on with in the place of a mean. A compiled loss is computed as part
+ * Runs a loss and gives what it took on the way; `divide` decides what replaces a mean. A compiled loss is computed as part
  * of what calls it: its program would tell its means once, when it is traced.
  */
 export function termsOf(run: () => Tensor, divide: Divide = (total, count) => total.div(count)): LossTerms {

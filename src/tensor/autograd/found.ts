@@ -28,7 +28,7 @@ export function foundInAll(inputs: readonly Value[]): readonly (Found | undefine
   return found.some((one) => one !== undefined) ? found : undefined;
 }
 
-/** Runs a function and gives what it found in the tensors from outside that it computed with. */
+/** Runs a function and returns what the tensors from outside held that it read. */
 export function noteReads<Result>(run: () => Result): { readonly result: Result; readonly found: readonly Found[] } {
   const reads: Reads = { found: new Map(), made: new WeakSet() };
   const before = open;

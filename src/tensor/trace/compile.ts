@@ -57,7 +57,7 @@ interface Entry extends CompiledStep {
   readonly isGuarded: boolean;
   /** Of the results, which may be views of their buffers. */
   readonly shapes: readonly (readonly number[])[];
-  /** The results as they were traced, where somebody watched. */
+  /** The results as they were traced, where there was an observer. */
   readonly watched: readonly Value[];
   /** The same for the arguments; undefined for those that are no tensors. */
   readonly watchedArguments: readonly (Value | undefined)[];
@@ -299,7 +299,7 @@ function begin(entry: Entry, args: readonly CompileArgument[], timer?: StepTimer
   return { inputs, params, told: results.splice(results.length - countTold(entry)), results, watch: observer() };
 }
 
-/** In memory that nobody shares. */
+/** In memory that no other tensor shares. */
 function copyOf(value: Value): Value {
   return observing(undefined, () => withRecording(false, () => apply(copy, [value])));
 }

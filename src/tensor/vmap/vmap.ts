@@ -32,12 +32,12 @@ export type MappedArgument<Example> = Example extends Tensor
 export interface VmapOptions {
   /**
    * For every argument the dimension that counts its examples (negative ones count from the last), or null where all examples get the same.
-   * One number stands for every tensor in an array or record. Default: 0 for tensors, null for anything else.
+   * One number holds for every tensor in an array or record. Default: 0 for tensors, null for anything else.
    */
   readonly inputs?: readonly (number | null)[];
   /**
    * Which dimension of the result counts the examples (negative ones count from the last), or null where it is the same for all examples and wanted
-   * once. One number stands for every tensor of the result; an array or a record has one for each entry of the result. Default: 0.
+   * once. One number holds for every tensor of the result; an array or a record has one for each entry of the result. Default: 0.
    */
   readonly outputs?: OutputAxes;
 }

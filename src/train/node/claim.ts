@@ -11,7 +11,7 @@ import { fromUtf8 } from "../../util/text.ts";
 
 /** Holds the number of the process that trains into the folder, and under it what tells that process from others. */
 const claimFile = "training.pid";
-/** Stands for a process that is about to read and write the claim. */
+/** The ticket of a process that is about to read and write the claim. */
 const ticketName = /^\.claim-([^-]+)-(\w+)$/;
 
 /** Bytes; what is longer is no claim. */
@@ -95,9 +95,9 @@ export class Claim {
   }
 
   /**
-   * Shows that this process is here, and then looks who else is: of two that do so at once, whoever looks last sees the other, so that never two
+   * Shows that this process is here, and then looks who else is: of two that do so at once, the one that looks last sees the other, so that never two
    * find themselves alone. Tickets of processes that are gone count for nothing; their names are never used again, so that anyone may remove them.
-   * @returns the ticket while nobody else has one; undefined where somebody has
+   * @returns the ticket if no other process has one, else undefined
    */
   async #alone(): Promise<string | undefined> {
     if ((await this.#others()).length > 0) return undefined;
@@ -127,7 +127,7 @@ export class Claim {
     return live;
   }
 
-  /** Somebody stopped, or runs on another machine, between the ticket and the claim. */
+  /** A process stopped, or runs on another machine, between the ticket and the claim. */
   async #crowded(): Promise<InputError> {
     const [first] = await this.#others();
     return new InputError(

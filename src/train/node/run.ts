@@ -41,7 +41,7 @@ const files = {
 const inFolder = { followLinks: false } as const;
 /** Of settings and summaries, which hold at most the names of classes and columns. */
 const mostText = 2 ** 26;
-/** A pipe would wait for somebody who reads it. */
+/** A pipe would wait for a reader. */
 const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** A folder with all files of one training: settings, metrics, weights, checkpoint and summary. */
@@ -182,7 +182,7 @@ export class RunFolder {
     return { tensors, architecture: text === undefined ? undefined : parseJson(text, `${path}: architecture`) };
   }
 
-  /** Writes a state to go on from. @throws FileError when it cannot be written */
+  /** Writes a state to resume from. @throws FileError when it cannot be written */
   async saveCheckpoint(state: TrainingState): Promise<void> {
     const { tensors, text } = packState(state);
     const metadata = { format: "kasane checkpoint", state: text };
@@ -198,13 +198,13 @@ export class RunFolder {
     return unpackState(tensors, metadata.get("state"), path);
   }
 
-  /** The summary for programs and for people. */
+  /** The summary, as JSON and as text. */
   async writeSummary(summary: object, text: string): Promise<void> {
     await this.#write("text", text);
     await this.#write("summary", `${JSON.stringify(summary, undefined, 2)}\n`);
   }
 
-  /** Undefined while the run has not come to its end. */
+  /** Undefined while the run has not ended. */
   async readSummary(): Promise<unknown> {
     return (await this.has("summary")) ? this.#readJson("summary") : undefined;
   }
