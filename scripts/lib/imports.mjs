@@ -36,8 +36,8 @@ export const houseRules = {
   mutual: [
     // A layer's class, what it is to a running model, and how it prints.
     ["nn/layer.ts", "nn/call.ts", "nn/print.ts"],
-    // A value knows where on the tape and in which trace it was made.
-    ["tensor/value.ts", "tensor/autograd/tape.ts", "tensor/trace/trace-record.ts"],
+    // A value knows where and in which trace it was made.
+    ["tensor/value.ts", "tensor/context.ts", "tensor/trace/trace-record.ts"],
     // The selector hands itself to the operations of each type.
     ["backends/x64/select/"],
     ["backends/emitted/"],

@@ -1,6 +1,6 @@
 // Calls of layers: scopes for names, and observers that see every call.
 
-import { currentScope, withScope, withSite } from "../tensor/autograd/tape.ts";
+import { currentScope, withScope, withSite } from "../tensor/context.ts";
 import { located } from "../tensor/engine.ts";
 import { isTensor, valueOf } from "../tensor/tensor.ts";
 import { dependsOn } from "../tensor/trace/trace.ts";

@@ -3,8 +3,9 @@
 export { autocast, type Precision } from "./autocast.ts";
 export * from "./autograd/checkpoint.ts";
 export * from "./autograd/differentiate.ts";
-export { callSite, noGrad, withScope } from "./autograd/tape.ts";
+export { noGrad } from "./autograd/tape.ts";
 export { closeTensors, type Tolerance } from "./close.ts";
+export { callSite, withScope } from "./context.ts";
 export * from "./create.ts";
 export * from "./define-op.ts";
 export * from "./functions/index.ts";

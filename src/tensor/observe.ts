@@ -2,7 +2,7 @@
 
 import type { Program } from "../nest/nest.ts";
 import type { Op } from "../ops/op.ts";
-import type { Pass } from "./autograd/tape.ts";
+import type { Pass } from "./context.ts";
 import type { Attributes, TapeNode, Value } from "./value.ts";
 
 /** One application of an op, after it was computed or, while a step is traced, written down. */

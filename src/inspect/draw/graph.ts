@@ -2,7 +2,7 @@
 
 import { printFormula } from "../../formula/print.ts";
 import { byteLength } from "../../nest/arrays.ts";
-import type { Pass } from "../../tensor/autograd/tape.ts";
+import type { Pass } from "../../tensor/context.ts";
 import type { HostArray } from "../../tensor/types.ts";
 import { checkOptions } from "../../util/options.ts";
 import { opTimes } from "../profile/op-times.ts";

@@ -5,7 +5,7 @@ import { type Limit, measureLimits } from "../../backends/limits.ts";
 import { byteLength } from "../../nest/arrays.ts";
 import type { Nest, Step } from "../../nest/nest.ts";
 import { scalarsOf } from "../../nest/step-graph.ts";
-import { callSite } from "../../tensor/autograd/tape.ts";
+import { callSite } from "../../tensor/context.ts";
 import type { CompileArgument, CompiledFunction, CompileResult } from "../../tensor/trace/compile-types.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";

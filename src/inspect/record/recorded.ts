@@ -2,7 +2,7 @@
 
 import type { Program } from "../../nest/nest.ts";
 import type { Op } from "../../ops/op.ts";
-import type { Pass } from "../../tensor/autograd/tape.ts";
+import type { Pass } from "../../tensor/context.ts";
 import type { DType, HostArray, Tensor } from "../../tensor/types.ts";
 
 /** A tensor as it was at one point of a run. */

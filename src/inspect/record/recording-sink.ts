@@ -2,7 +2,7 @@
 
 import type { Program } from "../../nest/nest.ts";
 import type { Op } from "../../ops/op.ts";
-import { callSite, type Pass } from "../../tensor/autograd/tape.ts";
+import { callSite, type Pass } from "../../tensor/context.ts";
 import type { Application } from "../../tensor/observe.ts";
 import type { ReadLive } from "../../tensor/trace/trace-record.ts";
 import type { HostArray } from "../../tensor/types.ts";

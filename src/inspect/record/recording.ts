@@ -3,7 +3,7 @@
 import { type LayerCall, observeLayers, watchLayers } from "../../nn/call.ts";
 import type { LayerMembers } from "../../nn/layer.ts";
 import { arrivals } from "../../tensor/arrivals.ts";
-import { currentPass } from "../../tensor/autograd/tape.ts";
+import { currentPass } from "../../tensor/context.ts";
 import { type Application, type Observer, observing, together, watchTensors } from "../../tensor/observe.ts";
 import { isTensor, valueOf } from "../../tensor/tensor.ts";
 import { afterRun, tap } from "../../tensor/trace/trace.ts";

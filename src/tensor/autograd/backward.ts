@@ -4,6 +4,7 @@ import { allocate } from "../../nest/arrays.ts";
 import * as arithmetic from "../../ops/arithmetic.ts";
 import { InputError } from "../../util/errors.ts";
 import { shapeText } from "../../util/shape-text.ts";
+import { withPass } from "../context.ts";
 import { apply } from "../engine.ts";
 import { observer } from "../observe.ts";
 import { checkAtHand, currentTrace } from "../trace/trace.ts";
@@ -12,7 +13,7 @@ import { levelsOf } from "../vmap/mapping.ts";
 import { asFound } from "./as-found.ts";
 import { addUp, type Contribution } from "./contributions.ts";
 import { gradientOps } from "./parts.ts";
-import { withPass, withRecording } from "./tape.ts";
+import { withRecording } from "./tape.ts";
 
 export interface BackwardOptions {
   /** Records the backward pass itself, so that gradients can be differentiated again. */

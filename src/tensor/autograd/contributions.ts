@@ -5,12 +5,12 @@ import type { DType } from "../../nest/nest.ts";
 import * as arithmetic from "../../ops/arithmetic.ts";
 import * as moves from "../../ops/moves.ts";
 import type { Op } from "../../ops/op.ts";
+import { withPass, withScope } from "../context.ts";
 import { apply } from "../engine.ts";
 import { concatenate } from "../operate.ts";
 import { type TapeNode, Value } from "../value.ts";
 import { endedLevels, sumOfExamples } from "../vmap/examples.ts";
 import { levelsOf, withLevels } from "../vmap/mapping.ts";
-import { withPass, withScope } from "./tape.ts";
 
 /** A gradient op of one use, not yet applied. */
 export interface Contribution {

@@ -5,7 +5,7 @@ import type { StepGraph, Update } from "../../compiler/index.ts";
 import type { DType, Operand, Program } from "../../nest/nest.ts";
 import { InputError, ShapeError } from "../../util/errors.ts";
 import { shapeText } from "../../util/shape-text.ts";
-import { captureSite, currentPass, currentScope } from "../autograd/tape.ts";
+import { captureSite, currentPass, currentScope } from "../context.ts";
 import { type Complain, type ElementRule, NONE, programOfElement, programOfRule } from "../element-rules.ts";
 import type { Live, Value } from "../value.ts";
 import { isRepeating } from "./repeat.ts";
