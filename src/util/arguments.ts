@@ -1,4 +1,4 @@
-// Checks at the doors: what a function takes is of its kind, or an error says which argument it was, what was expected and what came.
+// Checks arguments of public functions: an error names the argument, what was expected and what arrived.
 
 import { InputError } from "./errors.ts";
 import { isClass, kindOf } from "./kind-of.ts";

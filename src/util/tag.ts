@@ -1,4 +1,4 @@
-// Tags classes with a name, so that reactive state (Vue) does not wrap their objects, and refuses copies and wrappers of them by name.
+// Tags classes by name, so that reactive state (Vue) leaves their objects alone, and copies of them are refused by name.
 
 import { InputError } from "./errors.ts";
 import { kindOf } from "./kind-of.ts";

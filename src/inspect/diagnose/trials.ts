@@ -76,7 +76,7 @@ export async function shuffledLosses(model: Model, data: Dataset<Samples>, optio
   }
 }
 
-/** The options of a training without callbacks. */
+/** The options of a trial: without validation, callbacks, averages and metrics. */
 function alone(options: FitOptions): FitOptions {
   const { validation: _, earlyStopping: __, callbacks: ___, averages: ____, resume: _____, metrics: ______, ...rest } = options;
   return rest;
