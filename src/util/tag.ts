@@ -1,4 +1,4 @@
-// Tags classes by name, so that reactive state (Vue) leaves their objects alone, and copies of them are refused by name.
+// Tags classes by name, so that reactive state (Vue) leaves their objects alone and copies are refused by name.
 
 import { InputError } from "./errors.ts";
 import { kindOf } from "./kind-of.ts";
