@@ -46,7 +46,7 @@ export interface Cell {
   free(): void;
 }
 
-/** @param unit number of the step, or of the steps that run together: see unitsOf */
+/** @param unit number of the operation, or of the operations that run together: see unitsOf */
 export type StepTimer = (unit: number, milliseconds: number) => void;
 
 /** The kernels in the kernel language, or the machine's code emitted for them. */

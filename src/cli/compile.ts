@@ -35,7 +35,7 @@ function present(terminal: Terminal, step: CompiledStep, show: string | undefine
   terminal.print(colors.bold(`${name}(${inputs.join(", ")})`));
   const text = textOf(stages, show, listing);
   if (text === undefined) {
-    const rows = stages.map(({ name: pass, graph }) => [pass, grouped(graph.steps.length), grouped(unsharedBytes(graph))]);
+    const rows = stages.map(({ name: pass, graph }) => [pass, grouped(graph.operations.length), grouped(unsharedBytes(graph))]);
     for (const line of table([{ title: "pass", side: "left" }, { title: "kernels" }, { title: "bytes written" }], rows, colors.bold))
       terminal.print(line);
   } else terminal.print(text);
@@ -48,7 +48,7 @@ function present(terminal: Terminal, step: CompiledStep, show: string | undefine
   return {
     name,
     inputs,
-    passes: stages.map(({ name: pass, graph }) => ({ name: pass, kernels: graph.steps.length })),
+    passes: stages.map(({ name: pass, graph }) => ({ name: pass, kernels: graph.operations.length })),
     memory: { peak: memory.bytes, unshared: memory.unshared, cells },
     compileMs,
     shown: text,
@@ -60,12 +60,12 @@ function textOf(stages: readonly Stage[], show: string | undefined, listing: Com
   if (show === undefined) return undefined;
   if (show === "kernels" || show === "code") return listing(show);
   const shown = stages.filter(({ name }) => show === "all" || name === show);
-  return shown.map(({ name, graph }) => `after ${name}: ${graph.steps.length} kernels\n${printGraph(graph)}`).join("\n\n");
+  return shown.map(({ name, graph }) => `after ${name}: ${graph.operations.length} kernels\n${printGraph(graph)}`).join("\n\n");
 }
 
-/** Bytes of what the steps write. */
+/** Bytes of what the operations write. */
 function unsharedBytes(graph: StepGraph): number {
-  const written = new Set(graph.steps.map((step) => step.writes));
+  const written = new Set(graph.operations.map((operation) => operation.writes));
   return [...written].reduce((total, buffer) => total + byteLength(graph.buffers[buffer]!), 0);
 }
 

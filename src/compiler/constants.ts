@@ -8,15 +8,15 @@ import type { Pass } from "./facts.ts";
 /** Buffers of one element with a known number: given by the tracer. */
 export const foldConstants: Pass = (graph) => {
   const constants = new Map(graph.constants);
-  const steps = graph.steps.map((step) => {
+  const operations = graph.operations.map((operation) => {
     const fold = (node: Scalar): Scalar => {
-      const value = node.kind === "load" ? constants.get(step.reads[node.operand] as number) : undefined;
-      return node.kind === "load" && value !== undefined ? known(node, value, step.nest) : foldCall(node);
+      const value = node.kind === "load" ? constants.get(operation.reads[node.operand] as number) : undefined;
+      return node.kind === "load" && value !== undefined ? known(node, value, operation.nest) : foldCall(node);
     };
-    const nest = mapExpressions(step.nest, (expression) => transformScalar(expression, fold));
-    return { ...step, ...dropUnreadOperands(nest, step.reads) };
+    const nest = mapExpressions(operation.nest, (expression) => transformScalar(expression, fold));
+    return { ...operation, ...dropUnreadOperands(nest, operation.reads) };
   });
-  return { ...graph, steps };
+  return { ...graph, operations };
 };
 
 /** A load of a known number: outside its buffer (padding, the gradient of a slice) it stays the load's fill. */

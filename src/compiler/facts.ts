@@ -17,14 +17,14 @@ export interface MachineFacts {
   readonly mostLoads: number;
   /** Terms of a sum that kernels keep in a register: unfinished longer ones lie in the output, which then cannot be an operand. */
   readonly mostTerms: number;
-  /** What joined steps may come to. */
+  /** What joined operations may come to. */
   readonly joined: {
     /** Tensors that the loops of one kernel walk: more than these and pointers and prefetchers no longer keep up. */
     readonly mostTensors: number;
     /** Results that are reduced in the same loops: each takes registers for its running value. */
     readonly mostReductions: number;
   };
-  /** When steps run together, a block of rows at a time; undefined: no cache keeps what one hands to the next. */
+  /** When operations run together, a block of rows at a time; undefined: no cache keeps what one hands to the next. */
   readonly rows: RowLimits | undefined;
 }
 

@@ -3,7 +3,7 @@
 import { beyondReach } from "../nest/addressable.ts";
 import { isCostly } from "../nest/costs.ts";
 import { foldCall } from "../nest/fold.ts";
-import type { AffineIndex, Axis, Index, Load, Nest, Operand, Scalar, Step } from "../nest/nest.ts";
+import type { AffineIndex, Axis, Index, Load, Nest, Operand, Operation, Scalar } from "../nest/nest.ts";
 import {
   dropUnreadOperands,
   expressionsOf,
@@ -23,13 +23,13 @@ const MOST_NODES = 256;
 /** Puts pointwise producers into their consumers where nothing costly is computed twice. */
 export const fuseIntoConsumers: Pass = (graph, facts) => {
   const writers = writersPerBuffer(graph);
-  const producers = new Map<number, Step>();
+  const producers = new Map<number, Operation>();
   const uses = countUses(graph);
   const kept = keptBuffers(graph);
   const volatile = new Set(graph.updates.map((update) => update.cell));
-  const steps = graph.steps.map((step) => {
-    let current = step;
-    for (const buffer of new Set(step.reads)) {
+  const operations = graph.operations.map((operation) => {
+    let current = operation;
+    for (const buffer of new Set(operation.reads)) {
       const producer = producers.get(buffer);
       if (
         producer !== undefined &&
@@ -37,17 +37,17 @@ export const fuseIntoConsumers: Pass = (graph, facts) => {
       )
         current = within(facts, inline(producer, current, buffer)) ?? current;
     }
-    const whole = writers.get(step.writes) === 1 && !step.clear && !current.nest.output.accumulate;
+    const whole = writers.get(operation.writes) === 1 && !operation.clear && !current.nest.output.accumulate;
     if (
       whole &&
       current.nest.reducer === undefined &&
       identityOutput(current.nest) &&
       !current.reads.some((buffer) => volatile.has(buffer) && writers.has(buffer))
     )
-      producers.set(step.writes, current);
+      producers.set(operation.writes, current);
     return current;
   });
-  return { ...graph, steps };
+  return { ...graph, operations };
 };
 
 /** Makes a map that only reads one reduction's result, element by element, that reduction's epilogue. */
@@ -55,13 +55,13 @@ export const fuseEpilogues: Pass = (graph, facts) => {
   const writers = writersPerBuffer(graph);
   const uses = countUses(graph);
   const kept = keptBuffers(graph);
-  const steps: (Step | undefined)[] = graph.steps.slice();
+  const operations: (Operation | undefined)[] = graph.operations.slice();
   const writerOf = new Map<number, number>();
-  graph.steps.forEach((step, position) => {
-    if (writers.get(step.writes) === 1) writerOf.set(step.writes, position);
+  graph.operations.forEach((operation, position) => {
+    if (writers.get(operation.writes) === 1) writerOf.set(operation.writes, position);
   });
-  for (let position = 0; position < steps.length; position++) {
-    const consumer = steps[position];
+  for (let position = 0; position < operations.length; position++) {
+    const consumer = operations[position];
     if (
       consumer === undefined ||
       consumer.nest.reducer !== undefined ||
@@ -72,7 +72,7 @@ export const fuseEpilogues: Pass = (graph, facts) => {
       continue;
     for (const buffer of consumer.reads) {
       const from = writerOf.get(buffer);
-      const producer = from === undefined ? undefined : steps[from];
+      const producer = from === undefined ? undefined : operations[from];
       if (
         from === undefined ||
         producer === undefined ||
@@ -83,16 +83,16 @@ export const fuseEpilogues: Pass = (graph, facts) => {
       )
         continue;
       if (producer.nest.reducer.startsWith("arg")) continue;
-      // The merged step runs where the consumer stood: what the producer read must still be there (buffers are written once, cells at the end).
+      // The merged operation runs where the consumer stood: what the producer read must still be there (buffers are written once, cells at the end).
       const merged = within(facts, asEpilogue(producer, consumer, buffer));
       if (merged === undefined) continue;
-      steps[from] = undefined;
-      steps[position] = merged;
+      operations[from] = undefined;
+      operations[position] = merged;
       writerOf.set(merged.writes, position);
       break;
     }
   }
-  return { ...graph, steps: steps.filter((step): step is Step => step !== undefined) };
+  return { ...graph, operations: operations.filter((operation): operation is Operation => operation !== undefined) };
 };
 
 /** What is written in any case: it lasts, or lies partly under another name. */
@@ -100,9 +100,9 @@ function keptBuffers({ results, updates, views = [] }: StepGraph): Set<number> {
   return new Set([...results, ...updates.map(({ from }) => from), ...views.map(({ of }) => of)]);
 }
 
-/** The step, where a kernel can reach all it reads and writes. */
-function within({ mostTensors }: MachineFacts, step: Step | undefined): Step | undefined {
-  return step !== undefined && new Set([...step.reads, step.writes]).size <= mostTensors ? step : undefined;
+/** The operation, where a kernel can reach all it reads and writes. */
+function within({ mostTensors }: MachineFacts, operation: Operation | undefined): Operation | undefined {
+  return operation !== undefined && new Set([...operation.reads, operation.writes]).size <= mostTensors ? operation : undefined;
 }
 
 /** What a producer's value is to others, and how far a formula may grow. */
@@ -112,7 +112,7 @@ interface Use {
   readonly mostLoads: number;
 }
 
-function worthwhile(producer: Step, consumer: Step, { uses, isKept, mostLoads }: Use): boolean {
+function worthwhile(producer: Operation, consumer: Operation, { uses, isKept, mostLoads }: Use): boolean {
   const body = scalarsOf(producer.nest.body);
   const isMove =
     producer.nest.body.kind === "load" &&
@@ -143,7 +143,7 @@ function isProductSum(nest: Nest): boolean {
 }
 
 /** The consumer with every load of the buffer replaced by the producer's body; undefined when an index cannot be composed. */
-function inline(producer: Step, consumer: Step, buffer: number): Step | undefined {
+function inline(producer: Operation, consumer: Operation, buffer: number): Operation | undefined {
   const output = identityOutput(producer.nest);
   if (output === undefined) return undefined;
   const operands: Operand[] = [...consumer.nest.operands];
@@ -171,7 +171,7 @@ function inline(producer: Step, consumer: Step, buffer: number): Step | undefine
 }
 
 /** Nodes of a consumer after every load of the buffer has become the formula. */
-function grown(consumer: Step, buffer: number, formula: Scalar): number {
+function grown(consumer: Operation, buffer: number, formula: Scalar): number {
   const nodes = expressionsOf(consumer.nest).flatMap(scalarsOf);
   const places = nodes.filter((node) => node.kind === "load" && consumer.reads[node.operand] === buffer).length;
   return nodes.length + places * (scalarsOf(formula).length - 1);
@@ -218,7 +218,7 @@ function substitute(producer: Nest, consumer: Nest, output: readonly (number | u
 }
 
 /** The producer with the consumer's body as its epilogue; undefined when their loops do not coincide. */
-function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | undefined {
+function asEpilogue(producer: Operation, consumer: Operation, buffer: number): Operation | undefined {
   const output = identityOutput(producer.nest);
   if (output === undefined) return undefined;
   const loads = expressionsOf(consumer.nest)
@@ -272,7 +272,7 @@ function asEpilogue(producer: Step, consumer: Step, buffer: number): Step | unde
   return { ...consumer, ...originsOf(producer, consumer), ...dropUnreadOperands(storedOnce(nest), [...producer.reads, ...consumer.reads]) };
 }
 
-/** A fused step says all it does, in the order of the program. */
-function originsOf({ origins: first = [] }: Step, { origins: second = [] }: Step): Pick<Step, "origins"> {
+/** A fused operation says all it does, in the order of the program. */
+function originsOf({ origins: first = [] }: Operation, { origins: second = [] }: Operation): Pick<Operation, "origins"> {
   return { origins: [...new Set([...first, ...second])] };
 }

@@ -1,32 +1,32 @@
 // Lets an update write into its cell, where it needs only the old number at the same position.
 
-import type { Nest, Operand, Step } from "../nest/nest.ts";
+import type { Nest, Operand, Operation } from "../nest/nest.ts";
 import { expressionsOf, placeText, type StepGraph, scalarsOf } from "../nest/step-graph.ts";
 import type { Pass } from "./facts.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
 export const updateInPlace: Pass = (graph, { mostTerms }) => {
   const writers = writersPerBuffer(graph);
-  const writer = new Map(graph.steps.map((step, position) => [step.writes, position]));
-  const lastRead = new Map(graph.steps.flatMap((step, position) => step.reads.map((buffer) => [buffer, position] as const)));
+  const writer = new Map(graph.operations.map((operation, position) => [operation.writes, position]));
+  const lastRead = new Map(graph.operations.flatMap((operation, position) => operation.reads.map((buffer) => [buffer, position] as const)));
   const uses = new Map<number, number>();
   const shared = new Set((graph.views ?? []).flatMap(({ buffer, of }) => [buffer, of]));
   for (const { from } of graph.updates) uses.set(from, (uses.get(from) ?? 0) + 1);
   // An update neither reads nor writes what another one is about: each is decided by itself.
   const redirected = graph.updates.filter(({ cell, from }) => {
     const position = writer.get(from) ?? -1;
-    const step = graph.steps[position];
-    if (step === undefined || step.clear || writers.get(from) !== 1 || uses.get(from) !== 1 || shared.has(from)) return false;
-    return sameTypeAndSize(graph, cell, from) && (lastRead.get(cell) ?? -1) <= position && readsOnlyInPlace(step, cell, mostTerms);
+    const operation = graph.operations[position];
+    if (operation === undefined || operation.clear || writers.get(from) !== 1 || uses.get(from) !== 1 || shared.has(from)) return false;
+    return sameTypeAndSize(graph, cell, from) && (lastRead.get(cell) ?? -1) <= position && readsOnlyInPlace(operation, cell, mostTerms);
   });
   const target = new Map(redirected.map(({ cell, from }) => [from, cell]));
   const rename = (buffer: number): number => target.get(buffer) ?? buffer;
   return {
     ...graph,
-    steps: graph.steps.map((step) => {
-      const cell = rename(step.writes);
-      const nest = cell !== step.writes && step.reads.includes(cell) ? writingInPlace(step.nest) : step.nest;
-      return { ...step, nest, reads: step.reads.map(rename), writes: cell };
+    operations: graph.operations.map((operation) => {
+      const cell = rename(operation.writes);
+      const nest = cell !== operation.writes && operation.reads.includes(cell) ? writingInPlace(operation.nest) : operation.nest;
+      return { ...operation, nest, reads: operation.reads.map(rename), writes: cell };
     }),
     results: graph.results.map(rename),
     updates: graph.updates.filter((update) => !redirected.includes(update)),
@@ -42,8 +42,8 @@ function sameTypeAndSize(graph: StepGraph, a: number, b: number): boolean {
   return left?.dtype === right?.dtype && left?.shape.join() === right?.shape.join();
 }
 
-function readsOnlyInPlace(step: Step, cell: number, mostTerms: number): boolean {
-  const { nest, reads } = step;
+function readsOnlyInPlace(operation: Operation, cell: number, mostTerms: number): boolean {
+  const { nest, reads } = operation;
   if (nest.output.accumulate) return false;
   const loads = expressionsOf(nest)
     .flatMap(scalarsOf)

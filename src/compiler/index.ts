@@ -9,7 +9,7 @@ import { updateInPlace } from "./in-place.ts";
 import { joinLoops } from "./join.ts";
 import { groupRows } from "./rows.ts";
 import { shareCalls } from "./share-calls.ts";
-import { dropUnusedCells, dropUnusedSteps, shareEqualSteps } from "./simplify.ts";
+import { dropUnusedCells, eliminateCommonSubexpressions, eliminateDeadCode } from "./simplify.ts";
 import { placePieces, viewSlices } from "./views.ts";
 
 export { type RowGroup, type StepGraph, type Unit, type Update, unitsOf } from "../nest/step-graph.ts";
@@ -21,13 +21,13 @@ export { printGraph } from "./print.ts";
 /** Names of the passes in the order they run, for `--show`. */
 export const PASSES: readonly { readonly name: string; readonly pass: Pass }[] = [
   { name: "constants", pass: foldConstants },
-  { name: "share", pass: shareEqualSteps },
-  { name: "drop", pass: dropUnusedSteps },
+  { name: "share", pass: eliminateCommonSubexpressions },
+  { name: "drop", pass: eliminateDeadCode },
   { name: "slices", pass: viewSlices },
   // First epilogues: an activation that belongs to its contraction must not be drawn into several consumers instead.
   { name: "epilogues", pass: fuseEpilogues },
   { name: "fuse", pass: fuseIntoConsumers },
-  { name: "drop-fused", pass: dropUnusedSteps },
+  { name: "drop-fused", pass: eliminateDeadCode },
   { name: "epilogues-of-fused", pass: fuseEpilogues },
   { name: "calls", pass: shareCalls },
   { name: "pieces", pass: placePieces },

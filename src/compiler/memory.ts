@@ -5,7 +5,7 @@ import { placeOf, type StepGraph, unitsOf } from "../nest/step-graph.ts";
 import { bytesOn, type MachineFacts } from "./facts.ts";
 
 export interface MemoryPlan {
-  /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs a block at a time, what joined steps hand on, and unused buffers. */
+  /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs a block at a time, what joined operations hand on, and unused buffers. */
   readonly offsets: readonly (number | undefined)[];
   /** Size of the arena: the peak. */
   readonly bytes: number;
@@ -55,12 +55,12 @@ function lifetimes(graph: StepGraph, facts: MachineFacts): Life[] {
   };
   for (const buffer of graph.inputs) touch(buffer, -1);
   const own = new Set<number>();
-  // The steps of a group or kernel take turns: what one of them uses is in use as long as all of them.
-  unitsOf(graph).forEach(({ steps, group, kernels }, time) => {
+  // The operations of a group or kernel take turns: what one of them uses is in use as long as all of them.
+  unitsOf(graph).forEach(({ operations, group, kernels }, time) => {
     for (const buffer of [...(group?.own ?? []), ...kernels.flatMap(({ passed }) => passed)]) own.add(buffer);
-    for (const step of steps) for (const buffer of [...step.reads, step.writes]) touch(buffer, time);
+    for (const operation of operations) for (const buffer of [...operation.reads, operation.writes]) touch(buffer, time);
   });
-  const end = graph.steps.length;
+  const end = graph.operations.length;
   for (const buffer of [...graph.results, ...graph.updates.map((update) => update.from)]) touch(buffer, end);
   const cells = new Set(graph.cells);
   return [...first]

@@ -1,21 +1,21 @@
-// The nest of joined steps: shared operands, values passed on in registers, several results.
+// The nest of joined operations: shared operands, values passed on in registers, several results.
 
 import type { Nest, Operand, Result, Scalar } from "../nest/nest.ts";
-import { type KernelSteps, transformScalar } from "../nest/step-graph.ts";
+import { type KernelOperations, transformScalar } from "../nest/step-graph.ts";
 import { asStored } from "./stored.ts";
 
 /** A nest of one or several results, and the buffers of its operands and results. */
-export interface MergedStep {
+export interface MergedOperation {
   readonly nest: Nest;
   readonly reads: readonly number[];
   readonly writes: readonly [number, ...number[]];
 }
 
 /** Pure. Its own result is a reduction where there is one. */
-export function mergeSteps({ steps, passed }: KernelSteps): MergedStep {
-  const [first] = steps;
-  if (first === undefined) throw new Error("compiler: a kernel without steps");
-  if (steps.length === 1) return { nest: first.nest, reads: first.reads, writes: [first.writes] };
+export function mergeOperations({ operations, passed }: KernelOperations): MergedOperation {
+  const [first] = operations;
+  if (first === undefined) throw new Error("compiler: a kernel without operations");
+  if (operations.length === 1) return { nest: first.nest, reads: first.reads, writes: [first.writes] };
   const operands: Operand[] = [];
   const reads: number[] = [];
   const operandOf = (buffer: number, operand: Operand): number => {
@@ -25,7 +25,7 @@ export function mergeSteps({ steps, passed }: KernelSteps): MergedStep {
     return operands.push(operand) - 1;
   };
   const values = new Map<number, Scalar>();
-  const results = steps.flatMap(({ nest, reads: buffers, writes }) => {
+  const results = operations.flatMap(({ nest, reads: buffers, writes }) => {
     const handedOn = (scalar: Scalar): Scalar =>
       transformScalar(scalar, (node) => {
         if (node.kind !== "load") return node;
@@ -44,12 +44,13 @@ export function mergeSteps({ steps, passed }: KernelSteps): MergedStep {
     reads.includes(writes) ? { writes, result: { ...result, output: { ...result.output, inPlace: true as const } } } : { writes, result },
   );
   const [own, ...joined] = settled.sort((a, b) => Number(b.result.reducer !== undefined) - Number(a.result.reducer !== undefined));
-  if (own === undefined) throw new Error("compiler: joined steps of which nothing is stored");
+  if (own === undefined) throw new Error("compiler: joined operations of which nothing is stored");
   const { axes } = first.nest;
-  const free = own.result.reducer === undefined ? axes.length : (steps.find(({ nest }) => nest.reducer !== undefined)?.nest.free as number);
+  const free =
+    own.result.reducer === undefined ? axes.length : (operations.find(({ nest }) => nest.reducer !== undefined)?.nest.free as number);
   return {
     nest: {
-      ...{ name: steps.map(({ nest }) => nest.name).join(" · "), operands, params: first.nest.params, axes, free },
+      ...{ name: operations.map(({ nest }) => nest.name).join(" · "), operands, params: first.nest.params, axes, free },
       ...own.result,
       ...(joined.length > 0 ? { joined: joined.map(({ result }) => result) } : {}),
     },

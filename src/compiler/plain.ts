@@ -1,10 +1,10 @@
-// Which steps are plain loops, which kernels can cut into rows and run together.
+// Which operations are plain loops, which kernels can cut into rows and run together.
 
-import type { Index, Nest, Scalar, Step } from "../nest/nest.ts";
+import type { Index, Nest, Operation, Scalar } from "../nest/nest.ts";
 import { expressionsOf, scalarsOf } from "../nest/step-graph.ts";
 
 /** No scatter, nothing divided, no product of matrices. */
-export function isPlain({ nest, clear }: Step): boolean {
+export function isPlain({ nest, clear }: Operation): boolean {
   if (clear || nest.output.accumulate || nest.axes.some((axis) => axis.extent === 0) || isContraction(nest)) return false;
   const loads = expressionsOf(nest).flatMap(scalarsOf);
   const isWhole = (index: Index): boolean => index.kind === "affine" && index.divisor === 1;

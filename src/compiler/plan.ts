@@ -1,10 +1,10 @@
 // What a backend compiles: the kernels of a graph in order, one nest each, and the place of every buffer.
 
 import type { Program } from "../nest/nest.ts";
-import { type KernelSteps, type StepGraph, type Unit, unitsOf } from "../nest/step-graph.ts";
+import { type KernelOperations, type StepGraph, type Unit, unitsOf } from "../nest/step-graph.ts";
 import type { MachineFacts } from "./facts.ts";
 import { type MemoryPlan, planMemory } from "./memory.ts";
-import { type MergedStep, mergeSteps } from "./merge.ts";
+import { type MergedOperation, mergeOperations } from "./merge.ts";
 
 export interface Plan {
   readonly graph: StepGraph;
@@ -12,8 +12,8 @@ export interface Plan {
   readonly memory: MemoryPlan;
 }
 
-/** One kernel: the steps it does, and the one nest that does them. */
-export interface PlannedKernel extends KernelSteps, MergedStep {}
+/** One kernel: the operations it does, and the one nest that does them. */
+export interface PlannedKernel extends KernelOperations, MergedOperation {}
 
 export interface PlannedUnit extends Unit {
   readonly kernels: readonly PlannedKernel[];
@@ -24,7 +24,7 @@ export function planGraph(graph: StepGraph, facts: MachineFacts): Plan {
   const units = unitsOf(graph).map(
     (unit): PlannedUnit => ({
       ...unit,
-      kernels: unit.kernels.map((kernel) => ({ ...kernel, ...mergeSteps(kernel) })),
+      kernels: unit.kernels.map((kernel) => ({ ...kernel, ...mergeOperations(kernel) })),
     }),
   );
   return { graph, units, memory: planMemory(graph, facts) };
@@ -35,6 +35,6 @@ export function planProgram(program: Program, facts: MachineFacts): Plan {
   return planGraph(graphOf(program), facts);
 }
 
-export function graphOf({ name, inputs, buffers, result, params, steps }: Program): StepGraph {
-  return { name, buffers, inputs: inputs.map((_, number) => number), cells: [], updates: [], results: [result], params, steps };
+export function graphOf({ name, inputs, buffers, result, params, operations }: Program): StepGraph {
+  return { name, buffers, inputs: inputs.map((_, number) => number), cells: [], updates: [], results: [result], params, operations };
 }

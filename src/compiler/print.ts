@@ -1,8 +1,8 @@
-// Prints a graph: one line per step, with its loops, reads and formula.
+// Prints a graph: one line per operation, with its loops, reads and formula.
 
 import { FUNCTIONS } from "../nest/functions.ts";
-import type { Index, Nest, Scalar, Step } from "../nest/nest.ts";
-import { type KernelSteps, type StepGraph, unitsOf } from "../nest/step-graph.ts";
+import type { Index, Nest, Operation, Scalar } from "../nest/nest.ts";
+import { type KernelOperations, type StepGraph, unitsOf } from "../nest/step-graph.ts";
 import { short } from "../util/short.ts";
 
 export function printGraph(graph: StepGraph): string {
@@ -11,19 +11,19 @@ export function printGraph(graph: StepGraph): string {
     const role = graph.cells.includes(number) ? "cell" : graph.inputs.includes(number) ? "input" : "b";
     return `${role}${number}:${dtype}[${shape.join("x")}]`;
   };
-  const line = (step: Step): string => {
-    const { nest } = step;
+  const line = (operation: Operation): string => {
+    const { nest } = operation;
     const axes = nest.axes.map((axis, number) => `${number < nest.free ? "" : "Σ"}${axisName(nest, number)}<${axis.extent}`).join(" ");
     const value =
       nest.epilogue === undefined
-        ? reduced(nest, step.reads)
-        : print(nest.epilogue, nest, step.reads).replace("acc", reduced(nest, step.reads));
-    return `${buffer(step.writes)} ${step.clear || nest.output.accumulate ? "+=" : "="} ${value}    for ${axes || "one step"}   (${nest.name})`;
+        ? reduced(nest, operation.reads)
+        : print(nest.epilogue, nest, operation.reads).replace("acc", reduced(nest, operation.reads));
+    return `${buffer(operation.writes)} ${operation.clear || nest.output.accumulate ? "+=" : "="} ${value}    for ${axes || "one operation"}   (${nest.name})`;
   };
-  const joined = ({ steps, passed }: KernelSteps): string[] => {
-    if (steps.length === 1) return steps.map(line);
+  const joined = ({ operations, passed }: KernelOperations): string[] => {
+    if (operations.length === 1) return operations.map(line);
     const registers = passed.length === 0 ? "" : `, ${passed.map((number) => `b${number}`).join(", ")} in registers`;
-    return [`one kernel${registers}:`, ...steps.map((step) => `  ${line(step)}`)];
+    return [`one kernel${registers}:`, ...operations.map((operation) => `  ${line(operation)}`)];
   };
   const lines = unitsOf(graph).flatMap(({ kernels, group }) => {
     const inner = kernels.flatMap(joined);

@@ -1,6 +1,6 @@
 // Maps a bound formula over a batch (vmap): one more index on what differs, and one more loop.
 
-import type { AffineIndex, Axis, Index, Nest, Program, Scalar, Step } from "./nest.ts";
+import type { AffineIndex, Axis, Index, Nest, Operation, Program, Scalar } from "./nest.ts";
 
 /**
  * The program for `size` examples at once. The inputs that are mapped have the examples along a first dimension more; so has every buffer
@@ -10,15 +10,16 @@ import type { AffineIndex, Axis, Index, Nest, Program, Scalar, Step } from "./ne
 export function batchProgram(program: Program, isMapped: readonly boolean[], size: number, drawsOwn = true): Program {
   const mapped = new Set<number>([...isMapped.keys()].filter((number) => isMapped[number]));
   mapped.add(program.result);
-  for (const step of program.steps)
-    if (step.reads.some((read) => mapped.has(read)) || (drawsOwn && isRandomNest(step.nest))) mapped.add(step.writes);
+  for (const operation of program.operations)
+    if (operation.reads.some((read) => mapped.has(read)) || (drawsOwn && isRandomNest(operation.nest))) mapped.add(operation.writes);
   const buffers = program.buffers.map((operand, number) =>
     mapped.has(number) ? { ...operand, shape: [size, ...operand.shape] } : operand,
   );
-  const steps = program.steps.map(
-    (step): Step => (mapped.has(step.writes) ? { ...step, nest: batchNest(step, mapped, size, drawsOwn) } : step),
+  const operations = program.operations.map(
+    (operation): Operation =>
+      mapped.has(operation.writes) ? { ...operation, nest: batchNest(operation, mapped, size, drawsOwn) } : operation,
   );
-  return { ...program, inputs: buffers.slice(0, program.inputs.length), buffers, steps };
+  return { ...program, inputs: buffers.slice(0, program.inputs.length), buffers, operations };
 }
 
 const random = new WeakMap<Program, boolean>();
@@ -27,7 +28,7 @@ const random = new WeakMap<Program, boolean>();
 export function isRandom(program: Program): boolean {
   let found = random.get(program);
   if (found === undefined) {
-    found = program.steps.some((step) => isRandomNest(step.nest));
+    found = program.operations.some((operation) => isRandomNest(operation.nest));
     random.set(program, found);
   }
   return found;
@@ -46,7 +47,7 @@ function draws(scalar: Scalar): boolean {
 /** The example is axis 0; all others move up by one. */
 const EXAMPLE: AffineIndex = { kind: "affine", terms: [{ axis: 0, coefficient: 1 }], offset: 0, divisor: 1, checked: false };
 
-function batchNest({ nest, reads }: Step, mapped: ReadonlySet<number>, size: number, drawsOwn: boolean): Nest {
+function batchNest({ nest, reads }: Operation, mapped: ReadonlySet<number>, size: number, drawsOwn: boolean): Nest {
   const axes: readonly Axis[] = [{ name: "example", extent: size }, ...nest.axes];
   const isMapped = reads.map((read) => mapped.has(read));
   const moved = (index: AffineIndex): AffineIndex => ({

@@ -14,12 +14,12 @@ export function sizeOfShape(shape: readonly number[]): number {
 /** Runs a program; values are rounded only where they are stored. */
 export function evaluateProgram(program: Program, inputs: readonly NumberArray[], params: readonly number[]): NumberArray {
   const buffers = program.buffers.map((buffer, number) => inputs[number] ?? allocate(buffer.dtype, sizeOfShape(buffer.shape)));
-  for (const step of program.steps) {
-    const target = buffers[step.writes] as NumberArray;
-    if (step.clear) target.fill(0);
+  for (const operation of program.operations) {
+    const target = buffers[operation.writes] as NumberArray;
+    if (operation.clear) target.fill(0);
     evaluateNest(
-      step.nest,
-      step.reads.map((number) => buffers[number] as NumberArray),
+      operation.nest,
+      operation.reads.map((number) => buffers[number] as NumberArray),
       target,
       params,
     );
@@ -29,7 +29,7 @@ export function evaluateProgram(program: Program, inputs: readonly NumberArray[]
 
 /** Where a nest stands while it runs. */
 export interface Frame {
-  /** The present step of every axis. */
+  /** The present iteration of every axis. */
   readonly at: Int32Array;
   accumulator: number;
 }

@@ -2,7 +2,7 @@
 
 import type { AffineIndex, Axis } from "./nest.ts";
 
-/** Smallest and largest value of the numerator over all steps (empty axes count as one step). */
+/** Smallest and largest value of the numerator over all iterations (empty axes count as one iteration). */
 export function intervalOf({ terms, offset }: AffineIndex, axes: readonly Axis[]): readonly [low: number, high: number] {
   let [low, high] = [offset, offset];
   for (const { axis, coefficient } of terms) {

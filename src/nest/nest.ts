@@ -15,7 +15,7 @@ export type ScalarType = "float" | "int" | "bool";
 /** One loop of a nest. */
 export interface Axis {
   readonly name: string;
-  /** Number of steps, ≥ 0. */
+  /** Number of iterations, ≥ 0. */
   readonly extent: number;
 }
 
@@ -30,7 +30,7 @@ export interface AffineIndex {
   readonly offset: number;
   /** ≥ 1. */
   readonly divisor: number;
-  /** False when interval analysis proved that every step is valid (then divisor is 1). */
+  /** False when interval analysis proved that every iteration is valid (then divisor is 1). */
   readonly checked: boolean;
 }
 
@@ -191,18 +191,18 @@ export interface Nest {
   /** Over the free axes; loads inside may not use reduced axes. Undefined: the accumulator itself (cast to the output's type). */
   readonly epilogue: Scalar | undefined;
   readonly output: Operand & {
-    /** Over the free axes only. Distinct free steps write distinct elements unless `accumulate`. */
+    /** Over the free axes only. Distinct free iterations write distinct elements unless `accumulate`. */
     readonly index: readonly Index[];
     /** Scatter-add: the value is added to what is there; the caller zeroes the buffer first. */
     readonly accumulate: boolean;
     /** One of the operands may be this very buffer, read only at the element being written: every element must be written once. */
     readonly inPlace?: true;
   };
-  /** Further elements of the output that every free step writes; made by lowering, which joins residue classes. Distinct, unchecked. */
+  /** Further elements of the output that every free iteration writes; made by lowering, which joins residue classes. Distinct, unchecked. */
   readonly also?: readonly Store[];
   /**
-   * What else the same loops compute: made when steps are joined, for emitted code only. Reductions are over the same axes as the nest's own;
-   * results without a reducer are written at every step of all axes. Every body is evaluated before anything is written.
+   * What else the same loops compute: made when operations are fused, for emitted code only. Reductions are over the same axes as the nest's own;
+   * results without a reducer are written at every iteration of all axes. Every body is evaluated before anything is written.
    */
   readonly joined?: readonly Result[];
 }
@@ -210,19 +210,19 @@ export interface Nest {
 /** One result of a nest's loops. */
 export type Result = Pick<Nest, "reducer" | "body" | "epilogue" | "output">;
 
-/** An element of the output and the value that a free step gives it. */
+/** An element of the output and the value that a free iteration gives it. */
 export interface Store {
   readonly index: readonly AffineIndex[];
   readonly value: Scalar;
 }
 
 /** One nest of a bound formula with the buffers it reads and writes. */
-export interface Step {
+export interface Operation {
   readonly nest: Nest;
   /** Buffer numbers: 0…inputs−1 are the inputs, then temporaries, the last is the result. */
   readonly reads: readonly number[];
   readonly writes: number;
-  /** True when the buffer must be zeroed before this step (scatter-add, or the nests of one output do not cover it). */
+  /** True when the buffer must be zeroed before this operation (scatter-add, or the nests of one output do not cover it). */
   readonly clear: boolean;
   /** Of what is computed again to save memory: which repetition; it is not replaced by what was computed before. */
   readonly again?: number;
@@ -230,7 +230,7 @@ export interface Step {
   readonly origins?: readonly Origin[];
 }
 
-/** Where a step of a traced program came from. */
+/** Where an operation of a traced program came from. */
 export interface Origin {
   readonly op: string;
   /** Names of the layers and composites, outermost first. */
@@ -240,7 +240,7 @@ export interface Origin {
   readonly site: { readonly stack?: string };
 }
 
-/** A formula bound to shapes: steps in order over numbered dense buffers. */
+/** A formula bound to shapes: operations in order over numbered dense buffers. */
 export interface Program {
   readonly name: string;
   readonly inputs: readonly Operand[];
@@ -248,5 +248,5 @@ export interface Program {
   readonly buffers: readonly Operand[];
   readonly result: number;
   readonly params: readonly { readonly name: string; readonly type: "float" | "int" }[];
-  readonly steps: readonly Step[];
+  readonly operations: readonly Operation[];
 }

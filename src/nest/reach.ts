@@ -14,7 +14,7 @@ export type Box = readonly Range[];
  */
 export function reachOf(program: Program, box: Box): (Box | undefined)[] {
   const boxes: (Box | undefined)[] = program.buffers.map((_, number) => (number === program.result ? box : undefined));
-  for (const { nest, reads, writes } of program.steps.slice().reverse()) {
+  for (const { nest, reads, writes } of program.operations.slice().reverse()) {
     const ranges = boxes[writes] && stepsWriting(nest, boxes[writes]);
     if (ranges === undefined) continue;
     for (const { operand, index } of loadsOf(nest)) {
@@ -62,11 +62,11 @@ export function reshapedBox(box: Box, from: readonly number[], to: readonly numb
 }
 
 /**
- * Multiplications with an addition in sums of products: every step counts, also over padding, but not those at which an index is no whole number
+ * Multiplications with an addition in sums of products: every iteration counts, also over padding, but not those at which an index is no whole number
  * (a transposed convolution's).
  */
 export function productsOf(program: Program): number {
-  return program.steps.reduce((total, { nest }) => total + (nest.reducer === "sum" ? stepsOf(nest) : 0), 0);
+  return program.operations.reduce((total, { nest }) => total + (nest.reducer === "sum" ? stepsOf(nest) : 0), 0);
 }
 
 function stepsOf(nest: Nest): number {
@@ -81,7 +81,7 @@ function stepsOf(nest: Nest): number {
   return Math.round([...fractions.values()].reduce((total, share) => total * share, all));
 }
 
-/** The share of steps at which a divided index is valid. */
+/** The share of iterations at which a divided index is valid. */
 function validShare({ terms, offset, divisor }: AffineIndex, nest: Nest, dimension: number): number {
   let sums = [offset];
   for (const { axis, coefficient } of terms) {

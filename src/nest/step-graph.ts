@@ -1,6 +1,6 @@
 // A whole traced step as data: loop nests over numbered buffers, with inputs, cells that persist, updates and results.
 
-import type { Axis, Index, Nest, Operand, Scalar, Step } from "./nest.ts";
+import type { Axis, Index, Nest, Operand, Operation, Scalar } from "./nest.ts";
 
 export interface StepGraph {
   readonly name: string;
@@ -9,41 +9,41 @@ export interface StepGraph {
   readonly inputs: readonly number[];
   /** Buffers that keep their numbers between runs: parameters, optimizer state, running statistics. */
   readonly cells: readonly number[];
-  /** After the steps, all cells at once take the numbers of buffers; neither these nor the results lie in a cell that is overwritten. */
+  /** After the operations, all cells at once take the numbers of buffers; neither these nor the results lie in a cell that is overwritten. */
   readonly updates: readonly Update[];
   /** Buffers handed back after every run. */
   readonly results: readonly number[];
   readonly params: Nest["params"];
   /** Buffers of one element whose number is known. */
   readonly constants?: ReadonlyMap<number, number>;
-  readonly steps: readonly Step[];
-  /** Which steps run together, a block of rows at a time; in order, none in two. */
+  readonly operations: readonly Operation[];
+  /** Which operations run together, a block of rows at a time; in order, none in two. */
   readonly groups?: readonly RowGroup[];
-  /** Which steps are one kernel; in order, none in two. Those that begin in a group lie in it. */
-  readonly joined?: readonly JoinedSteps[];
+  /** Which operations are one kernel; in order, none in two. Those that begin in a group lie in it. */
+  readonly fused?: readonly FusedKernel[];
   /** Buffers that lie inside others: what is written to one is there, too. */
   readonly views?: readonly View[];
 }
 
-/** Consecutive steps of which each needs of the others' numbers only those of its own row. */
+/** Consecutive operations of which each needs of the others' numbers only those of its own row. */
 export interface RowGroup {
-  /** Number of the first step. */
+  /** Number of the first operation. */
   readonly first: number;
-  /** For each step the free axis of its nest that walks the rows. */
+  /** For each operation the free axis of its nest that walks the rows. */
   readonly axes: readonly number[];
   /** How many rows there are. */
   readonly extent: number;
   readonly rowsPerBlock: number;
-  /** Buffers that only these steps use, whose first dimension is the rows: one block of them is all that is needed. */
+  /** Buffers that only these operations use, whose first dimension is the rows: one block of them is all that is needed. */
   readonly own: readonly number[];
 }
 
-/** Consecutive steps over the same loops, which run as one kernel. */
-export interface JoinedSteps {
-  /** Number of the first step. */
+/** Consecutive operations over the same loops, which run as one kernel. */
+export interface FusedKernel {
+  /** Number of the first operation. */
   readonly first: number;
   readonly count: number;
-  /** Buffers that only these steps use, at the element of the present step: nobody stores them. */
+  /** Buffers that only these operations use, at the element of the present iteration: nobody stores them. */
   readonly passed: readonly number[];
 }
 
@@ -112,7 +112,7 @@ export function scalarsOf(scalar: Scalar | undefined): Scalar[] {
 
 /**
  * Expressions that passes make are no deeper than this: what reads them, down to the emitters, goes into them call by call, and a program's
- * stack is finite. What lies deeper is a step, or a kernel, of its own.
+ * stack is finite. What lies deeper is an operation, or a kernel, of its own.
  */
 export const MOST_DEPTH = 256;
 
@@ -198,7 +198,7 @@ export function exactNumbers(_: string, value: unknown): unknown {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-/** Buffers whose numbers somebody outside of the steps wants or gives, or that lie partly under another name. */
+/** Buffers whose numbers somebody outside of the operations wants or gives, or that lie partly under another name. */
 export function lastingBuffers(graph: StepGraph): Set<number> {
   const kept = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
   for (const { buffer, of } of graph.views ?? []) kept.add(buffer).add(of);
@@ -206,38 +206,38 @@ export function lastingBuffers(graph: StepGraph): Set<number> {
 }
 
 /** What one kernel does. */
-export interface KernelSteps {
-  readonly steps: readonly Step[];
+export interface KernelOperations {
+  readonly operations: readonly Operation[];
   readonly passed: readonly number[];
 }
 
-/** What runs as one: a group, joined steps, or a step alone. */
+/** What runs as one: a group, a fused kernel, or an operation alone. */
 export interface Unit {
   readonly first: number;
-  readonly steps: readonly Step[];
+  readonly operations: readonly Operation[];
   readonly group: RowGroup | undefined;
-  /** Its steps in order; without a group there is one. */
-  readonly kernels: readonly KernelSteps[];
+  /** Its operations in order; without a group there is one. */
+  readonly kernels: readonly KernelOperations[];
 }
 
-export function unitsOf({ steps, groups = [], joined = [] }: StepGraph): Unit[] {
+export function unitsOf({ operations, groups = [], fused = [] }: StepGraph): Unit[] {
   const groupAt = new Map(groups.map((group) => [group.first, group]));
-  const joinedAt = new Map(joined.map((each) => [each.first, each]));
-  const kernelAt = (first: number): KernelSteps => {
-    const { count, passed } = joinedAt.get(first) ?? { count: 1, passed: [] };
-    return { steps: steps.slice(first, first + count), passed };
+  const fusedAt = new Map(fused.map((each) => [each.first, each]));
+  const kernelAt = (first: number): KernelOperations => {
+    const { count, passed } = fusedAt.get(first) ?? { count: 1, passed: [] };
+    return { operations: operations.slice(first, first + count), passed };
   };
   const units: Unit[] = [];
-  for (let first = 0; first < steps.length; ) {
+  for (let first = 0; first < operations.length; ) {
     const group = groupAt.get(first);
-    const kernels: KernelSteps[] = [];
+    const kernels: KernelOperations[] = [];
     let next = first;
     do {
       const kernel = kernelAt(next);
       kernels.push(kernel);
-      next += kernel.steps.length;
+      next += kernel.operations.length;
     } while (next < first + (group?.axes.length ?? 1));
-    units.push({ first, steps: steps.slice(first, next), group, kernels });
+    units.push({ first, operations: operations.slice(first, next), group, kernels });
     first = next;
   }
   return units;
@@ -250,7 +250,7 @@ export function overlap(graph: StepGraph, touched: ReadonlySet<number>, written:
   return all.some(({ buffer, of }) => written.has(buffer) && all.some((other) => other.of === of && other.buffer !== buffer));
 }
 
-/** Where an access of a tensor goes in the loops of a nest: equal for the same elements at the same steps. */
+/** Where an access of a tensor goes in the loops of a nest: equal for the same elements at the same iterations. */
 export function placeText({ axes }: Nest, { shape }: Pick<Operand, "shape">, index: readonly Index[]): string {
   const parts = index.map((item) =>
     item.kind === "affine" ? [item.terms.filter((term) => axes[term.axis]?.extent !== 1), item.offset, item.divisor, item.checked] : [item],

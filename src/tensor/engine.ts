@@ -227,7 +227,7 @@ function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], 
   let batch = found.batched.get(key);
   if (batch === undefined) {
     const program = batchProgram(found.program, isMapped, size, drawsOwn);
-    for (const { nest } of program.steps) requireReach(nest);
+    for (const { nest } of program.operations) requireReach(nest);
     const { shape, dtype } = program.buffers[program.result] as Operand;
     if (sizeOfShape(shape) > LARGEST_INT)
       throw new ShapeError(`vmap: ${name} would make a tensor of shape ${shapeText(shape)}, more than ${LARGEST_INT} elements`, {

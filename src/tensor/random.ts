@@ -10,7 +10,7 @@ import { checkShape } from "./check-shape.ts";
 import { apply } from "./engine.ts";
 import type { Shape } from "./shapes.ts";
 import { asTensor, like, valueOf } from "./tensor.ts";
-import { draw, type Stream } from "./trace/repeat.ts";
+import { draw, type Stream } from "./trace/recompute.ts";
 import { live, onEachRun } from "./trace/trace.ts";
 import type { Tensor } from "./types.ts";
 import type { Attributes } from "./value.ts";

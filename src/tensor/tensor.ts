@@ -25,7 +25,7 @@ import { observer } from "./observe.ts";
 import * as operate from "./operate.ts";
 import { PointwiseTensor } from "./pointwise-tensor.ts";
 import type { Shape } from "./shapes.ts";
-import { isRepeating } from "./trace/repeat.ts";
+import { isRecomputing } from "./trace/recompute.ts";
 import { checkChangeable, currentTrace, unreadable } from "./trace/trace.ts";
 import type { Axes, NestedNumbers, ReduceOptions, SliceRange, SpreadOptions, Tensor, TensorJson, TensorMembers } from "./types.ts";
 import { type Numbers, Value } from "./value.ts";
@@ -117,7 +117,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
   }
 
   assign(given: Value | NestedNumbers | NestedArrays | ShapedNumbers): void {
-    if (isRepeating()) return;
+    if (isRecomputing()) return;
     const value = given instanceof Value ? given : numbersFor(this, given);
     if (value.signature !== this.signature)
       throw new ShapeError(`assign: expected ${this.dtype} ${shapeText(this.shape)}, got ${value.dtype} ${shapeText(value.shape)}`);

@@ -6,7 +6,7 @@ import { withRecording } from "../tensor/autograd/tape.ts";
 import { full, type HostArray, noGrad, stack, type Tensor, where, zeros } from "../tensor/index.ts";
 import { observing } from "../tensor/observe.ts";
 import { asTensor, isTensor, valueOf } from "../tensor/tensor.ts";
-import { repeatRun } from "../tensor/trace/repeat.ts";
+import { recompute } from "../tensor/trace/recompute.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
 import { shapeText } from "../util/shape-text.ts";
@@ -219,7 +219,7 @@ function slopesOf(loss: Loss, prediction: Tensor, target: Tensor): Tensor[] {
 
 /** Runs a loss once more, unwatched and without what lasts. */
 function recomputed<Result>(run: () => Result): Result {
-  return repeatRun({ drawn: [], settings: [] }, () => observing(undefined, run));
+  return recompute({ drawn: [], settings: [] }, () => observing(undefined, run));
 }
 
 function oneNumber(value: unknown): Tensor {

@@ -75,7 +75,7 @@ describe.each(Object.entries(makers))("%s", (_, make) => {
       updates: [],
       results: [3],
       params: [],
-      steps: [
+      operations: [
         { nest: shifted("first", 0, 0), reads: [0], writes: 2, clear: false },
         { nest: shifted("second", 999, 0), reads: [1], writes: 3, clear: false },
       ],
@@ -84,7 +84,7 @@ describe.each(Object.entries(makers))("%s", (_, make) => {
     const cell = backend.makeCell(float(20));
     expect(() => step.run([tensor([20]).data], [cell], [])).toThrow(/kernel "second" reads elements 999 to \d+ of in0/);
     const right = backend.compile(
-      planGraph({ ...graph, steps: [graph.steps[0]!, { ...graph.steps[1]!, nest: shifted("third", 0, 0) }] }, backend.facts),
+      planGraph({ ...graph, operations: [graph.operations[0]!, { ...graph.operations[1]!, nest: shifted("third", 0, 0) }] }, backend.facts),
     );
     expect(right.run([tensor([20]).data], [cell], [])[0]).toEqual(new Float32Array(20).fill(1));
   });

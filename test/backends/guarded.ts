@@ -69,7 +69,7 @@ const checks = process.env.KASANE_CHECK === "1";
 export function runGuarded(engine: Engine, program: Program, inputs: readonly HostArray[], params: readonly number[]): GuardedRun {
   const { bytes, base } = engine;
   const module = new ModuleBuilder("test", engine.machine);
-  const kernels = program.steps.map(({ nest }) => lowerNest(nest, module));
+  const kernels = program.operations.map(({ nest }) => lowerNest(nest, module));
   const built = module.build();
   const report = { op: "constant", type: "pointer", value: base + reportPlace } as const;
   const loaded = engine.load(checks ? checkAccesses(built, engine.machine, report).module : built);
@@ -102,7 +102,7 @@ export function runGuarded(engine: Engine, program: Program, inputs: readonly Ho
     new type(bytes.buffer, bytes.byteOffset + paramsArea[0] + 4 * number, 1)[0] = value;
   });
   let damage = "";
-  for (const [number, step] of program.steps.entries()) {
+  for (const [number, step] of program.operations.entries()) {
     const kernel = kernels[number]!;
     const [from, to] = areas[step.writes]!;
     if (step.clear || kernel.clears === true) used.fill(0, from, to);
@@ -120,7 +120,7 @@ export function runGuarded(engine: Engine, program: Program, inputs: readonly Ho
     }
     damage = difference(before, used, [areas[step.writes]!, scratch, shared]);
     if (damage !== "") {
-      damage = `step ${number} of ${program.steps.length} (${step.nest.name}) writes ${damage} its output at ${from} … ${to}`;
+      damage = `step ${number} of ${program.operations.length} (${step.nest.name}) writes ${damage} its output at ${from} … ${to}`;
       break;
     }
   }

@@ -45,7 +45,7 @@ function describe({ formula, inputs, attributes }: Case): string {
 
 test("a write beside its buffer is noticed", () => {
   const { program, arrays } = programOf("y = x + 1", { x: tensor([20]) });
-  const { nest, ...step } = program.steps[0]!;
+  const { nest, ...step } = program.operations[0]!;
   const index = nest.output.index.map((one) => (one.kind === "affine" ? { ...one, offset: 1 } : one));
   const wrong = { ...program, steps: [{ ...step, nest: { ...nest, output: { ...nest.output, index } } }] };
   for (const [, engine] of engines) {

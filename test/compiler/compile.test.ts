@@ -166,7 +166,9 @@ describe("tracing", () => {
         const { result, kernels } = compiled.profile(x, t);
         expect(result.shape).toEqual([]);
         const units = unitsOf(compiled.steps[0]?.graph as StepGraph);
-        expect(kernels.map((kernel) => kernel.name)).toEqual(units.map(({ steps }) => steps.map(({ nest }) => nest.name).join(" · ")));
+        expect(kernels.map((kernel) => kernel.name)).toEqual(
+          units.map(({ operations: steps }) => steps.map(({ nest }) => nest.name).join(" · ")),
+        );
         for (const { iterations, milliseconds } of kernels) expect(Math.min(iterations, milliseconds)).toBeGreaterThan(0);
       } else compiled(x, t);
       return weights.map((weight) => [...weight.data]);

@@ -12,7 +12,7 @@ it("puts the 2 of mul(2) into the formula and drops its operand", () => {
   const graph = traceOf((value: typeof x) => value.mul(2).add(0.5), x);
   expect(graph.constants?.size).toBe(2);
   const after = keepsNumbers(graph, foldConstants);
-  expect(after.steps.map(({ reads }) => reads.length)).toEqual([1, 1]);
+  expect(after.operations.map(({ reads }) => reads.length)).toEqual([1, 1]);
   expect(printGraph(after)).toMatch(/\[e0\] \* 2\).*\[e0\] \+ 0\.5\)/s);
 });
 
@@ -31,7 +31,7 @@ it("computes what has only constants", () => {
   });
   const after = keepsNumbers(gradient, foldConstants);
   expect(runGraph(after).results[0]?.[0]).toBe(5);
-  expect(after.steps.every(({ reads }) => reads.length === 0 || reads.every((buffer) => !after.constants?.has(buffer)))).toBe(true);
+  expect(after.operations.every(({ reads }) => reads.length === 0 || reads.every((buffer) => !after.constants?.has(buffer)))).toBe(true);
 });
 
 it("leaves what is multiplied or divided by 1 as it is, also where the 1 comes from a gradient", () => {

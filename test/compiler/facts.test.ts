@@ -33,7 +33,7 @@ it("holds for the plans of random programs, which compute the same", () => {
       })(...makeArguments(0));
       const graph = traced as StepGraph;
       // A step that had more from the start stays as it is.
-      const most = Math.max(other.mostTensors, ...graph.steps.map(({ reads, writes }) => touched({ reads, writes: [writes] })));
+      const most = Math.max(other.mostTensors, ...graph.operations.map(({ reads, writes }) => touched({ reads, writes: [writes] })));
       const { graph: mine, units, memory } = planGraph(optimise(graph, other), other);
       for (const { kernels } of units) for (const kernel of kernels) expect(touched(kernel)).toBeLessThanOrEqual(most);
       for (const unit of planGraph(optimise(graph, facts), facts).units)

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { fuseEpilogues, fuseIntoConsumers } from "../../src/compiler/fuse.ts";
-import { dropUnusedSteps } from "../../src/compiler/simplify.ts";
+import { eliminateDeadCode } from "../../src/compiler/simplify.ts";
 import {
   averagePool,
   compile,
@@ -24,19 +24,19 @@ import { keepsNumbers, through, traceOf } from "./support.ts";
 
 const x = uniform([4, 6], -1, 1);
 const image = uniform([2, 2, 6, 6], -1, 1);
-const fused = (graph: StepGraph): StepGraph => keepsNumbers(keepsNumbers(through(graph, "drop"), fuseIntoConsumers), dropUnusedSteps);
+const fused = (graph: StepGraph): StepGraph => keepsNumbers(keepsNumbers(through(graph, "drop"), fuseIntoConsumers), eliminateDeadCode);
 const withEpilogues = (graph: StepGraph): StepGraph => keepsNumbers(through(graph, "drop"), fuseEpilogues);
-const names = (graph: StepGraph): string[] => graph.steps.map(({ nest }) => nest.name);
+const names = (graph: StepGraph): string[] => graph.operations.map(({ nest }) => nest.name);
 
 describe("fuse", () => {
   it("makes one step of a chain of pointwise steps", () => {
-    expect(fused(traceOf((v: Tensor) => v.exp().add(1).mul(v).sub(3), x)).steps).toHaveLength(1);
+    expect(fused(traceOf((v: Tensor) => v.exp().add(1).mul(v).sub(3), x)).operations).toHaveLength(1);
   });
 
   it("puts pointwise producers into reductions and moves into their readers", () => {
-    expect(fused(traceOf((v: Tensor) => v.exp().sum(), x)).steps).toHaveLength(1);
-    expect(fused(traceOf((v: Tensor) => v.transpose().slice([1, 5, 2], [null, null, -1]).add(1), x)).steps).toHaveLength(1);
-    expect(fused(traceOf((v: Tensor) => v.reshape([24]).transpose([0]).mul(2), x)).steps).toHaveLength(1);
+    expect(fused(traceOf((v: Tensor) => v.exp().sum(), x)).operations).toHaveLength(1);
+    expect(fused(traceOf((v: Tensor) => v.transpose().slice([1, 5, 2], [null, null, -1]).add(1), x)).operations).toHaveLength(1);
+    expect(fused(traceOf((v: Tensor) => v.reshape([24]).transpose([0]).mul(2), x)).operations).toHaveLength(1);
   });
 
   it("gives the fill outside a producer: 0 for sums, −∞ for maxima, the given number for padding", () => {
@@ -64,10 +64,10 @@ describe("fuse", () => {
           const e = v.exp();
           return [e.sum(0), e.sum(1), e.mul(2)];
         }, x),
-      ).steps,
+      ).operations,
     ).toHaveLength(4);
-    expect(fused(traceOf((v: Tensor) => averagePool(v.exp(), 3, { stride: 1 }), image)).steps).toHaveLength(2);
-    expect(fused(traceOf((v: Tensor) => v.sum(1, { keepDims: true }).exp().mul(v), x)).steps).toHaveLength(3);
+    expect(fused(traceOf((v: Tensor) => averagePool(v.exp(), 3, { stride: 1 }), image)).operations).toHaveLength(2);
+    expect(fused(traceOf((v: Tensor) => v.sum(1, { keepDims: true }).exp().mul(v), x)).operations).toHaveLength(3);
   });
 
   it("leaves contractions their plain operands, but lets them read through moves", () => {
@@ -97,24 +97,24 @@ describe("fuse", () => {
       for (let n = 0; n < 40; n++) y = y.mul(y).sub(y);
       return y;
     }, x);
-    expect(fused(graph).steps.length).toBeLessThan(41);
+    expect(fused(graph).operations.length).toBeLessThan(41);
     const random = traceOf(() => {
       let y: Tensor = uniform([3]);
       for (let n = 0; n < 40; n++) y = y.mul(y);
       return y;
     });
-    expect(fused(random).steps.length).toBeGreaterThan(1);
+    expect(fused(random).operations.length).toBeGreaterThan(1);
     const sums = traceOf((v: Tensor) => {
       let y = v.sum(1);
       for (let n = 0; n < 40; n++) y = y.mul(y);
       return y;
     }, x);
-    expect(withEpilogues(sums).steps.length).toBeGreaterThan(1);
+    expect(withEpilogues(sums).operations.length).toBeGreaterThan(1);
   });
 
   it("keeps dtypes: bools and ints computed on the way", () => {
     expect(
-      fused(traceOf((v: Tensor) => where(v.greater(0.1).logicalAnd(v.less(0.5)), v, v.neg().to("int32").to("float32")), x)).steps,
+      fused(traceOf((v: Tensor) => where(v.greater(0.1).logicalAnd(v.less(0.5)), v, v.neg().to("int32").to("float32")), x)).operations,
     ).toHaveLength(1);
   });
 });
@@ -123,16 +123,16 @@ describe("epilogues", () => {
   it("activation and bias of a contraction are its epilogue, also of a convolution", () => {
     const w = uniform([3, 6]);
     const b = uniform([3]);
-    expect(withEpilogues(traceOf((v: Tensor) => relu(v.matmul(w.transpose()).add(b)), x)).steps).toHaveLength(2);
+    expect(withEpilogues(traceOf((v: Tensor) => relu(v.matmul(w.transpose()).add(b)), x)).operations).toHaveLength(2);
     const kernel = uniform([3, 2, 3, 3]);
-    expect(withEpilogues(traceOf((v: Tensor) => relu(conv(v, kernel)).mul(2), image)).steps).toHaveLength(1);
+    expect(withEpilogues(traceOf((v: Tensor) => relu(conv(v, kernel)).mul(2), image)).operations).toHaveLength(1);
   });
 
   it("an epilogue may read other buffers, transposed ones too, and write transposed", () => {
     const square = uniform([4, 4]);
-    expect(withEpilogues(traceOf((v: Tensor) => v.matmul(v.transpose()).add(square).mul(square.transpose()), x)).steps.length).toBeLessThan(
-      5,
-    );
+    expect(
+      withEpilogues(traceOf((v: Tensor) => v.matmul(v.transpose()).add(square).mul(square.transpose()), x)).operations.length,
+    ).toBeLessThan(5);
     withEpilogues(traceOf((v: Tensor) => v.matmul(v.transpose()).transpose().add(square), x));
   });
 
@@ -143,7 +143,7 @@ describe("epilogues", () => {
           const y = v.sum(1);
           return [y.add(1), y.add(2)];
         }, x),
-      ).steps,
+      ).operations,
     ).toHaveLength(3);
     expect(
       withEpilogues(
@@ -151,7 +151,7 @@ describe("epilogues", () => {
           const y = v.sum(1);
           return [y, y.add(2)];
         }, x),
-      ).steps,
+      ).operations,
     ).toHaveLength(2);
   });
 
@@ -168,7 +168,7 @@ describe("epilogues", () => {
       (v: Tensor) => v.sum(1).pad([[1, 1]], 3),
     ])
       withEpilogues(traceOf(f, x));
-    expect(withEpilogues(traceOf((v: Tensor) => einsum("ii->i", v.matmul(v.transpose())), x)).steps).toHaveLength(3);
+    expect(withEpilogues(traceOf((v: Tensor) => einsum("ii->i", v.matmul(v.transpose())), x)).operations).toHaveLength(3);
   });
 
   it("argmax, maxima and products keep their types", () => {
@@ -191,7 +191,7 @@ it("softmax and layer norm of a training step shrink to few steps with the same 
     y.backward();
     return [y, w.grad!];
   }, x);
-  expect(fused(withEpilogues(graph)).steps.length).toBeLessThan(graph.steps.length);
+  expect(fused(withEpilogues(graph)).operations.length).toBeLessThan(graph.operations.length);
 });
 
 it("listings show the graph and the code", () => {

@@ -24,7 +24,7 @@ import {
   where,
   zeros,
 } from "../../src/index.ts";
-import type { JoinedSteps } from "../../src/nest/step-graph.ts";
+import type { FusedKernel } from "../../src/nest/step-graph.ts";
 import { adam } from "../../src/optim/index.ts";
 import { checkGraph, expectClose, facts, runGraph, through, traceOf } from "./support.ts";
 
@@ -41,7 +41,7 @@ const inRows = (graph: StepGraph): StepGraph =>
   });
 
 const names = (graph: StepGraph): string[][] =>
-  (graph.joined ?? []).map(({ first, count }) => graph.steps.slice(first, first + count).map(({ nest }) => nest.name));
+  (graph.fused ?? []).map(({ first, count }) => graph.operations.slice(first, first + count).map(({ nest }) => nest.name));
 
 function adamStep(shape: readonly number[]): Traced {
   const weight = parameter(uniform(shape));
@@ -137,7 +137,7 @@ describe.each(availableBackends())("on %s", (name) => {
       checkGraph(joined);
       expectClose(runGraph(joined, getBackend()), runGraph(before, getBackend()));
     }
-    expect(joinLoops(graph, facts).joined?.length ?? 0).toBeGreaterThan(0);
+    expect(joinLoops(graph, facts).fused?.length ?? 0).toBeGreaterThan(0);
   });
 
   it("an element that is overwritten in place is read before", () => {
@@ -251,7 +251,7 @@ describe("what is joined", () => {
 
   it("is an activation and its gradient, which hand on what they share in registers", () => {
     const graph = joinLoops(unjoined(geluBoth, parameter(uniform([64, 64])), uniform([64, 64])), facts);
-    const [{ count, passed }] = graph.joined as [JoinedSteps];
+    const [{ count, passed }] = graph.fused as [FusedKernel];
     expect(count).toBe(3);
     expect(passed).toHaveLength(1);
     expect(planMemory(graph, facts).offsets[passed[0] as number]).toBeUndefined();
@@ -259,7 +259,7 @@ describe("what is joined", () => {
 
   it("is statistics of one tensor: it is read once", () => {
     const graph = joinLoops(unjoined(statistics, uniform([64, 300])), facts);
-    expect(graph.joined).toMatchObject([{ first: 0, count: 5 }]);
+    expect(graph.fused).toMatchObject([{ first: 0, count: 5 }]);
   });
 
   it("is nothing that reads another element of what is written", () => {
@@ -270,8 +270,8 @@ describe("what is joined", () => {
       },
       uniform([32, 32]),
     );
-    const { steps } = graph;
-    for (const { first, count } of joinLoops(graph, facts).joined ?? []) {
+    const { operations: steps } = graph;
+    for (const { first, count } of joinLoops(graph, facts).fused ?? []) {
       const members = steps.slice(first, first + count);
       expect(members.filter(({ reads, nest }) => nest.name === "transpose" || reads.includes(steps[0]?.writes as number))).toHaveLength(0);
     }
@@ -280,6 +280,6 @@ describe("what is joined", () => {
 
   it("is nothing that shares nothing", () => {
     const graph = unjoined((x, y) => [(x as Tensor).exp(), (y as Tensor).exp()], uniform([32, 32]), uniform([32, 32]));
-    expect(joinLoops(graph, facts).joined).toBeUndefined();
+    expect(joinLoops(graph, facts).fused).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 // Programs of many ops: expressions that passes make stay shallow enough for any stack, compilation takes time in proportion, long tapes run back.
 
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { mergeSteps } from "../../src/compiler/merge.ts";
+import { mergeOperations } from "../../src/compiler/merge.ts";
 import { Dataset } from "../../src/data/index.ts";
 import {
   availableBackends,
@@ -82,7 +82,7 @@ describe("no expression of a kernel is deeper than passes may make it", () => {
       expect(() => compile(step, { onPass: stop })(tensor(0) as Tensor)).toThrow(seen);
       const kernels = unitsOf(graphs.at(-1) as StepGraph).flatMap(({ kernels: all }) => all);
       const deepest = kernels
-        .map(mergeSteps)
+        .map(mergeOperations)
         .flatMap(({ nest }) => [nest, ...(nest.joined ?? []).map((result) => ({ ...nest, ...result }))])
         .flatMap((nest) => expressionsOf(nest).map(depthOf));
       expect(Math.max(...deepest)).toBeLessThanOrEqual(MOST_DEPTH);

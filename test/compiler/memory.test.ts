@@ -15,9 +15,9 @@ const BEYOND = 64;
 
 /** When each buffer must hold its numbers: from before its first writer (inputs: from the start) until its last reader. */
 function lifeOf(graph: StepGraph, buffer: number): readonly [first: number, last: number] {
-  const writes = graph.steps.flatMap((step, time) => (step.writes === buffer ? [time] : []));
-  const reads = graph.steps.flatMap((step, time) => (step.reads.includes(buffer) ? [time] : []));
-  const lasts = graph.results.includes(buffer) || graph.updates.some(({ from }) => from === buffer) ? [graph.steps.length] : [];
+  const writes = graph.operations.flatMap((step, time) => (step.writes === buffer ? [time] : []));
+  const reads = graph.operations.flatMap((step, time) => (step.reads.includes(buffer) ? [time] : []));
+  const lasts = graph.results.includes(buffer) || graph.updates.some(({ from }) => from === buffer) ? [graph.operations.length] : [];
   const first = graph.inputs.includes(buffer) ? -1 : Math.min(...writes);
   return [first, Math.max(first, ...writes, ...reads, ...lasts)];
 }
@@ -37,7 +37,7 @@ function expectApart(graph: StepGraph): void {
       expect(apart, `buffers ${one.buffer} and ${other.buffer} overlap`).toBe(true);
     }
   }
-  const used = new Set([...graph.inputs, ...graph.results, ...graph.steps.flatMap((step) => [...step.reads, step.writes])]);
+  const used = new Set([...graph.inputs, ...graph.results, ...graph.operations.flatMap((step) => [...step.reads, step.writes])]);
   for (const buffer of used) expect(plan.offsets[buffer] === undefined).toBe(graph.cells.includes(buffer));
   expect(plan.bytes).toBeLessThanOrEqual(plan.unshared);
 }
@@ -91,7 +91,7 @@ it("holds for random orders of reading and writing", () => {
           updates: [{ cell: 2, from: 0 }],
           results: last,
           params: [],
-          steps,
+          operations: steps,
         });
       },
     ),

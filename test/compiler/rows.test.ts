@@ -54,7 +54,7 @@ const ungrouped = (fn: (...args: Tensor[]) => CompileResult, ...args: Tensor[]):
 });
 
 const names = (graph: StepGraph): string[][] =>
-  (graph.groups ?? []).map(({ first, axes }) => graph.steps.slice(first, first + axes.length).map(({ nest }) => nest.name));
+  (graph.groups ?? []).map(({ first, axes }) => graph.operations.slice(first, first + axes.length).map(({ nest }) => nest.name));
 
 const functions: Record<string, { readonly fn: (...args: Tensor[]) => CompileResult; readonly args: readonly Tensor[] }> = {
   softmax: { fn: (x) => softmax(x as Tensor), args: [uniform([37, 48])] },
@@ -112,7 +112,7 @@ describe("what is grouped", () => {
     expect(names(graph)).toEqual([["softmax", "softmax", "softmax", "softmax"]]);
     const [group] = graph.groups as NonNullable<StepGraph["groups"]>;
     expect(group).toMatchObject({ extent: 64, own: expect.anything() });
-    const exponentials = graph.steps[1]?.writes as number;
+    const exponentials = graph.operations[1]?.writes as number;
     expect(group?.own).toContain(exponentials);
     expect(planMemory(graph, facts).offsets[exponentials]).toBeUndefined();
   });
@@ -129,7 +129,7 @@ describe("what is grouped", () => {
       uniform([32, 32]),
     );
     for (const { first, axes } of inRows(eagerly, turned).groups ?? []) {
-      const members = turned.steps.slice(first, first + axes.length);
+      const members = turned.operations.slice(first, first + axes.length);
       expect(members.length).toBeGreaterThan(1);
     }
     expect(runGraph(inRows(eagerly, turned))).toEqual(runGraph(turned));

@@ -13,7 +13,7 @@ const x = parameter(
   ]),
 );
 
-const calls = (graph: StepGraph, name: string): number => JSON.stringify(graph.steps).split(`"fn":"${name}"`).length - 1;
+const calls = (graph: StepGraph, name: string): number => JSON.stringify(graph.operations).split(`"fn":"${name}"`).length - 1;
 
 /** The graph of a function before and after the pass. */
 function sharing(fn: (value: Tensor) => Tensor[]): { before: StepGraph; after: StepGraph } {
@@ -38,8 +38,8 @@ describe("calls that several steps compute", () => {
     });
     expect(calls(before, "erf")).toBe(2);
     expect(calls(after, "erf")).toBe(1);
-    expect(after.steps).toHaveLength(before.steps.length + 1);
-    expect(after.steps.some(({ nest }) => nest.name === "shared by gelu, gradient of gelu by x")).toBe(true);
+    expect(after.operations).toHaveLength(before.operations.length + 1);
+    expect(after.operations.some(({ nest }) => nest.name === "shared by gelu, gradient of gelu by x")).toBe(true);
   });
 
   it("are shared without what little surrounds them where they are needed by themselves too: tanh of GELU, 1 + tanh and 1 − tanh²", () => {
@@ -49,7 +49,7 @@ describe("calls that several steps compute", () => {
     });
     expect(calls(before, "tanh")).toBeGreaterThan(2);
     expect(calls(after, "tanh")).toBe(1);
-    const shared = after.steps.find(({ nest }) => nest.name.startsWith("shared by"))!;
+    const shared = after.operations.find(({ nest }) => nest.name.startsWith("shared by"))!;
     expect(shared.nest.body).toMatchObject({ kind: "call", fn: "tanh" });
   });
 
@@ -62,7 +62,7 @@ describe("calls that several steps compute", () => {
     const value = uniform([40, 24], -2, 2) as Tensor;
     const compiled = compile(train);
     const [y, gradient] = compiled(value) as Tensor[];
-    expect(compiled.steps[0]?.graph.steps.map(({ nest }) => nest.name).join()).toContain("shared by geluTanh");
+    expect(compiled.steps[0]?.graph.operations.map(({ nest }) => nest.name).join()).toContain("shared by geluTanh");
     const [expected, expectedGradient] = train(value);
     expectArray(y!.data, expected!.data, "the result");
     expectArray(gradient!.data, expectedGradient!.data, "the gradient");
@@ -71,7 +71,7 @@ describe("calls that several steps compute", () => {
   it("are read from the step whose whole body they are", () => {
     const { before, after } = sharing((value) => [value.tanh(), value.tanh().mul(3).add(value)]);
     expect(calls(after, "tanh")).toBe(1);
-    expect(after.steps).toHaveLength(before.steps.length);
+    expect(after.operations).toHaveLength(before.operations.length);
   });
 
   it("stay where they cost less than memory, are random, or are of other elements", () => {

@@ -1,7 +1,7 @@
 // Sharing and dropping: equal work is done once, unneeded work not at all.
 
 import { describe, expect, it } from "vitest";
-import { dropUnusedSteps, shareEqualSteps } from "../../src/compiler/simplify.ts";
+import { eliminateCommonSubexpressions, eliminateDeadCode } from "../../src/compiler/simplify.ts";
 import { compile, concat, dropout, noGrad, parameter, type Tensor, tensor } from "../../src/index.ts";
 import { facts, keepsNumbers, traceOf } from "./support.ts";
 
@@ -13,9 +13,9 @@ const x = tensor([
 describe("share", () => {
   it("does equal steps once, also through equal steps before them", () => {
     const graph = traceOf((value: Tensor) => [value.exp().sum(0), value.exp().sum(0), value.exp().sum(1)], x);
-    const after = keepsNumbers(graph, shareEqualSteps);
-    expect(graph.steps).toHaveLength(6);
-    expect(after.steps).toHaveLength(3);
+    const after = keepsNumbers(graph, eliminateCommonSubexpressions);
+    expect(graph.operations).toHaveLength(6);
+    expect(after.operations).toHaveLength(3);
     expect(after.results[0]).toBe(after.results[1]);
     expect(after.results[0]).not.toBe(after.results[2]);
   });
@@ -46,12 +46,12 @@ describe("share", () => {
       ],
       x,
     );
-    expect(keepsNumbers(graph, shareEqualSteps).steps).toHaveLength(graph.steps.length);
+    expect(keepsNumbers(graph, eliminateCommonSubexpressions).operations).toHaveLength(graph.operations.length);
   });
 
   it("leaves buffers alone that several steps write", () => {
     const graph = traceOf((value: Tensor) => [concat([value, value.neg()]), concat([value, value.neg()])], x);
-    keepsNumbers(graph, shareEqualSteps);
+    keepsNumbers(graph, eliminateCommonSubexpressions);
   });
 
   it("does not mix numbers before and after an update", () => {
@@ -66,7 +66,7 @@ describe("share", () => {
       noGrad(() => w.assign(w.add(1)));
       return [before, value.mul(w)];
     }, x);
-    expect(keepsNumbers(graph, shareEqualSteps).steps).toHaveLength(3);
+    expect(keepsNumbers(graph, eliminateCommonSubexpressions).operations).toHaveLength(3);
   });
 });
 
@@ -81,23 +81,23 @@ describe("drop", () => {
       w.assign(w.add(value));
       return value.neg();
     }, x);
-    const after = keepsNumbers(graph, dropUnusedSteps);
-    expect(after.steps.map(({ nest }) => nest.name)).toEqual(["add", "neg"]);
+    const after = keepsNumbers(graph, eliminateDeadCode);
+    expect(after.operations.map(({ nest }) => nest.name)).toEqual(["add", "neg"]);
   });
 
   it("keeps every piece of a buffer, and steps that write cells", () => {
     const graph = traceOf((value: Tensor) => concat([value, value.neg()]), x);
-    expect(keepsNumbers(graph, dropUnusedSteps).steps).toHaveLength(graph.steps.length);
+    expect(keepsNumbers(graph, eliminateDeadCode).operations).toHaveLength(graph.operations.length);
     const cell: typeof graph = { ...graph, inputs: [], cells: [...graph.inputs, ...graph.results], results: [] };
-    expect(dropUnusedSteps(cell, facts).steps).toHaveLength(graph.steps.length);
+    expect(eliminateDeadCode(cell, facts).operations).toHaveLength(graph.operations.length);
   });
 
   it("may leave nothing", () => {
     expect(
-      dropUnusedSteps(
+      eliminateDeadCode(
         traceOf((value: Tensor) => void value.exp(), x),
         facts,
-      ).steps,
+      ).operations,
     ).toHaveLength(0);
     expect(compile((value: Tensor) => value)(x).toArray()).toEqual(x.toArray());
   });

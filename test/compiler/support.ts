@@ -103,7 +103,7 @@ export function checkGraph(graph: StepGraph): void {
     for (const lasting of [...graph.cells, ...graph.inputs]) expect(buffer).not.toBe(lasting);
     for (const cell of graph.cells) expect(of).not.toBe(cell);
   }
-  graph.steps.forEach((step, number) => {
+  graph.operations.forEach((step, number) => {
     const name = `step ${number} (${step.nest.name})`;
     step.reads.forEach((buffer, operand) => {
       expect(ready.has(place(buffer)), `${name} reads buffer ${buffer} before it is written`).toBe(true);
@@ -118,7 +118,7 @@ export function checkGraph(graph: StepGraph): void {
     ready.add(place(step.writes));
   });
   for (const { first, axes, own } of graph.groups ?? []) {
-    const outside = graph.steps.filter((_, number) => number < first || number >= first + axes.length);
+    const outside = graph.operations.filter((_, number) => number < first || number >= first + axes.length);
     const others = new Set([...graph.results, ...graph.cells, ...graph.inputs, ...graph.updates.map(({ from }) => from)]);
     for (const { reads, writes } of outside) for (const buffer of [...reads, writes]) others.add(buffer);
     for (const buffer of own) expect(others.has(buffer), `buffer ${buffer} is used outside the group of step ${first}`).toBe(false);

@@ -64,13 +64,13 @@ describe("views", () => {
   });
 
   it("leave no slices, and of what is joined along leading axes only what is joined in two ways", () => {
-    const copies = (of: StepGraph): string[] => of.steps.filter(({ nest }) => nest.body.kind === "load").map(({ nest }) => nest.name);
+    const copies = (of: StepGraph): string[] => of.operations.filter(({ nest }) => nest.body.kind === "load").map(({ nest }) => nest.name);
     expect(copies(through(graph, "drop")).length).toBeGreaterThan(30);
     expect(copies(through(graph, "in-place"))).toEqual(new Array(5).fill("concatenate"));
   });
 
   it("give all steps of a recurrent network the same kernels", () => {
-    const nests = through(graph, "in-place").steps.map(({ nest }) => JSON.stringify({ ...nest, name: "" }));
+    const nests = through(graph, "in-place").operations.map(({ nest }) => JSON.stringify({ ...nest, name: "" }));
     expect(nests.length).toBeGreaterThan(40);
     expect(new Set(nests).size).toBeLessThan(25);
   });

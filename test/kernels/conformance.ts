@@ -136,6 +136,6 @@ export function programOfNest(nest: Nest): Program {
     buffers,
     result: buffers.length - 1,
     params: nest.params,
-    steps: [{ nest, reads: nest.operands.map((_, number) => number), writes: buffers.length - 1, clear: true }],
+    operations: [{ nest, reads: nest.operands.map((_, number) => number), writes: buffers.length - 1, clear: true }],
   };
 }

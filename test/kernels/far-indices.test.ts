@@ -93,7 +93,7 @@ function boundOf(text: string, shapes: Readonly<Record<string, readonly number[]
   ];
 }
 
-function stepsOf({ steps, buffers }: Program): number {
+function stepsOf({ operations: steps, buffers }: Program): number {
   const product = (extents: readonly number[]): number => extents.reduce((total, extent) => total * extent, 1);
   const loops = steps.map(({ nest }) => product(nest.axes.map(({ extent }) => extent)));
   return [...loops, ...buffers.map(({ shape }) => product(shape))].reduce((total, count) => total + count, 0);

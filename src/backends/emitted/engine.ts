@@ -53,9 +53,9 @@ export class Engine<Memory extends Heap> {
 /** Equal for graphs that do the same, whatever they and their params are called. */
 function keyOf(graph: StepGraph): string {
   // Every nest has the params of the whole program, which would make the key of a long one quadratic.
-  const steps = graph.steps.map(({ nest, origins: _, ...step }) => ({ ...step, nest: { ...nest, params: [] } }));
+  const operations = graph.operations.map(({ nest, origins: _, ...operation }) => ({ ...operation, nest: { ...nest, params: [] } }));
   const params = graph.params.map(({ type }) => type);
-  return JSON.stringify({ ...graph, steps, params, name: "", constants: [...(graph.constants ?? [])] }, exactNumbers);
+  return JSON.stringify({ ...graph, operations, params, name: "", constants: [...(graph.constants ?? [])] }, exactNumbers);
 }
 
 /** What checked programs find where nothing was written: NaN as a float, in integers a number that no test expects. */

@@ -8,7 +8,7 @@ import { lowerNest } from "../../kernels/lower.ts";
 import type { LoweredNest, Phase } from "../../kernels/lowered.ts";
 import { byteLength } from "../../nest/arrays.ts";
 import type { Operand } from "../../nest/nest.ts";
-import { type KernelSteps, keyOfNest, type RowGroup, type StepGraph } from "../../nest/step-graph.ts";
+import { type KernelOperations, keyOfNest, type RowGroup, type StepGraph } from "../../nest/step-graph.ts";
 import { BackendError } from "../../util/errors.ts";
 import { clearing, copying, defineClear } from "./bulk.ts";
 import type { Compiled } from "./cache.ts";
@@ -100,7 +100,7 @@ function lowerUnits(units: readonly PlannedUnit[], module: ModuleBuilder, manyCa
       const later = unit.kernels.slice(number).flatMap(({ reads }) => reads);
       const keepsOutput = kernel.writes.map((buffer) => later.includes(buffer));
       const rows = group && { axis: group.axes[member]!, perSlice: group.rowsPerBlock, keepsOutput };
-      member += kernel.steps.length;
+      member += kernel.operations.length;
       const key = `${rows?.axis} ${rows?.perSlice} ${keepsOutput} ${keyOfKernel(kernel)}`;
       let lowered = known.get(key);
       if (lowered === undefined) {
@@ -115,15 +115,15 @@ function lowerUnits(units: readonly PlannedUnit[], module: ModuleBuilder, manyCa
   });
 }
 
-/** Equal for kernels that do the same with their buffers, whichever those are; from the steps, since a merged nest shares parts that text would repeat. */
-function keyOfKernel({ steps, passed }: KernelSteps): string {
-  if (steps.length === 1) return keyOfNest(steps[0]!.nest);
+/** Equal for kernels that do the same with their buffers, whichever those are; from the operations, since a merged nest shares parts that text would repeat. */
+function keyOfKernel({ operations, passed }: KernelOperations): string {
+  if (operations.length === 1) return keyOfNest(operations[0]!.nest);
   const numbers = new Map<number, number>();
   const numberOf = (buffer: number): number => {
     if (!numbers.has(buffer)) numbers.set(buffer, numbers.size);
     return numbers.get(buffer)!;
   };
-  const keys = steps.map(({ nest, reads, writes }) => `${reads.map(numberOf)} → ${numberOf(writes)}: ${keyOfNest(nest)}`);
+  const keys = operations.map(({ nest, reads, writes }) => `${reads.map(numberOf)} → ${numberOf(writes)}: ${keyOfNest(nest)}`);
   return `${keys.join("\n")}\n${passed.map(numberOf)}`;
 }
 
@@ -131,9 +131,9 @@ function keyOfKernel({ steps, passed }: KernelSteps): string {
 function notesOf(units: readonly LoweredUnit[]): string[] {
   return units.flatMap(({ unit, kernels }) => {
     let first = unit.first;
-    return kernels.flatMap(({ steps, nest, reads, writes, lowered }) => {
-      const last = first + steps.length - 1;
-      const which = last === first ? `step ${first}` : `steps ${first} to ${last}`;
+    return kernels.flatMap(({ operations, nest, reads, writes, lowered }) => {
+      const last = first + operations.length - 1;
+      const which = last === first ? `operation ${first}` : `operations ${first} to ${last}`;
       first = last + 1;
       return [
         `${which}: ${nest.name}, buffers ${reads.join(", ")} → ${writes.join(", ")}, ${lowered.slices} slices`,
@@ -195,8 +195,8 @@ function piecesOf(units: readonly LoweredUnit[], buffers: readonly Operand[], mo
 
 /** Buffers that are to hold zeros before a unit begins. */
 function clearedBy({ unit, kernels }: LoweredUnit): number[] {
-  const bySteps = unit.steps.filter(({ clear }) => clear).map(({ writes }) => writes);
-  return [...new Set([...bySteps, ...kernels.filter(({ lowered }) => lowered.clears === true).flatMap(({ writes }) => writes)])];
+  const byOperations = unit.operations.filter(({ clear }) => clear).map(({ writes }) => writes);
+  return [...new Set([...byOperations, ...kernels.filter(({ lowered }) => lowered.clears === true).flatMap(({ writes }) => writes)])];
 }
 
 function kernelPieces({ reads, writes, lowered }: LoweredKernel, reach: Reach): Piece[] {
@@ -204,7 +204,7 @@ function kernelPieces({ reads, writes, lowered }: LoweredKernel, reach: Reach): 
   return [...before, lowered].map(({ entry, slices, slicesPerCall, work, setup }, phase): Piece => {
     const isLast = phase === before.length;
     const unfinished = sharedBytes === undefined ? [] : [sharedSpan];
-    // Of joined steps, some results may be written before the reductions are complete.
+    // Of joined operations, some results may be written before the reductions are complete.
     const written = isLast || writes.length > 1 ? writes.map(reach.span) : [];
     return {
       slices: sequential ? 1 : slices,

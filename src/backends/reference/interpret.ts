@@ -52,11 +52,11 @@ export function interpret(
     }
     return found;
   };
-  const times = unitsOf(graph).map(({ steps }) => {
+  const times = unitsOf(graph).map(({ operations }) => {
     const start = performance.now();
-    for (const step of steps) {
-      if (step.clear) array(step.writes).fill(0);
-      evaluateNest(step.nest, step.reads.map(array), array(step.writes), params);
+    for (const operation of operations) {
+      if (operation.clear) array(operation.writes).fill(0);
+      evaluateNest(operation.nest, operation.reads.map(array), array(operation.writes), params);
     }
     return performance.now() - start;
   });

@@ -5,11 +5,11 @@ import { typeCode } from "./opcodes.ts";
 
 interface Occurrence {
   /** Blocks from the outermost to the one the occurrence stands in, with the statement's place in each. */
-  readonly path: readonly Place[];
+  readonly path: readonly StatementPosition[];
   readonly declares: boolean;
 }
 
-interface Place {
+interface StatementPosition {
   readonly block: readonly Statement[];
   readonly position: number;
 }
@@ -19,7 +19,7 @@ export type Deaths = ReadonlyMap<readonly Statement[], ReadonlyMap<number, reado
 
 /** A variable that is declared directly in the innermost block holding all its uses dies there; others live until the end. */
 export function findDeaths(body: readonly Statement[], parameters: readonly Variable[]): Deaths {
-  const lives = new Map<number, { variable: Variable; common: Place[]; first: Occurrence; last: number }>();
+  const lives = new Map<number, { variable: Variable; common: StatementPosition[]; first: Occurrence; last: number }>();
   const kept = new Set(parameters.map((parameter) => parameter.id));
   walk(body, [], (variable, occurrence) => {
     if (kept.has(variable.id)) return;
@@ -53,7 +53,7 @@ export function findDeaths(body: readonly Statement[], parameters: readonly Vari
 
 type Visit = (variable: Variable, occurrence: Occurrence) => void;
 
-function walk(block: readonly Statement[], outer: readonly Place[], visit: Visit): void {
+function walk(block: readonly Statement[], outer: readonly StatementPosition[], visit: Visit): void {
   block.forEach((statement, position) => {
     const path = [...outer, { block, position }];
     for (const value of valuesOf(statement)) visitVariables(value, (variable) => visit(variable, { path, declares: false }));

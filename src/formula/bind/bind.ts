@@ -1,7 +1,7 @@
 // Binds a formula to concrete shapes and attributes: finds extents and types, and returns the loop nests to run.
 
 import { LARGEST_INT, requireReach } from "../../nest/addressable.ts";
-import type { AffineIndex, Axis, Nest, Operand, Program, Step } from "../../nest/nest.ts";
+import type { AffineIndex, Axis, Nest, Operand, Operation, Program } from "../../nest/nest.ts";
 import { floatOf, isFloat } from "../../nest/typing.ts";
 import { FormulaError, ShapeError } from "../../util/errors.ts";
 import { shapeText } from "../../util/shape-text.ts";
@@ -27,7 +27,7 @@ export function bind(formula: Formula, binding: Binding): Program {
   });
   const inputs = buffers.slice();
   const numbers = new Map(formula.inputs.map((name, number) => [name, number]));
-  const steps: Step[] = [];
+  const operations: Operation[] = [];
   // Only a result is stored narrow: what lies between is kept as it is computed.
   const float = binding.float ?? floatOf(inputs);
   const working = float === "bfloat16" ? "float32" : float;
@@ -67,16 +67,16 @@ export function bind(formula: Formula, binding: Binding): Program {
       const output = { ...piece.nest.output, dtype: operand.dtype, shape: operand.shape };
       const nest = { ...piece.nest, output };
       requireReach(nest);
-      steps.push({ nest, reads: piece.reads, writes: number, clear: clear && order === 0 });
+      operations.push({ nest, reads: piece.reads, writes: number, clear: clear && order === 0 });
     });
   }
-  const program = { name: binding.name, inputs, buffers, result: buffers.length - 1, params, steps };
-  return steps.some(({ nest }) => nest.output.accumulate && nest.output.dtype === "bfloat16") ? roundedAtEnd(program) : program;
+  const program = { name: binding.name, inputs, buffers, result: buffers.length - 1, params, operations };
+  return operations.some(({ nest }) => nest.output.accumulate && nest.output.dtype === "bfloat16") ? roundedAtEnd(program) : program;
 }
 
 /** What is added to element by element is rounded once, when it is complete. */
 function roundedAtEnd(program: Program): Program {
-  const { name, params, result, steps } = program;
+  const { name, params, result, operations } = program;
   const { shape, dtype } = program.buffers[result] as Operand;
   const sums: Operand = { dtype: "float32", shape };
   const index = shape.map(
@@ -93,14 +93,14 @@ function roundedAtEnd(program: Program): Program {
     epilogue: undefined,
     output: { dtype, shape, index, accumulate: false },
   };
-  const summed = steps.map((step) =>
-    step.writes === result ? { ...step, nest: { ...step.nest, output: { ...step.nest.output, ...sums } } } : step,
+  const summed = operations.map((operation) =>
+    operation.writes === result ? { ...operation, nest: { ...operation.nest, output: { ...operation.nest.output, ...sums } } } : operation,
   );
   return {
     ...program,
     buffers: [...program.buffers.slice(0, result), sums, { dtype, shape }],
     result: result + 1,
-    steps: [...summed, { nest: round, reads: [result], writes: result + 1, clear: false }],
+    operations: [...summed, { nest: round, reads: [result], writes: result + 1, clear: false }],
   };
 }
 

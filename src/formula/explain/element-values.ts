@@ -2,14 +2,14 @@
 
 import type { NumberArray } from "../../nest/arrays.ts";
 import { added, compileScalar, type Elements, type Evaluate, type Frame, reduce, sizeOfShape, store } from "../../nest/evaluate.ts";
-import type { AffineIndex, DType, Index, Program, Scalar, Step } from "../../nest/nest.ts";
+import type { AffineIndex, DType, Index, Operation, Program, Scalar } from "../../nest/nest.ts";
 import { positionOf } from "../../nest/positions.ts";
 import { InputError } from "../../util/errors.ts";
 
 /** A step of a program that can be run for one element at a time. */
 export interface ReadyStep {
-  readonly step: Step;
-  /** Position among the program's steps. */
+  readonly step: Operation;
+  /** Position among the program's operations. */
   readonly number: number;
   /** Moved from element to element; of no meaning between calls. */
   readonly frame: Frame;
@@ -42,7 +42,9 @@ export class ElementValues {
     this.#known = program.buffers.map(() => new Map());
     const operand = (buffer: number): Elements => arrays[buffer] ?? ((place) => this.at(buffer, place));
     this.steps = program.buffers.map((_, buffer) =>
-      program.steps.flatMap((step, number) => (step.writes === buffer ? [readyStep(step, number, step.reads.map(operand), params)] : [])),
+      program.operations.flatMap((step, number) =>
+        step.writes === buffer ? [readyStep(step, number, step.reads.map(operand), params)] : [],
+      ),
     );
   }
 
@@ -80,7 +82,7 @@ export function affine(index: AffineIndex, at: Int32Array): number {
   return total;
 }
 
-function readyStep(step: Step, number: number, operands: readonly Elements[], params: readonly number[]): ReadyStep {
+function readyStep(step: Operation, number: number, operands: readonly Elements[], params: readonly number[]): ReadyStep {
   const { nest } = step;
   const frame: Frame = { at: new Int32Array(nest.axes.length), accumulator: 0 };
   const { at } = frame;

@@ -55,7 +55,7 @@ export class Explainer {
     this.#group = options.group;
     this.#most = options.lines ?? 12;
     const names = formula.inputs.slice();
-    program.steps.forEach((step, number) => {
+    program.operations.forEach((step, number) => {
       names[step.writes] = (this.#statements[number] as Statement).target;
     });
     this.#names = names;

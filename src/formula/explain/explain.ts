@@ -43,7 +43,7 @@ export function explainerOf(
   params: readonly number[],
   options: ExplainOptions = {},
 ): (position: readonly number[]) => Explanation {
-  const program = "steps" in bound ? bound : bind(formula, bound);
+  const program = "operations" in bound ? bound : bind(formula, bound);
   const shape = program.buffers[program.result]?.shape ?? [];
   const explainer = new Explainer(formula, program, arrays, params, options);
   return (position) => {

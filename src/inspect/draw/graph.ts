@@ -202,7 +202,7 @@ function groupsOf(nodes: readonly GraphNode[], kinds: ReadonlyMap<string, string
 }
 
 function iterationsOf({ program }: RecordedOp): number {
-  return (program?.steps ?? []).reduce((sum, { nest }) => sum + nest.axes.reduce((product, { extent }) => product * extent, 1), 0);
+  return (program?.operations ?? []).reduce((sum, { nest }) => sum + nest.axes.reduce((product, { extent }) => product * extent, 1), 0);
 }
 
 /** The same that measures.ts computes where tensors are, of numbers that are here. */

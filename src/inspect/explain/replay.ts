@@ -70,7 +70,7 @@ function inDouble(program: Program): Program {
       ...program,
       inputs: program.inputs.map(wide),
       buffers: program.buffers.map(wide),
-      steps: program.steps.map((step) => ({
+      operations: program.operations.map((step) => ({
         ...step,
         nest: { ...step.nest, operands: step.nest.operands.map(wide), output: wide(step.nest.output) },
       })),

@@ -3,7 +3,7 @@
 import { getBackend } from "../../backends/choose.ts";
 import { type Limit, measureLimits } from "../../backends/limits.ts";
 import { byteLength } from "../../nest/arrays.ts";
-import type { Nest, Step } from "../../nest/nest.ts";
+import type { Nest, Operation } from "../../nest/nest.ts";
 import { scalarsOf } from "../../nest/step-graph.ts";
 import { callSite } from "../../tensor/context.ts";
 import type { CompileArgument, CompiledFunction, CompileResult } from "../../tensor/trace/compile-types.ts";
@@ -153,7 +153,7 @@ function operationsOf(nest: Nest): number {
   return inner * size(nest.axes) + calls(nest.epilogue) * size(nest.axes.slice(0, nest.free));
 }
 
-function bytesOf(steps: readonly Step[]): number {
+function bytesOf(steps: readonly Operation[]): number {
   const sizes = new Map<number, number>();
   for (const { nest, reads, writes } of steps) {
     reads.forEach((buffer, n) => {
@@ -165,7 +165,7 @@ function bytesOf(steps: readonly Step[]): number {
   return sum([...sizes.values()]);
 }
 
-function originsOf(steps: readonly Step[]): KernelOrigin[] {
+function originsOf(steps: readonly Operation[]): KernelOrigin[] {
   const found = new Map<string, KernelOrigin>();
   for (const { op, scope, pass, site } of steps.flatMap(({ origins }) => origins ?? [])) {
     const origin = { op, layer: scope.join("."), pass, line: callSite(site.stack) };

@@ -1,6 +1,6 @@
 // Reports totals and counts of the means in a loss, so that losses of several batches add up exactly.
 
-import { noteRun } from "../../tensor/trace/repeat.ts";
+import { noteRun } from "../../tensor/trace/recompute.ts";
 import type { Tensor } from "../../tensor/types.ts";
 
 /** A mean over samples that count differently, or a sum, that a loss took of a batch. */

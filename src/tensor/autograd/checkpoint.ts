@@ -7,7 +7,7 @@ import { autocast, currentPrecision } from "../autocast.ts";
 import { recordPull } from "../engine.ts";
 import { concatenate, reshape, slice } from "../operate.ts";
 import { asTensor } from "../tensor.ts";
-import { type Noted, noteRun, repeatRun } from "../trace/repeat.ts";
+import { type Noted, noteRun, recompute } from "../trace/recompute.ts";
 import { currentTrace } from "../trace/trace.ts";
 import { rebuild, type TensorTree, valuesOf } from "../tree.ts";
 import type { Value } from "../value.ts";
@@ -54,7 +54,7 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
           checkSettings(noted);
           const repeated = withRecording(true, () => {
             const second = withLevels(levels, () =>
-              computedAgain(() => withFound(found, () => repeatRun(noted, () => autocast(precision, () => fn(...args))))),
+              computedAgain(() => withFound(found, () => recompute(noted, () => autocast(precision, () => fn(...args))))),
             );
             const tensors = valuesOf(second, "checkpoint");
             return joined(places.map((place) => tensors[place] as Value));

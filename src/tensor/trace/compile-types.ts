@@ -2,7 +2,7 @@
 
 import type { ListingPart } from "../../backends/backend.ts";
 import type { MemoryPlan, StepGraph } from "../../compiler/index.ts";
-import type { Step } from "../../nest/nest.ts";
+import type { Operation } from "../../nest/nest.ts";
 import type { Tensor } from "../types.ts";
 
 /** Tensors are inputs; numbers, strings and booleans are fixed at tracing, and another one traces anew. */
@@ -74,5 +74,5 @@ export interface KernelTime {
   /** Steps of all its loops: for a sum of products, half its floating-point operations. */
   readonly iterations: number;
   /** The loop nests it runs, with what they came from. */
-  readonly steps: readonly Step[];
+  readonly steps: readonly Operation[];
 }

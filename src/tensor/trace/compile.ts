@@ -31,7 +31,7 @@ import type {
 } from "./compile-types.ts";
 import { type Call, TracedFunction } from "./compiled-derivative.ts";
 import { compilePlanned, planTraced, tensorsOf } from "./compiled-graph.ts";
-import { isRepeated } from "./repeat.ts";
+import { isRecomputed } from "./recompute.ts";
 import { changingNothing, currentTrace, runTrace } from "./trace.ts";
 import { type Effect, type ElementCheck, leftOutside, Trace } from "./trace-record.ts";
 
@@ -107,7 +107,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     return entry;
   };
   const compiled = (...args: Args): Result => {
-    if (currentTrace() !== undefined || runningLevels().length > 0 || isRepeated()) return inner(name, fn, args, options);
+    if (currentTrace() !== undefined || runningLevels().length > 0 || isRecomputed()) return inner(name, fn, args, options);
     const entry = entryFor(args);
     // Who watches sees the backward pass too, op by op, where one may follow outside.
     if (observer() !== undefined && entry.derivable?.remembers) return fn(...args);
@@ -118,7 +118,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     const entry = entryFor(args);
     const kernels: KernelTime[] = [];
     const result = runEntry(entry, args, (unit, milliseconds) => {
-      const { steps } = entry.plan.units[unit] as Plan["units"][number];
+      const { operations: steps } = entry.plan.units[unit] as Plan["units"][number];
       const nests = steps.map(({ nest }) => nest);
       const iterations = nests.reduce((sum, { axes }) => sum + axes.reduce((product, axis) => product * axis.extent, 1), 0);
       kernels.push({ name: nests.map(({ name }) => name).join(" · "), milliseconds, iterations, steps });
@@ -126,7 +126,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     return { result: result as Result, kernels };
   };
   const later = async (...args: Args): Promise<Result> => {
-    const isPart = currentTrace() !== undefined || runningLevels().length > 0 || isRepeated();
+    const isPart = currentTrace() !== undefined || runningLevels().length > 0 || isRecomputed();
     const entry = isPart ? undefined : entryFor(args);
     if (entry === undefined || (observer() !== undefined && entry.derivable?.remembers)) return compiled(...args);
     return (await runInTime(entry, args)) as Result;

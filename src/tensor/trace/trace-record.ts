@@ -8,7 +8,7 @@ import { shapeText } from "../../util/shape-text.ts";
 import { captureSite, currentPass, currentScope } from "../context.ts";
 import { type Complain, type ElementRule, NONE, programOfElement, programOfRule } from "../element-rules.ts";
 import type { Live, Value } from "../value.ts";
-import { isRepeating } from "./repeat.ts";
+import { isRecomputing } from "./recompute.ts";
 import { type LiveNumber, TracedGraph } from "./traced-graph.ts";
 
 /** The names of the functions in which tensors without numbers were made. */
@@ -83,7 +83,7 @@ export class Trace {
     const [outside] = [...this.#captured].find(([, captured]) => captured === buffer) ?? [];
     if (outside === undefined) {
       // What is computed again was checked before.
-      if (watch !== undefined && !isRepeating()) this.#watch(buffer, value, watch.rule, watch.complain);
+      if (watch !== undefined && !isRecomputing()) this.#watch(buffer, value, watch.rule, watch.complain);
       return;
     }
     check(outside.numbers());

@@ -7,7 +7,7 @@ import { inOrder, whenArrived } from "../arrivals.ts";
 import { type Complain, checkElements, type ElementRule } from "../element-rules.ts";
 import type { Value } from "../value.ts";
 import { wholeOf } from "../vmap/mapping.ts";
-import { isRepeating, noteSetting } from "./repeat.ts";
+import { isRecomputing, noteSetting } from "./recompute.ts";
 import { type Deliver, stayedInside, type Trace, unreadableWhileTraced } from "./trace-record.ts";
 import type { LiveNumber } from "./traced-graph.ts";
 
@@ -32,7 +32,7 @@ export function live(read: () => number): number | LiveNumber {
  */
 export function onEachRun(effect: () => void, undo?: () => void): void {
   if (typeof effect !== "function") requireKind("onEachRun", FUNCTION, effect);
-  if (isRepeating()) return;
+  if (isRecomputing()) return;
   if (current === undefined) effect();
   else current.effects.push({ kind: "effect", effect, undo });
 }

@@ -1,7 +1,7 @@
 // Builds the graph of a trace: buffers, loop nests over them, and numbers given at every run.
 
 import type { StepGraph, Update } from "../../compiler/index.ts";
-import type { AffineIndex, Nest, Operand, Program, Scalar, Step } from "../../nest/nest.ts";
+import type { AffineIndex, Nest, Operand, Operation, Program, Scalar } from "../../nest/nest.ts";
 import { mapExpressions, transformScalar } from "../../nest/step-graph.ts";
 import { typeOfDType } from "../../nest/typing.ts";
 import { InputError } from "../../util/errors.ts";
@@ -20,7 +20,7 @@ const MOST_CONDITIONS = 16;
 
 export class TracedGraph {
   readonly #operands: Operand[] = [];
-  readonly #steps: Step[] = [];
+  readonly #operations: Operation[] = [];
   readonly #params: { name: string; type: "float" | "int" }[] = [];
   readonly #constants = new Map<number, number>();
   readonly #liveParams = new Map<LiveNumber, number>();
@@ -52,15 +52,15 @@ export class TracedGraph {
   }
 
   /** Adds a bound program. @returns the buffer of its result */
-  add(program: Program, inputs: readonly number[], params: readonly (number | LiveNumber)[], origins: Step["origins"]): number {
+  add(program: Program, inputs: readonly number[], params: readonly (number | LiveNumber)[], origins: Operation["origins"]): number {
     const numbers = program.buffers.map((operand, number) => inputs[number] ?? this.buffer(operand));
-    for (const step of program.steps) {
-      const nest = this.#withParams(step.nest, params);
-      this.#steps.push({
+    for (const operation of program.operations) {
+      const nest = this.#withParams(operation.nest, params);
+      this.#operations.push({
         nest,
-        reads: step.reads.map((read) => numbers[read] as number),
-        writes: numbers[step.writes] as number,
-        clear: step.clear,
+        reads: operation.reads.map((read) => numbers[read] as number),
+        writes: numbers[operation.writes] as number,
+        clear: operation.clear,
         origins,
         ...(this.#repetition === 0 ? {} : { again: this.#repetition }),
       });
@@ -102,9 +102,9 @@ export class TracedGraph {
     if (guard !== undefined) results.push(lasting(guard));
     // Copies, since a derivative goes on with the same graph.
     const params = this.#params.slice();
-    const steps = this.#steps.map((step) => ({ ...step, nest: { ...step.nest, params } }));
+    const operations = this.#operations.map((operation) => ({ ...operation, nest: { ...operation.nest, params } }));
     const [inputs, cells, buffers] = [ends.inputs.slice(), ends.cells.slice(), this.#operands.slice()];
-    return { ...ends, inputs, cells, buffers, updates, results, params, constants: new Map(this.#constants), steps };
+    return { ...ends, inputs, cells, buffers, updates, results, params, constants: new Map(this.#constants), operations };
   }
 
   /** A buffer that is `from` where the guard is finite, else the cell's old numbers. */
@@ -130,10 +130,10 @@ export class TracedGraph {
     });
   }
 
-  /** A copy of a cell or a known number, made first of all, so that later steps may write into the cell. */
+  /** A copy of a cell or a known number, made first of all, so that later operations may write into the cell. */
   #copy(buffer: number): number {
     const copied = this.#map("copy", this.#operands[buffer] as Operand, [buffer], ([load]) => load as Scalar);
-    this.#steps.unshift(this.#steps.pop() as Step);
+    this.#operations.unshift(this.#operations.pop() as Operation);
     return copied;
   }
 
@@ -166,7 +166,7 @@ export class TracedGraph {
       output,
     };
     const buffer = this.buffer(target);
-    this.#steps.push({ nest, reads, writes: buffer, clear: false });
+    this.#operations.push({ nest, reads, writes: buffer, clear: false });
     return buffer;
   }
 

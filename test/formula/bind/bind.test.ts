@@ -58,10 +58,10 @@ describe("windows", () => {
       [5, 5, 1],
     ] as const) {
       const program = bindTo(parseFormula("y[i] = sum[p](x[i*s + p] * w[p])"), { x: [n], w: [k] }, { sizes: { s } });
-      expect(JSON.stringify(program.steps[0]?.nest.body)).not.toContain('"checked":true');
+      expect(JSON.stringify(program.operations[0]?.nest.body)).not.toContain('"checked":true');
     }
     const padded = bindTo(parseFormula("y[i] = sum[p](x[i + p - 1] * w[p])"), { x: [7], w: [3] });
-    expect(JSON.stringify(padded.steps[0]?.nest.body)).toContain('"checked":true');
+    expect(JSON.stringify(padded.operations[0]?.nest.body)).toContain('"checked":true');
   });
   it("walk backward too", () => {
     expect(shapeOf("y[i] = x[n - 1 - i]", { x: [5] }, { sizes: { n: 5 } })).toEqual([5]);
@@ -132,7 +132,7 @@ describe("broadcasting", () => {
 describe("index maps", () => {
   const indexOf = (index: string, sizes: Record<string, number> = {}): unknown => {
     const program = bindTo(parseFormula(`y[i, j] = x[i, j] + w[${index}]`), { x: [4, 5], w: [9] }, { sizes });
-    const body = program.steps[0]?.nest.body;
+    const body = program.operations[0]?.nest.body;
     const load = body?.kind === "call" ? body.args[1] : undefined;
     return load?.kind === "load" ? load.index[0] : undefined;
   };
@@ -343,7 +343,7 @@ describe("programs", () => {
       [2, 1],
       [2, 3],
     ]);
-    expect(program.steps.map((step) => [step.reads, step.writes])).toEqual([
+    expect(program.operations.map((step) => [step.reads, step.writes])).toEqual([
       [[0], 1],
       [[0, 1], 2],
       [[0, 1, 2], 3],
@@ -352,7 +352,7 @@ describe("programs", () => {
   });
   it("clear what they do not cover", () => {
     const clears = (source: string, shapes: Record<string, number[]>, extra: Partial<Binding> = {}): boolean[] =>
-      bindTo(parseFormula(source), shapes, extra).steps.map((step) => step.clear);
+      bindTo(parseFormula(source), shapes, extra).operations.map((step) => step.clear);
     expect(clears("y = exp(x)", { x: [3] })).toEqual([false]);
     expect(clears("y[2*i + 1] = x[i]", { x: [3] })).toEqual([true]);
     expect(clears("y[i] = a[i]; y[i + 2] = b[i]", { a: [2], b: [3] })).toEqual([false, false]);

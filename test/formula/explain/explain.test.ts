@@ -251,7 +251,7 @@ describe("programs and explanations", () => {
     const source = "a = x + 1; b = max[@axes](a); y[i] = a[i]; y[i + 3] = b[i]";
     const inputs = { x: floats([3], [1, 2, 3]) };
     const program = bind(parseFormula(source), { name: "op", inputs, lists: { axes: [0] } });
-    expect(program.steps).toHaveLength(4);
+    expect(program.operations).toHaveLength(4);
     expect(
       text(source, inputs, [3], { lists: { axes: [0] } })
         .split("\n")

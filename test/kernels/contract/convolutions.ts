@@ -38,7 +38,7 @@ export function nestsOf({ x, w, stride = [1, 1], padding = [0, 0], dilation = [1
   const formula = parseFormula(groups === undefined ? formulas.plain : formulas.grouped);
   const nest = (name: string, bound: ReturnType<typeof parseFormula>, resultShape: readonly number[]) => {
     const inputs = Object.fromEntries(bound.inputs.map((input) => [input, tensors[input as keyof typeof tensors]]));
-    const { steps } = bind(bound, { name, inputs, sizes, resultShape });
+    const { operations: steps } = bind(bound, { name, inputs, sizes, resultShape });
     if (steps.length !== 1) throw new Error(`${name} is ${steps.length} nests`);
     return steps[0]!.nest;
   };

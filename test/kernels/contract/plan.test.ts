@@ -16,7 +16,7 @@ import { machine } from "./run.ts";
 
 const tensor = (...shape: number[]) => ({ dtype: "float32" as const, shape });
 const nestOf = (source: string, inputs: Record<string, ReturnType<typeof tensor>>, sizes = {}, resultShape?: number[]) =>
-  bind(parseFormula(source), { name: "test", inputs, sizes, ...(resultShape && { resultShape }) }).steps[0]!.nest;
+  bind(parseFormula(source), { name: "test", inputs, sizes, ...(resultShape && { resultShape }) }).operations[0]!.nest;
 
 describe("residue classes", () => {
   it("visit exactly the steps whose division is exact, each once", () => {
@@ -55,7 +55,7 @@ describe("residue classes", () => {
     const [gradient] = deriveGradient(formula, "x");
     const inputs = { gy: tensor(2, 5, 6, 6), w: tensor(5, 3, 3, 3) };
     const program = bind(gradient!, { name: "gx", inputs, resultShape: [2, 3, 12, 12] });
-    const plan = planContraction(program.steps[0]!.nest)!;
+    const plan = planContraction(program.operations[0]!.nest)!;
     expect(plan.classes).toHaveLength(4);
     // Nine taps fall on four classes of a quarter of the positions each: 9/4 taps per position.
     expect(plan.flops).toBe((2 * 2 * 5 * 3 * 12 * 12 * 9) / 4);

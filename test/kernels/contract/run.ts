@@ -106,7 +106,7 @@ export function expected(nest: Nest, inputs: readonly Float32Array[], params: re
     buffers: [...nest.operands, { dtype, shape }],
     result: nest.operands.length,
     params: nest.params,
-    steps: [{ nest, reads: nest.operands.map((_, position) => position), writes: nest.operands.length, clear: true }],
+    operations: [{ nest, reads: nest.operands.map((_, position) => position), writes: nest.operands.length, clear: true }],
   };
   return evaluateProgram(program, inputs, params) as Float32Array;
 }

@@ -26,7 +26,7 @@ interface Outcome {
 function run(formula: string, inputs: Parameters<typeof programOf>[1], shortened?: { buffer: string; bytes: number }): Outcome {
   const { program, arrays } = programOf(formula, inputs);
   const module = new ModuleBuilder("test", machine);
-  const lowered = lowerNest(program.steps[0]!.nest, module);
+  const lowered = lowerNest(program.operations[0]!.nest, module);
   const built = module.build();
   const claimed = Object.entries(built.regions.get(lowered.entry)!).map(([name, region]) => {
     const missing = shortened?.buffer === name ? shortened.bytes : 0;

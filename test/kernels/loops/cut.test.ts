@@ -6,7 +6,7 @@ import { createWasmBackend } from "../../../src/backends/wasm/wasm.ts";
 import { createX64Backend, runnable } from "../../../src/backends/x64/index.ts";
 import { cutReduction } from "../../../src/kernels/loops/cut.ts";
 import { evaluateProgram } from "../../../src/nest/evaluate.ts";
-import type { DType, Nest, Operand, Program, Reducer, Step } from "../../../src/nest/nest.ts";
+import type { DType, Nest, Operand, Operation, Program, Reducer } from "../../../src/nest/nest.ts";
 import { compileProgram } from "../../backends/program.ts";
 import { programOf, programOfNest, tensor } from "../conformance.ts";
 
@@ -20,9 +20,9 @@ function cutProgram(nest: Nest, axis: number, length: number): Program {
   const reads = inputs.map((_, number) => number);
   const between = inputs.length;
   const result = between + 1;
-  const steps = parts.map((part): Step => ({ nest: part, reads, writes: between, clear: false }));
+  const steps = parts.map((part): Operation => ({ nest: part, reads, writes: between, clear: false }));
   steps.push({ nest: last, reads: [...reads, between], writes: result, clear: false });
-  return { name: "cut", inputs, buffers: [...inputs, partial, nest.output], result, params: [], steps };
+  return { name: "cut", inputs, buffers: [...inputs, partial, nest.output], result, params: [], operations: steps };
 }
 
 describe("a cut reduction is the reduction", () => {
@@ -43,7 +43,7 @@ describe("a cut reduction is the reduction", () => {
           ["y = R[i, k](x[i, k] * (i + 1))", [7, 4]],
         ] as const) {
           const { program, arrays } = programOf(formula.replace("R", reducer), { x: tensor(shape, dtype, given) });
-          const { nest } = program.steps[0]!;
+          const { nest } = program.operations[0]!;
           const want = evaluateProgram(programOfNest(nest), arrays, []);
           for (let axis = nest.free; axis < nest.axes.length; axis++) {
             for (let length = 1; length < nest.axes[axis]!.extent; length++) {

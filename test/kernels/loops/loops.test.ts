@@ -100,8 +100,8 @@ const cases: [string, string, Readonly<Record<string, Tensor>>, Attributes?][] =
 for (const [name, formula, inputs, attributes] of cases) {
   test(`${name}: right, slice by slice, within its output`, () => {
     const { program, arrays } = programOf(formula, inputs, attributes);
-    expect(program.steps).toHaveLength(1);
-    const step = program.steps[0]!;
+    expect(program.operations).toHaveLength(1);
+    const step = program.operations[0]!;
     const inOrder = step.reads.map((read) => arrays[read]!);
     expect(check(step.nest, inOrder)).toBe("");
   });
@@ -117,7 +117,7 @@ test("lanes picked out of whole vectors: strides, phases, lengths and borders", 
           for (const formula of ["y[r, i] = max[p < k](x[r, i*s + p - pad])", "y[r, i] = x[r, i*s + 1 - pad] - x[r, i*s - pad]"]) {
             const sizes: Record<string, number> = formula.includes("k") ? { s, pad, k: 3 } : { s, pad };
             const { program, arrays } = programOf(formula, { x }, { sizes });
-            const step = program.steps[0]!;
+            const step = program.operations[0]!;
             const inOrder = step.reads.map((read) => arrays[read]!);
             const found = check(step.nest, inOrder);
             if (found !== "") wrong.push(`${formula} of ${length}, ${s} apart, ${pad} beyond, ${dtype}: ${found}`);
@@ -128,7 +128,7 @@ test("lanes picked out of whole vectors: strides, phases, lengths and borders", 
 
 test("canonical nests have as few axes as they can", () => {
   const axes = (formula: string, inputs: Readonly<Record<string, Tensor>>, attributes?: Attributes) => {
-    const { nest } = canonicalize(programOf(formula, inputs, attributes).program.steps[0]!.nest);
+    const { nest } = canonicalize(programOf(formula, inputs, attributes).program.operations[0]!.nest);
     return nest.axes.map((axis) => axis.extent);
   };
   expect(axes("y = a + b", { a: f(2, 3, 4, 5), b: f(2, 3, 4, 5) })).toEqual([120]);
@@ -141,7 +141,7 @@ test("canonical nests have as few axes as they can", () => {
 
 test("the vector axis is the one that is contiguous in memory", () => {
   const vector = (formula: string, inputs: Readonly<Record<string, Tensor>>) => {
-    const { nest } = canonicalize(programOf(formula, inputs).program.steps[0]!.nest);
+    const { nest } = canonicalize(programOf(formula, inputs).program.operations[0]!.nest);
     const axis = planLoops(nest, machine).vector;
     return axis === undefined ? undefined : nest.axes[axis]!.name;
   };
@@ -154,7 +154,7 @@ test("the vector axis is the one that is contiguous in memory", () => {
 test("long sums stay within a millionth where every rounding errs the same way", () => {
   const n = 1 << 21;
   const { program } = programOf("y = sum[i](x[i])", { x: f(4) });
-  const nest = { ...program.steps[0]!.nest, operands: [{ dtype: "float32", shape: [n] }], axes: [{ name: "i", extent: n }] } as Nest;
+  const nest = { ...program.operations[0]!.nest, operands: [{ dtype: "float32", shape: [n] }], axes: [{ name: "i", extent: n }] } as Nest;
   const x = new Float32Array(n).fill(Math.fround(0.1));
   expect(check(nest, [x], 1e-6)).toBe("");
 });

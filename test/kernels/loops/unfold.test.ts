@@ -32,7 +32,7 @@ test("the parts write every element once and are what the nest is", () => {
       fc.boolean(),
       ({ stride, window, padding, extent, count }, steady) => {
         const { program, arrays } = gradientOf(extent, window, stride, padding, count, steady);
-        const step = program.steps[0]!;
+        const step = program.operations[0]!;
         const nest: Nest = step.nest;
         const inputs = step.reads.map((read) => arrays[read]!);
         const parts = unfold(nest);
@@ -44,7 +44,7 @@ test("the parts write every element once and are what the nest is", () => {
         const elements = parts.reduce((sum, part) => sum + part.axes.slice(0, part.free).reduce((all, axis) => all * axis.extent, 1), 0);
         expect(elements).toBe(2 * extent);
         const single = programOfNest(nest);
-        const together: Program = { ...single, steps: parts.map((part) => ({ ...single.steps[0]!, nest: part, clear: false })) };
+        const together: Program = { ...single, operations: parts.map((part) => ({ ...single.operations[0]!, nest: part, clear: false })) };
         expect(evaluateProgram(together, inputs, [])).toEqual(evaluateProgram(single, inputs, []));
         return true;
       },

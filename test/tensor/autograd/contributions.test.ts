@@ -123,7 +123,7 @@ describe("the gradient of a tensor with many uses", () => {
       return gradients(state.sum(), [w])[0] as Tensor;
     });
     step();
-    const sums = step.steps[0]?.graph.steps.filter(({ nest }) => nest.name.includes("gradient of linear by w"));
+    const sums = step.steps[0]?.graph.operations.filter(({ nest }) => nest.name.includes("gradient of linear by w"));
     expect(sums?.map(({ nest }) => nest.axes.map(({ extent }) => extent).sort((a, b) => a - b))).toEqual([[8, 8, 12]]);
   });
 
@@ -139,7 +139,7 @@ describe("the gradient of a tensor with many uses", () => {
         )[0] as Tensor,
     );
     step();
-    const sums = step.steps[0]?.graph.steps.filter(({ nest }) => nest.name.includes("gradient of linear by w"));
+    const sums = step.steps[0]?.graph.operations.filter(({ nest }) => nest.name.includes("gradient of linear by w"));
     expect(sums).toHaveLength(2);
   });
 });

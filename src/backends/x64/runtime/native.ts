@@ -19,8 +19,8 @@ export interface Native {
   /** Bytes of the largest view; a larger one would end the process. 4 GiB in Node 20. */
   readonly mostViewed: number;
   /** Maps pages of zeros; undefined when the system refuses. `access` as for protect. */
-  map(bytes: number, access: Access): number | undefined;
-  protect(address: number, bytes: number, access: Access): boolean;
+  map(bytes: number, access: PageAccess): number | undefined;
+  protect(address: number, bytes: number, access: PageAccess): boolean;
   unmap(address: number, bytes: number): void;
   /** Asks for large pages where they fit whole; nothing happens where the system has none. */
   preferLargePages(address: number, bytes: number): void;
@@ -37,7 +37,7 @@ export interface Native {
   startThread(start: number, argument: number, handle: number, stop: number): boolean;
 }
 
-type Access = "none" | "write" | "execute";
+type PageAccess = "none" | "write" | "execute";
 
 /** PROT_NONE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC: never both writable and executable. */
 const protection = { none: 0, write: 3, execute: 5 } as const;
@@ -111,11 +111,11 @@ function bind(koffi: Koffi, mostViewed: number, isMain: boolean): Native {
   const detach = library.func("int pthread_detach(uint64_t handle)");
   // Without a name: another copy of this library in the process has a type of that name already.
   const entry = koffi.proto("int64_t (uint64_t arguments)");
-  const map = (bytes: number, access: Access): number | undefined => {
+  const map = (bytes: number, access: PageAccess): number | undefined => {
     const address = Number(mmap(0, bytes, protection[access], mapFlags, -1, 0));
     return address === -1 ? undefined : address;
   };
-  const protect = (address: number, bytes: number, access: Access): boolean => mprotect(address, bytes, protection[access]) === 0;
+  const protect = (address: number, bytes: number, access: PageAccess): boolean => mprotect(address, bytes, protection[access]) === 0;
   const view = (address: number, bytes: number): ArrayBuffer => koffi.view(BigInt(address), bytes);
   const ledger = isMain ? undefined : openLedger();
   function openLedger(): Ledger | undefined {

@@ -28,7 +28,7 @@ export function noteRun<Result>(noted: Noted, run: () => Result): Result {
 }
 
 /** Runs it again with the same draws; lasting effects (moved statistics, counted steps) are left out. */
-export function repeatRun<Result>(noted: Noted, run: () => Result): Result {
+export function recompute<Result>(noted: Noted, run: () => Result): Result {
   return withDraws({ ...noted, next: 0 }, run);
 }
 
@@ -38,12 +38,12 @@ export function noteSetting(isAsItWas: () => boolean): void {
 }
 
 /** Whether something is done again, and has had its lasting effects. */
-export function isRepeating(): boolean {
+export function isRecomputing(): boolean {
   return open.some(({ next }) => next !== undefined);
 }
 
 /** Whether something runs that is, or will be, done again. */
-export function isRepeated(): boolean {
+export function isRecomputed(): boolean {
   return open.length > 0;
 }
 
