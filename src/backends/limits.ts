@@ -125,7 +125,7 @@ function measure<Memory extends Heap>(target: Target<Memory>): Limit[] {
   return limits;
 }
 
-/** Milliseconds of the best of several runs, after the compiler has had time to optimise. */
+/** Milliseconds of the best of several runs, after the compiler has had time to optimize. */
 function fastest(run: () => void): number {
   const start = performance.now();
   let best = Number.POSITIVE_INFINITY;

@@ -1,7 +1,7 @@
 // kasane compile: what a compiled function becomes, pass after pass, down to its kernels and code.
 
 import { backendFor } from "../backends/choose.ts";
-import { optimise, PASSES, printGraph, type StepGraph } from "../compiler/index.ts";
+import { optimize, PASSES, printGraph, type StepGraph } from "../compiler/index.ts";
 import { byteLength } from "../nest/arrays.ts";
 import type { CompiledStep } from "../tensor/index.ts";
 import { compiledAt } from "./compiled.ts";
@@ -29,7 +29,7 @@ export async function showCompiled(terminal: Terminal, path: string, { show }: {
 function present(terminal: Terminal, step: CompiledStep, show: string | undefined): object {
   const { name, traced, memory, compileMs, listing } = step;
   const stages: Stage[] = [{ name: "trace", graph: traced }];
-  optimise(traced, backendFor(traced.buffers).facts, (pass, graph) => stages.push({ name: pass, graph }));
+  optimize(traced, backendFor(traced.buffers).facts, (pass, graph) => stages.push({ name: pass, graph }));
   const inputs = traced.inputs.map((buffer) => `${traced.buffers[buffer]?.dtype}[${traced.buffers[buffer]?.shape.join(", ")}]`);
   const { colors } = terminal;
   terminal.print(colors.bold(`${name}(${inputs.join(", ")})`));

@@ -39,7 +39,7 @@ export const PASSES: readonly { readonly name: string; readonly pass: Pass }[] =
 ];
 
 /** Runs the passes; `seen` is shown the graph after each. */
-export function optimise(graph: StepGraph, facts: MachineFacts, seen: (name: string, graph: StepGraph) => void = () => {}): StepGraph {
+export function optimize(graph: StepGraph, facts: MachineFacts, seen: (name: string, graph: StepGraph) => void = () => {}): StepGraph {
   let current = graph;
   for (const { name, pass } of PASSES) {
     current = pass(current, facts);

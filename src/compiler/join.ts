@@ -22,7 +22,7 @@ import { asStored } from "./stored.ts";
 /** Orders of axes that are tried. */
 const MOST_ORDERS = 3;
 
-/** An update's moments and step, statistics of one tensor, both sums of a normalisation's gradient, an activation and its gradient. */
+/** An update's moments and step, statistics of one tensor, both sums of a normalization's gradient, an activation and its gradient. */
 export const joinLoops: Pass = (graph, facts) => {
   const joined: FusedKernel[] = [];
   const kept = lastingBuffers(graph);

@@ -9,7 +9,7 @@ import { isPlain } from "./plain.ts";
 /** A group takes no more operations: every operation is tried as the first of one, with all that could follow. */
 const MOST_STEPS = 128;
 
-/** Softmax, normalisations, losses and their gradients: every operation of them needs of the others only what belongs to its own row. */
+/** Softmax, normalizations, losses and their gradients: every operation of them needs of the others only what belongs to its own row. */
 export const groupRows: Pass = (graph, facts) => {
   const limits = facts.rows;
   if (limits === undefined) return graph;

@@ -72,7 +72,7 @@ test("the listing shows buffers, loops and kernels", () => {
   expect(listing).toContain("export function main(");
 });
 
-test("the same inputs give the same bits before and after the engine optimises", () => {
+test("the same inputs give the same bits before and after the engine optimizes", () => {
   const executable = compileProgram(createWasmBackend(), program("y = exp(x) * sin(x) + x / 3", [1000]));
   const input = Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i) * 3);
   const first = executable.run([input], []);

@@ -2,7 +2,7 @@
 
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { bytesOn, type MachineFacts, optimise, planGraph, type StepGraph } from "../../src/compiler/index.ts";
+import { bytesOn, type MachineFacts, optimize, planGraph, type StepGraph } from "../../src/compiler/index.ts";
 import { compile } from "../../src/index.ts";
 import { type Arguments, type Instruction, KINDS, makeArguments, makeState, runProgram } from "./programs.ts";
 import { expectClose, facts, runGraph } from "./support.ts";
@@ -34,9 +34,9 @@ it("holds for the plans of random programs, which compute the same", () => {
       const graph = traced as StepGraph;
       // A step that had more from the start stays as it is.
       const most = Math.max(other.mostTensors, ...graph.operations.map(({ reads, writes }) => touched({ reads, writes: [writes] })));
-      const { graph: mine, units, memory } = planGraph(optimise(graph, other), other);
+      const { graph: mine, units, memory } = planGraph(optimize(graph, other), other);
       for (const { kernels } of units) for (const kernel of kernels) expect(touched(kernel)).toBeLessThanOrEqual(most);
-      for (const unit of planGraph(optimise(graph, facts), facts).units)
+      for (const unit of planGraph(optimize(graph, facts), facts).units)
         larger += unit.kernels.filter((kernel) => touched(kernel) > most).length;
       expect(mine.groups ?? []).toEqual([]);
       memory.offsets.forEach((offset, buffer) => {

@@ -2,7 +2,7 @@
 
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { optimise, planMemory } from "../../src/compiler/index.ts";
+import { optimize, planMemory } from "../../src/compiler/index.ts";
 import { compile, type Tensor, uniform } from "../../src/index.ts";
 import { byteLength } from "../../src/nest/arrays.ts";
 import type { Nest, Operand } from "../../src/nest/nest.ts";
@@ -122,5 +122,5 @@ it("a chain of steps needs the room of two, however long", () => {
   const { memory, graph } = compiled.steps[0] as (typeof compiled.steps)[number];
   expect(memory.bytes).toBeLessThan(5 * 64 * 64 * 4);
   expect(memory.unshared).toBeGreaterThan(20 * 64 * 64 * 4);
-  expect(planMemory(optimise(graph, facts), facts).bytes).toBeLessThanOrEqual(memory.bytes);
+  expect(planMemory(optimize(graph, facts), facts).bytes).toBeLessThanOrEqual(memory.bytes);
 });

@@ -116,9 +116,9 @@ describe.each(availableBackends())("on %s", (backend) => {
         const plain = through(whole, "constants");
         const expected = runGraph(plain);
         for (const { name } of [...PASSES.slice(1), { name: "" }]) {
-          const optimised = through(whole, "in-place", [name]);
-          checkGraph(optimised);
-          expectClose(runGraph(optimised, getBackend()), expected);
+          const optimized = through(whole, "in-place", [name]);
+          checkGraph(optimized);
+          expectClose(runGraph(optimized, getBackend()), expected);
         }
       }),
       { numRuns: Math.ceil(RUNS / 4), seed: SEED },

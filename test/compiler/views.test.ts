@@ -34,10 +34,10 @@ describe("views", () => {
   it("leave the numbers as they are, whatever else is left out", () => {
     const expected = runGraph(through(graph, "constants"));
     for (const { name } of [{ name: "" }, ...PASSES.slice(1)]) {
-      const optimised = through(graph, PASSES.at(-1)?.name as string, [name]);
-      checkGraph(optimised);
-      expectClose(runGraph(optimised), expected);
-      expectClose(runGraph(optimised, getBackend()), expected);
+      const optimized = through(graph, PASSES.at(-1)?.name as string, [name]);
+      checkGraph(optimized);
+      expectClose(runGraph(optimized), expected);
+      expectClose(runGraph(optimized, getBackend()), expected);
     }
   });
 

@@ -1,4 +1,5 @@
 // Allocates blocks of a heap: one for every cell, and one that programs work in.
+
 import { aligned, slack } from "../../kernels/language/language.ts";
 import { firstPlace } from "./memory.ts";
 import type { Heap } from "./target.ts";

@@ -1,4 +1,5 @@
 // A cache of compiled programs by structure: kept ones stay, others are dropped when least recently used.
+
 import type { LoadedCode } from "./target.ts";
 
 /** Of programs that nobody keeps, counted in kernels, but so many for each at least: an op's program takes more than its kernel. */

@@ -1,4 +1,5 @@
 // A target that checks every memory access and fills memory with NaN (KASANE_CHECK=1): a failed check ends the run.
+
 import { type CheckedRegion, checkAccesses, reportWords } from "../../kernels/language/check.ts";
 import { BackendError } from "../../util/errors.ts";
 import { reportsPlace } from "./memory.ts";

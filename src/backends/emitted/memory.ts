@@ -1,4 +1,5 @@
 // Places of buffers during a run, and how numbers get in and out.
+
 import { requireLength } from "../../nest/arrays.ts";
 import { decodeBfloat16, encodeBfloat16 } from "../../nest/bfloat16.ts";
 import { sizeOfShape } from "../../nest/evaluate.ts";

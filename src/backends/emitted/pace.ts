@@ -1,4 +1,5 @@
 // Chooses how many threads compute together, by timing: fewer where more are slower.
+
 import type { Team } from "./threads.ts";
 
 /** Shared runs of a program, timed in turns with the present number of threads and with another one. */

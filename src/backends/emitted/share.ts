@@ -1,4 +1,5 @@
 // Writes the main function of a program: threads share its tasks slice by slice, and wait only for data they need.
+
 import type { FunctionBuilder } from "../../kernels/language/builder.ts";
 import type { Value, Variable } from "../../kernels/language/language.ts";
 import * as v from "../../kernels/language/values.ts";

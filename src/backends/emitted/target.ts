@@ -1,4 +1,5 @@
 // What a machine adds to the shared code of emitted backends: its memory, code and addresses.
+
 import type { FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";
 import type { KernelModule, Machine, Value } from "../../kernels/language/language.ts";
 import type { Team } from "./threads.ts";

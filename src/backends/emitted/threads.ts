@@ -1,4 +1,5 @@
 // How many threads a backend may use: setThreads(), else KASANE_THREADS, else one per processor.
+
 import { environment } from "../../util/environment.ts";
 import { BackendError } from "../../util/errors.ts";
 import { processors } from "./processors.ts";

@@ -1,4 +1,5 @@
 // The memory that programs work in: one block for all, since only one runs at a time.
+
 import type { Arena } from "./arena.ts";
 
 /** Bytes of a program that nobody keeps, and milliseconds after its last run, when the memory beyond what is kept is given back. */

@@ -1,4 +1,5 @@
 // Writes instructions of one function body: opcodes, immediates, locals and temporaries.
+
 import type { MemoryType, ValueType, Variable } from "../../kernels/language/language.ts";
 import { Bytes } from "./bytes.ts";
 import { LocalPool } from "./locals.ts";

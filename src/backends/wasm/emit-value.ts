@@ -1,4 +1,5 @@
 // Emits kernel values: pushes them on WebAssembly's stack.
+
 import type { Address, Operation, Value, ValueType } from "../../kernels/language/language.ts";
 import { isVector } from "../../kernels/language/values.ts";
 import type { Assembler } from "./assembler.ts";

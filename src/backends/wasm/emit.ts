@@ -1,4 +1,5 @@
 // Emits the body of one kernel function: its statements as WebAssembly instructions.
+
 import {
   type AwaitStatement,
   type KernelFunction,

@@ -1,4 +1,5 @@
 // Assigns WebAssembly locals to kernel variables: locals of one type are used again when their variable has ended.
+
 import type { Statement, ValueType, Variable } from "../../kernels/language/language.ts";
 import { blocksOf, valuesOf, variableSetBy, visitVariables } from "../../kernels/language/statements.ts";
 import { typeCode } from "./opcodes.ts";

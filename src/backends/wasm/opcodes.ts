@@ -1,4 +1,5 @@
 // WebAssembly opcodes as a table: for each operation of the kernel language, its instruction by operand type.
+
 import type { OperationName, ValueType } from "../../kernels/language/language.ts";
 
 /** SIMD instructions are 0xFD followed by LEB128; written here as 0xFD00 + the number (relaxed SIMD from 0xFD0100). */

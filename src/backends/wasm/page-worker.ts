@@ -1,4 +1,5 @@
 // The script of a page's worker threads, when it is a file: receives its memory, then runs programs.
+
 import { type Work, work } from "./worker.ts";
 
 addEventListener(

@@ -1,4 +1,5 @@
 // Makes WebAssembly memories. Engines reserve about 10 GiB of addresses for each, which a system limit may forbid.
+
 import { NoRoomError } from "../../util/errors.ts";
 
 /** @throws NoRoomError where the engine gives none */

@@ -1,4 +1,5 @@
 // Starts a worker thread: in Node from text; in a page from kasane's own file, a blob, or a bundler's file.
+
 import { isInOwnFiles, ownFile } from "../../util/own-code.ts";
 import { type Work, work } from "./worker.ts";
 

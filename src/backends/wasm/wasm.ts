@@ -1,4 +1,5 @@
 // The WebAssembly backend: emitted SIMD code over one linear memory, on worker threads where memory may be shared.
+
 import type { Machine, Value } from "../../kernels/language/language.ts";
 import * as v from "../../kernels/language/values.ts";
 import { environment } from "../../util/environment.ts";

@@ -1,4 +1,5 @@
 // Replaces the x64 backend in bundles for browsers, where it never runs.
+
 import { BackendError } from "../../util/errors.ts";
 import type * as present from "./index.ts";
 

@@ -1,4 +1,5 @@
 // The routine behind every `await`: spins for a while, then yields the processor between looks.
+
 import type { Assembler } from "./encode/assembler.ts";
 import { memory, r11, rax, rcx, rdx, register, rsp } from "./encode/registers.ts";
 import { yieldNumber } from "./runtime/system-calls.ts";

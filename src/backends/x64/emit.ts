@@ -1,4 +1,5 @@
 // Turns a kernel module into machine code: selects instructions, assigns registers, frames and encodes each function.
+
 import type { KernelModule, Machine, ValueType } from "../../kernels/language/language.ts";
 import { awaitParameters, writeAwait } from "./await.ts";
 import { type Assignment, allocate, type RegisterSupply, visitAccesses } from "./encode/allocate.ts";

@@ -1,4 +1,5 @@
 // The x64 backend: AVX-512 or AVX2 machine code over one region of memory, on native threads.
+
 import type { Backend } from "../backend.ts";
 import { createEmittedBackend } from "../emitted/backend.ts";
 import { Pace } from "../emitted/pace.ts";

@@ -2,7 +2,7 @@
 
 import type { Backend, BackendBuffer, Executable } from "../../backends/backend.ts";
 import { backendFor } from "../../backends/choose.ts";
-import { optimise, type Plan, planGraph, type StepGraph } from "../../compiler/index.ts";
+import { optimize, type Plan, planGraph, type StepGraph } from "../../compiler/index.ts";
 import type { Operand } from "../../nest/nest.ts";
 import { InputError } from "../../util/errors.ts";
 import { numbersOf } from "../engine.ts";
@@ -43,7 +43,7 @@ export interface Planned {
 /** @param values the tensors in the graph's cells */
 export function planTraced(graph: StepGraph, values: readonly Value[], seen?: (pass: string, graph: StepGraph) => void): Planned {
   const backend = backendFor(graph.buffers);
-  const plan = withinStack(graph.name, () => planGraph(optimise(graph, backend.facts, seen), backend.facts));
+  const plan = withinStack(graph.name, () => planGraph(optimize(graph, backend.facts, seen), backend.facts));
   const cells = plan.graph.cells.map((buffer): UsedCell => {
     const number = graph.cells.indexOf(buffer);
     return { value: values[number] as Value, operand: graph.buffers[buffer] as Operand, buffer, number };

@@ -1,4 +1,5 @@
 // Linear-scan register allocation (Poletto and Sarkar 1999): one interval per value, extended over loops it crosses.
+
 import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, type Item, type RegisterFile } from "./code.ts";
 import type { AssemblyOperand } from "./registers.ts";
 

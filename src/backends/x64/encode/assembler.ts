@@ -1,4 +1,5 @@
 // Turns rows of the instruction table and operands into machine code, and into the text an assembler would read.
+
 import { type InstructionName, instructions, type LegacyRow, mnemonic, type VectorRow } from "./instructions.ts";
 import { type AssemblyOperand, type Label, type Memory, type Register, registerName } from "./registers.ts";
 

@@ -1,4 +1,5 @@
 // Code before register allocation: instructions with virtual registers (from `firstVirtual` on), labels, loops, calls.
+
 import type { ValueType } from "../../../kernels/language/language.ts";
 import type { Masking } from "./assembler.ts";
 import type { InstructionName } from "./instructions.ts";

@@ -1,4 +1,5 @@
 // Constants that code reads from memory: they lie behind the code and are addressed relative to it.
+
 import type { Assembler } from "./assembler.ts";
 import { atLabel, type Label, type Memory } from "./registers.ts";
 

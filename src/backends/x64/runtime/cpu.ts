@@ -1,4 +1,5 @@
 // Finds out which instruction sets this processor has, with an emitted routine, and describes each to the kernels.
+
 import type { Machine } from "../../../kernels/language/language.ts";
 import { environment } from "../../../util/environment.ts";
 import { BackendError } from "../../../util/errors.ts";

@@ -1,4 +1,5 @@
 // Lists what a worker's thread holds (memory, threads), so that emitted code can free it however the thread ends.
+
 import { Assembler } from "../encode/assembler.ts";
 import { type Memory, memory, rax, rbp, rbx, rdi, register, rsi } from "../encode/registers.ts";
 import { unmapNumber } from "./system-calls.ts";

@@ -1,4 +1,5 @@
 // Emitted code that can be called: its pages, and the array through which arguments reach it.
+
 import type { KernelModule, Machine } from "../../../kernels/language/language.ts";
 import { emitModule } from "../emit.ts";
 import { CodePages } from "./memory.ts";

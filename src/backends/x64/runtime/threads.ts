@@ -1,4 +1,5 @@
 // Native threads that only run emitted code: started on first use, asleep without work, ended with their starter.
+
 import { Assembler } from "../encode/assembler.ts";
 import { type Label, type Memory, memory, r10, r12, rax, rbp, rbx, rcx, rdi, rdx, register, rsi } from "../encode/registers.ts";
 import { CodePages } from "./memory.ts";

@@ -1,4 +1,5 @@
 // Calls between functions of a module: where arguments and results lie, and how they get there.
+
 import type { Statement, Value, ValueType } from "../../../kernels/language/language.ts";
 import { isVector } from "../../../kernels/language/values.ts";
 import { outgoing } from "../encode/code.ts";

@@ -1,4 +1,5 @@
 // Comparisons of vectors, their opposites, and (AVX-512) comparisons under a mask.
+
 import type { Value } from "../../../kernels/language/language.ts";
 import { isVector } from "../../../kernels/language/values.ts";
 import { type Register, register } from "../encode/registers.ts";

@@ -1,4 +1,5 @@
 // Jumps on conditions: on flags of integers, floats and masks, without storing the condition.
+
 import type { Operation, OperationName, Value } from "../../../kernels/language/language.ts";
 import type { InstructionName } from "../encode/instructions.ts";
 import type { Label, Memory, Register } from "../encode/registers.ts";

@@ -1,4 +1,5 @@
 // The code of one function while it is selected: its items, labels and virtual registers.
+
 import type { Machine, ValueType, Variable } from "../../../kernels/language/language.ts";
 import type { Masking } from "../encode/assembler.ts";
 import { type FunctionCode, firstVirtual, type Item } from "../encode/code.ts";

@@ -1,4 +1,5 @@
 // Operations on single-precision numbers, scalars (lane 0 of a register) and vectors alike.
+
 import type { Operation, OperationName, Value } from "../../../kernels/language/language.ts";
 import { isVector } from "../../../kernels/language/values.ts";
 import type { InstructionName } from "../encode/instructions.ts";

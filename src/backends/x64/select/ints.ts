@@ -1,4 +1,5 @@
 // Operations on vectors of 32-bit integers.
+
 import type { Operation, Value } from "../../../kernels/language/language.ts";
 import type { InstructionName } from "../encode/instructions.ts";
 import type { Register } from "../encode/registers.ts";

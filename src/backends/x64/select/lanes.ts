@@ -1,4 +1,5 @@
 // Moving lanes: extracting, replacing, shuffling and reducing, for floats and integers alike.
+
 import type { Operation, OperationName, Value } from "../../../kernels/language/language.ts";
 import { type Register, type RegisterClass, rax, register } from "../encode/registers.ts";
 import type { Selector } from "./selector.ts";

@@ -1,4 +1,5 @@
 // Operations on vectors of booleans: k registers with AVX-512, lanes of all ones or zeros with AVX2.
+
 import type { Operation, OperationName, Value } from "../../../kernels/language/language.ts";
 import type { InstructionName } from "../encode/instructions.ts";
 import { type Register, register } from "../encode/registers.ts";

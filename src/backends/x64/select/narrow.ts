@@ -1,4 +1,5 @@
 // Elements narrower than a lane: loads that zero-extend them, and stores of the low bytes of lanes.
+
 import { type MemoryType, memoryBytes, type Value } from "../../../kernels/language/language.ts";
 import { type Memory, memory, type Register, register } from "../encode/registers.ts";
 import { partialMask } from "./masks.ts";

@@ -1,4 +1,5 @@
 // Operations on scalar integers, booleans and pointers, in general registers.
+
 import type { Operation, Value } from "../../../kernels/language/language.ts";
 import type { InstructionName } from "../encode/instructions.ts";
 import { memory, type Register, rax, rdx, register } from "../encode/registers.ts";

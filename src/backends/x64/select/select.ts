@@ -1,4 +1,5 @@
 // Selects the instructions of one function: its arguments, its statements, its result.
+
 import type { KernelFunction, Machine, Statement, Value } from "../../../kernels/language/language.ts";
 import { valuesOf, variableSetBy, visitStatements, visitVariables } from "../../../kernels/language/statements.ts";
 import { type FunctionCode, incoming } from "../encode/code.ts";

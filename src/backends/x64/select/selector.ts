@@ -1,4 +1,5 @@
 // Brings the values of a function into registers, or into operands that instructions read from memory.
+
 import type { Address, LaneConstant, Machine, Value, ValueType, Variable } from "../../../kernels/language/language.ts";
 import { isVector } from "../../../kernels/language/values.ts";
 import { bitsOf, type ConstantPool } from "../encode/pool.ts";

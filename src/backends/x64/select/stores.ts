@@ -1,4 +1,5 @@
 // Selects the instructions of stores: whole, partial, streamed and narrowed.
+
 import type { Statement } from "../../../kernels/language/language.ts";
 import { isVector } from "../../../kernels/language/values.ts";
 import { partialMask } from "./masks.ts";
