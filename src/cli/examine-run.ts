@@ -19,8 +19,8 @@ const MOST_SAMPLES = 2048;
 
 /** @returns the exit code: 1 when something is wrong */
 export async function examineRun(terminal: Terminal, name: string, { epochs = 1, fresh = false }: ExamineRunOptions): Promise<number> {
+  const training = await openTraining(terminal.host.cwd, name, fresh ? "fresh" : "trained");
   return abandonable(terminal, name, async (signal) => {
-    const training = await openTraining(terminal.host.cwd, name, fresh ? "fresh" : "trained");
     const { model, options, run } = training;
     const { data, numbers } = someOf(terminal, training);
     const isTrained = run !== undefined && !fresh;

@@ -23,8 +23,8 @@ export interface FindRateOptions {
 export async function findRate(terminal: Terminal, name: string, given: FindRateOptions): Promise<number> {
   const { from = 1e-6, to = 10, steps, svg, trained = false } = given;
   if (from >= to) throw new UsageError(`expected --from to be less than --to, got ${from} and ${to}`);
+  const { model, data, options } = await openTraining(terminal.host.cwd, name, trained ? "trained" : "fresh");
   return abandonable(terminal, name, async (signal) => {
-    const { model, data, options } = await openTraining(terminal.host.cwd, name, trained ? "trained" : "fresh");
     const found = await findLearningRate(model, data, { ...options, signal, from, to, steps });
     await tell(terminal, found, `${name}: loss by learning rate, ${options.optimizer.kind}`, svg);
     const { nonFinite, ...result } = found;

@@ -34,15 +34,8 @@ let loads = 0;
 export async function loadModule(place: string, path: string, anew = false): Promise<Readonly<Record<string, unknown>>> {
   loaded = path;
   const module = import(pathToFileURL(place).href + (anew ? `?again=${loads++}` : "")) as Promise<Readonly<Record<string, unknown>>>;
-  let giveUp = (): void => {};
-  // Nothing is left to happen in this process, and the module still waits: Node would end without a word.
-  const stuck = new Promise<never>((_, reject) => {
-    giveUp = () =>
-      reject(new FileError(`${path} does not load: it waits for something that never comes`, { hint: "an await at its top level" }));
-  });
-  process.once("beforeExit", giveUp);
   try {
-    return await Promise.race([module, stuck]);
+    return await comes(module, `${path} does not load: it`, "look at the await at its top level");
   } catch (error) {
     if (error instanceof KasaneError) throw error;
     if ((error as NodeJS.ErrnoException | null | undefined)?.code === "ERR_UNKNOWN_FILE_EXTENSION")
@@ -53,6 +46,22 @@ export async function loadModule(place: string, path: string, anew = false): Pro
       hint: `run it by itself: node ${quoted(path)}`,
       cause: error,
     });
+  }
+}
+
+/**
+ * What the user's code gives in the end. Where nothing is left to happen in this process and it still waits, Node would end without a word.
+ * @param who begins the error
+ * @throws FileError then
+ */
+export async function comes<Result>(given: Result | PromiseLike<Result>, who: string, hint: string): Promise<Result> {
+  let giveUp = (): void => {};
+  const stuck = new Promise<never>((_, reject) => {
+    giveUp = () => reject(new FileError(`${who} waits for something that never comes`, { hint }));
+  });
+  process.once("beforeExit", giveUp);
+  try {
+    return await Promise.race([given, stuck]);
   } finally {
     process.off("beforeExit", giveUp);
   }

@@ -5,6 +5,7 @@ import { batchTensors } from "../train/border.ts";
 import { inTraining } from "../train/modes.ts";
 import { eagerStep } from "../train/step.ts";
 import { FileError, UsageError } from "../util/errors.ts";
+import { comes } from "./module.ts";
 import type { Call, Training } from "./module-exports.ts";
 import { openSubject } from "./subject.ts";
 
@@ -22,7 +23,7 @@ export interface RecordedSamples {
 export async function recordPath(cwd: string, path: string, samples: RecordedSamples = {}): Promise<Recording> {
   const subject = await openSubject(cwd, path, "trained");
   if (subject.kind === "training") return recordStep(subject, samples);
-  const recording = subject.kind === "tensors" ? await recordAsync(subject.load) : recordCall(subject);
+  const recording = subject.kind === "tensors" ? await recordAsync(subject.load) : await recordCall(subject, path);
   if (recording.ops.length === 0)
     throw new FileError(`${path}: its function computed nothing with tensors`, {
       hint: "export default () => { const loss = …; loss.backward(); return loss; }; export const model = net;",
@@ -31,10 +32,11 @@ export async function recordPath(cwd: string, path: string, samples: RecordedSam
 }
 
 /** A call of the function; what it was given is called by its place, what it gave is the result. */
-function recordCall({ run, inputs = [], model }: Call): Recording {
+function recordCall({ run, inputs = [], model }: Call, path: string): Promise<Recording> {
   const name = (place: number): string => (inputs.length === 1 ? "input" : `input${place}`);
   const given = Object.fromEntries(inputs.map((input, place) => [name(place), input]));
-  return record(() => ({ ...given, result: run(...inputs) }), model);
+  const result = (): Promise<unknown> => comes(run(...inputs), `${path}: its function`, "look at what it awaits");
+  return recordAsync(async () => ({ ...given, result: await result() }), model);
 }
 
 /** One step of the training, from its weights. */

@@ -3,7 +3,7 @@
 import { checkOptions } from "../util/options.ts";
 import { type AtomicOptions, writeFileAtomic } from "./node/atomic.ts";
 import { readBytes } from "./node/file.ts";
-import type { SafetensorsFile, SafetensorsOptions, TensorToStore } from "./safetensors.ts";
+import type { SafetensorsFile, SafetensorsMetadata, SafetensorsOptions, TensorToStore } from "./safetensors.ts";
 import { parseSafetensors, SAFETENSORS_OPTIONS, serializeSafetensors } from "./safetensors.ts";
 
 export { type AtomicOptions, writeFileAtomic } from "./node/atomic.ts";
@@ -23,7 +23,7 @@ export async function loadSafetensors(path: string, options: SafetensorsOptions 
 export async function saveSafetensors(
   path: string,
   tensors: Iterable<readonly [string, TensorToStore]> | Readonly<Record<string, TensorToStore>>,
-  metadata: Readonly<Record<string, string>> = {},
+  metadata: SafetensorsMetadata = {},
   options: AtomicOptions = {},
 ): Promise<void> {
   const entries = Symbol.iterator in tensors ? [...tensors] : Object.entries(tensors);

@@ -26,6 +26,9 @@ export interface TensorToStore {
   readonly dtype?: WritableDtype | DType;
 }
 
+/** Notes of a file. */
+export type SafetensorsMetadata = Readonly<Record<string, string>> | ReadonlyMap<string, string>;
+
 /** One tensor of a file. */
 export interface StoredTensor {
   readonly shape: readonly number[];
@@ -139,19 +142,15 @@ function isReadable(dtype: string): dtype is ElementTypeName {
  * The bytes of a safetensors file. The same tensors give the same bytes whatever order they come in: wider types first, so that
  * every tensor is aligned, then by name.
  *
- * @throws InputError when a name repeats or is reserved, or a shape does not fit its values.
+ * @param metadata notes by name, also as a file's were read
+ * @throws InputError when a name repeats, is reserved or no text, or a shape does not fit its values.
  */
 export function serializeSafetensors(
   tensors: Iterable<readonly [string, TensorToStore]> | Readonly<Record<string, TensorToStore>>,
-  metadata: Readonly<Record<string, string>> = {},
+  metadata: SafetensorsMetadata = {},
 ): Uint8Array<ArrayBuffer> {
-  if (typeof tensors !== "object" || tensors === null || arrayKind(tensors) !== undefined)
-    throw new InputError(`safetensors: expected tensors by name, got ${kindOf(tensors)}`, {
-      hint: "net.stateDict(), or { weight: tensor }",
-    });
-  const list = Symbol.iterator in tensors ? [...(tensors as Iterable<readonly [string, TensorToStore]>)] : Object.entries(tensors);
   const seen = new Set<string>();
-  const items = list.map(([key, tensor]) => {
+  const items = namedIn<TensorToStore>(tensors, "tensors", "net.stateDict(), or { weight: tensor }").map(([key, tensor]) => {
     if (seen.has(key)) throw new InputError(`safetensors: two tensors are named ${quote(key)}`);
     seen.add(key);
     const dtype = checkTensor(key, tensor);
@@ -162,9 +161,10 @@ export function serializeSafetensors(
   items.sort((a, b) => elementTypes[b.dtype].bytes - elementTypes[a.dtype].bytes || (a.key < b.key ? -1 : 1));
 
   const header: [string, unknown][] = [];
-  const notes = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
+  const notes = namedIn<unknown>(metadata, "metadata", '{ license: "MIT" }').sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [key, value] of notes) {
-    if (typeof value !== "string") throw new InputError(`safetensors: metadata "${key}" must be text, got ${typeof value}`);
+    if (typeof value !== "string") throw new InputError(`safetensors: metadata ${quote(key)} must be text, got ${kindOf(value)}`);
+    if (!isUnicode(key + value)) throw new InputError(`safetensors: metadata ${quote(key)} is not valid Unicode`);
   }
   if (notes.length > 0) header.push([metadataKey, Object.fromEntries(notes)]);
   let offset = 0;
@@ -191,6 +191,24 @@ export function serializeSafetensors(
     position += byteLength;
   }
   return bytes;
+}
+
+/** Pairs of a name and a value. @throws InputError for anything else, such as a list, whose places would become names */
+function namedIn<Item>(given: unknown, what: string, hint: string): (readonly [string, Item])[] {
+  const isObject = typeof given === "object" && given !== null && arrayKind(given) === undefined;
+  if (!isObject) throw new InputError(`safetensors: expected ${what} by name, got ${kindOf(given)}`, { hint });
+  const list: readonly unknown[] = Symbol.iterator in given ? [...(given as Iterable<unknown>)] : Object.entries(given);
+  for (const [place, pair] of list.entries())
+    if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string")
+      throw new InputError(
+        `safetensors: ${what}: expected a name and its value at place ${place}, got ${kindOf(Array.isArray(pair) ? pair[0] : pair)}`,
+        { hint },
+      );
+  return list as (readonly [string, Item])[];
+}
+
+function isUnicode(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
 }
 
 interface Entry {
@@ -279,7 +297,7 @@ function checkTensor(key: string, tensor: TensorToStore): WritableDtype {
     });
   const { shape, data, dtype: given } = tensor;
   if (key === metadataKey) throw new InputError(`${where}: this name is reserved for notes`);
-  if (/\p{Surrogate}/u.test(key)) throw new InputError(`${where}: the name is not valid Unicode`);
+  if (!isUnicode(key)) throw new InputError(`${where}: the name is not valid Unicode`);
   const count = isSizes(shape) ? shape.reduce((product, dimension) => product * dimension, 1) : undefined;
   if (count !== data.length) throw new InputError(`${where}: shape ${shapeText(shape)} does not fit ${data.length} values`);
   const natural = namesOfKinds[kind];

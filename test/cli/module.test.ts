@@ -91,6 +91,8 @@ describe("a module with a function", () => {
     expect((await kasane(`compile ${plain}`)).out).toContain("(float32[1, 2])");
     expect((await kasane(`profile ${plain} --runs 1`)).out).toContain("softmax");
     expect((await kasane(`graph ${plain}`)).out).toContain("softmax");
+    const late = await module("export default async () => { await null; return net(tensor([[1, 2]])).softmax().sum(); };");
+    for (const command of ["graph", "explain"]) expect((await kasane(`${command} ${late}`)).out).toContain("softmax");
     const layer = await module("export default net; export const inputs = [tensor([[1, 2]])];");
     expect((await kasane(`graph ${layer}`)).out).toContain("0.weight");
   });

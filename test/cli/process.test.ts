@@ -73,6 +73,28 @@ describe("the process", () => {
     expect(err).toContain("never.mjs does not load: it waits for something that never comes");
   });
 
+  it("says so where a module's function does", async () => {
+    await writeFile(join(cwd, "waits.mjs"), "export default () => new Promise(() => {});\n");
+    for (const command of ["explain", "graph"])
+      expect((await start(`${command} waits.mjs`).end).err).toContain("waits.mjs: its function waits for something that never comes");
+  });
+
+  // As shells do, Node tells a process that a signal ended by no code.
+  it.each(["explain", "graph", "doctor", "lr-find"])(
+    "is ended by SIGINT and SIGTERM in %s while a module computes without an end",
+    async (command) => {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        const mark = `${command}-${signal}`;
+        await writeFile(join(cwd, "loops.mjs"), `import { writeFileSync } from "node:fs";\nwriteFileSync("${mark}", "");\nfor (;;);\n`);
+        const { child, end } = start(`${command} loops.mjs`);
+        await until(() => existsSync(join(cwd, mark)), child);
+        child.kill(signal);
+        expect((await end).code).toBe(null);
+        expect(child.signalCode).toBe(signal);
+      }
+    },
+  );
+
   it("killed without warning, loses at most what came after the last checkpoint", async () => {
     for (const wait of [0, 130]) {
       const name = `killed-${wait}`;

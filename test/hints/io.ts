@@ -97,6 +97,11 @@ export const ioAdvice: readonly Advice[] = [
     () => serializeSafetensors({ weight: tensor([1, 2]) }),
   ),
   advice(
+    '{ license: "MIT" }',
+    () => serializeSafetensors({}, ["MIT"] as never),
+    () => serializeSafetensors({}, { license: "MIT" }),
+  ),
+  advice(
     "copy or download the file again, or save the model again",
     () => parseSafetensors(stored().subarray(0, 40)),
     () => parseSafetensors(stored().slice()),

@@ -104,6 +104,27 @@ describe("serializeSafetensors", () => {
     expect(fresh.namedParameters().get("weight")?.data).toEqual(saved.namedParameters().get("weight")?.data);
   });
 
+  it("writes the notes of a file as they were read", () => {
+    const bytes = serializeSafetensors({}, { b: "2", a: "1", __proto__2: "" });
+    expect(serializeSafetensors({}, parseSafetensors(bytes).metadata)).toEqual(bytes);
+  });
+
+  const one = { shape: [1], data: new Float32Array(1) };
+  it.each<[string, unknown, unknown, RegExp]>([
+    ["a list of tensors", [one], {}, /tensors: expected a name and its value at place 0, got an object/],
+    ["a number for a name", new Map([[3, one]]), {}, /tensors: expected a name and its value at place 0, got the number 3/],
+    ["text for tensors", "abc", {}, /expected tensors by name, got the string abc/],
+    ["no notes", { a: one }, null, /expected metadata by name, got null/],
+    ["a list of notes", { a: one }, ["x"], /metadata: expected a name and its value at place 0, got the string x/],
+    ["text for notes", { a: one }, "x", /expected metadata by name, got the string x/],
+    ["a number for a note", { a: one }, { epoch: 3 }, /metadata "epoch" must be text, got the number 3/],
+    ["a note that is not Unicode", { a: one }, { note: "\ud800" }, /metadata "note" is not valid Unicode/],
+  ])("refuses %s", (_, tensors, metadata, message) => {
+    const write = (): unknown => serializeSafetensors(tensors as Record<string, TensorToStore>, metadata as Record<string, string>);
+    expect(write).toThrow(InputError);
+    expect(write).toThrow(message);
+  });
+
   it("refuses two tensors of one name", () => {
     const tensor = { shape: [1], data: new Float32Array(1) };
     expect(() =>
