@@ -23,6 +23,7 @@ export const beyondTests: Readonly<Record<string, string>> = {
   "a higher limit (ulimit -v), or KASANE_BACKEND=reference, which is slow and needs little":
     "needs a process with a limit on addresses, which test/backends/out-of-memory.test.ts starts",
   "look at the await at its top level": "needs a process that has nothing left to do",
+  "look at what it awaits": "needs a process that has nothing left to do, which test/cli/process.test.ts starts",
   "a .js or .mjs file; TypeScript needs Node 22.18 or newer": "depends on the version of Node, and tests read modules by another loader",
   "the command of the project's own copy, npx kasane: this one comes from another copy of kasane": "needs a second copy of the package",
   "smaller batches, fewer samples or a smaller model": "needs a machine whose memory is full",
