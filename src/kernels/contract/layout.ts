@@ -70,7 +70,38 @@ export interface ClassLayout {
 const PAGE = 4096;
 
 /** Columns whose tables are kept for all images: nothing else grows with them when B is not packed. */
-const mostDirectColumns = 16384;
+const MOST_DIRECT_COLUMNS = 16384;
+
+/** What all parts of a layout are made from. */
+interface Given {
+  readonly plan: ContractionPlan;
+  readonly part: ContractionClass;
+  readonly machine: Machine;
+  readonly direct: DirectColumns | undefined;
+  readonly elements: ContractionPlan["elements"];
+  /** Those that add anything. */
+  readonly segments: readonly Segment[];
+}
+
+/** The columns of the tables that all segments share; each operand and check adds its own. */
+interface SharedColumns {
+  readonly rows: Column[];
+  readonly columns: Column[];
+}
+
+/** A packed operand whose tables are not complete yet. */
+interface PackDraft extends Omit<PackSource, "panel" | "depth"> {
+  readonly packed: "draft";
+  readonly panelColumn: number;
+  readonly depthColumn: number;
+}
+
+interface SegmentDraft {
+  readonly segment: Segment;
+  readonly depthColumns: readonly Column[];
+  readonly a: InPlace | PackDraft;
+  readonly b: InPlace | PackDraft | { readonly packed: "direct"; readonly column: number; readonly depthColumn: number };
+}
 
 /** @param direct what `directColumns` gave for the class: then `plan` and `part` are its own */
 export function layoutClass(
@@ -79,129 +110,17 @@ export function layoutClass(
   machine: Machine,
   direct: DirectColumns | undefined,
 ): ClassLayout {
-  const { roles } = plan;
-  const { lanes } = machine;
   const segments = part.segments.filter((segment) => segment.k > 0);
-  const k = Math.max(1, ...segments.map((segment) => segment.k));
-  // A direct B does not compete for the first-level cache with panels: fewer, longer blocks of K.
-  const whole = isWritten(plan.nest);
   const elements = { ...plan.elements, b: direct?.stage === undefined ? plan.elements.b : "f32" } as const;
-  // A vector of elements is spread over the lanes where they are packed, not one by one.
-  const readsA = elements.a === "f32";
-  const packed = (side: "a" | "b", panel: readonly number[], width: number): number => {
-    const costs = segments.map((segment) => {
-      const place = side === "a" && readsA ? inPlace(segment.a, segment.extents, panel, roles.k, 4) : undefined;
-      const isRead = place !== undefined && readsRows(place, part, segment.k, machine, width);
-      return isRead ? packing.read : packingOf(segment[side], segment.extents, panel, roles.k, lanes);
-    });
-    return Math.max(0, ...costs);
-  };
-  const { blocking, partition } = divide(part, k, machine, whole, direct !== undefined, plan.classes.length === 1, (width) => [
-    packed("a", roles.m, width),
-    direct !== undefined ? 0 : packed("b", roles.n, width),
-  ]);
-  const { rows, width, depth } = blocking;
-  const aVectors = Math.ceil(rows.height / lanes);
-  const rowTilesPerPart = Math.ceil(rows.count / partition.rows);
-  const rowBlocks = Math.ceil(rows.count / blocking.rowTilesPerBlock);
-  const rowColumns: Column[] = [columnOf(part.output, roles.m, elementBytes[elements.c], true)];
-  const columnColumns: Column[] = [columnOf(part.output, roles.n, elementBytes[elements.c], false)];
-  const leaves = part.leaves.map(({ element, access }): LeafSource => {
-    const scale = element === undefined ? 1 : elementBytes[element];
-    rowColumns.push(columnOf(access, roles.m, scale, true));
-    columnColumns.push(columnOf(access, roles.n, scale, false));
-    const moving = roles.n.filter((axis) => part.extents[axis]! > 1);
-    const still = moving.every((axis) => access.strides[axis] === 0);
-    const alike = moving.every((axis) => access.strides[axis] === part.output.strides[axis]);
-    return {
-      element,
-      rowColumn: rowColumns.length - 1,
-      columnColumn: columnColumns.length - 1,
-      along: still ? "constant" : alike ? "output" : "own",
-    };
-  });
-  const drafts = segments.map((segment) => {
-    const depthColumns: Column[] = [];
-    const extentsOf = (axes: readonly number[]) => axes.map((axis) => segment.extents[axis]!);
-    const describe = (access: AffineAccess, axes: readonly number[], columns: Column[], element: Element) => {
-      const panel = columns.length;
-      const at = depthColumns.length;
-      columns.push(columnOf(access, axes, elementBytes[element], true));
-      depthColumns.push(columnOf(access, roles.k, elementBytes[element], false));
-      for (const check of access.checks) {
-        const coordinate = { base: check.base, strides: check.steps };
-        columns.push(columnOf(coordinate, axes, 1, true));
-        depthColumns.push(columnOf(coordinate, roles.k, 1, false));
-      }
-      return (panelTable: Table, depthTable: Table): PackSource => ({
-        element,
-        panel: { table: panelTable, column: panel },
-        depth: { table: depthTable, column: at },
-        extents: access.checks.map((check) => check.extent),
-        panelRuns: axes.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= lanes),
-        panelPieces: axes.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= shortestPiece(lanes)),
-        depthRuns: roles.k.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= lanes),
-      });
-    };
-    const bBytes = elementBytes[elements.b];
-    const aInPlace = readsA ? inPlace(segment.a, segment.extents, roles.m, roles.k, 4) : undefined;
-    const bInPlace = inPlace(segment.b, segment.extents, roles.n, roles.k, bBytes);
-    const readA = aInPlace !== undefined && readsRows(aInPlace, part, segment.k, machine, width) ? aInPlace : undefined;
-    const directB = () => {
-      columnColumns.push({ ...columnOf(segment.b, roles.n, bBytes, true), unlimited: true });
-      depthColumns.push(columnOf(segment.b, roles.k, bBytes, false));
-      const [column, depthColumn] = [columnColumns.length - 1, depthColumns.length - 1];
-      return (columns: Table, depthTable: Table) => ({ columns, column, depth: depthTable, depthColumn });
-    };
-    // B is read once per row tile: with a tile or two, packing would cost as much as the products.
-    const readB = bInPlace !== undefined && bInPlace.panelStep === bBytes && rows.count <= 2 && width * 4 <= 64 ? bInPlace : undefined;
-    return {
-      segment,
-      blocks: Math.ceil(segment.k / depth),
-      extents: extentsOf(roles.k),
-      depthColumns,
-      a: readA ?? describe(segment.a, roles.m, rowColumns, elements.a),
-      b: direct !== undefined ? undefined : (readB ?? describe(segment.b, roles.n, columnColumns, elements.b)),
-      direct: direct && directB(),
-    };
-  });
-  const extentsOf = (axes: readonly number[]) => axes.map((axis) => part.extents[axis]!);
-  const columnExtents = extentsOf(roles.n);
-  if (direct !== undefined) columnExtents[columnExtents.length - 1] = Math.ceil(direct.limit / lanes) * lanes;
-  const rowCapacity = blocking.rowTilesPerBlock * rows.height + aVectors * lanes;
-  const rowsTable: Table = { extents: extentsOf(roles.m), columns: rowColumns, capacity: rowCapacity };
-  const columnsTable: Table = {
-    extents: columnExtents,
-    columns: columnColumns,
-    capacity: blocking.columnsPerBlock + width,
-    ...(direct && direct.limit % lanes !== 0 && { limit: direct.limit }),
-  };
-  const layouts = drafts.map(({ segment, blocks, extents, depthColumns, a, b, direct: read }): SegmentLayout => {
-    const depthTable: Table = { extents, columns: depthColumns, capacity: depth + lanes };
-    const finish = (draft: typeof a, panel: Table): OperandLayout =>
-      typeof draft === "function" ? { packed: true, source: draft(panel, depthTable) } : draft;
-    const last: OperandLayout = b === undefined ? { packed: "direct", read: read!(columnsTable, depthTable) } : finish(b, columnsTable);
-    return { segment, depthTable, blocks, a: finish(a, rowsTable), b: last };
-  });
-  const places = allot([
-    tableBytes(rowsTable),
-    tableBytes(columnsTable),
-    Math.max(0, ...layouts.map((layout) => tableBytes(layout.depthTable))),
-    layouts.some((layout) => layout.a.packed === true) ? blocking.rowTilesPerBlock * rows.height * depth * 4 + lanes * 4 : 0,
-    layouts.some((layout) => layout.b.packed === true) ? blocking.columnsPerBlock * depth * 4 + lanes * 4 : 0,
-    rows.height * width * 4,
-    direct?.stage === undefined ? 0 : direct.stage.bytes + lanes * 4,
-  ]);
-  const [rowsAt, columnsAt, depthAt, aAt, bAt, tileAt, stageAt, size] = places as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const given: Given = { plan, part, machine, direct, elements, segments };
+  const { blocking, partition } = divide(given);
+  const { rows, depth } = blocking;
+  const shared = outputColumns(given);
+  const leaves = part.leaves.map((leaf) => leafSource(given, leaf, shared));
+  const drafts = segments.map((segment) => draftSegment(given, segment, blocking, shared));
+  const rowsTable = rowsTableOf(given, shared.rows, blocking);
+  const columnsTable = columnsTableOf(given, shared.columns, blocking);
+  const layouts = drafts.map((draft) => finishSegment(given, draft, depth, rowsTable, columnsTable));
   return {
     blocking,
     bElement: layouts.some((layout) => layout.b.packed === true) ? "f32" : elements.b,
@@ -211,13 +130,189 @@ export function layoutClass(
     leaves,
     segments: layouts,
     partition,
-    rowBlocks,
+    rowBlocks: Math.ceil(rows.count / blocking.rowTilesPerBlock),
     columnBlocks: Math.ceil(part.n / blocking.columnsPerBlock),
-    rowTilesPerPart,
+    rowTilesPerPart: Math.ceil(rows.count / partition.rows),
     blocksPerPart: Math.ceil(Math.max(0, ...layouts.map((layout) => layout.blocks)) / partition.depth),
-    aVectors,
-    scratch: { rows: rowsAt, columns: columnsAt, depth: depthAt, a: aAt, b: bAt, tile: tileAt, stage: stageAt, size },
+    aVectors: Math.ceil(rows.height / machine.lanes),
+    scratch: scratchOf(given, blocking, rowsTable, columnsTable, layouts),
   };
+}
+
+/** The first column of either table: where the output is written. */
+function outputColumns({ plan: { roles }, part, elements }: Given): SharedColumns {
+  const bytes = elementBytes[elements.c];
+  return { rows: [columnOf(part.output, roles.m, bytes, true)], columns: [columnOf(part.output, roles.n, bytes, false)] };
+}
+
+function leafSource(
+  { plan: { roles }, part }: Given,
+  { element, access }: ContractionClass["leaves"][number],
+  shared: SharedColumns,
+): LeafSource {
+  const scale = element === undefined ? 1 : elementBytes[element];
+  const rowColumn = shared.rows.push(columnOf(access, roles.m, scale, true)) - 1;
+  const columnColumn = shared.columns.push(columnOf(access, roles.n, scale, false)) - 1;
+  const moving = roles.n.filter((axis) => part.extents[axis]! > 1);
+  const still = moving.every((axis) => access.strides[axis] === 0);
+  const alike = moving.every((axis) => access.strides[axis] === part.output.strides[axis]);
+  return { element, rowColumn, columnColumn, along: still ? "constant" : alike ? "output" : "own" };
+}
+
+function draftSegment(given: Given, segment: Segment, { rows, width }: Blocking, shared: SharedColumns): SegmentDraft {
+  const { roles } = given.plan;
+  const depthColumns: Column[] = [];
+  const pack = (side: "a" | "b", axes: readonly number[], columns: Column[]) =>
+    draftPack(given, segment, side, axes, columns, depthColumns);
+  const a = aInPlace(given, segment, roles.m, width) ?? pack("a", roles.m, shared.rows);
+  if (given.direct !== undefined) return { segment, depthColumns, a, b: draftDirect(given, segment, shared, depthColumns) };
+  const bBytes = elementBytes[given.elements.b];
+  const place = inPlace(segment.b, segment.extents, roles.n, roles.k, bBytes);
+  // B is read once per row tile: with a tile or two, packing would cost as much as the products.
+  const readsB = place !== undefined && place.panelStep === bBytes && rows.count <= 2 && width * 4 <= 64;
+  return { segment, depthColumns, a, b: readsB ? place : pack("b", roles.n, shared.columns) };
+}
+
+/** A read where it lies, where that is possible and better than packing. */
+function aInPlace(
+  { plan, part, machine, elements }: Given,
+  segment: Segment,
+  panel: readonly number[],
+  width: number,
+): InPlace | undefined {
+  // A vector of elements is spread over the lanes where they are packed, not one by one.
+  const place = elements.a === "f32" ? inPlace(segment.a, segment.extents, panel, plan.roles.k, 4) : undefined;
+  return place !== undefined && readsRows(place, part, segment.k, machine, width) ? place : undefined;
+}
+
+/** Adds the columns of an operand, and of its checks, that is packed along `axes` and K. */
+function draftPack(
+  { plan: { roles }, machine: { lanes }, elements }: Given,
+  segment: Segment,
+  side: "a" | "b",
+  axes: readonly number[],
+  columns: Column[],
+  depthColumns: Column[],
+): PackDraft {
+  const element = elements[side];
+  const access = segment[side];
+  const panelColumn = columns.push(columnOf(access, axes, elementBytes[element], true)) - 1;
+  const depthColumn = depthColumns.push(columnOf(access, roles.k, elementBytes[element], false)) - 1;
+  for (const check of access.checks) {
+    const coordinate = { base: check.base, strides: check.steps };
+    columns.push(columnOf(coordinate, axes, 1, true));
+    depthColumns.push(columnOf(coordinate, roles.k, 1, false));
+  }
+  const hasRun = (along: readonly number[], shortest: number) =>
+    along.some((axis) => access.strides[axis] === 1 && segment.extents[axis]! >= shortest);
+  return {
+    packed: "draft",
+    element,
+    panelColumn,
+    depthColumn,
+    extents: access.checks.map((check) => check.extent),
+    panelRuns: hasRun(axes, lanes),
+    panelPieces: hasRun(axes, shortestPiece(lanes)),
+    depthRuns: hasRun(roles.k, lanes),
+  };
+}
+
+/** Adds the columns of a B that the micro-kernel reads where it lies, through the tables. */
+function draftDirect({ plan: { roles }, elements }: Given, segment: Segment, shared: SharedColumns, depthColumns: Column[]) {
+  const bytes = elementBytes[elements.b];
+  const column = shared.columns.push({ ...columnOf(segment.b, roles.n, bytes, true), unlimited: true }) - 1;
+  const depthColumn = depthColumns.push(columnOf(segment.b, roles.k, bytes, false)) - 1;
+  return { packed: "direct", column, depthColumn } as const;
+}
+
+function rowsTableOf(
+  { plan: { roles }, part, machine: { lanes } }: Given,
+  columns: readonly Column[],
+  { rows, rowTilesPerBlock }: Blocking,
+): Table {
+  const extents = roles.m.map((axis) => part.extents[axis]!);
+  return { extents, columns, capacity: rowTilesPerBlock * rows.height + Math.ceil(rows.height / lanes) * lanes };
+}
+
+function columnsTableOf(
+  { plan: { roles }, part, machine: { lanes }, direct }: Given,
+  columns: readonly Column[],
+  blocking: Blocking,
+): Table {
+  const extents = roles.n.map((axis) => part.extents[axis]!);
+  if (direct !== undefined) extents[extents.length - 1] = Math.ceil(direct.limit / lanes) * lanes;
+  return {
+    extents,
+    columns,
+    capacity: blocking.columnsPerBlock + blocking.width,
+    ...(direct && direct.limit % lanes !== 0 && { limit: direct.limit }),
+  };
+}
+
+function finishSegment(
+  { plan, machine: { lanes } }: Given,
+  { segment, depthColumns, a, b }: SegmentDraft,
+  depth: number,
+  rowsTable: Table,
+  columnsTable: Table,
+): SegmentLayout {
+  const extents = plan.roles.k.map((axis) => segment.extents[axis]!);
+  const depthTable: Table = { extents, columns: depthColumns, capacity: depth + lanes };
+  return {
+    segment,
+    depthTable,
+    blocks: Math.ceil(segment.k / depth),
+    a: a.packed === false ? a : finishPack(a, rowsTable, depthTable),
+    b:
+      b.packed === false
+        ? b
+        : b.packed === "draft"
+          ? finishPack(b, columnsTable, depthTable)
+          : { packed: "direct", read: { columns: columnsTable, column: b.column, depth: depthTable, depthColumn: b.depthColumn } },
+  };
+}
+
+function finishPack({ packed: _, panelColumn, depthColumn, ...rest }: PackDraft, panelTable: Table, depthTable: Table): OperandLayout {
+  const source = { ...rest, panel: { table: panelTable, column: panelColumn }, depth: { table: depthTable, column: depthColumn } };
+  return { packed: true, source };
+}
+
+/** Where tables, packed panels, the tile of a border and the stage of a direct B lie in scratch. */
+function scratchOf(
+  { machine: { lanes }, direct }: Given,
+  { rows, width, depth, rowTilesPerBlock, columnsPerBlock }: Blocking,
+  rowsTable: Table,
+  columnsTable: Table,
+  layouts: readonly SegmentLayout[],
+): ClassLayout["scratch"] {
+  const panels = (side: "a" | "b", count: number) =>
+    layouts.some((layout) => layout[side].packed === true) ? count * depth * 4 + lanes * 4 : 0;
+  const [rowsAt, columnsAt, depthAt, a, b, tile, stage, size] = allot([
+    tableBytes(rowsTable),
+    tableBytes(columnsTable),
+    Math.max(0, ...layouts.map((layout) => tableBytes(layout.depthTable))),
+    panels("a", rowTilesPerBlock * rows.height),
+    panels("b", columnsPerBlock),
+    rows.height * width * 4,
+    direct?.stage === undefined ? 0 : direct.stage.bytes + lanes * 4,
+  ]) as [number, number, number, number, number, number, number, number];
+  return { rows: rowsAt, columns: columnsAt, depth: depthAt, a, b, tile, stage, size };
+}
+
+/** What packing A and B costs where it is worst among the segments, for a tile of this width. */
+function packingCosts(given: Given, width: number): readonly [a: number, b: number] {
+  const { plan, machine, direct, segments } = given;
+  const { m, n, k } = plan.roles;
+  const worst = (side: "a" | "b", panel: readonly number[]) =>
+    Math.max(
+      0,
+      ...segments.map((segment) =>
+        side === "a" && aInPlace(given, segment, panel, width) !== undefined
+          ? packing.read
+          : packingOf(segment[side], segment.extents, panel, k, machine.lanes),
+      ),
+    );
+  return [worst("a", m), direct !== undefined ? 0 : worst("b", n)];
 }
 
 /** Cycles per element: whether vectors of the panel, or runs along K, are whole in memory, and how much of rows shorter than they is not. */
@@ -240,23 +335,19 @@ function packingOf(
 }
 
 /** Blocks that fit the caches, and parts for threads made of them. */
-function divide(
-  part: ContractionClass,
-  k: number,
-  machine: Machine,
-  whole: boolean,
-  isDirect: boolean,
-  mayDivide: boolean,
-  costs: (width: number) => readonly [number, number],
-): { readonly blocking: Blocking; readonly partition: Partition } {
+function divide(given: Given): { readonly blocking: Blocking; readonly partition: Partition } {
+  const { plan, part, machine, direct, segments } = given;
+  const k = Math.max(1, ...segments.map((segment) => segment.k));
+  const whole = isWritten(plan.nest);
   const sized = (oneBlock: boolean): Blocking => {
     const chosen = chooseBlocking(machine, part.m, part.n, k, oneBlock);
-    if (!isDirect) return chosen;
-    return { ...chosen, depth: oneBlock ? k : evenly(k, 1024), columnsPerBlock: evenly(part.n, mostDirectColumns, chosen.width) };
+    if (direct === undefined) return chosen;
+    // A direct B does not compete for the first-level cache with panels: fewer, longer blocks of K.
+    return { ...chosen, depth: oneBlock ? k : evenly(k, 1024), columnsPerBlock: evenly(part.n, MOST_DIRECT_COLUMNS, chosen.width) };
   };
   const divided = sized(false);
   const { rows, width } = divided;
-  const [costA, costB] = costs(width);
+  const [costA, costB] = packingCosts(given, width);
   const partition = choosePartition({
     batch: part.batch,
     m: part.m,
@@ -264,7 +355,7 @@ function divide(
     k,
     rowTiles: rows.count,
     panels: Math.ceil(part.n / width),
-    depthBlocks: part.segments.length === 1 && mayDivide ? Math.ceil(k / divided.depth) : 1,
+    depthBlocks: part.segments.length === 1 && plan.classes.length === 1 ? Math.ceil(k / divided.depth) : 1,
     costA,
     costB,
     leastColumns: Math.ceil(part.n / divided.columnsPerBlock),
