@@ -2,7 +2,7 @@
 
 import { type AnyNumberArray, allocate, dtypeOfArray, type NumberArray, toNumberArray } from "../nest/arrays.ts";
 import { InputError } from "../util/errors.ts";
-import { kindOf } from "../util/kind-of.ts";
+import { kindOf, textOf } from "../util/kind-of.ts";
 import { shapeText } from "../util/shape-text.ts";
 
 /** Arrays by name, all with the same length along the first axis. */
@@ -31,12 +31,12 @@ export function ndArray(given: AnyNumberArray, shape: readonly number[]): NdArra
     throw new InputError(`ndArray: expected a shape, got ${kindOf(shape)}`, { hint: "ndArray(data, [rows, columns])" });
   for (const dimension of shape) {
     if (!Number.isSafeInteger(dimension) || dimension < 0) {
-      throw new InputError(`shape: expected non-negative whole numbers, got ${shapeText(shape)}`);
+      throw new InputError(`ndArray: shape: expected non-negative whole numbers, got [${shape.map(textOf).join(", ")}]`);
     }
   }
   const count = elementCount(shape);
   if (count !== data.length) {
-    throw new InputError(`shape: ${shapeText(shape)} holds ${count} values, but ${data.length} were given`);
+    throw new InputError(`ndArray: shape: ${shapeText(shape)} holds ${count} values, but ${data.length} were given`);
   }
   return { shape: [...shape], data };
 }
@@ -54,9 +54,22 @@ export function allocateLike<T extends Storage>(like: T, length: number): T {
 
 /** The same array with its numbers in a kind that holds data. @throws InputError when it holds no numbers */
 export function stored<A extends NdArray>(array: A, where: string): A {
+  requireArray(where, array);
   const data = toNumberArray(array.data, where);
   // Same shape, same numbers: what else the array is, a tensor say, is kept where nothing had to be converted.
   return data === array.data ? array : ({ shape: array.shape, data } as NdArray as A);
+}
+
+/** @throws InputError for anything but numbers with their shape */
+export function requireArray(where: string, array: unknown): asserts array is NdArray {
+  const { shape, data } = Object(array) as Partial<NdArray>;
+  if (!Array.isArray(shape) || data === undefined)
+    throw new InputError(`${where}: expected numbers with their shape, got ${kindOf(array)}`);
+}
+
+/** Whether it has elements by number: a list, a typed array, or what is like one. */
+export function isIndexed(value: unknown): value is ArrayLike<unknown> {
+  return typeof value === "object" && value !== null && Number.isSafeInteger((value as { readonly length?: unknown }).length);
 }
 
 /** Whether the numbers can lie between whole ones. */
@@ -79,6 +92,8 @@ export function allocateFloats(length: number, ...from: readonly NdArray[]): Flo
  * @throws InputError when an index is outside `0 … shape[0] - 1`.
  */
 export function gatherRows<T extends Storage>(array: NdArray<T>, rows: ArrayLike<number>): NdArray<T> {
+  requireArray("gatherRows", array);
+  if (!isIndexed(rows)) throw new InputError(`gatherRows: expected a list of row numbers, got ${kindOf(rows)}`);
   const [rowCount = 0, ...rest] = array.shape;
   const width = elementCount(rest);
   // Read once: a tensor's numbers are looked up at each reading.
@@ -87,7 +102,7 @@ export function gatherRows<T extends Storage>(array: NdArray<T>, rows: ArrayLike
   for (let position = 0; position < rows.length; position++) {
     const row = rows[position] as number;
     if (!(row >= 0 && row < rowCount && Number.isInteger(row))) {
-      throw new InputError(`row index: expected a whole number from 0 to ${rowCount - 1}, got ${row}`);
+      throw new InputError(`row index: expected a whole number from 0 to ${rowCount - 1}, got ${textOf(row)}`);
     }
     if (width === 1) {
       data[position] = source[row] as number;

@@ -1,11 +1,22 @@
 // Named arrays that share their first axis: one row is one sample. Subsets and splits copy nothing until batched.
 
+import { FUNCTION, isNumber, type Kind, requireKind } from "../util/arguments.ts";
 import { InputError } from "../util/errors.ts";
-import { kindOf } from "../util/kind-of.ts";
+import { kindOf, textOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
 import { tag } from "../util/tag.ts";
-import { elementCount, type Fields, gatherRows, holdsFractions, type NdArray, type Storage, stored } from "./array.ts";
+import {
+  elementCount,
+  type Fields,
+  gatherRows,
+  holdsFractions,
+  isIndexed,
+  type NdArray,
+  requireArray,
+  type Storage,
+  stored,
+} from "./array.ts";
 import { checkCount, permutation } from "./generators/random.ts";
 import { Draws, type Transform } from "./transforms/transform.ts";
 
@@ -58,7 +69,8 @@ export class Dataset<F extends Fields = Fields> {
 
   /** @throws InputError when there are no fields or no rows, lengths differ, a label has no class or a value is not finite. */
   constructor(fields: F, options: DatasetOptions = {}) {
-    const rows = (options as ViewOptions)[viewRows];
+    const rows = (options as ViewOptions | null)?.[viewRows];
+    requireKind("Dataset: fields", FIELDS, fields);
     checkOptions<DatasetOptions>("Dataset", options, { classNames: true, columnNames: true, allowNonFinite: true });
     const source = rows === undefined ? storedFields(fields) : fields;
     if (rows === undefined) checkFields(source, options);
@@ -82,6 +94,7 @@ export class Dataset<F extends Fields = Fields> {
 
   /** A view of the samples at these positions, in this order; a position may repeat. */
   subset(positions: ArrayLike<number>): Dataset<F> {
+    requirePositions(positions);
     if (positions.length === 0) throw new InputError("dataset: a subset needs at least one sample, got none");
     const options: ViewOptions = { classNames: this.classNames, columnNames: this.columnNames, [viewRows]: this.#sourceRows(positions) };
     return new Dataset(this.#source, options);
@@ -105,7 +118,8 @@ export class Dataset<F extends Fields = Fields> {
       inOrder = false,
       stratify = !inOrder && this.classNames !== undefined,
     } = checkOptions<SplitOptions>("split", options, { seed: true, stratify: true, inOrder: true });
-    if (!(fraction > 0 && fraction < 1)) throw new InputError(`split: expected a fraction between 0 and 1, got ${String(fraction)}`);
+    if (!(isNumber(fraction) && fraction > 0 && fraction < 1))
+      throw new InputError(`split: expected a fraction between 0 and 1, got ${textOf(fraction)}`);
     if (this.size < 2) throw new InputError(`split: expected at least two samples, got ${this.size}`);
     if (stratify && inOrder)
       throw new InputError("split: stratify chooses samples by class and cannot keep them in order; choose one of the two");
@@ -123,6 +137,7 @@ export class Dataset<F extends Fields = Fields> {
    */
   map<G extends Fields>(transform: Transform<F, G>, options: MapOptions = {}): Dataset<G> {
     const { seed = 0, ...rest } = checkOptions<MapOptions>("map", options, { seed: true, allowNonFinite: true });
+    requireKind("map: transform", FUNCTION, transform);
     const samples = Int32Array.from({ length: this.size }, (_, index) => index);
     const fields = transform(this.fields, new Draws({ seed, samples }));
     const { x, y } = fields as Fields;
@@ -165,9 +180,10 @@ export class Dataset<F extends Fields = Fields> {
   }
 
   #sourceRows(positions: ArrayLike<number>): Int32Array {
+    requirePositions(positions);
     return Int32Array.from(positions, (position) => {
       if (!(Number.isInteger(position) && position >= 0 && position < this.size)) {
-        throw new InputError(`dataset: expected sample positions from 0 to ${this.size - 1}, got ${String(position)}`);
+        throw new InputError(`dataset: expected sample positions from 0 to ${this.size - 1}, got ${textOf(position)}`);
       }
       return this.#rows === undefined ? position : (this.#rows[position] as number);
     });
@@ -184,11 +200,13 @@ export class Dataset<F extends Fields = Fields> {
  * @throws InputError naming the first label that is not a whole number from 0 to `classCount - 1`.
  */
 export function checkLabels(labels: NdArray, classCount: number, where = "labels"): void {
+  requireArray("checkLabels", labels);
+  checkCount(classCount, "checkLabels: classCount", 0);
   const values: Storage = labels.data;
   for (let index = 0; index < values.length; index++) {
     const label = values[index] as number;
     if (!(Number.isInteger(label) && label >= 0 && label < classCount)) {
-      throw new InputError(`${where}: expected class indices from 0 to ${classCount - 1}, got ${label} at sample ${index}`, {
+      throw new InputError(`${where}: expected class indices from 0 to ${classCount - 1}, got ${textOf(label)} at sample ${index}`, {
         hint: "number the classes from 0, or give as many class names as there are classes",
       });
     }
@@ -197,6 +215,7 @@ export function checkLabels(labels: NdArray, classCount: number, where = "labels
 
 /** @throws InputError naming the first value that is NaN or infinite. */
 export function checkFinite(array: NdArray, where: string, columnNames?: readonly string[]): void {
+  requireArray("checkFinite", array);
   const values: Storage = array.data;
   if (!holdsFractions(array)) return;
   for (let index = 0; index < values.length; index++) {
@@ -266,4 +285,13 @@ function isClassIndices(labels: NdArray): boolean {
   const { shape, data } = labels;
   const oneEach = elementCount(shape) === shape[0];
   return oneEach && (!holdsFractions(labels) || data.every((value: number) => Number.isInteger(value)));
+}
+
+const FIELDS: Kind<Fields> = {
+  words: "fields by name, such as { x, y }",
+  holds: (value): value is Fields => typeof value === "object" && value !== null,
+};
+
+function requirePositions(positions: unknown): void {
+  if (!isIndexed(positions)) throw new InputError(`dataset: expected a list of sample positions, got ${kindOf(positions)}`);
 }

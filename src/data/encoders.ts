@@ -1,12 +1,14 @@
 // Fitted encodings of tables, stored as JSON: categories as numbers or one-hot rows, and imputed missing values.
 
+import { type Kind, LIST, OBJECT, requireKind } from "../util/arguments.ts";
 import { InputError } from "../util/errors.ts";
+import { textOf, written } from "../util/kind-of.ts";
 import { nearestName } from "../util/nearest.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
 import { tag } from "../util/tag.ts";
 import type { FloatsOf, NdArray, Storage } from "./array.ts";
-import { allocateFloats, elementCount, stored } from "./array.ts";
+import { allocateFloats, elementCount, isIndexed, stored } from "./array.ts";
 import { checkCount } from "./generators/random.ts";
 
 /**
@@ -21,7 +23,7 @@ export function oneHot(labels: NdArray, classes: number): NdArray<Float32Array> 
   for (let index = 0; index < source.length; index++) {
     const label = source[index] as number;
     if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
-      throw new InputError(`oneHot: expected class numbers from 0 to ${classes - 1}, got ${label} at position ${index}`);
+      throw new InputError(`oneHot: expected class numbers from 0 to ${classes - 1}, got ${textOf(label)} at position ${index}`);
     }
     data[index * classes + label] = 1;
   }
@@ -52,15 +54,18 @@ export class CategoryEncoder {
   readonly #numbers: ReadonlyMap<Category, number>;
 
   /** @throws InputError when there is no category, one repeats or is neither text nor a finite number, or `unknown` is something else. */
-  constructor({ categories, unknown = "error" }: CategoryEncoderState) {
+  constructor(state: CategoryEncoderState) {
+    requireKind("category encoder", OBJECT, state);
+    const { categories, unknown = "error" } = state;
+    requireKind("category encoder: categories", LIST, categories);
     if (categories.length === 0) throw new InputError("category encoder: expected at least one category, got none");
     for (const category of categories) {
       if (typeof category !== "string" && !Number.isFinite(category)) {
-        throw new InputError(`category encoder: expected categories of text or finite numbers, got ${String(category)}`);
+        throw new InputError(`category encoder: expected categories of text or finite numbers, got ${textOf(category)}`);
       }
     }
     if (unknown !== "error" && unknown !== "zeros") {
-      throw new InputError(`category encoder: expected unknown to be "error" or "zeros", got ${JSON.stringify(unknown)}`);
+      throw new InputError(`category encoder: expected unknown to be "error" or "zeros", got ${written(unknown)}`);
     }
     this.categories = [...categories];
     this.unknown = unknown;
@@ -75,6 +80,7 @@ export class CategoryEncoder {
    */
   static fit(values: Iterable<Category>, options: Pick<CategoryEncoderState, "unknown"> = {}): CategoryEncoder {
     checkOptions<Pick<CategoryEncoderState, "unknown">>("category encoder", options, { unknown: true });
+    requireKind("category encoder", VALUES, values);
     const found = [...new Set(values)];
     const numbers = found.filter((value) => typeof value === "number").sort((a, b) => a - b);
     // The default order of sort is by code unit, the same on every machine.
@@ -96,12 +102,14 @@ export class CategoryEncoder {
 
   /** The number of each value, [values]. @throws InputError for an unknown value, unless they are −1. */
   encode(values: readonly Category[]): NdArray<Int32Array> {
+    requireKind("category encoder", VALUES, values);
     const data = Int32Array.from(values, (value, place) => this.#numbers.get(value) ?? this.#unknownAt(value, place));
     return { shape: [values.length], data };
   }
 
   /** Rows of one 1 each, [values, categories]. @throws InputError for an unknown value, unless they are rows of zeros. */
   oneHot(values: readonly Category[]): NdArray<Float32Array> {
+    requireKind("category encoder", VALUES, values);
     const width = this.categories.length;
     const data = new Float32Array(values.length * width);
     for (const [row, column] of this.encode(values).data.entries()) if (column >= 0) data[row * width + column] = 1;
@@ -110,18 +118,19 @@ export class CategoryEncoder {
 
   /** The categories of these numbers. @throws InputError for a number that has none. */
   decode(numbers: ArrayLike<number>): Category[] {
+    requireKind("category encoder", VALUES, numbers);
     return Array.from(numbers, (number, place) => {
       const category = this.categories[number];
       if (category !== undefined) return category;
       throw new InputError(
-        `category encoder: expected numbers from 0 to ${this.categories.length - 1}, got ${number} at position ${place}`,
+        `category encoder: expected numbers from 0 to ${this.categories.length - 1}, got ${textOf(number)} at position ${place}`,
       );
     });
   }
 
   #unknownAt(value: Category, place: number): number {
     if (this.unknown === "zeros") return -1;
-    const nearest = nearestName(String(value), this.categories.map(String));
+    const nearest = nearestName(textOf(value), this.categories.map(String));
     throw new InputError(
       `category encoder: ${JSON.stringify(value)} at position ${place} is none of the ${this.categories.length} categories`,
       {
@@ -154,9 +163,12 @@ export class Imputer {
   readonly values: readonly number[];
 
   /** @throws InputError when there is no column or a value is not finite. */
-  constructor({ values }: ImputerState) {
+  constructor(state: ImputerState) {
+    requireKind("imputer", OBJECT, state);
+    const { values } = state;
+    requireKind("imputer: values", LIST, values);
     if (values.length === 0 || !values.every((value) => Number.isFinite(value))) {
-      throw new InputError(`imputer: expected one finite value per column, got [${values.join(", ")}]`);
+      throw new InputError(`imputer: expected one finite value per column, got [${values.map(textOf).join(", ")}]`);
     }
     this.values = [...values];
   }
@@ -166,10 +178,10 @@ export class Imputer {
    * @throws InputError when a column has no value at all, or an infinite one.
    */
   static fit(table: NdArray, strategy: ImputerStrategy = "mean"): Imputer {
-    const summary = summaries[strategy];
-    if (summary === undefined) throw new InputError(`imputer: expected mean, median or mostFrequent, got ${JSON.stringify(strategy)}`);
-    const columns = columnCount(table);
+    const summary = typeof strategy === "string" && Object.hasOwn(summaries, strategy) ? summaries[strategy] : undefined;
+    if (summary === undefined) throw new InputError(`imputer: expected mean, median or mostFrequent, got ${written(strategy)}`);
     const source: Storage = stored(table, "imputer").data;
+    const columns = columnCount(table);
     const present: number[][] = Array.from({ length: columns }, () => []);
     for (let index = 0; index < source.length; index++) {
       const value = source[index] as number;
@@ -257,6 +269,12 @@ const summaries: Readonly<Record<ImputerStrategy, (values: readonly number[]) =>
     }
     return best;
   },
+};
+
+const VALUES: Kind<ArrayLike<unknown>> = {
+  words: "a list of values",
+  holds: (value): value is ArrayLike<unknown> =>
+    typeof value === "object" && value !== null && (Symbol.iterator in value || isIndexed(value)),
 };
 
 function columnCount({ shape }: NdArray): number {

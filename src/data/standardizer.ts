@@ -1,6 +1,8 @@
 // Scales columns or channels to mean 0 and standard deviation 1, by statistics of the training data only.
 
+import { checkArguments, LIST, OBJECT, requireKind } from "../util/arguments.ts";
 import { InputError } from "../util/errors.ts";
+import { textOf } from "../util/kind-of.ts";
 import { checkOptions } from "../util/options.ts";
 import { shapeText } from "../util/shape-text.ts";
 import { tag } from "../util/tag.ts";
@@ -38,8 +40,11 @@ export class Standardizer {
   readonly axis: number | undefined;
 
   /** @throws InputError when the two lists differ in length, are empty, or hold a value that is not finite or not positive; for an axis below 1. */
-  constructor({ mean, deviation, axis }: StandardizerState) {
+  constructor(state: StandardizerState) {
+    requireKind("standardizer", OBJECT, state);
+    const { mean, deviation, axis } = state;
     if (axis !== undefined) checkCount(axis, "standardizer: axis");
+    checkArguments("standardizer", { mean: [mean, LIST], deviation: [deviation, LIST] });
     if (mean.length !== deviation.length || mean.length === 0) {
       throw new InputError(`standardizer: expected as many deviations as means, at least one, got ${mean.length} and ${deviation.length}`);
     }
@@ -65,7 +70,7 @@ export class Standardizer {
     values.data.forEach((value: number, index: number) => {
       if (!Number.isFinite(value)) {
         throw new InputError(
-          `standardizer: row ${Math.floor(index / (columns * inner))}, column ${columnOf(index)}: expected a finite number, got ${value}`,
+          `standardizer: row ${Math.floor(index / (columns * inner))}, column ${columnOf(index)}: expected a finite number, got ${textOf(value)}`,
         );
       }
       mean[columnOf(index)]! += value / rows;

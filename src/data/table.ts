@@ -1,5 +1,6 @@
 // Rows of numbers with a label or a value to predict: the result of table readers and generators.
 
+import { type Kind, requireKind, withFields } from "../util/arguments.ts";
 import type { NdArray } from "./array.ts";
 import { Dataset } from "./dataset.ts";
 
@@ -34,6 +35,13 @@ export function tableDataset(table: ClassificationTable): Dataset<Pick<Classific
 export function tableDataset(table: RegressionTable): Dataset<Pick<RegressionTable, "x" | "y">>;
 export function tableDataset(table: Table): Dataset<{ readonly x: NdArray<Float64Array>; readonly y: NdArray<Float64Array | Int32Array> }>;
 export function tableDataset(table: Table): Dataset<{ readonly x: NdArray<Float64Array>; readonly y: NdArray<Float64Array | Int32Array> }> {
+  requireKind("tableDataset: table", TABLE, table);
   const classNames = table.task === "classification" ? { classNames: table.classNames } : {};
   return new Dataset({ x: table.x, y: table.y }, { columnNames: table.columnNames, ...classNames });
+}
+
+const TABLE: Kind<Table> = withFields("a table, as readTable() makes it", { x: isPresent, y: isPresent, columnNames: Array.isArray });
+
+function isPresent(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }

@@ -69,3 +69,13 @@ export const WIDTH: Kind<number> = {
   words: "a number of columns of at least 1",
   holds: (value): value is number => typeof value === "number" && value >= 1,
 };
+
+/** Texts and symbols are compared with numbers, too, by the language itself: they are no numbers here. */
+export function isNumber(value: unknown): value is number {
+  return typeof value === "number";
+}
+
+/** A list of so many. */
+export function withLength(length: number): Kind<readonly unknown[]> {
+  return { words: `a list of ${length}`, holds: (value): value is readonly unknown[] => Array.isArray(value) && value.length === length };
+}

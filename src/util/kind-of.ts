@@ -29,3 +29,18 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
 export function isClass(value: unknown): boolean {
   return typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
 }
+
+/** A value inside of an error's sentence: as `String` writes it, and by its kind what has no text (symbols in lists, objects without a prototype). */
+export function textOf(value: unknown): string {
+  try {
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? kindOf(value) : String(value);
+  } catch {
+    return kindOf(value);
+  }
+}
+
+/** The same with texts in quotation marks. */
+export function written(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  return Array.isArray(value) ? `[${value.map(textOf).join(",")}]` : textOf(value);
+}

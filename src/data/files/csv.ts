@@ -3,8 +3,10 @@
 import Papa from "papaparse";
 import { misread, reading } from "../../io/file-kind.ts";
 import { toBytes } from "../../nest/arrays.ts";
+import { requireKind, TEXT } from "../../util/arguments.ts";
 import { decimalOf } from "../../util/decimal.ts";
 import { FileError, InputError } from "../../util/errors.ts";
+import { written as quoted } from "../../util/kind-of.ts";
 import { nearestName } from "../../util/nearest.ts";
 import { checkOptions } from "../../util/options.ts";
 import { fromUtf8 } from "../../util/text.ts";
@@ -58,7 +60,7 @@ function parseText(source: string, separator: string | undefined, name: string):
   const [, named] = /^sep=([^\n])\n/i.exec(text) ?? [];
   const delimiter = separator ?? named ?? guessSeparator(text);
   if ([...delimiter].length !== 1 || '"\r\n\uFEFF'.includes(delimiter)) {
-    throw new InputError(`separator: expected one character other than a quote or a line end, got ${JSON.stringify(delimiter)}`);
+    throw new InputError(`separator: expected one character other than a quote or a line end, got ${quoted(delimiter)}`);
   }
   const { data, errors } = Papa.parse<string[]>(text, { delimiter, newline: "\n" });
   const records = withLines(data);
@@ -103,6 +105,7 @@ function parseText(source: string, separator: string | undefined, name: string):
  * @throws InputError that lists the columns and suggests the nearest name.
  */
 export function findColumn({ name, columnNames }: TextTable, wanted: string): number {
+  requireKind(`${name}: column`, TEXT, wanted);
   const index = columnNames.indexOf(wanted);
   if (index !== -1) return index;
   const hint = hintFor(wanted, columnNames);

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { readBytes } from "../../io/node/file.ts";
+import { requireKind, TEXT } from "../../util/arguments.ts";
 import { FileError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import type { ClassificationTable, Table } from "../table.ts";
@@ -12,6 +13,8 @@ import { numericColumns, readTable, TABLE_OPTIONS } from "./table.ts";
 /** `readTable` on a file; errors name the path. */
 export async function loadCsv(path: string, options: TableOptions): Promise<Table> {
   checkOptions("loadCsv", options, TABLE_OPTIONS);
+  requireKind("loadCsv: path", TEXT, path);
+  requireKind("loadCsv: target", TEXT, options?.target);
   return readTable(await readBytes(path, { pipes: true }), { name: path, ...options });
 }
 
@@ -26,6 +29,7 @@ const wineFiles = { white: "winequality-white.csv", red: "winequality-red.csv" }
  * @throws FileError when a file is missing, malformed or its columns differ from the other's.
  */
 export async function loadWineQuality(folder: string): Promise<ClassificationTable> {
+  requireKind("loadWineQuality: folder", TEXT, folder);
   const parts = [];
   for (const file of Object.values(wineFiles)) {
     const path = join(folder, file);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { readBytes } from "../../io/node/file.ts";
 import { isFolder, listFolder } from "../../io/node/folders.ts";
 import { dtypeOfArray } from "../../nest/arrays.ts";
+import { requireKind, TEXT } from "../../util/arguments.ts";
 import { FileError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import { shapeText } from "../../util/shape-text.ts";
@@ -41,6 +42,7 @@ export async function loadMnist(
   folder: string,
   options: MnistOptions = {},
 ): Promise<{ train: Dataset<ImageFields>; test: Dataset<ImageFields> }> {
+  requireKind("loadMnist: folder", TEXT, folder);
   const { classNames, split } = checkOptions<MnistOptions>("loadMnist", options, { classNames: true, split: true });
   const files = await imageFiles(folder);
   const chosen = chooseSplit(folder, files, split);

@@ -1,5 +1,6 @@
 // Turns a text table into inputs and a target: numbers on one side, class indices or numbers on the other.
 
+import { type Kind, LIST, requireKind, TEXT, withFields } from "../../util/arguments.ts";
 import { decimalOf } from "../../util/decimal.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { checkOptions, type OptionNames } from "../../util/options.ts";
@@ -33,6 +34,7 @@ export const TABLE_OPTIONS: OptionNames<TableOptions> = {
  */
 export function readTable(source: string | Uint8Array | ArrayBuffer, options: TableOptions): Table {
   const { separator, name } = checkOptions("readTable", options, TABLE_OPTIONS);
+  requireKind("readTable: target", TEXT, options?.target);
   const table = parseCsv(source, { separator, name });
   const target = findColumn(table, options.target);
   const columnNames = options.columns ?? table.columnNames.filter((_, index) => index !== target);
@@ -57,12 +59,16 @@ export function readTable(source: string | Uint8Array | ArrayBuffer, options: Ta
  * @throws InputError when a column does not exist, FileError when a cell is not a finite number.
  */
 export function numericColumns(table: TextTable, columnNames: readonly string[] = table.columnNames): NdArray<Float64Array> {
+  requireKind("numericColumns: table", TEXT_TABLE, table);
+  requireKind("numericColumns: columnNames", LIST, columnNames);
   const columns = columnNames.map((name) => findColumn(table, name));
   const data = new Float64Array(table.rows.length * columns.length);
   let next = 0;
   for (const row of table.rows) for (const column of columns) data[next++] = cellNumber(table, row, column);
   return { shape: [table.rows.length, columns.length], data };
 }
+
+const TEXT_TABLE: Kind<TextTable> = withFields("a table of text", { columnNames: Array.isArray, rows: Array.isArray });
 
 function guessTask(labels: readonly string[]): "classification" | "regression" {
   const given = labels.filter((label) => !isMissing(label));

@@ -1,6 +1,7 @@
 // Seeded random numbers for data: many independent streams per seed, the same on every machine.
 
 import { InputError } from "../../util/errors.ts";
+import { textOf } from "../../util/kind-of.ts";
 
 /**
  * xoshiro128** (Blackman and Vigna, 2018) whose 128-bit state is hashed from a seed and a stream number, so that
@@ -98,21 +99,21 @@ export function permutation(count: number, seed: number, stream = 0): Int32Array
 /** @throws InputError unless `value` is a whole number from 0 to 2^53 - 1. */
 export function checkSeed(value: number, name: string): void {
   if (!Number.isSafeInteger(value) || value < 0) {
-    throw new InputError(`${name}: expected a whole number from 0 to 2^53 - 1, got ${String(value)}`);
+    throw new InputError(`${name}: expected a whole number from 0 to 2^53 - 1, got ${textOf(value)}`);
   }
 }
 
 /** @throws InputError unless `value` is a whole number of at least `least`. */
 export function checkCount(value: number, name: string, least = 1): void {
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new InputError(`${name}: expected a whole number of at least ${least}, got ${String(value)}`);
+    throw new InputError(`${name}: expected a whole number of at least ${least}, got ${textOf(value)}`);
   }
 }
 
 /** @throws InputError unless `value` is a finite number of at least 0. */
 export function checkAmount(value: number, name: string): void {
   if (!Number.isFinite(value) || value < 0) {
-    throw new InputError(`${name}: expected a number of at least 0, got ${String(value)}`);
+    throw new InputError(`${name}: expected a number of at least 0, got ${textOf(value)}`);
   }
 }
 

@@ -1,12 +1,14 @@
 // The byte-pair tokenizer: encodes any text by learned merges.
 
+import { listOf, OBJECT, requireKind, TEXT, withLength } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
+import { textOf } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import { tag } from "../../util/tag.ts";
 import { fromUtf8, toUtf8 } from "../../util/text.ts";
 import { checkCount } from "../generators/random.ts";
 import { learnMerges, mergePair, type Pair } from "./merges.ts";
-import { checkSpecial, noSuchToken, specialNumber, type Tokenizer } from "./tokenizer.ts";
+import { checkSpecial, noSuchToken, requireTokens, specialNumber, type Tokenizer } from "./tokenizer.ts";
 
 /** How much to learn. */
 export interface BytePairOptions {
@@ -48,8 +50,11 @@ export class BytePairTokenizer implements Tokenizer {
   readonly #known = new Map<string, readonly number[]>();
 
   /** @throws InputError when a merge uses a token that does not exist yet or repeats an earlier merge, or a special name repeats. */
-  constructor({ merges, special }: BytePairState) {
+  constructor(state: BytePairState) {
+    requireKind("byte-pair tokenizer", OBJECT, state);
+    const { merges, special } = state;
     checkSpecial(special);
+    requireKind("byte-pair tokenizer: merges", PAIRS, merges);
     const made = new Map<number, number>();
     const text = Array.from({ length: bytes }, (_, byte) => Uint8Array.of(byte));
     for (const [left, right] of merges) {
@@ -88,10 +93,11 @@ export class BytePairTokenizer implements Tokenizer {
     checkCount(minimumCount, "byte-pair tokenizer: minimumCount");
     if (!Number.isSafeInteger(size) || size < least || size > mostTokens) {
       throw new InputError(
-        `byte-pair tokenizer: expected a size from ${least} (all bytes and special tokens) to 2^24, got ${String(size)}`,
+        `byte-pair tokenizer: expected a size from ${least} (all bytes and special tokens) to 2^24, got ${textOf(size)}`,
       );
     }
     if (text === "") throw new InputError("byte-pair tokenizer: expected some text to learn from, got none");
+    requireKind("byte-pair tokenizer: text", TEXT, text);
     const counts = new Map<string, number>();
     for (const [piece] of piecesOf(text)) counts.set(piece, (counts.get(piece) ?? 0) + 1);
     const words = Array.from(counts, ([piece, count]) => ({ tokens: Array.from(toUtf8(piece)), count }));
@@ -112,6 +118,7 @@ export class BytePairTokenizer implements Tokenizer {
   }
 
   encode(text: string): Int32Array {
+    requireKind("byte-pair tokenizer: text", TEXT, text);
     let tokens = new Int32Array(Math.max(16, text.length >> 1));
     let length = 0;
     for (const [piece] of piecesOf(text)) {
@@ -129,6 +136,7 @@ export class BytePairTokenizer implements Tokenizer {
 
   /** Bytes that are not whole characters, as a model may choose them, become U+FFFD. */
   decode(tokens: ArrayLike<number>): string {
+    requireTokens(tokens);
     const parts = Array.from(tokens, (token, place) => {
       const name = this.special[token - this.#text.length];
       return this.#text[token] ?? (name === undefined ? noSuchToken(token, place, this.size) : toUtf8(name));
@@ -186,3 +194,5 @@ function piecesOf(text: string): Iterable<RegExpMatchArray> {
 function pairKey(left: number, right: number): number {
   return left * mostTokens + right;
 }
+
+const PAIRS = listOf("a list of pairs of tokens", withLength(2));

@@ -1,6 +1,8 @@
 // The interface of all tokenizers, and the special tokens that text itself never produces.
 
 import { InputError } from "../../util/errors.ts";
+import { kindOf, textOf, written } from "../../util/kind-of.ts";
+import { isIndexed } from "../array.ts";
 
 /** Turns text into token numbers from 0 to `size` − 1, and back. */
 export interface Tokenizer {
@@ -22,19 +24,28 @@ export interface Tokenizer {
 export function specialNumber(special: readonly string[], name: string, first: number): number {
   const place = special.indexOf(name);
   if (place !== -1) return first + place;
-  throw new InputError(`tokenizer: there is no special token ${JSON.stringify(name)}; there are: ${special.join(", ") || "none"}`);
+  throw new InputError(`tokenizer: there is no special token ${written(name)}; there are: ${special.join(", ") || "none"}`);
 }
 
 /** @throws InputError unless the names are different and not empty. */
 export function checkSpecial(special: readonly string[]): void {
-  if (!special.every((name) => typeof name === "string" && name !== "") || new Set(special).size < special.length) {
-    throw new InputError(`tokenizer: expected special tokens with different names, got ${JSON.stringify(special)}`);
+  if (
+    !Array.isArray(special) ||
+    !special.every((name) => typeof name === "string" && name !== "") ||
+    new Set(special).size < special.length
+  ) {
+    throw new InputError(`tokenizer: expected special tokens with different names, got ${written(special)}`);
   }
+}
+
+/** @throws InputError for anything but a list of token numbers. */
+export function requireTokens(tokens: unknown): void {
+  if (!isIndexed(tokens)) throw new InputError(`tokenizer: expected a list of token numbers, got ${kindOf(tokens)}`);
 }
 
 /** @throws InputError for a number outside the vocabulary. */
 export function noSuchToken(token: number, place: number, size: number): never {
-  throw new InputError(`tokenizer: expected token numbers from 0 to ${size - 1}, got ${token} at position ${place}`);
+  throw new InputError(`tokenizer: expected token numbers from 0 to ${size - 1}, got ${textOf(token)} at position ${place}`);
 }
 
 /** Whether a value read from a file is a list of texts. */

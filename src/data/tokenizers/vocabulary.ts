@@ -1,10 +1,12 @@
 // Tokenizers with a fixed vocabulary: of characters, or of words, spaces and punctuation.
 
+import { LIST, OBJECT, requireKind, TEXT } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
+import { written } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import { tag } from "../../util/tag.ts";
 import { checkCount } from "../generators/random.ts";
-import { checkSpecial, isTexts, noSuchToken, specialNumber, type Tokenizer } from "./tokenizer.ts";
+import { checkSpecial, isTexts, noSuchToken, requireTokens, specialNumber, type Tokenizer } from "./tokenizer.ts";
 
 /** What to learn from a text. */
 export interface VocabularyOptions {
@@ -45,10 +47,13 @@ export class VocabularyTokenizer implements Tokenizer {
   readonly #numbers: ReadonlyMap<string, number>;
 
   /** @throws InputError when there is no piece, a piece or name repeats, or `unknown` is not among `special`. */
-  constructor({ level, pieces, special, unknown }: VocabularyState) {
+  constructor(state: VocabularyState) {
+    requireKind("vocabulary", OBJECT, state);
+    const { level, pieces, special, unknown } = state;
     if (level !== "character" && level !== "word") {
-      throw new InputError(`vocabulary: expected level "character" or "word", got ${JSON.stringify(level)}`);
+      throw new InputError(`vocabulary: expected level "character" or "word", got ${written(level)}`);
     }
+    requireKind("vocabulary: pieces", LIST, pieces);
     if (pieces.length === 0) throw new InputError("vocabulary: expected at least one piece of text, got none");
     checkSpecial(special);
     if (unknown !== undefined && !special.includes(unknown)) {
@@ -84,6 +89,7 @@ export class VocabularyTokenizer implements Tokenizer {
     if (unknown !== undefined && !special.includes(unknown)) special.push(unknown);
     checkCount(minimumCount, "vocabulary: minimumCount");
     if (text === "") throw new InputError("vocabulary: expected some text to learn from, got none");
+    requireKind("vocabulary: text", TEXT, text);
     const counts = new Map<string, number>();
     for (const piece of piecesOf(text, level)) counts.set(piece, (counts.get(piece) ?? 0) + 1);
     // Equally frequent pieces in order of code units, so that a limit takes the same ones everywhere.
@@ -111,6 +117,7 @@ export class VocabularyTokenizer implements Tokenizer {
 
   /** @throws InputError for a piece that is not in the vocabulary, when there is no `unknown` token. */
   encode(text: string): Int32Array {
+    requireKind("vocabulary: text", TEXT, text);
     const rest = this.unknown === undefined ? undefined : this.specialToken(this.unknown);
     return Int32Array.from(piecesOf(text, this.level), (piece) => {
       const number = this.#numbers.get(piece) ?? rest;
@@ -123,6 +130,7 @@ export class VocabularyTokenizer implements Tokenizer {
 
   decode(tokens: ArrayLike<number>): string {
     const { pieces, special, size } = this;
+    requireTokens(tokens);
     return Array.from(tokens, (token, place) => pieces[token] ?? special[token - pieces.length] ?? noSuchToken(token, place, size)).join(
       "",
     );

@@ -2,8 +2,10 @@
 
 import { isHeldBy } from "../../nest/integers.ts";
 import { InputError } from "../../util/errors.ts";
+import { kindOf, textOf } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import type { NdArray } from "../array.ts";
+import { isIndexed } from "../array.ts";
 import { Dataset } from "../dataset.ts";
 import { checkCount } from "../generators/random.ts";
 
@@ -33,6 +35,7 @@ export function tokenWindows(tokens: ArrayLike<number>, options: WindowOptions):
   const { length, stride = length } = checkOptions<WindowOptions>("tokenWindows", options, { length: true, stride: true });
   checkCount(length, "tokenWindows: length");
   checkCount(stride, "tokenWindows: stride");
+  if (!isIndexed(tokens)) throw new InputError(`tokenWindows: expected a list of token ids, got ${kindOf(tokens)}`);
   if (tokens.length <= length) {
     throw new InputError(`tokenWindows: expected at least ${length + 1} tokens, ${length} and the one to predict, got ${tokens.length}`, {
       hint: "more text, or a smaller length",
@@ -40,7 +43,7 @@ export function tokenWindows(tokens: ArrayLike<number>, options: WindowOptions):
   }
   const stream = Int32Array.from(tokens, (token, place) => {
     if (isHeldBy("int32", token)) return token;
-    throw new InputError(`tokenWindows: expected token ids that int32 holds, got ${token} at position ${place}`);
+    throw new InputError(`tokenWindows: expected token ids that int32 holds, got ${textOf(token)} at position ${place}`);
   });
   const count = Math.floor((stream.length - 1 - length) / stride) + 1;
   const [x, y] = [new Int32Array(count * length), new Int32Array(count * length)];

@@ -1,5 +1,6 @@
 // Rotates, shifts, zooms and shears images: one coordinate map, with bilinear or nearest sampling.
 
+import { isNumber, type Kind, requireKind, withLength } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import type { Storage } from "../array.ts";
@@ -89,6 +90,7 @@ export function randomAffine(options: AffineOptions): FieldsTransform {
  */
 export function randomRotation(degrees: Amount, options: SamplingOptions = {}): FieldsTransform {
   checkOptions<SamplingOptions>("randomRotation", options, { fields: true, interpolation: true, fill: true });
+  requireKind("randomRotation: degrees", AMOUNT, degrees);
   return randomAffine({ ...options, rotation: degrees });
 }
 
@@ -142,3 +144,8 @@ function range(amount: Amount, name: string): readonly [number, number] {
   checkRange(ends, name);
   return ends;
 }
+
+const AMOUNT: Kind<Amount> = {
+  words: "a number, or two of which the smaller comes first",
+  holds: (value): value is Amount => isNumber(value) || withLength(2).holds(value),
+};

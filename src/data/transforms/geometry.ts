@@ -1,5 +1,6 @@
 // Transforms that move pixels: crops and flips.
 
+import { isNumber, type Kind, requireKind, withLength } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import type { Storage } from "../array.ts";
@@ -160,6 +161,7 @@ function mirror(index: number, extent: number): number {
 }
 
 function cropSize(size: CropOptions["size"], name: string): readonly [number, number] {
+  requireKind(`${name}: size`, SIZE, size);
   const [height, width] = typeof size === "number" ? [size, size] : size;
   checkCount(height, `${name}: height`);
   checkCount(width, `${name}: width`);
@@ -174,3 +176,8 @@ function checkFits(name: string, [height, width]: readonly [number, number], ima
     hint: "a smaller size, or more padding with randomCrop",
   });
 }
+
+const SIZE: Kind<CropOptions["size"]> = {
+  words: "a number of pixels, or [height, width]",
+  holds: (value): value is CropOptions["size"] => isNumber(value) || withLength(2).holds(value),
+};

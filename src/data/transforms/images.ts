@@ -1,6 +1,8 @@
 // The loop that all image transforms share: draws random numbers per sample, writes each result into one new array.
 
+import { isNumber, requireKind, withLength } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
+import { textOf } from "../../util/kind-of.ts";
 import { shapeText } from "../../util/shape-text.ts";
 import { allocateLike, type Fields, holdsFractions, type NdArray, type Storage } from "../array.ts";
 import type { Random } from "../generators/random.ts";
@@ -79,12 +81,16 @@ export function imageSize({ shape }: NdArray, where: string): ImageSize {
 
 /** @throws InputError unless 0 ≤ value ≤ 1. */
 export function checkProbability(value: number, name: string): void {
-  if (!(value >= 0 && value <= 1)) throw new InputError(`${name}: expected a number from 0 to 1, got ${String(value)}`);
+  if (!(isNumber(value) && value >= 0 && value <= 1)) throw new InputError(`${name}: expected a number from 0 to 1, got ${textOf(value)}`);
 }
 
 /** @throws InputError unless both are finite and in order, the first at least `least`. */
-export function checkRange([low, high]: readonly [number, number], name: string, least = Number.NEGATIVE_INFINITY): void {
+export function checkRange(range: readonly [number, number], name: string, least = Number.NEGATIVE_INFINITY): void {
+  requireKind(name, RANGE, range);
+  const [low, high] = range;
   if (Number.isFinite(low) && Number.isFinite(high) && low <= high && low >= least) return;
   const bound = Number.isFinite(least) ? ` of at least ${least}` : "";
-  throw new InputError(`${name}: expected two finite numbers${bound}, the smaller first, got [${low}, ${high}]`);
+  throw new InputError(`${name}: expected two finite numbers${bound}, the smaller first, got [${textOf(low)}, ${textOf(high)}]`);
 }
+
+const RANGE = { ...withLength(2), words: "two numbers, the smaller first" };

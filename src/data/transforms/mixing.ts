@@ -1,6 +1,7 @@
 // Mixup and cutmix: mixes each sample, and its target, with another sample of the batch.
 
 import { InputError } from "../../util/errors.ts";
+import { textOf } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import { shapeText } from "../../util/shape-text.ts";
 import { allocateLike, elementCount, type Fields, holdsFractions, type NdArray } from "../array.ts";
@@ -116,7 +117,7 @@ function floats(array: NdArray, where: string, hint = "standardize or scale to f
 }
 
 function checkAlpha(name: string, alpha: number): void {
-  if (!(Number.isFinite(alpha) && alpha > 0)) throw new InputError(`${name}: expected a positive alpha, got ${String(alpha)}`);
+  if (!(Number.isFinite(alpha) && alpha > 0)) throw new InputError(`${name}: expected a positive alpha, got ${textOf(alpha)}`);
 }
 
 /** Beta(alpha, alpha) from two Gamma variables, by their logarithms: for small alpha both can be below the smallest number. */

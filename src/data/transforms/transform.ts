@@ -1,6 +1,8 @@
 // What a transform is: a function of a batch and per-sample random numbers; and how transforms are chained.
 
+import { FUNCTION, OBJECT, requireKind, TEXT } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
+import { kindOf } from "../../util/kind-of.ts";
 import { tag } from "../../util/tag.ts";
 import type { Fields, NdArray } from "../array.ts";
 import { checkCount, checkSeed, Random } from "../generators/random.ts";
@@ -38,7 +40,9 @@ export class Draws {
   readonly #key: number;
 
   /** @throws InputError when `seed` or `epoch` is not a whole number of at least 0. */
-  constructor({ seed = 0, epoch = 0, samples }: DrawsOptions) {
+  constructor(state: DrawsOptions) {
+    requireKind("Draws", OBJECT, state);
+    const { seed = 0, epoch = 0, samples } = state;
     checkSeed(seed, "transform: seed");
     checkCount(epoch, "transform: epoch", 0);
     // The orders of epochs come from low streams of the same seed.
@@ -120,6 +124,7 @@ export function mapField<const Name extends string, B extends NdArray>(
   name: Name,
   change: (array: NdArray, draws: Draws) => B,
 ): <F extends Fields>(batch: F, draws: Draws) => Replaced<F, Name, B> {
+  requireKind("mapField: change", FUNCTION, change);
   return <F extends Fields>(batch: F, draws: Draws) => {
     const changed = change(fieldOf(batch, name, "mapField"), draws);
     // The spread forgets which names there are; Replaced says it.
@@ -129,6 +134,9 @@ export function mapField<const Name extends string, B extends NdArray>(
 
 /** @throws InputError when the batch has no such field */
 export function fieldOf(batch: Fields, name: string, where: string): NdArray {
+  if (typeof batch !== "object" || batch === null)
+    throw new InputError(`${where}: expected a batch with fields by name, got ${kindOf(batch)}`);
+  requireKind(`${where}: field`, TEXT, name);
   const array = batch[name];
   if (array !== undefined) return array;
   throw new InputError(`${where}: expected a field "${name}", the batch has ${Object.keys(batch).join(", ") || "none"}`);

@@ -2,6 +2,8 @@
 
 import { noGrad, type Tensor, tensor, zeros } from "../../tensor/index.ts";
 import type { Loss, Samples } from "../../train/index.ts";
+import { checkArguments, FUNCTION, WHOLES } from "../../util/arguments.ts";
+import { SHAPED } from "../kinds.ts";
 import { mean } from "./statistics.ts";
 
 type Targets = Samples["y"];
@@ -12,6 +14,7 @@ type Targets = Samples["y"];
  * @param output the shape of the model's output for one sample
  */
 export function baselineOf(loss: Loss, output: readonly number[], y: Targets): number | undefined {
+  checkArguments("baselineOf", { loss: [loss, FUNCTION], output: [output, WHOLES], y: [y, SHAPED] });
   const target = tensor(y);
   const [count = 0] = y.shape;
   const losses = constants(output, y).flatMap((constant) => {

@@ -1,6 +1,8 @@
 // Runs all rules on the evidence; causes come before their consequences.
 
+import { checkArguments } from "../../util/arguments.ts";
 import { checkOptions, type OptionNames } from "../../util/options.ts";
+import { EVIDENCE } from "../kinds.ts";
 import { badInitialization, deadUnits, notFinite, saturatedActivations, symmetricInitialization } from "./activation-rules.ts";
 import { classImbalance, duplicates, labelErrors, noisyLabels, unscaledInputs, unscaledTargets } from "./data-rules.ts";
 import { type Evidence, type Observations, observe } from "./evidence.ts";
@@ -69,6 +71,7 @@ export function checkThresholds(what: string, thresholds: Partial<Thresholds> | 
 /** What is wrong with a run; nothing where nothing is. Pure: the same evidence gives the same findings. */
 export function diagnose(evidence: Evidence, thresholds: Partial<Thresholds> = {}): Finding[] {
   checkThresholds("diagnose", thresholds);
+  checkArguments("diagnose", { evidence: [evidence, EVIDENCE] });
   const run = observe(evidence);
   const found = rules.flatMap((rule) => rule(run, { ...THRESHOLDS, ...thresholds }));
   const kinds = found.map(({ kind }) => kind);

@@ -1,6 +1,8 @@
 // The result of a rule: what is wrong, where, by which numbers, why, and what to try.
 
+import { checkArguments } from "../../util/arguments.ts";
 import { short } from "../../util/short.ts";
+import { FINDINGS } from "../kinds.ts";
 
 /** Everything that can be found, causes before their consequences: the order of findings. */
 export const FINDING_KINDS = [
@@ -52,6 +54,7 @@ export interface Finding {
 
 /** Findings as text of at most 80 columns; "no findings" when there are none. */
 export function findingsText(findings: readonly Finding[]): string {
+  checkArguments("findingsText", { findings: [findings, FINDINGS] });
   if (findings.length === 0) return "no findings: nothing looks wrong in this run";
   return findings
     .flatMap(({ kind, where, what, details = [], why, advice }, n) => [

@@ -10,12 +10,15 @@ import { unsettle } from "../../train/modes.ts";
 import { Pacer } from "../../train/pause.ts";
 import { remember } from "../../train/remember.ts";
 import { compileStep, failedStep, takeStep } from "../../train/step.ts";
+import { checkArguments, FUNCTION, isNumber } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
+import { textOf } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import { bestOf } from "../../util/rank.ts";
 import type { StopSignal } from "../../util/signal.ts";
 import { short } from "../draw/chart.ts";
 import { type NonFinite, whereNotFinite } from "../explain/non-finite.ts";
+import { MODEL, OPTIMIZER } from "../kinds.ts";
 import { endless } from "./batches.ts";
 import { deviationOf, mean } from "./statistics.ts";
 
@@ -85,11 +88,13 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
     ...{ loss: true, optimizer: true, penalty: true, clip: true, accumulate: true, batchSize: true, transform: true },
     ...{ from: true, to: true, steps: true, smoothing: true, seed: true, compile: true, signal: true },
   });
+  checkArguments("findLearningRate", { model: [model, MODEL], loss: [options?.loss, FUNCTION], optimizer: [optimizer, OPTIMIZER] });
   checkSamples("findLearningRate", data);
   if (!(from > 0 && to > from && Number.isFinite(to)))
-    throw new InputError(`findLearningRate: expected 0 < from < to, got ${from} and ${to}`);
-  if (!(Number.isInteger(steps) && steps >= 10)) throw new InputError(`findLearningRate: expected at least 10 steps, got ${steps}`);
-  if (!(smoothing >= 0 && smoothing < 1)) throw new InputError(`findLearningRate: smoothing must be in [0, 1), got ${smoothing}`);
+    throw new InputError(`findLearningRate: expected 0 < from < to, got ${textOf(from)} and ${to}`);
+  if (!(Number.isInteger(steps) && steps >= 10)) throw new InputError(`findLearningRate: expected at least 10 steps, got ${textOf(steps)}`);
+  if (!(isNumber(smoothing) && smoothing >= 0 && smoothing < 1))
+    throw new InputError(`findLearningRate: smoothing must be in [0, 1), got ${textOf(smoothing)}`);
   signal?.throwIfAborted();
   const burnIn = Math.ceil(BURN_IN * steps);
   const pacer = new Pacer();

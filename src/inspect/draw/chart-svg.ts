@@ -1,6 +1,8 @@
 // Curves as SVG.
 
+import { checkArguments, TEXT } from "../../util/arguments.ts";
 import { checkOptions } from "../../util/options.ts";
+import { CURVES } from "../kinds.ts";
 import { axisOf, CHART_OPTIONS, type ChartOptions, type Series, short } from "./chart.ts";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP] = [640, 360, 64, 48, 36];
@@ -10,7 +12,9 @@ const GREY = 'fill="#475569"';
 
 /** Curves in one picture; numbers that are not finite interrupt them. */
 export function chartSvg(series: readonly Series[], options: ChartOptions): string {
+  checkArguments("chartSvg", { series: [series, CURVES] });
   const { title, xTitle, yTitle, logX = false, logY = false, marks = [] } = checkOptions("chartSvg", options, CHART_OPTIONS);
+  checkArguments("chartSvg", { title: [title, TEXT], xTitle: [xTitle, TEXT], yTitle: [yTitle, TEXT] });
   const points = series.flatMap((one) => one.points);
   const drawn = points.filter(([, y]) => Number.isFinite(y));
   const xAxis = axisOf(

@@ -1,6 +1,8 @@
 // Curves as text for terminals.
 
+import { checkArguments, type Kind, requireKind, TEXT } from "../../util/arguments.ts";
 import { checkOptions } from "../../util/options.ts";
+import { CURVE, CURVES } from "../kinds.ts";
 import { axisOf, CHART_OPTIONS, type ChartOptions, type Series, short } from "./chart.ts";
 
 /** How much room a chart of text may take. */
@@ -18,9 +20,17 @@ const MARGIN = 12;
 const LONGEST_BAR = 46;
 const SHORTEST_BAR = 10;
 
+const SERIES: Kind<Series | readonly Series[]> = {
+  ...CURVES,
+  words: "a curve, or a list of curves",
+  holds: (value): value is Series | readonly Series[] => CURVES.holds(value) || CURVE.holds(value),
+};
+
 /** The first curve as bars, a row for each of some x values; the others as signs on the rows of the same x. */
 export function chartText(series: Series | readonly Series[], options: ChartOptions, size: TextChartSize = {}): string {
+  requireKind("chartText: series", SERIES, series);
   const { title, xTitle, yTitle, logY = false, marks = [] } = checkOptions("chartText", options, CHART_OPTIONS);
+  checkArguments("chartText", { title: [title, TEXT], xTitle: [xTitle, TEXT], yTitle: [yTitle, TEXT] });
   const { rows = 24, columns = 80 } = checkOptions<TextChartSize>("chartText: size", size, { rows: true, columns: true });
   const [first, ...others] = "points" in series ? [series] : series;
   const points = first?.points ?? [];

@@ -1,11 +1,15 @@
 // Draws a graph as Graphviz DOT, Mermaid or SVG.
 
+import { checkArguments } from "../../util/arguments.ts";
 import { shapeText } from "../../util/shape-text.ts";
 import { short } from "../../util/short.ts";
+import { GRAPH } from "../kinds.ts";
 import type { GraphGroup, GraphNode, RunGraph } from "./graph.ts";
 
 /** Graphviz: `dot -Tsvg`. */
-export function graphDot({ nodes, edges, groups }: RunGraph): string {
+export function graphDot(graph: RunGraph): string {
+  checkArguments("graphDot", { graph: [graph, GRAPH] });
+  const { nodes, edges, groups } = graph;
   const quoted = (text: string): string => `"${text.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n")}"`;
   const shapes = { op: "box", layer: "box3d", parameter: "ellipse", data: "parallelogram" };
   const lines = ["digraph {", '  node [fontname="sans-serif"]', "  compound=true"];
@@ -24,7 +28,9 @@ export function graphDot({ nodes, edges, groups }: RunGraph): string {
 }
 
 /** Mermaid, which Markdown viewers draw. */
-export function graphMermaid({ nodes, edges, groups }: RunGraph): string {
+export function graphMermaid(graph: RunGraph): string {
+  checkArguments("graphMermaid", { graph: [graph, GRAPH] });
+  const { nodes, edges, groups } = graph;
   const names = new Map<string, string>(
     [...nodes.map(({ id }) => id), ...groups.map(({ path }) => `group ${path}`)].map((id, n) => [id, `n${n}`]),
   );
@@ -50,6 +56,7 @@ const [CHARACTER, LINE, PADDING] = [6.6, 15, 10];
 
 /** A picture, laid out by dagre (Gansner et al. 1993), which is loaded when this is called. */
 export async function graphSvg(graph: RunGraph): Promise<string> {
+  checkArguments("graphSvg", { graph: [graph, GRAPH] });
   const { Graph, layout } = await import("@dagrejs/dagre");
   const drawing = new Graph({ compound: true, multigraph: true });
   drawing.setGraph({ rankdir: "TB", nodesep: 24, ranksep: 36, marginx: 12, marginy: 12 });

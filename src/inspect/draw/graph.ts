@@ -4,7 +4,9 @@ import { printFormula } from "../../formula/print.ts";
 import { byteLength } from "../../nest/arrays.ts";
 import type { Pass } from "../../tensor/context.ts";
 import type { HostArray } from "../../tensor/types.ts";
+import { checkArguments } from "../../util/arguments.ts";
 import { checkOptions } from "../../util/options.ts";
+import { RECORDING } from "../kinds.ts";
 import { opTimes } from "../profile/op-times.ts";
 import type { StepProfile } from "../profile/profile.ts";
 import { tensorName } from "../record/elements.ts";
@@ -74,6 +76,7 @@ export interface GraphOptions {
 
 /** The graph of a recorded run. Ops that only give another shape are left out: their input replaces them. */
 export function graphOf(recording: Recording, options: GraphOptions = {}): RunGraph {
+  checkArguments("graphOf", { recording: [recording, RECORDING] });
   const {
     passes = ["forward"],
     depth = Number.POSITIVE_INFINITY,

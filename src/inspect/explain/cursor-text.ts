@@ -2,9 +2,11 @@
 
 import { numberText } from "../../formula/numbers.ts";
 import { typeOfDType } from "../../nest/typing.ts";
+import { checkArguments, DIGITS, WIDTH } from "../../util/arguments.ts";
 import { shapeText } from "../../util/shape-text.ts";
 import { statisticsOf } from "../draw/graph.ts";
 import { broken, cut } from "../draw/lines.ts";
+import { CURSOR, STOP } from "../kinds.ts";
 import { tensorName } from "../record/elements.ts";
 import type { RecordedOp, RecordedTensor } from "../record/recording.ts";
 import type { RunCursor, RunStop } from "./cursor.ts";
@@ -18,7 +20,9 @@ const WRITTEN_OUT = 12;
  * @param digits significant digits of numbers
  * @param width columns that lines should not go beyond
  */
-export function stopText({ number, count, op, formula, inputs, output, element }: RunStop, digits = 4, width = 80): string {
+export function stopText(stop: RunStop, digits = 4, width = 80): string {
+  checkArguments("stopText", { stop: [stop, STOP], digits: [digits, DIGITS], width: [width, WIDTH] });
+  const { number, count, op, formula, inputs, output, element } = stop;
   const name = element?.explanation?.lines.at(-1)?.target ?? output.name;
   const names = [...inputs.map((input) => input.name), name];
   const column = Math.max(...names.map(({ length }) => length));
@@ -41,7 +45,9 @@ export function stopText({ number, count, op, formula, inputs, output, element }
 }
 
 /** All steps of a run, a line each: number, pass, layer, op, shape, and between which numbers its output lies. */
-export function stopsText({ ops }: RunCursor, digits = 3, width = 80): string {
+export function stopsText(cursor: RunCursor, digits = 3, width = 80): string {
+  checkArguments("stopsText", { cursor: [cursor, CURSOR], digits: [digits, DIGITS], width: [width, WIDTH] });
+  const { ops } = cursor;
   // That it is a gradient says the pass.
   const rows = ops.map((op, n) => [
     String(n + 1),

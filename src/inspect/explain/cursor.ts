@@ -2,9 +2,12 @@
 
 import type { ExplainOptions } from "../../formula/explain/explanation.ts";
 import { printFormula } from "../../formula/print.ts";
+import { requireKind } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
+import { kindOf } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import { tag } from "../../util/tag.ts";
+import { RECORDING } from "../kinds.ts";
 import { positionOfLargest } from "../record/elements.ts";
 import { type RecordedOp, type RecordedTensor, type Recording, unviewed } from "../record/recording.ts";
 import { EXPLAIN_OPTIONS, type ExplainedElement, explainElement } from "./explain.ts";
@@ -50,6 +53,7 @@ export class RunCursor {
 
   /** Stands at the first op. @throws InputError when the run computed nothing */
   constructor(recording: Recording, options: ExplainOptions = {}) {
+    requireKind("RunCursor: recording", RECORDING, recording);
     checkOptions("RunCursor", options, EXPLAIN_OPTIONS);
     this.recording = recording;
     this.#ops = recording.ops.filter(({ program }) => program !== undefined);
@@ -100,6 +104,8 @@ export class RunCursor {
         throw new InputError(`there is no step ${place}, the run has ${this.count}`, { hint: `a number from 1 to ${this.count}` });
       return this.#move(place - 1, position);
     }
+    if (typeof place !== "object" || place === null)
+      throw new InputError(`RunCursor.goTo: expected a step, an op, a tensor or a name, got ${kindOf(place)}`);
     if ("op" in place) {
       const at = this.#ops.indexOf(place);
       if (at < 0)

@@ -2,7 +2,9 @@
 
 import { printFormula } from "../../formula/print.ts";
 import { chainRuleJson, explanationJson, type Json, plain } from "../../formula/typeset/explain-json.ts";
+import { checkArguments } from "../../util/arguments.ts";
 import { statisticsOf } from "../draw/graph.ts";
+import { ELEMENT, STOP, TREE } from "../kinds.ts";
 import { elementName, tensorName } from "../record/elements.ts";
 import type { RecordedTensor } from "../record/recording.ts";
 import type { RunStop } from "./cursor.ts";
@@ -16,6 +18,7 @@ type Fields = Readonly<Record<string, Json>>;
  * the chain rule, and what it was computed from.
  */
 export function elementJson(element: ExplainedElement): Fields {
+  checkArguments("elementJson", { element: [element, ELEMENT] });
   const { tensor, position, value, name, explanation, chain, reads } = element;
   const { source } = tensor;
   return plain({
@@ -35,11 +38,14 @@ export function elementJson(element: ExplainedElement): Fields {
 
 /** An explanation and what it rests on: `elementJson` with `because`, a list of the same. */
 export function explanationTreeJson(tree: ExplanationTree): Fields {
+  checkArguments("explanationTreeJson", { tree: [tree, TREE] });
   return { ...elementJson(tree), because: tree.because.map(explanationTreeJson) };
 }
 
 /** One step of a run: the op, its formula and parameters, statistics of what went in and came out, and the explained number. */
-export function stopJson({ number, count, op, formula, inputs, output, element }: RunStop): Fields {
+export function stopJson(stop: RunStop): Fields {
+  checkArguments("stopJson", { stop: [stop, STOP] });
+  const { number, count, op, formula, inputs, output, element } = stop;
   return plain({
     step: number,
     of: count,

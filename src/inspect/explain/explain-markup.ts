@@ -7,6 +7,8 @@ import { layoutChainRule } from "../../formula/typeset/print-chain-rule.ts";
 import { mathmlOfRows } from "../../formula/typeset/print-mathml.ts";
 import { texAligned, texOfBox } from "../../formula/typeset/print-tex.ts";
 import { typeOfDType } from "../../nest/typing.ts";
+import { checkArguments, DIGITS } from "../../util/arguments.ts";
+import { ELEMENT, TREE } from "../kinds.ts";
 import type { RecordedTensor } from "../record/recording.ts";
 import type { ExplainedElement } from "./explain.ts";
 import { originText } from "./explain-text.ts";
@@ -14,11 +16,13 @@ import { type ExplanationTree, treeLines } from "./explain-tree.ts";
 
 /** How one number was computed, as an aligned block of TeX (amsmath): its formula with numbers, in a gradient the chain rule. */
 export function elementTex(element: ExplainedElement, digits = 4): string {
+  checkArguments("elementTex", { element: [element, ELEMENT], digits: [digits, DIGITS] });
   return texOfRows(layoutExplained(element, digits));
 }
 
 /** The same as MathML. */
 export function elementMathml(element: ExplainedElement, digits = 4): string {
+  checkArguments("elementMathml", { element: [element, ELEMENT], digits: [digits, DIGITS] });
   return mathmlOfRows(
     layoutExplained(element, digits).map((row) => [row]),
     "left",
@@ -27,11 +31,13 @@ export function elementMathml(element: ExplainedElement, digits = 4): string {
 
 /** A whole explanation as an aligned block of TeX (amsmath): what a number was made from stands below it, indented. */
 export function explanationTreeTex(tree: ExplanationTree, digits = 4): string {
+  checkArguments("explanationTreeTex", { tree: [tree, TREE], digits: [digits, DIGITS] });
   return texOfRows(layoutTree(tree, digits));
 }
 
 /** The same as MathML. */
 export function explanationTreeMathml(tree: ExplanationTree, digits = 4): string {
+  checkArguments("explanationTreeMathml", { tree: [tree, TREE], digits: [digits, DIGITS] });
   return mathmlOfRows(
     layoutTree(tree, digits).map((row) => [row]),
     "left",

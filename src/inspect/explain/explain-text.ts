@@ -5,7 +5,9 @@ import type { ExplanationLine } from "../../formula/explain/explanation.ts";
 import { numberText } from "../../formula/numbers.ts";
 import { chainRuleText } from "../../formula/typeset/print-chain-rule.ts";
 import { typeOfDType } from "../../nest/typing.ts";
+import { checkArguments, DIGITS, WIDTH } from "../../util/arguments.ts";
 import { broken } from "../draw/lines.ts";
+import { ELEMENT, TREE } from "../kinds.ts";
 import type { ExplainedElement } from "./explain.ts";
 import { type ExplanationTree, treeLines } from "./explain-tree.ts";
 import { spokenChain, spokenSentence } from "./spoken.ts";
@@ -15,6 +17,7 @@ import { spokenChain, spokenSentence } from "./spoken.ts";
  * @param width columns that lines should not go beyond
  */
 export function explanationTreeText(tree: ExplanationTree, digits = 4, width = 80): string {
+  checkArguments("explanationTreeText", { tree: [tree, TREE], digits: [digits, DIGITS], width: [width, WIDTH] });
   return treeLines(tree)
     .flatMap(({ element, depth, isRepeated }) => {
       const indent = "  ".repeat(depth);
@@ -32,6 +35,7 @@ const LEAST_WIDTH = 40;
  * @param width columns that lines should not go beyond (default: no limit)
  */
 export function elementText(element: ExplainedElement, digits = 4, width = Number.POSITIVE_INFINITY): string[] {
+  checkArguments("elementText", { element: [element, ELEMENT], digits: [digits, DIGITS], width: [width, WIDTH] });
   return linesOf(element, digits, width).flatMap((line) => broken(line, width));
 }
 

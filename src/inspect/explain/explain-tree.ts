@@ -1,7 +1,9 @@
 // Follows a recorded number back through the ops that made it, down to parameters and data.
 
 import type { ExplainOptions } from "../../formula/explain/explanation.ts";
+import { checkArguments, WHOLES } from "../../util/arguments.ts";
 import { checkOptions } from "../../util/options.ts";
+import { TENSOR, TREE } from "../kinds.ts";
 import type { RecordedTensor } from "../record/recording.ts";
 import { EXPLAIN_OPTIONS, type ExplainedElement, explainElement } from "./explain.ts";
 
@@ -22,6 +24,7 @@ export interface TreeLine {
 
 /** The elements of a tree, each before what it was made from; what was explained once is not explained again. */
 export function treeLines(tree: ExplanationTree): TreeLine[] {
+  checkArguments("treeLines", { tree: [tree, TREE] });
   const lines: TreeLine[] = [];
   const known = new Set<string>();
   const visit = (element: ExplanationTree, depth: number): void => {
@@ -47,6 +50,7 @@ export interface TreeOptions extends ExplainOptions {
 
 /** Explains a number, the numbers it was made from, and so on; parameters, data and constants are the ends. */
 export function explainTree(tensor: RecordedTensor, position: readonly number[], options: TreeOptions = {}): ExplanationTree {
+  checkArguments("explainTree", { tensor: [tensor, TENSOR], position: [position, WHOLES] });
   const known = { ...EXPLAIN_OPTIONS, depth: true, breadth: true, most: true } as const;
   const { depth = 3, breadth = 3, most = 60, ...each } = checkOptions<TreeOptions>("explainTree", options, known);
   let left = most - 1;

@@ -6,7 +6,9 @@ import { Explainer } from "../../formula/explain/explain-element.ts";
 import { type InputRead, readsOf } from "../../formula/explain/explain-reads.ts";
 import type { ExplainOptions, Explanation } from "../../formula/explain/explanation.ts";
 import { positionOf } from "../../nest/positions.ts";
+import { checkArguments, WHOLES } from "../../util/arguments.ts";
 import { checkOptions, type OptionNames } from "../../util/options.ts";
+import { TENSOR } from "../kinds.ts";
 import { elementName, placeOf } from "../record/elements.ts";
 import { type RecordedOp, type RecordedTensor, unviewed } from "../record/recording.ts";
 
@@ -44,6 +46,7 @@ export const EXPLAIN_OPTIONS: OptionNames<ExplainOptions> = { digits: true, term
 
 /** Explains one number of a recorded tensor by the op that computed it. @throws InputError when there is no such element */
 export function explainElement(given: RecordedTensor, at: readonly number[], options: ExplainOptions = {}): ExplainedElement {
+  checkArguments("explainElement", { tensor: [given, TENSOR], position: [at, WHOLES] });
   checkOptions("explainElement", options, EXPLAIN_OPTIONS);
   const place = placeOf(given, at);
   const tensor = unviewed(given);

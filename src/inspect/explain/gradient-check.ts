@@ -3,8 +3,10 @@
 import type { NumberArray } from "../../nest/arrays.ts";
 import { positionOf } from "../../nest/positions.ts";
 import { isFloat } from "../../nest/typing.ts";
+import { checkArguments } from "../../util/arguments.ts";
 import { checkOptions } from "../../util/options.ts";
 import { short } from "../../util/short.ts";
+import { RECORDING } from "../kinds.ts";
 import { elementName, tensorName } from "../record/elements.ts";
 import type { RecordedOp, RecordedTensor, Recording } from "../record/recording.ts";
 import { explainElement } from "./explain.ts";
@@ -54,6 +56,7 @@ export interface GradientCheck {
  * @example checkGradients(record(() => { const y = myOp(x).sum(); y.backward(); }))
  */
 export function checkGradients(recording: Recording, options: GradientCheckOptions = {}): GradientCheck {
+  checkArguments("checkGradients", { recording: [recording, RECORDING] });
   const {
     elements = 4,
     tolerance = 1e-5,

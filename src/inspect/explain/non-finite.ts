@@ -3,6 +3,8 @@
 import { positionOf } from "../../nest/positions.ts";
 import { type FailedStep, TrainingError } from "../../train/index.ts";
 import { remember } from "../../train/remember.ts";
+import { checkArguments } from "../../util/arguments.ts";
+import { FAILED, RECORDING } from "../kinds.ts";
 import { type RecordedTensor, type Recording, record } from "../record/recording.ts";
 import { type ExplainedElement, explainElement } from "./explain.ts";
 import { elementText } from "./explain-text.ts";
@@ -21,6 +23,7 @@ export interface NonFinite {
 
 /** Looks through a recording; undefined when every number is finite. Infinities that the program itself brings (a mask of −∞) do not count. */
 export function firstNonFinite(recording: Recording): NonFinite | undefined {
+  checkArguments("firstNonFinite", { recording: [recording, RECORDING] });
   const isBad = new Map<RecordedTensor, number>();
   const bad = (tensor: RecordedTensor): number => {
     let place = isBad.get(tensor);
@@ -43,7 +46,9 @@ export function firstNonFinite(recording: Recording): NonFinite | undefined {
  * Runs a step that failed once more under record and finds where its first NaN or infinity came from; undefined where none comes this time.
  * Model, optimizer and random numbers are left as they were.
  */
-export function whereNotFinite({ model, optimizer, run }: FailedStep): NonFinite | undefined {
+export function whereNotFinite(step: FailedStep): NonFinite | undefined {
+  checkArguments("whereNotFinite", { step: [step, FAILED] });
+  const { model, optimizer, run } = step;
   const restore = remember(model, optimizer);
   try {
     return firstNonFinite(record(run, model));

@@ -1,9 +1,11 @@
 // Changes one number of a recorded run and compares the change of the result with what the gradient predicts.
 
+import { checkArguments, WHOLES } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
 import { checkOptions } from "../../util/options.ts";
 import { shapeText } from "../../util/shape-text.ts";
 import { short } from "../../util/short.ts";
+import { RECORDING, TENSOR } from "../kinds.ts";
 import { elementName, placeOf } from "../record/elements.ts";
 import type { RecordedTensor, Recording } from "../record/recording.ts";
 import { replay } from "./replay.ts";
@@ -38,6 +40,7 @@ export interface NudgeOptions {
  * @throws InputError when there is no such element, no gradient, or no single result
  */
 export function nudge(recording: Recording, tensor: RecordedTensor, position: readonly number[], options: NudgeOptions = {}): Nudge {
+  checkArguments("nudge", { recording: [recording, RECORDING], tensor: [tensor, TENSOR], position: [position, WHOLES] });
   // Of a gradient: what it is the gradient of.
   if (tensor.gradientOf !== undefined) return nudge(recording, tensor.gradientOf, position, options);
   const place = placeOf(tensor, position);

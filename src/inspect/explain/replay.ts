@@ -6,7 +6,9 @@ import { planProgram } from "../../compiler/index.ts";
 import { dtypeOfArray, type NumberArray } from "../../nest/arrays.ts";
 import { evaluateProgram, sizeOfShape } from "../../nest/evaluate.ts";
 import type { DType, Operand, Program } from "../../nest/nest.ts";
+import { checkArguments } from "../../util/arguments.ts";
 import { checkOptions } from "../../util/options.ts";
+import { RECORDING, TENSORS } from "../kinds.ts";
 import type { RecordedOp, RecordedTensor, Recording } from "../record/recording.ts";
 
 /** What a replay computes with. */
@@ -24,6 +26,7 @@ export type Replayed = (tensor: RecordedTensor) => NumberArray;
  * Computes the ops that lead to `targets` again, those only that depend on changed numbers (in double precision all).
  */
 export function replay(recording: Recording, targets: readonly RecordedTensor[], options: ReplayOptions = {}): Replayed {
+  checkArguments("replay", { recording: [recording, RECORDING], targets: [targets, TENSORS] });
   const { changed = new Map<RecordedTensor, NumberArray>(), double = false } = checkOptions<ReplayOptions>("replay", options, {
     changed: true,
     double: true,

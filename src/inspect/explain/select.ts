@@ -1,7 +1,9 @@
 // Finds tensors of a recording by name: "hidden1", "hidden1.weight", "hidden1.weight.grad", "x", "loss".
 
+import { checkArguments, TEXT } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
 import { nearestName } from "../../util/nearest.ts";
+import { RECORDING } from "../kinds.ts";
 import { positionOfLargest } from "../record/elements.ts";
 import { type RecordedTensor, type Recording, unviewed } from "../record/recording.ts";
 import { differentiated, differentiatedOf } from "./nudge.ts";
@@ -22,6 +24,7 @@ export interface SelectedElement {
  * @example selectElement(run, "conv1[0, 2, 5, 5]"); selectElement(run, "output.weight.grad[3, 0]")
  */
 export function selectElement(recording: Recording, text: string): SelectedElement {
+  checkArguments("selectElement", { recording: [recording, RECORDING], text: [text, TEXT] });
   const found = /^\s*([^[\]]*?)\s*(?:\[([^\]]*)\])?\s*$/.exec(text);
   if (found === null || found[1] === "")
     throw new InputError(`expected a name with coordinates, got "${text}"`, { hint: "hidden1[0, 3], output.weight.grad[1, 2] or loss" });
@@ -34,6 +37,7 @@ export function selectElement(recording: Recording, text: string): SelectedEleme
 
 /** Everything that can be named. */
 export function selectableNames(recording: Recording): string[] {
+  checkArguments("selectableNames", { recording: [recording, RECORDING] });
   const { calls, tensors, results } = recording;
   const parameters = tensors.flatMap(({ origin, name }) => (origin === "parameter" ? [name] : []));
   const input = tensors.some(isLeafCalled("x")) ? ["x"] : [];
@@ -45,6 +49,7 @@ export function selectableNames(recording: Recording): string[] {
 
 /** What to look at first: the largest number of what was differentiated, else of what the run gave last, else of what its last op computed. */
 export function firstElement(recording: Recording): SelectedElement & { readonly position: readonly number[] } {
+  checkArguments("firstElement", { recording: [recording, RECORDING] });
   const { results, ops } = recording;
   const given = [...results.values()].reverse();
   const computed = given.find(({ source }) => source !== undefined) ?? given[0];

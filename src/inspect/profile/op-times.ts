@@ -1,5 +1,7 @@
 // Time per recorded op, from a profile of the compiled step: a kernel's time is shared by the ops fused into it.
 
+import { checkArguments } from "../../util/arguments.ts";
+import { OPS, PROFILE } from "../kinds.ts";
 import type { RecordedOp } from "../record/recording.ts";
 import type { KernelOrigin, StepProfile } from "./profile.ts";
 
@@ -7,7 +9,9 @@ import type { KernelOrigin, StepProfile } from "./profile.ts";
  * Milliseconds of each op. A kernel counts for each of its origins alike; ops that are alike (same op, layer, pass and line) share what was
  * found for them. Ops that the compiler left out take none.
  */
-export function opTimes(ops: readonly RecordedOp[], { kernels }: Pick<StepProfile, "kernels">): ReadonlyMap<RecordedOp, number> {
+export function opTimes(ops: readonly RecordedOp[], profile: Pick<StepProfile, "kernels">): ReadonlyMap<RecordedOp, number> {
+  checkArguments("opTimes", { ops: [ops, OPS], profile: [profile, PROFILE] });
+  const { kernels } = profile;
   const times = new Map<RecordedOp, number>(ops.map((op) => [op, 0]));
   const exact = grouped(ops, (op) => [keyOf(op.op.name, op.path, op.pass), op.site].join("\n"));
   const alike = grouped(ops, (op) => keyOf(op.op.name, op.path, op.pass));

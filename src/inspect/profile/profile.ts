@@ -7,8 +7,11 @@ import type { Nest, Operation } from "../../nest/nest.ts";
 import { scalarsOf } from "../../nest/step-graph.ts";
 import { callSite } from "../../tensor/context.ts";
 import type { CompileArgument, CompiledFunction, CompileResult } from "../../tensor/trace/compile-types.ts";
+import { checkArguments, LIST, requireKind } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
+import { textOf } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
+import { PROFILE } from "../kinds.ts";
 
 /** One application of an op that a kernel computes, or helps to. */
 export interface KernelOrigin {
@@ -79,7 +82,8 @@ export function profile<Args extends readonly CompileArgument[], Result extends 
   const { runs = 5, limits: measured = true } = checkOptions<ProfileOptions>("profile", options, { runs: true, limits: true });
   if (typeof compiled !== "function" || typeof compiled.profile !== "function")
     throw new InputError("profile: expected a function made by compile()", { hint: "profile(compile((x) => …), [x])" });
-  if (!(Number.isInteger(runs) && runs > 0)) throw new InputError(`profile: expected at least one run, got ${runs}`);
+  requireKind("profile: args", LIST, args);
+  if (!(Number.isInteger(runs) && runs > 0)) throw new InputError(`profile: expected at least one run, got ${textOf(runs)}`);
   // The first run compiles the kernels apart.
   compiled.profile(...args);
   const all = Array.from({ length: runs }, () => compiled.profile(...args).kernels);
@@ -120,7 +124,9 @@ export function profile<Args extends readonly CompileArgument[], Result extends 
 }
 
 /** Chrome's trace events (chrome://tracing, Perfetto): the kernels one after another, on a track for each pass. */
-export function chromeTrace({ kernels }: Pick<StepProfile, "kernels">): string {
+export function chromeTrace(profile: Pick<StepProfile, "kernels">): string {
+  checkArguments("chromeTrace", { profile: [profile, PROFILE] });
+  const { kernels } = profile;
   const passes = ["forward", "backward", "update"];
   let at = 0;
   const events = kernels.map(({ name, milliseconds, operations, bytes, origins }) => {

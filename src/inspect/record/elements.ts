@@ -1,8 +1,10 @@
 // Single elements of recorded tensors: their places, positions and names.
 
 import { placeAt, positionOf } from "../../nest/positions.ts";
+import { checkArguments, WHOLES } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
 import { shapeText } from "../../util/shape-text.ts";
+import { TENSOR } from "../kinds.ts";
 import { isSameShape, type RecordedTensor, unviewed } from "./recording.ts";
 
 /** The place of an element in a tensor's numbers. @throws InputError when the tensor has no such element */
@@ -28,6 +30,7 @@ export function positionOfLargest({ data, shape }: RecordedTensor): number[] | u
 
 /** What a tensor is called in explanations: "hidden.weight", "∂L/∂hidden.weight", "u1 of matmul" where the program gave it that name, else "y of 2 (linearBias)". */
 export function tensorName(tensor: RecordedTensor): string {
+  checkArguments("tensorName", { tensor: [tensor, TENSOR] });
   const { source, gradientOf, updateOf, name, origin, given } = tensor;
   if (updateOf !== undefined) return `new ${tensorName(updateOf)}`;
   // Derivatives as functions work on copies of their arguments.
@@ -51,6 +54,7 @@ export function plainName(tensor: RecordedTensor): string | undefined {
 
 /** "hidden.weight[0, 2]", "y[0, 1] of 2 (linearBias)". */
 export function elementName(tensor: RecordedTensor, position: readonly number[]): string {
+  checkArguments("elementName", { tensor: [tensor, TENSOR], position: [position, WHOLES] });
   const name = tensorName(tensor);
   if (position.length === 0) return name;
   const place = `[${position.join(", ")}]`;

@@ -1,6 +1,8 @@
 // Chooses which training steps are recorded, and which few of them are kept with all their numbers.
 
+import { isNumber } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
+import { textOf } from "../../util/kind-of.ts";
 import { bytesOf, type Recording } from "./recording.ts";
 
 /** Which steps, counted from 0: every so many, those of a list, or those that a function picks. */
@@ -38,7 +40,8 @@ export class Keeper {
   constructor(options: KeepOptions | undefined) {
     for (const name of ["most", "bytes"] as const) {
       const limit = options?.[name];
-      if (limit !== undefined && !(limit > 0)) throw new InputError(`Recorder: keep.${name} must be above 0, got ${limit}`);
+      if (limit !== undefined && !(isNumber(limit) && limit > 0))
+        throw new InputError(`Recorder: keep.${name} must be above 0, got ${textOf(limit)}`);
     }
     this.#options = options;
   }

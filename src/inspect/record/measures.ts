@@ -3,6 +3,8 @@
 import * as statistics from "../../ops/statistics.ts";
 import { applyOp, where } from "../../tensor/functions/index.ts";
 import type { HostArray, Tensor } from "../../tensor/types.ts";
+import { checkArguments, NUMBER } from "../../util/arguments.ts";
+import { HISTOGRAM } from "../kinds.ts";
 
 /** A description of a tensor's numbers. Everything but the counts is of the finite ones, and NaN where there are none. */
 export interface Statistics {
@@ -139,7 +141,9 @@ export function histogram(bins: number): Measure<Histogram> {
 }
 
 /** The number below which a share of the finite numbers lies, between the edges of the histogram's intervals by straight lines. */
-export function percentile({ low, high, counts }: Histogram, share: number): number {
+export function percentile(histogram: Histogram, share: number): number {
+  checkArguments("percentile", { histogram: [histogram, HISTOGRAM], share: [share, NUMBER] });
+  const { low, high, counts } = histogram;
   const wanted = share * counts.reduce((a, b) => a + b, 0);
   const width = (high - low) / counts.length;
   let below = 0;

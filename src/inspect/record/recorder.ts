@@ -12,7 +12,7 @@ import { tap } from "../../tensor/trace/trace.ts";
 import type { HostArray, Tensor } from "../../tensor/types.ts";
 import type { Value } from "../../tensor/value.ts";
 import { InputError } from "../../util/errors.ts";
-import { isPromise } from "../../util/kind-of.ts";
+import { isPromise, textOf } from "../../util/kind-of.ts";
 import { checkOptions } from "../../util/options.ts";
 import { tag } from "../../util/tag.ts";
 import type { EventKind, RecorderEvent, Report } from "./events.ts";
@@ -81,7 +81,7 @@ export class Recorder {
     checkOptions<KeepOptions>("Recorder: keep", keep, { steps: true, most: true, bytes: true });
     for (const [name, every] of Object.entries({ steps, histograms, "keep.steps": keep?.steps }))
       if (typeof every === "number" && !(Number.isInteger(every) && every > 0))
-        throw new InputError(`Recorder: ${name} must be a positive whole number, a list of steps or a function, got ${every}`);
+        throw new InputError(`Recorder: ${name} must be a positive whole number, a list of steps or a function, got ${textOf(every)}`);
     this.model = model;
     this.#kept = new Keeper(keep);
     this.#options = options;

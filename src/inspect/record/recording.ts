@@ -9,7 +9,9 @@ import { isTensor, valueOf } from "../../tensor/tensor.ts";
 import { afterRun, tap } from "../../tensor/trace/trace.ts";
 import type { Value } from "../../tensor/value.ts";
 import { wholeOf } from "../../tensor/vmap/mapping.ts";
+import { checkArguments, FUNCTION, optional } from "../../util/arguments.ts";
 import { InputError } from "../../util/errors.ts";
+import { MODEL } from "../kinds.ts";
 import type { RecordedTensor, Recording } from "./recorded.ts";
 import { paramsOf, Sink } from "./recording-sink.ts";
 import { ALONE, parametersByName, tensorsByName } from "./results.ts";
@@ -23,6 +25,7 @@ export * from "./recorded.ts";
  * @example const run = record(() => { const loss = crossEntropy(net(x), t); loss.backward(); return loss; }, net);
  */
 export function record<Result>(run: () => Result, model?: LayerMembers): Recording<Result> {
+  checkArguments("record", { run: [run, FUNCTION], model: [model, optional(MODEL)] });
   return recordBeside(undefined, run, model);
 }
 
@@ -31,6 +34,7 @@ export function record<Result>(run: () => Result, model?: LayerMembers): Recordi
  * @param model gives the names of parameters
  */
 export async function recordAsync<Result>(run: () => Promise<Result>, model?: LayerMembers): Promise<Recording<Result>> {
+  checkArguments("recordAsync", { run: [run, FUNCTION], model: [model, optional(MODEL)] });
   const { sink, watch, stop } = begin(model);
   const stopWatching = [watchTensors(watch), watchLayers((call) => watch.called(call))];
   try {
