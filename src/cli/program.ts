@@ -72,6 +72,14 @@ export async function run(argv: readonly string[], host: Host): Promise<number> 
   }
 }
 
+/** What every command is made with. */
+interface Commands {
+  readonly terminal: Terminal;
+  /** Says what the command's action comes to. */
+  readonly set: (result: Promise<number>) => Promise<void>;
+  readonly command: (name: string, description: string, examples: readonly string[], more?: string) => Command;
+}
+
 function build(terminal: Terminal, set: (result: Promise<number>) => Promise<void>): Command {
   const program = new Command("kasane")
     .description("Neural networks written as formulas: train them, use them, look into them.")
@@ -79,15 +87,36 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .helpOption("-h, --help", "show this help");
   // Commands made later inherit these.
   quiet(program, terminal);
-  const command = (name: string, description: string, examples: readonly string[], more = ""): Command =>
-    program
-      .command(name)
-      .description(description)
-      .helpOption("-h, --help", "show this help")
-      .option("--json", "print exactly one JSON object on standard output; talk goes to standard error")
-      .option("--verbose", "show where in the program an error came from")
-      .addHelpText("after", `${more === "" ? "" : `${more}\n`}\nExamples:\n${examples.map((line) => `  kasane ${line}`).join("\n")}`);
+  const commands: Commands = {
+    terminal,
+    set,
+    command: (name, description, examples, more = "") =>
+      program
+        .command(name)
+        .description(description)
+        .helpOption("-h, --help", "show this help")
+        .option("--json", "print exactly one JSON object on standard output; talk goes to standard error")
+        .option("--verbose", "show where in the program an error came from")
+        .addHelpText("after", `${more === "" ? "" : `${more}\n`}\nExamples:\n${examples.map((line) => `  kasane ${line}`).join("\n")}`),
+  };
+  for (const add of [
+    addTrain,
+    addPredict,
+    addSummary,
+    addExplain,
+    addGraph,
+    addCheckGradients,
+    addCompile,
+    addLrFind,
+    addProfile,
+    addDoctor,
+  ])
+    add(commands);
+  for (const inner of program.commands) quiet(inner, terminal);
+  return program;
+}
 
+function addTrain({ terminal, set, command }: Commands): void {
   command(
     "train",
     "Train a network; writes a folder with configuration, metrics, weights and summary.",
@@ -132,7 +161,9 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--force", "replace the run that is in --out")
     .option("--watch", "after every epoch the size of each layer's gradient, and what looks wrong")
     .action((dataset: string | undefined, options: TrainOptions & Common) => set(train(terminal, dataset, options)));
+}
 
+function addPredict({ terminal, set, command }: Commands): void {
   command("predict", "Use a trained network: classes with probabilities, or numbers.", [
     "predict runs/digits-1 --sample 0 --sample 7",
     "predict runs/wine-1 --input 3.2,12.5,6.1,4.8",
@@ -144,11 +175,15 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--input <N,N,…>", "one row of numbers (may be repeated); begin with --input= when the first is negative", collect(numbers))
     .option("--sample <N>", "a held-out sample of the run, counted from 0 (may be repeated)", collect(wholeNumber(0)))
     .action((folder: string, file: string | undefined, options: PredictOptions & Common) => set(predict(terminal, folder, file, options)));
+}
 
+function addSummary({ terminal, set, command }: Commands): void {
   command("summary", "What a run is and how it went: layers, parameters, epochs, result.", ["summary runs/digits-1"])
     .argument("<RUN>", "the folder of a run", place)
     .action((folder: string) => set(summarize(terminal, folder)));
+}
 
+function addExplain({ terminal, set, command }: Commands): void {
   command(
     "explain",
     "A number of a run: how it was computed, and from what. An op: its formula, derivatives and an example.",
@@ -179,7 +214,9 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .action((name: string | undefined, options: ExplainRunOptions & Common) =>
       set(name !== undefined && isSubject(terminal, name) ? explainRun(terminal, name, options) : explain(terminal, name, options.format)),
     );
+}
 
+function addGraph({ terminal, set, command }: Commands): void {
   command(
     "graph",
     "One training step as a picture: layers that open into ops, with shapes, numbers and memory.",
@@ -195,7 +232,9 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
     .option("--batch <N>", "how many samples (default: as in training)", wholeNumber(1))
     .action((path: string, options: GraphCommandOptions & Common) => set(showGraph(terminal, path, options)));
+}
 
+function addCheckGradients({ terminal, set, command }: Commands): void {
   command(
     "check-gradients",
     "The gradients of a training step against finite differences, in double precision.",
@@ -207,7 +246,9 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--sample <N>", "the first training sample to record, counted from 0 (default: 0)", wholeNumber(0))
     .option("--batch <N>", "how many samples (default: 4)", wholeNumber(1))
     .action((path: string, options: CheckOptions & Common) => set(checkGradientsOf(terminal, path, options)));
+}
 
+function addCompile({ terminal, set, command }: Commands): void {
   command(
     "compile",
     "What compile() makes of a function: its graph after each pass, its kernels, its code, its memory.",
@@ -217,7 +258,9 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .argument("<RUN|FILE>", "the folder of a run, or a module (see below)", place)
     .option("--show <PASS>", `${shownNames.join(", ")}: the graph after a pass, or what is emitted`, oneOf(shownNames))
     .action((file: string, options: { show?: string } & Common) => set(showCompiled(terminal, file, options)));
+}
 
+function addLrFind({ terminal, set, command }: Commands): void {
   command(
     "lr-find",
     "Which learning rates suit: a short training whose rate grows, with a chart of its losses.",
@@ -231,7 +274,9 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--trained", "begin with a run's weights instead of fresh ones")
     .option("--svg <FILE>", "also draw the chart there", place)
     .action((name: string, options: FindRateOptions & Common) => set(findRate(terminal, name, options)));
+}
 
+function addProfile({ terminal, set, command }: Commands): void {
   command(
     "profile",
     "Where the time of a training step goes: every kernel with its work, its layers and its share of what the machine can do.",
@@ -242,7 +287,9 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .option("--runs <N>", "how often it is run; the middle counts (default: 5)", wholeNumber(1))
     .option("--trace <FILE>", "also write Chrome's trace events there (chrome://tracing, Perfetto)", place)
     .action((path: string, options: ProfileCommandOptions & Common) => set(profilePath(terminal, path, options)));
+}
 
+function addDoctor({ terminal, set, command }: Commands): void {
   command(
     "doctor",
     "What is wrong with a training, and what to try. Without one: what this machine offers and what kasane chose.",
@@ -260,8 +307,6 @@ function build(terminal: Terminal, set: (result: Promise<number>) => Promise<voi
     .action((name: string | undefined, options: ExamineRunOptions & Common) =>
       set(name === undefined ? doctor(terminal) : examineRun(terminal, name, options)),
     );
-  for (const inner of program.commands) quiet(inner, terminal);
-  return program;
 }
 
 const CHOICES_HELP = [

@@ -23,9 +23,11 @@ export const conditions = {
 
 const shifts = { shiftLeft: ["shlx", "shl_imm"], shiftRight: ["sarx", "sar_imm"], shiftRightLogical: ["shrx", "shr_imm"] } as const;
 
-export function scalarOperation(s: Selector, operation: Operation, target: Register | undefined): Register {
-  const { op, args, type } = operation;
-  const [a, b, c] = args as [Value, Value, Value];
+type Target = Register | undefined;
+
+export function scalarOperation(s: Selector, operation: Operation, target: Target): Register {
+  const { op, args } = operation;
+  const [a, b] = args as [Value, Value];
   switch (op) {
     case "add":
       return sum(s, a, b, target);
@@ -33,151 +35,197 @@ export function scalarOperation(s: Selector, operation: Operation, target: Regis
       if (b.op === "constant") return sum(s, a, { ...b, value: -b.value | 0 }, target);
       return twoAddress(s, "sub", a, b, target);
     case "mul":
-      if (b.op === "constant") {
-        const into = target ?? s.temporary("r32");
-        s.put("imul_imm", [into, s.value(a), b.value]);
-        return into;
-      }
-      return twoAddress(s, "imul", a, b, target);
+      return product(s, a, b, target);
     case "and":
     case "or":
     case "xor":
       return twoAddress(s, op, a, b, target);
-    case "andNot": {
-      const first = s.value(a);
-      const into = s.temporary("r32");
-      s.move(into, s.value(b));
-      if (a.type === "bool") s.put("xor_imm", [into, 1]);
-      else s.put("not", [into]);
-      s.put("and", [into, first]);
-      return s.delivered(into, target);
-    }
+    case "andNot":
+      return andNot(s, a, b, target);
     case "not":
-    case "neg": {
-      const into = target ?? s.temporary("r32");
-      s.move(into, s.value(a));
-      if (op === "neg") s.put("neg", [into]);
-      else if (a.type === "bool") s.put("xor_imm", [into, 1]);
-      else s.put("not", [into]);
-      return into;
-    }
-    case "abs": {
-      const from = s.value(a);
-      const into = s.temporary("r32");
-      s.move(into, from);
-      s.put("neg", [into]);
-      s.put("cmovs", [into, from]);
-      return s.delivered(into, target);
-    }
+    case "neg":
+      return inverse(s, op, a, target);
+    case "abs":
+      return absolute(s, a, target);
     case "min":
-    case "max": {
-      const [first, second] = [s.value(a), s.value(b)];
-      const into = s.temporary("r32");
-      s.move(into, first);
-      s.put("cmp", [first, second]);
-      s.put(op === "min" ? "cmovg" : "cmovl", [into, second]);
-      return s.delivered(into, target);
-    }
+    case "max":
+      return extreme(s, op, a, b, target);
     case "shiftLeft":
     case "shiftRight":
-    case "shiftRightLogical": {
-      const [variable, constant] = shifts[op];
-      if (b.op !== "constant") {
-        const [from, count] = [s.value(a), s.value(b)];
-        const into = target ?? s.temporary("r32");
-        s.put(variable, [into, from, count]);
-        return into;
-      }
-      const into = target ?? s.temporary("r32");
-      s.move(into, s.value(a));
-      if ((b.value & 31) !== 0) s.put(constant, [into, b.value & 31]);
-      return into;
-    }
+    case "shiftRightLogical":
+      return shifted(s, op, a, b, target);
     case "divide":
     case "remainder":
     case "divideUnsigned":
-    case "remainderUnsigned": {
-      const [first, second] = [s.value(a), s.value(b)];
-      const signed = op === "divide" || op === "remainder";
-      s.put("mov", [eax, first]);
-      if (signed) s.put("cdq", []);
-      else s.put("mov_imm", [edx, 0]);
-      s.put(signed ? "idiv" : "div", [second]);
-      const into = target ?? s.temporary("r32");
-      s.put("mov", [into, op === "divide" || op === "divideUnsigned" ? eax : edx]);
-      return into;
-    }
-    case "mulHighUnsigned": {
-      const [x, y] = [s.temporary("r32"), s.temporary("r32")];
-      // 32-bit moves clear the upper halves.
-      s.put("mov", [eax, s.value(a)]);
-      s.put("mov", [x, eax]);
-      s.put("mov", [eax, s.value(b)]);
-      s.put("mov", [y, eax]);
-      s.put("imul", [register("r64", x.number), register("r64", y.number)]);
-      s.put("shr_imm", [register("r64", x.number), 32]);
-      return s.delivered(x, target);
-    }
-    case "select": {
-      const kind = s.classOf(type);
-      const [yes, no] = [s.value(b, s.temporary(kind)), s.value(c, s.temporary(kind))];
-      if ("args" in a && isComparison(a.op) && a.args[0]!.type !== "f32") {
-        compare(s, a.args[0]!, a.args[1]!, a.op, (condition) => s.put(`cmov${conditions[condition][0]}` as InstructionName, [no, yes]));
-      } else {
-        const test = s.value(a);
-        s.put("test", [test, test]);
-        s.put("cmovne", [no, yes]);
-      }
-      return s.delivered(no, target);
-    }
-    case "convertToFloat": {
-      const low = s.temporary("x");
-      s.put("vmovd_load", [low, s.value(a)]);
-      const into = target ?? s.temporary("x");
-      s.put("vcvtdq2ps", [into, low]);
-      return into;
-    }
+    case "remainderUnsigned":
+      return division(s, op, a, b, target);
+    case "mulHighUnsigned":
+      return highProduct(s, a, b, target);
+    case "select":
+      return selection(s, operation, target);
+    case "convertToFloat":
+      return convertedToFloat(s, a, target);
     case "convertToInt":
       return s.value(a, target);
-    case "bitsToFloat": {
-      const from = s.value(a);
-      const into = target ?? s.temporary("x");
-      s.put("vmovd_load", [into, from]);
-      return into;
-    }
-    case "splat": {
-      const from = s.value(a);
-      if (a.type !== "bool") {
-        const into = target ?? s.temporary(s.vector);
-        s.splatGeneral(into, from);
-        return into;
-      }
-      const bits = s.temporary("r32");
-      s.move(bits, from);
-      s.put("neg", [bits]);
-      const into = target ?? s.temporary(s.classOf("mask"));
-      if (s.wide) s.put("kmovw_from", [into, bits]);
-      else s.splatGeneral(into, bits);
-      return into;
-    }
-    case "advance": {
-      const from = s.value(a);
-      const into = target ?? s.temporary("r64");
-      if (b.op === "constant" && into.number === from.number) {
-        s.put("add_imm", [into, b.value]);
-        return into;
-      }
-      s.put("lea", [into, s.address({ base: operation, index: undefined, offset: 0 })]);
-      return into;
-    }
-    default: {
+    case "bitsToFloat":
+      return bitsToFloat(s, a, target);
+    case "splat":
+      return splatted(s, a, target);
+    case "advance":
+      return advanced(s, operation, target);
+    default:
       if (!isComparison(op)) throw new Error(`x64: no instruction for ${op} of ${a.type}`);
-      compare(s, a, b, op, (condition) => s.put(`set${conditions[condition][0]}` as InstructionName, [register("r8", rax)]));
-      const into = target ?? s.temporary("r32");
-      s.put("movzx8", [into, register("r8", rax)]);
-      return into;
-    }
+      return compared(s, op, a, b, target);
   }
+}
+
+function product(s: Selector, a: Value, b: Value, target: Target): Register {
+  if (b.op !== "constant") return twoAddress(s, "imul", a, b, target);
+  const into = target ?? s.temporary("r32");
+  s.put("imul_imm", [into, s.value(a), b.value]);
+  return into;
+}
+
+function andNot(s: Selector, a: Value, b: Value, target: Target): Register {
+  const first = s.value(a);
+  const into = s.temporary("r32");
+  s.move(into, s.value(b));
+  if (a.type === "bool") s.put("xor_imm", [into, 1]);
+  else s.put("not", [into]);
+  s.put("and", [into, first]);
+  return s.delivered(into, target);
+}
+
+function inverse(s: Selector, op: "not" | "neg", a: Value, target: Target): Register {
+  const into = target ?? s.temporary("r32");
+  s.move(into, s.value(a));
+  if (op === "neg") s.put("neg", [into]);
+  else if (a.type === "bool") s.put("xor_imm", [into, 1]);
+  else s.put("not", [into]);
+  return into;
+}
+
+function absolute(s: Selector, a: Value, target: Target): Register {
+  const from = s.value(a);
+  const into = s.temporary("r32");
+  s.move(into, from);
+  s.put("neg", [into]);
+  s.put("cmovs", [into, from]);
+  return s.delivered(into, target);
+}
+
+function extreme(s: Selector, op: "min" | "max", a: Value, b: Value, target: Target): Register {
+  const [first, second] = [s.value(a), s.value(b)];
+  const into = s.temporary("r32");
+  s.move(into, first);
+  s.put("cmp", [first, second]);
+  s.put(op === "min" ? "cmovg" : "cmovl", [into, second]);
+  return s.delivered(into, target);
+}
+
+function shifted(s: Selector, op: keyof typeof shifts, a: Value, b: Value, target: Target): Register {
+  const [variable, constant] = shifts[op];
+  if (b.op !== "constant") {
+    const [from, count] = [s.value(a), s.value(b)];
+    const into = target ?? s.temporary("r32");
+    s.put(variable, [into, from, count]);
+    return into;
+  }
+  const into = target ?? s.temporary("r32");
+  s.move(into, s.value(a));
+  if ((b.value & 31) !== 0) s.put(constant, [into, b.value & 31]);
+  return into;
+}
+
+type Division = "divide" | "remainder" | "divideUnsigned" | "remainderUnsigned";
+
+function division(s: Selector, op: Division, a: Value, b: Value, target: Target): Register {
+  const [first, second] = [s.value(a), s.value(b)];
+  const signed = op === "divide" || op === "remainder";
+  s.put("mov", [eax, first]);
+  if (signed) s.put("cdq", []);
+  else s.put("mov_imm", [edx, 0]);
+  s.put(signed ? "idiv" : "div", [second]);
+  const into = target ?? s.temporary("r32");
+  s.put("mov", [into, op === "divide" || op === "divideUnsigned" ? eax : edx]);
+  return into;
+}
+
+function highProduct(s: Selector, a: Value, b: Value, target: Target): Register {
+  const [x, y] = [s.temporary("r32"), s.temporary("r32")];
+  // 32-bit moves clear the upper halves.
+  s.put("mov", [eax, s.value(a)]);
+  s.put("mov", [x, eax]);
+  s.put("mov", [eax, s.value(b)]);
+  s.put("mov", [y, eax]);
+  s.put("imul", [register("r64", x.number), register("r64", y.number)]);
+  s.put("shr_imm", [register("r64", x.number), 32]);
+  return s.delivered(x, target);
+}
+
+function selection(s: Selector, { args, type }: Operation, target: Target): Register {
+  const [a, b, c] = args as [Value, Value, Value];
+  const kind = s.classOf(type);
+  const [yes, no] = [s.value(b, s.temporary(kind)), s.value(c, s.temporary(kind))];
+  if ("args" in a && isComparison(a.op) && a.args[0]!.type !== "f32") {
+    compare(s, a.args[0]!, a.args[1]!, a.op, (condition) => s.put(`cmov${conditions[condition][0]}` as InstructionName, [no, yes]));
+  } else {
+    const test = s.value(a);
+    s.put("test", [test, test]);
+    s.put("cmovne", [no, yes]);
+  }
+  return s.delivered(no, target);
+}
+
+function convertedToFloat(s: Selector, a: Value, target: Target): Register {
+  const low = s.temporary("x");
+  s.put("vmovd_load", [low, s.value(a)]);
+  const into = target ?? s.temporary("x");
+  s.put("vcvtdq2ps", [into, low]);
+  return into;
+}
+
+function bitsToFloat(s: Selector, a: Value, target: Target): Register {
+  const from = s.value(a);
+  const into = target ?? s.temporary("x");
+  s.put("vmovd_load", [into, from]);
+  return into;
+}
+
+function splatted(s: Selector, a: Value, target: Target): Register {
+  const from = s.value(a);
+  if (a.type !== "bool") {
+    const into = target ?? s.temporary(s.vector);
+    s.splatGeneral(into, from);
+    return into;
+  }
+  const bits = s.temporary("r32");
+  s.move(bits, from);
+  s.put("neg", [bits]);
+  const into = target ?? s.temporary(s.classOf("mask"));
+  if (s.wide) s.put("kmovw_from", [into, bits]);
+  else s.splatGeneral(into, bits);
+  return into;
+}
+
+function advanced(s: Selector, operation: Operation, target: Target): Register {
+  const [a, b] = operation.args as [Value, Value];
+  const from = s.value(a);
+  const into = target ?? s.temporary("r64");
+  if (b.op === "constant" && into.number === from.number) {
+    s.put("add_imm", [into, b.value]);
+    return into;
+  }
+  s.put("lea", [into, s.address({ base: operation, index: undefined, offset: 0 })]);
+  return into;
+}
+
+/** The comparison's outcome as 0 or 1. */
+function compared(s: Selector, op: Comparison, a: Value, b: Value, target: Target): Register {
+  compare(s, a, b, op, (condition) => s.put(`set${conditions[condition][0]}` as InstructionName, [register("r8", rax)]));
+  const into = target ?? s.temporary("r32");
+  s.put("movzx8", [into, register("r8", rax)]);
+  return into;
 }
 
 function sum(s: Selector, a: Value, b: Value, target: Register | undefined): Register {
