@@ -1,4 +1,4 @@
-// Common subexpressions inside operations: an expensive one that several operations contain becomes an operation of its own.
+// Common subexpressions inside operations: an expensive one that several contain becomes one of its own.
 
 import { timeOf } from "../nest/costs.ts";
 import type { Index, Nest, Operand, Operation, Scalar } from "../nest/nest.ts";
