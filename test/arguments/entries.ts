@@ -7,7 +7,7 @@ import * as inspect from "../../src/inspect/index.ts";
 export type Fn = (...given: unknown[]) => unknown;
 
 /** Entry points of package.json, by the same names. */
-export const entryPoints: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+const entryPoints: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "./data": data,
   "./data/node": dataNode,
   "./inspect": inspect,
