@@ -165,7 +165,7 @@ describe("wrong arguments and inputs are told in one sentence", () => {
       () => nn.padding(7, { mode: "circular" })(image),
     ],
     ["padding: 5 amounts for a tensor of 4 dimensions: x is [2, 4, 5, 6]", () => nn.padding([1, 1, 1, 1, 1])(image)],
-    ["adaptiveAveragePool2d: size must be a positive integer, got 0", () => nn.adaptiveAveragePool2d(0)],
+    ["adaptiveAveragePool2d: size must be an integer of at least 1, or 2 of them, got the number 0", () => nn.adaptiveAveragePool2d(0)],
     [
       "adaptiveAveragePool2d: expected [batch, channels, height, width], got shape [2, 3, 4]",
       () => nn.adaptiveAveragePool2d(2)(zeros([2, 3, 4]) as Tensor),

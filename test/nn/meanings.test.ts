@@ -107,7 +107,7 @@ const metrics: readonly (readonly [name: string, metric: train.Metric, predictio
   ["topK", train.topK(3), pair, ints(0, 1), "k is 3, but there are 2 classes"],
   ["precision", train.precision(2), pair, ints(0, 2), "class 2 at position 1 is out of range"],
   ["recall", train.recall(2, { threshold: 0 }), one, tensor([[1], [2]]), "expected targets 0 and 1, got 2"],
-  ["f1Score", train.f1Score(2), one, ints(0, 0), "f1: made for 2 classes"],
+  ["f1Score", train.f1Score(2), one, ints(0, 0), "f1: expected one prediction for each of at least 2 classes"],
   ["intersectionOverUnion", train.intersectionOverUnion(3), pair, ints(0, 1), "made for 3 classes"],
   ["meanAbsoluteError", train.meanAbsoluteError(), scores, tensor([[1, 2], [3, 4], [5, 6]]), "expected a target for every prediction"],
   ["meanSquaredError", train.meanSquaredError(), scores, ints(0, 1), "accuracy(), if the targets are class numbers"],
