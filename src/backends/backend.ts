@@ -9,8 +9,8 @@ import type { DType, Operand } from "../nest/nest.ts";
 export type HostArray = NumberArray;
 
 /**
- * The numbers of a tensor as programs take and give them: an array of the host where the backend computes in the host's memory, else memory of the
- * backend's own, which nobody else can look into.
+ * The numbers of a tensor as programs take and give them: an array of the host where the backend computes in the host's
+ * memory, else memory of the backend's own, which nobody else can look into.
  */
 export type BackendBuffer = HostArray | Cell;
 
@@ -24,8 +24,8 @@ export interface Backend {
   readonly description: string;
   readonly dtypes: ReadonlySet<DType>;
   /**
-   * "host": programs take and give arrays, and cells are read at once. "own": they take and give cells, everything happens in the order it was asked
-   * for, and reading takes time.
+   * "host": programs take and give arrays, and cells are read at once. "own": they take and give cells, everything
+   * happens in the order it was asked for, and reading takes time.
    */
   readonly memory: "host" | "own";
   /** What the passes that make a plan for it must know. */
@@ -37,9 +37,15 @@ export interface Backend {
   endThreads?(): void;
 }
 
-/** Memory of the machine that keeps its numbers from run to run: a parameter, a moment, a running mean. It belongs to the backend that made it. */
+/**
+ * Memory of the machine that keeps its numbers from run to run: a parameter, a moment, a running mean. It belongs to
+ * the backend that made it.
+ */
 export interface Cell {
-  /** A copy of the present numbers: at once from memory of the host, in time from other memory, whatever is written there meanwhile. */
+  /**
+   * A copy of the present numbers: at once from memory of the host, in time from other memory, whatever is written
+   * there meanwhile.
+   */
   read(): HostArray | Promise<HostArray>;
   write(data: HostArray): void;
   /** Gives the memory back; the cell is not used afterwards. */
@@ -58,19 +64,23 @@ export interface Executable {
    * @param inputs one dense row-major buffer per input of the graph
    * @param cells one cell per cell of the graph, updated in place
    * @param params one number per param
-   * @param timer told, when the run is over, how long every unit of the graph took: the run is the same, a call per unit instead of one
+   * @param timer told, when the run is over, how long every unit of the graph took: the run is the same, a call per
+   * unit instead of one
    * @returns one buffer per result, newly allocated, owned by the caller
    */
   run(inputs: readonly BackendBuffer[], cells: readonly Cell[], params: readonly number[], timer?: StepTimer): BackendBuffer[];
   /** @param part all of them when it is left out */
   listing(part?: ListingPart): string;
   /**
-   * Sets aside what runs need, for a program that comes again and again: what is not kept may be dropped between two runs, and is made again.
+   * Sets aside what runs need, for a program that comes again and again: what is not kept may be dropped between two
+   * runs, and is made again.
    * @throws BackendError where there is no room for it
    */
   keep(): void;
   /** Ends that. What is collected ends it by itself. */
   free(): void;
-  /** Bytes of memory that a run works in, beside the cells: what temporaries share, and scratch space of the kernels. */
+  /**
+   * Bytes of memory that a run works in, beside the cells: what temporaries share, and scratch space of the kernels.
+   */
   readonly workBytes: number;
 }

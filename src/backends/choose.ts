@@ -45,7 +45,8 @@ export function setBackend(name: BackendName): void {
 }
 
 /**
- * Makes a backend ready, which takes time for some (a processor for graphics must be asked for), and computes with it from then on.
+ * Makes a backend ready, which takes time for some (a processor for graphics must be asked for), and computes with it
+ * from then on.
  * @throws BackendError when the backend is unknown or cannot run here
  */
 export async function initBackend(name: BackendName): Promise<void> {
@@ -66,8 +67,9 @@ export function offerBackend(name: string, offer: Offer): () => void {
 }
 
 /**
- * How many threads compute together from now on, in place of KASANE_THREADS and of one per processor: for pages, which have no environment, and
- * for programs that leave processors to others. Compiled functions are compiled again when they are next called. Results are the same bits.
+ * How many threads compute together from now on, in place of KASANE_THREADS and of one per processor: for pages, which
+ * have no environment, and for programs that leave processors to others. Compiled functions are compiled again when
+ * they are next called. Results are the same bits.
  * @param count from 1 to 64
  * @throws BackendError for another count
  */

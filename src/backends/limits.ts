@@ -29,7 +29,10 @@ const chains = 10;
 const peakSlices = 64;
 const iterations = 4000;
 
-/** Slices of something to measure, and what one run of all of them amounts to (in 10⁶ per millisecond: GFLOP or GB per second). */
+/**
+ * Slices of something to measure, and what one run of all of them amounts to (in 10⁶ per millisecond: GFLOP or GB per
+ * second).
+ */
 interface Measurement {
   readonly unit: Limit["unit"];
   readonly slices: number;
@@ -76,8 +79,8 @@ function stream(arrays: number, value: (load: (array: number) => Value) => Value
 }
 
 /**
- * Of backends that emit code and run here, about a second per backend and number of threads. Counts a multiply-add as two operations, and
- * every byte read and written.
+ * Of backends that emit code and run here, about a second per backend and number of threads. Counts a multiply-add as
+ * two operations, and every byte read and written.
  * @param threads how many threads to measure with, one after the other. Default: one, and as many as backends use
  * @param backends only these. Default: all
  */

@@ -9,7 +9,10 @@ import { openSubject } from "./subject.ts";
 
 type Compiled = CompiledFunction<readonly CompileArgument[], CompileResult>;
 
-/** A compiled function that has run at least once, with arguments for it. @throws FileError when there is none at the path */
+/**
+ * A compiled function that has run at least once, with arguments for it.
+ * @throws FileError when there is none at the path
+ */
 export async function compiledAt(cwd: string, path: string): Promise<readonly [Compiled, readonly CompileArgument[]]> {
   const subject = await openSubject(cwd, path, "trained");
   if (subject.kind === "training") {

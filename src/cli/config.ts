@@ -150,7 +150,10 @@ function check({ where, hint }: Origin, field: string, run: () => unknown): void
   }
 }
 
-/** A run may come from somebody else: what it names as its data must be a file or a folder. @throws FileError when it is not */
+/**
+ * A run may come from somebody else: what it names as its data must be a file or a folder.
+ * @throws FileError when it is not
+ */
 export async function checkDataPlace({ data: { path } }: RunConfig, where: string): Promise<void> {
   if (path === undefined) return;
   const found = await stat(path).catch((error: unknown) => {

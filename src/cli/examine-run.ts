@@ -43,13 +43,19 @@ function someOf(terminal: Terminal, { data }: Training): ReturnType<typeof sprea
   return spread(data, MOST_SAMPLES);
 }
 
-/** The optimizer goes on as it stood at the end of the run: with its moments, and the rate that the schedule had come to. */
+/**
+ * The optimizer goes on as it stood at the end of the run: with its moments, and the rate that the schedule had come
+ * to.
+ */
 async function asItEnded({ options: { optimizer }, run }: Training): Promise<void> {
   if (run === undefined || !(await run.folder.has("checkpoint"))) return;
   optimizer.loadStateDict((await run.folder.loadCheckpoint()).optimizer);
 }
 
-/** A run's own epochs tell how it went; what was watched, how it is now. Samples are told by their numbers in the whole training data. */
+/**
+ * A run's own epochs tell how it went; what was watched, how it is now. Samples are told by their numbers in the whole
+ * training data.
+ */
 function inTheRun(evidence: Evidence, numbers: ArrayLike<number>, history: Evidence["history"] | undefined): Evidence {
   const { predictions } = evidence;
   return {

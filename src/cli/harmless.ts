@@ -5,7 +5,8 @@
 const own = /\u001b\[(?:0|1|2|22|31|33|36|39)m/y;
 
 /**
- * Control characters (but line ends and tabs), those of 8 bits, and marks that turn the direction of writing, as "\x1b".
+ * Control characters (but line ends and tabs), those of 8 bits, and marks that turn the direction of writing, as
+ * "\x1b".
  * @param colors whether sequences for our own colours stay
  */
 export function harmless(text: string, colors: boolean): string {

@@ -41,8 +41,8 @@ export async function interruptible<Result>(
 }
 
 /**
- * The same for a command that has nothing to save: interrupted, it says that all is as it was. Modules are loaded before: while one computes
- * without an end nobody hears a request, and the system's own answer is the right one.
+ * The same for a command that has nothing to save: interrupted, it says that all is as it was. Modules are loaded
+ * before: while one computes without an end nobody hears a request, and the system's own answer is the right one.
  * @returns the exit code
  */
 export async function abandonable(terminal: Terminal, name: string, run: (signal: AbortSignal) => Promise<number>): Promise<number> {

@@ -20,7 +20,10 @@ function end(message: string, hint: string): void {
   process.exitCode = 1;
 }
 
-/** With too few, Node may as well say that a package is not there. Where the limit is not told, as in Deno, it is enough. */
+/**
+ * With too few, Node may as well say that a package is not there. Where the limit is not told, as in Deno, it is
+ * enough.
+ */
 function mostFiles(): number {
   try {
     const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };

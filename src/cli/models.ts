@@ -93,7 +93,8 @@ export function readArchitecture(value: unknown, where: string): Architecture {
 
 /**
  * Before memory is taken for it.
- * @throws UsageError when the model does not fit the shape of the data; InputError when it has more parameters than the command line trains
+ * @throws UsageError when the model does not fit the shape of the data; InputError when it has more parameters than the
+ * command line trains
  */
 export function checkArchitecture(spec: Architecture): void {
   if (spec.model === "cnn" && (spec.input.length !== 3 || Math.min(...spec.input.slice(1)) < 4))

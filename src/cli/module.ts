@@ -9,8 +9,8 @@ import { quoted } from "../util/shell.ts";
 const moduleName = /\.[cm]?[jt]s$/i;
 
 /**
- * Whether a word is plainly a path: it has a folder in it, or a module's ending. Code is run only from there, so that a file that happens to be
- * called like an op, a run or a typing mistake is not.
+ * Whether a word is plainly a path: it has a folder in it, or a module's ending. Code is run only from there, so that a
+ * file that happens to be called like an op, a run or a typing mistake is not.
  */
 export function isPath(word: string): boolean {
   return /[/\\]/.test(word) || moduleName.test(word);
@@ -50,7 +50,8 @@ export async function loadModule(place: string, path: string, anew = false): Pro
 }
 
 /**
- * What the user's code gives in the end. Where nothing is left to happen in this process and it still waits, Node would end without a word.
+ * What the user's code gives in the end. Where nothing is left to happen in this process and it still waits, Node would
+ * end without a word.
  * @param who begins the error
  * @throws FileError then
  */

@@ -320,7 +320,10 @@ const CHOICES_HELP = [
   .map(([flag, choices]) => [`\n${flag}`, ...settingsHelp(choices as Choices<unknown>).map((line) => `  ${line}`)].join("\n"))
   .join("");
 
-/** Whether a word names a run or a module. What is not plainly a path is an op first: a folder or file may have its name. */
+/**
+ * Whether a word names a run or a module. What is not plainly a path is an op first: a folder or file may have its
+ * name.
+ */
 function isSubject({ host }: Terminal, word: string): boolean {
   return isPath(word) || (opOf(word) === undefined && existsSync(resolve(host.cwd, word)));
 }

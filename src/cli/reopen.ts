@@ -11,7 +11,10 @@ import type { Run, TrainOptions } from "./training-run.ts";
 /** What may be given beside --resume. */
 const changeable: readonly string[] = ["resume", "out", "epochs", "watch", "json", "verbose"];
 
-/** The run, claimed. @throws UsageError when there is nothing left to do; FileError or InputError when it cannot go on */
+/**
+ * The run, claimed.
+ * @throws UsageError when there is nothing left to do; FileError or InputError when it cannot go on
+ */
 export async function reopen(terminal: Terminal, dataset: string | undefined, options: TrainOptions): Promise<Run> {
   const path = options.resume === true ? options.out : options.resume;
   if (path === undefined)

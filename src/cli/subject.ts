@@ -20,7 +20,10 @@ export interface Tensors {
 /** With which weights a run's model begins; a module's begins as the module leaves it. */
 export type Weights = "trained" | "fresh";
 
-/** A run's training, a module's function, or else the training it describes. @throws FileError when there is neither at the path */
+/**
+ * A run's training, a module's function, or else the training it describes.
+ * @throws FileError when there is neither at the path
+ */
 export async function openSubject(cwd: string, path: string, weights: Weights): Promise<Training | Call | Tensors> {
   const exports = await exportsAt(cwd, path);
   if (exports === undefined) return trainingOfRun(cwd, path, weights);

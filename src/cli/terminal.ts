@@ -17,7 +17,10 @@ export interface Host {
   readonly stderr: Sink;
   /** Calls back at Ctrl-C and at a request to end; gives back how to stop listening. */
   onInterrupt(handler: (signal: "SIGINT" | "SIGTERM") => void): () => void;
-  /** Hands over keys as they are pressed, also Ctrl-C; gives back how to stop listening. Undefined where nobody sits at a keyboard. */
+  /**
+   * Hands over keys as they are pressed, also Ctrl-C; gives back how to stop listening. Undefined where nobody sits at
+   * a keyboard.
+   */
   readonly onKey?: (handler: (key: string) => void) => () => void;
   /** Ends the process at once. */
   exit(code: number): void;

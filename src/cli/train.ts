@@ -25,7 +25,9 @@ import type { Run, TrainOptions } from "./training-run.ts";
 import { version } from "./version.ts";
 import { watching } from "./watch.ts";
 
-/** Milliseconds between two checkpoints: saving after every epoch of a tiny network would take longer than the epochs. */
+/**
+ * Milliseconds between two checkpoints: saving after every epoch of a tiny network would take longer than the epochs.
+ */
 const saveInterval = 2000;
 
 /** @returns the exit code */

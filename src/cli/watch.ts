@@ -35,7 +35,10 @@ export function watching(terminal: Terminal, model: Layer): { readonly recorder:
   };
 }
 
-/** One block per weight, by the middle of its gradients' root mean square, from the smallest to the largest on a logarithmic scale. */
+/**
+ * One block per weight, by the middle of its gradients' root mean square, from the smallest to the largest on a
+ * logarithmic scale.
+ */
 function gradientStrip(events: readonly RecorderEvent[]): string {
   const sizes = new Map<string, number[]>();
   for (const event of events)

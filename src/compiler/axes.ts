@@ -41,7 +41,10 @@ export interface Meeting {
   readonly other: readonly Index[];
 }
 
-/** The order of a nest's axes in which its access is the other one; axes that say nothing pair up by their extents. Undefined where there is none. */
+/**
+ * The order of a nest's axes in which its access is the other one; axes that say nothing pair up by their extents.
+ * Undefined where there is none.
+ */
 export function orderMeeting(nest: Nest, other: Nest, { own, other: target }: Meeting): number[] | undefined {
   const order = new Map<number, number>();
   const pair = (from: number, to: number): boolean => {

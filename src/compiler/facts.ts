@@ -15,7 +15,10 @@ export interface MachineFacts {
   readonly mostTensors: number;
   /** Loads of a formula that others are put into: each takes a register. */
   readonly mostLoads: number;
-  /** Terms of a sum that kernels keep in a register: unfinished longer ones lie in the output, which then cannot be an operand. */
+  /**
+   * Terms of a sum that kernels keep in a register: unfinished longer ones lie in the output, which then cannot be an
+   * operand.
+   */
   readonly mostTerms: number;
   /** What joined operations may come to. */
   readonly joined: {

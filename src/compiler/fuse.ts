@@ -83,7 +83,8 @@ export const fuseEpilogues: Pass = (graph, facts) => {
       )
         continue;
       if (producer.nest.reducer.startsWith("arg")) continue;
-      // The merged operation runs where the consumer stood: what the producer read must still be there (buffers are written once, cells at the end).
+      // The merged operation runs where the consumer stood: what the producer read must still be there (buffers are
+      // written once, cells at the end).
       const merged = within(facts, asEpilogue(producer, consumer, buffer));
       if (merged === undefined) continue;
       operations[from] = undefined;
@@ -126,7 +127,8 @@ function worthwhile(producer: Operation, consumer: Operation, { uses, isKept, mo
   const elements = consumer.nest.axes.reduce((total, axis) => total * axis.extent, 1);
   const produced = producer.nest.axes.reduce((total, axis) => total * axis.extent, 1);
   if (costly && (uses > 1 || isKept || elements > produced)) return false;
-  // What is written anyway is read again faster than computed from several buffers; and an update read so may go into its cell.
+  // What is written anyway is read again faster than computed from several buffers; and an update read so may go into
+  // its cell.
   if (isKept && body.filter((node) => node.kind === "load").length > 1) return false;
   return elements <= 2 * produced && (uses <= 2 || body.length <= 4);
 }
@@ -142,7 +144,10 @@ function isProductSum(nest: Nest): boolean {
   return nest.reducer === "sum" && scalarsOf(nest.body).filter((node) => node.kind === "load").length >= 2;
 }
 
-/** The consumer with every load of the buffer replaced by the producer's body; undefined when an index cannot be composed. */
+/**
+ * The consumer with every load of the buffer replaced by the producer's body; undefined when an index cannot be
+ * composed.
+ */
 function inline(producer: Operation, consumer: Operation, buffer: number): Operation | undefined {
   const output = identityOutput(producer.nest);
   if (output === undefined) return undefined;

@@ -50,7 +50,8 @@ function readsOnlyInPlace(operation: Operation, cell: number, mostTerms: number)
     .filter((node) => node.kind === "load" && reads[node.operand] === cell);
   if (loads.length === 0) return true;
   if (nest.reducer !== undefined) {
-    // In a reduction only the epilogue comes after all reads of its element; for long sums kernels keep unfinished ones in the output.
+    // In a reduction only the epilogue comes after all reads of its element; for long sums kernels keep unfinished ones
+    // in the output.
     const terms = nest.axes.slice(nest.free).reduce((total, axis) => total * axis.extent, 1);
     if (terms > mostTerms || scalarsOf(nest.body).some((node) => loads.includes(node))) return false;
   }

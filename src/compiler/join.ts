@@ -22,7 +22,10 @@ import { asStored } from "./stored.ts";
 /** Orders of axes that are tried. */
 const MOST_ORDERS = 3;
 
-/** An update's moments and step, statistics of one tensor, both sums of a normalization's gradient, an activation and its gradient. */
+/**
+ * An update's moments and step, statistics of one tensor, both sums of a normalization's gradient, an activation and
+ * its gradient.
+ */
 export const joinLoops: Pass = (graph, facts) => {
   const joined: FusedKernel[] = [];
   const kept = lastingBuffers(graph);
@@ -132,7 +135,10 @@ class Members {
     }
   }
 
-  /** With one more, its axes or theirs in another order where that makes them walk together; undefined where they do not. */
+  /**
+   * With one more, its axes or theirs in another order where that makes them walk together; undefined where they do
+   * not.
+   */
   with(member: Member): Members | undefined {
     if (!canJoin(member.operation)) return undefined;
     if (this.#fits(member)) return this.#of([...this.all, member]);
@@ -150,7 +156,10 @@ class Members {
     return new Members(this.#graph, this.#facts, all);
   }
 
-  /** Of what is written, what members read and nobody else. @param isPrivate of a buffer and how many members read it */
+  /**
+   * Of what is written, what members read and nobody else.
+   * @param isPrivate of a buffer and how many members read it
+   */
   passed(isPrivate: (buffer: number, inside: number) => boolean): number[] {
     return [...this.#writes.keys()].filter((buffer) => {
       const inside = this.all.filter(({ operation }) => operation.reads.includes(buffer)).length;
@@ -229,7 +238,9 @@ function sameLoops(nests: readonly Nest[]): boolean {
   return extents.size === 1 && free.size <= 1;
 }
 
-/** Whether some axis can be the vectors of all: along it everything is read and written element by element, or stays. */
+/**
+ * Whether some axis can be the vectors of all: along it everything is read and written element by element, or stays.
+ */
 function isStraight(operations: readonly Operation[]): boolean {
   const { axes } = (operations[0] as Operation).nest;
   const accesses = operations.flatMap((operation): TensorAccess[] => [

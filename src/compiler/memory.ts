@@ -5,7 +5,10 @@ import { placeOf, type StepGraph, unitsOf } from "../nest/step-graph.ts";
 import { bytesOn, type MachineFacts } from "./facts.ts";
 
 export interface MemoryPlan {
-  /** Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs a block at a time, what joined operations hand on, and unused buffers. */
+  /**
+   * Byte offset in the arena of every buffer; undefined for cells (which have memory of their own), what a group needs
+   * a block at a time, what joined operations hand on, and unused buffers.
+   */
   readonly offsets: readonly (number | undefined)[];
   /** Size of the arena: the peak. */
   readonly bytes: number;

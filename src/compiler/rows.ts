@@ -9,7 +9,10 @@ import { isPlain } from "./plain.ts";
 /** A group takes no more operations: every operation is tried as the first of one, with all that could follow. */
 const MOST_STEPS = 128;
 
-/** Softmax, normalizations, losses and their gradients: every operation of them needs of the others only what belongs to its own row. */
+/**
+ * Softmax, normalizations, losses and their gradients: every operation of them needs of the others only what belongs to
+ * its own row.
+ */
 export const groupRows: Pass = (graph, facts) => {
   const limits = facts.rows;
   if (limits === undefined) return graph;
@@ -93,7 +96,9 @@ class Members {
   }
 }
 
-/** The buffers an operation reads, each with how far apart its own rows lie in it; undefined where it reads others too. */
+/**
+ * The buffers an operation reads, each with how far apart its own rows lie in it; undefined where it reads others too.
+ */
 function readsOf({ nest, reads }: Operation, axis: number): Map<number, number | undefined> {
   const found = new Map<number, number | undefined>();
   for (const node of expressionsOf(nest).flatMap(scalarsOf)) {
@@ -106,8 +111,9 @@ function readsOf({ nest, reads }: Operation, axis: number): Map<number, number |
 }
 
 /**
- * Elements from row to row: of the one dimension, as long as there are rows, whose index is the axis itself; undefined where the axis also
- * stands elsewhere, or nowhere. Operations may see one buffer in different shapes, so it is not the number of the dimension that tells rows.
+ * Elements from row to row: of the one dimension, as long as there are rows, whose index is the axis itself; undefined
+ * where the axis also stands elsewhere, or nowhere. Operations may see one buffer in different shapes, so it is not the
+ * number of the dimension that tells rows.
  */
 function rowStride(indices: readonly Index[], shape: readonly number[], axis: number, extent: number): number | undefined {
   let found: number | undefined;

@@ -7,7 +7,10 @@ import { isFloat } from "../nest/typing.ts";
 import type { Pass } from "./facts.ts";
 import { writersPerBuffer } from "./simplify.ts";
 
-/** Written once and read twice, a number costs the memory of two threads about as long as this many instructions cost them. */
+/**
+ * Written once and read twice, a number costs the memory of two threads about as long as this many instructions cost
+ * them.
+ */
 const LEAST_WEIGHT = 20;
 
 /** One place of a shared expression: which operation computes it. */
@@ -16,7 +19,10 @@ interface Occurrence {
   readonly node: Scalar;
 }
 
-/** Gives expensive expressions that several operations compute for the same elements an operation of their own, before the first of them. */
+/**
+ * Gives expensive expressions that several operations compute for the same elements an operation of their own, before
+ * the first of them.
+ */
 export const shareCalls: Pass = (graph) => {
   const buffers = [...graph.buffers];
   const made = new Map<number, Operation[]>();
@@ -48,8 +54,8 @@ export const shareCalls: Pass = (graph) => {
 };
 
 /**
- * The places of every expensive expression that several operations compute, in order. Of expressions within each other the largest, unless a
- * smaller one is nearly all of it and also needed elsewhere: of 1 + tanh x and tanh x, tanh x.
+ * The places of every expensive expression that several operations compute, in order. Of expressions within each other
+ * the largest, unless a smaller one is nearly all of it and also needed elsewhere: of 1 + tanh x and tanh x, tanh x.
  */
 function sharedExpressions(graph: StepGraph): Occurrence[][] {
   const writers = writersPerBuffer(graph);
@@ -113,7 +119,10 @@ function valueOf({ reducer, body, epilogue }: Nest): Scalar {
   return epilogue ?? (reducer === undefined ? body : { kind: "accumulator", type: "float" });
 }
 
-/** Expensive expressions of an operation's elements, each with a key that is equal for the same numbers at the same elements of outputs of one shape. */
+/**
+ * Expensive expressions of an operation's elements, each with a key that is equal for the same numbers at the same
+ * elements of outputs of one shape.
+ */
 function expensiveIn(operation: Operation, output: readonly (number | undefined)[]): Map<Scalar, string> {
   const found = new Map<Scalar, string>();
   const visit = (node: Scalar): void => {

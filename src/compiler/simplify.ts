@@ -3,7 +3,10 @@
 import { keyOfNest, placeOf, type StepGraph } from "../nest/step-graph.ts";
 import type { Pass } from "./facts.ts";
 
-/** Common subexpressions: of several equal operations on equal buffers the first is kept, except of what a checkpoint computes again. */
+/**
+ * Common subexpressions: of several equal operations on equal buffers the first is kept, except of what a checkpoint
+ * computes again.
+ */
 export const eliminateCommonSubexpressions: Pass = (graph) => {
   const pieces = writersPerBuffer(graph);
   const replaced = new Map<number, number>();

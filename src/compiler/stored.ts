@@ -47,7 +47,10 @@ export function storedOnce(nest: Nest): Nest {
   return nest.reducer === undefined ? { ...nest, body: withoutRounding(nest.body) } : nest;
 }
 
-/** A value without roundings that storing it as bfloat16 does anyway: rounding keeps order, so the larger of two is rounded like each of them. */
+/**
+ * A value without roundings that storing it as bfloat16 does anyway: rounding keeps order, so the larger of two is
+ * rounded like each of them.
+ */
 function withoutRounding(value: Scalar): Scalar {
   if (value.kind !== "call") return value;
   if (value.fn === "bfloat16") return withoutRounding(value.args[0] as Scalar);

@@ -35,7 +35,9 @@ export const viewSlices: Pass = (graph, facts) => {
   return views.length === 0 ? graph : { ...graph, operations, views };
 };
 
-/** What is only joined to others is written where it goes at once; joined again in the same order, it is there already. */
+/**
+ * What is only joined to others is written where it goes at once; joined again in the same order, it is there already.
+ */
 export const placePieces: Pass = (graph, facts) => {
   const runs = new Map<number, { readonly run: Run; readonly operation: Operation }[]>();
   for (const operation of graph.operations) {

@@ -18,10 +18,11 @@ export interface NdArray<T extends Storage = Storage> {
 }
 
 /**
- * Pairs values with a shape after checking that they fit. Typed arrays of other kinds are converted without loss: whole numbers to
- * Int32Array, beyond it to Float64Array, half precision to Float32Array.
+ * Pairs values with a shape after checking that they fit. Typed arrays of other kinds are converted without loss: whole
+ * numbers to Int32Array, beyond it to Float64Array, half precision to Float32Array.
  *
- * @throws InputError when a dimension is not a non-negative integer or the product differs from `data.length`, or `data` holds no numbers.
+ * @throws InputError when a dimension is not a non-negative integer or the product differs from `data.length`, or
+ * `data` holds no numbers.
  */
 export function ndArray<T extends Storage>(data: T, shape: readonly number[]): NdArray<T>;
 export function ndArray(data: AnyNumberArray, shape: readonly number[]): NdArray;

@@ -34,7 +34,10 @@ export interface DatasetOptions {
 export interface SplitOptions {
   /** Default 0. */
   readonly seed?: number;
-  /** Keep the share of each class in both parts, by the labels in field `y` (default: true when the dataset has class names). */
+  /**
+   * Keep the share of each class in both parts, by the labels in field `y` (default: true when the dataset has class
+   * names).
+   */
   readonly stratify?: boolean;
   /** Take the parts in order instead of at random (default false). */
   readonly inOrder?: boolean;
@@ -67,7 +70,10 @@ export class Dataset<F extends Fields = Fields> {
   readonly #rows: Int32Array | undefined;
   #fields: F | undefined;
 
-  /** @throws InputError when there are no fields or no rows, lengths differ, a label has no class or a value is not finite. */
+  /**
+   * @throws InputError when there are no fields or no rows, lengths differ, a label has no class or a value is not
+   * finite.
+   */
   constructor(fields: F, options: DatasetOptions = {}) {
     const rows = (options as ViewOptions | null)?.[viewRows];
     requireKind("Dataset: fields", FIELDS, fields);
@@ -110,7 +116,8 @@ export class Dataset<F extends Fields = Fields> {
   /**
    * Two views that share no sample: the first holds `fraction` of them (rounded, at least one in each part).
    *
-   * @throws InputError when `fraction` is not between 0 and 1, there are fewer than two samples, or `stratify` finds no class indices in `y`.
+   * @throws InputError when `fraction` is not between 0 and 1, there are fewer than two samples, or `stratify` finds no
+   * class indices in `y`.
    */
   split(fraction: number, options: SplitOptions = {}): [Dataset<F>, Dataset<F>] {
     const {
@@ -130,8 +137,9 @@ export class Dataset<F extends Fields = Fields> {
   }
 
   /**
-   * A data set of what the transform makes of all samples, as one batch: for changes that are the same in each epoch (`fit` and `DataLoader`
-   * take a transform that is applied anew to each batch). Class names stay while y holds class numbers, column names while x has as many columns.
+   * A data set of what the transform makes of all samples, as one batch: for changes that are the same in each epoch
+   * (`fit` and `DataLoader` take a transform that is applied anew to each batch). Class names stay while y holds class
+   * numbers, column names while x has as many columns.
    *
    * @throws InputError when the result is no data set, and what the transform throws.
    */
@@ -149,7 +157,9 @@ export class Dataset<F extends Fields = Fields> {
     });
   }
 
-  /** Marks `firstCount` entries of `order` so that every class gets its share; rounding goes to the largest remainders. */
+  /**
+   * Marks `firstCount` entries of `order` so that every class gets its share; rounding goes to the largest remainders.
+   */
   #stratified(order: Int32Array, fraction: number, firstCount: number): Uint8Array {
     const labels = this.fields.y;
     if (labels === undefined || !isClassIndices(labels)) {
@@ -242,7 +252,10 @@ function checkFields(fields: Fields, options: DatasetOptions): void {
   }
 }
 
-/** The fields with their numbers in kinds that hold data. @throws InputError for a field that is not numbers with their shape */
+/**
+ * The fields with their numbers in kinds that hold data.
+ * @throws InputError for a field that is not numbers with their shape
+ */
 function storedFields<F extends Fields>(fields: F): F {
   const entries = Object.entries(fields as Readonly<Record<string, Partial<NdArray> | null>>);
   const kept = entries.map(([name, array]) => {

@@ -41,19 +41,20 @@ export interface CategoryEncoderState {
 }
 
 /**
- * Numbers the categories of a column, for labels (`encode`, `decode`) or inputs (`oneHot`). Text "1" and number 1 are two categories.
+ * Numbers the categories of a column, for labels (`encode`, `decode`) or inputs (`oneHot`). Text "1" and number 1 are
+ * two categories.
  *
- * @example
- * const colours = CategoryEncoder.fit(["red", "green", "red"]);
- * colours.encode(["red"]).data; // [1]: categories are sorted
- * colours.oneHot(["green", "red"]); // [[1, 0], [0, 1]]
+ * @example const colours = CategoryEncoder.fit(["red", "green", "red"]); colours.encode(["red"]).data; // [1]: categories are sorted colours.oneHot(["green", "red"]); // [[1, 0], [0, 1]]
  */
 export class CategoryEncoder {
   readonly categories: readonly Category[];
   readonly unknown: "error" | "zeros";
   readonly #numbers: ReadonlyMap<Category, number>;
 
-  /** @throws InputError when there is no category, one repeats or is neither text nor a finite number, or `unknown` is something else. */
+  /**
+   * @throws InputError when there is no category, one repeats or is neither text nor a finite number, or `unknown` is
+   * something else.
+   */
   constructor(state: CategoryEncoderState) {
     requireKind("category encoder", OBJECT, state);
     const { categories, unknown = "error" } = state;
@@ -107,7 +108,10 @@ export class CategoryEncoder {
     return { shape: [values.length], data };
   }
 
-  /** Rows of one 1 each, [values, categories]. @throws InputError for an unknown value, unless they are rows of zeros. */
+  /**
+   * Rows of one 1 each, [values, categories].
+   * @throws InputError for an unknown value, unless they are rows of zeros.
+   */
   oneHot(values: readonly Category[]): NdArray<Float32Array> {
     requireKind("category encoder", VALUES, values);
     const width = this.categories.length;
@@ -174,7 +178,8 @@ export class Imputer {
   }
 
   /**
-   * @param strategy default "mean"; of equally frequent values the smallest is taken, of an even number of values the mean of the two in the middle.
+   * @param strategy default "mean"; of equally frequent values the smallest is taken, of an even number of values the
+   * mean of the two in the middle.
    * @throws InputError when a column has no value at all, or an infinite one.
    */
   static fit(table: NdArray, strategy: ImputerStrategy = "mean"): Imputer {
@@ -209,7 +214,10 @@ export class Imputer {
     return { values: this.values };
   }
 
-  /** The same table [...rows, columns] without NaN, in as much precision. @throws InputError for another number of columns. */
+  /**
+   * The same table [...rows, columns] without NaN, in as much precision.
+   * @throws InputError for another number of columns.
+   */
   apply<T extends Storage>(given: NdArray<T>): NdArray<FloatsOf<T>>;
   apply(given: NdArray): NdArray<Float32Array | Float64Array>;
   apply(given: NdArray): NdArray<Float32Array | Float64Array> {
@@ -228,8 +236,8 @@ export class Imputer {
 tag(Imputer, "Imputer");
 
 /**
- * Tables of the same rows side by side: [rows, a], [rows, b] … give [rows, a + b + …]; an array of one axis is one column. The result is
- * float32 where that holds what all of them hold, else float64.
+ * Tables of the same rows side by side: [rows, a], [rows, b] … give [rows, a + b + …]; an array of one axis is one
+ * column. The result is float32 where that holds what all of them hold, else float64.
  *
  * @throws InputError when there is none or the numbers of rows differ.
  */

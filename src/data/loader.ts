@@ -25,7 +25,10 @@ export interface LoaderOptions<F extends Fields = Fields, G extends Fields = F> 
   readonly epoch?: number;
   /** How many samples of a stream are held back to be shuffled (default 1024). */
   readonly shuffleWindow?: number;
-  /** Makes each batch into what is given out; its random numbers depend on seed, epoch and each sample's position in the source. */
+  /**
+   * Makes each batch into what is given out; its random numbers depend on seed, epoch and each sample's position in the
+   * source.
+   */
   readonly transform?: Transform<F, G>;
 }
 
@@ -38,12 +41,10 @@ export interface EpochOptions {
 }
 
 /**
- * Batches of a dataset (`for…of` or `for await…of`) or of a stream (`for await…of`). Each loop is one epoch and moves `epoch` on by one when it begins.
- * Every batch has its own fresh arrays.
+ * Batches of a dataset (`for…of` or `for await…of`) or of a stream (`for await…of`). Each loop is one epoch and moves
+ * `epoch` on by one when it begins. Every batch has its own fresh arrays.
  *
- * @example
- * const loader = new DataLoader(train, { batchSize: 64, shuffle: true });
- * for (const { x, y } of loader) …
+ * @example const loader = new DataLoader(train, { batchSize: 64, shuffle: true }); for (const { x, y } of loader) …
  */
 export class DataLoader<F extends Fields = Fields, G extends Fields = F> implements Iterable<G>, AsyncIterable<G> {
   /** The epoch that the next loop will follow. */

@@ -24,22 +24,21 @@ export interface StandardizerState extends StandardizerOptions {
 }
 
 /**
- * Column statistics that can be applied to other rows and kept as JSON. Columns are the last axis or the one that `axis` names; an array
- * of one axis is one column.
+ * Column statistics that can be applied to other rows and kept as JSON. Columns are the last axis or the one that
+ * `axis` names; an array of one axis is one column.
  *
- * @example
- * const scale = Standardizer.fit(train.x);
- * const validation = scale.apply(rest.x);
- * @example
- * const pixels = new Standardizer({ mean: [0.1307], deviation: [0.3081], axis: 1 });
- * await fit(net, images, { …, transform: mapField("x", (x) => pixels.apply(x)) });
+ * @example const scale = Standardizer.fit(train.x); const validation = scale.apply(rest.x);
+ * @example const pixels = new Standardizer({ mean: [0.1307], deviation: [0.3081], axis: 1 }); await fit(net, images, { …, transform: mapField("x", (x) => pixels.apply(x)) });
  */
 export class Standardizer {
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
   readonly axis: number | undefined;
 
-  /** @throws InputError when the two lists differ in length, are empty, or hold a value that is not finite or not positive; for an axis below 1. */
+  /**
+   * @throws InputError when the two lists differ in length, are empty, or hold a value that is not finite or not
+   * positive; for an axis below 1.
+   */
   constructor(state: StandardizerState) {
     requireKind("standardizer", OBJECT, state);
     const { mean, deviation, axis } = state;
@@ -80,7 +79,8 @@ export class Standardizer {
       const column = columnOf(index);
       farthest[column] = Math.max(farthest[column] as number, Math.abs(value - (mean[column] as number)));
     });
-    // A power of two, by which nothing is rounded: the squares of picofarads and of light years would leave what a number can be.
+    // A power of two, by which nothing is rounded: the squares of picofarads and of light years would leave what a
+    // number can be.
     const scale = farthest.map((offset, column) => {
       if (!Number.isFinite(offset))
         throw new InputError(`standardizer: column ${column}: its values are too far apart for double precision`);
@@ -113,7 +113,10 @@ export class Standardizer {
     return { mean: this.mean, deviation: this.deviation, axis: this.axis };
   }
 
-  /** (value - mean) / deviation per column, same shape; float32 for float32 and bytes, float64 for numbers that float32 cannot hold. */
+  /**
+   * (value - mean) / deviation per column, same shape; float32 for float32 and bytes, float64 for numbers that float32
+   * cannot hold.
+   */
   apply<T extends Storage>(values: NdArray<T>): NdArray<FloatsOf<T>>;
   apply(values: NdArray): NdArray<Float32Array | Float64Array>;
   apply(values: NdArray): NdArray<Float32Array | Float64Array> {

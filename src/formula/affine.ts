@@ -34,7 +34,10 @@ export function linearIn(index: Expression, axis: string): { coefficient: Expres
   return found && { coefficient: simplify(found.coefficient), rest: simplify(found.rest) };
 }
 
-/** The expression for `axis` at which `index` equals `value`: (value − rest) / coefficient; a division is exact or the access invalid. */
+/**
+ * The expression for `axis` at which `index` equals `value`: (value − rest) / coefficient; a division is exact or the
+ * access invalid.
+ */
 export function solveFor(index: Expression, axis: string, value: Expression): Expression | undefined {
   if (index.kind === "call" && index.fn === "div" && index.args[0] && index.args[1])
     return solveFor(index.args[0], axis, simplify(call("mul", value, index.args[1])));

@@ -88,11 +88,17 @@ export interface Statement {
   /** `+=`: scatter-add; the target starts at zero. */
   readonly accumulate: boolean;
   readonly value: Expression;
-  /** Of statements made by the compiler: a tensor that has the extents of these axes, where windows alone would give others. */
+  /**
+   * Of statements made by the compiler: a tensor that has the extents of these axes, where windows alone would give
+   * others.
+   */
   readonly like?: AccessNode;
 }
 
-/** Statements in order; the last one's target is the result. A target assigned by several adjacent statements is defined piecewise. */
+/**
+ * Statements in order; the last one's target is the result. A target assigned by several adjacent statements is defined
+ * piecewise.
+ */
 export interface Formula {
   readonly statements: readonly Statement[];
   /** Tensors read but never assigned, in order of appearance. */
@@ -104,9 +110,9 @@ export interface Formula {
   /** Numbers read at run time without compiling anew. */
   readonly params: readonly string[];
   /**
-   * Set on gradients. Their results are summed over broadcast axes, so a result need not equal the expression that defines it.
-   * "partial": of a piecewise formula; an axis may then run over a part of a dimension it alone indexes (the gradient of the
-   * whole is read to make that of a piece), where elsewhere the two must agree.
+   * Set on gradients. Their results are summed over broadcast axes, so a result need not equal the expression that
+   * defines it. "partial": of a piecewise formula; an axis may then run over a part of a dimension it alone indexes
+   * (the gradient of the whole is read to make that of a piece), where elsewhere the two must agree.
    */
   readonly derived?: "whole" | "partial";
 }
@@ -134,7 +140,10 @@ export function isPlain(access: AccessNode): boolean {
   return access.indices.length === 1 && access.indices[0]?.kind === "ellipsis" && access.indices[0].group === "";
 }
 
-/** Rebuilds an expression bottom-up; `replace` sees each node after its children. What does not change stays the same object. */
+/**
+ * Rebuilds an expression bottom-up; `replace` sees each node after its children. What does not change stays the same
+ * object.
+ */
 export function transform(node: Expression, replace: (node: Expression) => Expression): Expression {
   return replace(mapChildren(node, (child) => transform(child, replace)));
 }

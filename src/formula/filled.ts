@@ -48,7 +48,9 @@ export interface FilledChain {
   readonly kind: "chain";
   readonly reducer: Reducer;
   readonly order: TermOrder;
-  /** By position: a jump of `place` from one to the next is a gap. By size: what is left out is no larger than the last. */
+  /**
+   * By position: a jump of `place` from one to the next is a gap. By size: what is left out is no larger than the last.
+   */
   readonly terms: readonly FilledTerm[];
   /** All terms that lie inside of the tensors, shown or not. */
   readonly count: number;
@@ -112,7 +114,10 @@ export function placeLabel(chain: FilledChain, item: FilledTerm): readonly AxisS
 
 const OPPOSITE: Partial<Record<FunctionName, FunctionName>> = { lt: "ge", ge: "lt", gt: "le", le: "gt", eq: "ne", ne: "eq" };
 
-/** Digits beyond the usual that a sum's or difference's operands need, so that one sees what is left of them: 1 − 0.99998. */
+/**
+ * Digits beyond the usual that a sum's or difference's operands need, so that one sees what is left of them: 1 −
+ * 0.99998.
+ */
 export function cancelledDigits(fn: FunctionName, args: readonly { readonly value?: unknown }[], value: unknown): number {
   if ((fn !== "sub" && fn !== "add") || typeof value !== "number" || value === 0) return 0;
   const largest = Math.max(...args.map((arg) => (typeof arg.value === "number" ? Math.abs(arg.value) : 0)));

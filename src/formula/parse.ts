@@ -10,7 +10,8 @@
 //   bound      = name [ "<" expression ] | "..." [name] | "@" name
 //   reducer    = sum | mean | prod | max | min | argmax | argmin
 //
-// A bare tensor name means all of its axes, `x[...]`; `x[]` is a tensor without axes. `pi`, `inf` and `nan` are numbers. Comparisons do not chain.
+// A bare tensor name means all of its axes, `x[...]`; `x[]` is a tensor without axes. `pi`, `inf` and `nan` are
+// numbers. Comparisons do not chain.
 
 import { FUNCTIONS } from "../nest/functions.ts";
 import type { FunctionName, Reducer } from "../nest/nest.ts";

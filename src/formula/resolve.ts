@@ -78,7 +78,8 @@ export function resolve(
 /** The axes a statement introduces; names inside indices and extents that are not axes become sizes. */
 function axesOf(statement: Statement, params: ReadonlySet<string>, sizes: Set<string>): Set<string> {
   const axes = new Set<string>();
-  // Where the left side is not made of plain axes (a piece or a scatter), the axes come from the right side's plain indices.
+  // Where the left side is not made of plain axes (a piece or a scatter), the axes come from the right side's plain
+  // indices.
   const open = statement.accumulate || statement.indices.some((index) => index.kind !== "ellipsis" && index.kind !== "name");
   const inIndex = new Set<string>();
   const collectNames = (node: Expression): void => visit(node, (n) => n.kind === "name" && inIndex.add(n.name));

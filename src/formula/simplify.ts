@@ -4,7 +4,9 @@ import { FUNCTIONS } from "../nest/functions.ts";
 import type { FunctionName } from "../nest/nest.ts";
 import { call, childrenOf, type Expression, isSame, mapChildren, number, transform } from "./ast.ts";
 
-/** Each node that was simplified, with its result: what is built around a simplified part does not simplify it again. */
+/**
+ * Each node that was simplified, with its result: what is built around a simplified part does not simplify it again.
+ */
 const known = new WeakMap<Expression, Expression>();
 
 /** Equal in value for all finite inputs (0 · x is taken as 0). */
@@ -87,8 +89,8 @@ const RULES: Partial<Record<FunctionName, Rule>> = {
 };
 
 /**
- * f(select(c, v, 0)) = select(c, f(v), 0) for f that keeps 0: so that a gradient of a branch not taken is 0 even where the
- * branch's own derivative is infinite.
+ * f(select(c, v, 0)) = select(c, f(v), 0) for f that keeps 0: so that a gradient of a branch not taken is 0 even where
+ * the branch's own derivative is infinite.
  */
 function intoSelect(node: Expression, apply: (value: Expression) => Expression): Expression | undefined {
   const [condition, a, b] = argsOf(node, "select") ?? [];

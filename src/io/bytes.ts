@@ -15,7 +15,9 @@ export interface ElementType {
 /** An element that no writer would have written. */
 export class DamagedElement extends Error {}
 
-/** The element types that can be read; all but the first five are brought to the types we compute with, without loss. */
+/**
+ * The element types that can be read; all but the first five are brought to the types we compute with, without loss.
+ */
 export const elementTypes = {
   F64: { bytes: 8, read: (view, count) => new Float64Array(copyBytes(view, 8 * count)) },
   F32: { bytes: 4, read: (view, count) => new Float32Array(copyBytes(view, 4 * count)) },
@@ -47,7 +49,8 @@ function halfToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-// Every JavaScript engine in use runs little-endian, as the format is; the copy also gives the alignment that views need.
+// Every JavaScript engine in use runs little-endian, as the format is; the copy also gives the alignment that views
+// need.
 function copyBytes(view: DataView, length: number): ArrayBuffer {
   const copy = new Uint8Array(length);
   copy.set(new Uint8Array(view.buffer, view.byteOffset, length));

@@ -138,7 +138,10 @@ function isSafetensors({ bytes, text }: Start): boolean {
   return bytes.length > 9 && bytes[5] === 0 && bytes[6] === 0 && bytes[7] === 0 && /^\{\s*["}]/.test(text.slice(8));
 }
 
-/** A protocol buffer: the format's version, a small number, and then another field of a model, from the producer to the operator sets. */
+/**
+ * A protocol buffer: the format's version, a small number, and then another field of a model, from the producer to the
+ * operator sets.
+ */
 function isOnnx({ bytes: [first, version = 0, field = 0] }: Start): boolean {
   return first === 0x08 && version > 0 && version < 32 && [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72].includes(field);
 }

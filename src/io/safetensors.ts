@@ -13,8 +13,8 @@ import { reading } from "./file-kind.ts";
 import { findDuplicateKey } from "./json-keys.ts";
 
 /**
- * The element types that are written: that of the typed array, or what `dtype` says: BOOL for a Uint8Array of 0 and 1, BF16 for a Float32Array
- * (then numbers are rounded).
+ * The element types that are written: that of the typed array, or what `dtype` says: BOOL for a Uint8Array of 0 and 1,
+ * BF16 for a Float32Array (then numbers are rounded).
  */
 export type WritableDtype = Exclude<ElementTypeName, "F8_E4M3" | "F8_E5M2">;
 
@@ -33,8 +33,8 @@ export type SafetensorsMetadata = Readonly<Record<string, string>> | ReadonlyMap
 export interface StoredTensor {
   readonly shape: readonly number[];
   /**
-   * Floats of fewer than 32 bits arrive as Float32Array; whole numbers as Int32Array, as Float64Array where one of them is beyond it; U8 as
-   * Uint8Array; BOOL as Uint8Array of 0 and 1.
+   * Floats of fewer than 32 bits arrive as Float32Array; whole numbers as Int32Array, as Float64Array where one of them
+   * is beyond it; U8 as Uint8Array; BOOL as Uint8Array of 0 and 1.
    */
   readonly data: StoredData;
   /** The type in the file. */
@@ -52,7 +52,10 @@ export interface SafetensorsFile {
 
 /** How a file is read. */
 export interface SafetensorsOptions {
-  /** Leave out tensors that hold what cannot be read (complex numbers, 4-bit floats, whole numbers beyond 2⁵³) and name them in `skipped`. Default: an error. */
+  /**
+   * Leave out tensors that hold what cannot be read (complex numbers, 4-bit floats, whole numbers beyond 2⁵³) and name
+   * them in `skipped`. Default: an error.
+   */
   readonly skipUnreadable?: boolean;
 }
 
@@ -89,12 +92,13 @@ const namesInFiles: Readonly<Record<DType, WritableDtype>> = {
 };
 
 /**
- * Reads a whole safetensors file. Nothing is allocated before the header has been checked against the number of bytes given.
+ * Reads a whole safetensors file. Nothing is allocated before the header has been checked against the number of bytes
+ * given.
  *
  * @param source the file's bytes, also as an ArrayBuffer.
  * @param name how errors call the file.
- * @throws FileError when the bytes are not a complete, valid file (https://github.com/huggingface/safetensors#format), or a tensor holds what
- * cannot be read.
+ * @throws FileError when the bytes are not a complete, valid file (https://github.com/huggingface/safetensors#format),
+ * or a tensor holds what cannot be read.
  */
 export function parseSafetensors(
   source: Uint8Array | ArrayBuffer,
@@ -139,8 +143,8 @@ function isReadable(dtype: string): dtype is ElementTypeName {
 }
 
 /**
- * The bytes of a safetensors file. The same tensors give the same bytes whatever order they come in: wider types first, so that
- * every tensor is aligned, then by name.
+ * The bytes of a safetensors file. The same tensors give the same bytes whatever order they come in: wider types first,
+ * so that every tensor is aligned, then by name.
  *
  * @param metadata notes by name, also as a file's were read
  * @throws InputError when a name repeats, is reserved or no text, or a shape does not fit its values.
@@ -193,7 +197,10 @@ export function serializeSafetensors(
   return bytes;
 }
 
-/** Pairs of a name and a value. @throws InputError for anything else, such as a list, whose places would become names */
+/**
+ * Pairs of a name and a value.
+ * @throws InputError for anything else, such as a list, whose places would become names
+ */
 function namedIn<Item>(given: unknown, what: string, hint: string): (readonly [string, Item])[] {
   const isObject = typeof given === "object" && given !== null && arrayKind(given) === undefined;
   if (!isObject) throw new InputError(`safetensors: expected ${what} by name, got ${kindOf(given)}`, { hint });
@@ -271,7 +278,10 @@ function readEntry(key: string, value: unknown, name: string): Entry {
   return { key, dtype, shape, count, begin, end };
 }
 
-/** The data of all tensors must fill the rest of the file exactly, without holes or overlaps. Sorts the entries by place. */
+/**
+ * The data of all tensors must fill the rest of the file exactly, without holes or overlaps. Sorts the entries by
+ * place.
+ */
 function checkLayout(entries: Entry[], dataLength: number, name: string): void {
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   let position = 0;

@@ -25,9 +25,9 @@ import type { Region, Regions, ValueType } from "./language/language.ts";
  */
 export interface LoweredNest extends Phase {
   /**
-   * Done before, one after the other: each phase begins when all slices of the one before are finished. What phases leave for later ones
-   * lies in `shared`, the same `sharedBytes` bytes for all threads (64-byte aligned, contents undefined at the start), which entries of
-   * such a nest take after `scratch`.
+   * Done before, one after the other: each phase begins when all slices of the one before are finished. What phases
+   * leave for later ones lies in `shared`, the same `sharedBytes` bytes for all threads (64-byte aligned, contents
+   * undefined at the start), which entries of such a nest take after `scratch`.
    */
   readonly before?: readonly Phase[];
   readonly sharedBytes?: number;
@@ -45,7 +45,10 @@ export interface Phase {
   readonly entry: string;
   readonly slices: number;
   readonly slicesPerCall: number;
-  /** Of all slices, in element operations of general loops; eight floating-point operations of a contraction are about one. */
+  /**
+   * Of all slices, in element operations of general loops; eight floating-point operations of a contraction are about
+   * one.
+   */
   readonly work: number;
   /** Of it, what every call does again, however few its slices. */
   readonly setup: number;

@@ -12,8 +12,8 @@ export const LARGEST_INT = 2147483647;
 const WIDEST = 4;
 
 /**
- * What a checked index is made of: vectors go on beyond the end of an axis, by up to 64 steps, and must not come back to where the check lets them
- * through.
+ * What a checked index is made of: vectors go on beyond the end of an axis, by up to 64 steps, and must not come back
+ * to where the check lets them through.
  */
 const LARGEST_FACTOR = 2 ** 24;
 const LARGEST_CHECKED = 2 ** 30;
@@ -21,7 +21,8 @@ const LARGEST_CHECKED = 2 ** 30;
 /**
  * What of a nest kernels cannot count, in words; undefined when they can count everything.
  *
- * An access that needs no check lies inside its tensor. One that does is computed before it is checked: no sum over some of its axes may wrap around.
+ * An access that needs no check lies inside its tensor. One that does is computed before it is checked: no sum over
+ * some of its axes may wrap around.
  */
 export function beyondReach(nest: Nest): string | undefined {
   const seen = new Set<Scalar>();

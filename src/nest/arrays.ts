@@ -4,7 +4,10 @@ import { InputError } from "../util/errors.ts";
 import { kindOf } from "../util/kind-of.ts";
 import type { DType, Operand } from "./nest.ts";
 
-/** The kinds that tensors are stored in; bool is kept as bytes 0 and 1, bfloat16 as floats that are rounded where they are stored. */
+/**
+ * The kinds that tensors are stored in; bool is kept as bytes 0 and 1, bfloat16 as floats that are rounded where they
+ * are stored.
+ */
 export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** Bytes of an element where numbers are stored densely: in files, and in the memory of processors. */
@@ -81,7 +84,8 @@ export function allocate(dtype: DType, length: number): NumberArray {
   return new ARRAYS[dtype](length);
 }
 
-// The engine's own mark: the same for arrays of other realms (vm, Jest, structuredClone), which instanceof does not know, and not to be faked.
+// The engine's own mark: the same for arrays of other realms (vm, Jest, structuredClone), which instanceof does not
+// know, and not to be faked.
 const readKind = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get as (
   this: unknown,
 ) => string | undefined;
@@ -106,8 +110,8 @@ export function dtypeOfArray(array: NumberArray): ArrayDType {
 }
 
 /**
- * The same numbers in an array of our kinds and realm: the array itself, another view of its memory, or a converted copy. Whole numbers that
- * may be beyond int32 become int32 where all of them fit, else float64.
+ * The same numbers in an array of our kinds and realm: the array itself, another view of its memory, or a converted
+ * copy. Whole numbers that may be beyond int32 become int32 where all of them fit, else float64.
  * @param where begins the error
  * @throws InputError for what is no typed array, and for a whole number that float64 cannot hold exactly
  */
@@ -128,7 +132,10 @@ export function toNumberArray(value: unknown, where: string): NumberArray {
   return new Kind(array.buffer as ArrayBuffer, array.byteOffset, array.length);
 }
 
-/** Bytes as a plain Uint8Array of this realm, for readers of files. @throws InputError for anything but bytes or a buffer of them */
+/**
+ * Bytes as a plain Uint8Array of this realm, for readers of files.
+ * @throws InputError for anything but bytes or a buffer of them
+ */
 export function toBytes(value: unknown, where: string): Uint8Array<ArrayBuffer> {
   const kind = arrayKind(value);
   if (kind === "Uint8Array" || kind === "Uint8ClampedArray" || isKind(value, "DataView")) {
@@ -168,7 +175,10 @@ function isGivenAway({ buffer }: ArrayBufferView): boolean {
   }
 }
 
-/** @throws InputError for an array that is as long as it was no more: whoever transfers its buffer, to a worker for example, empties it */
+/**
+ * @throws InputError for an array that is as long as it was no more: whoever transfers its buffer, to a worker for
+ * example, empties it
+ */
 export function requireLength(values: NumberArray, length: number): void {
   if (values.length !== length)
     throw new InputError(

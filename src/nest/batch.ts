@@ -3,9 +3,9 @@
 import type { AffineIndex, Axis, Index, Nest, Operation, Program, Scalar } from "./nest.ts";
 
 /**
- * The program for `size` examples at once. The inputs that are mapped have the examples along a first dimension more; so has every buffer
- * computed from one of them, or from random numbers, of which each example gets its own. What is the same for all is computed once.
- * The result always has that dimension.
+ * The program for `size` examples at once. The inputs that are mapped have the examples along a first dimension more;
+ * so has every buffer computed from one of them, or from random numbers, of which each example gets its own. What is
+ * the same for all is computed once. The result always has that dimension.
  */
 export function batchProgram(program: Program, isMapped: readonly boolean[], size: number, drawsOwn = true): Program {
   const mapped = new Set<number>([...isMapped.keys()].filter((number) => isMapped[number]));
@@ -84,7 +84,10 @@ function batchNest({ nest, reads }: Operation, mapped: ReadonlySet<number>, size
   };
 }
 
-/** The arguments of `uniform` with a range of counters for each example, as long as the one it uses: the same in forward and backward pass. */
+/**
+ * The arguments of `uniform` with a range of counters for each example, as long as the one it uses: the same in forward
+ * and backward pass.
+ */
 function ownNumbers(args: readonly Scalar[], axes: readonly Axis[], size: number): readonly Scalar[] {
   const [seed, stream, counter, word] = args as readonly [Scalar, Scalar, Scalar, Scalar];
   if (size === 1) return args;

@@ -3,7 +3,10 @@
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** The nearest bfloat16. Subnormal numbers are kept, NaN stays NaN, and what is nearer to 2¹²⁸ than to the largest number becomes infinite. */
+/**
+ * The nearest bfloat16. Subnormal numbers are kept, NaN stays NaN, and what is nearer to 2¹²⁸ than to the largest
+ * number becomes infinite.
+ */
 export function roundToBfloat16(value: number): number {
   float[0] = value;
   bits[0] = roundedBits(bits[0] as number) << 16;
@@ -25,7 +28,10 @@ export function decodeBfloat16(words: ArrayLike<number>): Float32Array<ArrayBuff
   return new Float32Array(decoded.buffer);
 }
 
-/** The upper half of a float32's bits, rounded by the lower half; a NaN gets its quiet bit, since rounding could carry it away. */
+/**
+ * The upper half of a float32's bits, rounded by the lower half; a NaN gets its quiet bit, since rounding could carry
+ * it away.
+ */
 function roundedBits(whole: number): number {
   if ((whole & 0x7fffffff) > 0x7f800000) return (whole >>> 16) | 0x40;
   return (whole + 0x7fff + ((whole >>> 16) & 1)) >>> 16;

@@ -11,7 +11,10 @@ export interface FunctionRow {
   readonly parameters: readonly string[];
   readonly signature: Signature;
   readonly evaluate: (a: number, b: number, c: number, d: number) => number;
-  /** For each parameter, the gradient as a formula over `g` (the gradient of the value) and the parameters; absent: no gradient flows. */
+  /**
+   * For each parameter, the gradient as a formula over `g` (the gradient of the value) and the parameters; absent: no
+   * gradient flows.
+   */
   readonly derivative?: Readonly<Record<string, string>>;
   /** Operator and precedence, for parsing and printing. */
   readonly operator?: { readonly symbol: string; readonly precedence: number };
@@ -141,7 +144,10 @@ function roundHalfEven(a: number): number {
   return nearest === 0 && a < 0 ? -0 : nearest;
 }
 
-/** erf in double precision: the Maclaurin series below 3, the continued fraction of erfc above (Abramowitz & Stegun 7.1.6, 7.1.14). */
+/**
+ * erf in double precision: the Maclaurin series below 3, the continued fraction of erfc above (Abramowitz & Stegun
+ * 7.1.6, 7.1.14).
+ */
 export function erf(x: number): number {
   const a = Math.abs(x);
   if (Number.isNaN(x)) return Number.NaN;
@@ -161,7 +167,9 @@ export function erf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-a * a) / ((a + fraction) * Math.sqrt(Math.PI)));
 }
 
-/** The two 32-bit outputs of Philox2x32-10 (Salmon et al., SC'11) for counter words (counter, stream) and a 32-bit key. */
+/**
+ * The two 32-bit outputs of Philox2x32-10 (Salmon et al., SC'11) for counter words (counter, stream) and a 32-bit key.
+ */
 export function philox(seed: number, stream: number, counter: number): readonly [number, number] {
   let key = seed >>> 0;
   let c0 = counter >>> 0;

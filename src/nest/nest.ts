@@ -1,14 +1,14 @@
 // The loop nest, a bound formula that backends run: concrete extents, typed scalar expressions, index maps.
 
 /**
- * Element types of tensors. `bool` is stored as one byte, 0 or 1. `float64` runs on the reference backend only. `bfloat16` is float32 without its
- * lower half: half the memory and three decimals, while arithmetic stays float32.
+ * Element types of tensors. `bool` is stored as one byte, 0 or 1. `float64` runs on the reference backend only.
+ * `bfloat16` is float32 without its lower half: half the memory and three decimals, while arithmetic stays float32.
  */
 export type DType = "float32" | "float64" | "bfloat16" | "int32" | "uint8" | "bool";
 
 /**
- * Types inside an expression. `float` is f32 on fast backends (also for bfloat16, which is widened when loaded and rounded when stored) and f64
- * where a float64 operand takes part (reference backend).
+ * Types inside an expression. `float` is f32 on fast backends (also for bfloat16, which is widened when loaded and
+ * rounded when stored) and f64 where a float64 operand takes part (reference backend).
  */
 export type ScalarType = "float" | "int" | "bool";
 
@@ -94,12 +94,13 @@ export type FunctionName =
   | "uniform";
 
 /**
- * Typing of calls (arguments are already cast): arithmetic, min, max, abs, sign, neg: int→int or float→float; div and all
- * transcendental functions: float only; floor, ceil, round, trunc: float (ints stay as they are); mod: floored (sign of the divisor), int or float; comparisons: two ints, two floats or two bools → bool;
- * and/or/not: bool; select(bool, t, t) → t; float/int/bool: casts (float→int truncates toward zero and saturates, NaN → 0; →bool is ≠ 0).
+ * Typing of calls (arguments are already cast): arithmetic, min, max, abs, sign, neg: int→int or float→float; div and
+ * all transcendental functions: float only; floor, ceil, round, trunc: float (ints stay as they are); mod: floored
+ * (sign of the divisor), int or float; comparisons: two ints, two floats or two bools → bool; and/or/not: bool;
+ * select(bool, t, t) → t; float/int/bool: casts (float→int truncates toward zero and saturates, NaN → 0; →bool is ≠ 0).
  * round: half to even. bfloat16: the nearest number that bfloat16 has. min/max return NaN if either is NaN. sign(0) = 0.
- * uniform(seed: int, stream: int, counter: int, word: int constant 0|1) → float in [0, 1): the top 24 bits of the word'th output of
- * Philox2x32-10 with key = seed and counter words (counter, stream).
+ * uniform(seed: int, stream: int, counter: int, word: int constant 0|1) → float in [0, 1): the top 24 bits of the
+ * word'th output of Philox2x32-10 with key = seed and counter words (counter, stream).
  */
 export interface Call {
   readonly kind: "call";
@@ -160,7 +161,10 @@ export interface Accumulator {
 /** A node of the expression that a nest computes for each element. */
 export type Scalar = Call | Constant | Param | Position | Load | Inside | Accumulator;
 
-/** argmax/argmin give the flat position (row-major over the reduced axes, int) of the first extremum; NaN counts as extremum. */
+/**
+ * argmax/argmin give the flat position (row-major over the reduced axes, int) of the first extremum; NaN counts as
+ * extremum.
+ */
 export type Reducer = "sum" | "prod" | "max" | "min" | "argmax" | "argmin";
 
 /** A tensor that a nest reads. */
@@ -188,21 +192,31 @@ export interface Nest {
   /** Undefined exactly when there are no reduced axes (free === axes.length). */
   readonly reducer: Reducer | undefined;
   readonly body: Scalar;
-  /** Over the free axes; loads inside may not use reduced axes. Undefined: the accumulator itself (cast to the output's type). */
+  /**
+   * Over the free axes; loads inside may not use reduced axes. Undefined: the accumulator itself (cast to the output's
+   * type).
+   */
   readonly epilogue: Scalar | undefined;
   readonly output: Operand & {
     /** Over the free axes only. Distinct free iterations write distinct elements unless `accumulate`. */
     readonly index: readonly Index[];
     /** Scatter-add: the value is added to what is there; the caller zeroes the buffer first. */
     readonly accumulate: boolean;
-    /** One of the operands may be this very buffer, read only at the element being written: every element must be written once. */
+    /**
+     * One of the operands may be this very buffer, read only at the element being written: every element must be
+     * written once.
+     */
     readonly inPlace?: true;
   };
-  /** Further elements of the output that every free iteration writes; made by lowering, which joins residue classes. Distinct, unchecked. */
+  /**
+   * Further elements of the output that every free iteration writes; made by lowering, which joins residue classes.
+   * Distinct, unchecked.
+   */
   readonly also?: readonly Store[];
   /**
-   * What else the same loops compute: made when operations are fused, for emitted code only. Reductions are over the same axes as the nest's own;
-   * results without a reducer are written at every iteration of all axes. Every body is evaluated before anything is written.
+   * What else the same loops compute: made when operations are fused, for emitted code only. Reductions are over the
+   * same axes as the nest's own; results without a reducer are written at every iteration of all axes. Every body is
+   * evaluated before anything is written.
    */
   readonly joined?: readonly Result[];
 }
@@ -222,7 +236,10 @@ export interface Operation {
   /** Buffer numbers: 0…inputs−1 are the inputs, then temporaries, the last is the result. */
   readonly reads: readonly number[];
   readonly writes: number;
-  /** True when the buffer must be zeroed before this operation (scatter-add, or the nests of one output do not cover it). */
+  /**
+   * True when the buffer must be zeroed before this operation (scatter-add, or the nests of one output do not cover
+   * it).
+   */
   readonly clear: boolean;
   /** Of what is computed again to save memory: which repetition; it is not replaced by what was computed before. */
   readonly again?: number;

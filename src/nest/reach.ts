@@ -9,8 +9,8 @@ type Range = readonly [first: number, last: number];
 export type Box = readonly Range[];
 
 /**
- * For every input the smallest box around all elements that elements in `box` of the result are made from; undefined: none. What masks hide and
- * what is multiplied by 0 counts, and an index read from data may be any.
+ * For every input the smallest box around all elements that elements in `box` of the result are made from; undefined:
+ * none. What masks hide and what is multiplied by 0 counts, and an index read from data may be any.
  */
 export function reachOf(program: Program, box: Box): (Box | undefined)[] {
   const boxes: (Box | undefined)[] = program.buffers.map((_, number) => (number === program.result ? box : undefined));
@@ -62,8 +62,8 @@ export function reshapedBox(box: Box, from: readonly number[], to: readonly numb
 }
 
 /**
- * Multiplications with an addition in sums of products: every iteration counts, also over padding, but not those at which an index is no whole number
- * (a transposed convolution's).
+ * Multiplications with an addition in sums of products: every iteration counts, also over padding, but not those at
+ * which an index is no whole number (a transposed convolution's).
  */
 export function productsOf(program: Program): number {
   return program.operations.reduce((total, { nest }) => total + (nest.reducer === "sum" ? stepsOf(nest) : 0), 0);

@@ -9,7 +9,10 @@ export interface StepGraph {
   readonly inputs: readonly number[];
   /** Buffers that keep their numbers between runs: parameters, optimizer state, running statistics. */
   readonly cells: readonly number[];
-  /** After the operations, all cells at once take the numbers of buffers; neither these nor the results lie in a cell that is overwritten. */
+  /**
+   * After the operations, all cells at once take the numbers of buffers; neither these nor the results lie in a cell
+   * that is overwritten.
+   */
   readonly updates: readonly Update[];
   /** Buffers handed back after every run. */
   readonly results: readonly number[];
@@ -34,7 +37,9 @@ export interface RowGroup {
   /** How many rows there are. */
   readonly extent: number;
   readonly rowsPerBlock: number;
-  /** Buffers that only these operations use, whose first dimension is the rows: one block of them is all that is needed. */
+  /**
+   * Buffers that only these operations use, whose first dimension is the rows: one block of them is all that is needed.
+   */
   readonly own: readonly number[];
 }
 
@@ -111,8 +116,8 @@ export function scalarsOf(scalar: Scalar | undefined): Scalar[] {
 }
 
 /**
- * Expressions that passes make are no deeper than this: what reads them, down to the emitters, goes into them call by call, and a program's
- * stack is finite. What lies deeper is an operation, or a kernel, of its own.
+ * Expressions that passes make are no deeper than this: what reads them, down to the emitters, goes into them call by
+ * call, and a program's stack is finite. What lies deeper is an operation, or a kernel, of its own.
  */
 export const MOST_DEPTH = 256;
 
@@ -187,7 +192,10 @@ export function identityOutput(nest: Nest): (number | undefined)[] | undefined {
   return covered && walked.size === axes.filter((axis) => axis !== undefined).length ? axes : undefined;
 }
 
-/** A key equal for nests that compute the same, whatever they are called. Params are those of the whole program: what a nest reads of them is in it. */
+/**
+ * A key equal for nests that compute the same, whatever they are called. Params are those of the whole program: what a
+ * nest reads of them is in it.
+ */
 export function keyOfNest(nest: Nest): string {
   return JSON.stringify({ ...nest, name: "", params: [] }, exactNumbers);
 }

@@ -25,8 +25,8 @@ export function isFloat(dtype: DType): boolean {
 }
 
 /**
- * What floats computed from tensors of these dtypes are stored as: the widest of the floats. Single numbers (rank 0) do not widen bfloat16
- * tensors of any rank, as in PyTorch: x.mul(0.1) stays what x is.
+ * What floats computed from tensors of these dtypes are stored as: the widest of the floats. Single numbers (rank 0) do
+ * not widen bfloat16 tensors of any rank, as in PyTorch: x.mul(0.1) stays what x is.
  */
 export function floatOf(inputs: readonly Operand[]): DType {
   const floats = inputs.filter(({ dtype }) => isFloat(dtype));

@@ -36,7 +36,10 @@ export interface MultiHeadAttentionOptions {
   /** Features of the keys' and of the values' source. Default: those of the queries. */
   readonly keySize?: number;
   readonly valueSize?: number;
-  /** Heads of keys and values, each shared by heads / keyHeads queries (grouped-query attention, Ainslie et al. 2023). Default: heads. */
+  /**
+   * Heads of keys and values, each shared by heads / keyHeads queries (grouped-query attention, Ainslie et al. 2023).
+   * Default: heads.
+   */
   readonly keyHeads?: number;
   /** Default true. */
   readonly bias?: boolean;
@@ -54,9 +57,14 @@ export interface AttentionOptions {
   readonly key?: Tensor;
   /** Where values come from, [batch, keys, valueSize]; default: the keys' source. */
   readonly value?: Tensor;
-  /** [queries, keys], [batch, queries, keys] or [batch, heads, queries, keys]: true where a query may attend to a key. */
+  /**
+   * [queries, keys], [batch, queries, keys] or [batch, heads, queries, keys]: true where a query may attend to a key.
+   */
   readonly mask?: Tensor;
-  /** `[batch, keys]`, true where a key is real, not padding (the opposite of PyTorch's key_padding_mask). What padding holds, NaN included, reaches nothing real, and no gradient. */
+  /**
+   * `[batch, keys]`, true where a key is real, not padding (the opposite of PyTorch's key_padding_mask). What padding
+   * holds, NaN included, reaches nothing real, and no gradient.
+   */
   readonly keyMask?: Tensor;
 }
 
@@ -70,9 +78,10 @@ export interface AttentionLayer<Rule extends ShapeRule> extends LayerMembers {
 }
 
 /**
- * softmax(query keyᵀ · scale) value: query [..., queries, size], key [..., keys, size], value [..., keys, valueSize] → [..., queries,
- * valueSize]. A query that may attend to nothing gets 0. Vaswani et al. 2017.
- * @throws ShapeError when shapes do not fit together; InputError for a mask of floats, or causal with other numbers of queries and keys
+ * softmax(query keyᵀ · scale) value: query [..., queries, size], key [..., keys, size], value [..., keys, valueSize] →
+ * [..., queries, valueSize]. A query that may attend to nothing gets 0. Vaswani et al. 2017.
+ * @throws ShapeError when shapes do not fit together; InputError for a mask of floats, or causal with other numbers of
+ * queries and keys
  */
 export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, options: ScaledDotProductOptions = {}): Tensor {
   checkOptions<ScaledDotProductOptions>("scaledDotProductAttention", options, { mask: true, causal: true, dropout: true, scale: true });
@@ -90,12 +99,14 @@ export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Ten
 }
 
 /**
- * Attention with several heads over [batch, tokens, size]: queries, keys and values are products of their sources, `heads` times with
- * size / heads features each; what the heads gather is joined and multiplied once more.
- * Parameters inputWeight [size + 2 · keyHeads · size / heads, size] and inputBias (queries, keys, values one below the other: PyTorch's
- * in_proj_weight; queryWeight, keyWeight and valueWeight where sizes of sources are given), layer output (out_proj). Vaswani et al. 2017.
+ * Attention with several heads over [batch, tokens, size]: queries, keys and values are products of their sources,
+ * `heads` times with size / heads features each; what the heads gather is joined and multiplied once more. Parameters
+ * inputWeight [size + 2 · keyHeads · size / heads, size] and inputBias (queries, keys, values one below the other:
+ * PyTorch's in_proj_weight; queryWeight, keyWeight and valueWeight where sizes of sources are given), layer output
+ * (out_proj). Vaswani et al. 2017.
  * @example const attention = multiHeadAttention(256, 8, { causal: true }); attention(x); attention.run(x).weights
- * @throws InputError when heads do not divide the size; when called, ShapeError and InputError for sources and masks that do not fit
+ * @throws InputError when heads do not divide the size; when called, ShapeError and InputError for sources and masks
+ * that do not fit
  */
 export function multiHeadAttention<const Size extends number>(
   size: Size,
@@ -131,7 +142,10 @@ export function multiHeadAttention<const Size extends number>(
   const inputBias = bias ? start(`${name} inputBias`, zeros(), [rows], { in: size, out: rows }) : undefined;
   const output = untyped(linear(size, size, { bias, init: glorotUniform() }));
 
-  /** Queries, keys and values as [heads, batch, tokens, each]: heads come first so that each of the three is in one piece. */
+  /**
+   * Queries, keys and values as [heads, batch, tokens, each]: heads come first so that each of the three is in one
+   * piece.
+   */
   function project(sources: readonly [Tensor, Tensor, Tensor]): readonly [Tensor, Tensor, Tensor] {
     const found: Tensor[] = [];
     let first = 0;

@@ -91,7 +91,8 @@ export function watchLayers(observe: (call: LayerCall) => void): () => void {
 }
 
 /**
- * Calls a part under its name. A layer called from another layer's code finds its name there; the outermost layer has none.
+ * Calls a part under its name. A layer called from another layer's code finds its name there; the outermost layer has
+ * none.
  * @param given its name where the caller knows it
  */
 export function callPart(part: LayerOrFunction, inputs: readonly unknown[], given?: string): unknown {
@@ -130,7 +131,10 @@ function attempt<Result>(state: LayerState | undefined, inputs: readonly unknown
   }
 }
 
-/** Asked only where something failed, so that calls cost nothing: kasane's own code found no tensor where it was given none. */
+/**
+ * Asked only where something failed, so that calls cost nothing: kasane's own code found no tensor where it was given
+ * none.
+ */
 function isOfInput(error: unknown, [x]: readonly unknown[]): boolean {
   return error instanceof TypeError && !isTensor(x) && isOwnFile(framesOf(error.stack)[0]?.file ?? "");
 }

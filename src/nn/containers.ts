@@ -10,7 +10,10 @@ import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { ParallelRule, ResidualRule, SameRule } from "./rules.ts";
 import type { UnaryLayer } from "./sequential.ts";
 
-/** How the results of branches become one: side by side along the channels (axis 1), their sum, or a function of all of them. */
+/**
+ * How the results of branches become one: side by side along the channels (axis 1), their sum, or a function of all of
+ * them.
+ */
 export type Join = "concat" | "add" | ((...outputs: Tensor[]) => Tensor);
 
 type Unchanged = { readonly shapes: SameRule };
@@ -41,7 +44,8 @@ export function residual<const Body extends UnaryLayer, const Shortcut = Unchang
 }
 
 /**
- * All branches get the same input; their results are joined. Branches are layers or functions, in a list or a record of names.
+ * All branches get the same input; their results are joined. Branches are layers or functions, in a list or a record of
+ * names.
  * @param join default "concat": along axis 1, the channels
  * @example parallel([conv2d(3, 8, 1), conv2d(3, 8, 3, { padding: 1 })])
  * @throws InputError without branches; ShapeError when the results do not fit together

@@ -51,7 +51,8 @@ export type ConvolutionLayer<
  * @param inputs channels that come in
  * @param outputs channels that go out, each with a kernel of its own
  * @param kernelSize extent of the window: one number
- * @param options stride 1, padding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @param options stride 1, padding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and
+ * biasInit say how weight and bias begin
  * @throws InputError when a size is not a positive integer or the groups do not divide the channels
  */
 export function conv1d<
@@ -64,11 +65,13 @@ export function conv1d<
 }
 
 /**
- * [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = ⌊(height + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1; weight [outputs, inputs / groups, kernel, kernel], bias [outputs].
+ * [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = ⌊(height + 2·padding −
+ * dilation·(kernel − 1) − 1) / stride⌋ + 1; weight [outputs, inputs / groups, kernel, kernel], bias [outputs].
  * @param inputs channels that come in
  * @param outputs channels that go out, each with a kernel of its own
  * @param kernelSize extent of the window: one number, or one per dimension
- * @param options stride 1, padding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @param options stride 1, padding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and
+ * biasInit say how weight and bias begin
  * @throws InputError when a size is not a positive integer or the groups do not divide the channels
  */
 export function conv2d<
@@ -81,11 +84,13 @@ export function conv2d<
 }
 
 /**
- * [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [outputs, inputs / groups, kernel, kernel, kernel], bias [outputs].
+ * [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [outputs, inputs / groups,
+ * kernel, kernel, kernel], bias [outputs].
  * @param inputs channels that come in
  * @param outputs channels that go out, each with a kernel of its own
  * @param kernelSize extent of the window: one number, or one per dimension
- * @param options stride 1, padding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @param options stride 1, padding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and
+ * biasInit say how weight and bias begin
  * @throws InputError when a size is not a positive integer or the groups do not divide the channels
  */
 export function conv3d<
@@ -102,7 +107,8 @@ export function conv3d<
  * @param inputs channels that come in, each with a kernel of its own
  * @param outputs channels that go out
  * @param kernelSize extent of the window: one number
- * @param options stride 1, padding 0, outputPadding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @param options stride 1, padding 0, outputPadding 0, dilation 1 and groups 1 unless given; bias false leaves the bias
+ * out; init and biasInit say how weight and bias begin
  * @throws InputError when a size is not a positive integer or the groups do not divide the channels
  */
 export function convTranspose1d(
@@ -115,11 +121,13 @@ export function convTranspose1d(
 }
 
 /**
- * [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = (height − 1)·stride − 2·padding + dilation·(kernel − 1) + outputPadding + 1; weight [inputs, outputs / groups, kernel, kernel], bias [outputs].
+ * [batch, inputs, height, width] → [batch, outputs, height′, width′] with height′ = (height − 1)·stride − 2·padding +
+ * dilation·(kernel − 1) + outputPadding + 1; weight [inputs, outputs / groups, kernel, kernel], bias [outputs].
  * @param inputs channels that come in, each with a kernel of its own
  * @param outputs channels that go out
  * @param kernelSize extent of the window: one number, or one per dimension
- * @param options stride 1, padding 0, outputPadding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @param options stride 1, padding 0, outputPadding 0, dilation 1 and groups 1 unless given; bias false leaves the bias
+ * out; init and biasInit say how weight and bias begin
  * @throws InputError when a size is not a positive integer or the groups do not divide the channels
  */
 export function convTranspose2d(
@@ -132,11 +140,13 @@ export function convTranspose2d(
 }
 
 /**
- * [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [inputs, outputs / groups, kernel, kernel, kernel], bias [outputs].
+ * [batch, inputs, depth, height, width] → [batch, outputs, depth′, height′, width′]; weight [inputs, outputs / groups,
+ * kernel, kernel, kernel], bias [outputs].
  * @param inputs channels that come in, each with a kernel of its own
  * @param outputs channels that go out
  * @param kernelSize extent of the window: one number, or one per dimension
- * @param options stride 1, padding 0, outputPadding 0, dilation 1 and groups 1 unless given; bias false leaves the bias out; init and biasInit say how weight and bias begin
+ * @param options stride 1, padding 0, outputPadding 0, dilation 1 and groups 1 unless given; bias false leaves the bias
+ * out; init and biasInit say how weight and bias begin
  * @throws InputError when a size is not a positive integer or the groups do not divide the channels
  */
 export function convTranspose3d(
@@ -205,7 +215,10 @@ function transposed(
   });
 }
 
-/** The kernel's extents and the number of groups. @throws InputError when a size is not a positive integer or the groups do not divide the channels */
+/**
+ * The kernel's extents and the number of groups.
+ * @throws InputError when a size is not a positive integer or the groups do not divide the channels
+ */
 function checkSizes(
   kind: string,
   dims: number,

@@ -7,12 +7,18 @@ import { checkRank, refuseTensor, SPATIAL } from "./checks.ts";
 import { makeLayer, type ShapedLayer } from "./layer.ts";
 import type { SameRule } from "./rules.ts";
 
-/** In training, sets each element to 0 with the given probability and scales the others by 1 / (1 − probability); else changes nothing. Srivastava et al. 2014. */
+/**
+ * In training, sets each element to 0 with the given probability and scales the others by 1 / (1 − probability); else
+ * changes nothing. Srivastava et al. 2014.
+ */
 export function dropout(probability = 0.5): ShapedLayer<SameRule> {
   return dropping("dropout", probability, random.dropout);
 }
 
-/** Dropout of whole channels of [batch, channels, length]: neighbours tell too much of each other for elements to be dropped alone. Tompson et al. 2015 (spatial dropout). */
+/**
+ * Dropout of whole channels of [batch, channels, length]: neighbours tell too much of each other for elements to be
+ * dropped alone. Tompson et al. 2015 (spatial dropout).
+ */
 export function dropout1d(probability = 0.5): ShapedLayer<SameRule> {
   return dropping("dropout1d", probability, random.channelDropout, 1);
 }
@@ -27,7 +33,10 @@ export function dropout3d(probability = 0.5): ShapedLayer<SameRule> {
   return dropping("dropout3d", probability, random.channelDropout, 3);
 }
 
-/** Dropout between layers with selu: what is dropped takes SELU's lowest value, and mean 0 and variance 1 are kept. Klambauer et al. 2017. */
+/**
+ * Dropout between layers with selu: what is dropped takes SELU's lowest value, and mean 0 and variance 1 are kept.
+ * Klambauer et al. 2017.
+ */
 export function alphaDropout(probability = 0.5): ShapedLayer<SameRule> {
   return dropping("alphaDropout", probability, random.alphaDropout);
 }

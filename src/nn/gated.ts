@@ -13,8 +13,8 @@ import { linear, WEIGHT_OPTIONS, type WeightOptions } from "./linear.ts";
 import type { HalfRule, LinearRule, SameRule } from "./rules.ts";
 
 /**
- * x where positive, else slope · x with learned slopes: one per channel of [batch, channels, …], or one for all. Parameter weight [channels].
- * He et al. 2015.
+ * x where positive, else slope · x with learned slopes: one per channel of [batch, channels, …], or one for all.
+ * Parameter weight [channels]. He et al. 2015.
  * @param options `init`: where the slopes start (default 0.25)
  */
 export function prelu(channels = 1, options: { readonly init?: number } = {}): ShapedLayer<SameRule> {
@@ -34,8 +34,8 @@ export function prelu(channels = 1, options: { readonly init?: number } = {}): S
 }
 
 /**
- * The largest of `pieces` linear maps for every output: [..., inputs] → [..., outputs]. Parameters weight [outputs · pieces, inputs] and
- * bias [outputs · pieces]; the pieces of one output stand together. Goodfellow et al. 2013.
+ * The largest of `pieces` linear maps for every output: [..., inputs] → [..., outputs]. Parameters weight [outputs ·
+ * pieces, inputs] and bias [outputs · pieces]; the pieces of one output stand together. Goodfellow et al. 2013.
  */
 export function maxout<const Inputs extends number, const Outputs extends number>(
   inputs: Inputs,
@@ -63,7 +63,10 @@ export function maxout<const Inputs extends number, const Outputs extends number
   });
 }
 
-/** The first half along the axis times the sigmoid of the second: [..., 2n] → [..., n]. Dauphin et al. 2016. @throws ShapeError when the extent is odd */
+/**
+ * The first half along the axis times the sigmoid of the second: [..., 2n] → [..., n]. Dauphin et al. 2016.
+ * @throws ShapeError when the extent is odd
+ */
 export function glu(): ShapedLayer<HalfRule>;
 export function glu(axis: number): Layer;
 export function glu(axis = -1): unknown {
@@ -72,8 +75,8 @@ export function glu(axis = -1): unknown {
 }
 
 /**
- * The gated feed-forward layer of transformers: down(silu(gate(x)) · up(x)), [..., inputs] → [..., outputs]. Layers gate and up
- * [hidden, inputs] and down [outputs, hidden], without biases unless asked for. Shazeer 2020.
+ * The gated feed-forward layer of transformers: down(silu(gate(x)) · up(x)), [..., inputs] → [..., outputs]. Layers
+ * gate and up [hidden, inputs] and down [outputs, hidden], without biases unless asked for. Shazeer 2020.
  * @param outputs default: inputs
  */
 export function swiGlu<const Inputs extends number, const Outputs extends number = Inputs>(
@@ -106,7 +109,10 @@ export interface BilinearLayer extends LayerMembers {
   (x1: Tensor, x2: Tensor): Tensor;
 }
 
-/** Two inputs multiplied pair by pair: [..., inputs1] and [..., inputs2] → [..., outputs], y[o] = Σ x1[i] · weight[o, i, j] · x2[j] + bias[o]. Parameters weight [outputs, inputs1, inputs2] and bias [outputs]. */
+/**
+ * Two inputs multiplied pair by pair: [..., inputs1] and [..., inputs2] → [..., outputs], y[o] = Σ x1[i] · weight[o, i,
+ * j] · x2[j] + bias[o]. Parameters weight [outputs, inputs1, inputs2] and bias [outputs].
+ */
 export function bilinear(inputs1: number, inputs2: number, outputs: number, options: WeightOptions = {}): BilinearLayer {
   checkOptions<WeightOptions>("bilinear", options, WEIGHT_OPTIONS);
   for (const [what, value] of Object.entries({ inputs1, inputs2, outputs })) checkCount("bilinear", what, value);

@@ -39,7 +39,10 @@ export function lecunUniform(): Initializer {
   return byUniform((fans) => 1 / fans.in);
 }
 
-/** Variance 2 / (fan-in + fan-out): keeps activations and gradients alike with sigmoid and tanh. Glorot & Bengio 2010 (Xavier). */
+/**
+ * Variance 2 / (fan-in + fan-out): keeps activations and gradients alike with sigmoid and tanh. Glorot & Bengio 2010
+ * (Xavier).
+ */
 export function glorotNormal(): Initializer {
   return byNormal((fans) => 2 / (fans.in + fans.out));
 }

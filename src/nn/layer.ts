@@ -33,15 +33,21 @@ export interface LayerMembers {
   train(on?: boolean): this;
   /** The mode for using a trained layer: train(false). */
   eval(): this;
-  /** false: no gradient is computed for the parameters and optimizers skip them; running statistics and dropout go on as the mode says (see freeze). */
+  /**
+   * false: no gradient is computed for the parameters and optimizers skip them; running statistics and dropout go on as
+   * the mode says (see freeze).
+   */
   requiresGrad(on: boolean): this;
   /**
-   * Keeps this layer and all inside as they are, whatever train() says, until unfreeze(): no gradients for their parameters, optimizers skip them, running
-   * statistics stay and are used, dropout is off.
+   * Keeps this layer and all inside as they are, whatever train() says, until unfreeze(): no gradients for their
+   * parameters, optimizers skip them, running statistics stay and are used, dropout is off.
    * @example backbone.freeze(); await fit(sequential(backbone, linear(512, 5)), data, options); backbone.unfreeze();
    */
   freeze(): this;
-  /** Ends freeze(), here and inside: parameters that it froze require gradients again, and the mode is what train() and eval() said. */
+  /**
+   * Ends freeze(), here and inside: parameters that it froze require gradients again, and the mode is what train() and
+   * eval() said.
+   */
   unfreeze(): this;
   /** Whether freeze() holds. */
   readonly frozen: boolean;
@@ -50,15 +56,20 @@ export interface LayerMembers {
   /** Copies of all parameters and buffers by name. */
   stateDict(): Map<string, Tensor>;
   /**
-   * Puts numbers from a state dict, or a file's tensors, in place, and gives the names: loaded, missing and unexpected ones. Changes nothing when it throws.
-   * @throws ShapeError naming shapes that differ; InputError naming what is missing or unexpected, unless `strict` is false and some names fit
+   * Puts numbers from a state dict, or a file's tensors, in place, and gives the names: loaded, missing and unexpected
+   * ones. Changes nothing when it throws.
+   * @throws ShapeError naming shapes that differ; InputError naming what is missing or unexpected, unless `strict` is
+   * false and some names fit
    */
   loadStateDict(source: StateSource, options?: LoadOptions): LoadReport;
   /** The structure with shapes and parameter counts. */
   toString(): string;
 }
 
-/** Declared as a method so that layers with stricter input shapes are layers too (methods compare their parameters both ways). */
+/**
+ * Declared as a method so that layers with stricter input shapes are layers too (methods compare their parameters both
+ * ways).
+ */
 type Call = { call(x: Tensor): Tensor }["call"];
 
 /** Any layer of one tensor; every layer of this module can be used as one. */

@@ -14,7 +14,10 @@ import { normal, type Start, start } from "./init.ts";
 import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { EmbeddingRule, FlattenRule, ReshapeRule, SameRule } from "./rules.ts";
 
-/** A table of `count` rows of `size` numbers: whole numbers [...] → [..., size]. Parameter weight [count, size], from normal(0, 1) unless given. */
+/**
+ * A table of `count` rows of `size` numbers: whole numbers [...] → [..., size]. Parameter weight [count, size], from
+ * normal(0, 1) unless given.
+ */
 export function embedding<const Size extends number>(
   count: number,
   size: Size,
@@ -70,7 +73,8 @@ export function reshape<const To extends Shape>(shape: To): ShapedLayer<ReshapeR
 }
 
 /**
- * Divides one dimension into several: unflatten(1, [2, 3]) makes [batch, 6, …] to [batch, 2, 3, …]; one extent may be −1.
+ * Divides one dimension into several: unflatten(1, [2, 3]) makes [batch, 6, …] to [batch, 2, 3, …]; one extent may be
+ * −1.
  * @throws ShapeError when they do not multiply to the extent of the dimension
  */
 export function unflatten(axis: number, shape: readonly number[]): Layer {
@@ -107,7 +111,10 @@ export function elu(alpha = 1): ShapedLayer<SameRule> {
   return activation("elu", { alpha }, (x) => functions.elu(x, alpha));
 }
 
-/** x times the probability that a standard normal number is below x; "tanh" is the common approximation. Hendrycks & Gimpel 2016. */
+/**
+ * x times the probability that a standard normal number is below x; "tanh" is the common approximation. Hendrycks &
+ * Gimpel 2016.
+ */
 export function gelu(approximate: "none" | "tanh" = "none"): ShapedLayer<SameRule> {
   return activation("gelu", { approximate }, (x) => functions.gelu(x, approximate));
 }

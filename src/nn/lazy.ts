@@ -8,9 +8,10 @@ import { type LayerState, stateOf } from "./call.ts";
 import { type LayerMembers, makeLayer } from "./layer.ts";
 
 /**
- * A layer built from the shape of its first input; from that call on it is the layer that `build` returned, under the same names.
- * Before, it has no parameters: `parameters()`, state dicts and optimizers made from them throw an error that says so, so call the model
- * once with a batch (also one of zeros). Its starting weights come from the seed and the place where `lazy` was called, whenever that is.
+ * A layer built from the shape of its first input; from that call on it is the layer that `build` returned, under the
+ * same names. Before, it has no parameters: `parameters()`, state dicts and optimizers made from them throw an error
+ * that says so, so call the model once with a batch (also one of zeros). Its starting weights come from the seed and
+ * the place where `lazy` was called, whenever that is.
  * @example const net = sequential(conv2d(1, 8, 3), relu, flatten(), lazy(([, features = 0]) => linear(features, 10))); net(batch);
  * @param build gets the shape of the first input, batch included
  * @throws InputError when build returns something else than a layer

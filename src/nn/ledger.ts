@@ -20,7 +20,9 @@ export interface Work {
 export interface ReceptiveField {
   /** Positions along every dimension, between the first and the last that the element may depend on. */
   readonly size: readonly number[];
-  /** By how many positions they move when the element is the next one along the dimension that moves them; 0: they stay. */
+  /**
+   * By how many positions they move when the element is the next one along the dimension that moves them; 0: they stay.
+   */
   readonly jump: readonly number[];
 }
 
@@ -68,7 +70,10 @@ export class Ledger implements Observer {
     });
   }
 
-  /** What an element of `output` sees of `input` that sees as much as any; undefined where no ops lead from one to the other. */
+  /**
+   * What an element of `output` sees of `input` that sees as much as any; undefined where no ops lead from one to the
+   * other.
+   */
   field(output: Value, input: Value): ReceptiveField | undefined {
     if (output.size === 0) return undefined;
     const at = (place: readonly number[]): Box | undefined => this.#trace(output, place, input);
@@ -136,8 +141,8 @@ export class Ledger implements Observer {
 const PLACES = 12;
 
 /**
- * The middle, and some more: where dimensions were made one (flatten), the middle of that one may lie in a corner of the image, which sees less. Steps by
- * the golden ratio come near everything without keeping time with any extent.
+ * The middle, and some more: where dimensions were made one (flatten), the middle of that one may lie in a corner of
+ * the image, which sees less. Steps by the golden ratio come near everything without keeping time with any extent.
  */
 function placesIn(shape: readonly number[]): number[][] {
   const ratio = (Math.sqrt(5) - 1) / 2;

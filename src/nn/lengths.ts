@@ -20,7 +20,8 @@ export interface LengthLimits {
 
 /**
  * Lengths as a tensor [batch].
- * @throws ShapeError unless there is one length for each sequence; InputError when one is not a whole number within the limits
+ * @throws ShapeError unless there is one length for each sequence; InputError when one is not a whole number within the
+ * limits
  */
 export function lengthsOf(name: string, lengths: Lengths, { called, batch, least, most }: LengthLimits): Tensor {
   const given = isTensor(lengths) ? lengths : tensor([...lengths], [lengths.length]);
@@ -36,7 +37,8 @@ export function lengthsOf(name: string, lengths: Lengths, { called, batch, least
 
 /**
  * true where a step of a sequence is real: [time, batch, 1].
- * @throws ShapeError unless there is one length for each sequence; InputError when one is not a whole number from 1 to `time`
+ * @throws ShapeError unless there is one length for each sequence; InputError when one is not a whole number from 1 to
+ * `time`
  */
 export function realSteps(name: string, lengths: Lengths, batch: number, time: number): Tensor {
   const whole = lengthsOf(name, lengths, { called: "lengths", batch, least: 1, most: time });

@@ -9,7 +9,9 @@ import type { Tensor } from "../tensor/types.ts";
 import { InputError, ShapeError } from "../util/errors.ts";
 import { shapeText } from "../util/shape-text.ts";
 
-/** Which positions take part in attention, [..., tokens, 1] each: queries that see a key, and keys that a query sees. */
+/**
+ * Which positions take part in attention, [..., tokens, 1] each: queries that see a key, and keys that a query sees.
+ */
 export interface Readable {
   readonly queries: Tensor;
   readonly keys: Tensor;
@@ -25,7 +27,9 @@ export function causalMask(name: string, shape: Shape): Tensor {
   return applyOp(ops.causalMask, [], { extent: keys });
 }
 
-/** @throws InputError for floats, whose 0 and −∞ would mean the opposite; ShapeError unless it broadcasts to the scores */
+/**
+ * @throws InputError for floats, whose 0 and −∞ would mean the opposite; ShapeError unless it broadcasts to the scores
+ */
 export function checkMask(name: string, mask: Tensor, shape: Shape): Tensor {
   if (isFloat(valueOf(mask, name).dtype))
     throw new InputError(`${name}: expected a mask of bool or whole numbers, true where a key may be attended to, got ${mask.dtype}`, {
@@ -60,7 +64,10 @@ export function realKeys(name: string, keyMask: Tensor, batch: number, keys: num
   return keyMask.reshape([batch, keys, 1]);
 }
 
-/** Of a mask [..., queries, keys]; one that says the same of all queries, or keys, may have extent 1 or no dimension there. */
+/**
+ * Of a mask [..., queries, keys]; one that says the same of all queries, or keys, may have extent 1 or no dimension
+ * there.
+ */
 export function readable(mask: Tensor): Readable {
   return readableAcross(mask.rank < 2 ? mask.reshape([1, mask.size]) : mask, []);
 }

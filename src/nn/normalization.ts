@@ -31,9 +31,10 @@ export interface LayerNormOptions {
 }
 
 /**
- * Batch normalization of [batch, channels, …] of any rank, over all but the channels: training uses the batch's mean and (biased)
- * variance and moves the running statistics by `momentum` (toward the unbiased variance); eval mode uses the running ones.
- * Parameters weight and bias [channels]; buffers runningMean and runningVariance [channels]. Ioffe & Szegedy 2015.
+ * Batch normalization of [batch, channels, …] of any rank, over all but the channels: training uses the batch's mean
+ * and (biased) variance and moves the running statistics by `momentum` (toward the unbiased variance); eval mode uses
+ * the running ones. Parameters weight and bias [channels]; buffers runningMean and runningVariance [channels]. Ioffe &
+ * Szegedy 2015.
  */
 export function batchNorm<const Channels extends number>(
   channels: Channels,
@@ -43,9 +44,9 @@ export function batchNorm<const Channels extends number>(
 }
 
 /**
- * Instance normalization of [batch, channels, …]: every channel of every sample by its own mean and (biased) variance. Parameters weight and
- * bias [channels] when `affine`; with `trackRunningStatistics` buffers runningMean and runningVariance [channels], which eval mode uses.
- * Both are off unless asked for. Ulyanov, Vedaldi & Lempitsky 2016.
+ * Instance normalization of [batch, channels, …]: every channel of every sample by its own mean and (biased) variance.
+ * Parameters weight and bias [channels] when `affine`; with `trackRunningStatistics` buffers runningMean and
+ * runningVariance [channels], which eval mode uses. Both are off unless asked for. Ulyanov, Vedaldi & Lempitsky 2016.
  */
 export function instanceNorm<const Channels extends number>(
   channels: Channels,
@@ -54,7 +55,10 @@ export function instanceNorm<const Channels extends number>(
   return byStatistics("instanceNorm", channels, { affine: false, trackRunningStatistics: false, ...options }, options, 2);
 }
 
-/** Normalizes by the statistics over the channels' positions, and over the batch too when `from` is 0; keeps running ones where asked to. */
+/**
+ * Normalizes by the statistics over the channels' positions, and over the batch too when `from` is 0; keeps running
+ * ones where asked to.
+ */
 function byStatistics<Made extends LayerMembers>(
   kind: string,
   channels: number,
@@ -116,8 +120,8 @@ function byStatistics<Made extends LayerMembers>(
 }
 
 /**
- * Layer normalization of the last dimensions, each sample by its own mean and variance; parameters weight and bias of `shape`.
- * Ba, Kiros & Hinton 2016.
+ * Layer normalization of the last dimensions, each sample by its own mean and variance; parameters weight and bias of
+ * `shape`. Ba, Kiros & Hinton 2016.
  * @param shape the extents of the last dimensions; a number for one
  */
 export function layerNorm(shape: number | readonly number[], options: LayerNormOptions = {}): ShapedLayer<SameRule> {
@@ -138,8 +142,8 @@ export function layerNorm(shape: number | readonly number[], options: LayerNormO
 }
 
 /**
- * Group normalization of [batch, channels, …]: every group of channels of every sample by its own mean and variance, which do not depend on
- * the batch. Parameters weight and bias [channels]. Wu & He 2018.
+ * Group normalization of [batch, channels, …]: every group of channels of every sample by its own mean and variance,
+ * which do not depend on the batch. Parameters weight and bias [channels]. Wu & He 2018.
  * @throws InputError when the groups do not divide the channels
  */
 export function groupNorm<const Channels extends number>(
@@ -192,7 +196,10 @@ export function rmsNorm(shape: number | readonly number[], options: LayerNormOpt
   });
 }
 
-/** Divides by (bias + alpha · mean square of the `size` channels around)^beta: [batch, channels, …] stays. Krizhevsky et al. 2012, as PyTorch defines it. */
+/**
+ * Divides by (bias + alpha · mean square of the `size` channels around)^beta: [batch, channels, …] stays. Krizhevsky et
+ * al. 2012, as PyTorch defines it.
+ */
 export function localResponseNorm(
   size: number,
   options: { readonly alpha?: number; readonly beta?: number; readonly bias?: number } = {},

@@ -126,7 +126,8 @@ export function globalMaxPool(options: GlobalPoolingOptions = {}): unknown {
 }
 
 /**
- * Mean of windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels, size]. Window i covers ⌊i·length/size⌋ to ⌈(i+1)·length/size⌉, as PyTorch has it.
+ * Mean of windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels, size].
+ * Window i covers ⌊i·length/size⌋ to ⌈(i+1)·length/size⌉, as PyTorch has it.
  * @param size how many windows: one number
  * @throws InputError when a size is not a positive integer
  */
@@ -135,7 +136,8 @@ export function adaptiveAveragePool1d<const Size extends PerDimension>(size: Siz
 }
 
 /**
- * Mean of windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch, channels, ...size].
+ * Mean of windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch, channels,
+ * ...size].
  * @param size how many windows: one number, or one per dimension
  * @throws InputError when a size is not a positive integer
  */
@@ -144,7 +146,8 @@ export function adaptiveAveragePool2d<const Size extends PerDimension>(size: Siz
 }
 
 /**
- * Mean of windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] → [batch, channels, ...size].
+ * Mean of windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] → [batch,
+ * channels, ...size].
  * @param size how many windows: one number, or one per dimension
  * @throws InputError when a size is not a positive integer
  */
@@ -153,7 +156,8 @@ export function adaptiveAveragePool3d<const Size extends PerDimension>(size: Siz
 }
 
 /**
- * Largest value of windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels, size].
+ * Largest value of windows that divide the length as evenly as possible: [batch, channels, length] → [batch, channels,
+ * size].
  * @param size how many windows: one number
  * @throws InputError when a size is not a positive integer
  */
@@ -162,7 +166,8 @@ export function adaptiveMaxPool1d<const Size extends PerDimension>(size: Size): 
 }
 
 /**
- * Largest value of windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch, channels, ...size].
+ * Largest value of windows that divide the image as evenly as possible: [batch, channels, height, width] → [batch,
+ * channels, ...size].
  * @param size how many windows: one number, or one per dimension
  * @throws InputError when a size is not a positive integer
  */
@@ -171,7 +176,8 @@ export function adaptiveMaxPool2d<const Size extends PerDimension>(size: Size): 
 }
 
 /**
- * Largest value of windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] → [batch, channels, ...size].
+ * Largest value of windows that divide the volume as evenly as possible: [batch, channels, depth, height, width] →
+ * [batch, channels, ...size].
  * @param size how many windows: one number, or one per dimension
  * @throws InputError when a size is not a positive integer
  */

@@ -18,13 +18,16 @@ export interface RotaryOptions {
   readonly base?: number;
   /** Position of the first token. Default 0. */
   readonly offset?: number;
-  /** Which features turn together: neighbours, as in the paper, or feature k and k + size / 2, as in GPT-NeoX and Llama. Default "neighbours". */
+  /**
+   * Which features turn together: neighbours, as in the paper, or feature k and k + size / 2, as in GPT-NeoX and Llama.
+   * Default "neighbours".
+   */
   readonly pairs?: "neighbours" | "halves";
 }
 
 /**
- * Adds waves to x [batch, tokens, size]: sin(t / 10000^(2k / size)) to feature 2k of token t, the cosine to feature 2k + 1. No parameters.
- * Vaswani et al. 2017.
+ * Adds waves to x [batch, tokens, size]: sin(t / 10000^(2k / size)) to feature 2k of token t, the cosine to feature 2k + 1.
+ * No parameters. Vaswani et al. 2017.
  * @throws InputError unless size is even; when called, ShapeError for other shapes
  */
 export function sinusoidalPositions<const Size extends number>(size: Size): ShapedLayer<TokensRule<"sinusoidalPositions", Size>> {
@@ -47,7 +50,8 @@ export function sinusoidalPositions<const Size extends number>(size: Size): Shap
 }
 
 /**
- * Adds to token t of x [batch, tokens, size] row t of a table that is learned: parameter weight [count, size], from normal(0, 0.02) unless given.
+ * Adds to token t of x [batch, tokens, size] row t of a table that is learned: parameter weight [count, size], from
+ * normal(0, 0.02) unless given.
  * @throws when called, InputError for more tokens than `count`, ShapeError for other shapes
  */
 export function learnedPositions<const Size extends number>(
@@ -76,8 +80,8 @@ export function learnedPositions<const Size extends number>(
 export const ROTARY_OPTIONS: OptionNames<RotaryOptions> = { base: true, offset: true, pairs: true };
 
 /**
- * Rotates pairs of features of x [..., tokens, size] by angles that grow with the position, so that products of queries and keys depend on
- * their distance only. Su et al. 2021 (RoFormer).
+ * Rotates pairs of features of x [..., tokens, size] by angles that grow with the position, so that products of queries
+ * and keys depend on their distance only. Su et al. 2021 (RoFormer).
  * @throws ShapeError unless size is even; InputError for options out of range
  */
 export function rotary(x: Tensor, options: RotaryOptions = {}): Tensor {

@@ -29,13 +29,18 @@ export interface RnnOptions {
   readonly activation?: "tanh" | "relu";
 }
 
-/** The state of an LSTM: [batch, hidden] each in a cell, [layers · directions, batch, hidden] each over whole sequences. */
+/**
+ * The state of an LSTM: [batch, hidden] each in a cell, [layers · directions, batch, hidden] each over whole sequences.
+ */
 export interface LstmState {
   readonly hidden: Tensor;
   readonly cell: Tensor;
 }
 
-/** One step of a network whose whole state is its output: x [batch, inputs], hidden [batch, hidden] (zeros unless given) → [batch, hidden]. */
+/**
+ * One step of a network whose whole state is its output: x [batch, inputs], hidden [batch, hidden] (zeros unless given)
+ * → [batch, hidden].
+ */
 export interface RecurrentCell extends LayerMembers {
   (x: Tensor, hidden?: Tensor): Tensor;
 }
@@ -46,20 +51,22 @@ export interface LstmCell extends LayerMembers {
 }
 
 /**
- * One step of a simple recurrent network: h' = tanh(W x + b + U h + c). Parameters inputWeight [hidden, inputs], hiddenWeight
- * [hidden, hidden], inputBias and hiddenBias [hidden]. Elman 1990.
+ * One step of a simple recurrent network: h' = tanh(W x + b + U h + c). Parameters inputWeight [hidden, inputs],
+ * hiddenWeight [hidden, hidden], inputBias and hiddenBias [hidden]. Elman 1990.
  * @example const hidden = cell(x, before)
- * @throws InputError when a size is not a positive integer; when called, ShapeError when x or the state has another shape
+ * @throws InputError when a size is not a positive integer; when called, ShapeError when x or the state has another
+ * shape
  */
 export function rnnCell(inputs: number, hidden: number, options: RecurrentWeightOptions & RnnOptions = {}): RecurrentCell {
   return hiddenCell(elman(activationOf("rnnCell", options)), inputs, hidden, options);
 }
 
 /**
- * One step of an LSTM; parameters as in rnnCell with four gates in the order input, forget, fresh (g), output, one below the other:
- * c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c'). Hochreiter & Schmidhuber 1997; Gers et al. 2000.
+ * One step of an LSTM; parameters as in rnnCell with four gates in the order input, forget, fresh (g), output, one
+ * below the other: c' = σ(f) c + σ(i) tanh(g), h' = σ(o) tanh(c'). Hochreiter & Schmidhuber 1997; Gers et al. 2000.
  * @example const { hidden, cell } = step(x, { hidden: before, cell: memory })
- * @throws InputError when a size is not a positive integer; when called, ShapeError when x or the state has another shape
+ * @throws InputError when a size is not a positive integer; when called, ShapeError when x or the state has another
+ * shape
  */
 export function lstmCell(inputs: number, hidden: number, options: RecurrentWeightOptions = {}): LstmCell {
   return cell<LstmCell, LstmState>(longShortTerm, inputs, hidden, options, (state, name) => {
@@ -70,9 +77,11 @@ export function lstmCell(inputs: number, hidden: number, options: RecurrentWeigh
 }
 
 /**
- * One step of a gated recurrent unit; parameters as in rnnCell with three gates in the order reset, update, fresh (n), one below the other:
- * n = tanh(W x + b + σ(r) (U h + c)), h' = (1 − σ(z)) n + σ(z) h. Cho et al. 2014, the reset gate applied after the hidden product.
- * @throws InputError when a size is not a positive integer; when called, ShapeError when x or the state has another shape
+ * One step of a gated recurrent unit; parameters as in rnnCell with three gates in the order reset, update, fresh (n),
+ * one below the other: n = tanh(W x + b + σ(r) (U h + c)), h' = (1 − σ(z)) n + σ(z) h. Cho et al. 2014, the reset gate
+ * applied after the hidden product.
+ * @throws InputError when a size is not a positive integer; when called, ShapeError when x or the state has another
+ * shape
  */
 export function gruCell(inputs: number, hidden: number, options: RecurrentWeightOptions = {}): RecurrentCell {
   return hiddenCell(gated, inputs, hidden, options);

@@ -20,7 +20,10 @@ export interface RecurrentKind {
   readonly states: readonly StateName[];
   /** What is added to the input's products, for all steps at once. */
   readonly offset: (weights: RecurrentWeights) => Tensor | undefined;
-  /** @param sums the input's products with their offset [batch, gates · hidden]; state: [batch, hidden] each, in the order of `states` */
+  /**
+   * @param sums the input's products with their offset [batch, gates · hidden]; state: [batch, hidden] each, in the
+   * order of `states`
+   */
   readonly step: (sums: Tensor, state: readonly Tensor[], weights: RecurrentWeights) => readonly Tensor[];
 }
 
@@ -38,7 +41,10 @@ export function elman(activation: "tanh" | "relu"): RecurrentKind {
   };
 }
 
-/** Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; gates in the order input, forget, fresh, output. */
+/**
+ * Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000; gates in the order input, forget, fresh,
+ * output.
+ */
 export const longShortTerm: RecurrentKind = {
   name: "lstm",
   gates: 4,
@@ -52,7 +58,10 @@ export const longShortTerm: RecurrentKind = {
   },
 };
 
-/** Cho et al. 2014, the reset gate applied to the hidden product as cuDNN and PyTorch do; gates in the order reset, update, fresh. */
+/**
+ * Cho et al. 2014, the reset gate applied to the hidden product as cuDNN and PyTorch do; gates in the order reset,
+ * update, fresh.
+ */
 export const gated: RecurrentKind = {
   name: "gru",
   gates: 3,

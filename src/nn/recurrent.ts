@@ -33,13 +33,19 @@ export interface RecurrentOptions extends RecurrentWeightOptions {
   readonly bidirectional?: boolean;
   /** Dropout of what one layer hands to the next, in training. Default 0. */
   readonly dropout?: number;
-  /** What a call gives: the uppermost layer's output at every step, or only what it knows at the end. Default "sequence". */
+  /**
+   * What a call gives: the uppermost layer's output at every step, or only what it knows at the end. Default
+   * "sequence".
+   */
   readonly returns?: "sequence" | "last";
 }
 
 /** What a call may be given besides the sequences. */
 export interface SequenceOptions<State> {
-  /** Steps of every sequence that are real, from 1 to all; default all. The others are not read, and the output is 0 there. */
+  /**
+   * Steps of every sequence that are real, from 1 to all; default all. The others are not read, and the output is 0
+   * there.
+   */
   readonly lengths?: Lengths;
   /** The state before the first step, [layers · directions, batch, hidden] each, in PyTorch's order; default zeros. */
   readonly state?: State;
@@ -54,8 +60,8 @@ export interface HiddenState {
 export interface RecurrentLayer<Rule extends ShapeRule, State> extends LayerMembers {
   <S extends Shape>(x: Tensor<S> & Fits<ApplyRule<Rule, S>>, options?: SequenceOptions<State>): Tensor<AsShape<ApplyRule<Rule, S>>>;
   /**
-   * The uppermost layer's output at every step [batch, time, hidden · directions], and the state of every layer after its last real step:
-   * what `state` takes to continue.
+   * The uppermost layer's output at every step [batch, time, hidden · directions], and the state of every layer after
+   * its last real step: what `state` takes to continue.
    */
   run(x: Tensor, options?: SequenceOptions<State>): { readonly output: Tensor } & State;
   /** For the compiler only; undefined when the program runs. */
@@ -72,11 +78,13 @@ type RuleFor<Kind extends string, Inputs extends number, Hidden extends number, 
 >;
 
 /**
- * A simple recurrent network over sequences x [batch, time, inputs] → [batch, time, hidden] (with `returns: "last"` [batch, hidden];
- * twice `hidden` when bidirectional): at each step h' = tanh(W x + b + U h + c).
- * Parameters of layer n: inputWeight‹n› [hidden, inputs], hiddenWeight‹n› [hidden, hidden], inputBias‹n›, hiddenBias‹n› [hidden], and
- * the same with "Reverse" after the number: PyTorch's weight_ih_l‹n›, weight_hh_l‹n›, bias_ih_l‹n›, bias_hh_l‹n› and ‹…›_reverse. Elman 1990.
- * @throws InputError when a size or option is out of range; when called, ShapeError for other shapes, InputError for lengths out of range
+ * A simple recurrent network over sequences x [batch, time, inputs] → [batch, time, hidden] (with `returns: "last"`
+ * [batch, hidden]; twice `hidden` when bidirectional): at each step h' = tanh(W x + b + U h + c). Parameters of layer
+ * n: inputWeight‹n› [hidden, inputs], hiddenWeight‹n› [hidden, hidden], inputBias‹n›, hiddenBias‹n› [hidden], and the
+ * same with "Reverse" after the number: PyTorch's weight_ih_l‹n›, weight_hh_l‹n›, bias_ih_l‹n›, bias_hh_l‹n› and
+ * ‹…›_reverse. Elman 1990.
+ * @throws InputError when a size or option is out of range; when called, ShapeError for other shapes, InputError for
+ * lengths out of range
  */
 export function rnn<const Inputs extends number, const Hidden extends number, const Options extends RecurrentOptions & RnnOptions = object>(
   inputs: Inputs,
@@ -87,12 +95,13 @@ export function rnn<const Inputs extends number, const Hidden extends number, co
 }
 
 /**
- * Long short-term memory over sequences x [batch, time, inputs] → [batch, time, hidden] (with `returns: "last"` [batch, hidden]; twice
- * `hidden` when bidirectional). Parameters as in rnn, with the four gates of lstmCell one below the other.
- * Hochreiter & Schmidhuber 1997; Gers et al. 2000.
+ * Long short-term memory over sequences x [batch, time, inputs] → [batch, time, hidden] (with `returns: "last"` [batch,
+ * hidden]; twice `hidden` when bidirectional). Parameters as in rnn, with the four gates of lstmCell one below the
+ * other. Hochreiter & Schmidhuber 1997; Gers et al. 2000.
  * @example const net = sequential(embedding(1000, 32), lstm(32, 64, { returns: "last" }), linear(64, 2))
  * @example const { output, hidden, cell } = memory.run(x, { lengths: [5, 3] }); memory.run(next, { state: { hidden, cell } })
- * @throws InputError when a size or option is out of range; when called, ShapeError for other shapes, InputError for lengths out of range
+ * @throws InputError when a size or option is out of range; when called, ShapeError for other shapes, InputError for
+ * lengths out of range
  */
 export function lstm<const Inputs extends number, const Hidden extends number, const Options extends RecurrentOptions = object>(
   inputs: Inputs,
@@ -103,9 +112,11 @@ export function lstm<const Inputs extends number, const Hidden extends number, c
 }
 
 /**
- * Gated recurrent units over sequences x [batch, time, inputs] → [batch, time, hidden] (with `returns: "last"` [batch, hidden]; twice
- * `hidden` when bidirectional). Parameters as in rnn, with the three gates of gruCell one below the other. Cho et al. 2014.
- * @throws InputError when a size or option is out of range; when called, ShapeError for other shapes, InputError for lengths out of range
+ * Gated recurrent units over sequences x [batch, time, inputs] → [batch, time, hidden] (with `returns: "last"` [batch,
+ * hidden]; twice `hidden` when bidirectional). Parameters as in rnn, with the three gates of gruCell one below the
+ * other. Cho et al. 2014.
+ * @throws InputError when a size or option is out of range; when called, ShapeError for other shapes, InputError for
+ * lengths out of range
  */
 export function gru<const Inputs extends number, const Hidden extends number, const Options extends RecurrentOptions = object>(
   inputs: Inputs,
@@ -184,7 +195,9 @@ function recurrent<Made extends LayerMembers>(
   return withRun(made);
 }
 
-/** One layer in one direction over a sequence that has its steps first: [time, batch, inputs] → [time, batch, hidden]. */
+/**
+ * One layer in one direction over a sequence that has its steps first: [time, batch, inputs] → [time, batch, hidden].
+ */
 function direction(
   kind: RecurrentKind,
   weights: RecurrentWeights,

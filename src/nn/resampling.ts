@@ -11,8 +11,8 @@ import { type Layer, makeLayer, type ShapedLayer } from "./layer.ts";
 import type { PaddingRule, ShuffleRule, UnshuffleRule, UpsampleRule } from "./rules.ts";
 
 /**
- * Larger (or smaller) images: [batch, channels, …] → [batch, channels, …′], each extent times `scale`, or as `size` says. The same
- * layer serves signals, images and volumes. Parameters: none. Numbers as PyTorch's Upsample gives them.
+ * Larger (or smaller) images: [batch, channels, …] → [batch, channels, …′], each extent times `scale`, or as `size`
+ * says. The same layer serves signals, images and volumes. Parameters: none. Numbers as PyTorch's Upsample gives them.
  * @example sequential(upsample({ scale: 2, mode: "linear" }), conv2d(64, 32, 3, { padding: 1 }))
  * @throws InputError unless there is either a positive size or a positive scale
  */
@@ -34,8 +34,8 @@ export function upsample<const Options extends UpsampleOptions>(options: Options
 }
 
 /**
- * Adds a border around the spatial dimensions: of a constant, or of what the input continues with. `amounts` is one number for all
- * sides, or for each of the last dimensions a number or a pair [before, after].
+ * Adds a border around the spatial dimensions: of a constant, or of what the input continues with. `amounts` is one
+ * number for all sides, or for each of the last dimensions a number or a pair [before, after].
  * @example sequential(padding(1, { mode: "reflect" }), conv2d(3, 16, 3))
  * @throws InputError when an amount is negative or not whole
  */
@@ -56,12 +56,18 @@ export function padding<const Amounts extends PaddingAmounts>(
   });
 }
 
-/** Channels become pixels: [batch, channels · factor², height, width] → [batch, channels, height · factor, width · factor]. Shi et al. 2016 (sub-pixel convolution). */
+/**
+ * Channels become pixels: [batch, channels · factor², height, width] → [batch, channels, height · factor, width ·
+ * factor]. Shi et al. 2016 (sub-pixel convolution).
+ */
 export function pixelShuffle<const Factor extends number>(factor: Factor): ShapedLayer<ShuffleRule<Factor>> {
   return shuffling("pixelShuffle", factor, functions.pixelShuffle) as unknown as ShapedLayer<ShuffleRule<Factor>>;
 }
 
-/** Pixels become channels: [batch, channels, height · factor, width · factor] → [batch, channels · factor², height, width]. */
+/**
+ * Pixels become channels: [batch, channels, height · factor, width · factor] → [batch, channels · factor², height,
+ * width].
+ */
 export function pixelUnshuffle<const Factor extends number>(factor: Factor): ShapedLayer<UnshuffleRule<Factor>> {
   return shuffling("pixelUnshuffle", factor, functions.pixelUnshuffle) as unknown as ShapedLayer<UnshuffleRule<Factor>>;
 }

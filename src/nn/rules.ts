@@ -267,7 +267,10 @@ type Chain<Layers extends readonly unknown[], S> =
         ? Shape
         : S;
 
-/** The layers themselves when they fit together from an unknown input on; else the first that does not fit carries the sentence. */
+/**
+ * The layers themselves when they fit together from an unknown input on; else the first that does not fit carries the
+ * sentence.
+ */
 export type FittingLayers<Layers extends readonly unknown[], S = Shape, Done extends readonly unknown[] = []> = Layers extends readonly [
   infer First,
   ...infer Rest,

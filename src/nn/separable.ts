@@ -22,8 +22,8 @@ export type SeparableOptions = DepthwiseOptions;
 const DEPTHWISE: OptionNames<DepthwiseOptions> = { stride: true, padding: true, dilation: true, multiplier: true, ...WEIGHT_OPTIONS };
 
 /**
- * Every channel convolved by kernels of its own: [batch, channels, height, width] → [batch, channels · multiplier, height′, width′];
- * weight [channels · multiplier, 1, kernel, kernel], bias [channels · multiplier].
+ * Every channel convolved by kernels of its own: [batch, channels, height, width] → [batch, channels · multiplier,
+ * height′, width′]; weight [channels · multiplier, 1, kernel, kernel], bias [channels · multiplier].
  */
 export function depthwiseConv2d(channels: number, kernelSize: PerDimension, options: DepthwiseOptions = {}): Layer {
   checkOptions<DepthwiseOptions>("depthwiseConv2d", options, DEPTHWISE);
@@ -34,8 +34,9 @@ export function depthwiseConv2d(channels: number, kernelSize: PerDimension, opti
 }
 
 /**
- * Depthwise convolution, then a 1×1 convolution that mixes the channels: [batch, inputs, height, width] → [batch, outputs, height′, width′]
- * with far fewer weights and products than conv2d. Layers depthwise (without bias) and pointwise. Sifre & Mallat 2014; Chollet 2017.
+ * Depthwise convolution, then a 1×1 convolution that mixes the channels: [batch, inputs, height, width] → [batch,
+ * outputs, height′, width′] with far fewer weights and products than conv2d. Layers depthwise (without bias) and
+ * pointwise. Sifre & Mallat 2014; Chollet 2017.
  */
 export function separableConv2d<
   const Inputs extends number,

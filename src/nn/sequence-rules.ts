@@ -4,7 +4,10 @@ import type { Multiply } from "ts-arithmetic";
 import type { Shape, ShapeMismatch } from "../tensor/shapes.ts";
 import type { Same, ShapeRule } from "./rules.ts";
 
-/** [batch, time, Inputs] → [batch, time, Hidden · Directions], or what is known at the end: [batch, Hidden · Directions]. */
+/**
+ * [batch, time, Inputs] → [batch, time, Hidden · Directions], or what is known at the end: [batch, Hidden ·
+ * Directions].
+ */
 export interface RecurrentRule<
   Kind extends string,
   Inputs extends number,

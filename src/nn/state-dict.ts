@@ -107,7 +107,10 @@ function shorten(items: readonly string[]): string[] {
   return items.length <= SHOWN ? [...items] : [...items.slice(0, SHOWN), `and ${items.length - SHOWN} more`];
 }
 
-/** The first way out that is one: shapes must agree in any case, and of a state without a common name nothing can be loaded. */
+/**
+ * The first way out that is one: shapes must agree in any case, and of a state without a common name nothing can be
+ * loaded.
+ */
 function hintFor({ loaded, missing, unexpected }: LoadReport, isMisshapen: boolean): { hint: string } {
   const [first] = unexpected;
   const similar = first === undefined ? undefined : nearestName(first, missing);

@@ -23,13 +23,17 @@ export interface SummaryRow {
   readonly outputShape: readonly number[];
   /** Numbers in the parameters of this layer that no row above has counted. */
   readonly parameters: number;
-  /** Multiplications with an addition in matrix products, convolutions and other contractions, for this input; other arithmetic is not counted. */
+  /**
+   * Multiplications with an addition in matrix products, convolutions and other contractions, for this input; other
+   * arithmetic is not counted.
+   */
   readonly multiplyAdds: number;
   /** Bytes of all tensors that the layer's ops make for this input, one op at a time; views make none. */
   readonly activationBytes: number;
   /**
-   * What an element in the middle of the output may depend on, along every dimension of the model's input, read off the formulas of all ops between
-   * them: what masks hide counts. Undefined where no ops lead from the input to the output, as when a function computes with numbers it has read.
+   * What an element in the middle of the output may depend on, along every dimension of the model's input, read off the
+   * formulas of all ops between them: what masks hide counts. Undefined where no ops lead from the input to the output,
+   * as when a function computes with numbers it has read.
    */
   readonly receptiveField: ReceptiveField | undefined;
 }
@@ -47,7 +51,8 @@ export interface Summary {
 }
 
 /**
- * Runs the layer once on zeros of the given shape (in eval mode, so that nothing changes) and reports what every layer made.
+ * Runs the layer once on zeros of the given shape (in eval mode, so that nothing changes) and reports what every layer
+ * made.
  * @param inputShape with the batch, e.g. [1, 784]
  * @throws ShapeError when the shape does not fit the layer
  */
@@ -151,7 +156,10 @@ function memory(bytes: number): string {
   return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${["B", "KiB", "MiB", "GiB"][power]}`;
 }
 
-/** "3×3", "all": along the dimensions of positions, those behind [batch, channels] or, with fewer than four, behind the batch. */
+/**
+ * "3×3", "all": along the dimensions of positions, those behind [batch, channels] or, with fewer than four, behind the
+ * batch.
+ */
 function field(found: ReceptiveField | undefined, inputShape: readonly number[]): string {
   if (found === undefined) return "–";
   const [least, shown] = [inputShape.length >= 4 ? 2 : 1, found.size];

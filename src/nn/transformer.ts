@@ -22,11 +22,17 @@ import type { TokensRule } from "./sequence-rules.ts";
 export interface TransformerOptions {
   /** Features within the feed-forward network. Default 4 · size. */
   readonly feedForward?: number;
-  /** Of the attention weights, within the feed-forward network, and of what is added to a shortcut, in training. Default 0.1. */
+  /**
+   * Of the attention weights, within the feed-forward network, and of what is added to a shortcut, in training. Default
+   * 0.1.
+   */
   readonly dropout?: number;
   /** Between the two products of the feed-forward network: a layer or a function. Default relu. */
   readonly activation?: (x: Tensor) => Tensor;
-  /** "post": normalize each sum, as in the paper; "pre": normalize what enters each part, which trains more easily (Xiong et al. 2020). Default "post". */
+  /**
+   * "post": normalize each sum, as in the paper; "pre": normalize what enters each part, which trains more easily
+   * (Xiong et al. 2020). Default "post".
+   */
   readonly norm?: "pre" | "post";
   /** Each token sees itself and what is before it. Default: false in an encoder, true in a decoder. */
   readonly causal?: boolean;
@@ -72,8 +78,8 @@ const ENCODER: OptionNames<EncoderOptions> = { mask: true, keyMask: true };
 const DECODER: OptionNames<DecoderOptions> = { ...ENCODER, memoryMask: true, memoryKeyMask: true };
 
 /**
- * Self-attention and a feed-forward network over [batch, tokens, size]. Layers selfAttention, linear1, linear2, norm1, norm2, as in PyTorch.
- * With `causal` and `norm: "pre"` it is the block of a GPT.
+ * Self-attention and a feed-forward network over [batch, tokens, size]. Layers selfAttention, linear1, linear2, norm1,
+ * norm2, as in PyTorch. With `causal` and `norm: "pre"` it is the block of a GPT.
  * @example const gpt = sequential(embedding(vocabulary, 64), learnedPositions(128, 64), transformerEncoder(64, 4, { layers: 2, causal: true, norm: "pre" }), linear(64, vocabulary))
  * @throws InputError when an option is out of range; when called, ShapeError and InputError as multiHeadAttention
  */
@@ -86,8 +92,8 @@ export function transformerEncoderLayer<const Size extends number>(
 }
 
 /**
- * Self-attention, attention to a memory, and a feed-forward network over [batch, tokens, size]; causal by default. Layers
- * selfAttention, crossAttention (PyTorch's multihead_attn), linear1, linear2, norm1, norm2, norm3.
+ * Self-attention, attention to a memory, and a feed-forward network over [batch, tokens, size]; causal by default.
+ * Layers selfAttention, crossAttention (PyTorch's multihead_attn), linear1, linear2, norm1, norm2, norm3.
  * @throws InputError when an option is out of range; when called, ShapeError and InputError as multiHeadAttention
  */
 export function transformerDecoderLayer<const Size extends number>(

@@ -436,7 +436,9 @@ export function findOp(name: string): CatalogueEntry | undefined {
   return catalogue.find((entry) => entry.name === name) ?? catalogue.find((entry) => entry.exported === name);
 }
 
-/** Entries of one file; the compiler asks for an example of every op and for members of every family the file exports. */
+/**
+ * Entries of one file; the compiler asks for an example of every op and for members of every family the file exports.
+ */
 function listed<Of extends Module>(
   file: string,
   module: Of,

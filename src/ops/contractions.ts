@@ -54,7 +54,10 @@ const WINDOW = ["p", "q", "r"];
 /** Names of the attributes of dimension d: stride s0, dilation d0, padding p0. */
 const windowIndex = (d: number): string => `${SPATIAL[d]}*stride${d} + ${WINDOW[d]}*dilation${d} - padding${d}`;
 
-/** Convolution over `dims` spatial dimensions (cross-correlation, as frameworks define it). Grouped: x[n, g, c, …], w[g, o, c, …]. */
+/**
+ * Convolution over `dims` spatial dimensions (cross-correlation, as frameworks define it). Grouped: x[n, g, c, …], w[g,
+ * o, c, …].
+ */
 export const convolution = family((dims: number, bias: boolean, grouped: boolean): Op => {
   const range = Array.from({ length: dims }, (_, d) => d);
   const out = range.map((d) => SPATIAL[d]).join(", ");
@@ -76,7 +79,10 @@ export const convolution = family((dims: number, bias: boolean, grouped: boolean
   );
 });
 
-/** Transposed convolution: the gradient of convolution by its input, as a layer. w[c, o, …]. The caller gives the result's shape. */
+/**
+ * Transposed convolution: the gradient of convolution by its input, as a layer. w[c, o, …]. The caller gives the
+ * result's shape.
+ */
 export const convolutionTranspose = family((dims: number, bias: boolean, grouped: boolean): Op => {
   const range = Array.from({ length: dims }, (_, d) => d);
   const out = range.map((d) => SPATIAL[d]).join(", ");

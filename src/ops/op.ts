@@ -30,14 +30,20 @@ export interface Op {
   readonly defaults: Readonly<Record<string, number>>;
   /** What axes mean, for errors. */
   readonly axisNames: Readonly<Record<string, string>>;
-  /** The input whose float dtype the result has, whatever the others are: weights and statistics do not widen activations. */
+  /**
+   * The input whose float dtype the result has, whatever the others are: weights and statistics do not widen
+   * activations.
+   */
   readonly storedLike?: string;
   readonly doc: OpDoc;
 }
 
 /** What a formula does not say by itself. */
 export interface OpOptions {
-  /** For each input its gradient, as an expression over gy, the inputs and y, or as statements whose last defines g‹input›. */
+  /**
+   * For each input its gradient, as an expression over gy, the inputs and y, or as statements whose last defines
+   * g‹input›.
+   */
   readonly gradient?: Readonly<Record<string, string>>;
   /** Numbers read at run time: a default value, or "int" / "float" when the caller must give it. */
   readonly params?: Readonly<Record<string, number | "float" | "int">>;

@@ -25,7 +25,8 @@ export const variance = composite("variance", "m = mean[@axes](x); y = sum[@axes
   gradient: { x: "gx = gy * (2 / (count[@axes] - correction)) * (x - mean[@axes](x))" },
   doc: { en: "Mean squared distance from the mean; correction 1 gives the unbiased estimate.", ja: "分散" },
 });
-// The gradients of the next two are 0 where they are 0, as PyTorch's: the root alone has no finite one there, and 0 · ∞ would be NaN.
+// The gradients of the next two are 0 where they are 0, as PyTorch's: the root alone has no finite one there, and 0 · ∞
+// would be NaN.
 export const std = composite("std", "m = mean[@axes](x); y = sqrt(sum[@axes]((x - m) ^ 2) / (count[@axes] - correction))", {
   params: { correction: 0 },
   gradient: { x: "gx = select(y == 0, 0, gy * (x - mean[@axes](x)) / ((count[@axes] - correction) * y))" },

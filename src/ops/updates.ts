@@ -44,7 +44,8 @@ export const adamStep = update(
   },
 );
 
-// Steps of the other optimizers. Their running means of gradients and squares are adamFirst and adamSecond, their velocities sgdVelocity.
+// Steps of the other optimizers. Their running means of gradients and squares are adamFirst and adamSecond, their
+// velocities sgdVelocity.
 export const squaresSum = update("squaresSum", "y = s + (g + decay * w) ^ 2", {
   params: { decay: 0 },
   doc: { en: "AdaGrad's sum of all squared gradients.", source: "Duchi et al. 2011" },
@@ -56,7 +57,8 @@ export const rmsDirection = update("rmsDirection", "y = (g + decay * w) / (sqrt(
     source: "Hinton 2012; Duchi et al. 2011",
   },
 });
-// The difference of the mean square and the squared mean would lose its digits, and its sign, where the gradient hardly changes.
+// The difference of the mean square and the squared mean would lose its digits, and its sign, where the gradient hardly
+// changes.
 export const rmsVariance = update("rmsVariance", "y = alpha * (v + fresh * (g + decay * w - m) ^ 2)", {
   params: { alpha: 0.99, fresh: 0.01, decay: 0 },
   doc: {

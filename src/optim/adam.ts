@@ -15,7 +15,10 @@ export interface AdamOptions {
   readonly beta2?: number;
   /** Keeps the division finite. Default 1e-8. */
   readonly epsilon?: number;
-  /** adamW: shrinks the weight by rate · weightDecay, default 0.01. The others: added to the gradient as weightDecay · w, default 0. */
+  /**
+   * adamW: shrinks the weight by rate · weightDecay, default 0.01. The others: added to the gradient as weightDecay ·
+   * w, default 0.
+   */
   readonly weightDecay?: number;
 }
 
@@ -25,7 +28,8 @@ const defaults = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, 
 const remembered = ["firstMoment", "secondMoment"];
 
 /**
- * m ← β₁m + (1 − β₁)g, s ← β₂s + (1 − β₂)g², w ← w − rate · m̂ / (√ŝ + ε) with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ). Kingma & Ba 2014.
+ * m ← β₁m + (1 − β₁)g, s ← β₂s + (1 − β₂)g², w ← w − rate · m̂ / (√ŝ + ε) with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ).
+ * Kingma & Ba 2014.
  * @throws InputError when an option is out of range
  * @function
  */
@@ -35,7 +39,8 @@ export const adam: MakeOptimizer<AdamOptions> = declareOptimizer({
 });
 
 /**
- * Adam that shrinks weights apart from the gradient: w ← w · (1 − rate · weightDecay) before Adam's step. Loshchilov & Hutter 2017.
+ * Adam that shrinks weights apart from the gradient: w ← w · (1 − rate · weightDecay) before Adam's step. Loshchilov &
+ * Hutter 2017.
  * @throws InputError when an option is out of range
  * @function
  */
@@ -82,8 +87,8 @@ export interface NAdamOptions extends AdamOptions {
 }
 
 /**
- * Adam with Nesterov's look ahead: w ← w − rate · ((1 − μₜ)g / (1 − Πμ) + μₜ₊₁m / (1 − μₜ₊₁Πμ)) / (√ŝ + ε) with μₜ = β₁(1 − ½ · 0.96^(t·ψ)).
- * Dozat 2016, as PyTorch defines it.
+ * Adam with Nesterov's look ahead: w ← w − rate · ((1 − μₜ)g / (1 − Πμ) + μₜ₊₁m / (1 − μₜ₊₁Πμ)) / (√ŝ + ε) with μₜ =
+ * β₁(1 − ½ · 0.96^(t·ψ)). Dozat 2016, as PyTorch defines it.
  * @throws InputError when an option is out of range
  * @function
  */
@@ -107,8 +112,8 @@ export const nAdam: MakeOptimizer<NAdamOptions> = declareOptimizer({
 });
 
 /**
- * Adam whose denominator enters only once its variance is known: ρₜ = ρ∞ − 2tβ₂ᵗ / (1 − β₂ᵗ) with ρ∞ = 2 / (1 − β₂) − 1; up to ρₜ = 5 a step of
- * momentum, then Adam's times √((ρₜ − 4)(ρₜ − 2)ρ∞ / ((ρ∞ − 4)(ρ∞ − 2)ρₜ)). Liu et al. 2020.
+ * Adam whose denominator enters only once its variance is known: ρₜ = ρ∞ − 2tβ₂ᵗ / (1 − β₂ᵗ) with ρ∞ = 2 / (1 − β₂) −
+ * 1; up to ρₜ = 5 a step of momentum, then Adam's times √((ρₜ − 4)(ρₜ − 2)ρ∞ / ((ρ∞ − 4)(ρ∞ − 2)ρₜ)). Liu et al. 2020.
  * @throws InputError when an option is out of range
  * @function
  */
@@ -159,7 +164,10 @@ function adamStep({ weight, rate, at, settings }: UpdateContext<AdamOptions>, { 
   weight.assign(rule(updates.adamStep, [weight, first, second], { rate, shrink, correction1, correction2, epsilon }));
 }
 
-/** Products of NAdam's momenta over the steps so far, by its settings: every step asks for the next one. They end where they are 0 to every digit. */
+/**
+ * Products of NAdam's momenta over the steps so far, by its settings: every step asks for the next one. They end where
+ * they are 0 to every digit.
+ */
 const products = new Map<string, number[]>();
 
 function productOf(momentum: (step: number) => number, settings: string, count: number): number {

@@ -20,7 +20,10 @@ export interface WeightAverages {
   swap(): void;
   /** Copies of the averages by name, and the number of updates, for saving. */
   stateDict(): AveragesState;
-  /** Continues from a saved state. @throws InputError or ShapeError when it belongs to other weights; nothing is changed then */
+  /**
+   * Continues from a saved state.
+   * @throws InputError or ShapeError when it belongs to other weights; nothing is changed then
+   */
   loadStateDict(state: AveragesState): void;
 }
 
@@ -31,8 +34,9 @@ export interface AveragesState {
 }
 
 /**
- * Averages of weights by name: with `decay` a ← decay · a + (1 − decay) · w from the first weights on (Polyak & Juditsky 1992 in its exponential form);
- * with "mean" the plain mean of the weights at all updates (stochastic weight averaging, Izmailov et al. 2018). Running statistics are not averaged.
+ * Averages of weights by name: with `decay` a ← decay · a + (1 − decay) · w from the first weights on (Polyak &
+ * Juditsky 1992 in its exponential form); with "mean" the plain mean of the weights at all updates (stochastic weight
+ * averaging, Izmailov et al. 2018). Running statistics are not averaged.
  * @example const averages = averageWeights(net.namedParameters(), 0.999); await fit(net, data, { …, averages }); averages.swap();
  * @throws InputError when there are no weights or decay is not in [0, 1)
  */

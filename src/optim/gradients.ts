@@ -6,8 +6,8 @@ import type { Tensor } from "../tensor/types.ts";
 import { InputError } from "../util/errors.ts";
 
 /**
- * Scales all gradients together so that their norm as one vector is at most `most`; gives the norm they had, a single number.
- * NaN or infinite gradients give a norm that is not finite. Pascanu et al. 2013.
+ * Scales all gradients together so that their norm as one vector is at most `most`; gives the norm they had, a single
+ * number. NaN or infinite gradients give a norm that is not finite. Pascanu et al. 2013.
  * @throws InputError when `most` is not positive
  */
 export function clipGradientNorm(parameters: Iterable<Tensor>, most: number): Tensor | undefined {
@@ -39,7 +39,8 @@ export type ParameterFilter = RegExp | ((name: string, parameter: Tensor) => boo
 export type GroupOf<Rule> = { readonly parameters: ReadonlyMap<string, Tensor> } & Partial<Omit<Rule, "match">>;
 
 /**
- * Parameters by name sorted into groups with settings of their own: each goes to the first rule that fits, the others to a last group.
+ * Parameters by name sorted into groups with settings of their own: each goes to the first rule that fits, the others
+ * to a last group.
  * @example adamW(parameterGroups(net.namedParameters(), [{ match: (_, p) => p.rank < 2, weightDecay: 0 }]), { weightDecay: 0.1 })
  * @throws InputError when a rule fits no parameter
  */

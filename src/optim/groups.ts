@@ -35,14 +35,19 @@ export interface UpdateRule {
   readonly check: (settings: OptimizerSettings) => void;
   /** The setting that may be scheduled besides the learning rate; undefined: none. */
   readonly momentum: string | undefined;
-  /** One step of one parameter, outside the tape. The group's present settings are read at every run of a compiled step. */
+  /**
+   * One step of one parameter, outside the tape. The group's present settings are read at every run of a compiled step.
+   */
   readonly update: (slot: Slot, gradient: Tensor, group: Group) => void;
 }
 
 export interface Group {
   readonly rule: UpdateRule;
   settings: OptimizerSettings;
-  /** How often a loaded state brought what compiled steps hold for constant: other settings than the learning rate, other tensors of a slot. */
+  /**
+   * How often a loaded state brought what compiled steps hold for constant: other settings than the learning rate,
+   * other tensors of a slot.
+   */
   changes: number;
   /** Whether compiled steps read the momentum at every run: from its first change on. */
   isScheduled: boolean;

@@ -19,8 +19,8 @@ export interface LarsOptions {
 }
 
 /**
- * λ = trust · ‖w‖ / (‖g‖ + weightDecay · ‖w‖), 1 where either norm is 0; v ← momentum · v + rate · λ · (g + weightDecay · w), w ← w − v.
- * Norms are of each whole parameter. You, Gitman & Ginsburg 2017.
+ * λ = trust · ‖w‖ / (‖g‖ + weightDecay · ‖w‖), 1 where either norm is 0; v ← momentum · v + rate · λ · (g + weightDecay
+ * · w), w ← w − v. Norms are of each whole parameter. You, Gitman & Ginsburg 2017.
  * @throws InputError when an option is out of range
  * @function
  */
@@ -40,8 +40,8 @@ export const lars: MakeOptimizer<LarsOptions> = declareOptimizer({
 });
 
 /**
- * Adam's direction r = m̂ / (√ŝ + ε) + weightDecay · w, scaled to the weights: w ← w − rate · ‖w‖ / ‖r‖ · r; the ratio is 1 where either norm is 0.
- * Norms are of each whole parameter. You et al. 2020.
+ * Adam's direction r = m̂ / (√ŝ + ε) + weightDecay · w, scaled to the weights: w ← w − rate · ‖w‖ / ‖r‖ · r; the ratio
+ * is 1 where either norm is 0. Norms are of each whole parameter. You et al. 2020.
  * @throws InputError when an option is out of range
  * @function
  */

@@ -26,9 +26,10 @@ export interface MuonOptions {
 const [linear, cubic, quintic] = [3.4445, -4.775, 2.0315] as const;
 
 /**
- * m ← μm + (1 − μ)g, O = orthogonal(m, or (1 − μ)g + μm), w ← w · (1 − rate · weightDecay) − rate · √max(1, rows / columns) · O.
- * For matrices: the weights of hidden linear layers, and of convolutions seen as [outputs, the rest]; train biases, norms, embeddings and the
- * last layer with adamW, as one optimizer by combineOptimizers. Jordan 2024, as PyTorch defines it.
+ * m ← μm + (1 − μ)g, O = orthogonal(m, or (1 − μ)g + μm), w ← w · (1 − rate · weightDecay) − rate · √max(1, rows /
+ * columns) · O. For matrices: the weights of hidden linear layers, and of convolutions seen as [outputs, the rest];
+ * train biases, norms, embeddings and the last layer with adamW, as one optimizer by combineOptimizers. Jordan 2024, as
+ * PyTorch defines it.
  * @throws InputError when an option is out of range; ShapeError for parameters with fewer than two dimensions
  * @function
  */

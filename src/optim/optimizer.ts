@@ -36,11 +36,15 @@ export interface OptimizerState {
 /** Moves parameters by their gradients, with settings for each group and a state that can be kept. */
 export interface Optimizer {
   readonly kind: string;
-  /** The learning rate of the first group; setting it sets all groups, keeping their ratios to the first. 0 is allowed, as a beginning or end of a schedule. */
+  /**
+   * The learning rate of the first group; setting it sets all groups, keeping their ratios to the first. 0 is allowed,
+   * as a beginning or end of a schedule.
+   */
   learningRate: number;
   /**
-   * The momentum of the first group (beta1 of Adam, AdamW and AMSGrad); setting it sets all groups. Undefined for optimizers whose momentum cannot change from
-   * step to step. @throws InputError for those, for SGD made without momentum, and outside [0, 1)
+   * The momentum of the first group (beta1 of Adam, AdamW and AMSGrad); setting it sets all groups. Undefined for
+   * optimizers whose momentum cannot change from step to step.
+   * @throws InputError for those, for SGD made without momentum, and outside [0, 1)
    */
   momentum?: number | undefined;
   /** The settings of every group. */
@@ -51,7 +55,10 @@ export interface Optimizer {
   zeroGrad(): void;
   /** A copy of the state, for saving. */
   stateDict(): OptimizerState;
-  /** Continues from a saved state. Changes nothing when it throws. @throws InputError or ShapeError when it belongs to another optimizer or other parameters */
+  /**
+   * Continues from a saved state. Changes nothing when it throws.
+   * @throws InputError or ShapeError when it belongs to another optimizer or other parameters
+   */
   loadStateDict(state: OptimizerState): void;
 }
 
@@ -81,7 +88,10 @@ export interface OptimizerDeclaration<Options> {
   /** What else settings must be, together. */
   readonly check?: (settings: Required<Options>) => void;
   readonly remembered: readonly string[];
-  /** The setting that is a momentum and may change from step to step; `update` must take it from `momentum` and `at` then. */
+  /**
+   * The setting that is a momentum and may change from step to step; `update` must take it from `momentum` and `at`
+   * then.
+   */
   readonly momentum?: keyof Options & string;
   readonly update: (context: UpdateContext<Options>) => void;
 }
@@ -102,7 +112,10 @@ export type ParametersFor<Given, Options> = Given extends { parameters(): unknow
       : readonly ParameterGroup<Options>[]
     : Parameters;
 
-/** Makes an optimizer for parameters, or for groups of them with settings of their own. @throws InputError for settings out of range */
+/**
+ * Makes an optimizer for parameters, or for groups of them with settings of their own.
+ * @throws InputError for settings out of range
+ */
 export type MakeOptimizer<Options> = <Given>(parameters: Given & ParametersFor<Given, Options>, options?: Options) => Optimizer;
 
 /** The function that makes optimizers of one kind. */
@@ -134,8 +147,8 @@ export function declareOptimizer<Options extends object>(declaration: OptimizerD
 }
 
 /**
- * Several optimizers as one, for `fit` and checkpoints: each updates its own parameters. Setting the learning rate sets that of the
- * first and keeps the ratios of the others to it. Use only the whole from then on.
+ * Several optimizers as one, for `fit` and checkpoints: each updates its own parameters. Setting the learning rate sets
+ * that of the first and keeps the ratios of the others to it. Use only the whole from then on.
  * @example combineOptimizers(muon(matrices, { learningRate: 0.02 }), adamW(others, { learningRate: 0.001 }))
  * @throws InputError when there is none, or two have a parameter of the same name: give them parameters by name
  */

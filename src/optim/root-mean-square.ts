@@ -20,8 +20,8 @@ export interface RmsPropOptions {
 }
 
 /**
- * s ← αs + (1 − α)g², w ← w − rate · g / (√s + ε); centered: √v with the variance v of the gradient about its running mean; with momentum along a velocity.
- * Hinton 2012, Graves 2013, as PyTorch defines it.
+ * s ← αs + (1 − α)g², w ← w − rate · g / (√s + ε); centered: √v with the variance v of the gradient about its running
+ * mean; with momentum along a velocity. Hinton 2012, Graves 2013, as PyTorch defines it.
  * @throws InputError when an option is out of range
  * @function
  */

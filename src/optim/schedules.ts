@@ -31,7 +31,10 @@ export function exponentialDecay(rate: number, factor: number): Schedule {
   return (step) => rate * factor ** step;
 }
 
-/** From rate to least along half a cosine in so many steps, then least. Loshchilov & Hutter 2017. @throws InputError when an argument is out of range */
+/**
+ * From rate to least along half a cosine in so many steps, then least. Loshchilov & Hutter 2017.
+ * @throws InputError when an argument is out of range
+ */
 export function cosineDecay(rate: number, options: { readonly steps: number; readonly least?: number }): Schedule {
   const { steps, least = 0 } = checkOptions("cosineDecay", options, {
     steps: true,
@@ -42,7 +45,11 @@ export function cosineDecay(rate: number, options: { readonly steps: number; rea
   return (step) => halfCosine(rate, least, Math.min(1, step / steps));
 }
 
-/** Half a cosine from rate to least, again and again; every period is `growth` times as long as the one before. Loshchilov & Hutter 2017 (SGDR). @throws InputError when an argument is out of range */
+/**
+ * Half a cosine from rate to least, again and again; every period is `growth` times as long as the one before.
+ * Loshchilov & Hutter 2017 (SGDR).
+ * @throws InputError when an argument is out of range
+ */
 export function cosineRestarts(
   rate: number,
   options: { readonly period: number; readonly growth?: number; readonly least?: number },
@@ -71,7 +78,10 @@ export function cosineRestarts(
   };
 }
 
-/** A straight line from one rate to another in so many steps, then that. @throws InputError when an argument is out of range */
+/**
+ * A straight line from one rate to another in so many steps, then that.
+ * @throws InputError when an argument is out of range
+ */
 export function linearDecay(rate: number, options: { readonly steps: number; readonly end?: number }): Schedule {
   const { steps, end = 0 } = checkOptions("linearDecay", options, {
     steps: true,
@@ -101,7 +111,11 @@ export function polynomialDecay(
   return (step) => end + (rate - end) * (1 - Math.min(1, step / steps)) ** power;
 }
 
-/** One rise and one long fall along half cosines: from peak / startDivisor to peak, then to peak / startDivisor / endDivisor. Smith & Topin 2018. @throws InputError when an argument is out of range */
+/**
+ * One rise and one long fall along half cosines: from peak / startDivisor to peak, then to peak / startDivisor /
+ * endDivisor. Smith & Topin 2018.
+ * @throws InputError when an argument is out of range
+ */
 export function oneCycle(
   peak: number,
   options: {
@@ -142,7 +156,11 @@ function cycle(
   };
 }
 
-/** The momentum that belongs to oneCycle: from `high` to `low` while the rate rises, back while it falls, along half cosines. Smith & Topin 2018. @throws InputError when an argument is out of range */
+/**
+ * The momentum that belongs to oneCycle: from `high` to `low` while the rate rises, back while it falls, along half
+ * cosines. Smith & Topin 2018.
+ * @throws InputError when an argument is out of range
+ */
 export function oneCycleMomentum(options: {
   /** Steps of the whole training. */
   readonly steps: number;
@@ -164,7 +182,11 @@ export function oneCycleMomentum(options: {
   return cycle("oneCycleMomentum", { steps, rise }, [high, low, high]);
 }
 
-/** Rises from `from` · rate in a straight line over so many steps to what the schedule says then; the schedule begins after them. @throws InputError when an argument is out of range */
+/**
+ * Rises from `from` · rate in a straight line over so many steps to what the schedule says then; the schedule begins
+ * after them.
+ * @throws InputError when an argument is out of range
+ */
 export function warmUp(steps: number, schedule: Schedule, options: { readonly from?: number } = {}): Schedule {
   const { from = 0 } = checkOptions("warmUp", options, { from: true });
   positive("warmUp", { steps });
@@ -173,7 +195,10 @@ export function warmUp(steps: number, schedule: Schedule, options: { readonly fr
   return (step) => (step < steps ? goal * (from + ((1 - from) * step) / steps) : schedule(step - steps));
 }
 
-/** One schedule after another: each but the last for so many steps, each counting from 0. @throws InputError when there is none, or one but the last has no length */
+/**
+ * One schedule after another: each but the last for so many steps, each counting from 0.
+ * @throws InputError when there is none, or one but the last has no length
+ */
 export function inSequence(...parts: readonly { readonly schedule: Schedule; readonly steps?: number }[]): Schedule {
   if (parts.length === 0) throw new InputError("inSequence: expected at least one schedule, got none");
   parts.slice(0, -1).forEach(({ steps }, n) => {
@@ -207,7 +232,8 @@ export interface PlateauOptions {
 }
 
 /**
- * Reduces the rate when a measured value stops improving. A function of all values so far, so nothing has to be saved for going on later:
+ * Reduces the rate when a measured value stops improving. A function of all values so far, so nothing has to be saved
+ * for going on later:
  * `fit(…, { learningRate: (epoch, history) => plateau(history.map((report) => report.validation?.loss ?? report.train.loss)) })`.
  * @throws InputError when an argument is out of range
  */

@@ -19,7 +19,8 @@ export interface SgdOptions {
 
 /**
  * w ← w − rate · g; with momentum v ← momentum · v + (1 − dampening) · g (v ← g at the first step), w ← w − rate · v.
- * The rules are rows of the catalogue (sgd, sgdDecay, sgdVelocity, sgdMomentum, sgdNesterov), as PyTorch defines them; Sutskever et al. 2013.
+ * The rules are rows of the catalogue (sgd, sgdDecay, sgdVelocity, sgdMomentum, sgdNesterov), as PyTorch defines them;
+ * Sutskever et al. 2013.
  * @throws InputError when an option is out of range
  * @function
  */

@@ -7,7 +7,10 @@ import { Value } from "./value.ts";
 /** What is told last; undefined when all has been told. */
 let last: Promise<void> | undefined;
 
-/** Does something with a tensor's numbers: now where they can be read, else when they have arrived and all that was asked for before is done. */
+/**
+ * Does something with a tensor's numbers: now where they can be read, else when they have arrived and all that was
+ * asked for before is done.
+ */
 export function whenArrived(value: Value, deliver: (data: HostArray) => void): void {
   const waiting = value.fetch();
   if (waiting === undefined) inOrder(() => deliver(value.numbers()));
@@ -20,7 +23,10 @@ export function inOrder(effect: () => void): void {
   else queue(effect);
 }
 
-/** Waits until all that was asked for is done; undefined where nothing is on its way. @throws what one of those who were told threw, once */
+/**
+ * Waits until all that was asked for is done; undefined where nothing is on its way.
+ * @throws what one of those who were told threw, once
+ */
 export function arrivals(): Promise<void> | undefined {
   return last;
 }

@@ -18,10 +18,11 @@ export function currentPrecision(): Precision {
 }
 
 /**
- * Runs a function in mixed precision. Products of matrices and convolutions are stored as bfloat16, which halves the memory that activations and
- * their gradients take; what is computed from bfloat16 alone (activation functions, pooling, additions) stays so, and softmax and normalization layers give
- * what they are given. Sums and means, statistics, losses and everything float64 are stored as before. All arithmetic and all sums are float32 in any
- * case, weights and their gradients too. Works around eager code and in compiled functions.
+ * Runs a function in mixed precision. Products of matrices and convolutions are stored as bfloat16, which halves the
+ * memory that activations and their gradients take; what is computed from bfloat16 alone (activation functions,
+ * pooling, additions) stays so, and softmax and normalization layers give what they are given. Sums and means,
+ * statistics, losses and everything float64 are stored as before. All arithmetic and all sums are float32 in any case,
+ * weights and their gradients too. Works around eager code and in compiled functions.
  * @param precision "float32" switches it off again inside
  * @example const loss = autocast("bfloat16", () => crossEntropy(net(x), labels)); loss.backward();
  * @throws InputError for another precision, or when the function is async
@@ -45,7 +46,8 @@ export function autocast<Result>(precision: Precision, run: () => Result): Resul
 /** How an op's floats are stored in mixed precision: as bfloat16, as float32, or as follows from its inputs. */
 const storage: Readonly<Record<OpKind, Precision | undefined>> = {
   contract: "bfloat16",
-  // Sums of many numbers, and formulas of several steps: statistics and losses, unless their row says what they are stored like.
+  // Sums of many numbers, and formulas of several steps: statistics and losses, unless their row says what they are
+  // stored like.
   reduce: "float32",
   composite: "float32",
   map: undefined,

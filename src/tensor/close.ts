@@ -12,8 +12,8 @@ export interface Tolerance {
 }
 
 /**
- * An equality tester of Vitest and Jest for tensors anywhere inside what is compared: equal where dtype and shape are the same and all numbers
- * lie close together, NaN beside NaN. Without one, `toEqual` compares numbers exactly.
+ * An equality tester of Vitest and Jest for tensors anywhere inside what is compared: equal where dtype and shape are
+ * the same and all numbers lie close together, NaN beside NaN. Without one, `toEqual` compares numbers exactly.
  * @example expect.addEqualityTesters([closeTensors({ relative: 1e-4 })]); expect(net.stateDict()).toEqual(expected);
  */
 export function closeTensors(tolerance: Tolerance = {}): (a: unknown, b: unknown) => boolean | undefined {

@@ -20,7 +20,10 @@ export type { NestedArrays, NestedBooleans, ShapedNumbers } from "./numbers.ts";
 
 /** How a new tensor is stored, and whether gradients reach it. */
 export interface TensorOptions {
-  /** Default: float32 for numbers, the array's own type for typed arrays, bool for booleans. bfloat16 rounds to the nearest number that it has. */
+  /**
+   * Default: float32 for numbers, the array's own type for typed arrays, bool for booleans. bfloat16 rounds to the
+   * nearest number that it has.
+   */
   readonly dtype?: DType;
   /** Records what is computed from it, so that backward() reaches it. */
   readonly requiresGrad?: boolean;
@@ -36,9 +39,9 @@ export type ShapeOf<Data> = Data extends number | boolean
       : Shape;
 
 /**
- * A tensor from nested arrays, a number, a typed array with a shape, or numbers that have one: a tensor (copied, without history), an
- * ndArray, an entry of a file. Typed arrays of kinds that tensors are not stored in are converted: whole numbers to int32 (beyond it to
- * float64), half precision to float32.
+ * A tensor from nested arrays, a number, a typed array with a shape, or numbers that have one: a tensor (copied,
+ * without history), an ndArray, an entry of a file. Typed arrays of kinds that tensors are not stored in are converted:
+ * whole numbers to int32 (beyond it to float64), half precision to float32.
  * @example tensor([[1, 2], [3, 4]])
  * @example tensor(new Float32Array(6), [2, 3])
  * @throws ShapeError when rows have different lengths or the shape does not fit; InputError for what holds no numbers
@@ -78,7 +81,8 @@ function copied(source: Tensor, shape: Shape = source.shape, options: TensorOpti
     const wanted = options.dtype ?? dtype;
     return make(converted(source.data.slice() as HostArray, wanted), shape, wanted, options);
   }
-  // What a step computes has no numbers yet: the copy is a part of the step. And what takes time to read is copied where it is.
+  // What a step computes has no numbers yet: the copy is a part of the step. And what takes time to read is copied
+  // where it is.
   const copy = withRecording(false, () =>
     source
       .clone()

@@ -14,7 +14,10 @@ import type { Attributes } from "./value.ts";
 export interface DefineOpOptions {
   /** For errors, graphs and explanations. Default: the formula's result. */
   readonly name?: string;
-  /** Numbers that are not tensors, with default values or "int" / "float" where the caller must give them. They take no gradient. */
+  /**
+   * Numbers that are not tensors, with default values or "int" / "float" where the caller must give them. They take no
+   * gradient.
+   */
   readonly params?: Readonly<Record<string, number | "float" | "int">>;
   /** Integers that decide shapes, beyond those inside an index. */
   readonly sizes?: Readonly<Record<string, number | "required">>;
@@ -31,7 +34,10 @@ export interface CallOptions {
 
 /** An op made by `defineOp`: called with its inputs in the order of the formula, it gives the result. */
 export interface DefinedOp {
-  /** Applies the op; inputs and result have the shapes of the formula. @throws ShapeError or InputError when inputs do not fit it */
+  /**
+   * Applies the op; inputs and result have the shapes of the formula.
+   * @throws ShapeError or InputError when inputs do not fit it
+   */
   (...inputs: readonly (Tensor | number)[]): Tensor;
   /** The same op with attributes or a result shape. */
   with(options: CallOptions): (...inputs: readonly (Tensor | number)[]) => Tensor;

@@ -179,7 +179,10 @@ function execute(name: string, found: Prepared, inputs: readonly Value[], params
   return all.levels.reduceRight(mapped, executeAll(all.found, all.inputs, params, like));
 }
 
-/** The program for all examples of the vmaps that inputs are mapped over, the tensors of all of them, and the vmaps, innermost first. */
+/**
+ * The program for all examples of the vmaps that inputs are mapped over, the tensors of all of them, and the vmaps,
+ * innermost first.
+ */
 function allExamples(
   name: string,
   one: Prepared,

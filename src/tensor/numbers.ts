@@ -24,7 +24,10 @@ export type NestedBooleans = boolean | readonly NestedBooleans[];
 /** Typed arrays in lists of lists: the last dimension of each is an array. */
 export type NestedArrays = AnyNumberArray | readonly NestedArrays[];
 
-/** Numbers in row-major order with their shape: an ndArray, an entry of a safetensors file, a tensor that went through JSON or structuredClone. */
+/**
+ * Numbers in row-major order with their shape: an ndArray, an entry of a safetensors file, a tensor that went through
+ * JSON or structuredClone.
+ */
 export interface ShapedNumbers {
   readonly shape: Shape;
   readonly data: AnyNumberArray | readonly (number | string)[];
@@ -38,8 +41,10 @@ export interface Numbers {
 }
 
 /**
- * @param wanted the dtype to convert to; left out: float32 for numbers, bool for booleans, the array's own for typed arrays
- * @throws InputError for what holds no numbers, or a number that the dtype cannot hold; ShapeError when rows have different lengths
+ * @param wanted the dtype to convert to; left out: float32 for numbers, bool for booleans, the array's own for typed
+ * arrays
+ * @throws InputError for what holds no numbers, or a number that the dtype cannot hold; ShapeError when rows have
+ * different lengths
  */
 export function readNumbers(value: unknown, wanted?: DType): Numbers {
   if (arrayKind(value) !== undefined) {
@@ -61,7 +66,10 @@ export function readNumbers(value: unknown, wanted?: DType): Numbers {
   return { data: converted(found.numbers, dtype), shape: found.shape, dtype };
 }
 
-/** The numbers as the dtype stores them: the array itself where it does so already. @throws InputError when an integer type cannot hold one */
+/**
+ * The numbers as the dtype stores them: the array itself where it does so already.
+ * @throws InputError when an integer type cannot hold one
+ */
 export function converted(data: HostArray | readonly number[], dtype: DType): HostArray {
   if (!Array.isArray(data) && dtypeOfArray(data as HostArray) === dtype) return data as HostArray;
   const target = allocate(dtype, data.length);

@@ -25,8 +25,8 @@ export interface Application {
 }
 
 /**
- * Sees everything while it observes. In a compiled function it sees the trace, with tensors without numbers; `tap()` of trace.ts
- * brings their numbers at every run.
+ * Sees everything while it observes. In a compiled function it sees the trace, with tensors without numbers; `tap()` of
+ * trace.ts brings their numbers at every run.
  */
 export interface Observer {
   /** Part of the key of compiled functions: observers with other taps need another key. */

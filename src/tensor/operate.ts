@@ -18,7 +18,10 @@ import { requireElements } from "./trace/trace.ts";
 import type { Axes, ReduceOptions, SliceRange, SpreadOptions } from "./types.ts";
 import { type Attributes, Value } from "./value.ts";
 
-/** The other operand of an arithmetic op as a tensor: numbers become scalars of a fitting dtype, a float where int32 does not hold them. */
+/**
+ * The other operand of an arithmetic op as a tensor: numbers become scalars of a fitting dtype, a float where int32
+ * does not hold them.
+ */
 export function operand(other: Value | number, like: Value): Value {
   if (typeof other !== "number") {
     if (other instanceof Value) return other;

@@ -85,7 +85,9 @@ abstract class Pointwise extends Value {
     return apply(op, [this, operate.operand(other, this)]);
   }
 
-  /** Beside integers a number beyond them compares as infinity does: floats would round the largest integers up to it. */
+  /**
+   * Beside integers a number beyond them compares as infinity does: floats would round the largest integers up to it.
+   */
   compared(op: Op, other: Value | number): Value {
     const isBeyond = typeof other === "number" && Math.abs(other) > LARGEST_INT && !isFloat(this.dtype);
     return this.combined(op, isBeyond && !isHeldBy("int32", other) ? Math.sign(other) * Number.POSITIVE_INFINITY : other);

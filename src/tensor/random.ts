@@ -95,7 +95,10 @@ export function randomIntegers<const S extends Shape>(shape: S, low: number, hig
   return asTensor<S>(apply(op, [], { ...nextStream(), low, ...range }, { resultShape: shape, like }));
 }
 
-/** 0 … count − 1 in random order (Fisher & Yates). @throws InputError for a count that is no whole number, negative or beyond int32 */
+/**
+ * 0 … count − 1 in random order (Fisher & Yates).
+ * @throws InputError for a count that is no whole number, negative or beyond int32
+ */
 export function permutation(count: number): Int32Array {
   if (!isHeldBy("int32", count) || count < 0)
     throw new InputError(`permutation: expected a whole number from 0 to ${LARGEST_INT}, got ${String(count)}`);
@@ -117,7 +120,10 @@ export function dropout<S extends Shape>(x: Tensor<S>, probability = 0.5): Tenso
   return drop(random.dropout, "dropout", x, probability);
 }
 
-/** Sets whole channels of [batch, channels, …] to 0 with the given probability and scales the others by 1 / (1 − probability). */
+/**
+ * Sets whole channels of [batch, channels, …] to 0 with the given probability and scales the others by 1 / (1 −
+ * probability).
+ */
 export function channelDropout<S extends Shape>(x: Tensor<S>, probability = 0.5): Tensor<S> {
   return drop(random.channelDropout, "channelDropout", x, probability);
 }
@@ -145,7 +151,10 @@ export function withOwnRandom<Result>(own: RandomState, run: () => Result): Resu
   }
 }
 
-/** A state for withOwnRandom that depends on the seed and on what was drawn until now, not on when it is used. Counts as one draw. */
+/**
+ * A state for withOwnRandom that depends on the seed and on what was drawn until now, not on when it is used. Counts as
+ * one draw.
+ */
 export function forkRandom(): RandomState {
   const state = { seed: philox(seed, stream, 0)[0] >>> 0, stream: 0 };
   stream = (stream + 1) >>> 0;

@@ -20,9 +20,15 @@ export interface UpsampleOptions {
   readonly size?: PerDimension;
   /** How many times larger; may be a fraction, the extent is rounded down. */
   readonly scale?: PerDimension;
-  /** "linear" is bilinear for images and trilinear for volumes; "cubic" has Keys' a = −0.75, as PyTorch has it. Default "nearest". */
+  /**
+   * "linear" is bilinear for images and trilinear for volumes; "cubic" has Keys' a = −0.75, as PyTorch has it. Default
+   * "nearest".
+   */
   readonly mode?: Interpolation;
-  /** Whether the first and last elements keep their places, instead of the borders of the image. Default false; not for "nearest". */
+  /**
+   * Whether the first and last elements keep their places, instead of the borders of the image. Default false; not for
+   * "nearest".
+   */
   readonly alignCorners?: boolean;
 }
 
@@ -31,13 +37,19 @@ export type PaddingMode = "constant" | "reflect" | "replicate" | "circular";
 
 /** What padding adds. */
 export interface PaddingOptions {
-  /** "reflect" mirrors without repeating the border, "replicate" repeats the border, "circular" continues at the other end. Default "constant". */
+  /**
+   * "reflect" mirrors without repeating the border, "replicate" repeats the border, "circular" continues at the other
+   * end. Default "constant".
+   */
   readonly mode?: PaddingMode;
   /** Of the constant padding. Default 0. */
   readonly value?: number;
 }
 
-/** How much to add to each of the last dimensions: one number for all spatial ones, or for each a number or a pair before and after. */
+/**
+ * How much to add to each of the last dimensions: one number for all spatial ones, or for each a number or a pair
+ * before and after.
+ */
 export type PaddingAmounts = number | readonly (number | readonly [before: number, after: number])[];
 
 /** For every output the inputs it reads, and how much each counts. */
@@ -103,7 +115,8 @@ export function adaptivePool(kind: "max" | "average", x: Value, size: PerDimensi
       sizes.map((_, d) => 3 + 2 * d),
     );
   }
-  // The last dimension first: of equal elements, the first in row-major order gets the gradient, as in ordinary pooling.
+  // The last dimension first: of equal elements, the first in row-major order gets the gradient, as in ordinary
+  // pooling.
   return sizes.reduceRight((value, count, d) => {
     const table = windows(spatial[d] as number, count);
     return kind === "max" ? resampleMax(value, d + 2, table) : resample(value, d + 2, table);

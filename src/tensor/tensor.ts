@@ -268,7 +268,10 @@ export function listOfTensors(name: string, given: unknown, expected: string, hi
   return list as readonly Tensor[];
 }
 
-/** A tensor around an array, which it owns from now on. @throws InputError for an array of another kind than the dtype is stored in */
+/**
+ * A tensor around an array, which it owns from now on.
+ * @throws InputError for an array of another kind than the dtype is stored in
+ */
 export function fromData<const S extends Shape>(data: HostArray, shape: S, dtype: DType): Tensor<S> {
   requireDType(dtype);
   if (sizeOfShape(shape) !== data.length) throw new ShapeError(`tensor: ${data.length} numbers do not fill shape ${shapeText(shape)}`);

@@ -34,15 +34,19 @@ export interface TensorJson {
   readonly data: readonly (number | string)[];
 }
 
-/** Part of one dimension: a position (the dimension disappears), or [start, end) with a step; negative numbers count from the end. */
+/**
+ * Part of one dimension: a position (the dimension disappears), or [start, end) with a step; negative numbers count
+ * from the end.
+ */
 export type SliceRange = number | readonly [start?: number | null, end?: number | null, step?: number] | null;
 
 /** A tensor or a number that broadcasts. */
 export type Operand<S extends Shape = Shape> = Tensor<S> | number;
 
 /**
- * A dense array of numbers with a shape. Every operation computes at once; what is computed from a tensor that requires a gradient is
- * recorded, and `backward()` differentiates it. `S` is the shape as a type; `number` is a dimension the compiler does not know.
+ * A dense array of numbers with a shape. Every operation computes at once; what is computed from a tensor that requires
+ * a gradient is recorded, and `backward()` differentiates it. `S` is the shape as a type; `number` is a dimension the
+ * compiler does not know.
  */
 export interface Tensor<out S extends Shape = Shape> {
   readonly shape: S;
@@ -63,12 +67,18 @@ export interface Tensor<out S extends Shape = Shape> {
   item(): number;
   /** Nested arrays of the numbers. */
   toArray(): NestedNumbers;
-  /** What `JSON.stringify` writes: dtype, shape and numbers, which `tensor(JSON.parse(text))` reads back; NaN and infinities are texts. */
+  /**
+   * What `JSON.stringify` writes: dtype, shape and numbers, which `tensor(JSON.parse(text))` reads back; NaN and
+   * infinities are texts.
+   */
   toJSON(): TensorJson;
   /** The elements as text, in nested brackets; of more than 1000 the middle is left out. */
   toString(): string;
 
-  /** Adds the gradient of this tensor to every parameter it was computed from. @throws InputError without an output gradient unless this is a single number */
+  /**
+   * Adds the gradient of this tensor to every parameter it was computed from.
+   * @throws InputError without an output gradient unless this is a single number
+   */
   backward(gradient?: Tensor, options?: { readonly createGraph?: boolean }): void;
   /** Keeps the gradient of this intermediate tensor when backward() passes. */
   retainGrad(): this;
@@ -81,8 +91,9 @@ export interface Tensor<out S extends Shape = Shape> {
   /** A copy with its own memory; gradients flow through. */
   clone(): Tensor<S>;
   /**
-   * Replaces the numbers of a leaf in place (parameters, running statistics), by those of a tensor of the same shape and dtype, or by numbers
-   * as `tensor` takes them, which are converted. @throws ShapeError when shape or dtype differ
+   * Replaces the numbers of a leaf in place (parameters, running statistics), by those of a tensor of the same shape
+   * and dtype, or by numbers as `tensor` takes them, which are converted.
+   * @throws ShapeError when shape or dtype differ
    */
   assign(value: Tensor | NestedNumbers | NestedArrays | ShapedNumbers): void;
 
@@ -226,7 +237,10 @@ export interface Tensor<out S extends Shape = Shape> {
   std(): Tensor<readonly []>;
   /** The same along the axes; correction 0 divides by the count, 1 by the count less one. */
   std(axes: Axes | undefined, options?: SpreadOptions): Tensor;
-  /** Euclidean length √Σx² of all elements. Its gradient is 0 where all are 0; that of `x.square().sum().sqrt()` is NaN there. */
+  /**
+   * Euclidean length √Σx² of all elements. Its gradient is 0 where all are 0; that of `x.square().sum().sqrt()` is NaN
+   * there.
+   */
   norm(): Tensor<readonly []>;
   /** The same along the axes. */
   norm(axes: Axes | undefined, options?: ReduceOptions): Tensor;
@@ -258,16 +272,25 @@ export interface Tensor<out S extends Shape = Shape> {
   flip(axes: Axes): Tensor;
   /** Pairs of numbers of elements to add before and after, for the last dimensions. */
   pad(amounts: readonly (readonly [before: number, after: number])[], value?: number): Tensor;
-  /** Repeated along dimensions of extent 1, and along new ones in front, up to this shape. @throws ShapeError when it does not fit */
+  /**
+   * Repeated along dimensions of extent 1, and along new ones in front, up to this shape.
+   * @throws ShapeError when it does not fit
+   */
   broadcastTo<const To extends Shape>(shape: To): Tensor<To>;
-  /** Parts along an axis (default 0): of this size each, the last one maybe smaller, or of these sizes. @throws ShapeError when sizes do not add up */
+  /**
+   * Parts along an axis (default 0): of this size each, the last one maybe smaller, or of these sizes.
+   * @throws ShapeError when sizes do not add up
+   */
   split(sizes: number | readonly number[], axis?: number): Tensor[];
   /** Whole slices along an axis at the given positions. @throws InputError when one is out of range */
   take(ids: Tensor | readonly number[], axis?: number): Tensor;
   /** At every position, the element along the axis that ids says. @throws InputError when one is out of range */
   gather(ids: Tensor, axis?: number): Tensor;
 
-  /** The same numbers in another dtype (floats to integers toward zero); gradients flow between floats, not to or from integers. */
+  /**
+   * The same numbers in another dtype (floats to integers toward zero); gradients flow between floats, not to or from
+   * integers.
+   */
   to(dtype: DType): Tensor<S>;
 }
 

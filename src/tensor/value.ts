@@ -24,7 +24,10 @@ export type Found =
 /** Where numbers are: an array, or memory of a backend. */
 export type Numbers = HostArray | Held;
 
-/** Memory of a backend that tensors hold. Several may share it: then nothing is written there any more. It goes when the last of them is collected. */
+/**
+ * Memory of a backend that tensors hold. Several may share it: then nothing is written there any more. It goes when the
+ * last of them is collected.
+ */
 export class Held {
   readonly cell: Cell;
   readonly owner: Backend;
@@ -84,13 +87,16 @@ interface Mapping {
 }
 
 /**
- * The own enumerable properties are what a tensor is to functions that compare, clone or print objects (assert, Jest, structuredClone): shape, dtype
- * and numbers. Everything else is private, with accessors beside it.
+ * The own enumerable properties are what a tensor is to functions that compare, clone or print objects (assert, Jest,
+ * structuredClone): shape, dtype and numbers. Everything else is private, with accessors beside it.
  */
 export abstract class Value {
   readonly shape: readonly number[];
   readonly dtype: DType;
-  /** The numbers, for those who know nothing of tensors; else read `data`. An accessor where they may be newer on a machine or are still to come. */
+  /**
+   * The numbers, for those who know nothing of tensors; else read `data`. An accessor where they may be newer on a
+   * machine or are still to come.
+   */
   declare values: HostArray;
   readonly #signature: string;
   #node: TapeNode | undefined = undefined;
@@ -202,7 +208,10 @@ export abstract class Value {
   /** The error of reading a tensor without numbers. */
   protected abstract unreadable(): Error;
 
-  /** The numbers, row-major; not a copy: do not change them. While a step is traced, what reads them makes it depend on them. */
+  /**
+   * The numbers, row-major; not a copy: do not change them. While a step is traced, what reads them makes it depend on
+   * them.
+   */
   get data(): HostArray {
     return this.numbers();
   }
@@ -235,7 +244,10 @@ export abstract class Value {
     return memory;
   }
 
-  /** The numbers, waited for; undefined where they can be read at once. Afterwards they can, unless others took their place meanwhile. */
+  /**
+   * The numbers, waited for; undefined where they can be read at once. Afterwards they can, unless others took their
+   * place meanwhile.
+   */
   fetch(): Promise<HostArray> | undefined {
     const [memory, version] = [this.#memory, this.#version];
     if (this.isReadable || memory === undefined) return undefined;
@@ -327,8 +339,8 @@ export abstract class Value {
     this.#held = numbers;
     if (this.#isElsewhere) return;
     this.#isElsewhere = true;
-    // V8 makes an object slow whose property becomes an accessor, but not one whose last property is deleted. It is the last as long as no
-    // subclass has private members, which come after it.
+    // V8 makes an object slow whose property becomes an accessor, but not one whose last property is deleted. It is the
+    // last as long as no subclass has private members, which come after it.
     delete (this as { values?: HostArray }).values;
     Object.defineProperty(this, "values", Value.#elsewhere);
   }

@@ -14,7 +14,8 @@ export function batchTensors(model: object, { x, y }: Samples, where: string): [
 }
 
 /**
- * The field of a batch as the model takes it: doubles become float32 unless the model is of float64 itself. Owns the batch's array.
+ * The field of a batch as the model takes it: doubles become float32 unless the model is of float64 itself. Owns the
+ * batch's array.
  * @param where how errors call the function that was given the data
  * @throws InputError for a field without numbers, or a number that only float64 holds
  */

@@ -122,7 +122,9 @@ export function checkPlace({ batches: done, epochs }: TrainingState, batches: nu
     });
 }
 
-/** @throws InputError unless it is a data set, whatever its fields: those of a view are copied when they are asked for */
+/**
+ * @throws InputError unless it is a data set, whatever its fields: those of a view are copied when they are asked for
+ */
 export function checkDataset(name: string, data: unknown): asserts data is Dataset {
   if (!(data instanceof Dataset))
     throw new InputError(`${name}: expected a data set as the second argument, got ${kindOf(data)}`, {

@@ -7,9 +7,11 @@ import { CLASS_COUNT, type ClassCountOptions, classLayout, eachClass, startOf, t
 import { eachPair, type Metric, ratio } from "./metrics.ts";
 
 /**
- * Share of samples whose right class is among the k largest logits; of equal ones the earlier class comes first, and NaN is never right.
- * prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of the same shape.
- * @throws InputError when k is not a whole number of at least 1; when added to, ShapeError when the shapes do not fit and InputError for a class out of range
+ * Share of samples whose right class is among the k largest logits; of equal ones the earlier class comes first, and
+ * NaN is never right. prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other
+ * dimensions, or one-hot of the same shape.
+ * @throws InputError when k is not a whole number of at least 1; when added to, ShapeError when the shapes do not fit
+ * and InputError for a class out of range
  */
 export function topK<const K extends number>(k: K, options: ClassCountOptions = {}): Metric<`top${K}`> {
   checkOptions<ClassCountOptions>("topK", options, CLASS_COUNT);
@@ -46,13 +48,13 @@ export type Average = "macro" | "micro" | number;
 /** How the classes make one number, and which samples count. */
 export interface AverageOptions extends ClassCountOptions {
   /**
-   * "macro": the mean over the classes that occur or were predicted (default); "micro": all samples together; a class number: that class
-   * alone. The metric's name says which: precision, microPrecision, precision2.
+   * "macro": the mean over the classes that occur or were predicted (default); "micro": all samples together; a class
+   * number: that class alone. The metric's name says which: precision, microPrecision, precision2.
    */
   readonly average?: Average;
   /**
-   * For 2 classes: predictions are one number per sample, class 1 above this and class 0 otherwise. 0 for logits, 0.5 for
-   * probabilities. Default: one number per class, the largest counts.
+   * For 2 classes: predictions are one number per sample, class 1 above this and class 0 otherwise. 0 for logits, 0.5
+   * for probabilities. Default: one number per class, the largest counts.
    */
   readonly threshold?: number;
 }
@@ -66,22 +68,38 @@ export type AverageName<Name extends string, Options extends AverageOptions> = O
       : Name
   : Name;
 
-/** Makes a metric for so many classes. @throws InputError when the number of classes or an option is out of range; when added to, ShapeError when the shapes do not fit and InputError for a class out of range */
+/**
+ * Makes a metric for so many classes.
+ * @throws InputError when the number of classes or an option is out of range; when added to, ShapeError when the shapes
+ * do not fit and InputError for a class out of range
+ */
 export type AveragedMetric<Name extends string> = <const Options extends AverageOptions = Record<never, never>>(
   classes: number,
   options?: Options,
 ) => Metric<AverageName<Name, Options>>;
 
-/** Of the samples called a class, the share that are of it. prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of the same shape. @function */
+/**
+ * Of the samples called a class, the share that are of it. prediction: [n, classes] or [n, classes, …positions],
+ * target: class numbers of the other dimensions, or one-hot of the same shape.
+ * @function
+ */
 export const precision: AveragedMetric<"precision"> = averaged("precision", (right, called) => right / called);
 
 /** Of the samples of a class, the share that were called so. Takes what precision takes. @function */
 export const recall: AveragedMetric<"recall"> = averaged("recall", (right, _called, real) => right / real);
 
-/** Harmonic mean of precision and recall, 2·right / (called + real): for pixels Dice's coefficient. Takes what precision takes. van Rijsbergen 1979, Dice 1945. @function */
+/**
+ * Harmonic mean of precision and recall, 2·right / (called + real): for pixels Dice's coefficient. Takes what precision
+ * takes. van Rijsbergen 1979, Dice 1945.
+ * @function
+ */
 export const f1Score: AveragedMetric<"f1"> = averaged("f1", (right, called, real) => (2 * right) / (called + real));
 
-/** Of what was called a class or is of it, the share that is both: right / (called + real − right). Takes what precision takes. Jaccard 1912. @function */
+/**
+ * Of what was called a class or is of it, the share that is both: right / (called + real − right). Takes what precision
+ * takes. Jaccard 1912.
+ * @function
+ */
 export const intersectionOverUnion: AveragedMetric<"iou"> = averaged("iou", (right, called, real) => right / (called + real - right));
 
 /** Sums: right, called and real samples of every class. A share of nothing (0 / 0) counts as 0. */

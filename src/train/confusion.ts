@@ -28,7 +28,8 @@ export class ConfusionMatrix {
   }
 
   /**
-   * prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of the same shape.
+   * prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of
+   * the same shape.
    * @throws ShapeError when the shapes do not fit; InputError for a class out of range or without a name, and for NaN
    */
   add(prediction: Tensor, target: Tensor, options: ClassCountOptions = {}): void {

@@ -7,15 +7,19 @@ import { CLASS_COUNT, type ClassCountOptions, classLayout } from "./classes.ts";
 import { type Metric, ratio } from "./metrics.ts";
 
 /**
- * Mean cross entropy per sample (position) in nats. prediction: logits [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or
- * probabilities of the same shape.
+ * Mean cross entropy per sample (position) in nats. prediction: logits [n, classes] or [n, classes, …positions],
+ * target: class numbers of the other dimensions, or probabilities of the same shape.
  * @throws when added to: what the loss crossEntropy throws
  */
 export function crossEntropy(options: ClassCountOptions = {}): Metric<"crossEntropy"> {
   return entropy("crossEntropy", options, ratio);
 }
 
-/** e to the mean cross entropy per position: among how many equally likely classes the model still hesitates, at least 1. Takes what crossEntropy takes. @throws when added to: what the loss crossEntropy throws */
+/**
+ * e to the mean cross entropy per position: among how many equally likely classes the model still hesitates, at least 1.
+ * Takes what crossEntropy takes.
+ * @throws when added to: what the loss crossEntropy throws
+ */
 export function perplexity(options: ClassCountOptions = {}): Metric<"perplexity"> {
   return entropy("perplexity", options, (sums) => Math.exp(ratio(sums)));
 }

@@ -18,7 +18,10 @@ export interface TrainingPlace {
 export interface FailedStep {
   readonly model: Model;
   readonly optimizer: Optimizer;
-  /** Runs its forward and backward pass again, op by op, on the same batch with the same random numbers; moves no weight. */
+  /**
+   * Runs its forward and backward pass again, op by op, on the same batch with the same random numbers; moves no
+   * weight.
+   */
   readonly run: () => unknown;
 }
 

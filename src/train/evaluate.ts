@@ -39,7 +39,10 @@ export interface Evaluation<Name extends string = string> {
   readonly confusion?: ConfusionMatrix;
 }
 
-/** Loss and metrics over a whole data set, computed in evaluation mode; the model's own mode stays. @throws the signal's reason when it aborts */
+/**
+ * Loss and metrics over a whole data set, computed in evaluation mode; the model's own mode stays.
+ * @throws the signal's reason when it aborts
+ */
 export async function evaluate<const M extends readonly Metric[]>(
   model: Measured & ((x: Tensor) => Tensor),
   data: Dataset<Samples>,
@@ -81,8 +84,8 @@ export async function evaluate<const M extends readonly Metric[]>(
 }
 
 /**
- * The model's outputs for x [n, …], computed in batches and in evaluation mode: [n, …] of what the model gives per sample. The model's own mode
- * stays.
+ * The model's outputs for x [n, …], computed in batches and in evaluation mode: [n, …] of what the model gives per
+ * sample. The model's own mode stays.
  */
 export async function predict(
   model: Measured & ((x: Tensor) => Tensor),

@@ -25,13 +25,13 @@ import type { EpochReport, FitOptions, FitResult, Model, Samples, StopReason, Tr
 const trainingStream = 2 ** 31;
 
 /**
- * Trains a model in place. Layers inside that are in evaluation mode, or frozen, stay so; a model that is so as a whole trains all the same. Afterwards the
- * model computes in evaluation mode until train(), or the next training, which finds it in the mode of before.
+ * Trains a model in place. Layers inside that are in evaluation mode, or frozen, stay so; a model that is so as a whole
+ * trains all the same. Afterwards the model computes in evaluation mode until train(), or the next training, which
+ * finds it in the mode of before.
  *
- * @example
- * const result = await fit(net, train, { loss: crossEntropy, optimizer: adam(net.parameters()), epochs: 5, metrics: [accuracy()], validation: 0.1 });
- * @throws InputError for options that make no sense; TrainingError when the loss, or the norm of a gradient to clip, is no longer a
- * finite number: the model then holds the weights from before the failing step. Whatever a callback throws.
+ * @example const result = await fit(net, train, { loss: crossEntropy, optimizer: adam(net.parameters()), epochs: 5, metrics: [accuracy()], validation: 0.1 });
+ * @throws InputError for options that make no sense; TrainingError when the loss, or the norm of a gradient to clip, is
+ * no longer a finite number: the model then holds the weights from before the failing step. Whatever a callback throws.
  */
 export async function fit<const M extends readonly Metric[] = readonly []>(
   model: Model,
@@ -228,7 +228,10 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     }
   }
 
-  /** What failed at tracing is tried eagerly, which works or fails with its own message; nothing was changed by the trace. */
+  /**
+   * What failed at tracing is tried eagerly, which works or fails with its own message; nothing was changed by the
+   * trace.
+   */
   #eagerInstead(error: unknown, isTraced: boolean, x: Tensor, target: Tensor): StepResult | Promise<StepResult> {
     if (isTraced || !(error instanceof InputError)) throw error;
     this.#compiled = undefined;

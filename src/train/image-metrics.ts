@@ -6,7 +6,8 @@ import { shapeText } from "../util/shape-text.ts";
 import { type Metric, ratio } from "./metrics.ts";
 
 /**
- * 10 · log₁₀(range² / mean squared error) of each image, in dB, averaged over the images. prediction and target: [n, …] of one shape; equal images give infinity.
+ * 10 · log₁₀(range² / mean squared error) of each image, in dB, averaged over the images. prediction and target: [n, …]
+ * of one shape; equal images give infinity.
  * @param range difference between the largest and smallest possible value, e.g. 255 for bytes
  * @throws InputError when the range is not positive; when added to, ShapeError when the shapes differ
  */
@@ -36,10 +37,12 @@ const WINDOW = 11;
 const bell = gaussian(1.5);
 
 /**
- * Structural similarity of images, averaged over them: means, variances and covariance under an 11 × 11 Gaussian window (deviation 1.5), only
- * where the window lies inside. prediction and target: [n, channels, height, width] of one shape. 1 for equal images, at least −1. Wang et al. 2004.
+ * Structural similarity of images, averaged over them: means, variances and covariance under an 11 × 11 Gaussian window
+ * (deviation 1.5), only where the window lies inside. prediction and target: [n, channels, height, width] of one shape.
+ * 1 for equal images, at least −1. Wang et al. 2004.
  * @param range difference between the largest and smallest possible value, e.g. 255 for bytes
- * @throws InputError when the range is not positive; when added to, ShapeError when the shapes differ or images are smaller than the window
+ * @throws InputError when the range is not positive; when added to, ShapeError when the shapes differ or images are
+ * smaller than the window
  */
 export function structuralSimilarity(range = 1): Metric<"ssim"> {
   positive("structuralSimilarity", range);
@@ -66,7 +69,9 @@ export function structuralSimilarity(range = 1): Metric<"ssim"> {
   };
 }
 
-/** Mean over all windows of two planes. In double precision: a variance is a small difference of large means of squares. */
+/**
+ * Mean over all windows of two planes. In double precision: a variance is a small difference of large means of squares.
+ */
 function similarity(a: Float64Array, b: Float64Array, height: number, width: number, range: number): number {
   const smooth = (pixel: (n: number) => number): Float64Array =>
     slide(

@@ -17,8 +17,8 @@ export type BatchLoss = {
   /** One number; 0 where no sample of the batch counts. */
   readonly loss: Tensor;
   /**
-   * What it is made of, where it is more than a mean over samples that all count the same: a rest, then of every mean and sum by how much the loss
-   * grows with it, its total, its count, and 1 for a sum.
+   * What it is made of, where it is more than a mean over samples that all count the same: a rest, then of every mean
+   * and sum by how much the loss grows with it, its total, its count, and 1 for a sum.
    */
   readonly account?: Tensor;
 };
@@ -59,7 +59,8 @@ export function wholesOf(loss: Loss, first: Tensor, targets: readonly Tensor[]):
 }
 
 /**
- * The losses of the parts of a batch, of which the gradients are taken part by part: those of all are those of the whole batch.
+ * The losses of the parts of a batch, of which the gradients are taken part by part: those of all are those of the
+ * whole batch.
  * @param parts computed one by one, when asked for
  * @param samples how many there are in all parts
  */
@@ -107,14 +108,22 @@ export function isUncounted(account: HostArray | undefined): boolean {
   return account !== undefined && account[0] === 0 && partsThatCount(account.length).every((at) => account[at] === 0);
 }
 
-/** Where an account of so many numbers has the count of each mean, and whether it is a sum; what is not 0 there counts, as a rest does. */
+/**
+ * Where an account of so many numbers has the count of each mean, and whether it is a sum; what is not 0 there counts,
+ * as a rest does.
+ */
 function partsThatCount(size: number): number[] {
   return Array.from({ length: (size - 1) / PER_TERM }, (_, n) => [PER_TERM * n + 3, PER_TERM * n + 4]).flat();
 }
 
-/** The loss of all samples of several batches, as if they were one, of running sums: plain numbers that a checkpoint stores. */
+/**
+ * The loss of all samples of several batches, as if they were one, of running sums: plain numbers that a checkpoint
+ * stores.
+ */
 export class LossSum {
-  /** The rest times samples, the samples, and of every mean and sum: slope times samples, total, count, and 1 for a sum. */
+  /**
+   * The rest times samples, the samples, and of every mean and sum: slope times samples, total, count, and 1 for a sum.
+   */
   readonly #sums: number[];
 
   constructor(state: readonly number[] = []) {

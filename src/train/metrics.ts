@@ -24,8 +24,8 @@ export interface Metric<Name extends string = string> {
 }
 
 /**
- * Share of samples whose largest logit (or probability) is that of the right class; NaN is never right.
- * prediction: [n, classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of the same shape.
+ * Share of samples whose largest logit (or probability) is that of the right class; NaN is never right. prediction: [n,
+ * classes] or [n, classes, …positions], target: class numbers of the other dimensions, or one-hot of the same shape.
  * @throws when added to: ShapeError when the shapes do not fit, InputError for a class out of range
  */
 export function accuracy(options: ClassCountOptions = {}): Metric<"accuracy"> {
@@ -44,7 +44,10 @@ export function accuracy(options: ClassCountOptions = {}): Metric<"accuracy"> {
   };
 }
 
-/** Share of elements on the right side of a threshold: 0 for logits (the default), 0.5 for probabilities; NaN is on neither. Targets are 0 and 1, or between, on the side of 0.5 that they are nearer to. */
+/**
+ * Share of elements on the right side of a threshold: 0 for logits (the default), 0.5 for probabilities; NaN is on
+ * neither. Targets are 0 and 1, or between, on the side of 0.5 that they are nearer to.
+ */
 export function binaryAccuracy(threshold = 0): Metric<"accuracy"> {
   if (typeof threshold !== "number" || Number.isNaN(threshold))
     throw new InputError(`binaryAccuracy: the threshold must be a number, got ${String(threshold)}`);
@@ -99,8 +102,8 @@ export function meanSquaredError(): Metric<"meanSquaredError"> {
 }
 
 /**
- * Coefficient of determination over all elements, at most 1: 1 is perfect, 0 no better than always answering the mean of the targets.
- * Where all targets are equal it is NaN for a perfect prediction, else −∞.
+ * Coefficient of determination over all elements, at most 1: 1 is perfect, 0 no better than always answering the mean
+ * of the targets. Where all targets are equal it is NaN for a perfect prediction, else −∞.
  */
 export function rSquared(): Metric<"rSquared"> {
   return {
@@ -109,7 +112,8 @@ export function rSquared(): Metric<"rSquared"> {
     sums: 4,
     add(sums, prediction, target) {
       eachPair("rSquared", prediction, target, (value, wanted) => {
-        // Welford's update: the textbook formula Σt² − (Σt)²/n loses all digits when the mean is large beside the spread.
+        // Welford's update: the textbook formula Σt² − (Σt)²/n loses all digits when the mean is large beside the
+        // spread.
         sums[0]! += 1;
         const before = wanted - sums[1]!;
         sums[1]! += before / sums[0]!;

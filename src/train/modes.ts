@@ -20,8 +20,8 @@ export function inEvaluation<Result>(model: Measured, run: () => Result): Result
 }
 
 /**
- * Runs a step of a training. Layers that the user put into evaluation mode or froze stay so, unless the whole model is in evaluation mode: then all of it trains for the time of
- * the step.
+ * Runs a step of a training. Layers that the user put into evaluation mode or froze stay so, unless the whole model is
+ * in evaluation mode: then all of it trains for the time of the step.
  */
 export function inTraining<Result>(model: Model, run: () => Result): Result {
   const state = stateOf(model);

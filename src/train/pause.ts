@@ -3,7 +3,9 @@
 /** The longest time without a turn, in milliseconds: a screen refresh, far above the cost of a turn. */
 const longest = 16;
 
-/** Whether so much time has passed since the last turn that the next one is due; asking costs well under a microsecond. */
+/**
+ * Whether so much time has passed since the last turn that the next one is due; asking costs well under a microsecond.
+ */
 export class Pacer {
   #last = performance.now();
 

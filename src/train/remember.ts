@@ -8,8 +8,9 @@ import { modesOf } from "./modes.ts";
 import type { FitOptions, Model } from "./types.ts";
 
 /**
- * Gives a function that puts everything back as it is now, to the last bit: an optimizer that made no step yet has no state again, and parameters
- * without gradients none. Parameters that the optimizer has beside the model's are among them.
+ * Gives a function that puts everything back as it is now, to the last bit: an optimizer that made no step yet has no
+ * state again, and parameters without gradients none. Parameters that the optimizer has beside the model's are among
+ * them.
  */
 export function remember(model: Model, optimizer: FitOptions["optimizer"]): () => void {
   const tensors = new Set([...model.parameters(), ...model.namedBuffers().values(), ...parametersOf(optimizer)]);

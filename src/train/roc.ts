@@ -13,9 +13,10 @@ export interface RocAucOptions {
 }
 
 /**
- * Area under the ROC curve: the probability that a sample of target 1 has a larger prediction than one of target 0, ties counting half.
- * prediction and target: as many elements each, targets 0 and 1. Predictions are counted in bins, so that the sums are of fixed size; samples that
- * share a bin count as ties, and the result is off by at most half the share of such pairs. NaN unless both targets occur. Hanley & McNeil 1982.
+ * Area under the ROC curve: the probability that a sample of target 1 has a larger prediction than one of target 0,
+ * ties counting half. prediction and target: as many elements each, targets 0 and 1. Predictions are counted in bins,
+ * so that the sums are of fixed size; samples that share a bin count as ties, and the result is off by at most half the
+ * share of such pairs. NaN unless both targets occur. Hanley & McNeil 1982.
  * @throws InputError when an option is out of range; when added to, for targets other than 0 and 1 and for NaN
  */
 export function rocAuc(options: RocAucOptions = {}): Metric<"rocAuc"> {

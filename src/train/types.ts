@@ -14,9 +14,10 @@ export type Model = Layer;
 export type Tensors = ReadonlyMap<string, Tensor>;
 
 /**
- * The loss of a batch, one number: a mean over its samples, or a loss of kasane/nn with any of its options, or means of those added up, each
- * times a number. Then `accumulate`, `evaluate` and the losses of an epoch give what all samples as one batch would give, also where samples
- * count differently (class weights, ignoreIndex, weightedMean). Any other function counts as a mean over its samples.
+ * The loss of a batch, one number: a mean over its samples, or a loss of kasane/nn with any of its options, or means of
+ * those added up, each times a number. Then `accumulate`, `evaluate` and the losses of an epoch give what all samples
+ * as one batch would give, also where samples count differently (class weights, ignoreIndex, weightedMean). Any other
+ * function counts as a mean over its samples.
  */
 export type Loss = (prediction: Tensor, target: Tensor) => Tensor;
 
@@ -103,7 +104,10 @@ export interface EarlyStopping<Name extends string = string> {
 export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
-  /** Added to the loss that is differentiated, not to the one that is reported. @example penalty: () => l2(net, 1e-4) */
+  /**
+   * Added to the loss that is differentiated, not to the one that is reported.
+   * @example penalty: () => l2(net, 1e-4)
+   */
   readonly penalty?: () => Tensor;
   /** Number of passes over the data in all, those of a resumed state included. */
   readonly epochs: number;
@@ -114,8 +118,8 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   /** Leave out a last batch that is smaller than the others (default false). */
   readonly dropLast?: boolean;
   /**
-   * Changes each training batch, such as `compose(randomCrop(…), randomFlip())`; a resumed training sees the same numbers. Validation data stay
-   * as they are: what they need too belongs in `data.map(…)` before.
+   * Changes each training batch, such as `compose(randomCrop(…), randomFlip())`; a resumed training sees the same
+   * numbers. Validation data stay as they are: what they need too belongs in `data.map(…)` before.
    */
   readonly transform?: Transform<Samples>;
   /** A data set of its own, or the fraction of the data to hold out, chosen by the seed. */
@@ -125,24 +129,36 @@ export interface FitOptions<M extends readonly Metric[] = readonly Metric[]> {
   readonly earlyStopping?: EarlyStopping<M[number]["name"]>;
   /** Learning rate of each epoch (counted from 1), knowing those before; default the optimizer's own, unchanged. */
   readonly learningRate?: (epoch: number, history: readonly EpochReport<NoInfer<M[number]["name"]>>[]) => number;
-  /** Learning rate of each step, counted from 0 over the whole training: a schedule of kasane/optim. Not together with `learningRate`. */
+  /**
+   * Learning rate of each step, counted from 0 over the whole training: a schedule of kasane/optim. Not together with
+   * `learningRate`.
+   */
   readonly schedule?: Schedule;
   /** Momentum (beta1 of Adam) of each step, counted as for `schedule`: oneCycleMomentum of kasane/optim. */
   readonly momentum?: Schedule;
   /** Limits gradients before each step: every element to ±value, their norm as one vector to `norm`. */
   readonly clip?: { readonly norm?: number; readonly value?: number };
-  /** Runs each batch in so many parts one after another and adds up their gradients: less memory, the same step up to rounding (batch statistics are those of a part, and dropout draws anew for each). Default 1. */
+  /**
+   * Runs each batch in so many parts one after another and adds up their gradients: less memory, the same step up to
+   * rounding (batch statistics are those of a part, and dropout draws anew for each). Default 1.
+   */
   readonly accumulate?: number;
-  /** Averages of the weights, taken after each step and measured on the validation data; swap() gives them to the model afterwards. Early stopping then restores the best averages. */
+  /**
+   * Averages of the weights, taken after each step and measured on the validation data; swap() gives them to the model
+   * afterwards. Early stopping then restores the best averages.
+   */
   readonly averages?: WeightAverages;
   /** Decides order, held-out part and dropout; default the seed of `manualSeed`. */
   readonly seed?: number;
   /**
-   * "bfloat16": mixed precision, the model's forward pass under `autocast`. Activations and their gradients take half the memory; weights, their
-   * gradients, loss and optimizer stay float32, and so does validation. Default "float32".
+   * "bfloat16": mixed precision, the model's forward pass under `autocast`. Activations and their gradients take half
+   * the memory; weights, their gradients, loss and optimizer stay float32, and so does validation. Default "float32".
    */
   readonly precision?: Precision;
-  /** Runs each step as one compiled program (gradients are then not kept on the parameters). Default true; a model or loss that cannot be traced runs eagerly, which is said once. */
+  /**
+   * Runs each step as one compiled program (gradients are then not kept on the parameters). Default true; a model or
+   * loss that cannot be traced runs eagerly, which is said once.
+   */
   readonly compile?: boolean;
   /** Runs every step and watches it: a Recorder of kasane/inspect. */
   readonly recorder?: StepRecorder;
@@ -166,7 +182,9 @@ export interface FitResult<Name extends string = string> {
   /** Batches done of the next epoch; 0 unless stopped in the middle. */
   readonly batches: number;
   readonly seconds: number;
-  /** The best epoch by what early stopping monitors; by validation loss (training loss without validation) otherwise. */
+  /**
+   * The best epoch by what early stopping monitors; by validation loss (training loss without validation) otherwise.
+   */
   readonly best?: BestEpoch;
   /** The model holds the weights (where averages were measured, those) of the best epoch, not the last weights. */
   readonly restoredBest: boolean;

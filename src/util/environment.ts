@@ -2,7 +2,10 @@
 
 import { isAllowed } from "./permission.ts";
 
-/** An environment variable in Node; undefined in browsers, where it is not set, and where it may not be read (Deno wants --allow-env). */
+/**
+ * An environment variable in Node; undefined in browsers, where it is not set, and where it may not be read (Deno wants
+ * --allow-env).
+ */
 export function environment(name: string): string | undefined {
   if (!isAllowed({ name: "env", variable: name })) return undefined;
   try {

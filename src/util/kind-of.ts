@@ -30,7 +30,10 @@ export function isClass(value: unknown): boolean {
   return typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
 }
 
-/** A value inside of an error's sentence: as `String` writes it, and by its kind what has no text (symbols in lists, objects without a prototype). */
+/**
+ * A value inside of an error's sentence: as `String` writes it, and by its kind what has no text (symbols in lists,
+ * objects without a prototype).
+ */
 export function textOf(value: unknown): string {
   try {
     return typeof value === "object" && value !== null && !Array.isArray(value) ? kindOf(value) : String(value);

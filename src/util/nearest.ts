@@ -1,6 +1,8 @@
 // Finds the nearest known name, for "did you mean" in errors.
 
-/** The candidate that takes the fewest edits to reach from `name`, or undefined when none is close. Case does not count. */
+/**
+ * The candidate that takes the fewest edits to reach from `name`, or undefined when none is close. Case does not count.
+ */
 export function nearestName(name: string, candidates: readonly string[]): string | undefined {
   const wanted = name.toLowerCase().slice(0, 100);
   let best: string | undefined;
@@ -16,7 +18,10 @@ export function nearestName(name: string, candidates: readonly string[]): string
   return best;
 }
 
-/** Levenshtein distance with swaps: insertions, deletions and replacements of one letter, and exchanges of two neighbours. */
+/**
+ * Levenshtein distance with swaps: insertions, deletions and replacements of one letter, and exchanges of two
+ * neighbours.
+ */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   let before: readonly number[] = [];

@@ -17,7 +17,9 @@ export function framesOf(stack: unknown): Frame[] {
   });
 }
 
-/** The address of this file ("file:///…/util/own-code.js"), or of the bundle it is in; undefined where stacks tell none. */
+/**
+ * The address of this file ("file:///…/util/own-code.js"), or of the bundle it is in; undefined where stacks tell none.
+ */
 export function ownFile(): string | undefined {
   own ??= framesOf(new Error().stack)[0]?.file;
   return own;

@@ -3,7 +3,9 @@
 /** Which numbers are better. */
 export type Better = "smaller" | "larger";
 
-/** Whether a number is better than another by more than a margin; NaN never is, and anything else is better than NaN. */
+/**
+ * Whether a number is better than another by more than a margin; NaN never is, and anything else is better than NaN.
+ */
 export function isBetter(value: number, than: number, better: Better, margin = 0): boolean {
   if (Number.isNaN(value) || Number.isNaN(than)) return !Number.isNaN(value);
   const gain = better === "smaller" ? than - value : value - than;

@@ -40,7 +40,9 @@ export function fieldsAnd<const Entries extends v.ObjectEntries, Rest>(entries: 
   return v.pipe(withAll(Object.keys(entries)), v.objectWithRest(entries, rest));
 }
 
-/** Missing fields are reported by their object: where they are undefined instead, each says itself what it should be. */
+/**
+ * Missing fields are reported by their object: where they are undefined instead, each says itself what it should be.
+ */
 function withAll(names: readonly string[]) {
   const none = Object.fromEntries(names.map((name) => [name, undefined]));
   return v.pipe(

@@ -3,13 +3,16 @@
 /** The system, where it is known; browsers suggest no commands. */
 const platform = (globalThis as { process?: { platform?: string } }).process?.platform;
 
-/** Characters that a terminal acts on instead of showing them: control characters, and marks of the direction of writing. */
+/**
+ * Characters that a terminal acts on instead of showing them: control characters, and marks of the direction of
+ * writing.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
 const unseen = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 
 /**
- * A word in quotes where it needs them: double ones on Windows, which cmd and PowerShell both take, single ones elsewhere. With characters that do
- * not show, as bash and zsh write them out: $'…'.
+ * A word in quotes where it needs them: double ones on Windows, which cmd and PowerShell both take, single ones
+ * elsewhere. With characters that do not show, as bash and zsh write them out: $'…'.
  */
 export function quoted(text: string, system: string | undefined = platform): string {
   if (system === "win32") return /^[\w./:\\=,@+-]+$/.test(text) ? text : `"${text.replaceAll('"', '\\"').replace(/\\+$/, "$&$&")}"`;

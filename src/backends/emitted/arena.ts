@@ -18,7 +18,10 @@ export class Arena {
     this.heap = heap;
   }
 
-  /** @returns the lowest free place that is large enough; the contents are undefined. Throws BackendError when there is no room. */
+  /**
+   * @returns the lowest free place that is large enough; the contents are undefined. Throws BackendError when there is
+   * no room.
+   */
   allocate(bytes: number): number {
     const size = aligned(bytes + slack);
     const number = this.#free.findIndex(([start, end]) => end - start >= size);

@@ -2,7 +2,10 @@
 
 import type { LoadedCode } from "./target.ts";
 
-/** Of programs that nobody keeps, counted in kernels, but so many for each at least: an op's program takes more than its kernel. */
+/**
+ * Of programs that nobody keeps, counted in kernels, but so many for each at least: an op's program takes more than its
+ * kernel.
+ */
 const mostKernels = 4096;
 const leastKernels = 8;
 

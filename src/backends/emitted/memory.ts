@@ -20,7 +20,9 @@ const kindOf = { float32: "f32", bfloat16: "bf16", int32: "i32", uint8: "u8", bo
 >;
 const bytesOf = { f32: 4, bf16: 2, i32: 4, u8: 1 } as const;
 
-/** Where one host array goes: element position in the heap's view of its type; bfloat16 is a Float32Array on the host. */
+/**
+ * Where one host array goes: element position in the heap's view of its type; bfloat16 is a Float32Array on the host.
+ */
 export interface Slot<Kind extends keyof typeof bytesOf = keyof typeof bytesOf> {
   readonly kind: Kind;
   readonly position: number;

@@ -16,7 +16,10 @@ const block = 10;
 /** Of a block, runs that only wake threads or put them to sleep. */
 const settling = 3;
 const blocks = 4;
-/** A trial ends early when the fastest of the first timed runs with the other number takes so much longer than usual: one that costs less goes on. */
+/**
+ * A trial ends early when the fastest of the first timed runs with the other number takes so much longer than usual:
+ * one that costs less goes on.
+ */
 const hopeless = { runs: 3, slower: 1.25 };
 /** Runs before the first trial: threads come up and engines compile meanwhile. */
 const firstTrial = 50;

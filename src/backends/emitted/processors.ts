@@ -34,7 +34,8 @@ function readFile(path: string): string | undefined {
 }
 
 /**
- * No more than whole processors of the time that is granted, to the nearest one, at least one: a thread for a small rest would make the others wait.
+ * No more than whole processors of the time that is granted, to the nearest one, at least one: a thread for a small
+ * rest would make the others wait.
  * @param read a file's text; undefined where there is none, or it may not be read
  */
 export function withinQuota(counted: number, read: (path: string) => string | undefined): number {
@@ -54,7 +55,8 @@ function shareOf(folder: string, read: (path: string) => string | undefined): nu
 }
 
 /**
- * The folders of the groups that this process is in, of both versions of control groups, outwards as far as they can be seen.
+ * The folders of the groups that this process is in, of both versions of control groups, outwards as far as they can be
+ * seen.
  * @param mounts /proc/self/mountinfo: "36 35 0:30 /root-of-it /where/it/is options - type source options"
  * @param groups /proc/self/cgroup: "0::/path" for version 2, "4:cpu,cpuacct:/path" for version 1
  */
@@ -71,7 +73,10 @@ function foldersOf(mounts: string, groups: string): string[] {
   });
 }
 
-/** What is left of a path below a root; nothing where it lies outside, as in a container that sees the groups of its host by name only. */
+/**
+ * What is left of a path below a root; nothing where it lies outside, as in a container that sees the groups of its
+ * host by name only.
+ */
 function below(root: string, path: string): string[] {
   const inside = root === "/" || path === root || path.startsWith(`${root}/`);
   const parts = (inside ? path.slice(root === "/" ? 0 : root.length) : "").split("/").filter((part) => part !== "");

@@ -21,8 +21,10 @@ export interface LoweredPlan extends Omit<Compiled, "code"> {
 }
 
 /**
- * Its main takes the address of the memory, then the cells'. Throws BackendError for float64, and for tensors that are too large.
- * @param plan of a whole graph, or some of its units: those need less scratch, which comes last, and have everything else in the same place
+ * Its main takes the address of the memory, then the cells'. Throws BackendError for float64, and for tensors that are
+ * too large.
+ * @param plan of a whole graph, or some of its units: those need less scratch, which comes last, and have everything
+ * else in the same place
  */
 export function lowerPlan<Memory extends Heap>({ graph, units: planned, memory }: Plan, target: Target<Memory>): LoweredPlan {
   const { offsets } = memory;
@@ -115,7 +117,10 @@ function lowerUnits(units: readonly PlannedUnit[], module: ModuleBuilder, manyCa
   });
 }
 
-/** Equal for kernels that do the same with their buffers, whichever those are; from the operations, since a merged nest shares parts that text would repeat. */
+/**
+ * Equal for kernels that do the same with their buffers, whichever those are; from the operations, since a merged nest
+ * shares parts that text would repeat.
+ */
 function keyOfKernel({ operations, passed }: KernelOperations): string {
   if (operations.length === 1) return keyOfNest(operations[0]!.nest);
   const numbers = new Map<number, number>();

@@ -7,7 +7,9 @@ import type { Slot } from "./memory.ts";
 import type { Heap, LoadedCode } from "./target.ts";
 import type { Team } from "./threads.ts";
 
-/** Memory that a piece reads or writes: bytes [start, end) of what programs work in, of what phases share, or of a cell. */
+/**
+ * Memory that a piece reads or writes: bytes [start, end) of what programs work in, of what phases share, or of a cell.
+ */
 export interface Span {
   readonly of: number | "work" | "shared";
   readonly start: number;
@@ -133,7 +135,10 @@ function writeOnce(k: FunctionBuilder, segment: Segment, counters: Value, scratc
   });
 }
 
-/** Every thread begins with the range of slices that is its own in every piece, as far as that is in its cache, then helps with the others. */
+/**
+ * Every thread begins with the range of slices that is its own in every piece, as far as that is in its cache, then
+ * helps with the others.
+ */
 function writeSlices(k: FunctionBuilder, segment: Segment, team: Team, counters: Value, thread: Variable, scratch: Value): void {
   const { ranges, counters: place } = segment;
   const piece = segment.pieces[0]!;

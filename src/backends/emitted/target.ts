@@ -17,7 +17,10 @@ export interface Heap extends Views {
   readonly most: number;
   /** Makes at least `bytes` usable. Throws BackendError when the memory cannot grow. */
   ensure(bytes: number): void;
-  /** Gives what lies between the places back to the system until it is used again; its contents are lost. Absent where that cannot be. */
+  /**
+   * Gives what lies between the places back to the system until it is used again; its contents are lost. Absent where
+   * that cannot be.
+   */
   discard?(start: number, end: number): void;
   /** Gives everything back; nothing that uses it runs afterwards. */
   release(): void;

@@ -2,7 +2,10 @@
 
 import type { Arena } from "./arena.ts";
 
-/** Bytes of a program that nobody keeps, and milliseconds after its last run, when the memory beyond what is kept is given back. */
+/**
+ * Bytes of a program that nobody keeps, and milliseconds after its last run, when the memory beyond what is kept is
+ * given back.
+ */
 const large = 2 ** 25;
 const idle = 1000;
 

@@ -8,7 +8,10 @@ import { code, instructions } from "./opcodes.ts";
 export interface EmitOptions {
   /** Emit f32x4.relaxed_madd for vector `fma`. */
   readonly relaxedFma: boolean;
-  /** Memory is shared with other threads; `mayBlock` where every thread that runs the code may sleep, which a page's main thread may not. */
+  /**
+   * Memory is shared with other threads; `mayBlock` where every thread that runs the code may sleep, which a page's
+   * main thread may not.
+   */
   readonly shared?: { readonly mayBlock: boolean };
 }
 

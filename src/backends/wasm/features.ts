@@ -23,7 +23,10 @@ export function features(): Features {
   return probed;
 }
 
-/** The machine that kernels for this engine are written for. Throws BackendError without WebAssembly SIMD, and where a page may not use it. */
+/**
+ * The machine that kernels for this engine are written for. Throws BackendError without WebAssembly SIMD, and where a
+ * page may not use it.
+ */
 export function wasmMachine(found: Features = features()): Machine {
   if (found.forbidden !== undefined)
     throw new BackendError(found.forbidden, { hint: "change the policy, or setBackend('reference'), which is many times slower" });
@@ -103,7 +106,10 @@ function probeKernel(): KernelModule {
   return module.build();
 }
 
-/** Node 20 and 22.0 have relaxed SIMD behind a flag that takes effect for modules compiled afterwards. Reached without an import so that browser bundles stay free of node:. */
+/**
+ * Node 20 and 22.0 have relaxed SIMD behind a flag that takes effect for modules compiled afterwards. Reached without
+ * an import so that browser bundles stay free of node:.
+ */
 function enableRelaxedSimd(): void {
   const host = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
   try {

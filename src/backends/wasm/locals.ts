@@ -18,7 +18,10 @@ interface StatementPosition {
 /** For each block, the variables that are dead after the statement at each position. */
 export type Deaths = ReadonlyMap<readonly Statement[], ReadonlyMap<number, readonly Variable[]>>;
 
-/** A variable that is declared directly in the innermost block holding all its uses dies there; others live until the end. */
+/**
+ * A variable that is declared directly in the innermost block holding all its uses dies there; others live until the
+ * end.
+ */
 export function findDeaths(body: readonly Statement[], parameters: readonly Variable[]): Deaths {
   const lives = new Map<number, { variable: Variable; common: StatementPosition[]; first: Occurrence; last: number }>();
   const kept = new Set(parameters.map((parameter) => parameter.id));

@@ -89,7 +89,10 @@ export function encodeModule(module: KernelModule, options: EmitOptions): Uint8A
   return out.bytes().slice();
 }
 
-/** Throws a BackendError with the kernel's listing when the engine rejects what was emitted: a fault of kasane, not of the caller. */
+/**
+ * Throws a BackendError with the kernel's listing when the engine rejects what was emitted: a fault of kasane, not of
+ * the caller.
+ */
 export function compileModule(module: KernelModule, options: EmitOptions): WebAssembly.Module {
   return compileBinary(module, encodeModule(module, options));
 }

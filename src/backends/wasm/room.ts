@@ -16,7 +16,10 @@ export function makeMemory(descriptor: WebAssembly.MemoryDescriptor): WebAssembl
 
 const withoutGuards = "--disable-wasm-trap-handler";
 
-/** Node's flag for memories that take no more addresses than they may grow to, where it knows it; shared ones may grow to all there is. */
+/**
+ * Node's flag for memories that take no more addresses than they may grow to, where it knows it; shared ones may grow
+ * to all there is.
+ */
 function guardless(): string {
   const { process } = globalThis as { process?: { allowedNodeEnvironmentFlags?: ReadonlySet<string> } };
   return process?.allowedNodeEnvironmentFlags?.has(withoutGuards) ? `NODE_OPTIONS=${withoutGuards} with KASANE_THREADS=1, ` : "";

@@ -50,7 +50,10 @@ const ways = {
   emitted: async () => (await import("./page-worker-file.ts")).openEmitted(),
 } as const satisfies Record<string, Open>;
 
-/** How the first worker could be started: the others wait for it, since every way that fails leaves a line in the page's console. */
+/**
+ * How the first worker could be started: the others wait for it, since every way that fails leaves a line in the page's
+ * console.
+ */
 let working: Promise<Open | undefined> | undefined;
 
 async function startInPage(given: Work, failed: Failed): Promise<void> {

@@ -54,7 +54,8 @@ function probe(machine: Machine): Tile {
   const { exports } = new WebAssembly.Instance(compiled, { env: { memory } });
   const panel = 16 * 1024;
   const speeds = tileCandidates.map(() => 0);
-  // Interleaved, so that a disturbance meets all of them; the first rounds also give the engine time to optimize each function.
+  // Interleaved, so that a disturbance meets all of them; the first rounds also give the engine time to optimize each
+  // function.
   for (let round = 0; round < rounds; round++) {
     tileCandidates.forEach(({ rows, vectors }, position) => {
       const run = exports[names[position]!] as (a: number, b: number, c: number, depth: number) => void;

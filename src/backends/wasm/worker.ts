@@ -1,6 +1,9 @@
 // The loop of a worker thread: waits for programs of the main thread and runs them. Node's workers get it as text.
 
-/** Where the 32-bit words of the mailbox lie that the threads share, by index; module bytes are posted from `mail` on, in bytes. */
+/**
+ * Where the 32-bit words of the mailbox lie that the threads share, by index; module bytes are posted from `mail` on,
+ * in bytes.
+ */
 export const mailbox = {
   generation: 0,
   open: 16,
@@ -27,8 +30,8 @@ export interface Work {
 }
 
 /**
- * Until the crew ends. A generation is joined once; one that is over before is skipped. A module that this thread does not have is asked for, and
- * compiled outside a program, so that nobody waits for it. Refers to nothing outside itself.
+ * Until the crew ends. A generation is joined once; one that is over before is skipped. A module that this thread does
+ * not have is asked for, and compiled outside a program, so that nobody waits for it. Refers to nothing outside itself.
  */
 export function work({ memory, mail, number, places }: Work): void {
   const words = new Int32Array(mail.buffer);

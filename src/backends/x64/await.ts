@@ -10,7 +10,10 @@ const [patience, impatience] = [1000, 50];
 
 export const awaitParameters: Callee["parameters"] = ["pointer", "i32"];
 
-/** await(pointer, value), called as functions of a module call each other. Loads on x86 are never taken before earlier ones. */
+/**
+ * await(pointer, value), called as functions of a module call each other. Loads on x86 are never taken before earlier
+ * ones.
+ */
 export function writeAwait(assembler: Assembler, entry: Callee["entry"]): void {
   const [eax, ecx] = [register("r32", rax), register("r32", rcx)];
   const [again, done] = [assembler.label("await_again"), assembler.label("await_done")];

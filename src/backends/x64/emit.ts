@@ -43,11 +43,12 @@ export interface MachineCode {
 }
 
 /**
- * Exported functions follow the System V convention: `int64 entry(void *arguments)` with 8 bytes per argument at `arguments` (pointers,
- * i32, f32 in the low bytes); the result, if any, is given as its bits.
+ * Exported functions follow the System V convention: `int64 entry(void *arguments)` with 8 bytes per argument at
+ * `arguments` (pointers, i32, f32 in the low bytes); the result, if any, is given as its bits.
  *
- * Inside, arguments lie on the stack, 8 bytes for a scalar and a vector's size for a vector; the result is in rax, zmm0 or k1; callees
- * keep all general registers but rax and rdx, and overwrite vectors and masks. rsp is a multiple of 64 before each call.
+ * Inside, arguments lie on the stack, 8 bytes for a scalar and a vector's size for a vector; the result is in rax, zmm0
+ * or k1; callees keep all general registers but rax and rdx, and overwrite vectors and masks. rsp is a multiple of 64
+ * before each call.
  */
 export function emitModule(module: KernelModule, machine: Machine, listing?: string[]): MachineCode {
   const assembler = new Assembler(listing);

@@ -40,11 +40,12 @@ export interface TextRow {
 }
 
 /**
- * Reads a table with a header line. Cells may be quoted with `"`; empty lines are passed over, separators at the ends of lines too. A first line
- * `sep=;`, as Excel writes it, names the separator.
+ * Reads a table with a header line. Cells may be quoted with `"`; empty lines are passed over, separators at the ends
+ * of lines too. A first line `sep=;`, as Excel writes it, names the separator.
  *
  * @param source text, or its bytes in UTF-8, or in UTF-16 where they begin with its mark.
- * @throws FileError when there is no header or no row, a column name is empty or repeats, or a row has too many or too few cells.
+ * @throws FileError when there is no header or no row, a column name is empty or repeats, or a row has too many or too
+ * few cells.
  */
 export function parseCsv(source: string | Uint8Array | ArrayBuffer, options: CsvOptions = {}): TextTable {
   const { separator, name = "CSV" } = checkOptions<CsvOptions>("parseCsv", options, { separator: true, name: true });
@@ -151,7 +152,10 @@ export function cellNumber(table: TextTable, row: TextRow, column: number): numb
   throw new FileError(`${where}: expected a number, got ${shorten(JSON.stringify(text))}`, { hint });
 }
 
-/** How a number with commas, points or blanks between its digits is meant; "1,234" is ambiguous. Undefined for other texts. */
+/**
+ * How a number with commas, points or blanks between its digits is meant; "1,234" is ambiguous. Undefined for other
+ * texts.
+ */
 function numberHint(text: string): string | undefined {
   if (!/^[+-]?\d+(?:[,.' \u00a0\u202f]\d+)+$/.test(text)) return undefined;
   const marks = text.match(/[^\d+-]/g) ?? [];
@@ -203,7 +207,10 @@ function withLines(data: readonly (readonly string[])[]): TextRow[] {
   });
 }
 
-/** Lines that end in separators end in empty cells: columns at the end in which nothing stands, no name either, are none. */
+/**
+ * Lines that end in separators end in empty cells: columns at the end in which nothing stands, no name either, are
+ * none.
+ */
 function withoutEnds(records: readonly TextRow[]): readonly TextRow[] {
   const [header] = records;
   if (header === undefined) return records;

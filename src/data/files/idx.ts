@@ -38,7 +38,8 @@ const mostRatio = 300;
 const harmlessBytes = 2 ** 26;
 
 /**
- * Reads an IDX file that is not compressed. Nothing is allocated before the header has been checked against the number of bytes given.
+ * Reads an IDX file that is not compressed. Nothing is allocated before the header has been checked against the number
+ * of bytes given.
  *
  * @param name how errors call the file.
  * @throws FileError when the bytes are not exactly one complete IDX array.
@@ -59,8 +60,8 @@ export function readIdx(source: Uint8Array | ArrayBuffer, name = "IDX data"): Nd
 }
 
 /**
- * Reads an IDX file, compressed with gzip or not. Decompression stops as soon as there is more than the header announces, so a small file
- * cannot fill the memory.
+ * Reads an IDX file, compressed with gzip or not. Decompression stops as soon as there is more than the header
+ * announces, so a small file cannot fill the memory.
  *
  * @throws FileError as `readIdx`, and when the compressed data is damaged.
  */

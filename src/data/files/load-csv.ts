@@ -22,8 +22,8 @@ export async function loadCsv(path: string, options: TableOptions): Promise<Tabl
 const wineFiles = { white: "winequality-white.csv", red: "winequality-red.csv" } as const;
 
 /**
- * Red against white from the 11 measurements: x [6497, 11] as measured (not standardized), y [6497] with 0 for white and 1 for red.
- * The quality score is left out.
+ * Red against white from the 11 measurements: x [6497, 11] as measured (not standardized), y [6497] with 0 for white
+ * and 1 for red. The quality score is left out.
  *
  * @param folder holds `winequality-white.csv` and `winequality-red.csv` as the UCI repository publishes them.
  * @throws FileError when a file is missing, malformed or its columns differ from the other's.

@@ -21,20 +21,27 @@ export type ImageFields = { readonly x: NdArray<Float32Array>; readonly y: NdArr
 export interface MnistOptions {
   /** Names of the classes, in the order of the labels; default the ten digits, for EMNIST those of its part. */
   readonly classNames?: readonly string[];
-  /** Which part of EMNIST to read, where the folder has several: "letters" for the files that begin with emnist-letters-. */
+  /**
+   * Which part of EMNIST to read, where the folder has several: "letters" for the files that begin with
+   * emnist-letters-.
+   */
   readonly split?: EmnistName;
 }
 
 const digitNames = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/** The part of a folder that has only one pair of files which is used for training; the rest, in the files' order, is for testing. */
+/**
+ * The part of a folder that has only one pair of files which is used for training; the rest, in the files' order, is
+ * for testing.
+ */
 const trainingShare = 0.8;
 
 /**
- * Reads `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k-` or `test-` for testing; each may end in `.gz`, have a
- * point before `idx`, and lie in a folder of its own name, as in archives of Kaggle. Names may begin with `emnist-` and a part of EMNIST;
- * letters are numbered from 0 then (A), and images stay turned as EMNIST has them, rows for columns.
- * When only one pair is there its first four fifths are for training and its last fifth for testing.
+ * Reads `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k-` or `test-` for testing; each may
+ * end in `.gz`, have a point before `idx`, and lie in a folder of its own name, as in archives of Kaggle. Names may
+ * begin with `emnist-` and a part of EMNIST; letters are numbered from 0 then (A), and images stay turned as EMNIST has
+ * them, rows for columns. When only one pair is there its first four fifths are for training and its last fifth for
+ * testing.
  *
  * @throws FileError when files are missing, damaged or do not belong together, or a label has no class.
  */
@@ -74,7 +81,10 @@ interface ImageFile {
 
 const fileName = /^(?:emnist-([a-z]+)-)?(train|t10k|test)-(images|labels)[-.]idx([13])-ubyte(\.gz)?$/;
 
-/** Files by name, those that are compressed last, and those in folders named like a file after these. @throws FileError when there is none */
+/**
+ * Files by name, those that are compressed last, and those in folders named like a file after these.
+ * @throws FileError when there is none
+ */
 async function imageFiles(folder: string): Promise<readonly ImageFile[]> {
   const names = await entriesOf(folder);
   const files = names.filter(({ isFolder }) => !isFolder).map(({ name }) => fileOf(name, join(folder, name)));

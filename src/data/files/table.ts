@@ -15,7 +15,10 @@ export interface TableOptions extends CsvOptions {
   readonly target: string;
   /** The columns to predict from, in this order; default all others. */
   readonly columns?: readonly string[];
-  /** Default classification when the target is text or whole numbers (1, also 1.0 and 1e0) with at most 20 different values, otherwise regression. */
+  /**
+   * Default classification when the target is text or whole numbers (1, also 1.0 and 1e0) with at most 20 different
+   * values, otherwise regression.
+   */
   readonly task?: "classification" | "regression";
   /** The classes in the order of their indices; default those that occur, numbers by value and text by code unit. */
   readonly classNames?: readonly string[];
@@ -30,7 +33,8 @@ export const TABLE_OPTIONS: OptionNames<TableOptions> = {
 /**
  * Reads a table with a header and a target column.
  *
- * @throws InputError when a named column does not exist; FileError when the table is malformed or a cell is not what its column needs.
+ * @throws InputError when a named column does not exist; FileError when the table is malformed or a cell is not what
+ * its column needs.
  */
 export function readTable(source: string | Uint8Array | ArrayBuffer, options: TableOptions): Table {
   const { separator, name } = checkOptions("readTable", options, TABLE_OPTIONS);
@@ -72,7 +76,8 @@ const TEXT_TABLE: Kind<TextTable> = withFields("a table of text", { columnNames:
 
 function guessTask(labels: readonly string[]): "classification" | "regression" {
   const given = labels.filter((label) => !isMissing(label));
-  // Among numbers "NA" is a missing one and "1,5" a mistaken one: the reading of numbers says so. Elsewhere both are names.
+  // Among numbers "NA" is a missing one and "1,5" a mistaken one: the reading of numbers says so. Elsewhere both are
+  // names.
   if (given.length === 0 || !given.every(isNumeric)) return "classification";
   return labels.every(isWhole) && new Set(labels).size <= mostNumberedClasses ? "classification" : "regression";
 }
@@ -108,7 +113,10 @@ function labelIndices(table: TextTable, target: number, classNames: readonly str
   });
 }
 
-/** Finds the number of a cell's class: by its name as written, else as the same whole number written otherwise (1.0 for 1). */
+/**
+ * Finds the number of a cell's class: by its name as written, else as the same whole number written otherwise (1.0 for
+ * 1).
+ */
 export function classFinder(classNames: readonly string[]): (cell: string) => number | undefined {
   const written = new Map(classNames.map((name, index) => [name, index]));
   const whole = new Map(classNames.map((name, index) => [wholeName(name), index]));
@@ -122,7 +130,10 @@ function isWhole(text: string): boolean {
 /** A whole number of any length, zeros before it and after the point included. */
 const wholeDigits = /^[+-]?\d+(\.0*)?$/;
 
-/** A whole number as it is written without point, plus and exponent; zeros before it stay, as in names. Other text as it is. */
+/**
+ * A whole number as it is written without point, plus and exponent; zeros before it stay, as in names. Other text as it
+ * is.
+ */
 function wholeName(text: string): string {
   if (!isWhole(text)) return text;
   // Of 0 and -0 only one is a class.

@@ -30,7 +30,8 @@ const stepsPerSpan = 4;
 
 /**
  * Draws `count` grey digits of 28 × 28 pixels: images [count, 1, 28, 28] in [0, 1] and labels [count], in random order.
- * Elastic bending follows the idea of Simard, Steinkraus and Platt (2003), applied to the strokes instead of the pixels.
+ * Elastic bending follows the idea of Simard, Steinkraus and Platt (2003), applied to the strokes instead of the
+ * pixels.
  *
  * @throws InputError when `count` is not a positive whole number or `seed` is not a non-negative one.
  */

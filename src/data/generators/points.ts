@@ -22,7 +22,9 @@ export interface SpiralsOptions extends PointsOptions {
   readonly turns?: number;
 }
 
-/** Two interleaved half circles of radius 1: x [count, 2], y [count] with 0 for the upper moon. Noise 0.1 by default. */
+/**
+ * Two interleaved half circles of radius 1: x [count, 2], y [count] with 0 for the upper moon. Noise 0.1 by default.
+ */
 export function moons(options: PointsOptions = {}): ClassificationTable {
   const { count = 400, seed = 0, noise = 0.1 } = checkOptions<PointsOptions>("moons", options, { count: true, seed: true, noise: true });
   return scatter("moons", ["upper", "lower"], { count, seed, noise }, (label, random) => {

@@ -13,11 +13,11 @@ export interface WineOptions {
 }
 
 /**
- * A fictional table: x [count, 4] (age in years, alcohol in percent by volume, colour from 0 pale to 10 dark, smell from
- * 0 faint to 10 strong), y [count] with 0 for white and 1 for red.
+ * A fictional table: x [count, 4] (age in years, alcohol in percent by volume, colour from 0 pale to 10 dark, smell
+ * from 0 faint to 10 strong), y [count] with 0 for white and 1 for red.
  *
- * How long the skins were left in the juice darkens a wine of either kind and dulls its smell, so neither column says enough alone;
- * together they do. Ages and strengths overlap widely and only help a little.
+ * How long the skins were left in the juice darkens a wine of either kind and dulls its smell, so neither column says
+ * enough alone; together they do. Ages and strengths overlap widely and only help a little.
  */
 export function wine(options: WineOptions = {}): ClassificationTable {
   const { count = 600, seed = 0 } = checkOptions<WineOptions>("wine", options, { count: true, seed: true });

@@ -12,7 +12,9 @@ import { checkSpecial, noSuchToken, requireTokens, specialNumber, type Tokenizer
 
 /** How much to learn. */
 export interface BytePairOptions {
-  /** Tokens in all: 256 bytes, the merges, the special tokens. Fewer when no pair occurs `minimumCount` times any more. */
+  /**
+   * Tokens in all: 256 bytes, the merges, the special tokens. Fewer when no pair occurs `minimumCount` times any more.
+   */
   readonly size: number;
   /** Pairs that occur less often are not merged (default 2). */
   readonly minimumCount?: number;
@@ -33,14 +35,11 @@ const mostTokens = 2 ** 24;
 const remembered = 1 << 16;
 
 /**
- * Byte-pair encoding (Sennrich, Haddow and Birch, 2016) of the UTF-8 bytes of a text, so that no text is unknown. Merges stay within words:
- * a space belongs to the word after it. Every text comes back from `decode` unchanged, except that a surrogate without its partner, which
- * UTF-8 cannot express, comes back as U+FFFD.
+ * Byte-pair encoding (Sennrich, Haddow and Birch, 2016) of the UTF-8 bytes of a text, so that no text is unknown.
+ * Merges stay within words: a space belongs to the word after it. Every text comes back from `decode` unchanged, except
+ * that a surrogate without its partner, which UTF-8 cannot express, comes back as U+FFFD.
  *
- * @example
- * const tokenizer = BytePairTokenizer.train(text, { size: 1024, special: ["<end>"] });
- * const tokens = tokenizer.encode("To be, or not to be");
- * tokenizer.decode(tokens); // "To be, or not to be"
+ * @example const tokenizer = BytePairTokenizer.train(text, { size: 1024, special: ["<end>"] }); const tokens = tokenizer.encode("To be, or not to be"); tokenizer.decode(tokens); // "To be, or not to be"
  */
 export class BytePairTokenizer implements Tokenizer {
   readonly merges: readonly Pair[];
@@ -49,7 +48,10 @@ export class BytePairTokenizer implements Tokenizer {
   readonly #text: readonly Uint8Array[];
   readonly #known = new Map<string, readonly number[]>();
 
-  /** @throws InputError when a merge uses a token that does not exist yet or repeats an earlier merge, or a special name repeats. */
+  /**
+   * @throws InputError when a merge uses a token that does not exist yet or repeats an earlier merge, or a special name
+   * repeats.
+   */
   constructor(state: BytePairState) {
     requireKind("byte-pair tokenizer", OBJECT, state);
     const { merges, special } = state;
@@ -78,8 +80,8 @@ export class BytePairTokenizer implements Tokenizer {
   }
 
   /**
-   * Learns merges from a text: again and again the most frequent pair of neighbours, of equally frequent ones the one with the smaller numbers.
-   * Time grows with the different words of the text, not with its length times the merges.
+   * Learns merges from a text: again and again the most frequent pair of neighbours, of equally frequent ones the one
+   * with the smaller numbers. Time grows with the different words of the text, not with its length times the merges.
    *
    * @throws InputError when the text is empty or `size` has no room for the bytes and the special tokens.
    */
@@ -183,8 +185,8 @@ export class BytePairTokenizer implements Tokenizer {
 }
 
 /**
- * Words with the space before them, numbers, runs of signs, runs of white space. At most 64 characters each: the work for a piece grows
- * with the square of its length, and some text has no spaces at all.
+ * Words with the space before them, numbers, runs of signs, runs of white space. At most 64 characters each: the work
+ * for a piece grows with the square of its length, and some text has no spaces at all.
  */
 function piecesOf(text: string): Iterable<RegExpMatchArray> {
   return text.matchAll(/ ?(?:[\p{L}\p{M}]{1,64}|\p{N}{1,64}|[^\s\p{L}\p{M}\p{N}]{1,64})|\s{1,64}/gu);

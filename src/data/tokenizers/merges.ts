@@ -19,7 +19,10 @@ export interface MergeOptions {
   readonly minimumCount: number;
 }
 
-/** The most frequent pair, merged everywhere, again and again; ties go to the smaller left and then right token. Changes the words. */
+/**
+ * The most frequent pair, merged everywhere, again and again; ties go to the smaller left and then right token. Changes
+ * the words.
+ */
 export function learnMerges(words: readonly Word[], { first, most, minimumCount }: MergeOptions): Pair[] {
   const pairs = new PairTable();
   for (const [index, { tokens, count }] of words.entries()) {

@@ -20,7 +20,10 @@ export interface Tokenizer {
   toJSON(): unknown;
 }
 
-/** The number of a special token when the first one has number `first`. @throws InputError when there is none of that name. */
+/**
+ * The number of a special token when the first one has number `first`.
+ * @throws InputError when there is none of that name.
+ */
 export function specialNumber(special: readonly string[], name: string, first: number): number {
   const place = special.indexOf(name);
   if (place !== -1) return first + place;

@@ -10,15 +10,23 @@ import { checkSpecial, isTexts, noSuchToken, requireTokens, specialNumber, type 
 
 /** What to learn from a text. */
 export interface VocabularyOptions {
-  /** "character": code points. "word": runs of letters and digits; each other code point is a token of its own. Default "character". */
+  /**
+   * "character": code points. "word": runs of letters and digits; each other code point is a token of its own. Default
+   * "character".
+   */
   readonly level?: "character" | "word";
   /** Tokens that stand for no text; they come after all others. Default none. */
   readonly special?: readonly string[];
-  /** Name of the special token for pieces of text that are not in the vocabulary; added to `special`. Without it they are an error. */
+  /**
+   * Name of the special token for pieces of text that are not in the vocabulary; added to `special`. Without it they
+   * are an error.
+   */
   readonly unknown?: string;
   /** Leave out pieces that occur less often (default 1). */
   readonly minimumCount?: number;
-  /** Keep only the most frequent pieces so that there are at most this many tokens, special ones included. Default all. */
+  /**
+   * Keep only the most frequent pieces so that there are at most this many tokens, special ones included. Default all.
+   */
   readonly size?: number;
 }
 
@@ -33,11 +41,10 @@ export interface VocabularyState {
 }
 
 /**
- * One token per character or word. Whatever text has only known pieces comes back from `decode` unchanged, lone surrogates included.
+ * One token per character or word. Whatever text has only known pieces comes back from `decode` unchanged, lone
+ * surrogates included.
  *
- * @example
- * const characters = VocabularyTokenizer.fit("hello");
- * characters.encode("hole"); // [1, 3, 2, 0]: numbers follow the order of code units, e h l o
+ * @example const characters = VocabularyTokenizer.fit("hello"); characters.encode("hole"); // [1, 3, 2, 0]: numbers follow the order of code units, e h l o
  */
 export class VocabularyTokenizer implements Tokenizer {
   readonly level: "character" | "word";

@@ -12,7 +12,10 @@ export type Amount = number | readonly [low: number, high: number];
 
 /** How pixels between pixels are read. */
 export interface SamplingOptions extends ImageOptions {
-  /** "nearest" keeps whole numbers whole, as labels of pixels need it; "bilinear" needs floating-point values. Default "bilinear". */
+  /**
+   * "nearest" keeps whole numbers whole, as labels of pixels need it; "bilinear" needs floating-point values. Default
+   * "bilinear".
+   */
   readonly interpolation?: "bilinear" | "nearest";
   /** Value outside the image (default 0). */
   readonly fill?: number;
@@ -31,10 +34,11 @@ export interface AffineOptions extends SamplingOptions {
 }
 
 /**
- * Shears, zooms, turns and then shifts each image, the first three about its middle.
- * [batch, …, height, width] to the same shape; a point outside the image counts as `fill`.
+ * Shears, zooms, turns and then shifts each image, the first three about its middle. [batch, …, height, width] to the
+ * same shape; a point outside the image counts as `fill`.
  *
- * @throws InputError for ranges that are not finite or not in order; when applied, for bilinear reading of whole numbers.
+ * @throws InputError for ranges that are not finite or not in order; when applied, for bilinear reading of whole
+ * numbers.
  */
 export function randomAffine(options: AffineOptions): FieldsTransform {
   const {
@@ -72,7 +76,8 @@ export function randomAffine(options: AffineOptions): FieldsTransform {
         const zoom = random.uniform(...scale);
         const lean = Math.tan((random.uniform(...leans) * Math.PI) / 180);
         const [down, right] = [random.uniform(...shifts) * image.height, random.uniform(...shifts) * image.width];
-        // Rows point down: a counter-clockwise turn as seen maps (x, y) to (x cos + y sin, −x sin + y cos). This is its inverse, then the others'.
+        // Rows point down: a counter-clockwise turn as seen maps (x, y) to (x cos + y sin, −x sin + y cos). This is its
+        // inverse, then the others'.
         const [cos, sin] = [Math.cos(angle) / zoom, Math.sin(angle) / zoom];
         return { xx: cos - lean * sin, xy: -sin - lean * cos, yx: sin, yy: cos, down, right };
       },
@@ -83,8 +88,8 @@ export function randomAffine(options: AffineOptions): FieldsTransform {
 }
 
 /**
- * Turns each image about its middle by an angle drawn evenly: [−degrees, degrees], or the given range, counter-clockwise.
- * Corners that turn outside are lost. [batch, …, height, width] to the same shape.
+ * Turns each image about its middle by an angle drawn evenly: [−degrees, degrees], or the given range,
+ * counter-clockwise. Corners that turn outside are lost. [batch, …, height, width] to the same shape.
  *
  * @throws InputError as `randomAffine` does.
  */

@@ -25,9 +25,11 @@ export interface RandomCropOptions extends CropOptions {
 }
 
 /**
- * Cuts a window out of each image at a random place, all places equally likely. [batch, …, height, width] gives [batch, …, ...size].
+ * Cuts a window out of each image at a random place, all places equally likely. [batch, …, height, width] gives [batch,
+ * …, ...size].
  *
- * @throws InputError for options out of range; when applied, where the window is larger than the padded image or a reflection as wide as the image.
+ * @throws InputError for options out of range; when applied, where the window is larger than the padded image or a
+ * reflection as wide as the image.
  */
 export function randomCrop(options: RandomCropOptions): FieldsTransform {
   const {
@@ -65,7 +67,8 @@ export function randomCrop(options: RandomCropOptions): FieldsTransform {
 }
 
 /**
- * Cuts the middle out of each image (half a pixel up and left where it does not divide evenly): for validation, beside `randomCrop`.
+ * Cuts the middle out of each image (half a pixel up and left where it does not divide evenly): for validation, beside
+ * `randomCrop`.
  *
  * @throws InputError for a size out of range; when applied, where the window is larger than the image.
  */

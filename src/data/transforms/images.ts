@@ -10,7 +10,10 @@ import { type FieldsTransform, fieldOf } from "./transform.ts";
 
 /** Where a transform of images works. */
 export interface ImageOptions {
-  /** Fields of images [batch, …, height, width] that all get the same change, such as an image and its mask. Default ["x"]. */
+  /**
+   * Fields of images [batch, …, height, width] that all get the same change, such as an image and its mask. Default
+   * ["x"].
+   */
   readonly fields?: readonly string[];
 }
 

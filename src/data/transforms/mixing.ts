@@ -13,9 +13,15 @@ import { type Draws, fieldOf, type Replaced } from "./transform.ts";
 
 /** How strongly to mix, and what the targets are. */
 export interface MixOptions {
-  /** Number of classes when y holds class numbers [batch]; without it y must hold floating-point targets, which are mixed as they are. */
+  /**
+   * Number of classes when y holds class numbers [batch]; without it y must hold floating-point targets, which are
+   * mixed as they are.
+   */
   readonly classes?: number;
-  /** Both parameters of the Beta distribution from which each sample's own share is drawn; 1 is even. Default 0.2 for mixup, 1 for cutmix. */
+  /**
+   * Both parameters of the Beta distribution from which each sample's own share is drawn; 1 is even. Default 0.2 for
+   * mixup, 1 for cutmix.
+   */
   readonly alpha?: number;
 }
 
@@ -23,11 +29,12 @@ export interface MixOptions {
 export type MixingTransform = <F extends Fields>(batch: F, draws: Draws) => Replaced<F, "y", NdArray<Float32Array>>;
 
 /**
- * share · sample + (1 − share) · partner for x and y, the share drawn from Beta(alpha, alpha) for each sample
- * (Zhang, Cisse, Dauphin and Lopez-Paz, 2018). Partners are the samples of the same batch in a random order, so that, unlike with other
- * transforms, a sample's result depends on its batch.
+ * share · sample + (1 − share) · partner for x and y, the share drawn from Beta(alpha, alpha) for each sample (Zhang,
+ * Cisse, Dauphin and Lopez-Paz, 2018). Partners are the samples of the same batch in a random order, so that, unlike
+ * with other transforms, a sample's result depends on its batch.
  *
- * @throws InputError when `alpha` is not positive; when applied, for x of whole numbers or targets that do not suit `classes`.
+ * @throws InputError when `alpha` is not positive; when applied, for x of whole numbers or targets that do not suit
+ * `classes`.
  */
 export function mixup(options: MixOptions = {}): MixingTransform {
   const { classes, alpha = 0.2 } = checkOptions<MixOptions>("mixup", options, { classes: true, alpha: true });
@@ -42,11 +49,12 @@ export function mixup(options: MixOptions = {}): MixingTransform {
 }
 
 /**
- * Pastes a box of the partner image into each image of x [batch, …, height, width]; y is mixed by the areas
- * (Yun, Han, Oh, Chun, Choe and Yoo, 2019). The box covers 1 − share of the image, with share from Beta(alpha, alpha), about a random pixel;
- * what lies outside is cut off and not counted. Partners as in `mixup`.
+ * Pastes a box of the partner image into each image of x [batch, …, height, width]; y is mixed by the areas (Yun, Han,
+ * Oh, Chun, Choe and Yoo, 2019). The box covers 1 − share of the image, with share from Beta(alpha, alpha), about a
+ * random pixel; what lies outside is cut off and not counted. Partners as in `mixup`.
  *
- * @throws InputError when `alpha` is not positive; when applied, for x that are no images or targets that do not suit `classes`.
+ * @throws InputError when `alpha` is not positive; when applied, for x that are no images or targets that do not suit
+ * `classes`.
  */
 export function cutmix(options: MixOptions = {}): MixingTransform {
   const { classes, alpha = 1 } = checkOptions<MixOptions>("cutmix", options, { classes: true, alpha: true });
@@ -120,7 +128,10 @@ function checkAlpha(name: string, alpha: number): void {
   if (!(Number.isFinite(alpha) && alpha > 0)) throw new InputError(`${name}: expected a positive alpha, got ${textOf(alpha)}`);
 }
 
-/** Beta(alpha, alpha) from two Gamma variables, by their logarithms: for small alpha both can be below the smallest number. */
+/**
+ * Beta(alpha, alpha) from two Gamma variables, by their logarithms: for small alpha both can be below the smallest
+ * number.
+ */
 function beta(random: Random, alpha: number): number {
   const difference = logGamma(random, alpha) - logGamma(random, alpha);
   return 1 / (1 + Math.exp(-difference));

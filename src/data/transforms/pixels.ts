@@ -100,8 +100,8 @@ export interface BrightnessContrastOptions extends ImageOptions {
 }
 
 /**
- * mean + (1 + c) (value − mean) + b for all values of an image, with b and c drawn evenly from ± `brightness` and ± `contrast`.
- * [batch, …, height, width], floating point, to the same shape.
+ * mean + (1 + c) (value − mean) + b for all values of an image, with b and c drawn evenly from ± `brightness` and ±
+ * `contrast`. [batch, …, height, width], floating point, to the same shape.
  *
  * @throws InputError for options out of range; when applied, for whole numbers.
  */

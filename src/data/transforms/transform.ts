@@ -8,11 +8,10 @@ import type { Fields, NdArray } from "../array.ts";
 import { checkCount, checkSeed, Random } from "../generators/random.ts";
 
 /**
- * Makes a new batch from a batch; it changes nothing it is given. Everything random comes from `draws`, so that the same seed, epoch
- * and sample give the same result in any order and after an interruption.
+ * Makes a new batch from a batch; it changes nothing it is given. Everything random comes from `draws`, so that the
+ * same seed, epoch and sample give the same result in any order and after an interruption.
  *
- * @example
- * const invert: Transform<Samples> = ({ x, y }) => ({ x: { shape: x.shape, data: x.data.map((value) => 1 - value) }, y });
+ * @example const invert: Transform<Samples> = ({ x, y }) => ({ x: { shape: x.shape, data: x.data.map((value) => 1 - value) }, y });
  */
 export type Transform<In extends Fields = Fields, Out extends Fields = In> = (batch: In, draws: Draws) => Out;
 
@@ -50,7 +49,10 @@ export class Draws {
     this.#samples = samples;
   }
 
-  /** Random numbers of the sample at this place of the batch: decided by seed, epoch and sample alone, whatever batch it is in. */
+  /**
+   * Random numbers of the sample at this place of the batch: decided by seed, epoch and sample alone, whatever batch it
+   * is in.
+   */
   sample(place: number): Random {
     return new Random(this.#key, 2 + (this.#samples[place] as number));
   }
@@ -75,12 +77,10 @@ export class Draws {
 }
 
 /**
- * One transform that applies the given ones in order, each with random numbers of its own. Where kinds of fields change, types follow up
- * to four transforms; compositions can be composed.
+ * One transform that applies the given ones in order, each with random numbers of its own. Where kinds of fields
+ * change, types follow up to four transforms; compositions can be composed.
  *
- * @example
- * const augment = compose(randomCrop({ size: 28, padding: 2 }), randomFlip(), mixup({ classes: 10 }));
- * await fit(net, train, { loss: crossEntropy, optimizer, epochs: 10, transform: augment });
+ * @example const augment = compose(randomCrop({ size: 28, padding: 2 }), randomFlip(), mixup({ classes: 10 })); await fit(net, train, { loss: crossEntropy, optimizer, epochs: 10, transform: augment });
  * @throws InputError when one of them is not a function
  */
 export function compose<A extends Fields, B extends Fields>(first: Transform<A, B>): Transform<A, B>;

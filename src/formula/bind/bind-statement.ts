@@ -155,7 +155,10 @@ class StatementBinder {
   }
 }
 
-/** Whether the value of a sum counts as a float wherever it stands, as in a mean: then it need not be summed in ints, which wrap around. */
+/**
+ * Whether the value of a sum counts as a float wherever it stands, as in a mean: then it need not be summed in ints,
+ * which wrap around.
+ */
 function isOnlyFloat(epilogue: Scalar): boolean {
   if (epilogue.kind === "accumulator") return false;
   return epilogue.kind !== "call" || epilogue.fn === "float" || epilogue.args.every(isOnlyFloat);

@@ -18,9 +18,15 @@ export interface Binding {
   readonly lists?: Readonly<Record<string, readonly number[]>>;
   /** Run-time numbers and their types; the values themselves are given at each run. */
   readonly params?: Readonly<Record<string, "float" | "int">>;
-  /** Shape of the result where it is known (a gradient has its input's shape): axes it lacks are summed, missing extents are taken from it. */
+  /**
+   * Shape of the result where it is known (a gradient has its input's shape): axes it lacks are summed, missing extents
+   * are taken from it.
+   */
   readonly resultShape?: readonly number[];
-  /** What the result is stored as: a conversion, or a gradient, which has its input's dtype. Left out: it follows from the inputs. */
+  /**
+   * What the result is stored as: a conversion, or a gradient, which has its input's dtype. Left out: it follows from
+   * the inputs.
+   */
   readonly dtype?: DType;
   /** The same where it is a float. */
   readonly float?: DType;

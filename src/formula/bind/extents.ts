@@ -60,7 +60,9 @@ export function findExtents(
   partial = false,
 ): Extents {
   const known = new Map<string, Known>();
-  /** In a partial formula the axes whose extent is given or that of the result; for others the smallest tensor counts. */
+  /**
+   * In a partial formula the axes whose extent is given or that of the result; for others the smallest tensor counts.
+   */
   const fixed = new Set<string>();
   const groups = new Map<string, { shape: number[]; from: string }>();
   const accesses = accessesOf(statement.value);
@@ -120,7 +122,9 @@ export function findExtents(
   };
 }
 
-/** Every axis a statement names: on the left, in reductions and, for pieces and scatters, in plain indices on the right. */
+/**
+ * Every axis a statement names: on the left, in reductions and, for pieces and scatters, in plain indices on the right.
+ */
 export function axisNames(statement: Statement): Set<string> {
   const axes = new Set<string>(Object.keys(statement.extents));
   const open = statement.accumulate || statement.indices.some((index) => index.kind !== "ellipsis" && index.kind !== "name");
@@ -178,8 +182,9 @@ function disagreement(binding: Binding, axis: string, a: Known, b: Known): Shape
 }
 
 /**
- * Extent of an output axis that only appears inside windows (i·stride + p·dilation − padding): the largest for which every step's window
- * lies within the dimension, extended on the far side by as much as the first window overhangs on the near side.
+ * Extent of an output axis that only appears inside windows (i·stride + p·dilation − padding): the largest for which
+ * every step's window lies within the dimension, extended on the far side by as much as the first window overhangs on
+ * the near side.
  */
 function windowExtent(
   axis: string,

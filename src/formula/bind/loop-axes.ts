@@ -84,7 +84,10 @@ export class LoopAxes {
     return [...chosen].sort((a, b) => a - b).map((d) => groupAxis(group, d));
   }
 
-  /** Numbers the loop axes, free ones first; true when axes the result lacks are summed although the statement has no reduction. */
+  /**
+   * Numbers the loop axes, free ones first; true when axes the result lacks are summed although the statement has no
+   * reduction.
+   */
   #order({ statement, resultShape, binding }: AxesContext, reduction: ReduceNode | undefined): boolean {
     const reduced = new Set<string>();
     for (const axis of reduction?.axes ?? []) for (const name of this.bound(axis)) reduced.add(name);

@@ -15,7 +15,10 @@ import {
 
 const cache = new WeakMap<Formula, Formula>();
 
-/** Equal in value; reductions inside reductions, and all but one beside each other, become statements of their own (t0, t1, …). */
+/**
+ * Equal in value; reductions inside reductions, and all but one beside each other, become statements of their own (t0,
+ * t1, …).
+ */
 export function normalize(formula: Formula): Formula {
   let result = cache.get(formula);
   if (result === undefined) {
@@ -76,7 +79,8 @@ function flatten(statement: Statement, attributes: ReadonlySet<string>, fresh: (
       return hoist(node);
     }
     if (node.kind === "call") return { ...node, args: node.args.map((arg) => walk(arg, inside)) };
-    // A loop nest's accumulator is no index: it is complete only when the loop is over, and then differs from lane to lane.
+    // A loop nest's accumulator is no index: it is complete only when the loop is over, and then differs from lane to
+    // lane.
     if (node.kind === "access") return { ...node, indices: node.indices.map(walkIndex) };
     if (node.kind === "inside") return { ...node, access: { ...node.access, indices: node.access.indices.map(walkIndex) } };
     return node;

@@ -11,7 +11,10 @@ import type { Explanation, ExplanationLine } from "./explanation.ts";
 /** What one element of the upstream gradient gives. */
 export interface ChainPath {
   readonly upstream: FilledRead;
-  /** The local derivative with its numbers: what stands beside the upstream element. It does not depend on upstream, so it is right where that is 0. */
+  /**
+   * The local derivative with its numbers: what stands beside the upstream element. It does not depend on upstream, so
+   * it is right where that is 0.
+   */
   readonly local: Filled;
   /** upstream.value × local.value. */
   readonly contribution: number;
@@ -40,7 +43,8 @@ export interface ChainRule {
 }
 
 /**
- * The paths by which the upstream gradient reaches an element of a gradient, followed through intermediate values of the same formula.
+ * The paths by which the upstream gradient reaches an element of a gradient, followed through intermediate values of
+ * the same formula.
  * @param explanation of the element; give `terms` and `lines` enough room where every path is wanted
  * @param upstream the name of the upstream gradient in the formula: `gy` for a result named y
  */
@@ -166,7 +170,10 @@ class LinearForm {
     return scaled(open[0] as Linear, value, (local) => product(local, others));
   }
 
-  /** Whether a statement's reduction goes over what depends on upstream; a scatter and a sum that only the shape asks for go over all. */
+  /**
+   * Whether a statement's reduction goes over what depends on upstream; a scatter and a sum that only the shape asks
+   * for go over all.
+   */
   #reduces(statement: Statement | undefined): boolean {
     return statement !== undefined && mentionsAny(reductionOf(statement.value)?.body ?? statement.value, this.#dependent);
   }

@@ -113,7 +113,10 @@ export class Explainer {
     return element;
   }
 
-  /** What was written into an element last, or the sum of all that a scatter added to it, a plain statement before it being the first part. */
+  /**
+   * What was written into an element last, or the sum of all that a scatter added to it, a plain statement before it
+   * being the first part.
+   */
   #right(buffer: number, position: readonly number[], type: ScalarType): { filled: Filled; statement: Statement | undefined } {
     const writes: TreeFrame[] = [];
     for (const ready of this.#values.steps[buffer] as readonly ReadyStep[])

@@ -10,8 +10,9 @@ export interface InputRead {
   readonly coordinates: readonly number[];
   readonly value: number;
   /**
-   * The sum of those terms of the explained element that it is part of, products multiplied out: in 3·2 + 1·4 the 2 has 6, and so has the 3.
-   * What stands inside a function or below a fraction bar is part of all that the function gives. 0 for what only decides.
+   * The sum of those terms of the explained element that it is part of, products multiplied out: in 3·2 + 1·4 the 2 has
+   * 6, and so has the 3. What stands inside a function or below a fraction bar is part of all that the function gives.
+   * 0 for what only decides.
    */
   readonly contribution: number;
   /** It is part of no term: read for a condition or a position, or compared in a maximum that another element won. */
@@ -19,8 +20,9 @@ export interface InputRead {
 }
 
 /**
- * The elements of the inputs that the explanation shows, also those behind intermediate values, the largest contribution first; of equals
- * what decides comes last. Intermediate values for which the explanation has no line are not followed.
+ * The elements of the inputs that the explanation shows, also those behind intermediate values, the largest
+ * contribution first; of equals what decides comes last. Intermediate values for which the explanation has no line are
+ * not followed.
  */
 export function readsOf(explanation: Explanation): readonly InputRead[] {
   const reads = [...new Bookkeeping(explanation).of(explanation.lines.at(-1) as ExplanationLine).values()].map(
@@ -151,7 +153,10 @@ function scaled(shares: Shares, by: number): Shares {
   return new Map([...shares].map(([name, share]) => [name, share.decides ? share : { ...share, contribution: share.contribution * by }]));
 }
 
-/** (a + …)·(b + …) multiplied out: the products in which an element takes part from either side, those from both counted once. */
+/**
+ * (a + …)·(b + …) multiplied out: the products in which an element takes part from either side, those from both counted
+ * once.
+ */
 function multiplied(a: Shares, left: number, b: Shares, right: number): Shares {
   const made = joined([scaled(a, right), scaled(b, left)]);
   for (const [name, share] of made) {

@@ -57,7 +57,10 @@ export function explainerOf(
   };
 }
 
-/** The explanation as lines of text; intermediate elements and the result carry their names when there is more than one line. */
+/**
+ * The explanation as lines of text; intermediate elements and the result carry their names when there is more than one
+ * line.
+ */
 export function explanationText(explanation: Explanation): string {
   const { lines, omitted } = explanation;
   const [only] = lines;

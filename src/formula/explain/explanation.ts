@@ -11,12 +11,16 @@ export interface ExplainOptions {
   /** Terms of a reduction that are written out (default 8, at least 2; Infinity for all). */
   readonly terms?: number;
   /**
-   * Which terms of a longer reduction those are. "position" (default): the first and the last, and the winner of a max. "size": the
-   * largest, in that order, each with its place, and what the others come to together: by absolute value in sums, by how far they are from 1 in products, the
-   * winner and the runners-up of a max or argmax. NaN comes first, then of equals the earlier.
+   * Which terms of a longer reduction those are. "position" (default): the first and the last, and the winner of a max.
+   * "size": the largest, in that order, each with its place, and what the others come to together: by absolute value in
+   * sums, by how far they are from 1 in products, the winner and the runners-up of a max or argmax. NaN comes first,
+   * then of equals the earlier.
    */
   readonly order?: TermOrder;
-  /** An axis of the reduction as the formula names it: terms are then partial sums by its steps (a convolution's channels by "c"). */
+  /**
+   * An axis of the reduction as the formula names it: terms are then partial sums by its steps (a convolution's
+   * channels by "c").
+   */
   readonly group?: string;
   /** Lines for elements of intermediate tensors (default 12). */
   readonly lines?: number;

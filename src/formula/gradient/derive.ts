@@ -10,9 +10,9 @@ import { gradientName, Reverse } from "./reverse.ts";
 export { gradientName } from "./reverse.ts";
 
 /**
- * The gradient of a one-statement (or piecewise) formula by one of its inputs, as formulas whose results, each of the input's shape, add up.
- * Their inputs are the upstream gradient `gy` (for a result named y), the inputs and `y` where the derivative needs them.
- * Empty when no gradient flows (comparisons, floor, indices).
+ * The gradient of a one-statement (or piecewise) formula by one of its inputs, as formulas whose results, each of the
+ * input's shape, add up. Their inputs are the upstream gradient `gy` (for a result named y), the inputs and `y` where
+ * the derivative needs them. Empty when no gradient flows (comparisons, floor, indices).
  */
 export function deriveGradient(formula: Formula, input: string): Formula[] {
   const normal = normalize(formula);
@@ -34,7 +34,10 @@ export function deriveGradient(formula: Formula, input: string): Formula[] {
   return merge(contributions).map((contribution) => finish(contribution, target, formula, partial));
 }
 
-/** g‹input›, or where that (or the name of its own gradient) is taken, as in the gradient of gx = gy · y by y, the first free of g‹input›2, … */
+/**
+ * g‹input›, or where that (or the name of its own gradient) is taken, as in the gradient of gx = gy · y by y, the first
+ * free of g‹input›2, …
+ */
 function targetName(input: string, names: ReadonlySet<string>): string {
   const free = (candidate: string): boolean => !names.has(candidate) && !names.has(gradientName(candidate));
   const plain = gradientName(input);

@@ -89,7 +89,8 @@ export class Reverse {
       const here: Expression = { kind: "position", axes: node.axes };
       this.#walk(node.body, call("select", call("eq", winner, here), adjoint, number(0)), within);
     } else if (node.reducer === "prod") {
-      // Without dividing by zero: the product of the others is y / x where nothing is 0, else it is taken over the others explicitly.
+      // Without dividing by zero: the product of the others is y / x where nothing is 0, else it is taken over the
+      // others explicitly.
       const zeros = this.#stash({ ...node, reducer: "sum", body: call("select", call("eq", node.body, number(0)), number(1), number(0)) });
       const others = this.#stash({ ...node, body: call("select", call("eq", node.body, number(0)), number(1), node.body) });
       const isZero = call("eq", node.body, number(0));
@@ -99,7 +100,10 @@ export class Reverse {
     }
   }
 
-  /** Moves reductions inside an adjoint into statements of their own over the axes they vary with, so that solving does not repeat them. */
+  /**
+   * Moves reductions inside an adjoint into statements of their own over the axes they vary with, so that solving does
+   * not repeat them.
+   */
   #stash(value: Expression): Expression {
     const { value: forward, target: result, indices: left, extents } = this.#statement;
     if (isSame(value, forward)) return value;
@@ -126,8 +130,8 @@ export class Reverse {
   }
 
   /**
-   * The adjoint, tied to tensors that decide how often it is summed: the gradient of sum[...](x − m) by m does not read x, yet is as many
-   * times −gy as x has elements. `inside(x[...])` gives the extents and is always true.
+   * The adjoint, tied to tensors that decide how often it is summed: the gradient of sum[...](x − m) by m does not read
+   * x, yet is as many times −gy as x has elements. `inside(x[...])` gives the extents and is always true.
    */
   #anchor(input: AccessNode, adjoint: Expression, scope: readonly BoundAxis[]): Expression {
     const groups = new Set<string>();

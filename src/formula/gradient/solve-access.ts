@@ -34,7 +34,10 @@ interface InputAccess {
 
 type Solved = Omit<Contribution, "before">;
 
-/** Turns "add the adjoint to gx[indices]" into "gx[m] = Σ adjoint" by solving indices = m for loop axes; scatters where that is impossible. */
+/**
+ * Turns "add the adjoint to gx[indices]" into "gx[m] = Σ adjoint" by solving indices = m for loop axes; scatters where
+ * that is impossible.
+ */
 export function solveAccess(given: InputAccess): Solved {
   const { access, adjoint, scope, statement, attributes } = given;
   const left = new Set(statement.indices.flatMap((index) => (index.kind === "name" ? [index.name] : [])));
@@ -131,7 +134,10 @@ function isFiniteAtZero(node: Expression): boolean {
   return safe && node.args.every(isFiniteAtZero);
 }
 
-/** Whether an axis takes part in a position or count among several, which cannot be rewritten by a solution for the axis. */
+/**
+ * Whether an axis takes part in a position or count among several, which cannot be rewritten by a solution for the
+ * axis.
+ */
 function countsWith(node: Expression, axis: string): boolean {
   let found = false;
   visit(node, (child) => {

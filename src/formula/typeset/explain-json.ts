@@ -11,8 +11,9 @@ import { chainRuleText } from "./print-chain-rule.ts";
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
 /**
- * An explanation for `JSON.stringify`. Numbers that JSON has no form for are strings: "NaN", "Infinity", "-Infinity", "-0"; `Number(field)`
- * reads every number, written either way. Field names are those of `Explanation`, with `reads` (see `readsOf`) added.
+ * An explanation for `JSON.stringify`. Numbers that JSON has no form for are strings: "NaN", "Infinity", "-Infinity",
+ * "-0"; `Number(field)` reads every number, written either way. Field names are those of `Explanation`, with `reads`
+ * (see `readsOf`) added.
  */
 export function explanationJson(explanation: Explanation): Json {
   const { name, inputs, lines, omitted, value, digits } = explanation;
@@ -27,7 +28,10 @@ export function explanationJson(explanation: Explanation): Json {
   });
 }
 
-/** A chain rule for `JSON.stringify`, numbers as in `explanationJson`. `local.named` and `local.substituted` are the local derivative as text. */
+/**
+ * A chain rule for `JSON.stringify`, numbers as in `explanationJson`. `local.named` and `local.substituted` are the
+ * local derivative as text.
+ */
 export function chainRuleJson(rule: ChainRule): Json {
   const { target, position, value, upstream, paths, omitted, rest, obstacle } = rule;
   const { digits } = rule.explanation;

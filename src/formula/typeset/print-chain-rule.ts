@@ -24,9 +24,9 @@ export interface ChainRuleTextOptions {
 }
 
 /**
- * `gx[0] = gy[0] · w[0, 0] + gy[1] · w[1, 0] = 0.5 × 3 + 0.1 × (-2) = 1.3`; of more than three paths each is a line of its own. A local
- * derivative of several parts is also written out with its numbers. Where the element has no paths, or is no plain sum of them, the explanation
- * itself, with the reason.
+ * `gx[0] = gy[0] · w[0, 0] + gy[1] · w[1, 0] = 0.5 × 3 + 0.1 × (-2) = 1.3`; of more than three paths each is a line of
+ * its own. A local derivative of several parts is also written out with its numbers. Where the element has no paths, or
+ * is no plain sum of them, the explanation itself, with the reason.
  */
 export function chainRuleText(rule: ChainRule, options: ChainRuleTextOptions = {}): string {
   const { paths, omitted, explanation } = rule;
@@ -76,7 +76,10 @@ function stepsOf({ upstream, local }: ChainPath, tensor: string, digits: number)
   };
 }
 
-/** On one line; where that is too long the second side ends the first line, and the others share as few more as they fit on. */
+/**
+ * On one line; where that is too long the second side ends the first line, and the others share as few more as they fit
+ * on.
+ */
 function equals(sides: readonly string[], width: number): string {
   const line = sides.join(" = ");
   if (line.length <= width) return line;
@@ -89,7 +92,9 @@ function equals(sides: readonly string[], width: number): string {
   return lines.join("\n");
 }
 
-/** The same as an aligned block of TeX: ∂L/∂x with names, with numbers, and the value; empty where there are no paths. */
+/**
+ * The same as an aligned block of TeX: ∂L/∂x with names, with numbers, and the value; empty where there are no paths.
+ */
 export function chainRuleTex(rule: ChainRule): string {
   const rows = cellsOf(rule);
   return rows.length === 0 ? "" : texAligned(rows.map((cells) => cells.map(texOfBox)));
@@ -109,8 +114,9 @@ function cellsOf(rule: ChainRule): Box[][] {
 }
 
 /**
- * What stands right of the element, line by line, each beginning with its equal sign: with names, with numbers, the value. Of more than three
- * paths the value comes first and each path has a line of its own. Empty where there are no paths.
+ * What stands right of the element, line by line, each beginning with its equal sign: with names, with numbers, the
+ * value. Of more than three paths the value comes first and each path has a line of its own. Empty where there are no
+ * paths.
  */
 export function layoutChainRule(rule: ChainRule): Box[] {
   const { paths, omitted } = rule;
@@ -138,7 +144,10 @@ export function layoutChainRule(rule: ChainRule): Box[] {
   return [...sums, layoutRow(EQUALS, number(rule.value, rule.type))];
 }
 
-/** A path with names; with all numbers, where its local derivative is more than one; with the number of its local derivative. */
+/**
+ * A path with names; with all numbers, where its local derivative is more than one; with the number of its local
+ * derivative.
+ */
 function layoutPath({ upstream, local }: ChainPath, options: LayoutOptions): Box[] {
   const value = valueOf(local);
   const factors = (sign: string, left: Box, right: Box): Box => layoutRow(left, operator(sign), right);

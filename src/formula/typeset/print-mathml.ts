@@ -40,7 +40,9 @@ export function explanationMathml(explanation: Explanation): string {
   return math(table(rows));
 }
 
-/** Lines of boxes with their cells beneath each other, centred or all beginning at the left; one line alone is a row. */
+/**
+ * Lines of boxes with their cells beneath each other, centred or all beginning at the left; one line alone is a row.
+ */
 export function mathmlOfRows(rows: readonly (readonly Box[])[], align: "center" | "left" = "center"): string {
   const [only] = rows;
   if (only && rows.length === 1) return math(row(only.map(draw)));

@@ -129,7 +129,10 @@ export function badInitialization(run: Observations, { growth, sureAtFirst, gain
   ];
 }
 
-/** The weight that makes its outputs largest for inputs of size 1: its standard deviation times the root of the inputs of each output. */
+/**
+ * The weight that makes its outputs largest for inputs of size 1: its standard deviation times the root of the inputs
+ * of each output.
+ */
 function largestGain({ parameters = [], weights, forward }: Observations): { name: string; std: number; gain: number } | undefined {
   const embeddings = new Set(forward.filter(({ kind }) => kind === "embedding").map(({ path }) => path));
   const gains = parameters

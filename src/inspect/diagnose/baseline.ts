@@ -9,8 +9,8 @@ import { mean } from "./statistics.ts";
 type Targets = Samples["y"];
 
 /**
- * The loss of the best prediction that does not look at the inputs: the frequencies of the classes, the mean or the middle of numbers. Undefined where
- * the loss takes no such prediction, or is not measured from 0 upwards.
+ * The loss of the best prediction that does not look at the inputs: the frequencies of the classes, the mean or the
+ * middle of numbers. Undefined where the loss takes no such prediction, or is not measured from 0 upwards.
  * @param output the shape of the model's output for one sample
  */
 export function baselineOf(loss: Loss, output: readonly number[], y: Targets): number | undefined {

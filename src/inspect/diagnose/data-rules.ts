@@ -90,7 +90,8 @@ export function noisyLabels(
   const facts = heldPredictions ?? predictions;
   if (facts === undefined || trend === undefined || trend.late > 0.98 * trend.ignorant) return [];
   const { samples, surest, accuracy } = facts;
-  // A model that is less sure than it is right has not learned all yet; classes that overlap agree far from where they meet.
+  // A model that is less sure than it is right has not learned all yet; classes that overlap agree far from where they
+  // meet.
   const isCapped = surest.accuracy < least && surest.accuracy - accuracy < 0.15 && surest.probability > surest.accuracy - 0.05;
   // Where neighbours tell labels better than a model where it is surest, the fault is the model's.
   if ((neighbours?.agreement ?? 0) > surest.accuracy + 0.05) return [];

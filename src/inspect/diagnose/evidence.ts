@@ -41,7 +41,10 @@ export interface Doubtful {
   readonly probability: number;
 }
 
-/** Predictions of the trained model on its training data (after a short training at a lower rate, which steadies them, where one was tried). */
+/**
+ * Predictions of the trained model on its training data (after a short training at a lower rate, which steadies them,
+ * where one was tried).
+ */
 export interface PredictionFacts {
   readonly samples: number;
   /** Share of the labels that it agrees with. */
@@ -50,7 +53,10 @@ export interface PredictionFacts {
   readonly mostFrequent: number;
   /** Those held with more than 0.9 for another class, which nearly all of their neighbours have; the surest first. */
   readonly doubtful: readonly Doubtful[];
-  /** The fifth of the samples that it is surest of: how many labels it agrees with there, and how sure it is in the mean. */
+  /**
+   * The fifth of the samples that it is surest of: how many labels it agrees with there, and how sure it is in the
+   * mean.
+   */
   readonly surest: { readonly samples: number; readonly accuracy: number; readonly probability: number };
 }
 
@@ -74,13 +80,18 @@ export interface DuplicateFacts {
 
 /** What the data tell without a model: how alike the targets of samples are that are near to each other. */
 export interface NeighbourFacts {
-  /** By how many standard errors the targets of nearest neighbours are nearer to each other than those of any two samples: above 3 the inputs tell something. */
+  /**
+   * By how many standard errors the targets of nearest neighbours are nearer to each other than those of any two
+   * samples: above 3 the inputs tell something.
+   */
   readonly score: number;
   /** Of classes: the share of samples whose label most of their neighbours have. */
   readonly agreement?: number;
 }
 
-/** Two courses of some steps from the same weights over the same batches: at the training's rate, and at a lower one. */
+/**
+ * Two courses of some steps from the same weights over the same batches: at the training's rate, and at a lower one.
+ */
 export interface RateTrial {
   readonly steps: number;
   readonly rate: number;
@@ -144,8 +155,8 @@ export interface Trend {
   readonly error: number;
   readonly highest: number;
   /**
-   * The loss of a model that knows nothing: the baseline, else the highest of the first epoch and the first step. A trained model's first loss is no
-   * measure: one hard batch is many times that.
+   * The loss of a model that knows nothing: the baseline, else the highest of the first epoch and the first step. A
+   * trained model's first loss is no measure: one hard batch is many times that.
    */
   readonly ignorant: number;
   /** Whether the ignorant loss is a measured baseline. */

@@ -24,8 +24,8 @@ export interface ExamineOptions extends Omit<FitOptions, "recorder"> {
   /** What is recorded. Default: everything. */
   readonly record?: RecorderOptions;
   /**
-   * Also trains anew, from the same weights, on shuffled targets, to see whether there is something to learn. Default: where the loss did not soon fall
-   * well below that of a prediction which is the same for every sample.
+   * Also trains anew, from the same weights, on shuffled targets, to see whether there is something to learn. Default:
+   * where the loss did not soon fall well below that of a prediction which is the same for every sample.
    */
   readonly control?: boolean;
   /** Also trains on for some steps at a lower rate, to see whether that is better. Default true. */
@@ -50,8 +50,8 @@ const EXAMINE_OPTIONS: OptionNames<ExamineOptions> = {
 };
 
 /**
- * Trains a model as fit does, watched by a recorder, and diagnoses the run. A training whose loss is no longer finite ends, and is diagnosed. Trials and
- * controls train further, or anew, and put everything back.
+ * Trains a model as fit does, watched by a recorder, and diagnoses the run. A training whose loss is no longer finite
+ * ends, and is diagnosed. Trials and controls train further, or anew, and put everything back.
  * @throws what fit throws for options and data that make no sense
  * @example const { findings } = await examine(net, train, { loss: crossEntropy, optimizer: adam(net.parameters()), epochs: 3 }); console.log(findingsText(findings));
  */

@@ -93,7 +93,10 @@ function outputFacts(loss: Loss, output: Tensor, y: Samples["y"]): OutputFacts {
   return { probabilities: rows ? "softmax" : elements ? "sigmoid" : "none", squashedAgain: takesSoftmax || takesSigmoid };
 }
 
-/** Whether the loss of logits x is log(1 + e^x) − t·x: its sum at x and −x then grows by exactly |x| from one far number to another. */
+/**
+ * Whether the loss of logits x is log(1 + e^x) − t·x: its sum at x and −x then grows by exactly |x| from one far number
+ * to another.
+ */
 function isLogistic(lossOf: (prediction: Tensor) => number, output: Tensor): boolean {
   const both = (value: number): number => lossOf(output.mul(0).add(value)) + lossOf(output.mul(0).sub(value));
   return Math.abs(both(40) - both(20) - 20) < 1e-2;
@@ -132,7 +135,10 @@ function rowKeys({ shape, data }: Samples["x"]): string[] {
   return Array.from({ length: count }, (_, row) => data.slice(row * width, (row + 1) * width).join());
 }
 
-/** The probability that two rows drawn anew are equal, were their columns independent: columns of few different values make it large. */
+/**
+ * The probability that two rows drawn anew are equal, were their columns independent: columns of few different values
+ * make it large.
+ */
 function chanceOfEqualRows({ shape, data }: Samples["x"]): number {
   const [count = 0] = shape;
   const width = data.length / count;

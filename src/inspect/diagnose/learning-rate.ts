@@ -53,7 +53,10 @@ export interface TriedRate {
 export interface LearningRateRange {
   /** In the order they were tried; the sweep ends early where the loss diverges. */
   readonly tried: readonly TriedRate[];
-  /** The first rate at which the loss falls, the rate at which it is least, and the rate to begin with; undefined where it never falls. */
+  /**
+   * The first rate at which the loss falls, the rate at which it is least, and the rate to begin with; undefined where
+   * it never falls.
+   */
   readonly range: { readonly low: number; readonly high: number; readonly best: number } | undefined;
   /** Whether the loss diverged before the largest rate. */
   readonly diverged: boolean;
@@ -71,8 +74,9 @@ const DIVERGED = 2;
 const CHANCE = 3;
 
 /**
- * Trains for a few steps with rates that grow from `from` to `to`, from the weights as they are, and puts everything back afterwards, to the last bit: weights,
- * running statistics, gradients, the optimizer's state, random numbers, modes; also when it throws. Smith 2015 (https://arxiv.org/abs/1506.01186).
+ * Trains for a few steps with rates that grow from `from` to `to`, from the weights as they are, and puts everything
+ * back afterwards, to the last bit: weights, running statistics, gradients, the optimizer's state, random numbers,
+ * modes; also when it throws. Smith 2015 (https://arxiv.org/abs/1506.01186).
  * @throws InputError for options that make no sense; what the model or the loss throws; the signal's reason
  * @example const { range } = await findLearningRate(net, train, { loss: crossEntropy, optimizer }); if (range) optimizer.learningRate = range.best;
  */
@@ -135,7 +139,10 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
   }
 }
 
-/** Whether the smoothed loss rose by far more than it fell, than chance moves it, and than it was. Losses may be negative. */
+/**
+ * Whether the smoothed loss rose by far more than it fell, than chance moves it, and than it was. Losses may be
+ * negative.
+ */
 function hasDiverged(tried: readonly TriedRate[], burnIn: number, smoothing: number): boolean {
   const usable = tried.slice(burnIn - 1).map(({ smoothed }) => smoothed);
   const [first, last] = [usable[0] as number, usable.at(-1) as number];

@@ -11,7 +11,10 @@ import { mean } from "./statistics.ts";
 /** About as many multiplications as are over in a moment. */
 const WORK = 4e7;
 
-/** How alike the targets of neighbours are. What neighbours do not show, a model may still find; what they show is there. */
+/**
+ * How alike the targets of neighbours are. What neighbours do not show, a model may still find; what they show is
+ * there.
+ */
 export function neighbourFacts(data: Dataset<Samples>): NeighbourFacts {
   const width = Math.max(data.fields.x.data.length, data.fields.y.data.length) / data.size;
   const { x, y } = spread(data, Math.max(32, Math.min(1024, Math.floor(Math.sqrt(WORK / width))))).data.fields;
@@ -51,8 +54,9 @@ function mostFrequent(labels: readonly number[]): number {
 const VOTERS = 10;
 
 /**
- * Of samples that are held for another class than their label, those whose neighbours say the same: nearly all have that class.
- * A model with unstable training, or a bad start, is wrong about whole regions: the neighbours there have the labels that it does not believe.
+ * Of samples that are held for another class than their label, those whose neighbours say the same: nearly all have
+ * that class. A model with unstable training, or a bad start, is wrong about whole regions: the neighbours there have
+ * the labels that it does not believe.
  */
 export function confirmed<One extends { readonly sample: number; readonly label: number; readonly predicted: number }>(
   data: Dataset<Samples>,

@@ -10,7 +10,10 @@ import { mean } from "./statistics.ts";
 /** The share of samples that a model is surest of: enough to count, few enough to lie far from where classes meet. */
 const SUREST = 0.2;
 
-/** @returns undefined where the targets are no class numbers, or the model gives something else than a score for each class */
+/**
+ * @returns undefined where the targets are no class numbers, or the model gives something else than a score for each
+ * class
+ */
 export async function predictionFacts(model: Model, data: Dataset<Samples>): Promise<PredictionFacts | undefined> {
   const { x, y } = data.fields;
   if (!isClasses(y)) return undefined;

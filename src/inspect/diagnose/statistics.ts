@@ -15,12 +15,13 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * The deviation of single losses around their trend: from their second differences, in which a steady trend cancels, by the middle one, which a few
- * hard batches do not move. 0 for fewer than three.
+ * The deviation of single losses around their trend: from their second differences, in which a steady trend cancels, by
+ * the middle one, which a few hard batches do not move. 0 for fewer than three.
  */
 export function deviationOf(losses: readonly number[]): number {
   const bends = losses.slice(2).map((loss, n) => Math.abs((losses[n] as number) - 2 * (losses[n + 1] as number) + loss));
-  // A normal variable's deviation is 1.48 times the middle of its distances from its mean; a second difference has six times its variance.
+  // A normal variable's deviation is 1.48 times the middle of its distances from its mean; a second difference has six
+  // times its variance.
   return bends.length === 0 ? 0 : (1.4826 * median(bends)) / Math.sqrt(6);
 }
 

@@ -38,7 +38,10 @@ function largest(ratios: readonly Ratio[]): Ratio {
   return bestOf(ratios, ({ ratio }) => ratio, "larger") ?? { name: "", ratio: Number.NaN };
 }
 
-/** A layer most of whose units answered at first and do not any more: steps threw them where their inputs are negative for all samples. */
+/**
+ * A layer most of whose units answered at first and do not any more: steps threw them where their inputs are negative
+ * for all samples.
+ */
 function silencedUnits({ forward, steps }: Observations, most: number): string | undefined {
   if (steps.length < 8) return undefined;
   const [begin, end] = [steps[1] as number, steps[steps.length >> 1] as number];
@@ -132,7 +135,10 @@ function falls({ history }: Observations, { early, late, ignorant, error }: Tren
   return early - late > Math.max(SURE * error, MOVED * ignorant) || lately > MOVED * ignorant;
 }
 
-/** The last rate as a share of the largest of the training: what a schedule has lowered by the end was not too low all the time. */
+/**
+ * The last rate as a share of the largest of the training: what a schedule has lowered by the end was not too low all
+ * the time.
+ */
 function lowered({ history, events }: Observations): number {
   const rates = history.map(({ learningRate }) => learningRate);
   const own = events
@@ -189,8 +195,8 @@ export function nothingToLearn(run: Observations, { gap, notLearning }: Threshol
   const last = real.at(-1) as number;
   // A loss that is still on its way down to that of ignorance falls alike for all targets.
   const hasArrived = trend === undefined || last - scale < 0.5 * Math.max(0.04 * scale, Math.max(trend.early, real[0] as number) - scale);
-  // Over all epochs, and at the end: a model that learns its samples by heart does so with any targets, but no sooner with these.
-  // Of two orders of few samples, one is learned sooner by chance.
+  // Over all epochs, and at the end: a model that learns its samples by heart does so with any targets, but no sooner
+  // with these. Of two orders of few samples, one is learned sooner by chance.
   const byChance = Math.max(gap, 1 / Math.sqrt(data?.samples ?? Number.POSITIVE_INFINITY)) * scale;
   const isNoBetter = mean(differences) < byChance && (differences.at(-1) as number) < 3 * byChance;
   if (common > 0 && hasArrived && isNoBetter)

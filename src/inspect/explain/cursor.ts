@@ -25,7 +25,10 @@ export interface RunStop {
   /** What it was given, by the names of the formula. */
   readonly inputs: readonly StopInput[];
   readonly output: RecordedTensor;
-  /** How the chosen number of the output was computed, in a backward pass by the chain rule; undefined where the output has no numbers. */
+  /**
+   * How the chosen number of the output was computed, in a backward pass by the chain rule; undefined where the output
+   * has no numbers.
+   */
   readonly element: ExplainedElement | undefined;
 }
 
@@ -36,7 +39,10 @@ export interface StopInput {
   readonly tensor: RecordedTensor;
 }
 
-/** Where to go: the number of a stop counted from 1, an op, a tensor (to the op that computed it), or its name as in `selectElement`. */
+/**
+ * Where to go: the number of a stop counted from 1, an op, a tensor (to the op that computed it), or its name as in
+ * `selectElement`.
+ */
 export type StopPlace = number | RecordedOp | RecordedTensor | string;
 
 /**

@@ -14,8 +14,8 @@ import type { ExplanationTree } from "./explain-tree.ts";
 type Fields = Readonly<Record<string, Json>>;
 
 /**
- * An explained number for `JSON.stringify`, numbers as in `explanationJson`: where it stands, what computed it, the explanation, in a gradient
- * the chain rule, and what it was computed from.
+ * An explained number for `JSON.stringify`, numbers as in `explanationJson`: where it stands, what computed it, the
+ * explanation, in a gradient the chain rule, and what it was computed from.
  */
 export function elementJson(element: ExplainedElement): Fields {
   checkArguments("elementJson", { element: [element, ELEMENT] });
@@ -42,7 +42,10 @@ export function explanationTreeJson(tree: ExplanationTree): Fields {
   return { ...elementJson(tree), because: tree.because.map(explanationTreeJson) };
 }
 
-/** One step of a run: the op, its formula and parameters, statistics of what went in and came out, and the explained number. */
+/**
+ * One step of a run: the op, its formula and parameters, statistics of what went in and came out, and the explained
+ * number.
+ */
 export function stopJson(stop: RunStop): Fields {
   checkArguments("stopJson", { stop: [stop, STOP] });
   const { number, count, op, formula, inputs, output, element } = stop;

@@ -14,7 +14,10 @@ import type { ExplainedElement } from "./explain.ts";
 import { originText } from "./explain-text.ts";
 import { type ExplanationTree, treeLines } from "./explain-tree.ts";
 
-/** How one number was computed, as an aligned block of TeX (amsmath): its formula with numbers, in a gradient the chain rule. */
+/**
+ * How one number was computed, as an aligned block of TeX (amsmath): its formula with numbers, in a gradient the chain
+ * rule.
+ */
 export function elementTex(element: ExplainedElement, digits = 4): string {
   checkArguments("elementTex", { element: [element, ELEMENT], digits: [digits, DIGITS] });
   return texOfRows(layoutExplained(element, digits));

@@ -12,7 +12,10 @@ import { TENSOR } from "../kinds.ts";
 import { elementName, placeOf } from "../record/elements.ts";
 import { type RecordedOp, type RecordedTensor, unviewed } from "../record/recording.ts";
 
-/** One number of a recorded tensor, and the step that computed it. Of a tensor that only has another shape, the one it was made from. */
+/**
+ * One number of a recorded tensor, and the step that computed it. Of a tensor that only has another shape, the one it
+ * was made from.
+ */
 export interface ExplainedElement {
   readonly tensor: RecordedTensor;
   readonly position: readonly number[];
@@ -20,11 +23,19 @@ export interface ExplainedElement {
   readonly value: number;
   /** "hidden.weight[0, 2]", "y[0, 1] of 2 (linearBias)". */
   readonly name: string;
-  /** The formula with the numbers, inside vmap with the example as first coordinate; undefined for parameters and data. */
+  /**
+   * The formula with the numbers, inside vmap with the example as first coordinate; undefined for parameters and data.
+   */
   readonly explanation: Explanation | undefined;
-  /** Of a gradient: the paths by which the gradient of the op's result reaches it, upstream × local; undefined elsewhere. */
+  /**
+   * Of a gradient: the paths by which the gradient of the op's result reaches it, upstream × local; undefined
+   * elsewhere.
+   */
   readonly chain: ChainRule | undefined;
-  /** The numbers it was computed from that the explanation shows, the largest contribution first; in a gradient path by path, upstream first. */
+  /**
+   * The numbers it was computed from that the explanation shows, the largest contribution first; in a gradient path by
+   * path, upstream first.
+   */
   readonly reads: readonly ElementRead[];
 }
 
@@ -44,7 +55,10 @@ const LINES_OF_PATHS = 1000;
 
 export const EXPLAIN_OPTIONS: OptionNames<ExplainOptions> = { digits: true, terms: true, order: true, group: true, lines: true };
 
-/** Explains one number of a recorded tensor by the op that computed it. @throws InputError when there is no such element */
+/**
+ * Explains one number of a recorded tensor by the op that computed it.
+ * @throws InputError when there is no such element
+ */
 export function explainElement(given: RecordedTensor, at: readonly number[], options: ExplainOptions = {}): ExplainedElement {
   checkArguments("explainElement", { tensor: [given, TENSOR], position: [at, WHOLES] });
   checkOptions("explainElement", options, EXPLAIN_OPTIONS);

@@ -18,7 +18,10 @@ import { type Replayed, replay } from "./replay.ts";
 export interface GradientCheckOptions {
   /** Elements of each tensor: the largest gradient and others spread evenly. Default 4. */
   readonly elements?: number;
-  /** Largest difference allowed, relative to the larger of both or to a thousandth of the tensor's largest gradient. Default 1e-5. */
+  /**
+   * Largest difference allowed, relative to the larger of both or to a thousandth of the tensor's largest gradient.
+   * Default 1e-5.
+   */
   readonly tolerance?: number;
   /** What was differentiated; default: by the first backward() of the recording. */
   readonly result?: RecordedTensor;
@@ -39,7 +42,9 @@ export interface CheckedElement {
 /** The gradients of a run, checked. */
 export interface GradientCheck {
   readonly checked: number;
-  /** Elements at which the result has a kink (ReLU at 0, a maximum of equals): there is no derivative to compare with. */
+  /**
+   * Elements at which the result has a kink (ReLU at 0, a maximum of equals): there is no derivative to compare with.
+   */
   readonly kinks: number;
   /** Those that do not agree. */
   readonly failures: readonly CheckedElement[];
@@ -50,8 +55,8 @@ export interface GradientCheck {
 }
 
 /**
- * Checks the gradients of any recorded run that called backward(): a whole model, or a single op. Every difference is computed by running
- * what was recorded again, so a large model takes long: check a small batch.
+ * Checks the gradients of any recorded run that called backward(): a whole model, or a single op. Every difference is
+ * computed by running what was recorded again, so a large model takes long: check a small batch.
  * @throws InputError when the recording has no backward pass
  * @example checkGradients(record(() => { const y = myOp(x).sum(); y.backward(); }))
  */
@@ -105,7 +110,8 @@ function compareTensor(
     const slopes = (h: number) => ({ right: (at(h) - middle) / h, left: (middle - at(-h)) / h });
     const gradient = gradients[place] as number;
     const size = Math.max(Math.abs(gradient), 1e-3 * largest, 1e-12);
-    // Where a derivative exists the slopes to both sides come together with the distance; where others' kinks lie near, they do so only near.
+    // Where a derivative exists the slopes to both sides come together with the distance; where others' kinks lie near,
+    // they do so only near.
     let h = 1e-5 * Math.max(1, Math.abs(value));
     let { right, left } = slopes(h);
     // What rounding the result leaves of a difference.
@@ -138,7 +144,10 @@ function placesOf(gradients: NumberArray, elements: number): number[] {
   return [...places].slice(0, count);
 }
 
-/** From the result backward: the first tensor whose gradient is wrong got it from an op whose output's gradient is right. */
+/**
+ * From the result backward: the first tensor whose gradient is wrong got it from an op whose output's gradient is
+ * right.
+ */
 function findCulprit(
   all: readonly RecordedTensor[],
   result: RecordedTensor,

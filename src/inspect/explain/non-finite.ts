@@ -9,7 +9,10 @@ import { type RecordedTensor, type Recording, record } from "../record/recording
 import { type ExplainedElement, explainElement } from "./explain.ts";
 import { elementText } from "./explain-text.ts";
 
-/** The first number of a run that is not finite although everything it was computed from is; or one that came from outside. */
+/**
+ * The first number of a run that is not finite although everything it was computed from is; or one that came from
+ * outside.
+ */
 export interface NonFinite {
   readonly tensor: RecordedTensor;
   readonly position: readonly number[];
@@ -21,7 +24,10 @@ export interface NonFinite {
   toString(): string;
 }
 
-/** Looks through a recording; undefined when every number is finite. Infinities that the program itself brings (a mask of −∞) do not count. */
+/**
+ * Looks through a recording; undefined when every number is finite. Infinities that the program itself brings (a mask
+ * of −∞) do not count.
+ */
 export function firstNonFinite(recording: Recording): NonFinite | undefined {
   checkArguments("firstNonFinite", { recording: [recording, RECORDING] });
   const isBad = new Map<RecordedTensor, number>();
@@ -43,8 +49,8 @@ export function firstNonFinite(recording: Recording): NonFinite | undefined {
 }
 
 /**
- * Runs a step that failed once more under record and finds where its first NaN or infinity came from; undefined where none comes this time.
- * Model, optimizer and random numbers are left as they were.
+ * Runs a step that failed once more under record and finds where its first NaN or infinity came from; undefined where
+ * none comes this time. Model, optimizer and random numbers are left as they were.
  */
 export function whereNotFinite(step: FailedStep): NonFinite | undefined {
   checkArguments("whereNotFinite", { step: [step, FAILED] });
@@ -58,7 +64,8 @@ export function whereNotFinite(step: FailedStep): NonFinite | undefined {
 }
 
 /**
- * For the end of a training that may fail: throws its error on, and says in that of a loss or gradient that is not finite where it came from.
+ * For the end of a training that may fail: throws its error on, and says in that of a loss or gradient that is not
+ * finite where it came from.
  * @example const { history } = await fit(net, data, options).catch(explainFailure);
  * @throws always
  */

@@ -15,7 +15,10 @@ import type { RecordedOp, RecordedTensor, Recording } from "../record/recording.
 export interface ReplayOptions {
   /** Numbers that replace recorded ones. */
   readonly changed?: ReadonlyMap<RecordedTensor, NumberArray>;
-  /** Interprets everything in double precision, from the recorded numbers of parameters and data; else it is computed as tensors are. Default false. */
+  /**
+   * Interprets everything in double precision, from the recorded numbers of parameters and data; else it is computed as
+   * tensors are. Default false.
+   */
   readonly double?: boolean;
 }
 
@@ -83,7 +86,10 @@ function inDouble(program: Program): Program {
   return found;
 }
 
-/** Numbers of parameters, data and gradients as they were recorded, single-precision ones in double where that is asked for. */
+/**
+ * Numbers of parameters, data and gradients as they were recorded, single-precision ones in double where that is asked
+ * for.
+ */
 function inPrecision({ data }: RecordedTensor, double: boolean): NumberArray {
   return double && dtypeOfArray(data) === "float32" ? Float64Array.from(data) : data;
 }

@@ -16,9 +16,9 @@ export interface SelectedElement {
 }
 
 /**
- * The tensor, or the element, that a text names: a layer's path means its output (the last one, where it was called several times), a parameter's name
- * for the parameter before the run, "x" for the model's input, "loss" for what was differentiated, names in `Recording.results` for what the run
- * gave; ".grad" behind any of them for its gradient,
+ * The tensor, or the element, that a text names: a layer's path means its output (the last one, where it was called
+ * several times), a parameter's name for the parameter before the run, "x" for the model's input, "loss" for what was
+ * differentiated, names in `Recording.results` for what the run gave; ".grad" behind any of them for its gradient,
  * ".new" behind a parameter for its new numbers. Coordinates in brackets.
  * @throws InputError when nothing is called so
  * @example selectElement(run, "conv1[0, 2, 5, 5]"); selectElement(run, "output.weight.grad[3, 0]")
@@ -47,7 +47,10 @@ export function selectableNames(recording: Recording): string[] {
   ];
 }
 
-/** What to look at first: the largest number of what was differentiated, else of what the run gave last, else of what its last op computed. */
+/**
+ * What to look at first: the largest number of what was differentiated, else of what the run gave last, else of what
+ * its last op computed.
+ */
 export function firstElement(recording: Recording): SelectedElement & { readonly position: readonly number[] } {
   checkArguments("firstElement", { recording: [recording, RECORDING] });
   const { results, ops } = recording;

@@ -8,7 +8,10 @@ import { plainName, tensorName } from "../record/elements.ts";
 import type { RecordedTensor } from "../record/recording.ts";
 import type { ExplainedElement } from "./explain.ts";
 
-/** The chain rule of an element of a gradient with people's names in it; `upstream` is what to write for its upstream gradient. */
+/**
+ * The chain rule of an element of a gradient with people's names in it; `upstream` is what to write for its upstream
+ * gradient.
+ */
 export function spokenChain(element: ExplainedElement): { readonly chain: ChainRule; readonly upstream: string } | undefined {
   const { chain } = element;
   if (chain === undefined) return undefined;

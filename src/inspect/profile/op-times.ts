@@ -6,8 +6,8 @@ import type { RecordedOp } from "../record/recording.ts";
 import type { KernelOrigin, StepProfile } from "./profile.ts";
 
 /**
- * Milliseconds of each op. A kernel counts for each of its origins alike; ops that are alike (same op, layer, pass and line) share what was
- * found for them. Ops that the compiler left out take none.
+ * Milliseconds of each op. A kernel counts for each of its origins alike; ops that are alike (same op, layer, pass and
+ * line) share what was found for them. Ops that the compiler left out take none.
  */
 export function opTimes(ops: readonly RecordedOp[], profile: Pick<StepProfile, "kernels">): ReadonlyMap<RecordedOp, number> {
   checkArguments("opTimes", { ops: [ops, OPS], profile: [profile, PROFILE] });

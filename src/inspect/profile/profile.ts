@@ -28,7 +28,10 @@ export interface ProfiledKernel {
   readonly name: string;
   /** The middle of all runs. */
   readonly milliseconds: number;
-  /** Multiplications, additions and comparisons, each 1; exp, log and the like, each 1, too. A product that is added counts 2. */
+  /**
+   * Multiplications, additions and comparisons, each 1; exp, log and the like, each 1, too. A product that is added
+   * counts 2.
+   */
   readonly operations: number;
   /** Every tensor it reads and writes, once. */
   readonly bytes: number;
@@ -140,7 +143,10 @@ export function chromeTrace(profile: Pick<StepProfile, "kernels">): string {
   return JSON.stringify({ displayTimeUnit: "ms", traceEvents: [...names, ...events] });
 }
 
-/** What the present backend reaches with its threads, as `npm run bench` measures it; undefined for one that emits no code. */
+/**
+ * What the present backend reaches with its threads, as `npm run bench` measures it; undefined for one that emits no
+ * code.
+ */
 export function machineLimits(): MachineLimits | undefined {
   const { name, threads } = getBackend();
   const limits = measureLimits(

@@ -28,7 +28,10 @@ export function positionOfLargest({ data, shape }: RecordedTensor): number[] | u
   return positionOf(best, shape);
 }
 
-/** What a tensor is called in explanations: "hidden.weight", "∂L/∂hidden.weight", "u1 of matmul" where the program gave it that name, else "y of 2 (linearBias)". */
+/**
+ * What a tensor is called in explanations: "hidden.weight", "∂L/∂hidden.weight", "u1 of matmul" where the program gave
+ * it that name, else "y of 2 (linearBias)".
+ */
 export function tensorName(tensor: RecordedTensor): string {
   checkArguments("tensorName", { tensor: [tensor, TENSOR] });
   const { source, gradientOf, updateOf, name, origin, given } = tensor;

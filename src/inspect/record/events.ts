@@ -17,9 +17,15 @@ export interface ForwardEvent {
   readonly histogram?: Histogram;
   /** For every unit of an activation that can be silent (relu and its like) how many of its outputs are not 0. */
   readonly active?: readonly number[];
-  /** Outputs of a squashing activation (sigmoid, tanh) so near its ends that its derivative is below a tenth of the largest. */
+  /**
+   * Outputs of a squashing activation (sigmoid, tanh) so near its ends that its derivative is below a tenth of the
+   * largest.
+   */
   readonly saturated?: number;
-  /** Set where the layer does something else in training, but was in evaluation mode: batch normalization with running statistics, dropout that drops nothing. */
+  /**
+   * Set where the layer does something else in training, but was in evaluation mode: batch normalization with running
+   * statistics, dropout that drops nothing.
+   */
   readonly evaluating?: true;
 }
 
@@ -43,7 +49,10 @@ export interface GradientEvent {
   readonly parameter: string;
   readonly shape: readonly number[];
   readonly gradient: Statistics;
-  /** Norm of the gradient that was left from before this step, to which this one is added; undefined where there was none. */
+  /**
+   * Norm of the gradient that was left from before this step, to which this one is added; undefined where there was
+   * none.
+   */
   readonly carried?: number;
 }
 

@@ -6,7 +6,9 @@ import type { HostArray, Tensor } from "../../tensor/types.ts";
 import { checkArguments, NUMBER } from "../../util/arguments.ts";
 import { HISTOGRAM } from "../kinds.ts";
 
-/** A description of a tensor's numbers. Everything but the counts is of the finite ones, and NaN where there are none. */
+/**
+ * A description of a tensor's numbers. Everything but the counts is of the finite ones, and NaN where there are none.
+ */
 export interface Statistics {
   readonly count: number;
   readonly mean: number;
@@ -140,7 +142,10 @@ export function histogram(bins: number): Measure<Histogram> {
   );
 }
 
-/** The number below which a share of the finite numbers lies, between the edges of the histogram's intervals by straight lines. */
+/**
+ * The number below which a share of the finite numbers lies, between the edges of the histogram's intervals by straight
+ * lines.
+ */
 export function percentile(histogram: Histogram, share: number): number {
   checkArguments("percentile", { histogram: [histogram, HISTOGRAM], share: [share, NUMBER] });
   const { low, high, counts } = histogram;

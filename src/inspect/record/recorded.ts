@@ -11,7 +11,10 @@ export interface RecordedTensor {
   readonly id: number;
   /** The parameter's name, "x" for the model's input; else what the op that made or first used it calls it. */
   readonly name: string;
-  /** What the recorded function, or the module, calls it: a name it was returned or exported by; undefined for everything else. */
+  /**
+   * What the recorded function, or the module, calls it: a name it was returned or exported by; undefined for
+   * everything else.
+   */
   readonly given: string | undefined;
   /** Where it came from: an op; a parameter or buffer of the model; the program (data, targets); or a number in it. */
   readonly origin: "computed" | "parameter" | "data" | "constant";
@@ -44,9 +47,15 @@ export interface RecordedOp {
   readonly params: readonly number[];
   /** Loop nests that ran for it, inside vmap those for all examples; undefined for another view of the same numbers. */
   readonly program: Program | undefined;
-  /** Whether it ran for the examples of a vmap, all at once: they count along the first dimension of its output, and of inputs that differ between them. */
+  /**
+   * Whether it ran for the examples of a vmap, all at once: they count along the first dimension of its output, and of
+   * inputs that differ between them.
+   */
   readonly isMapped: boolean;
-  /** Names that the recorded function, or the module, gives to tensors: a formula's letter that is one of them would be taken for that tensor. */
+  /**
+   * Names that the recorded function, or the module, gives to tensors: a formula's letter that is one of them would be
+   * taken for that tensor.
+   */
   readonly taken: ReadonlySet<string>;
   /** Of a gradient: the application it differentiates. */
   readonly of: RecordedOp | undefined;
@@ -79,7 +88,10 @@ export interface Recording<Result = unknown> {
   readonly calls: readonly RecordedCall[];
   /** In the order they happened. */
   readonly updates: readonly RecordedUpdate[];
-  /** The tensors that it gave, by name: "result" for one alone, else as the record or list names them ("loss", "0", "heads.left"). */
+  /**
+   * The tensors that it gave, by name: "result" for one alone, else as the record or list names them ("loss", "0",
+   * "heads.left").
+   */
   readonly results: ReadonlyMap<string, RecordedTensor>;
   /** The record of a tensor that the run gave, took or left behind. @throws InputError when it took no part */
   tensorOf(tensor: Tensor): RecordedTensor;

@@ -31,9 +31,15 @@ export interface RecorderOptions {
   readonly events?: readonly EventKind[];
   /** Which steps. Default 1, every step. */
   readonly steps?: StepSelector;
-  /** In which of those steps events also hold histograms, from which `percentile` reads; they take longer. Default: none. */
+  /**
+   * In which of those steps events also hold histograms, from which `percentile` reads; they take longer. Default:
+   * none.
+   */
   readonly histograms?: StepSelector;
-  /** Steps of which every number is kept, to be explained afterwards (`recordings`). They take longer, and memory. Default: none. */
+  /**
+   * Steps of which every number is kept, to be explained afterwards (`recordings`). They take longer, and memory.
+   * Default: none.
+   */
   readonly keep?: KeepOptions;
   /** How many events are kept for `events`; older ones go. Default: all. */
   readonly most?: number;
@@ -42,24 +48,21 @@ export interface RecorderOptions {
 /** Activations whose outputs can be 0 for good. */
 const SILENT = new Set(["relu", "relu6", "reLU"]);
 
-/** Where the derivative of an activation is a tenth of its largest, y(1 − y) = 0.025 and 1 − y² = 0.1, the output is: */
+/**
+ * Where the derivative of an activation is a tenth of its largest, y(1 − y) = 0.025 and 1 − y² = 0.1, the output is:
+ */
 const SATURATED: Readonly<Record<string, Measure<number>>> = {
   sigmoid: outside(0.025658, 0.974342),
   tanh: outside(-0.948683, 0.948683),
 };
 
 /**
- * Records what happens in the steps it runs. Everything is measured where the tensors are: in a compiled step, measuring is part of the program,
- * so what is seen is what ran. Steps that it does not run, or does not pick, cost nothing.
+ * Records what happens in the steps it runs. Everything is measured where the tensors are: in a compiled step,
+ * measuring is part of the program, so what is seen is what ran. Steps that it does not run, or does not pick, cost
+ * nothing.
  *
- * @example
- * const recorder = new Recorder(net);
- * await fit(net, data, { …, recorder });
- * recorder.events.filter((event) => event.event === "backward" && event.path === "features.0")
- * @example
- * const recorder = new Recorder(net, { keep: { steps: [0, 500] } });
- * await fit(net, data, { …, recorder });
- * new RunCursor(recorder.recordings[1].recording).goTo("features.0.weight.grad")
+ * @example const recorder = new Recorder(net); await fit(net, data, { …, recorder }); recorder.events.filter((event) => event.event === "backward" && event.path === "features.0")
+ * @example const recorder = new Recorder(net, { keep: { steps: [0, 500] } }); await fit(net, data, { …, recorder }); new RunCursor(recorder.recordings[1].recording).goTo("features.0.weight.grad")
  */
 export class Recorder {
   readonly model: LayerMembers;
@@ -193,7 +196,8 @@ class Watch implements Observer {
 
   called({ path, kind, layer, output }: LayerCall): void {
     const state = layer && stateOf(layer);
-    // A container without weights of its own says nothing that its parts do not; what is computed again was told the first time.
+    // A container without weights of its own says nothing that its parts do not; what is computed again was told the
+    // first time.
     if (!isTensor(output) || !isFloat(output.dtype) || output.size === 0 || currentPass() !== "forward") return;
     if (state !== undefined && state.parts.size > 0 && state.parameters.size === 0) return;
     if (!this.#selects(path, kind)) return;

@@ -19,8 +19,8 @@ import { ALONE, parametersByName, tensorsByName } from "./results.ts";
 export * from "./recorded.ts";
 
 /**
- * Runs a function once and keeps every number. What it computes stays the same; a compiled function is run as compiled, in a program
- * that hands out everything on the way.
+ * Runs a function once and keeps every number. What it computes stays the same; a compiled function is run as compiled,
+ * in a program that hands out everything on the way.
  * @param model gives the names of parameters
  * @example const run = record(() => { const loss = crossEntropy(net(x), t); loss.backward(); return loss; }, net);
  */
@@ -30,7 +30,8 @@ export function record<Result>(run: () => Result, model?: LayerMembers): Recordi
 }
 
 /**
- * The same for a function that waits for something. Whatever happens to tensors meanwhile is recorded, too, also by others.
+ * The same for a function that waits for something. Whatever happens to tensors meanwhile is recorded, too, also by
+ * others.
  * @param model gives the names of parameters
  */
 export async function recordAsync<Result>(run: () => Promise<Result>, model?: LayerMembers): Promise<Recording<Result>> {

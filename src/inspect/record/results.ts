@@ -17,7 +17,10 @@ export function tensorsByName(result: unknown): ReadonlyMap<string, Tensor> {
   return found;
 }
 
-/** Parameters and buffers of the layers in them: those of one layer by their own names, of several behind the name of each. */
+/**
+ * Parameters and buffers of the layers in them: those of one layer by their own names, of several behind the name of
+ * each.
+ */
 export function parametersByName(result: unknown): ReadonlyMap<string, Tensor> {
   const layers = new Map<string, ReturnType<typeof named>>();
   visit(result, "", (value, name) => {

@@ -10,7 +10,10 @@ import { removeOrphans, temporaryFor } from "./temporary.ts";
 
 /** How a file is written. */
 export interface AtomicOptions {
-  /** A symbolic link at the path stays and its target is replaced (default); false: the link is replaced and its target stays. */
+  /**
+   * A symbolic link at the path stays and its target is replaced (default); false: the link is replaced and its target
+   * stays.
+   */
   readonly followLinks?: boolean;
 }
 
@@ -18,10 +21,11 @@ export interface AtomicOptions {
 const written = new Set<string>();
 
 /**
- * Writes to a temporary file in the same folder, flushes it to the disk and renames it over `path`. On failure the temporary file
- * is removed and what was at `path` before is untouched. What a process that was killed meanwhile left beside it is removed by the next that
- * writes the same file. A file that is there keeps its permissions. A pipe or a device (/dev/stdout, /dev/null) is written into, never replaced;
- * where links are not followed the name is to be a file's own, and it is refused.
+ * Writes to a temporary file in the same folder, flushes it to the disk and renames it over `path`. On failure the
+ * temporary file is removed and what was at `path` before is untouched. What a process that was killed meanwhile left
+ * beside it is removed by the next that writes the same file. A file that is there keeps its permissions. A pipe or a
+ * device (/dev/stdout, /dev/null) is written into, never replaced; where links are not followed the name is to be a
+ * file's own, and it is refused.
  *
  * @throws FileError when the folder does not exist or cannot be written, the path is a folder, or the disk is full.
  */
@@ -74,7 +78,10 @@ async function writeInto(path: string, content: Uint8Array | string): Promise<vo
   }
 }
 
-/** Codes with which a system, or Node's own permissions, says that it does not flush here at all, not that flushing failed. */
+/**
+ * Codes with which a system, or Node's own permissions, says that it does not flush here at all, not that flushing
+ * failed.
+ */
 const unable: ReadonlySet<string | undefined> = new Set(["ERR_ACCESS_DENIED", "EPERM", "EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"]);
 let isToldOf = false;
 
@@ -93,7 +100,10 @@ async function flush(file: FileHandle): Promise<void> {
   }
 }
 
-/** Makes the rename itself durable. Windows cannot flush a folder and some file systems refuse; the content is safe either way. */
+/**
+ * Makes the rename itself durable. Windows cannot flush a folder and some file systems refuse; the content is safe
+ * either way.
+ */
 async function flushFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");

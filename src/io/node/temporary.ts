@@ -6,7 +6,9 @@ import { basename, dirname, join } from "node:path";
 import { removeQuietly } from "./folders.ts";
 import { markText, ownMark, readMark, stateOf } from "./process-mark.ts";
 
-/** A name beside the file, never given twice: a process that is killed and one that follows it may have the same number. */
+/**
+ * A name beside the file, never given twice: a process that is killed and one that follows it may have the same number.
+ */
 export function temporaryFor(path: string): string {
   return join(dirname(path), `.${basename(path)}.${markText(ownMark())}-${randomBytes(4).toString("hex")}.tmp`);
 }

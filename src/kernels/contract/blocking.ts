@@ -40,8 +40,9 @@ export function evenly(total: number, most: number, multiple = 1): number {
 }
 
 /**
- * The register tile (rows × vectors) that does m × n with the least padding. The machine's own tile serves large shapes; few columns or
- * few rows get a tile whose accumulators, columns and rows still fit the registers: engines load all rows of a step before using them.
+ * The register tile (rows × vectors) that does m × n with the least padding. The machine's own tile serves large
+ * shapes; few columns or few rows get a tile whose accumulators, columns and rows still fit the registers: engines load
+ * all rows of a step before using them.
  */
 export function chooseTile(machine: Machine, m: number, n: number): { readonly rows: number; readonly vectors: number } {
   const needed = Math.ceil(n / machine.lanes);
@@ -68,7 +69,10 @@ function candidates(machine: Machine): { rows: number; vectors: number }[] {
   return list;
 }
 
-/** Cycles of one step of K: two multiply-adds and two loads per cycle, four cycles from one multiply-add to the next on the same register. */
+/**
+ * Cycles of one step of K: two multiply-adds and two loads per cycle, four cycles from one multiply-add to the next on
+ * the same register.
+ */
 function tileCost(rows: number, vectors: number): number {
   if (rows === 0) return 0;
   return Math.max((rows * vectors) / 2, (rows + vectors) / 2, 4) + 0.5;
@@ -83,11 +87,13 @@ export function chooseBlocking(machine: Machine, m: number, n: number, k: number
   const rows = splitRows(m, tile.rows);
   const width = tile.vectors * machine.lanes;
   const [first, second] = machine.caches;
-  // Half of the first-level cache for a panel of each; half of the second for the block of A, a quarter for the block of B.
+  // Half of the first-level cache for a panel of each; half of the second for the block of A, a quarter for the block
+  // of B.
   const depth = whole ? k : evenly(k, Math.max(32, Math.floor(first / 2 / 4 / (width + rows.height))));
   const mostTiles = Math.max(1, Math.floor(second / 4 / 4 / depth / rows.height));
   const rowTilesPerBlock = evenly(rows.count, mostTiles);
-  // While all rows fit one block, a block of B is used once and may be small; otherwise every block of B packs all of A again.
+  // While all rows fit one block, a block of B is used once and may be small; otherwise every block of B packs all of A
+  // again.
   const mostColumns = rowTilesPerBlock >= rows.count ? Math.floor(second / 4 / 4 / depth) : 2048;
   const columnsPerBlock = evenly(Math.max(1, n), Math.max(width, Math.floor(Math.min(mostColumns, 2048) / width) * width), width);
   return { rows, vectors: tile.vectors, width, rowTilesPerBlock, columnsPerBlock, depth };

@@ -11,7 +11,10 @@ import type { ContractionClass, ContractionPlan } from "./plan.ts";
 import { type ClassShape, defineRoutines } from "./routines.ts";
 import { emitSlices } from "./slices.ts";
 
-/** Operations of an epilogue that are written out for every vector of a tile; more would not stay in the cache of instructions. */
+/**
+ * Operations of an epilogue that are written out for every vector of a tile; more would not stay in the cache of
+ * instructions.
+ */
 const mostInline = 400;
 
 export interface LoweredClass {

@@ -82,7 +82,10 @@ export function rolesOf(nest: Nest, [left, right]: readonly [Load, Load]): Roles
   };
 }
 
-/** Contiguous output columns decide, unless they are so few that most of a vector would be wasted; then the longer side is columns. */
+/**
+ * Contiguous output columns decide, unless they are so few that most of a vector would be wasted; then the longer side
+ * is columns.
+ */
 function chooseRows(sides: readonly (readonly number[])[], extents: readonly number[], outSteps: readonly number[]): 0 | 1 {
   const sizes = sides.map((axes) => axes.reduce((product, axis) => product * extents[axis]!, 1));
   const contiguous = sides.findIndex((axes) => axes.some((axis) => outSteps[axis] === 1 && extents[axis]! > 1));

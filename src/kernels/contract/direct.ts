@@ -43,7 +43,10 @@ export interface DirectColumns {
 const mostRows = 48;
 /** Fewer columns per batch index than this, and the work around them shows. */
 const leastColumns = 64;
-/** Packing a vector costs about as much as multiplying it by this many rows: so much may be computed in vain at the end of rows. */
+/**
+ * Packing a vector costs about as much as multiplying it by this many rows: so much may be computed in vain at the end
+ * of rows.
+ */
 const packingRows = 8;
 
 /** undefined when B is better packed (or read in place as a plain matrix). */

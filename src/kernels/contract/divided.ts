@@ -15,8 +15,9 @@ export interface ResidueClass {
 const limit = 64;
 
 /**
- * A strided convolution's gradient reads gy at (m + p − d·k) / s. Writing m = s·m' + r and k = f·k' + q turns the steps with an exact
- * division into affine ones, one class per residue of the free axes; all other steps read the fill 0 and are skipped.
+ * A strided convolution's gradient reads gy at (m + p − d·k) / s. Writing m = s·m' + r and k = f·k' + q turns the steps
+ * with an exact division into affine ones, one class per residue of the free axes; all other steps read the fill 0 and
+ * are skipped.
  * @param extents of all axes, free ones first
  * @param indices every index of both operands
  * @returns undefined when there would be too many classes

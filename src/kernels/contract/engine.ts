@@ -45,8 +45,9 @@ const elementsOf = ({ batch, m, n }: ContractionClass): number => batch * m * n;
 const hasProducts = ({ segments }: ContractionClass): boolean => segments.some(({ k }) => k > 0);
 
 /**
- * Whether the output had better be cleared first, whole vectors at a time, because classes without products make up at least half of it:
- * each lies scattered over the output, an element here and there. A step that writes only a part of its buffer must leave the rest alone.
+ * Whether the output had better be cleared first, whole vectors at a time, because classes without products make up at
+ * least half of it: each lies scattered over the output, an element here and there. A step that writes only a part of
+ * its buffer must leave the rest alone.
  */
 function isMostlyZeros({ output, epilogue }: Nest, planned: readonly ContractionClass[]): boolean {
   if (epilogue !== undefined || output.accumulate || output.inPlace === true) return false;

@@ -10,7 +10,10 @@ import { at, bool, convertToFloat, f32, i32, isVector, loadAs, mul, splat } from
 import { costOf } from "../loops/plan.ts";
 import type { Finish } from "./output.ts";
 
-/** What is done to a sum; undefined when nothing is. `leaves` are the loads and positions of the epilogue in the order of the plan. */
+/**
+ * What is done to a sum; undefined when nothing is. `leaves` are the loads and positions of the epilogue in the order
+ * of the plan.
+ */
 export function finishOf(scale: Scalar | undefined, epilogue: Scalar | undefined, leaves: readonly Scalar[]): Finish | undefined {
   if (scale === undefined && epilogue === undefined) return undefined;
   return (k, sum, values, params) => {

@@ -10,7 +10,9 @@ export { lowerContraction } from "./engine.ts";
 export type { ContractionPlan } from "./plan.ts";
 export { defineTileProbe, tileCandidates } from "./probe.ts";
 
-/** Below this many operations per batch index, tables and tiles cost more than the products (measured on 3×3×3 … 8×8×8). */
+/**
+ * Below this many operations per batch index, tables and tiles cost more than the products (measured on 3×3×3 … 8×8×8).
+ */
 const leastFlops = 1024;
 
 /** The plan for a nest that gains from packing and a register tile; undefined: the general lowering takes it. */
@@ -29,9 +31,10 @@ function workOf({ m, n, segments }: ContractionClass): number {
 }
 
 /**
- * With one row or one column (matrix times vector) nothing that was packed would be read twice, and with a few steps of K there is
- * little to reuse; a convolution to one channel gains while its columns need no packing. A few dot products along contiguous vectors
- * are what the general lowering does best. The numbers are where the two were measured to break even.
+ * With one row or one column (matrix times vector) nothing that was packed would be read twice, and with a few steps of
+ * K there is little to reuse; a convolution to one channel gains while its columns need no packing. A few dot products
+ * along contiguous vectors are what the general lowering does best. The numbers are where the two were measured to
+ * break even.
  */
 function reusesRegisters(plan: ContractionPlan, part: ContractionClass, machine: Machine): boolean {
   const { m, n } = part;

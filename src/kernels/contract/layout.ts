@@ -315,7 +315,10 @@ function packingCosts(given: Given, width: number): readonly [a: number, b: numb
   return [worst("a", m), direct !== undefined ? 0 : worst("b", n)];
 }
 
-/** Cycles per element: whether vectors of the panel, or runs along K, are whole in memory, and how much of rows shorter than they is not. */
+/**
+ * Cycles per element: whether vectors of the panel, or runs along K, are whole in memory, and how much of rows shorter
+ * than they is not.
+ */
 function packingOf(
   access: AffineAccess,
   extents: readonly number[],
@@ -391,9 +394,10 @@ export function microShape(layout: ClassLayout, segment: SegmentLayout, height: 
 }
 
 /**
- * Whether rows of A are better read where they lie. One element per row and step is read: neighbours along K share cache lines, but many
- * rows far apart overflow the sets of the caches (a row of 4096 bytes puts all rows of a tile into one) and take a page each, which costs
- * more than packing once per 2048 columns. Shorter rows cost less than packing them, whose reads wait for memory.
+ * Whether rows of A are better read where they lie. One element per row and step is read: neighbours along K share
+ * cache lines, but many rows far apart overflow the sets of the caches (a row of 4096 bytes puts all rows of a tile
+ * into one) and take a page each, which costs more than packing once per 2048 columns. Shorter rows cost less than
+ * packing them, whose reads wait for memory.
  */
 function readsRows(a: InPlace, part: ContractionClass, k: number, machine: Machine, width: number): boolean {
   if (part.n <= 4 * width) return true;

@@ -10,11 +10,15 @@ import { columnOffset } from "./tables.ts";
 export interface MacroShape {
   readonly height: number;
   readonly vectors: number;
-  /** Bytes from one tile of A to the next, of the full height and one less; undefined: packed, depth · height elements. */
+  /**
+   * Bytes from one tile of A to the next, of the full height and one less; undefined: packed, depth · height elements.
+   */
   readonly aTile: readonly [number, number] | undefined;
   /** Bytes from one panel's tiles of A to the next panel's: 0 for factors, which all panels share. */
   readonly aPanel: number;
-  /** Where tiles go that are not written to the output: bytes from one to the next, and from one panel's to the next. */
+  /**
+   * Where tiles go that are not written to the output: bytes from one to the next, and from one panel's to the next.
+   */
   readonly tile: { readonly bytes: number; readonly panel: number } | undefined;
   /** Bytes from one panel of B to the next; undefined: packed, depth · width elements. */
   readonly bPanel: number | undefined;

@@ -19,9 +19,15 @@ export interface MicroShape {
   readonly aStep: number;
   readonly bStep: number;
   readonly bElement?: Element;
-  /** B is read where it lies: tables' columns hold the byte offset of each vector of columns and of each step of K; bStep is 0. */
+  /**
+   * B is read where it lies: tables' columns hold the byte offset of each vector of columns and of each step of K;
+   * bStep is 0.
+   */
   readonly direct?: DirectB | undefined;
-  /** Nothing is multiplied: `a` points at tiles of unfinished sums, `pitch` bytes from one part to the next, that are added up. */
+  /**
+   * Nothing is multiplied: `a` points at tiles of unfinished sums, `pitch` bytes from one part to the next, that are
+   * added up.
+   */
   readonly partialSums?: { readonly parts: number; readonly pitch: number } | undefined;
 }
 
@@ -35,10 +41,11 @@ export interface DirectB {
 /**
  * Without `writers` the sums stay unfinished: they are stored to `tile`, or added to what is there with flag.add.
  *
- * micro(a, b, steps, depth, c, rows, columns, flags, width, tile, params, leaf…): accumulates depth steps of height × vectors and writes the
- * tile. `rows` and `columns` point at the tile's first entries of the tables, `width` is the number of valid columns; `steps` at the
- * table of K (of a direct B). Without flag.direct the tile goes through `tile` (height · vectors vectors of scratch) and the edge writer, as it
- * always does where its vectors do not lie whole in memory: lane by lane, a tile's worth of instructions would be thousands.
+ * micro(a, b, steps, depth, c, rows, columns, flags, width, tile, params, leaf…): accumulates depth steps of height ×
+ * vectors and writes the tile. `rows` and `columns` point at the tile's first entries of the tables, `width` is the
+ * number of valid columns; `steps` at the table of K (of a direct B). Without flag.direct the tile goes through `tile`
+ * (height · vectors vectors of scratch) and the edge writer, as it always does where its vectors do not lie whole in
+ * memory: lane by lane, a tile's worth of instructions would be thousands.
  */
 export function defineMicro(module: ModuleBuilder, name: string, shape: MicroShape, output: Output, writers: Writers | undefined): string {
   const { height, vectors } = shape;
@@ -117,8 +124,8 @@ interface Placed {
 }
 
 /**
- * Asks for the lines that the tile will be written to, and for those that its epilogue reads: they arrive while it is computed. Else as many
- * stores as a processor remembers wait for theirs, and the epilogue for each of its own.
+ * Asks for the lines that the tile will be written to, and for those that its epilogue reads: they arrive while it is
+ * computed. Else as many stores as a processor remembers wait for theirs, and the epilogue for each of its own.
  */
 function prefetchTile(
   k: FunctionBuilder,
@@ -147,8 +154,8 @@ function prefetchTile(
 type TileVariables = { readonly [name in keyof typeof tileParameters]: Variable };
 
 /**
- * Advances a and b over `depth` steps of K and gives the sums, rows × vectors. K is not unrolled: V8 moves all loads of a block to its
- * start, and with two steps in a block the registers no longer suffice.
+ * Advances a and b over `depth` steps of K and gives the sums, rows × vectors. K is not unrolled: V8 moves all loads of
+ * a block to its start, and with two steps in a block the registers no longer suffice.
  */
 export function multiplyTile(
   k: FunctionBuilder,

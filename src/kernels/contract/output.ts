@@ -7,7 +7,9 @@ import { add, advance, and, at, loadAs, ne, replace, splat } from "../language/v
 import { gatherLanes } from "./pack.ts";
 import { columnOffset, type Table } from "./tables.ts";
 
-/** A value the epilogue reads per output element; its tables' columns give byte offsets (load) or numbers (position). */
+/**
+ * A value the epilogue reads per output element; its tables' columns give byte offsets (load) or numbers (position).
+ */
 export interface LeafSource {
   /** How it lies in memory; undefined: a position. */
   readonly element: Element | undefined;
@@ -28,7 +30,9 @@ export interface Output {
   /** The output's byte offsets in `rows` and `columns`. */
   readonly rowColumn: number;
   readonly columnColumn: number;
-  /** Elements from one column to the next along the innermost axis of the columns (2 in a residue class of stride 2). */
+  /**
+   * Elements from one column to the next along the innermost axis of the columns (2 in a residue class of stride 2).
+   */
   readonly step: number;
   readonly leaves: readonly LeafSource[];
   readonly finish: Finish | undefined;

@@ -27,11 +27,16 @@ import {
 } from "../language/values.ts";
 import { columnOffset, type Table } from "./tables.ts";
 
-/** How an operand is found: its tables give byte offsets (first column) and one coordinate per checked dimension (the next ones). */
+/**
+ * How an operand is found: its tables give byte offsets (first column) and one coordinate per checked dimension (the
+ * next ones).
+ */
 export interface PackSource {
   /** Packed panels are float32. */
   readonly element: Element;
-  /** Of the panel's axes (rows of A, columns of B) and of the summed axes; where the operand's columns begin in each. */
+  /**
+   * Of the panel's axes (rows of A, columns of B) and of the summed axes; where the operand's columns begin in each.
+   */
   readonly panel: { readonly table: Table; readonly column: number };
   readonly depth: { readonly table: Table; readonly column: number };
   /** Extents of the checked dimensions. */
@@ -39,15 +44,18 @@ export interface PackSource {
   /** Whether neighbouring steps may be neighbours in memory: of the panel's axes, of the summed axes. */
   readonly panelRuns: boolean;
   readonly depthRuns: boolean;
-  /** Whether a vector of the panel's axes may consist of a few such runs: rows shorter than it, or that it crosses the end of. */
+  /**
+   * Whether a vector of the panel's axes may consist of a few such runs: rows shorter than it, or that it crosses the
+   * end of.
+   */
   readonly panelPieces: boolean;
 }
 
 /**
- * pack(source, origin, panel, depth, count, to, stride): for each of `count` steps of the summed axes writes the values of one panel's
- * steps to `to`, `stride` bytes apart; a panel is written in whole vectors, in ascending order, so what a vector writes past a narrower
- * stride is overwritten by the next step (leave one vector of room at the end). `origin` (bytes) is added to every offset. Invalid
- * places are 0.
+ * pack(source, origin, panel, depth, count, to, stride): for each of `count` steps of the summed axes writes the values
+ * of one panel's steps to `to`, `stride` bytes apart; a panel is written in whole vectors, in ascending order, so what
+ * a vector writes past a narrower stride is overwritten by the next step (leave one vector of room at the end).
+ * `origin` (bytes) is added to every offset. Invalid places are 0.
  */
 const parameters = {
   source: "pointer",
@@ -237,14 +245,20 @@ function packVector(k: FunctionBuilder, p: Parameters, source: PackSource, gathe
   else otherwise();
 }
 
-/** Lanes of which every run of a vector has one, if runs (but the first and the last) have at least `(lanes − 1) / (pieces − 1)` lanes. */
+/**
+ * Lanes of which every run of a vector has one, if runs (but the first and the last) have at least
+ * `(lanes − 1) / (pieces − 1)` lanes.
+ */
 const pieceLanes = (lanes: number, pieces: number): number[] =>
   Array.from({ length: pieces }, (_, piece) => Math.floor((piece * (lanes - 1)) / (pieces - 1)));
 
 /** The shortest rows that `inPieces` can read. */
 export const shortestPiece = (lanes: number): number => Math.max(2, Math.ceil((lanes - 1) / 3));
 
-/** A vector whose lanes are two or four runs in memory: as many loads, each of which gives its lanes. Otherwise `otherwise`. */
+/**
+ * A vector whose lanes are two or four runs in memory: as many loads, each of which gives its lanes. Otherwise
+ * `otherwise`.
+ */
 function inPieces(k: FunctionBuilder, p: Parameters, reader: PanelReader, otherwise: () => void): void {
   const { lanes } = k.machine;
   const shifts = k.let(sub(reader.offsets[0]!, laneConstants(Array.from({ length: lanes }, (_, lane) => reader.size * lane))), "shifts");

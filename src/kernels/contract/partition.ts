@@ -5,7 +5,10 @@ export interface Partition {
   readonly rows: number;
   /** Parts of the columns. */
   readonly columns: number;
-  /** Parts of K. With more than one, every part writes its partial sums and a second phase adds them up, always in the same order. */
+  /**
+   * Parts of K. With more than one, every part writes its partial sums and a second phase adds them up, always in the
+   * same order.
+   */
   readonly depth: number;
 }
 
@@ -18,7 +21,9 @@ export interface PartitionedWork {
   readonly panels: number;
   /** Blocks of K; 1 where K may not be divided. */
   readonly depthBlocks: number;
-  /** Cycles per element that packing an operand takes, again with every part of the other side; 0: read where it lies. */
+  /**
+   * Cycles per element that packing an operand takes, again with every part of the other side; 0: read where it lies.
+   */
   readonly costA: number;
   readonly costB: number;
   /** Fewest column parts the caches ask for. */
@@ -34,8 +39,9 @@ const wantedSlices = 8;
 const mostDepthBytes = 16 * 2 ** 20;
 
 /**
- * Cycles, for 16 lanes: per element read in place (from far away, mostly unnoticed), packed by copying, in pieces, by turning or gathering
- * (what waiting for operands of some mebibytes comes to, by samples of products of 1024); per vector of unfinished sums, written and added.
+ * Cycles, for 16 lanes: per element read in place (from far away, mostly unnoticed), packed by copying, in pieces, by
+ * turning or gathering (what waiting for operands of some mebibytes comes to, by samples of products of 1024); per
+ * vector of unfinished sums, written and added.
  */
 export const packing = { read: 0.1, copied: 0.8, pieces: 1, turned: 1.2, gathered: 2.5 } as const;
 const cost = { sums: 6, lanes: 16 } as const;

@@ -30,7 +30,10 @@ export interface Segment {
   readonly k: number;
 }
 
-/** One residue class of the free axes: C[batch, m, n] = epilogue(scale · Σ segments Σ k A[batch, m, k] · B[batch, k, n]). */
+/**
+ * One residue class of the free axes: C[batch, m, n] = epilogue(scale · Σ segments Σ k A[batch, m, k] · B[batch, k,
+ * n]).
+ */
 export interface ContractionClass {
   readonly extents: readonly number[];
   readonly batch: number;

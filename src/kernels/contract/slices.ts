@@ -112,7 +112,9 @@ function partialSumsAddress({ k, p, shape }: Loops, part: Value, column: Value):
   return k.let(advance(p.shared!, add(mul(part, partialSumsPitch(shape.part, shape.layout)), mul(column, panel))), "partialSums");
 }
 
-/** One segment of the sum, block by block of K: the first of all replaces what is in the output, the last finishes it. */
+/**
+ * One segment of the sum, block by block of K: the first of all replaces what is in the output, the last finishes it.
+ */
 function emitSegment(loops: Loops, common: Omit<Block, "start" | "depth" | "flags">, parts: number, depthPart: Value): void {
   const { k } = loops;
   const { plan, layout } = loops.shape;

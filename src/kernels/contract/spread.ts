@@ -28,13 +28,17 @@ import { defineTable, type Table, tableBytes } from "./tables.ts";
 import type { WinogradPlan } from "./winograd/plan.ts";
 import { flopsPerWork, phaseOf } from "./work.ts";
 
-/** Outputs per pixel of the image from which on it pays: the definition multiplies for every output, this for every pixel. */
+/**
+ * Outputs per pixel of the image from which on it pays: the definition multiplies for every output, this for every
+ * pixel.
+ */
 const leastRatio = 1.35;
 
 /**
- * The gradient of a valid convolution by its input is such a one: 12×12 outputs of 5×5 windows over 8×8 pixels, so that 2.25 times as
- * many products would be taken as count. Here pixels are the columns, rows are channel and tap, and the products of a pixel are added
- * where the tap says: moved by rows in flat images, one per column of taps, which are added up at the end, moved by columns.
+ * The gradient of a valid convolution by its input is such a one: 12×12 outputs of 5×5 windows over 8×8 pixels, so that
+ * 2.25 times as many products would be taken as count. Here pixels are the columns, rows are channel and tap, and the
+ * products of a pixel are added where the tap says: moved by rows in flat images, one per column of taps, which are
+ * added up at the end, moved by columns.
  */
 export function canSpread(
   { plan, part, segment, filter, rows, columns, inputs, outputs }: WinogradPlan,
@@ -68,7 +72,9 @@ export function canSpread(
 
 type Sizes = Pick<WinogradPlan, "rows" | "columns" | "outputs">;
 
-/** One flat image of sums per channel and column of taps: as wide as the image, with room for the rows above and below. */
+/**
+ * One flat image of sums per channel and column of taps: as wide as the image, with room for the rows above and below.
+ */
 const flatPixels = ({ rows, columns }: Pick<Sizes, "rows" | "columns">): number => (rows.extent + rows.taps - 1) * columns.extent;
 const flatBytes = (sizes: Sizes): number => flatPixels(sizes) * sizes.columns.taps * sizes.outputs.extent * 4;
 
@@ -173,7 +179,10 @@ export function lowerSpread(found: WinogradPlan, module: ModuleBuilder): Lowered
   };
 }
 
-/** collect(flat, image, out, params, leaf…): adds the flat images of each channel up and writes them through scale and epilogue. */
+/**
+ * collect(flat, image, out, params, leaf…): adds the flat images of each channel up and writes them through scale and
+ * epilogue.
+ */
 function defineCollect(module: ModuleBuilder, name: string, found: WinogradPlan): string {
   const { lanes } = module.machine;
   const { plan, part, rows, columns, images, outputs } = found;

@@ -19,7 +19,10 @@ export interface Table {
   readonly extents: readonly number[];
   readonly columns: readonly Column[];
   readonly capacity: number;
-  /** Steps of the innermost axis that count: its further steps (up to its extent, a multiple of a vector) repeat the last of them. */
+  /**
+   * Steps of the innermost axis that count: its further steps (up to its extent, a multiple of a vector) repeat the
+   * last of them.
+   */
   readonly limit?: number;
 }
 
@@ -62,8 +65,8 @@ function mergeOuter({ extents, columns }: Table): { extents: readonly number[]; 
 }
 
 /**
- * Defines table(start, count, padded, to): writes the numbers of steps start … start + count − 1 and repeats the last one up to `padded`,
- * so that full vectors may be read.
+ * Defines table(start, count, padded, to): writes the numbers of steps start … start + count − 1 and repeats the last
+ * one up to `padded`, so that full vectors may be read.
  */
 export function defineTable(module: ModuleBuilder, name: string, table: Table): string {
   const { extents, columns } = table.limit === undefined ? mergeAxes(table.extents, table.columns) : mergeOuter(table);

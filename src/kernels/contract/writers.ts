@@ -39,11 +39,17 @@ import { columnOffset } from "./tables.ts";
 export interface Writers {
   /** Of any place in the output. */
   readonly edge: string;
-  /** Of panels that are regular, where not all vectors are whole (outputs walked in steps, leaves walked in their own way) or a lot is applied. */
+  /**
+   * Of panels that are regular, where not all vectors are whole (outputs walked in steps, leaves walked in their own
+   * way) or a lot is applied.
+   */
   readonly spread: string | undefined;
 }
 
-/** Defines edge(height, c, rows, columns, flags, width, tile, params, leaf…) and, where it is needed, spread with the same parameters. */
+/**
+ * Defines edge(height, c, rows, columns, flags, width, tile, params, leaf…) and, where it is needed, spread with the
+ * same parameters.
+ */
 export function defineWriters(module: ModuleBuilder, nameOf: (part: string) => string, vectors: number, output: Output): Writers {
   const whole = output.step === 1 && !output.finishesInRows && output.leaves.every(({ along }) => along !== "own");
   return {
@@ -114,7 +120,8 @@ function defineEdge(module: ModuleBuilder, name: string, vectors: number, output
       };
       const byLanes = () =>
         rows(false, (start, value) => {
-          // A limited table repeats a row's last column within its last vector: the lane that really belongs there is stored last.
+          // A limited table repeats a row's last column within its last vector: the lane that really belongs there is
+          // stored last.
           for (let i = lanes - 1; i >= 0; i--) writeElement(k, element, at(start, extract(offsets, i)), extract(value, i));
         });
       k.if(gt(left, 0), () => {

@@ -28,7 +28,10 @@ export interface MemoryAccess {
   readonly element: Element;
   /** Bytes per element. */
   readonly size: number;
-  /** Some axis moves the address down, so that address parts may lie below the buffer: then nothing is left to constant offsets. */
+  /**
+   * Some axis moves the address down, so that address parts may lie below the buffer: then nothing is left to constant
+   * offsets.
+   */
   readonly descends: boolean;
 }
 

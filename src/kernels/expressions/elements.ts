@@ -60,8 +60,8 @@ export function roundToBfloat16(k: FunctionBuilder, value: Value): Value {
 }
 
 /**
- * A float's bits rounded by their lower half, to nearest with halves to even; a NaN gets its quiet bit, since rounding could carry it away. In
- * integers, because the processor's own conversion (vcvtneps2bf16) flushes subnormal numbers.
+ * A float's bits rounded by their lower half, to nearest with halves to even; a NaN gets its quiet bit, since rounding
+ * could carry it away. In integers, because the processor's own conversion (vcvtneps2bf16) flushes subnormal numbers.
  */
 function roundedBits(k: FunctionBuilder, value: Value): Value {
   const x = value.op === "variable" ? value : k.let(value, "x");

@@ -88,7 +88,10 @@ export class Evaluator {
     this.#scope.bind(bindings, write);
   }
 
-  /** Within `write` axes bound before are `by` further, and are vectors or not as said: unrolled neighbours share one address. */
+  /**
+   * Within `write` axes bound before are `by` further, and are vectors or not as said: unrolled neighbours share one
+   * address.
+   */
   shifted(shifts: readonly Shift[], write: () => void): void {
     this.#scope.shifted(shifts, write);
   }
@@ -128,7 +131,10 @@ export class Evaluator {
     return v.firstLane(this.evaluate(scalar));
   }
 
-  /** Evaluates now what neither an unbound axis nor `vectorAxis` can change, splatted where a vector along `vectorAxis` will use it. */
+  /**
+   * Evaluates now what neither an unbound axis nor `vectorAxis` can change, splatted where a vector along `vectorAxis`
+   * will use it.
+   */
   hoist(scalar: Scalar, vectorAxis?: number): void {
     const bound = this.#scope.boundAxes() & ~(vectorAxis === undefined ? 0 : 1 << vectorAxis);
     const seen = new Set<string>();
@@ -157,7 +163,10 @@ export class Evaluator {
     visit(scalar, false);
   }
 
-  /** Decides an access' checks now, when no axis still to come can change them, and keeps a pointer that is safe either way. */
+  /**
+   * Decides an access' checks now, when no axis still to come can change them, and keeps a pointer that is safe either
+   * way.
+   */
   #settle(access: MemoryAccess, bound: number): void {
     const open = access.checks.some(
       ({ index, dimension }) => (this.#interner.of(insideOf(index, dimension)).axes & ~bound) !== 0 || dimension === 0,
@@ -202,7 +211,10 @@ export class Evaluator {
     return this.#loads.write(load, access, ({ index, dimension }) => this.evaluate(insideOf(index, dimension)));
   }
 
-  /** Stores what the present point gives for some results, through their index maps (adding, when the nest accumulates), cast to their types. */
+  /**
+   * Stores what the present point gives for some results, through their index maps (adding, when the nest accumulates),
+   * cast to their types.
+   */
   writeResults(results: readonly number[] = [...this.#written.keys()]): void {
     this.prepareResults(results)();
   }

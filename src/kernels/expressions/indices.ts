@@ -73,8 +73,9 @@ export class IndexWriter {
   }
 
   /**
-   * The address at the present counters and the condition under which it may be used. When the condition fails the address is the
-   * buffer's start, so that reading is harmless. With a lane check, the address is kept to vectors that touch the buffer.
+   * The address at the present counters and the condition under which it may be used. When the condition fails the
+   * address is the buffer's start, so that reading is harmless. With a lane check, the address is kept to vectors that
+   * touch the buffer.
    */
   address(access: MemoryAccess, lane?: LaneCheck): { readonly address: Address; readonly valid: Value | undefined } {
     const place = this.#scope.place(access);
@@ -100,7 +101,9 @@ export class IndexWriter {
     return { address: v.at(safe === undefined ? exact : v.select(safe, exact, this.#scope.start(access).base)), valid };
   }
 
-  /** Some lane is inside: first + reach ≥ 0 and first < dimension (for an ascending index), as one unsigned comparison. */
+  /**
+   * Some lane is inside: first + reach ≥ 0 and first < dimension (for an ascending index), as one unsigned comparison.
+   */
   #touches({ check, axis }: LaneCheck): Value {
     const index = check.index as AffineIndex;
     const step = index.terms.find((term) => term.axis === axis)!.coefficient;

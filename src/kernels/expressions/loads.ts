@@ -14,8 +14,8 @@ import type { Binding, Scope } from "./scope.ts";
 const mostApart = 4;
 
 /**
- * Whether lanes `along` elements apart are read as whole vectors. All vectors together must stay within reach of the first lane, which
- * alone may be valid, or, where every lane is, of the last.
+ * Whether lanes `along` elements apart are read as whole vectors. All vectors together must stay within reach of the
+ * first lane, which alone may be valid, or, where every lane is, of the last.
  */
 export function readsVectors(along: number, checked: boolean, { lanes, size }: { readonly lanes: number; readonly size: number }): boolean {
   if (along === 1) return true;

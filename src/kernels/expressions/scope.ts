@@ -43,7 +43,9 @@ interface Layer {
   readonly places: Map<MemoryAccess, BaseAddress>;
   /** Whole vectors read from memory, by address: strided neighbours share them. */
   readonly vectors: Map<string, Value>;
-  /** Accesses whose checks are settled: their place is safe to read, and what is read counts where the condition holds. */
+  /**
+   * Accesses whose checks are settled: their place is safe to read, and what is read counts where the condition holds.
+   */
   readonly settled: Map<MemoryAccess, Value>;
   /** Set in a layer that evaluates one lane of the vector axis as a scalar. */
   readonly lane: number | undefined;

@@ -18,8 +18,8 @@ export function storesOf({ output, also = [] }: Result & Pick<Nest, "also">): Me
 }
 
 /**
- * Stores that fill memory without gaps along the axis, by their numbers in order of address: one that is contiguous, or as many with
- * neighbouring elements as there are elements between the steps of each. Undefined when they do not.
+ * Stores that fill memory without gaps along the axis, by their numbers in order of address: one that is contiguous, or
+ * as many with neighbouring elements as there are elements between the steps of each. Undefined when they do not.
  */
 export function contiguous(stores: readonly MemoryAccess[], axis: number): readonly (readonly number[])[] | undefined {
   const groups: number[][] = [];

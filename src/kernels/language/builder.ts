@@ -39,7 +39,8 @@ export class ModuleBuilder {
   }
 
   /**
-   * Defines a function; `write` writes its body and may return the value the function gives. Callees must be defined before.
+   * Defines a function; `write` writes its body and may return the value the function gives. Callees must be defined
+   * before.
    * @returns the (unique) name to call it by
    */
   define<P extends ParameterTypes>(

@@ -29,12 +29,15 @@ export interface CheckedRegion extends Region {
   readonly buffer: string;
 }
 
-/** What a failing access leaves at the place of reports, as words (i32): region + 1, byte offset, bytes (negative when written). */
+/**
+ * What a failing access leaves at the place of reports, as words (i32): region + 1, byte offset, bytes (negative when
+ * written).
+ */
 export const reportWords = 3;
 
 /**
- * Entries keep their names and parameters. An access out of its buffer (reads: by more than 128 bytes) does not happen, a read gives 0,
- * and the first one of all is reported. What no entry calls stays as it is.
+ * Entries keep their names and parameters. An access out of its buffer (reads: by more than 128 bytes) does not happen,
+ * a read gives 0, and the first one of all is reported. What no entry calls stays as it is.
  *
  * How: a pointer is accompanied by its byte offset in its buffer, that buffer's length and its region's number.
  *

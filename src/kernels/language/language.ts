@@ -11,18 +11,28 @@ export interface Machine {
   readonly fma: "fused" | "relaxed" | "separate";
   /** Bytes of data cache per core (first and second level): what blocks are sized for. */
   readonly caches: readonly [number, number];
-  /** Outputs of at least so many bytes are stored past the caches, which they would only clear; undefined: the machine has no such stores. */
+  /**
+   * Outputs of at least so many bytes are stored past the caches, which they would only clear; undefined: the machine
+   * has no such stores.
+   */
   readonly streamed?: number;
   /** Register tile of the contraction micro-kernel: rows × vectors of `lanes`. */
   readonly tile: { readonly rows: number; readonly vectors: number };
-  /** false: convolutions are summed as they are defined, so that a NaN or infinity reaches only the windows it lies in. */
+  /**
+   * false: convolutions are summed as they are defined, so that a NaN or infinity reaches only the windows it lies in.
+   */
   readonly winograd?: boolean;
 }
 
-/** Scalars, and vectors of `Machine.lanes` values. A `mask` is a vector of booleans. A `pointer` is an address of the machine's width. */
+/**
+ * Scalars, and vectors of `Machine.lanes` values. A `mask` is a vector of booleans. A `pointer` is an address of the
+ * machine's width.
+ */
 export type ValueType = "pointer" | "i32" | "f32" | "bool" | "vi32" | "vf32" | "mask";
 
-/** How a value lies in memory. `u8` and `u16` are widened to i32 (zero-extended) when loaded and truncated when stored. */
+/**
+ * How a value lies in memory. `u8` and `u16` are widened to i32 (zero-extended) when loaded and truncated when stored.
+ */
 export type MemoryType = "f32" | "i32" | "u16" | "u8";
 
 export const memoryBytes = { f32: 4, i32: 4, u16: 2, u8: 1 } as const satisfies Record<MemoryType, number>;
@@ -56,7 +66,10 @@ export interface LaneConstant {
   readonly values: readonly number[];
 }
 
-/** Unaligned is allowed. `splat` reads one element into all lanes. With `count` only the first `count` lanes (0…lanes) are defined. */
+/**
+ * Unaligned is allowed. `splat` reads one element into all lanes. With `count` only the first `count` lanes (0…lanes)
+ * are defined.
+ */
 export interface LoadValue {
   readonly op: "load";
   readonly type: ValueType;
@@ -84,8 +97,8 @@ interface SetStatement {
 }
 
 /**
- * Stores a scalar, or a vector to consecutive elements; with `count` only the first `count` lanes (0…lanes). `stream`: a whole vector, at a
- * multiple of its size, that nothing will read soon.
+ * Stores a scalar, or a vector to consecutive elements; with `count` only the first `count` lanes (0…lanes). `stream`:
+ * a whole vector, at a multiple of its size, that nothing will read soon.
  */
 export interface StoreStatement {
   readonly kind: "store";
@@ -136,14 +149,19 @@ interface AtomicAddStatement {
   readonly result: Variable | undefined;
 }
 
-/** Waits until the i32 at the address is at least the value. Everything written before a thread's atomicAdd is seen after the wait for it. */
+/**
+ * Waits until the i32 at the address is at least the value. Everything written before a thread's atomicAdd is seen
+ * after the wait for it.
+ */
 export interface AwaitStatement {
   readonly kind: "await";
   readonly address: Address;
   readonly value: Value;
 }
 
-/** A hint without effect on results: what lies at the address will soon be read, or written. Any address may be given. */
+/**
+ * A hint without effect on results: what lies at the address will soon be read, or written. Any address may be given.
+ */
 interface PrefetchStatement {
   readonly kind: "prefetch";
   readonly address: Address;
@@ -197,12 +215,13 @@ export interface KernelModule {
 export type Regions = { readonly [parameter: string]: Region };
 
 /**
- * Which element types an operation takes, and what it gives: `same` as its first argument's type, `bool` the matching scalar
- * bool or mask, or the named element type with the same width. Shifts take a scalar i32 count.
- * Integer arithmetic wraps. `min`/`max` give NaN if either is NaN and order −0 below +0; `pmin(a, b)` = b < a ? b : a and
- * `pmax(a, b)` = a < b ? b : a are one instruction. `nearest` rounds half to even. `convertToInt` truncates, saturates, NaN → 0.
- * `divide`/`remainder` of integers truncate, scalars only, divisor ≠ 0. `shiftRight` is arithmetic, `shiftRightLogical` fills with zeros.
- * Comparisons named …Unsigned compare i32 bits as unsigned. `andNot(a, b)` = a & ~b.
+ * Which element types an operation takes, and what it gives: `same` as its first argument's type, `bool` the matching
+ * scalar bool or mask, or the named element type with the same width. Shifts take a scalar i32 count. Integer
+ * arithmetic wraps. `min`/`max` give NaN if either is NaN and order −0 below +0; `pmin(a, b)` = b < a ? b : a and
+ * `pmax(a, b)` = a < b ? b : a are one instruction. `nearest` rounds half to even. `convertToInt` truncates, saturates,
+ * NaN → 0. `divide`/`remainder` of integers truncate, scalars only, divisor ≠ 0. `shiftRight` is arithmetic,
+ * `shiftRightLogical` fills with zeros. Comparisons named …Unsigned compare i32 bits as unsigned. `andNot(a, b)` = a &
+ * ~b.
  */
 export const operations = {
   add: { arity: 2, of: ["f32", "i32"], result: "same" },

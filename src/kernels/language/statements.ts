@@ -61,9 +61,9 @@ export function visitVariables(value: Value, visit: (variable: Variable) => void
 }
 
 /**
- * Pieces of code that do not need each other's stores, in turns of one statement each: a processor looks some sixty instructions ahead,
- * and so finds work of the others while one waits for its own results. What a piece sets, later ones may read. A branch is one statement, with
- * all that it sets and reads. Pieces with loops or calls stay in order.
+ * Pieces of code that do not need each other's stores, in turns of one statement each: a processor looks some sixty
+ * instructions ahead, and so finds work of the others while one waits for its own results. What a piece sets, later
+ * ones may read. A branch is one statement, with all that it sets and reads. Pieces with loops or calls stay in order.
  */
 export function interleaved(pieces: readonly (readonly Statement[])[]): Statement[] {
   const all = pieces.flat();

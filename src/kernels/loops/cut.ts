@@ -15,8 +15,8 @@ export interface CutReduction {
 }
 
 /**
- * Pure; which parts there are depends on the shape alone, and so do the bits of the result. Not for argmax and argmin, which would need
- * both what a part found and where.
+ * Pure; which parts there are depends on the shape alone, and so do the bits of the result. Not for argmax and argmin,
+ * which would need both what a part found and where.
  * @param axis a reduced one
  * @param length steps per part, fewer than the axis has
  */
@@ -77,7 +77,10 @@ function withResults(nest: Nest, { reducer, body, epilogue, output }: Result, jo
 
 const stored = { float: "float32", int: "int32", bool: "bool" } as const satisfies Record<ScalarType, DType>;
 
-/** The reduction over steps offset + length · part + [0, extent of `steps`) of the axis, with the part as a free axis before all others. */
+/**
+ * The reduction over steps offset + length · part + [0, extent of `steps`) of the axis, with the part as a free axis
+ * before all others.
+ */
 function part(nest: Nest, axis: number, steps: Axis, parts: number, length: number, offset: number): Nest {
   const moved = (index: AffineIndex): AffineIndex => {
     const step = index.terms.find((term) => term.axis === axis)?.coefficient ?? 0;

@@ -8,13 +8,18 @@ import type { entryParameters, LoweredNest, Phase } from "../lowered.ts";
 /** The parameters of a function, by name. */
 export type Given = Readonly<Record<string, Variable>>;
 
-/** A lowered nest with what its entry takes before `begin` and `end`, from the parameters of the function that calls it. */
+/**
+ * A lowered nest with what its entry takes before `begin` and `end`, from the parameters of the function that calls it.
+ */
 export interface NestCall {
   readonly lowered: LoweredNest;
   readonly pointers: (p: Given) => readonly Value[];
 }
 
-/** Several nests that write different elements, in turn; neighbours that are cut alike slice by slice, which find what they share in the cache. */
+/**
+ * Several nests that write different elements, in turn; neighbours that are cut alike slice by slice, which find what
+ * they share in the cache.
+ */
 export function joinParts(
   name: string,
   parameters: ReturnType<typeof entryParameters>,

@@ -64,9 +64,9 @@ export function writeFree(context: LoopContext, order: readonly number[], given:
 }
 
 /**
- * Full vectors, `unroll` at a time, then one at a time. The last one steps back to overlap its neighbour, so that nothing is scalar;
- * where that is impossible (fewer steps than lanes, or doing an element twice would be wrong) a partial vector ends the row. Where borders make
- * range checks necessary, the middle of the row runs without them.
+ * Full vectors, `unroll` at a time, then one at a time. The last one steps back to overlap its neighbour, so that
+ * nothing is scalar; where that is impossible (fewer steps than lanes, or doing an element twice would be wrong) a
+ * partial vector ends the row. Where borders make range checks necessary, the middle of the row runs without them.
  */
 function vectorLoop(context: LoopContext, axis: number, range: Range): void {
   const { k, e, nest, plan } = context;

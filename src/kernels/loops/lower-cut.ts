@@ -15,7 +15,10 @@ import { canonicalize } from "./schedule.ts";
 import { planSlices } from "./slices.ts";
 import { planTranspose } from "./transpose.ts";
 
-/** Elements that a part of a cut reduction works on at least, and the most parts there are: enough for threads to end together. */
+/**
+ * Elements that a part of a cut reduction works on at least, and the most parts there are: enough for threads to end
+ * together.
+ */
 const leastCut = 2 ** 16;
 const mostParts = 256;
 /** A nest in fewer slices leaves threads idle. */

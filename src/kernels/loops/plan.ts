@@ -79,7 +79,9 @@ interface Facts {
   readonly loads: readonly MemoryAccess[];
   /** Per load: axes that take part in an indirect or divided coordinate. */
   readonly irregular: readonly number[];
-  /** Per result where it is written, and at how many steps of the loops: at all, or only when its reduction is complete. */
+  /**
+   * Per result where it is written, and at how many steps of the loops: at all, or only when its reduction is complete.
+   */
   readonly outputs: readonly { readonly stores: readonly MemoryAccess[]; readonly isReduced: boolean }[];
   readonly outputIrregular: number;
   /** Scalar operations of body and epilogue. */

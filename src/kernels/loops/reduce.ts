@@ -12,7 +12,10 @@ import type { LoopContext } from "./context.ts";
 interface Chain {
   readonly best: Variable;
   readonly position: Variable | undefined;
-  /** For max and min of floats: where a NaN was met. The running value itself is kept with one instruction that drops NaN. */
+  /**
+   * For max and min of floats: where a NaN was met. The running value itself is kept with one instruction that drops
+   * NaN.
+   */
   readonly nan: Variable | undefined;
 }
 
@@ -38,7 +41,10 @@ interface Steps {
   readonly at: (chain: number, write: () => void) => void;
 }
 
-/** Reduces at the present point (or at several vectors of points along a free vector axis), applies the epilogues and stores. */
+/**
+ * Reduces at the present point (or at several vectors of points along a free vector axis), applies the epilogues and
+ * stores.
+ */
 export function writeReduction(context: LoopContext, shifts: readonly number[]): void {
   const { k, e, nest, plan } = context;
   const { vector } = plan;

@@ -17,8 +17,9 @@ export function splitQuotients(nest: Nest): readonly Nest[] | undefined {
 }
 
 /**
- * With i = s·i′ + r and the window positions as constants, (i − p + pad) / s is either i′ + a constant or never whole, so that no
- * remainder is left to compute and most window positions drop out. Undefined where that does not apply or would grow too large.
+ * With i = s·i′ + r and the window positions as constants, (i − p + pad) / s is either i′ + a constant or never whole,
+ * so that no remainder is left to compute and most window positions drop out. Undefined where that does not apply or
+ * would grow too large.
  */
 function splitResidues(nest: Nest): readonly Nest[] | undefined {
   const indices = allScalars(nest)
@@ -37,8 +38,9 @@ function splitResidues(nest: Nest): readonly Nest[] | undefined {
 }
 
 /**
- * The classes as one nest that stores an element of each class at every step, so that what they share is computed once and their elements
- * interleave in memory; the last steps, which only some classes have, stay nests of their own. Undefined where something is left to reduce.
+ * The classes as one nest that stores an element of each class at every step, so that what they share is computed once
+ * and their elements interleave in memory; the last steps, which only some classes have, stay nests of their own.
+ * Undefined where something is left to reduce.
  */
 function join(nest: Nest, classes: readonly Nest[]): readonly Nest[] | undefined {
   const maps = classes.map(withoutReduction);

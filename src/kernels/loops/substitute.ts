@@ -15,7 +15,10 @@ export const scaled = (axis: number, factor: number, offset: number): Linear => 
   offset,
 });
 
-/** Replaces axes everywhere (undefined: stays), divides quotients out where they become whole, and folds what becomes constant. */
+/**
+ * Replaces axes everywhere (undefined: stays), divides quotients out where they become whole, and folds what becomes
+ * constant.
+ */
 export function substitute(nest: Nest, change: (axis: number) => Linear | undefined): Nest {
   const moved = (index: AffineIndex): AffineIndex => {
     let { offset } = index;

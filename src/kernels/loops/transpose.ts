@@ -39,7 +39,10 @@ export function planTranspose(nest: Nest, plan: LoopPlan, machine: Machine): Tra
   return { columns, rows, loads: across.map(({ load }) => load), outer: others };
 }
 
-/** Strips of rows as wide as a cache line of what is read; along a strip every line is read once and written lines fill up in order. */
+/**
+ * Strips of rows as wide as a cache line of what is read; along a strip every line is read once and written lines fill
+ * up in order.
+ */
 export function writeTransposed(context: LoopContext, plan: TransposePlan, range: { from: Value; to: Value } | undefined): void {
   const { k, e, nest } = context;
   const { lanes } = k.machine;

@@ -8,7 +8,10 @@ import { bodyWithout, type Linear, substitute } from "./substitute.ts";
 const leastDivisor = 5;
 const mostPieces = 36;
 
-/** A free axis and the reduced axis whose difference is divided: (free − reduced + offset) / divisor. Where the quotient is not whole, the body is the reducer's identity. */
+/**
+ * A free axis and the reduced axis whose difference is divided: (free − reduced + offset) / divisor. Where the quotient
+ * is not whole, the body is the reducer's identity.
+ */
 interface Pair {
   readonly free: number;
   readonly reduced: number;
@@ -27,9 +30,10 @@ interface Piece {
 }
 
 /**
- * With h + offset = s·i + r, 0 ≤ r < s, the window positions p for which (h − p + offset) / s is whole are p = r + s·t, and the quotient is
- * i − t: with i and r as axes instead of h, and t instead of p, nothing is divided, and a stride as large as the window leaves one candidate.
- * How many candidates there are depends on r, and the ends of h may cut windows, hence several nests. Undefined where that does not apply.
+ * With h + offset = s·i + r, 0 ≤ r < s, the window positions p for which (h − p + offset) / s is whole are p = r + s·t,
+ * and the quotient is i − t: with i and r as axes instead of h, and t instead of p, nothing is divided, and a stride as
+ * large as the window leaves one candidate. How many candidates there are depends on r, and the ends of h may cut
+ * windows, hence several nests. Undefined where that does not apply.
  */
 export function unfold(nest: Nest): readonly Nest[] | undefined {
   if (nest.reducer === undefined || nest.reducer === "argmax" || nest.reducer === "argmin" || nest.also !== undefined) return undefined;

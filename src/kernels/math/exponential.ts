@@ -31,8 +31,9 @@ const shortTail = [0.49999998, 0.166665387, 0.0416672212, 0.00836718093, 0.00138
 const negatedTail = shortTail.map((c, n) => (n % 2 === 0 ? -c : c));
 
 /**
- * 2·eʳ · 2ⁿ⁻¹, where n falls out of the sum that rounds x/ln 2: with 2²³ + 2²² + 126 added, its low bits are n − 1 + 127, an exponent.
- * Below e⁻⁸⁷ that leaves the normal exponents: where a lane is there, its power is made 2⁶⁴ times as large and the product as much smaller.
+ * 2·eʳ · 2ⁿ⁻¹, where n falls out of the sum that rounds x/ln 2: with 2²³ + 2²² + 126 added, its low bits are n − 1 +
+ * 127, an exponent. Below e⁻⁸⁷ that leaves the normal exponents: where a lane is there, its power is made 2⁶⁴ times as
+ * large and the product as much smaller.
  */
 export const exp: MathFunction = (k, x) => {
   const magic = 12582912 + 126;

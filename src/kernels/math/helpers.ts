@@ -13,7 +13,9 @@ export function polynomial(x: Value, coefficients: readonly number[]): Value {
   return coefficients.reduceRight<Value | undefined>((sum, c) => (sum === undefined ? v.constant(type, c) : v.fma(sum, x, c)), undefined)!;
 }
 
-/** Adding and subtracting 1.5 · 2²³ rounds |x| < 2²² to the nearest integer; the low bits of the sum are that integer. */
+/**
+ * Adding and subtracting 1.5 · 2²³ rounds |x| < 2²² to the nearest integer; the low bits of the sum are that integer.
+ */
 export function roundToInteger(k: FunctionBuilder, x: Value): { float: Variable; int: Value } {
   const magic = 12582912;
   const shifted = k.let(v.add(x, magic));

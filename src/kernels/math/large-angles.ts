@@ -7,7 +7,10 @@ import * as v from "../language/values.ts";
 /** The first 224 bits of 2/π behind the point. */
 const TWO_OVER_PI = 0xa2f9836e_4e441529_fc2757d1_f534ddc0_db629599_3c439041_fe5163abn;
 
-/** The biased exponent of 1: the window of bits for the numbers from there on begins with the table, 25 zeros before the point's bits. */
+/**
+ * The biased exponent of 1: the window of bits for the numbers from there on begins with the table, 25 zeros before the
+ * point's bits.
+ */
 const FIRST = 127;
 const words = Array.from({ length: 7 }, (_, n) => Number(BigInt.asIntN(32, TWO_OVER_PI >> BigInt(25 + 32 * (6 - n)))));
 
@@ -21,10 +24,10 @@ export interface Reduced {
 }
 
 /**
- * x = q·π/2 + r for the lanes of a vector that hold a finite |x| ≥ 1; others get anything. With x = m·2ᵉ and a whole m of 24 bits, the bits
- * of 2/π that are worth whole turns times m are left out, and those beyond the next 96: r is within 2⁻⁷⁰ before it is rounded, and no number
- * of single precision comes closer to a multiple of π/2 than 2⁻³⁰.
- * M. H. Payne and R. N. Hanek, "Radian reduction for trigonometric functions", 1983.
+ * x = q·π/2 + r for the lanes of a vector that hold a finite |x| ≥ 1; others get anything. With x = m·2ᵉ and a whole m
+ * of 24 bits, the bits of 2/π that are worth whole turns times m are left out, and those beyond the next 96: r is
+ * within 2⁻⁷⁰ before it is rounded, and no number of single precision comes closer to a multiple of π/2 than 2⁻³⁰. M.
+ * H. Payne and R. N. Hanek, "Radian reduction for trigonometric functions", 1983.
  */
 export function reduceLarge(k: FunctionBuilder, x: Variable): Reduced {
   const bits = k.let(v.bitsToInt(x));

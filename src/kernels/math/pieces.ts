@@ -18,7 +18,9 @@ interface Sigmoidal {
   readonly degree: number;
 }
 
-/** f(x)/x around the middles of intervals: one table per power of the distance from there, with an entry per interval. */
+/**
+ * f(x)/x around the middles of intervals: one table per power of the distance from there, with an entry per interval.
+ */
 interface Pieces {
   readonly centers: readonly number[];
   readonly tables: readonly (readonly number[])[];
@@ -71,7 +73,10 @@ function centerNear(x: number, f: (x: number) => number): number {
   }
 }
 
-/** The polynomial in x − center through f's values at Chebyshev's points of an interval, near the best there is; from the constant up. */
+/**
+ * The polynomial in x − center through f's values at Chebyshev's points of an interval, near the best there is; from
+ * the constant up.
+ */
 function interpolated(f: (x: number) => number, low: number, high: number, center: number, degree: number): number[] {
   const points = Array.from({ length: degree + 1 }, (_, n) => {
     return (low + high + (high - low) * Math.cos((Math.PI * (n + 0.5)) / (degree + 1))) / 2 - center;

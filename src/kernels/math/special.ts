@@ -64,7 +64,10 @@ export function intMod(k: FunctionBuilder, a: Value, b: Value): Value {
   return result;
 }
 
-/** Philox2x32-10 (Salmon et al., SC'11): the top 24 bits of output `word` for counter words (counter, stream) under key `seed`. */
+/**
+ * Philox2x32-10 (Salmon et al., SC'11): the top 24 bits of output `word` for counter words (counter, stream) under key
+ * `seed`.
+ */
 export function uniform(k: FunctionBuilder, seed: Value, stream: Value, counter: Value, word: number): Value {
   const multiplier = 0xd256d193 | 0;
   const weyl = 0x9e3779b9 | 0;

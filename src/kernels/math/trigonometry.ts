@@ -23,8 +23,9 @@ const shortParts = [1.570770263671875, 2.6063062250614166e-5, 6.077094383272197e
 const LARGE = 1e5;
 
 /**
- * x = q·π/2 + r with |r| ≤ π/4. Without a fused multiply-add q is split into a multiple of 256 and a rest of 8 bits, so that their
- * products with 16-bit parts are exact. Where any lane is beyond their reach, those that are take the long way.
+ * x = q·π/2 + r with |r| ≤ π/4. Without a fused multiply-add q is split into a multiple of 256 and a rest of 8 bits, so
+ * that their products with 16-bit parts are exact. Where any lane is beyond their reach, those that are take the long
+ * way.
  */
 function quadrant(k: FunctionBuilder, x: Value): { q: Variable; r: Variable } {
   const kept = k.let(x);

@@ -33,7 +33,10 @@ import { meanTerm } from "./terms.ts";
 export interface ClassLossOptions extends LossOptions {
   /** One number per class by which its samples count; the mean is then over the weights. Default: all 1. */
   readonly weights?: Tensor;
-  /** Samples of this class number do not count. A batch of nothing else has the mean NaN, and changes nothing in `fit`. Default: none. */
+  /**
+   * Samples of this class number do not count. A batch of nothing else has the mean NaN, and changes nothing in `fit`.
+   * Default: none.
+   */
   readonly ignoreIndex?: number;
 }
 
@@ -44,14 +47,17 @@ export interface CrossEntropyOptions extends ClassLossOptions {
 }
 
 /**
- * Cross entropy −Σ w t log softmax(x) over the classes, by default averaged over the samples (for class numbers: over their weights).
+ * Cross entropy −Σ w t log softmax(x) over the classes, by default averaged over the samples (for class numbers: over
+ * their weights).
  *
- * The textbook's definition for one sample of N classes, −(1/N) Σ t log y, divides by the number of classes too; frameworks (and
- * this function) do not: multiply by 1/N to get the printed value. The minimum is the same, the gradient N times as large.
+ * The textbook's definition for one sample of N classes, −(1/N) Σ t log y, divides by the number of classes too;
+ * frameworks (and this function) do not: multiply by 1/N to get the printed value. The minimum is the same, the
+ * gradient N times as large.
  *
  * @param logits [batch, classes] or [batch, classes, …positions], before softmax
  * @param target class numbers [batch] or [batch, …positions]; or one-hot or probabilities of the logits' shape
- * @throws InputError when a class number or an option is out of range (with its position) or the batch is empty; ShapeError when the shapes do not fit
+ * @throws InputError when a class number or an option is out of range (with its position) or the batch is empty;
+ * ShapeError when the shapes do not fit
  */
 export function crossEntropy<const Options extends CrossEntropyOptions = Record<never, never>>(
   logits: Tensor,
@@ -93,7 +99,8 @@ export function crossEntropy<const Options extends CrossEntropyOptions = Record<
  * −log-probability of the right class, by default averaged over the samples: crossEntropy after logSoftmax.
  * @param logProbabilities [batch, classes] or [batch, classes, …positions]
  * @param target class numbers [batch] or [batch, …positions]
- * @throws InputError when a class number is out of range (with its position) or the batch is empty; ShapeError when the shapes do not fit
+ * @throws InputError when a class number is out of range (with its position) or the batch is empty; ShapeError when the
+ * shapes do not fit
  */
 export function negativeLogLikelihood<const Options extends ClassLossOptions = Record<never, never>>(
   logProbabilities: Tensor,
@@ -118,8 +125,10 @@ export interface FocalOptions extends LossOptions {
 }
 
 /**
- * Binary cross entropy of sigmoid(x) times (1 − p)^γ, p the probability of the right answer: easy samples hardly count. Lin et al. 2017.
- * @param logits and @param target [...] of one shape, targets from 0 to 1
+ * Binary cross entropy of sigmoid(x) times (1 − p)^γ, p the probability of the right answer: easy samples hardly count.
+ * Lin et al. 2017.
+ * @param logits and
+ * @param target [...] of one shape, targets from 0 to 1
  * @throws ShapeError unless both have the same shape; InputError when they are empty or an option is out of range
  */
 export function focalLoss<const Options extends FocalOptions = Record<never, never>>(
@@ -193,7 +202,10 @@ function byLabel(op: Op, x: Tensor, labels: Labels): Tensor {
   return labels.counts === undefined ? losses : losses.mul(labels.counts);
 }
 
-/** 0 in place of predictions that do not count: they may hold anything, and infinity or NaN times 0 is NaN, in gradients too. */
+/**
+ * 0 in place of predictions that do not count: they may hold anything, and infinity or NaN times 0 is NaN, in gradients
+ * too.
+ */
 function without(samples: Tensor | undefined, rows: Tensor): Tensor {
   return samples === undefined ? rows : where(samples.reshape([rows.shape[0] as number, 1]), 0, rows);
 }

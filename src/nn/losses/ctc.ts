@@ -24,12 +24,14 @@ export interface CtcOptions extends LossOptions {
 const NEVER = -1e30;
 
 /**
- * −log of the summed probability of all ways to spread the labels over time, with blanks between. The mean divides each sample by its number
- * of labels first, as PyTorch does. An infinite loss has no gradient. Forward variables in log space; the gradient is that of the recurrence. Graves et al. 2006.
+ * −log of the summed probability of all ways to spread the labels over time, with blanks between. The mean divides each
+ * sample by its number of labels first, as PyTorch does. An infinite loss has no gradient. Forward variables in log
+ * space; the gradient is that of the recurrence. Graves et al. 2006.
  * @param logProbabilities [batch, time, classes], after logSoftmax
  * @param targets labels [batch, most labels], what is beyond a sample's length is not read
  * @param lengths of each sample: how many steps of time, how many labels [batch]
- * @throws ShapeError when the shapes do not fit; InputError when a length or label is out of range or a label is the blank
+ * @throws ShapeError when the shapes do not fit; InputError when a length or label is out of range or a label is the
+ * blank
  */
 export function ctcLoss<const Options extends CtcOptions = Record<never, never>>(
   logProbabilities: Tensor,

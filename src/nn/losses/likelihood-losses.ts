@@ -20,16 +20,22 @@ import {
 
 /** How a divergence is reduced, and what the target holds. */
 export interface DivergenceOptions {
-  /** "batchMean": the sum over the batch size, the divergence per sample (default); "mean" over all elements, "sum", or "none". */
+  /**
+   * "batchMean": the sum over the batch size, the divergence per sample (default); "mean" over all elements, "sum", or
+   * "none".
+   */
   readonly reduction?: "batchMean" | "mean" | "sum" | "none";
   /** The target holds logarithms. Default false. */
   readonly logTarget?: boolean;
 }
 
 /**
- * t · (log t − x) of log-probabilities x and probabilities t, 0 where t is 0: the bits (in nats) lost by taking x for t. Kullback & Leibler 1951.
- * @param logProbabilities and @param target [batch, …] of one shape
- * @throws ShapeError unless both have the same shape; InputError when they are empty, hold other numbers or the reduction is unknown
+ * t · (log t − x) of log-probabilities x and probabilities t, 0 where t is 0: the bits (in nats) lost by taking x for
+ * t. Kullback & Leibler 1951.
+ * @param logProbabilities and
+ * @param target [batch, …] of one shape
+ * @throws ShapeError unless both have the same shape; InputError when they are empty, hold other numbers or the
+ * reduction is unknown
  */
 export function klDivergence(logProbabilities: Tensor, target: Tensor, options: DivergenceOptions = {}): Tensor {
   const name = "klDivergence";
@@ -52,13 +58,18 @@ export function klDivergence(logProbabilities: Tensor, target: Tensor, options: 
 }
 
 export interface PoissonOptions extends LossOptions {
-  /** The prediction is the logarithm of the rate (default), or the rate itself, to which 10⁻⁸ is added before its logarithm is taken. */
+  /**
+   * The prediction is the logarithm of the rate (default), or the rate itself, to which 10⁻⁸ is added before its
+   * logarithm is taken.
+   */
   readonly logInput?: boolean;
 }
 
 /**
- * e^x − t·x for a log-rate x and a count t (or x − t·log x for a rate x), without the term log t! that does not depend on x.
- * @param prediction and @param target [...] of one shape
+ * e^x − t·x for a log-rate x and a count t (or x − t·log x for a rate x), without the term log t! that does not depend
+ * on x.
+ * @param prediction and
+ * @param target [...] of one shape
  * @throws ShapeError unless both have the same shape; InputError when they are empty or a count or rate is negative
  */
 export function poissonNegativeLogLikelihood<const Options extends PoissonOptions = Record<never, never>>(
@@ -78,8 +89,11 @@ export function poissonNegativeLogLikelihood<const Options extends PoissonOption
 }
 
 /**
- * ½(log v + (x − t)² / v) for a mean x and a variance v (at least epsilon), without the constant ½ log 2π. Nix & Weigend 1994.
- * @param mean , @param target and @param variance [...] of one shape
+ * ½(log v + (x − t)² / v) for a mean x and a variance v (at least epsilon), without the constant ½ log 2π. Nix &
+ * Weigend 1994.
+ * @param mean ,
+ * @param target and
+ * @param variance [...] of one shape
  * @throws ShapeError unless all have the same shape; InputError when they are empty or a variance is negative
  */
 export function gaussianNegativeLogLikelihood<const Options extends LossOptions & { readonly epsilon?: number } = Record<never, never>>(

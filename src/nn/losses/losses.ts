@@ -20,10 +20,18 @@ import {
   SHARE,
 } from "./reduction.ts";
 
-/** (x − t)², by default its mean over all elements. @throws ShapeError unless both have the same shape; InputError when they are empty @function */
+/**
+ * (x − t)², by default its mean over all elements.
+ * @throws ShapeError unless both have the same shape; InputError when they are empty
+ * @function
+ */
 export const meanSquaredError: PairLoss = pairLoss("meanSquaredError", rows.squaredError);
 
-/** |x − t|, by default its mean over all elements. @throws ShapeError unless both have the same shape; InputError when they are empty @function */
+/**
+ * |x − t|, by default its mean over all elements.
+ * @throws ShapeError unless both have the same shape; InputError when they are empty
+ * @function
+ */
 export const absoluteError: PairLoss = pairLoss("absoluteError", rows.absoluteError);
 
 /**
@@ -41,7 +49,8 @@ export function huber<const Options extends LossOptions & { readonly delta?: num
 }
 
 /**
- * (x − t)² / 2beta up to a distance of beta (default 1), beyond it |x − t| − ½beta: huber over beta; absoluteError where beta is 0. Girshick 2015.
+ * (x − t)² / 2beta up to a distance of beta (default 1), beyond it |x − t| − ½beta: huber over beta; absoluteError
+ * where beta is 0. Girshick 2015.
  * @throws ShapeError unless both have the same shape; InputError when they are empty or beta is negative
  */
 export function smoothL1<const Options extends LossOptions & { readonly beta?: number } = Record<never, never>>(

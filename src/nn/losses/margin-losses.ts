@@ -123,13 +123,19 @@ export function cosineSimilarity(a: Tensor, b: Tensor, epsilon = 1e-12): Tensor 
 export interface TripletOptions extends MarginOptions {
   /** Order of the distance. Default 2: Euclidean. */
   readonly order?: number;
-  /** Takes the distance of positive and negative where it is smaller than that of anchor and negative. Default false. Balntas et al. 2016. */
+  /**
+   * Takes the distance of positive and negative where it is smaller than that of anchor and negative. Default false.
+   * Balntas et al. 2016.
+   */
   readonly swap?: boolean;
 }
 
 /**
- * max(0, ‖anchor − positive‖ − ‖anchor − negative‖ + margin). Schroff et al. 2015, as PyTorch defines it (10⁻⁶ is added to differences).
- * @param anchor , @param positive and @param negative [batch, size]
+ * max(0, ‖anchor − positive‖ − ‖anchor − negative‖ + margin). Schroff et al. 2015, as PyTorch defines it (10⁻⁶ is added
+ * to differences).
+ * @param anchor ,
+ * @param positive and
+ * @param negative [batch, size]
  * @throws ShapeError unless all have the same shape; InputError when they are empty or the order is below 1
  */
 export function tripletLoss<const Options extends TripletOptions = Record<never, never>>(

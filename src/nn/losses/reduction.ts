@@ -68,7 +68,10 @@ function hintForPair(prediction: Tensor, target: Tensor): { hint?: string } {
     : {};
 }
 
-/** The numbers that a loss understands as targets; others would give a loss that means nothing. @throws InputError at the first other one */
+/**
+ * The numbers that a loss understands as targets; others would give a loss that means nothing.
+ * @throws InputError at the first other one
+ */
 export function checkTargets(name: string, target: Tensor, expected: string, rule: ElementRule, hint?: string): void {
   checkNumbers(name, "targets", target, expected, rule, hint);
 }
@@ -138,9 +141,11 @@ export function reduce<Options extends LossOptions>(name: string, losses: Tensor
 }
 
 /**
- * Σ w · loss / Σ w: the mean of your own losses over samples with different weights, such as a mask of 0 and 1. What weighs 0 is left out, also where it is
- * NaN. `fit` and `evaluate` add numerators and denominators of several batches, so that their losses are those of all samples together.
- * @param losses and @param weights [...] of one shape; the weights must not depend on the predictions
+ * Σ w · loss / Σ w: the mean of your own losses over samples with different weights, such as a mask of 0 and 1. What
+ * weighs 0 is left out, also where it is NaN. `fit` and `evaluate` add numerators and denominators of several batches,
+ * so that their losses are those of all samples together.
+ * @param losses and
+ * @param weights [...] of one shape; the weights must not depend on the predictions
  * @throws ShapeError unless both have the same shape; InputError when they are empty
  * @example loss: (x, target) => weightedMean(x.sub(target).abs(), target.greater(0))
  */
@@ -151,7 +156,10 @@ export function weightedMean(losses: Tensor, weights: Tensor): Tensor<readonly [
   return meanTerm(counting.sum(), counts.sum()) as Tensor<readonly []>;
 }
 
-/** As floats that a loss is computed in: float64 beside a float64 prediction, else float32, also where the prediction is bfloat16. */
+/**
+ * As floats that a loss is computed in: float64 beside a float64 prediction, else float32, also where the prediction is
+ * bfloat16.
+ */
 export function floats(value: Tensor, like: Tensor): Tensor {
   const dtype = like.dtype === "float64" ? "float64" : "float32";
   return value.dtype === dtype ? value : value.to(dtype);

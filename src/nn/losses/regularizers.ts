@@ -11,17 +11,27 @@ export type Penalized = Pick<LayerMembers, "parameters"> | Iterable<Tensor>;
 /** @deprecated Use Penalized. */
 export type Penalised = Penalized;
 
-/** strength · Σ|w|: drives weights to 0. Tibshirani 1996. @throws InputError when the strength is negative or there are no weights */
+/**
+ * strength · Σ|w|: drives weights to 0. Tibshirani 1996.
+ * @throws InputError when the strength is negative or there are no weights
+ */
 export function l1(of: Penalized, strength: number): Tensor {
   return penalty("l1", of, strength, (w) => w.abs().sum());
 }
 
-/** strength · Σw², whose gradient is 2 · strength · w: PyTorch's weight_decay of SGD is twice the strength. Hoerl & Kennard 1970. @throws InputError when the strength is negative or there are no weights */
+/**
+ * strength · Σw², whose gradient is 2 · strength · w: PyTorch's weight_decay of SGD is twice the strength. Hoerl &
+ * Kennard 1970.
+ * @throws InputError when the strength is negative or there are no weights
+ */
 export function l2(of: Penalized, strength: number): Tensor {
   return penalty("l2", of, strength, (w) => w.square().sum());
 }
 
-/** strength · Σ(share · |w| + (1 − share) · w²). Zou & Hastie 2005. @throws InputError when the strength is negative, the share not in [0, 1], or there are no weights */
+/**
+ * strength · Σ(share · |w| + (1 − share) · w²). Zou & Hastie 2005.
+ * @throws InputError when the strength is negative, the share not in [0, 1], or there are no weights
+ */
 export function elasticNet(of: Penalized, strength: number, share = 0.5): Tensor {
   if (!(share >= 0 && share <= 1)) throw new InputError(`elasticNet: share must be in [0, 1], got ${share}`);
   return penalty("elasticNet", of, strength, (w) =>

@@ -29,8 +29,8 @@ interface Listener {
 let listener: Listener | undefined;
 
 /**
- * Runs a loss and gives what it took on the way; `divide` decides what replaces a mean. A compiled loss is computed as part
- * of what calls it: its program would tell its means once, when it is traced.
+ * Runs a loss and gives what it took on the way; `divide` decides what replaces a mean. A compiled loss is computed as
+ * part of what calls it: its program would tell its means once, when it is traced.
  */
 export function termsOf(run: () => Tensor, divide: Divide = (total, count) => total.div(count)): LossTerms {
   const before = listener;
@@ -43,7 +43,10 @@ export function termsOf(run: () => Tensor, divide: Divide = (total, count) => to
   }
 }
 
-/** The mean of losses by what their samples count. Means over samples that all count the same need no account: their share is that of the samples. */
+/**
+ * The mean of losses by what their samples count. Means over samples that all count the same need no account: their
+ * share is that of the samples.
+ */
 export function meanTerm(total: Tensor, count: Tensor): Tensor {
   if (listener === undefined) return total.div(count);
   const value = listener.divide(total, count, listener.terms.filter((term) => term.count !== undefined).length);

@@ -9,7 +9,9 @@ import { levelsOf, mapped } from "../vmap/mapping.ts";
 
 const earlier = makeOp("move", "earlier", "y = x", { doc: { en: "A tensor as it was when an op read it." } });
 
-/** `input` where it still is as it was found, else a tensor with the numbers it had, whose gradient is that of `input`. */
+/**
+ * `input` where it still is as it was found, else a tensor with the numbers it had, whose gradient is that of `input`.
+ */
 export function asFound(input: Value, found: Found | undefined): Value {
   if (found === undefined || isAsFound(found)) return input;
   const whole = standIn(found);

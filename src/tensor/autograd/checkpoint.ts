@@ -20,10 +20,11 @@ import { isRecording, nextOrder, withRecording } from "./tape.ts";
 const again = makeOp("move", "checkpoint", "y = x", { doc: { en: "Computed again where the backward pass needs what is inside." } });
 
 /**
- * Recompute: the same function, but its intermediate results are dropped, and computed again in the backward pass: less memory for more time
- * (Chen et al. 2016, https://arxiv.org/abs/1604.06174). Gradients reach its arguments and every parameter it uses. The second run draws the same
- * random numbers and tensors as they were, moves no running statistics and counts nothing; a layer's mode must still be the same.
- * Works in compile(), where the memory plan shrinks, in vmap(), and inside itself. Results of several dtypes are computed again once for each dtype.
+ * Recompute: the same function, but its intermediate results are dropped, and computed again in the backward pass: less
+ * memory for more time (Chen et al. 2016, https://arxiv.org/abs/1604.06174). Gradients reach its arguments and every
+ * parameter it uses. The second run draws the same random numbers and tensors as they were, moves no running statistics
+ * and counts nothing; a layer's mode must still be the same. Works in compile(), where the memory plan shrinks, in
+ * vmap(), and inside itself. Results of several dtypes are computed again once for each dtype.
  * @throws InputError when `fn` gives anything but tensors
  * @example const block = checkpoint((x: Tensor) => layers(x));
  */

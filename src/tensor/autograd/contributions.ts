@@ -28,7 +28,8 @@ export function addUp(value: Value, contributions: readonly (Contribution | Valu
 }
 
 function appliedTogether(value: Value, contributions: readonly Contribution[]): Value[] {
-  // What differs between the examples of a vmap that is over is summed by itself: joined to other things it would be summed with them.
+  // What differs between the examples of a vmap that is over is summed by itself: joined to other things it would be
+  // summed with them.
   if (contributions.some(({ inputs }) => inputs.some((input) => endedLevels(input, value).length > 0)))
     return contributions.map((one) => applied(one, one.inputs, value));
   const groups = new Map<Op, Contribution[]>();
@@ -45,7 +46,8 @@ function appliedTogether(value: Value, contributions: readonly Contribution[]): 
 }
 
 function applied({ op, node }: Contribution, inputs: readonly Value[], value: Value): Value {
-  // Random numbers are those that the op drew: each example's own in the vmaps that ran then, the same for all in those that run now.
+  // Random numbers are those that the op drew: each example's own in the vmaps that ran then, the same for all in those
+  // that run now.
   const run = (): Value =>
     withLevels(levelsOf(node.output).reverse(), () =>
       apply(op, inputs, node.attributes, { resultShape: value.shape, dtype: dtypeOfGradient(value, node, inputs), like: value }),
@@ -55,7 +57,8 @@ function applied({ op, node }: Contribution, inputs: readonly Value[], value: Va
 }
 
 /**
- * A gradient is stored as its tensor is; where it is mixed with double precision, by an op or further up, it keeps the digits.
+ * A gradient is stored as its tensor is; where it is mixed with double precision, by an op or further up, it keeps the
+ * digits.
  * @param given what it is computed from, the gradient of the op's result among it
  */
 function dtypeOfGradient({ dtype }: Value, { inputs, output }: TapeNode, given: readonly Value[]): DType | undefined {
@@ -64,7 +67,10 @@ function dtypeOfGradient({ dtype }: Value, { inputs, output }: TapeNode, given: 
   return inputs.some(isDouble) || (!isDouble(output) && given.some(isDouble)) ? undefined : dtype;
 }
 
-/** Slices that divide a tensor along one axis: their gradients are the slices of its gradient. Undefined where they do something else. */
+/**
+ * Slices that divide a tensor along one axis: their gradients are the slices of its gradient. Undefined where they do
+ * something else.
+ */
 function sideBySide(value: Value, group: readonly Contribution[]): Value | undefined {
   if (group[0]?.node.op !== moves.slice(value.rank)) return undefined;
   const number = ({ node }: Contribution, name: string): number => node.attributes[name] as number;
@@ -88,8 +94,9 @@ function sideBySide(value: Value, group: readonly Contribution[]): Value | undef
 }
 
 /**
- * Σ f(a, b) + Σ f(c, d) = Σ f(a then c, b then d), for a weight that is used many times: operands are joined along an axis they are summed
- * over. Undefined where no axis allows it, and where joining moves more numbers than adding the results.
+ * Σ f(a, b) + Σ f(c, d) = Σ f(a then c, b then d), for a weight that is used many times: operands are joined along an
+ * axis they are summed over. Undefined where no axis allows it, and where joining moves more numbers than adding the
+ * results.
  */
 function asOneSum(value: Value, group: readonly Contribution[]): Value | undefined {
   const [first] = group as [Contribution];
@@ -121,7 +128,10 @@ function asOneSum(value: Value, group: readonly Contribution[]): Value | undefin
 
 type DimensionOfRank = (rank: number) => number | undefined;
 
-/** Of an op that is one sum: for every input the axis that one of the summed axes walks by itself, undefined where the input lacks it. */
+/**
+ * Of an op that is one sum: for every input the axis that one of the summed axes walks by itself, undefined where the
+ * input lacks it.
+ */
 function summedPlaces({ formula }: Op): readonly (DimensionOfRank | undefined)[] | undefined {
   const [statement, ...others] = formula.statements;
   if (statement === undefined || others.length > 0 || statement.value.kind !== "reduce" || statement.value.reducer !== "sum")

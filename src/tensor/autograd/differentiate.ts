@@ -45,9 +45,9 @@ export interface ValueAndGradient<Gradient> {
 }
 
 /**
- * The gradient of a function to a single number, as a function of the same arguments; arguments may be arrays and records of tensors.
- * Zeros where the number does not depend on a tensor. It neither needs `requiresGrad` nor touches `grad`. Gradients of gradients work, and so do
- * calls inside compile() and vmap().
+ * The gradient of a function to a single number, as a function of the same arguments; arguments may be arrays and
+ * records of tensors. Zeros where the number does not depend on a tensor. It neither needs `requiresGrad` nor touches
+ * `grad`. Gradients of gradients work, and so do calls inside compile() and vmap().
  * @throws InputError when `fn` gives anything but a tensor of one element, or the argument holds integers
  * @example grad((x: Tensor) => x.square().sum())(tensor([1, 2])) // [2, 4]
  */
@@ -94,7 +94,8 @@ export function valueAndGrad<Args extends readonly unknown[], const Choice exten
 }
 
 /**
- * The product vᵀJ of a vector with the Jacobian of `fn` at x, of the form of x; v is of the form of what `fn` gives. One backward pass.
+ * The product vᵀJ of a vector with the Jacobian of `fn` at x, of the form of x; v is of the form of what `fn` gives.
+ * One backward pass.
  * @throws ShapeError when v has other shapes than what `fn` gives
  */
 export function vectorJacobianProduct<X extends TensorTree, Y extends TensorTree>(fn: (x: X) => Y): (x: X, v: Y) => X {
@@ -107,8 +108,9 @@ export function vectorJacobianProduct<X extends TensorTree, Y extends TensorTree
 }
 
 /**
- * The product Jv of the Jacobian of `fn` at x with a vector of the form of x; it has the form of what `fn` gives: how the result changes when x
- * moves along v. The transpose of a transpose: vᵀJ is linear in v, and its gradient by v is the product.
+ * The product Jv of the Jacobian of `fn` at x with a vector of the form of x; it has the form of what `fn` gives: how
+ * the result changes when x moves along v. The transpose of a transpose: vᵀJ is linear in v, and its gradient by v is
+ * the product.
  * @throws ShapeError when v has other shapes than x
  * @see https://j-towns.github.io/2017/06/12/A-new-trick.html
  */
@@ -132,8 +134,8 @@ export function jacobianVectorProduct<X extends TensorTree, Y extends TensorTree
 }
 
 /**
- * The product Hv of the Hessian of a function to a single number with a vector of the form of x, without the Hessian itself: the gradient of
- * the gradient's product with v. Pearlmutter 1994.
+ * The product Hv of the Hessian of a function to a single number with a vector of the form of x, without the Hessian
+ * itself: the gradient of the gradient's product with v. Pearlmutter 1994.
  * @throws InputError when `fn` gives no single number; ShapeError when v has other shapes than x
  */
 export function hessianVectorProduct<X extends TensorTree>(fn: (x: X) => Tensor): (x: X, v: X) => X {
@@ -149,8 +151,8 @@ export function hessianVectorProduct<X extends TensorTree>(fn: (x: X) => Tensor)
 }
 
 /**
- * All derivatives of what `fn` gives, of shape [...y], by a tensor x: a tensor [...y, ...x]. One backward pass for all elements of y at once, by
- * vmap() over their one-hot gradients: it takes as much memory as that many.
+ * All derivatives of what `fn` gives, of shape [...y], by a tensor x: a tensor [...y, ...x]. One backward pass for all
+ * elements of y at once, by vmap() over their one-hot gradients: it takes as much memory as that many.
  * @throws InputError when x holds integers
  */
 export function jacobian(fn: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
@@ -180,7 +182,10 @@ interface TrackedRun {
   readonly results: readonly Value[];
   /** Something else than the copies takes part that requires a gradient, so results keep their tape. */
   readonly isOpen: boolean;
-  /** The gradients by each tracked argument's tensors, given those of the results (undefined for a single number); zeros where there is none. */
+  /**
+   * The gradients by each tracked argument's tensors, given those of the results (undefined for a single number); zeros
+   * where there is none.
+   */
   readonly pull: (upstream: readonly (Value | undefined)[]) => Tensor[][];
   /** The same in one list, recorded. */
   readonly pullOpen: (upstream: readonly Value[]) => Value[];

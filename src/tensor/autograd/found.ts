@@ -13,7 +13,10 @@ interface Reads {
   readonly made: WeakSet<Value>;
 }
 
-/** What a tensor holds at present; undefined where it never holds anything else: what was computed, and numbers of the program. */
+/**
+ * What a tensor holds at present; undefined where it never holds anything else: what was computed, and numbers of the
+ * program.
+ */
 function foundIn(given: Value): Found | undefined {
   const value = wholeOf(given);
   if (value.node !== undefined || value.isConstant) return undefined;

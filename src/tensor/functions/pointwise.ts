@@ -30,7 +30,10 @@ export const tanh: Unary = unary(activations.tanh);
 export const relu: Unary = unary(activations.relu);
 /** min(max(x, 0), 6), element by element. @function */
 export const relu6: Unary = unary(activations.relu6);
-/** 1.0507 · x where positive, else 1.0507 · 1.6733 · (exp(x) − 1), element by element. Klambauer et al. 2017. @function */
+/**
+ * 1.0507 · x where positive, else 1.0507 · 1.6733 · (exp(x) − 1), element by element. Klambauer et al. 2017.
+ * @function
+ */
 export const selu: Unary = unary(activations.selu);
 /** x · sigmoid(x), element by element; also called swish. Ramachandran et al. 2017. @function */
 export const silu: Unary = unary(activations.silu);
@@ -84,7 +87,10 @@ export function hardtanh<S extends Shape>(x: Tensor<S>, low = -1, high = 1): Ten
   return withAttributes(activations.hardtanh, x, { low, high });
 }
 
-/** exp(x) / Σ exp(x) along an axis (default the last one); the same shape. @throws ShapeError when there is no such axis */
+/**
+ * exp(x) / Σ exp(x) along an axis (default the last one); the same shape.
+ * @throws ShapeError when there is no such axis
+ */
 export function softmax<S extends Shape>(x: Tensor<S>, axis: Axes = -1): Tensor<S> {
   return withAttributes(activations.softmax, x, { axes: operate.resolveAxes("softmax", axis, x.rank) });
 }
@@ -97,7 +103,10 @@ export function logSoftmax<S extends Shape>(x: Tensor<S>, axis: Axes = -1): Tens
   return withAttributes(activations.logSoftmax, x, { axes: operate.resolveAxes("logSoftmax", axis, x.rank) });
 }
 
-/** x [..., 2n, ...] → a · sigmoid(b) [..., n, ...] for the halves a and b along the axis. Dauphin et al. 2016. @throws ShapeError when the extent is odd */
+/**
+ * x [..., 2n, ...] → a · sigmoid(b) [..., n, ...] for the halves a and b along the axis. Dauphin et al. 2016.
+ * @throws ShapeError when the extent is odd
+ */
 export function glu(x: Tensor, axis = -1): Tensor {
   const [a, b] = halves("glu", x, axis);
   return a.mul(b.sigmoid());

@@ -9,7 +9,8 @@ import { asTensor, valueOf } from "../tensor.ts";
 import type { Tensor } from "../types.ts";
 
 /**
- * Matrix product: [..., n, k] and [..., k, m] → [..., n, m]; leading dimensions broadcast, a vector counts as one row or column.
+ * Matrix product: [..., n, k] and [..., k, m] → [..., n, m]; leading dimensions broadcast, a vector counts as one row
+ * or column.
  * @throws ShapeError when they do not fit
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {

@@ -129,7 +129,10 @@ export function averagePool(x: Tensor, kernelSize: PerDimension, options: Averag
   return asTensor(pool("average", valueOf(x, "averagePool"), kernelSize, options));
 }
 
-/** Mean over `size` windows per spatial dimension that divide it as evenly as possible: output i covers ⌊i·n/size⌋ to ⌈(i+1)·n/size⌉. */
+/**
+ * Mean over `size` windows per spatial dimension that divide it as evenly as possible: output i covers ⌊i·n/size⌋ to
+ * ⌈(i+1)·n/size⌉.
+ */
 export function adaptiveAveragePool(x: Tensor, size: PerDimension): Tensor {
   return asTensor(resampling.adaptivePool("average", valueOf(x, "adaptiveAveragePool"), size));
 }
@@ -151,7 +154,10 @@ export function padding(x: Tensor, amounts: resampling.PaddingAmounts, options: 
   return asTensor(resampling.padding(valueOf(x, "padding"), amounts, options));
 }
 
-/** [batch, channels · factor², height, width] → [batch, channels, height · factor, width · factor]; in the same way for one and three dimensions. Shi et al. 2016. */
+/**
+ * [batch, channels · factor², height, width] → [batch, channels, height · factor, width · factor]; in the same way for
+ * one and three dimensions. Shi et al. 2016.
+ */
 export function pixelShuffle(x: Tensor, factor: number): Tensor {
   return asTensor(resampling.pixelShuffle(valueOf(x, "pixelShuffle"), factor));
 }

@@ -17,8 +17,8 @@ export interface CompileOptions {
   /** For listings and errors. Default: the function's name. */
   readonly name?: string;
   /**
-   * Picks a single number of the result: in a run where it is not finite, no tensor is updated, so that a step with a NaN loss
-   * leaves weights and optimizer state as they were.
+   * Picks a single number of the result: in a run where it is not finite, no tensor is updated, so that a step with a
+   * NaN loss leaves weights and optimizer state as they were.
    */
   readonly guard?: (result: never) => Tensor;
   /** Shown the graph after tracing ("trace") and after every pass. */
@@ -32,7 +32,10 @@ export interface CompiledStep {
   readonly traced: StepGraph;
   readonly graph: StepGraph;
   readonly memory: MemoryPlan;
-  /** Of the machine's memory, all in all: temporaries, scratch space, and every tensor from outside that it reads or writes. */
+  /**
+   * Of the machine's memory, all in all: temporaries, scratch space, and every tensor from outside that it reads or
+   * writes.
+   */
   readonly bytes: number;
   /** Of these, scratch space of kernels: packed operands, transformed windows. */
   readonly scratchBytes: number;
@@ -50,13 +53,16 @@ export interface CompiledFunction<Args extends readonly CompileArgument[], Resul
    */
   (...args: Args): Result;
   /**
-   * The same where reading takes time: waits for what is looked at after every run (a guard, checks of labels, a recorder). What it computes is
-   * asked for at once, in order.
+   * The same where reading takes time: waits for what is looked at after every run (a guard, checks of labels, a
+   * recorder). What it computes is asked for at once, in order.
    */
   async(...args: Args): Promise<Result>;
   /** What was compiled so far, one for each combination of shapes and modes. */
   readonly steps: readonly CompiledStep[];
-  /** Runs like the function itself, but a call per kernel: which of them takes how long. The first one compiles them apart. */
+  /**
+   * Runs like the function itself, but a call per kernel: which of them takes how long. The first one compiles them
+   * apart.
+   */
   profile(...args: Args): Profile<Result>;
 }
 

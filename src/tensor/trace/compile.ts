@@ -73,19 +73,22 @@ type Traced = (...args: readonly CompileArgument[]) => CompileResult;
 const MOST_ENTRIES = 32;
 
 /**
- * A function that runs like `fn` but as one program. At the first call with new shapes `fn` is traced: it runs once on tensors without numbers,
- * and everything it does to tensors is recorded. Then:
+ * A function that runs like `fn` but as one program. At the first call with new shapes `fn` is traced: it runs once on
+ * tensors without numbers, and everything it does to tensors is recorded. Then:
  *
- * - Tensors from outside (parameters, optimizer state, running statistics) are read, and where assigned written, at every call. A tensor that
- *   `fn` itself makes from numbers is made once, at tracing.
+ * - Tensors from outside (parameters, optimizer state, running statistics) are read, and where assigned written, at
+ *   every call. A tensor that `fn` itself makes from numbers is made once, at tracing.
  * - What `fn` does beside tensors (printing, counting) happens at tracing only; see live() and onEachRun().
- * - Gradients stay inside: after a call `weight.grad` is a tensor whose numbers cannot be read. Return it to read it, and begin with zeroGrad().
- * - Results are on the tape where they would be without compile(); their derivatives are compiled at the first need, and compute again what they
- *   need of the forward pass. In noGrad() there are none. Of a step that changes what its result depends on (training), backward() is refused.
+ * - Gradients stay inside: after a call `weight.grad` is a tensor whose numbers cannot be read. Return it to read it,
+ *   and begin with zeroGrad().
+ * - Results are on the tape where they would be without compile(); their derivatives are compiled at the first need,
+ *   and compute again what they need of the forward pass. In noGrad() there are none. Of a step that changes what its
+ *   result depends on (training), backward() is refused.
  *
- * A compiled function called inside another one, inside vmap() or checkpoint() is computed as part of it. Parameters of `fn` that are written without a type are tensors.
- * @throws InputError naming the line when `fn` reads numbers it computes, or numbers of tensors it assigns; reading those of other tensors
- * makes it traced anew whenever they change
+ * A compiled function called inside another one, inside vmap() or checkpoint() is computed as part of it. Parameters of
+ * `fn` that are written without a type are tensors.
+ * @throws InputError naming the line when `fn` reads numbers it computes, or numbers of tensors it assigns; reading
+ * those of other tensors makes it traced anew whenever they change
  * @example const step = compile((x, t) => { optimizer.zeroGrad(); const loss = crossEntropy(net(x), t); loss.backward(); optimizer.step(); return loss; });
  */
 export function compile<Args extends readonly CompileArgument[] = Tensor[], Result extends CompileResult = CompileResult>(
@@ -143,7 +146,10 @@ function release({ executable, derivable }: Entry): void {
   derivable?.release();
 }
 
-/** Computed as part of what runs. A guard keeps updates back, all or none of a run: a function with one, such as a loss, may be a part as long as it updates nothing. */
+/**
+ * Computed as part of what runs. A guard keeps updates back, all or none of a run: a function with one, such as a loss,
+ * may be a part as long as it updates nothing.
+ */
 function inner<Args extends readonly CompileArgument[], Result extends CompileResult>(
   name: string,
   fn: (...args: Args) => Result,

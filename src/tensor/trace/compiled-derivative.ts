@@ -173,7 +173,9 @@ const BEFORE = "call backward() before the tensor changes; call the function aga
 
 const COMPILED = makeOp("move", "compiled", "y = x", { doc: { en: "A function that was compiled as a whole." } });
 
-/** A backward pass as a program of its own: of what the function was given, its cells, and the gradient of one result. */
+/**
+ * A backward pass as a program of its own: of what the function was given, its cells, and the gradient of one result.
+ */
 class Derivative {
   readonly #traced: TracedFunction;
   readonly #trace: Trace;

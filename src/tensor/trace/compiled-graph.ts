@@ -18,7 +18,9 @@ export interface UsedCell {
   readonly number: number;
 }
 
-/** @throws InputError where the stack is too small, called from deep within other functions, to compile what was traced */
+/**
+ * @throws InputError where the stack is too small, called from deep within other functions, to compile what was traced
+ */
 function withinStack<Result>(name: string, compiling: () => Result): Result {
   try {
     return compiling();

@@ -42,7 +42,9 @@ export class Trace {
   /** Tensors from outside: their numbers are read, and if assigned written, at every run. */
   readonly cells: Value[] = [];
   readonly #graph = new TracedGraph();
-  /** The buffers of traced values. Kept here, so that a value which outlives the trace (a gradient) does not keep it. */
+  /**
+   * The buffers of traced values. Kept here, so that a value which outlives the trace (a gradient) does not keep it.
+   */
   readonly #buffers = new WeakMap<Value, number>();
   readonly #inputs: number[] = [];
   readonly #cellBuffers: number[] = [];
@@ -72,7 +74,10 @@ export class Trace {
     return argument;
   }
 
-  /** What comes from outside is checked on the host, before a run; what the step computes by the step itself, where there is a rule. */
+  /**
+   * What comes from outside is checked on the host, before a run; what the step computes by the step itself, where
+   * there is a rule.
+   */
   check(value: Value, check: (data: HostArray) => void, watch?: { readonly rule: ElementRule; readonly complain: Complain }): void {
     const buffer = this.bufferOf(value);
     const input = this.#inputs.indexOf(buffer);
@@ -110,12 +115,18 @@ export class Trace {
     this.#elementChecks.set(key, { first, found, complain });
   }
 
-  /** The numbers that `finish` hands back last, but for the guard: for every check where it is first broken, and by what. */
+  /**
+   * The numbers that `finish` hands back last, but for the guard: for every check where it is first broken, and by
+   * what.
+   */
   get elementChecks(): readonly ElementCheck[] {
     return [...this.#elementChecks.values()];
   }
 
-  /** The numbers of a tensor are read by the function itself, which may branch on them: other numbers need another trace. */
+  /**
+   * The numbers of a tensor are read by the function itself, which may branch on them: other numbers need another
+   * trace.
+   */
   readNumbers(value: Value): void {
     if (value.isConstant || !value.hasNumbers || this.#numbersRead.has(value)) return;
     if (this.#updates.has(value)) throw unreadableWhileTraced();
@@ -125,7 +136,8 @@ export class Trace {
   }
 
   /**
-   * The gradient of a tensor is about to be read, or forgotten. A step that reads it before it makes one holds for this gradient only.
+   * The gradient of a tensor is about to be read, or forgotten. A step that reads it before it makes one holds for this
+   * gradient only.
    * @throws InputError when the gradient stayed inside an earlier compiled step
    */
   touchGradient(value: Value, how: "read" | "reset"): void {
@@ -138,7 +150,10 @@ export class Trace {
     this.guards.push(() => value.gradient === before);
   }
 
-  /** The gradients a run leaves on tensors from outside; those it computes stay inside, as tensors without numbers. The present ones come back. */
+  /**
+   * The gradients a run leaves on tensors from outside; those it computes stay inside, as tensors without numbers. The
+   * present ones come back.
+   */
   takeGradients(): readonly (readonly [value: Value, gradient: Value | undefined])[] {
     const left = [...this.#gradients.keys()].map((value) => [value, value.gradient && leftOutside(value.gradient)] as const);
     for (const [value, before] of this.#gradients) value.gradient = before;
@@ -227,8 +242,10 @@ export class Trace {
   }
 
   /**
-   * The results of the graph: those given, then what is tapped, then what checks found, then the guard: not finite also where a rule is broken.
-   * @param guard a single number, handed back after the results: when it is not finite at a run, no tensor is updated in that run
+   * The results of the graph: those given, then what is tapped, then what checks found, then the guard: not finite also
+   * where a rule is broken.
+   * @param guard a single number, handed back after the results: when it is not finite at a run, no tensor is updated
+   * in that run
    */
   finish(results: readonly Value[], guard?: Value): StepGraph {
     const updates = [...this.#updates].map(([value, from]): Update => ({ cell: this.#captured.get(value) as number, from }));
@@ -286,7 +303,9 @@ export function stayedInside(what: string, value: Value, hint: string): InputErr
   );
 }
 
-/** What stands for a traced tensor where a run leaves it outside: without its tape, which would keep the whole trace. */
+/**
+ * What stands for a traced tensor where a run leaves it outside: without its tape, which would keep the whole trace.
+ */
 export function leftOutside(value: Value): Value {
   if (value.hasNumbers) return value;
   const left = value.make(undefined, value.shape, value.dtype);

@@ -27,7 +27,8 @@ export function live(read: () => number): number | LiveNumber {
 }
 
 /**
- * Does something at every run of a step (counts an optimizer's steps), in order with live numbers. Outside a trace: now.
+ * Does something at every run of a step (counts an optimizer's steps), in order with live numbers. Outside a trace:
+ * now.
  * @param undo called when the run's guard refused to update the tensors
  */
 export function onEachRun(effect: () => void, undo?: () => void): void {
@@ -37,7 +38,10 @@ export function onEachRun(effect: () => void, undo?: () => void): void {
   else current.effects.push({ kind: "effect", effect, undo });
 }
 
-/** Tells the trace that what it builds holds only as long as `read` gives the same (a layer's mode): else the step is traced again. */
+/**
+ * Tells the trace that what it builds holds only as long as `read` gives the same (a layer's mode): else the step is
+ * traced again.
+ */
 export function dependsOn<T>(read: () => T): T {
   if (typeof read !== "function") requireKind("dependsOn", FUNCTION, read);
   const value = read();
@@ -48,8 +52,8 @@ export function dependsOn<T>(read: () => T): T {
 }
 
 /**
- * What the elements of a tensor must be: checked now where they are known; in a traced step at every run that brings other numbers, and at every run for
- * what the step computes: then no tensor is updated in that run.
+ * What the elements of a tensor must be: checked now where they are known; in a traced step at every run that brings
+ * other numbers, and at every run for what the step computes: then no tensor is updated in that run.
  * @throws what `complain` makes of the first element that breaks the rule, now or from the run
  */
 export function requireElements(given: Value, rule: ElementRule, complain: Complain): void {
@@ -60,7 +64,10 @@ export function requireElements(given: Value, rule: ElementRule, complain: Compl
   else throw unchecked();
 }
 
-/** Checks a tensor's numbers as requireElements does, but never what a step computes: for what no rule about single elements says. */
+/**
+ * Checks a tensor's numbers as requireElements does, but never what a step computes: for what no rule about single
+ * elements says.
+ */
 export function whenKnown(given: Value, check: (data: HostArray) => void): void {
   const value = wholeOf(given);
   if (current !== undefined) current.check(value, check);

@@ -80,9 +80,12 @@ export class TracedGraph {
   }
 
   /**
-   * The graph with all updates at once at its end, and then the results: what is read from an overwritten cell is kept apart.
-   * @param given a buffer of one number: when it is not finite at a run, no cell is updated in that run; it becomes the last result
-   * @param conditions buffers of one number each: neither is a cell updated when one of them is another number; then the last result is NaN
+   * The graph with all updates at once at its end, and then the results: what is read from an overwritten cell is kept
+   * apart.
+   * @param given a buffer of one number: when it is not finite at a run, no cell is updated in that run; it becomes the
+   * last result
+   * @param conditions buffers of one number each: neither is a cell updated when one of them is another number; then
+   * the last result is NaN
    */
   finish(
     ends: Pick<StepGraph, "name" | "inputs" | "cells" | "updates" | "results">,

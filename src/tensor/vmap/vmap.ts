@@ -31,13 +31,15 @@ export type MappedArgument<Example> = Example extends Tensor
 /** Which dimension of each argument, and of what is made, counts the examples. */
 export interface VmapOptions {
   /**
-   * For every argument the dimension that counts its examples (negative ones count from the last), or null where all examples get the same.
-   * One number holds for every tensor in an array or record. Default: 0 for tensors, null for anything else.
+   * For every argument the dimension that counts its examples (negative ones count from the last), or null where all
+   * examples get the same. One number holds for every tensor in an array or record. Default: 0 for tensors, null for
+   * anything else.
    */
   readonly inputs?: readonly (number | null)[];
   /**
-   * Which dimension of the result counts the examples (negative ones count from the last), or null where it is the same for all examples and wanted
-   * once. One number holds for every tensor of the result; an array or a record has one for each entry of the result. Default: 0.
+   * Which dimension of the result counts the examples (negative ones count from the last), or null where it is the same
+   * for all examples and wanted once. One number holds for every tensor of the result; an array or a record has one for
+   * each entry of the result. Default: 0.
    */
   readonly outputs?: OutputAxes;
 }
@@ -52,12 +54,13 @@ export type OutputAxis = number | null;
 export type MappedResult<Result, Options> = Options extends { readonly outputs?: undefined } ? AllOf<Result> : MappedArgument<Result>;
 
 /**
- * Maps a function of one example over a batch. The function is run once, on tensors that stand for one example: shapes are those of the example,
- * and numbers cannot be read. What it gives has all examples along a first dimension, or where `outputs` says. Gradients flow through, inside and outside: `vmap(grad(loss))` gives one
- * gradient per example. Random numbers differ between examples. Maps may be nested and compiled.
+ * Maps a function of one example over a batch. The function is run once, on tensors that stand for one example: shapes
+ * are those of the example, and numbers cannot be read. What it gives has all examples along a first dimension, or
+ * where `outputs` says. Gradients flow through, inside and outside: `vmap(grad(loss))` gives one gradient per example.
+ * Random numbers differ between examples. Maps may be nested and compiled.
  * @throws ShapeError when a dimension does not exist, or arguments count different numbers of examples
- * @throws InputError when nothing is mapped, or the function reads numbers or assigns what differs between examples,
- * or a result with output axis null differs between examples
+ * @throws InputError when nothing is mapped, or the function reads numbers or assigns what differs between examples, or
+ * a result with output axis null differs between examples
  * @example vmap(grad(loss), { inputs: [null, 0, 0] })(weights, x, t) // the gradients of every example
  */
 export function vmap<Args extends readonly unknown[], Result, const Options extends VmapOptions = Record<never, never>>(

@@ -95,8 +95,9 @@ export class Claim {
   }
 
   /**
-   * Shows that this process is here, and then looks who else is: of two that do so at once, the one that looks last sees the other, so that never two
-   * find themselves alone. Tickets of processes that are gone count for nothing; their names are never used again, so that anyone may remove them.
+   * Shows that this process is here, and then looks who else is: of two that do so at once, the one that looks last
+   * sees the other, so that never two find themselves alone. Tickets of processes that are gone count for nothing;
+   * their names are never used again, so that anyone may remove them.
    * @returns the ticket if no other process has one, else undefined
    */
   async #alone(): Promise<string | undefined> {

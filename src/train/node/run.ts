@@ -61,13 +61,15 @@ export class RunFolder {
   static async create(path: string, options: { readonly replace?: boolean } = {}): Promise<RunFolder> {
     const { replace = false } = checkOptions<typeof options>("RunFolder.create", options, { replace: true });
     await makeFolder(path, true);
-    // Before anything is written into a folder that is perhaps somebody's own, and again once nobody else can change it.
+    // Before anything is written into a folder that is perhaps somebody's own, and again once nobody else can change
+    // it.
     if (!replace) await checkEmpty(path);
     const folder = new RunFolder(path);
     await folder.claim();
     try {
       if (!replace) await checkEmpty(path);
-      // Also without settings among them: a replacement may have been killed. Then nothing of the old run may meet the new one.
+      // Also without settings among them: a replacement may have been killed. Then nothing of the old run may meet the
+      // new one.
       for (const name of Object.values(files)) await removeFile(join(path, name));
       return folder;
     } catch (error) {
@@ -102,9 +104,10 @@ export class RunFolder {
   }
 
   /**
-   * Keeps other processes from training into this folder until `release`, or until this process is gone. What a process that was killed left
-   * half written is removed.
-   * @throws InputError when another process does; FileError when the folder cannot be written, or holds something else under a file's name
+   * Keeps other processes from training into this folder until `release`, or until this process is gone. What a process
+   * that was killed left half written is removed.
+   * @throws InputError when another process does; FileError when the folder cannot be written, or holds something else
+   * under a file's name
    */
   async claim(): Promise<void> {
     // Now, not after hours of training.

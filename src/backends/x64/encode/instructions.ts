@@ -1,8 +1,9 @@
 // The x86-64 instructions that emitted kernels use, as a table of encodings.
 
 /**
- * Where operands go, in Intel order: r ModRM.reg, m ModRM.rm (register or memory), v VEX.vvvv, i immediate byte, I immediate of 32 bits,
- * s register in the high half of an immediate byte, o register in the opcode, Q immediate of 64 bits, l label (32-bit distance).
+ * Where operands go, in Intel order: r ModRM.reg, m ModRM.rm (register or memory), v VEX.vvvv, i immediate byte, I
+ * immediate of 32 bits, s register in the high half of an immediate byte, o register in the opcode, Q immediate of 64
+ * bits, l label (32-bit distance).
  */
 type Form =
   | ""
@@ -57,7 +58,10 @@ export interface VectorRow {
   readonly tuple: "full" | "half" | "quarter" | 4 | 8 | 16 | 32;
   /** The memory operand may be one 32-bit element for all lanes. */
   readonly broadcasts: boolean;
-  /** VEX.L / EVEX.L'L fixed (scalars, masks, the narrow side of an extraction); undefined: from the widest vector operand. */
+  /**
+   * VEX.L / EVEX.L'L fixed (scalars, masks, the narrow side of an extraction); undefined: from the widest vector
+   * operand.
+   */
   readonly length: 0 | 1 | 2 | undefined;
   readonly pointer: string;
 }

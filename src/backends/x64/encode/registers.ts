@@ -9,7 +9,9 @@ export interface Register {
   readonly number: number;
 }
 
-/** [base + index·scale + displacement], or [rip + label + displacement]. `broadcast`: one 32-bit element for all lanes. */
+/**
+ * [base + index·scale + displacement], or [rip + label + displacement]. `broadcast`: one 32-bit element for all lanes.
+ */
 export interface Memory {
   readonly kind: "memory";
   readonly base: number | undefined;

@@ -11,9 +11,9 @@ import { type Native, native } from "./native.ts";
 export type MachineName = "avx2" | "avx512";
 
 /**
- * Tiles and blocks by measurement (Zen 4; matrices of 512 and 1024, convolutions of 64 channels). `caches` are what blocks are sized for:
- * more than the first level really has, because panels that stream from the second cost less than more, shorter blocks of K.
- * What is streamed is as much as would fill half of the third level.
+ * Tiles and blocks by measurement (Zen 4; matrices of 512 and 1024, convolutions of 64 channels). `caches` are what
+ * blocks are sized for: more than the first level really has, because panels that stream from the second cost less than
+ * more, shorter blocks of K. What is streamed is as much as would fill half of the third level.
  */
 export const machines: Readonly<Record<MachineName, Machine>> = {
   avx512: {

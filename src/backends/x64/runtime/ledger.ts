@@ -90,7 +90,10 @@ export class Ledger {
 
 const field = (place: number): Memory => memory(rbx, place);
 
-/** void end(ledger): stops the threads and waits for each, unmaps everything, at last this code with the ledger, from inside the C library. */
+/**
+ * void end(ledger): stops the threads and waits for each, unmaps everything, at last this code with the ledger, from
+ * inside the C library.
+ */
 function writeEnd(code: Assembler): void {
   const preserved = [rbx, rbp];
   const each = (count: number, table: number, size: number, write: (entry: (place: number) => Memory) => void): void => {

@@ -42,7 +42,10 @@ const refused = (what: string): NoRoomError =>
 
 /** Address space asked for, largest first: it costs nothing until it is used. */
 const reservations = [2 ** 37, 2 ** 35, 2 ** 33, 2 ** 32, 2 ** 31, 2 ** 30, 2 ** 29, 2 ** 28];
-/** Where there is a limit on addresses (ulimit -v), of the largest range that is to be had: engine, threads and a second region need some, too. */
+/**
+ * Where there is a limit on addresses (ulimit -v), of the largest range that is to be had: engine, threads and a second
+ * region need some, too.
+ */
 const limitedShare = 1 / 4;
 
 /** Data of programs: a reserved range of addresses that never moves, usable from its start to its present size. */

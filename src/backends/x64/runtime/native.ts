@@ -4,7 +4,10 @@ import { ownFile } from "../../../util/own-code.ts";
 import { isAllowed } from "../../../util/permission.ts";
 import { Ledger } from "./ledger.ts";
 
-/** Koffi's binary for Linux on x86-64 by itself: the package `koffi` around it has an install script and binaries for other systems. */
+/**
+ * Koffi's binary for Linux on x86-64 by itself: the package `koffi` around it has an install script and binaries for
+ * other systems.
+ */
 const binary = "@koromix/koffi-linux-x64";
 
 /** The part of koffi that is used; addresses are passed as numbers (they have 47 bits). */
@@ -32,7 +35,8 @@ export interface Native {
   /**
    * A thread of the system that calls void *f(void *) at `start`. False when refused.
    * @param handle room for 8 bytes
-   * @param stop code that makes it return: void stop(void *argument), called when the JavaScript thread that started it ends
+   * @param stop code that makes it return: void stop(void *argument), called when the JavaScript thread that started it
+   * ends
    */
   startThread(start: number, argument: number, handle: number, stop: number): boolean;
 }

@@ -7,9 +7,10 @@ import type { Native } from "./native.ts";
 import { futex, yieldNumber } from "./system-calls.ts";
 
 /**
- * Where the words lie that the threads share, apart by a cache line where several write. `entry` and `argument` (64 bits) are written before
- * `open`, and `open` before `generation`; a thread counts itself as `inside` before it looks whether there is still something open. Threads are
- * `numbered` as they start; those whose number is not below `employed` sleep until it changes.
+ * Where the words lie that the threads share, apart by a cache line where several write. `entry` and `argument` (64
+ * bits) are written before `open`, and `open` before `generation`; a thread counts itself as `inside` before it looks
+ * whether there is still something open. Threads are `numbered` as they start; those whose number is not below
+ * `employed` sleep until it changes.
  */
 const at = {
   generation: 0,
@@ -24,7 +25,10 @@ const at = {
   numbered: 448,
 } as const;
 const controlBytes = 4096;
-/** Looks at `generation` before a thread goes to sleep: some fifty microseconds, about what two steps of training lie apart. */
+/**
+ * Looks at `generation` before a thread goes to sleep: some fifty microseconds, about what two steps of training lie
+ * apart.
+ */
 const patience = 3000;
 /** Looks before a thread that waits for the others to leave gives its processor away. */
 const impatience = 200;
@@ -85,7 +89,8 @@ export class Threads {
   }
 
   /**
-   * Calls int64 entry(void *argument) on every thread that has time, this one among them; returns when none is in it any more.
+   * Calls int64 entry(void *argument) on every thread that has time, this one among them; returns when none is in it
+   * any more.
    * @param most of the others; the rest sleeps
    */
   run(entry: number, argument: number, most: number): void {

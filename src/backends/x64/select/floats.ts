@@ -143,7 +143,9 @@ function multiplyAdd(s: Selector, a: Value, b: Value, c: Value, kind: RegisterCl
   return s.delivered(into, target);
 }
 
-/** NaN if either is NaN, −0 below +0. The instructions give their second source for NaN and for zeros of either sign. */
+/**
+ * NaN if either is NaN, −0 below +0. The instructions give their second source for NaN and for zeros of either sign.
+ */
 function extreme(s: Selector, op: "min" | "max", a: Value, b: Value, kind: RegisterClass, target: Register | undefined): Register {
   const known = [a, b].find((value) => value.op === "constant" && !Number.isNaN(value.value));
   if (known?.op === "constant") {

@@ -115,7 +115,9 @@ function shuffleLanes(s: Selector, a: Value, b: Value, sources: readonly number[
   return into;
 }
 
-/** Lane i of the result is lane (indices[i] mod lanes) of the table: the instruction ignores the other bits of an index. */
+/**
+ * Lane i of the result is lane (indices[i] mod lanes) of the table: the instruction ignores the other bits of an index.
+ */
 function lookUpLanes(s: Selector, table: Value, indices: Value, target: Register | undefined): Register {
   const index = s.value(indices);
   const from = s.source(table, false);

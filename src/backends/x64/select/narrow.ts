@@ -45,7 +45,10 @@ export function storeNarrowVector(s: Selector, type: NarrowType, to: Memory, fro
   else storeFirst(s, type, to, packed, count);
 }
 
-/** Eight lanes side by side in a register's low bytes, of which the count's bits tell how many to store: 8, else 4, 2 and 1. */
+/**
+ * Eight lanes side by side in a register's low bytes, of which the count's bits tell how many to store: 8, else 4, 2
+ * and 1.
+ */
 function storeFirst(s: Selector, type: NarrowType, to: Memory, packed: Register, count: Value): void {
   const bytes = memoryBytes[type];
   const left = s.temporary("r32");

@@ -55,8 +55,8 @@ export class Selector extends FunctionDraft {
   }
 
   /**
-   * A register, or memory that an instruction can read in place of one. `broadcast`: whether the instruction takes one element for all
-   * lanes; scalar arithmetic reads 4 bytes.
+   * A register, or memory that an instruction can read in place of one. `broadcast`: whether the instruction takes one
+   * element for all lanes; scalar arithmetic reads 4 bytes.
    */
   source(value: Value, broadcast = true): Register | Memory {
     const scalar = value.type === "f32";

@@ -41,7 +41,10 @@ interface Cut {
 const wantedTiles = 56;
 const wantedBlocks = 8;
 
-/** Pixels of a row or channels of a pixel must be neighbours in the image, pixels of a row in the output and in what its epilogue reads. */
+/**
+ * Pixels of a row or channels of a pixel must be neighbours in the image, pixels of a row in the output and in what its
+ * epilogue reads.
+ */
 export function canEmit({ plan, part, image, filter, rows, columns, inputs, outputs }: WinogradPlan): boolean {
   const { strides } = part.output;
   const along = (access: AffineAccess) => access.strides[columns.axis] === 1 || access.strides[columns.axis] === 0;
@@ -248,7 +251,10 @@ export function stripOf(k: FunctionBuilder, strip: Value, stripsPerImage: number
   return { image, top: k.let(mul(sub(strip, mul(image, stripsPerImage)), size.outputs), "top") };
 }
 
-/** write(pixels, image, top, channel, out, params, leaf…): a strip's pixels of one panel, through scale and epilogue, to the output. */
+/**
+ * write(pixels, image, top, channel, out, params, leaf…): a strip's pixels of one panel, through scale and epilogue, to
+ * the output.
+ */
 function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, pixels: Rows, vectors: number): string {
   const { lanes } = module.machine;
   const { plan, part, rows, columns, images, outputs } = found;

@@ -32,7 +32,10 @@ const wantedTiles = 64;
 const wantedParts = 8;
 const mostBytes = 10 * 2 ** 20;
 
-/** Neighbours in rows of pixels, or channels of a pixel, must be neighbours in both factors; taps in what the epilogue reads. */
+/**
+ * Neighbours in rows of pixels, or channels of a pixel, must be neighbours in both factors; taps in what the epilogue
+ * reads.
+ */
 export function canEmitGradient({
   plan,
   part,
@@ -179,7 +182,9 @@ function partsOf(bytes: number, blocks: number): number {
   return Math.max(1, Math.min(parts, blocks));
 }
 
-/** Adds the parts' sums in order, turns them into taps and writes those through scale and epilogue. Slices are outputs. */
+/**
+ * Adds the parts' sums in order, turns them into taps and writes those through scale and epilogue. Slices are outputs.
+ */
 function writeCombine(
   k: FunctionBuilder,
   p: { readonly [name: string]: Variable },

@@ -9,7 +9,9 @@ import { size } from "./transforms.ts";
 interface WindowDimension {
   /** Outputs along it. */
   readonly outputs: number;
-  /** Of the image: its extent, elements from one to the next, and the index that the first output's window begins at. */
+  /**
+   * Of the image: its extent, elements from one to the next, and the index that the first output's window begins at.
+   */
   readonly extent: number;
   readonly pitch: number;
   readonly low: number;
@@ -41,7 +43,10 @@ export interface WinogradPlan {
   readonly outputs: PlainAxis;
 }
 
-/** The gradient of such a convolution by its filters: what arrives at the outputs, times windows of the image, summed over both. */
+/**
+ * The gradient of such a convolution by its filters: what arrives at the outputs, times windows of the image, summed
+ * over both.
+ */
 export interface WinogradGradientPlan {
   readonly plan: ContractionPlan;
   readonly part: ContractionClass;
@@ -188,9 +193,9 @@ function plainAxis(axes: readonly number[], without: readonly number[], { extent
 }
 
 /**
- * Cycles, estimated for 16 lanes on a core with one multiply-add per cycle: transforms of one tile's channels (a vector) with their
- * copies, of one input's filters for a vector of outputs (and of the way to memory and back, where all of them together are more than the
- * caches hold), and how much of the peak the products of each way reach.
+ * Cycles, estimated for 16 lanes on a core with one multiply-add per cycle: transforms of one tile's channels (a
+ * vector) with their copies, of one input's filters for a vector of outputs (and of the way to memory and back, where
+ * all of them together are more than the caches hold), and how much of the peak the products of each way reach.
  */
 const cost = { input: 250, output: 250, filter: 250, filterInMemory: 600, direct: 0.8, products: 0.85 } as const;
 

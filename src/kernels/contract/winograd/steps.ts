@@ -12,8 +12,8 @@ const { products } = size;
 const positions = products * products;
 
 /**
- * Bytes from one position to the next: an odd number of cache lines, since all 36 are written side by side and would otherwise compete for
- * few sets of the first-level cache.
+ * Bytes from one position to the next: an odd number of cache lines, since all 36 are written side by side and would
+ * otherwise compete for few sets of the first-level cache.
  */
 export const pitchOf = (bytes: number): number => (Math.ceil(bytes / 64) | 1) * 64;
 
@@ -40,7 +40,10 @@ export interface Source {
   readonly first: number;
 }
 
-/** rows(from, top, to): copies `rows.count` rows from `top` on, rows that are not there as zeros. The borders of `to` are zero before. */
+/**
+ * rows(from, top, to): copies `rows.count` rows from `top` on, rows that are not there as zeros. The borders of `to`
+ * are zero before.
+ */
 export function defineRows(module: ModuleBuilder, name: string, source: Source, rows: Rows): string {
   const { lanes } = module.machine;
   const bytes = elementBytes[source.element];
@@ -146,7 +149,10 @@ export function defineInput(module: ModuleBuilder, name: string, rows: Rows, to:
   });
 }
 
-/** upstream(from, to): the left factors of a gradient by filters, of one row of tiles, from 4 rows of what arrives at the outputs. */
+/**
+ * upstream(from, to): the left factors of a gradient by filters, of one row of tiles, from 4 rows of what arrives at
+ * the outputs.
+ */
 export function defineUpstream(module: ModuleBuilder, name: string, rows: Rows, to: Products, tiles: number, vectors: number): string {
   const bytes = module.machine.lanes * 4;
   const position = productsPitch(to);
@@ -187,7 +193,10 @@ export interface Sums {
 export const sumsPitch = ({ outputs, row }: Sums): number => pitchOf(outputs * row);
 export const sumsBytes = (sums: Sums): number => positions * sumsPitch(sums);
 
-/** accumulate(left, right, depth, to, adds): at each position, the transpose of left (depth × outputs) · right (depth × inputs). */
+/**
+ * accumulate(left, right, depth, to, adds): at each position, the transpose of left (depth × outputs) · right (depth ×
+ * inputs).
+ */
 export function defineAccumulate(
   module: ModuleBuilder,
   name: string,

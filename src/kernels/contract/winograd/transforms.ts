@@ -8,9 +8,9 @@ import { add, constant, fma, mul, sub } from "../../language/values.ts";
 export const size = { outputs: 4, taps: 3, products: 6 } as const;
 
 /**
- * Interpolation at 0, ±1/√2, ±√2 and ∞ (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, with the points of
- * Alam et al., "Winograd Convolution for Deep Neural Networks: Efficient Point Selection", 2022). The usual 0, ±1, ±2, ∞ have two to ten
- * times the rounding error.
+ * Interpolation at 0, ±1/√2, ±√2 and ∞ (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, with
+ * the points of Alam et al., "Winograd Convolution for Deep Neural Networks: Efficient Point Selection", 2022). The
+ * usual 0, ±1, ±2, ∞ have two to ten times the rounding error.
  */
 const a = Math.SQRT1_2;
 const b = Math.SQRT2;
@@ -22,7 +22,9 @@ const c = (value: number): Value => constant("vf32", value);
 /** One dimension of a transform: from its inputs to the outputs asked for, in vectors. */
 export type Transform = (k: FunctionBuilder, inputs: readonly Variable[]) => Variable[];
 
-/** Six inputs to products 1 … 4; does not need the first and the last input's outer terms, so it holds few registers. */
+/**
+ * Six inputs to products 1 … 4; does not need the first and the last input's outer terms, so it holds few registers.
+ */
 export const innerInput: Transform = (k, [, d1, d2, d3, d4]) => {
   const pair = (square: number, root: number) => {
     const even = k.let(fma(d2!, c(-square), d4!), "even");
