@@ -113,7 +113,7 @@ function makeBackend(name: BackendName): Backend {
     });
   let backend = made.get(name);
   if (backend === undefined) {
-    backend = (backends.get(name) as Offer).make();
+    backend = backends.get(name)!.make();
     made.set(name, backend);
   }
   return backend;

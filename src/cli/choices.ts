@@ -28,7 +28,7 @@ export interface Chosen<Make> {
 
 /** @throws InputError for a name or a setting that is not in the table */
 export function choose<Make>(choices: Choices<Make>, given: string, aliases: Aliases = {}): Chosen<Make> {
-  const text = Object.hasOwn(aliases, given) ? (aliases[given] as string) : given;
+  const text = Object.hasOwn(aliases, given) ? aliases[given]! : given;
   const end = text.indexOf(":");
   const [name, rest] = end < 0 ? [text, ""] : [text.slice(0, end), text.slice(end + 1)];
   const choice = Object.hasOwn(choices, name) ? choices[name] : undefined;

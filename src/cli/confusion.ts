@@ -18,7 +18,7 @@ export function confusionLines(matrix: ConfusionMatrix, width = 80, heading: (te
   const titles = classNames.map((name) => pad(cutTo(name, cell - 1), cell, "right")).join("");
   const lines = [heading(`${pad("actual", nameWidth)}${titles}${pad("found", tail, "right")}`)];
   for (const [n, { className, recall }] of matrix.classReports().entries()) {
-    const numbers = (counts[n] as number[]).map((count) => pad(count === 0 ? "·" : String(count), cell, "right")).join("");
+    const numbers = counts[n]!.map((count) => pad(count === 0 ? "·" : String(count), cell, "right")).join("");
     lines.push(`${pad(className, nameWidth)}${numbers}${pad(percent(recall), tail, "right")}`);
   }
   return lines;

@@ -66,7 +66,7 @@ function inTheRun(evidence: Evidence, numbers: ArrayLike<number>, history: Evide
       : {
           predictions: {
             ...predictions,
-            doubtful: predictions.doubtful.map((one) => ({ ...one, sample: numbers[one.sample] as number })),
+            doubtful: predictions.doubtful.map((one) => ({ ...one, sample: numbers[one.sample]! })),
           },
         }),
   };

@@ -91,7 +91,7 @@ export function metricsOf({ task, metrics = [], classNames = [] }: Measured): re
 
 function chooseFor<Make>(choices: Readonly<Record<Task, Choices<Make>>>, task: Task, chosen: string): ReturnType<typeof choose<Make>> {
   const other: Task = task === "classification" ? "regression" : "classification";
-  const name = chosen.split(":")[0] as string;
+  const name = chosen.split(":")[0]!;
   if (choices[task][name] === undefined && choices[other][name] !== undefined)
     throw new InputError(`${name} is for ${other}, this is ${task}: expected one of ${Object.keys(choices[task]).join(", ")}`);
   return choose(choices[task], chosen);

@@ -115,7 +115,7 @@ function parameterCount(spec: Architecture): number {
   const isCnn = model === "cnn";
   const pooled = 32 * Math.floor(Math.floor(height / 2) / 2) * Math.floor(Math.floor(columns / 2) / 2);
   const widths = [isCnn ? pooled : width(spec), ...(model === "linear" ? [] : hidden), outputs];
-  const dense = widths.slice(1).reduce((sum, out, n) => sum + ((widths[n] as number) + 1) * out, 0);
+  const dense = widths.slice(1).reduce((sum, out, n) => sum + (widths[n]! + 1) * out, 0);
   return dense + (isCnn ? (9 * channels + 1) * 16 + (9 * 16 + 1) * 32 : 0);
 }
 

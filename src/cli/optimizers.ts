@@ -102,5 +102,5 @@ export function usualRate(chosen: string, ofAdam: number): number {
   const { name, settings } = choose<Make>(optimizerChoices, chosen, aliases);
   // Momentum adds up several steps.
   if (name === "sgd" && Number(settings.momentum ?? 0) > 0) return 0.02;
-  return (optimizerChoices[name] as OptimizerChoice).rate(ofAdam);
+  return optimizerChoices[name]!.rate(ofAdam);
 }

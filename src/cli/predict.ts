@@ -72,16 +72,16 @@ async function classify({ classNames = [] }: RunConfig, model: Layer, { x, actua
   const [, classes = 0] = probabilities.shape;
   return names.map((input, n) => {
     const row = probabilities.data.slice(n * classes, (n + 1) * classes);
-    const best = found[n] as number;
+    const best = found[n]!;
     if (best < 0)
       throw new InputError(`the model gives no number for ${input}: its largest output is NaN`, {
         hint: "look for values in the input that are not finite; kasane doctor RUN looks for weights that are not",
       });
     return {
       input,
-      class: classNames[best] as string,
-      probabilities: Object.fromEntries(Array.from(row, (p, c) => [classNames[c] as string, p])),
-      ...(actual === undefined ? {} : { actual: classNames[actual[n] as number] as string }),
+      class: classNames[best]!,
+      probabilities: Object.fromEntries(Array.from(row, (p, c) => [classNames[c]!, p])),
+      ...(actual === undefined ? {} : { actual: classNames[actual[n] as number]! }),
     };
   });
 }
@@ -92,8 +92,8 @@ async function estimate({ targetScale }: RunConfig, model: Layer, { x, actual, n
   const values = targetScale === undefined ? scaled : new Standardizer(targetScale).invert(scaled);
   return names.map((input, n) => ({
     input,
-    value: values.data[n] as number,
-    ...(actual === undefined ? {} : { actual: actual[n] as number }),
+    value: values.data[n]!,
+    ...(actual === undefined ? {} : { actual: actual[n]! }),
   }));
 }
 
@@ -132,7 +132,7 @@ async function fromFile(config: RunConfig, path: string): Promise<Inputs> {
   const names = text.rows.map(({ line }) => `line ${line}`);
   const target = text.columnNames.indexOf(config.targetName ?? "");
   if (target === -1) return { x, names };
-  const cells = text.rows.map((row) => row.cells[target] as string);
+  const cells = text.rows.map((row) => row.cells[target]!);
   const classOf = classFinder(config.classNames ?? []);
   const actual = cells.map((cell) => (config.task === "classification" ? (classOf(cell) ?? -1) : decimalOf(cell)));
   // Empty or unknown targets are what a person wants predicted: then nothing is compared.

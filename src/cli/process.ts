@@ -34,8 +34,8 @@ const host: Host = {
   onInterrupt(handler) {
     const signals = ["SIGINT", "SIGTERM"] as const;
     const listeners = signals.map((signal) => () => handler(signal));
-    signals.forEach((signal, n) => void process.on(signal, listeners[n] as () => void));
-    return () => signals.forEach((signal, n) => void process.off(signal, listeners[n] as () => void));
+    signals.forEach((signal, n) => void process.on(signal, listeners[n]!));
+    return () => signals.forEach((signal, n) => void process.off(signal, listeners[n]!));
   },
   ...(process.stdin.isTTY ? { onKey } : {}),
   exit: (code) => process.exit(code),

@@ -64,7 +64,7 @@ function cells({ epoch, train, validation, seconds }: EpochReport, task: keyof t
 
 function row(texts: readonly string[]): string {
   const widths = [8, 9, 11, 15, 19, 10];
-  return texts.map((text, n) => pad(text, widths[n] as number, "right")).join("");
+  return texts.map((text, n) => pad(text, widths[n]!, "right")).join("");
 }
 
 export function lossText(loss: number): string {

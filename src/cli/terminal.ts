@@ -130,7 +130,7 @@ export function table(
   const widths = columns.map(({ title }, n) => Math.max(stringWidth(title), ...rows.map((row) => stringWidth(row[n] ?? ""))));
   const line = (cells: readonly string[]): string =>
     columns
-      .map(({ side }, n) => pad(cells[n] ?? "", widths[n] as number, side ?? "right"))
+      .map(({ side }, n) => pad(cells[n] ?? "", widths[n]!, side ?? "right"))
       .join("  ")
       .trimEnd();
   return [heading(line(columns.map(({ title }) => title))), ...rows.map(line)];

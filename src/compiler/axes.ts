@@ -10,7 +10,7 @@ import { mapExpressions, transformScalar } from "../nest/step-graph.ts";
 export function reorderAxes(nest: Nest, order: readonly number[]): Nest {
   const moved = (index: AffineIndex): AffineIndex => ({
     ...index,
-    terms: index.terms.map((term) => ({ ...term, axis: order[term.axis] as number })).sort((a, b) => a.axis - b.axis),
+    terms: index.terms.map((term) => ({ ...term, axis: order[term.axis]! })).sort((a, b) => a.axis - b.axis),
   });
   const place = (index: Index): Index => (index.kind === "affine" ? moved(index) : index);
   const changed = mapExpressions(nest, (expression) =>
@@ -21,7 +21,7 @@ export function reorderAxes(nest: Nest, order: readonly number[]): Nest {
   );
   const axes = [...nest.axes];
   nest.axes.forEach((axis, number) => {
-    axes[order[number] as number] = axis;
+    axes[order[number]!] = axis;
   });
   return { ...changed, axes, output: { ...changed.output, index: changed.output.index.map(place) } };
 }
@@ -57,7 +57,7 @@ export function orderMeeting(nest: Nest, other: Nest, { own, other: target }: Me
     if (index.kind !== "affine" || goal?.kind !== "affine" || index.terms.length !== goal.terms.length) return false;
     return index.terms.every((term) => {
       const found = goal.terms.filter(({ coefficient }) => coefficient === term.coefficient);
-      return found.length === 1 && pair(term.axis, (found[0] as (typeof found)[0]).axis);
+      return found.length === 1 && pair(term.axis, found[0]!.axis);
     });
   });
   if (!meets || nest.axes.length !== other.axes.length) return undefined;
@@ -69,5 +69,5 @@ export function orderMeeting(nest: Nest, other: Nest, { own, other: target }: Me
     order.set(from, to);
     taken.add(to);
   }
-  return nest.axes.map((_, axis) => order.get(axis) as number);
+  return nest.axes.map((_, axis) => order.get(axis)!);
 }

@@ -1,7 +1,7 @@
 // Constant folding: numbers known at tracing (the 2 of x.mul(2)) enter the formulas that load them.
 
 import { foldCall } from "../nest/fold.ts";
-import type { Load, Nest, Operand, Scalar } from "../nest/nest.ts";
+import type { Load, Nest, Scalar } from "../nest/nest.ts";
 import { dropUnreadOperands, mapExpressions, transformScalar } from "../nest/step-graph.ts";
 import type { Pass } from "./facts.ts";
 
@@ -10,7 +10,7 @@ export const foldConstants: Pass = (graph) => {
   const constants = new Map(graph.constants);
   const operations = graph.operations.map((operation) => {
     const fold = (node: Scalar): Scalar => {
-      const value = node.kind === "load" ? constants.get(operation.reads[node.operand] as number) : undefined;
+      const value = node.kind === "load" ? constants.get(operation.reads[node.operand]!) : undefined;
       return node.kind === "load" && value !== undefined ? known(node, value, operation.nest) : foldCall(node);
     };
     const nest = mapExpressions(operation.nest, (expression) => transformScalar(expression, fold));
@@ -23,6 +23,6 @@ export const foldConstants: Pass = (graph) => {
 function known({ index, operand, fill, type }: Load, value: number, nest: Nest): Scalar {
   const constant: Scalar = { kind: "constant", value, type };
   if (!index.some((item) => item.kind === "indirect" || item.checked)) return constant;
-  const inside: Scalar = { kind: "inside", index, extents: (nest.operands[operand] as Operand).shape, type: "bool" };
+  const inside: Scalar = { kind: "inside", index, extents: nest.operands[operand]!.shape, type: "bool" };
   return { kind: "call", fn: "select", args: [inside, constant, { kind: "constant", value: fill, type }], type };
 }

@@ -3,7 +3,7 @@
 import { beyondReach } from "../nest/addressable.ts";
 import { isCostly } from "../nest/costs.ts";
 import { foldCall } from "../nest/fold.ts";
-import type { AffineIndex, Axis, Index, Load, Nest, Operand, Operation, Scalar } from "../nest/nest.ts";
+import type { AffineIndex, Index, Load, Nest, Operand, Operation, Scalar } from "../nest/nest.ts";
 import {
   dropUnreadOperands,
   expressionsOf,
@@ -165,7 +165,7 @@ function inline(producer: Operation, consumer: Operation, buffer: number): Opera
       return replaced ?? node;
     });
   const shapes = consumer.reads.every(
-    (read, operand) => read !== buffer || sameShape(consumer.nest.operands[operand] as Operand, producer.nest.output),
+    (read, operand) => read !== buffer || sameShape(consumer.nest.operands[operand]!, producer.nest.output),
   );
   if (!shapes) return undefined;
   if (grown(consumer, buffer, producer.nest.body) > MOST_NODES) return undefined;
@@ -231,7 +231,7 @@ function asEpilogue(producer: Operation, consumer: Operation, buffer: number): O
     .filter((node): node is Load => node.kind === "load" && consumer.reads[node.operand] === buffer);
   const [first] = loads;
   if (first === undefined || !loads.every((load) => JSON.stringify(load.index) === JSON.stringify(first.index))) return undefined;
-  if (!sameShape(consumer.nest.operands[first.operand] as Operand, producer.nest.output)) return undefined;
+  if (!sameShape(consumer.nest.operands[first.operand]!, producer.nest.output)) return undefined;
   // Each consumer axis must walk exactly one dimension of the buffer, and so one free axis of the producer.
   const axisMap = new Map<number, number>();
   for (const [d, index] of first.index.entries()) {
@@ -240,11 +240,7 @@ function asEpilogue(producer: Operation, consumer: Operation, buffer: number): O
     const target = output[d];
     if (index.terms.length > 1 || (term === undefined) !== (target === undefined)) return undefined;
     if (term === undefined || target === undefined) continue;
-    if (
-      term.coefficient !== 1 ||
-      axisMap.has(term.axis) ||
-      (consumer.nest.axes[term.axis] as Axis).extent !== (producer.nest.axes[target] as Axis).extent
-    )
+    if (term.coefficient !== 1 || axisMap.has(term.axis) || consumer.nest.axes[term.axis]!.extent !== producer.nest.axes[target]!.extent)
       return undefined;
     axisMap.set(term.axis, target);
   }
@@ -257,7 +253,7 @@ function asEpilogue(producer: Operation, consumer: Operation, buffer: number): O
   const rename = (index: AffineIndex): AffineIndex => ({
     ...index,
     terms: index.terms
-      .flatMap((term) => (axisMap.has(term.axis) ? [{ ...term, axis: axisMap.get(term.axis) as number }] : []))
+      .flatMap((term) => (axisMap.has(term.axis) ? [{ ...term, axis: axisMap.get(term.axis)! }] : []))
       .sort((a, b) => a.axis - b.axis),
   });
   const renameIndex = (index: Index): Index => (index.kind === "affine" ? rename(index) : index);

@@ -23,7 +23,7 @@ function placeFor(graph: StepGraph, facts: MachineFacts, before: readonly Operat
   const end = before.length;
   if (operation.nest.reducer === undefined) return end;
   for (let place = end; place > Math.max(0, end - MOST_STEPS); place--) {
-    const other = before[place - 1] as Operation;
+    const other = before[place - 1]!;
     if (wouldJoin(graph, facts, other, operation)) return place;
     if (!canSwap(graph, other, operation)) return end;
   }
@@ -36,5 +36,5 @@ function canSwap(graph: StepGraph, first: Operation, second: Operation): boolean
   const written = [place(first.writes), place(second.writes)];
   const touches = (operation: Operation, buffer: number): boolean =>
     [...operation.reads, operation.writes].some((other) => place(other) === buffer);
-  return !touches(second, written[0] as number) && !touches(first, written[1] as number);
+  return !touches(second, written[0]!) && !touches(first, written[1]!);
 }

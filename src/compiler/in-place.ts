@@ -1,6 +1,6 @@
 // Lets an update write into its cell, where it needs only the old number at the same position.
 
-import type { Nest, Operand, Operation } from "../nest/nest.ts";
+import type { Nest, Operation } from "../nest/nest.ts";
 import { expressionsOf, placeText, type StepGraph, scalarsOf } from "../nest/step-graph.ts";
 import type { Pass } from "./facts.ts";
 import { writersPerBuffer } from "./simplify.ts";
@@ -56,5 +56,5 @@ function readsOnlyInPlace(operation: Operation, cell: number, mostTerms: number)
     if (terms > mostTerms || scalarsOf(nest.body).some((node) => loads.includes(node))) return false;
   }
   const target = placeText(nest, nest.output, nest.output.index);
-  return loads.every((load) => load.kind === "load" && placeText(nest, nest.operands[load.operand] as Operand, load.index) === target);
+  return loads.every((load) => load.kind === "load" && placeText(nest, nest.operands[load.operand]!, load.index) === target);
 }

@@ -1,6 +1,6 @@
 // Joins operations over the same loops into one kernel: shared reads happen once, values stay in registers.
 
-import type { AffineIndex, Index, Nest, Operand, Operation, ScalarType } from "../nest/nest.ts";
+import type { AffineIndex, Index, Nest, Operation, ScalarType } from "../nest/nest.ts";
 import {
   depthOf,
   expressionsOf,
@@ -40,7 +40,7 @@ export const joinLoops: Pass = (graph, facts) => {
       let members = Members.none(graph, facts);
       let next = first;
       for (; next < to; next++) {
-        const more = members.with({ operation: graph.operations[next] as Operation, row: axes?.[next - from] });
+        const more = members.with({ operation: graph.operations[next]!, row: axes?.[next - from] });
         if (more === undefined) break;
         members = more;
       }
@@ -189,7 +189,7 @@ class Members {
 
   #fits({ operation, row }: Member): boolean {
     if (this.all.length === 0) return true;
-    if (row !== (this.all[0] as Member).row) return false;
+    if (row !== this.all[0]!.row) return false;
     const { nest, writes } = operation;
     const operations = [...this.all.map((each) => each.operation), operation];
     if (!sameLoops(operations.map((each) => each.nest)) || !isStraight(operations)) return false;
@@ -242,7 +242,7 @@ function sameLoops(nests: readonly Nest[]): boolean {
  * Whether some axis can be the vectors of all: along it everything is read and written element by element, or stays.
  */
 function isStraight(operations: readonly Operation[]): boolean {
-  const { axes } = (operations[0] as Operation).nest;
+  const { axes } = operations[0]!.nest;
   const accesses = operations.flatMap((operation): TensorAccess[] => [
     ...readsOf(operation),
     ...(operation.nest.reducer === undefined ? [operation.nest.output] : []),
@@ -258,7 +258,7 @@ function isStraight(operations: readonly Operation[]): boolean {
 function strideAlong(axis: number, { shape, index }: TensorAccess): number {
   return (index as readonly AffineIndex[]).reduce((stride, { terms }, dimension) => {
     const coefficient = terms.find((term) => term.axis === axis)?.coefficient ?? 0;
-    return stride * (shape[dimension] as number) + coefficient;
+    return stride * shape[dimension]! + coefficient;
   }, 0);
 }
 
@@ -273,7 +273,7 @@ function readsOf({ nest, reads }: Pick<Operation, "nest" | "reads">): Read[] {
     return scalarsOf(expression)
       .filter((node) => node.kind === "load")
       .map(({ operand, index, type }) => {
-        return { buffer: reads[operand] as number, type, isLate, shape: (nest.operands[operand] as Operand).shape, index };
+        return { buffer: reads[operand]!, type, isLate, shape: nest.operands[operand]!.shape, index };
       });
   });
 }

@@ -1,6 +1,5 @@
 // Plans memory: buffers whose lifetimes do not overlap share room.
 
-import type { Operand } from "../nest/nest.ts";
 import { placeOf, type StepGraph, unitsOf } from "../nest/step-graph.ts";
 import { bytesOn, type MachineFacts } from "./facts.ts";
 
@@ -43,7 +42,7 @@ export function planMemory(graph: StepGraph, facts: MachineFacts): MemoryPlan {
   for (const { buffer } of graph.views ?? []) {
     const { of, offset } = placeOf(graph, buffer);
     const start = offsets[of];
-    if (start !== undefined) offsets[buffer] = start + offset * facts.elementBytes[(graph.buffers[buffer] as Operand).dtype];
+    if (start !== undefined) offsets[buffer] = start + offset * facts.elementBytes[graph.buffers[buffer]!.dtype];
   }
   return { offsets, bytes, unshared: lives.reduce((total, life) => total + life.bytes, 0) };
 }
@@ -69,7 +68,7 @@ function lifetimes(graph: StepGraph, facts: MachineFacts): Life[] {
   return [...first]
     .filter(([buffer]) => !cells.has(buffer) && !own.has(buffer))
     .map(([buffer, start]) => {
-      const bytes = Math.ceil((bytesOn(facts, graph.buffers[buffer] as Operand) + facts.slack) / facts.alignment) * facts.alignment;
-      return { buffer, first: start, last: last.get(buffer) as number, bytes };
+      const bytes = Math.ceil((bytesOn(facts, graph.buffers[buffer]!) + facts.slack) / facts.alignment) * facts.alignment;
+      return { buffer, first: start, last: last.get(buffer)!, bytes };
     });
 }

@@ -29,8 +29,8 @@ export function mergeOperations({ operations, passed }: KernelOperations): Merge
     const handedOn = (scalar: Scalar): Scalar =>
       transformScalar(scalar, (node) => {
         if (node.kind !== "load") return node;
-        const buffer = buffers[node.operand] as number;
-        return values.get(buffer) ?? { ...node, operand: operandOf(buffer, nest.operands[node.operand] as Operand) };
+        const buffer = buffers[node.operand]!;
+        return values.get(buffer) ?? { ...node, operand: operandOf(buffer, nest.operands[node.operand]!) };
       });
     const { reducer, output } = nest;
     const body = handedOn(nest.body);

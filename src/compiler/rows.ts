@@ -1,7 +1,7 @@
 // Row groups: operations that need only their own row of each other run together, one block of rows at a time.
 
 import { sizeOfShape } from "../nest/evaluate.ts";
-import type { AffineIndex, Axis, Index, Operand, Operation } from "../nest/nest.ts";
+import type { AffineIndex, Index, Operation } from "../nest/nest.ts";
 import { expressionsOf, lastingBuffers, overlap, type RowGroup, type StepGraph, scalarsOf } from "../nest/step-graph.ts";
 import { bytesOn, type MachineFacts, type Pass, type RowLimits } from "./facts.ts";
 import { isPlain } from "./plain.ts";
@@ -27,15 +27,15 @@ export const groupRows: Pass = (graph, facts) => {
 
 /** The longest group that begins with an operation and is worth it. */
 function groupAt(graph: StepGraph, first: number, limits: RowLimits, facts: MachineFacts): RowGroup | undefined {
-  const { nest } = graph.operations[first] as Operation;
+  const { nest } = graph.operations[first]!;
   let longest: RowGroup | undefined;
   for (let axis = 0; axis < nest.free; axis++) {
-    const { extent } = nest.axes[axis] as Axis;
+    const { extent } = nest.axes[axis]!;
     if (extent < limits.leastBlocks) continue;
     const members = new Members(graph, extent);
     const end = Math.min(graph.operations.length, first + MOST_STEPS);
     let next = first;
-    while (next < end && members.add(graph.operations[next] as Operation, next === first ? axis : undefined)) next++;
+    while (next < end && members.add(graph.operations[next]!, next === first ? axis : undefined)) next++;
     if (members.axes.length > Math.max(1, longest?.axes.length ?? 0)) longest = measured(graph, first, members, limits, facts) ?? longest;
   }
   return longest;
@@ -80,7 +80,7 @@ class Members {
 
   #fits(operation: Operation, axis: number, mustMeet: boolean): boolean {
     const { nest } = operation;
-    if ((nest.axes[axis] as Axis).extent !== this.extent) return false;
+    if (nest.axes[axis]!.extent !== this.extent) return false;
     const own = rowStride(nest.output.index, nest.output.shape, axis, this.extent);
     if (own === undefined || this.written.has(operation.writes)) return false;
     // Who has read what is now written must have read its own rows only.
@@ -103,8 +103,8 @@ function readsOf({ nest, reads }: Operation, axis: number): Map<number, number |
   const found = new Map<number, number | undefined>();
   for (const node of expressionsOf(nest).flatMap(scalarsOf)) {
     if (node.kind !== "load") continue;
-    const buffer = reads[node.operand] as number;
-    const stride = rowStride(node.index, (nest.operands[node.operand] as Operand).shape, axis, (nest.axes[axis] as Axis).extent);
+    const buffer = reads[node.operand]!;
+    const stride = rowStride(node.index, nest.operands[node.operand]!.shape, axis, nest.axes[axis]!.extent);
     found.set(buffer, found.has(buffer) && found.get(buffer) !== stride ? undefined : stride);
   }
   return found;
@@ -131,7 +131,7 @@ const isAxis = ({ terms, offset, divisor, checked }: AffineIndex): boolean =>
 
 function measured(graph: StepGraph, first: number, members: Members, limits: RowLimits, facts: MachineFacts): RowGroup | undefined {
   const { axes, extent, rows, written, touched } = members;
-  const bytes = (buffer: number): number => bytesOn(facts, graph.buffers[buffer] as Operand);
+  const bytes = (buffer: number): number => bytesOn(facts, graph.buffers[buffer]!);
   const inRows = [...rows].filter(([, stride]) => stride !== undefined).map(([buffer]) => buffer);
   const again = inRows.filter((buffer) => (touched.get(buffer) ?? 0) > 1).reduce((sum, buffer) => sum + bytes(buffer), 0);
   const rowBytes = inRows.reduce((sum, buffer) => sum + bytes(buffer), 0) / extent;
@@ -140,8 +140,8 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
   const { leastBytes, blockBytes, mostRowBytes, leastRow, leastRun, leastBlocks } = limits;
   if (again < leastBytes || rowBytes > mostRowBytes || longest < leastRow || extent < leastBlocks) return undefined;
   const isTorn = (buffer: number): boolean => {
-    const run = rows.get(buffer) as number;
-    return run < leastRun && run * extent < sizeOfShape((graph.buffers[buffer] as Operand).shape);
+    const run = rows.get(buffer)!;
+    return run < leastRun && run * extent < sizeOfShape(graph.buffers[buffer]!.shape);
   };
   if (inRows.some(isTorn)) return undefined;
   const rowsPerBlock = Math.max(1, Math.min(Math.floor(blockBytes / rowBytes), Math.floor(extent / leastBlocks)));
@@ -151,7 +151,7 @@ function measured(graph: StepGraph, first: number, members: Members, limits: Row
     if (number < first || number >= first + axes.length) for (const buffer of [...operation.reads, operation.writes]) kept.add(buffer);
   });
   const own = [...written].filter((buffer) => {
-    const leads = (rows.get(buffer) as number) * extent === sizeOfShape((graph.buffers[buffer] as Operand).shape);
+    const leads = rows.get(buffer)! * extent === sizeOfShape(graph.buffers[buffer]!.shape);
     // Blocks of buffers begin where buffers do.
     return leads && !kept.has(buffer) && ((bytes(buffer) / extent) * rowsPerBlock) % facts.alignment === 0;
   });

@@ -29,10 +29,10 @@ export const shareCalls: Pass = (graph) => {
   const loads = graph.operations.map(() => new Map<Scalar, number>());
   for (const found of sharedExpressions(graph)) {
     const [first] = found as [Occurrence, ...Occurrence[]];
-    const operation = graph.operations[first.position] as Operation;
+    const operation = graph.operations[first.position]!;
     // What is the whole of an operation lies in its output already.
     const whole = found.find(({ position, node }) => {
-      const { nest } = graph.operations[position] as Operation;
+      const { nest } = graph.operations[position]!;
       return valueOf(nest) === node && nest.output.dtype === "float32";
     });
     if (whole !== undefined && whole !== first) continue;
@@ -48,7 +48,7 @@ export const shareCalls: Pass = (graph) => {
   }
   const operations = graph.operations.flatMap((operation, position) => [
     ...(made.get(position) ?? []),
-    withLoads(operation, loads[position] as ReadonlyMap<Scalar, number>),
+    withLoads(operation, loads[position]!),
   ]);
   return { ...graph, buffers, operations };
 };
@@ -87,7 +87,7 @@ function sharedExpressions(graph: StepGraph): Occurrence[][] {
         chosen.set(key, [...(chosen.get(key) ?? []), { position, node }]);
       else if (node.kind === "call") node.args.forEach(visit);
     };
-    if (found.size > 0) visit(valueOf((graph.operations[position] as Operation).nest));
+    if (found.size > 0) visit(valueOf(graph.operations[position]!.nest));
   });
   // Where all other places lie within larger shared expressions, nothing is left to share.
   return [...chosen.values()].filter((found) => found.some(({ position }) => position !== found[0]?.position));
@@ -105,7 +105,7 @@ function usesOf(graph: StepGraph, keys: readonly ReadonlyMap<Scalar, string>[]):
       seen.add(node);
       node.args.forEach(use);
     };
-    if (found.size > 0) use(valueOf((graph.operations[position] as Operation).nest));
+    if (found.size > 0) use(valueOf(graph.operations[position]!.nest));
   });
   return uses;
 }

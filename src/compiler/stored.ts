@@ -53,6 +53,6 @@ export function storedOnce(nest: Nest): Nest {
  */
 function withoutRounding(value: Scalar): Scalar {
   if (value.kind !== "call") return value;
-  if (value.fn === "bfloat16") return withoutRounding(value.args[0] as Scalar);
+  if (value.fn === "bfloat16") return withoutRounding(value.args[0]!);
   return choosing.has(value.fn) ? { ...value, args: value.args.map(withoutRounding) } : value;
 }

@@ -1,7 +1,7 @@
 // Buffer aliasing: contiguous slices, and parts of a concatenation, become views instead of copies.
 
 import { sizeOfShape } from "../nest/evaluate.ts";
-import type { AffineIndex, Axis, Index, Operand, Operation } from "../nest/nest.ts";
+import type { AffineIndex, Axis, Index, Operation } from "../nest/nest.ts";
 import { placeAmong, type StepGraph, type View } from "../nest/step-graph.ts";
 import { bytesOn, type MachineFacts, type Pass } from "./facts.ts";
 import { writersPerBuffer } from "./simplify.ts";
@@ -47,7 +47,7 @@ export const placePieces: Pass = (graph, facts) => {
   }
   const writers = writersPerBuffer(graph);
   const fixed = fixedBuffers(graph);
-  const bytes = (buffer: number): number => bytesOn(facts, graph.buffers[buffer] as Operand);
+  const bytes = (buffer: number): number => bytesOn(facts, graph.buffers[buffer]!);
   const joins = [...runs].filter(([to]) => !graph.cells.includes(to)).sort(([a], [b]) => bytes(b) - bytes(a));
   const done = new Set<Operation>();
   const views = new Map((graph.views ?? []).map((view) => [view.buffer, view]));
@@ -55,7 +55,7 @@ export const placePieces: Pass = (graph, facts) => {
   for (const [to, pieces] of joins) {
     const places = pieces.map(({ run }) => place(run.from));
     const [first] = places as [ReturnType<typeof place>];
-    const start = first.offset - (pieces[0] as (typeof pieces)[0]).run.toOffset;
+    const start = first.offset - pieces[0]!.run.toOffset;
     const isPlaced = place(to).of !== to;
     const isThere = pieces.every(({ run }, n) => places[n]?.of === first.of && places[n]?.offset === start + run.toOffset);
     if (
@@ -92,10 +92,10 @@ function fixedBuffers(graph: StepGraph): Set<number> {
   return new Set([...graph.results, ...graph.updates.map(({ from }) => from), ...graph.inputs, ...graph.cells]);
 }
 
-const sizeOf = (graph: StepGraph, buffer: number): number => sizeOfShape((graph.buffers[buffer] as Operand).shape);
+const sizeOf = (graph: StepGraph, buffer: number): number => sizeOfShape(graph.buffers[buffer]!.shape);
 
 function isAligned(graph: StepGraph, { elementBytes, alignment }: MachineFacts, buffer: number, offset: number): boolean {
-  const { dtype } = graph.buffers[buffer] as Operand;
+  const { dtype } = graph.buffers[buffer]!;
   return sizeOf(graph, buffer) > 0 && (elementBytes[dtype] * offset) % alignment === 0;
 }
 
@@ -107,7 +107,7 @@ function runOf(operation: Operation): Run | undefined {
   const { nest, reads, clear } = operation;
   const { body, output, axes } = nest;
   if (!isMove(operation) || body.kind !== "load" || clear || output.accumulate) return undefined;
-  const source = nest.operands[body.operand] as Operand;
+  const source = nest.operands[body.operand]!;
   const [from, to] = [flat(body.index, source.shape, axes), flat(output.index, output.shape, axes)];
   if (from === undefined || to === undefined || source.dtype !== output.dtype) return undefined;
   const walked = axes.map((axis, number) => ({
@@ -120,7 +120,7 @@ function runOf(operation: Operation): Run | undefined {
     if (axis.operation !== count || axis.other !== count) return undefined;
     count *= axis.extent;
   }
-  return { from: reads[body.operand] as number, fromOffset: from.offset, to: operation.writes, toOffset: to.offset, count };
+  return { from: reads[body.operand]!, fromOffset: from.offset, to: operation.writes, toOffset: to.offset, count };
 }
 
 /** Where an index lies in row-major order, as a sum over axes; undefined where it may lie outside. */
@@ -137,10 +137,10 @@ function flat(
     if (kind !== "affine" || divisor !== 1) return undefined;
     const ends = terms.map(({ axis, coefficient }) => coefficient * ((axes[axis] as Axis).extent - 1));
     const most = ends.reduce((total, end) => total + Math.max(0, end), start);
-    if (ends.reduce((total, end) => total + Math.min(0, end), start) < 0 || most >= (shape[d] as number)) return undefined;
+    if (ends.reduce((total, end) => total + Math.min(0, end), start) < 0 || most >= shape[d]!) return undefined;
     offset += start * stride;
     for (const { axis, coefficient } of terms) operations.set(axis, (operations.get(axis) ?? 0) + coefficient * stride);
-    stride *= shape[d] as number;
+    stride *= shape[d]!;
   }
   return { offset, operations };
 }

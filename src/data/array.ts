@@ -101,12 +101,12 @@ export function gatherRows<T extends Storage>(array: NdArray<T>, rows: ArrayLike
   const source = array.data;
   const data = allocateLike(source, rows.length * width);
   for (let position = 0; position < rows.length; position++) {
-    const row = rows[position] as number;
+    const row = rows[position]!;
     if (!(row >= 0 && row < rowCount && Number.isInteger(row))) {
       throw new InputError(`row index: expected a whole number from 0 to ${rowCount - 1}, got ${textOf(row)}`);
     }
     if (width === 1) {
-      data[position] = source[row] as number;
+      data[position] = source[row]!;
     } else {
       data.set(source.subarray(row * width, (row + 1) * width), position * width);
     }

@@ -169,7 +169,7 @@ export class Dataset<F extends Fields = Fields> {
     }
     const byClass = new Map<number, number[]>();
     for (const [index, position] of order.entries()) {
-      const label = labels.data[position] as number;
+      const label = labels.data[position]!;
       const members = byClass.get(label);
       if (members === undefined) byClass.set(label, [index]);
       else members.push(index);
@@ -195,7 +195,7 @@ export class Dataset<F extends Fields = Fields> {
       if (!(Number.isInteger(position) && position >= 0 && position < this.size)) {
         throw new InputError(`dataset: expected sample positions from 0 to ${this.size - 1}, got ${textOf(position)}`);
       }
-      return this.#rows === undefined ? position : (this.#rows[position] as number);
+      return this.#rows === undefined ? position : this.#rows[position]!;
     });
   }
 
@@ -214,7 +214,7 @@ export function checkLabels(labels: NdArray, classCount: number, where = "labels
   checkCount(classCount, "checkLabels: classCount", 0);
   const values: Storage = labels.data;
   for (let index = 0; index < values.length; index++) {
-    const label = values[index] as number;
+    const label = values[index]!;
     if (!(Number.isInteger(label) && label >= 0 && label < classCount)) {
       throw new InputError(`${where}: expected class indices from 0 to ${classCount - 1}, got ${textOf(label)} at sample ${index}`, {
         hint: "number the classes from 0, or give as many class names as there are classes",
@@ -278,7 +278,7 @@ function commonLength(fields: Fields): number {
       throw new InputError(`dataset: field "${name}" has shape ${shapeText(shape)} but ${data.length} values`);
     }
   }
-  const lengths = entries.map(([, { shape }]) => shape[0] as number);
+  const lengths = entries.map(([, { shape }]) => shape[0]!);
   const [size] = lengths;
   if (size === undefined) throw new InputError("dataset: expected at least one field, such as { x, y }, got none");
   if (lengths.some((length) => length !== size)) {

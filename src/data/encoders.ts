@@ -21,7 +21,7 @@ export function oneHot(labels: NdArray, classes: number): NdArray<Float32Array> 
   const source: Storage = stored(labels, "oneHot").data;
   const data = new Float32Array(source.length * classes);
   for (let index = 0; index < source.length; index++) {
-    const label = source[index] as number;
+    const label = source[index]!;
     if (!(Number.isInteger(label) && label >= 0 && label < classes)) {
       throw new InputError(`oneHot: expected class numbers from 0 to ${classes - 1}, got ${textOf(label)} at position ${index}`);
     }
@@ -189,7 +189,7 @@ export class Imputer {
     const columns = columnCount(table);
     const present: number[][] = Array.from({ length: columns }, () => []);
     for (let index = 0; index < source.length; index++) {
-      const value = source[index] as number;
+      const value = source[index]!;
       if (!Number.isNaN(value)) present[index % columns]?.push(value);
     }
     const values = present.map((known, column) => {
@@ -228,7 +228,7 @@ export class Imputer {
     }
     const data = allocateFloats(table.data.length, table);
     data.set(table.data);
-    for (let index = 0; index < data.length; index++) if (Number.isNaN(data[index])) data[index] = this.values[index % columns] as number;
+    for (let index = 0; index < data.length; index++) if (Number.isNaN(data[index])) data[index] = this.values[index % columns]!;
     return { shape: table.shape, data };
   }
 }
@@ -253,7 +253,7 @@ export function joinColumns(...given: readonly NdArray[]): NdArray<Float32Array 
   const data = allocateFloats(rows * width, ...tables);
   let left = 0;
   for (const [index, { data: source }] of tables.entries()) {
-    const columns = widths[index] as number;
+    const columns = widths[index]!;
     for (let row = 0; row < rows; row++) data.set(source.subarray(row * columns, (row + 1) * columns), row * width + left);
     left += columns;
   }
@@ -265,14 +265,14 @@ const summaries: Readonly<Record<ImputerStrategy, (values: readonly number[]) =>
   mean: (values) => values.reduce((sum, value) => sum + value / values.length, 0),
   median: (values) => {
     const middle = values.length >> 1;
-    const upper = values[middle] as number;
-    return values.length % 2 === 1 ? upper : ((values[middle - 1] as number) + upper) / 2;
+    const upper = values[middle]!;
+    return values.length % 2 === 1 ? upper : (values[middle - 1]! + upper) / 2;
   },
   mostFrequent: (values) => {
-    let [best, longest, start] = [values[0] as number, 0, 0];
+    let [best, longest, start] = [values[0]!, 0, 0];
     for (let end = 1; end <= values.length; end++) {
       if (values[end] === values[start]) continue;
-      if (end - start > longest) [best, longest] = [values[start] as number, end - start];
+      if (end - start > longest) [best, longest] = [values[start]!, end - start];
       start = end;
     }
     return best;
@@ -286,5 +286,5 @@ const VALUES: Kind<ArrayLike<unknown>> = {
 };
 
 function columnCount({ shape }: NdArray): number {
-  return shape.length < 2 ? 1 : (shape[shape.length - 1] as number);
+  return shape.length < 2 ? 1 : shape[shape.length - 1]!;
 }

@@ -196,7 +196,7 @@ async function* shuffleWithin<T>(source: AsyncIterable<T>, window: number, rando
       continue;
     }
     const index = random.integer(window);
-    const chosen = held[index] as T;
+    const chosen = held[index]!;
     held[index] = sample;
     yield chosen;
   }
@@ -209,7 +209,7 @@ function stack<F extends Fields>(samples: readonly F[]): F {
   const names = Object.keys(first);
   const batch: Record<string, NdArray> = {};
   for (const name of names) {
-    const { shape, data } = stored(first[name] as NdArray, `loader: field "${name}"`);
+    const { shape, data } = stored(first[name]!, `loader: field "${name}"`);
     const width = elementCount(shape);
     const joined = allocateLike(data, samples.length * width);
     for (const [index, sample] of samples.entries()) {

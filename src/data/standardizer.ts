@@ -77,7 +77,7 @@ export class Standardizer {
     const farthest = new Array<number>(columns).fill(0);
     values.data.forEach((value: number, index: number) => {
       const column = columnOf(index);
-      farthest[column] = Math.max(farthest[column] as number, Math.abs(value - (mean[column] as number)));
+      farthest[column] = Math.max(farthest[column]!, Math.abs(value - mean[column]!));
     });
     // A power of two, by which nothing is rounded: the squares of picofarads and of light years would leave what a
     // number can be.
@@ -88,13 +88,13 @@ export class Standardizer {
     });
     values.data.forEach((value: number, index: number) => {
       const column = columnOf(index);
-      const offset = (value - (mean[column] as number)) / (scale[column] as number);
+      const offset = (value - mean[column]!) / scale[column]!;
       square[column]! += (offset * offset) / rows;
     });
     const deviation = square.map((variance, column) => {
-      const spread = Math.sqrt(variance) * (scale[column] as number);
+      const spread = Math.sqrt(variance) * scale[column]!;
       // A constant column may still show rounding noise; dividing by that would blow it up.
-      return spread > 1e-12 * Math.abs(mean[column] as number) ? spread : 1;
+      return spread > 1e-12 * Math.abs(mean[column]!) ? spread : 1;
     });
     return new Standardizer({ mean, deviation, ...options });
   }
@@ -145,7 +145,7 @@ export class Standardizer {
     const source: Storage = values.data;
     for (let index = 0; index < data.length; index++) {
       const column = Math.floor(index / inner) % columns;
-      data[index] = change(source[index] as number, this.mean[column] as number, this.deviation[column] as number);
+      data[index] = change(source[index]!, this.mean[column]!, this.deviation[column]!);
     }
     return { shape: values.shape, data };
   }
@@ -160,7 +160,7 @@ function layout({ shape }: NdArray, axis = Math.max(0, shape.length - 1)): { rea
   if (axis > 0 && axis >= shape.length) {
     throw new InputError(`standardizer: expected an axis ${axis}, got shape ${shapeText(shape)}`);
   }
-  return { columns: axis === 0 ? 1 : (shape[axis] as number), inner: elementCount(shape.slice(axis + 1)) };
+  return { columns: axis === 0 ? 1 : shape[axis]!, inner: elementCount(shape.slice(axis + 1)) };
 }
 
 function isNumbers(value: unknown): value is number[] {

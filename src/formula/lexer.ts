@@ -30,7 +30,7 @@ export function tokenize(source: string): Token[] {
     return pattern.exec(source);
   };
   while (at < source.length) {
-    const character = source[at] as string;
+    const character = source[at]!;
     if (character === "\n" || character === ";") {
       if (depth === 0) push("separator", character, 1);
       else at++;

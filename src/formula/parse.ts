@@ -161,7 +161,7 @@ class Parser {
     const text = this.#name("a number, a name or '('");
     const places = this.#places;
     places.reads.push({ text, at: token.at, statement: places.targets.length - 1 });
-    if (Object.hasOwn(CONSTANTS, text)) return number(CONSTANTS[text] as number);
+    if (Object.hasOwn(CONSTANTS, text)) return number(CONSTANTS[text]!);
     if (this.#is("[")) {
       if (REDUCERS.has(text)) return this.#reduction(text);
       if (text === "count" || text === "position") return { kind: text, axes: this.#bounds() };
@@ -210,7 +210,7 @@ class Parser {
         token.at,
         `${text} takes ${expected.length} argument${expected.length === 1 ? "" : "s"} (${expected.join(", ")}), got ${args.length}`,
       );
-    return fn === "neg" ? negated(args[0] as Expression) : call(fn, ...args);
+    return fn === "neg" ? negated(args[0]!) : call(fn, ...args);
   }
 
   #indices(): IndexNode[] {
@@ -256,7 +256,7 @@ class Parser {
   }
 
   get #peek(): Token {
-    return this.#tokens[this.#next] as Token;
+    return this.#tokens[this.#next]!;
   }
 
   #at(kind: TokenKind): boolean {

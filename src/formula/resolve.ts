@@ -60,7 +60,7 @@ export function resolve(
     const early = reads.find((place) => place.text === target && place.statement <= first);
     throw errorAt(source, early?.at ?? 0, `${target} is read before it is defined`);
   });
-  const last = resolved[resolved.length - 1] as Statement;
+  const last = resolved[resolved.length - 1]!;
   const used = new Set<string>();
   for (const statement of resolved) for (const node of expressionsOf(statement)) tensorsIn(node, (tensor) => used.add(tensor));
   for (const { text, at } of targets)

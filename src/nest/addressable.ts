@@ -65,7 +65,7 @@ function ofPlaces(index: readonly Index[], shape: readonly number[], axes: reado
   let stride = WIDEST;
   let [least, most] = [0, 0];
   for (let d = index.length - 1; d >= 0; d--) {
-    const item = index[d] as Index;
+    const item = index[d]!;
     if (item.kind === "affine") {
       const beyond = ofIndex(item, axes, item.checked);
       if (beyond !== undefined) return `${beyond} into a tensor of shape ${shapeText(shape)}`;
@@ -75,7 +75,7 @@ function ofPlaces(index: readonly Index[], shape: readonly number[], axes: reado
         most += high * stride;
       }
     }
-    stride *= shape[d] as number;
+    stride *= shape[d]!;
   }
   if (isWithin(least) && isWithin(most)) return undefined;
   return `an access from ${least} to ${most} bytes beside the start of a tensor of shape ${shapeText(shape)}`;

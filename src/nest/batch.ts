@@ -105,5 +105,5 @@ function ownNumbers(args: readonly Scalar[], axes: readonly Axis[], size: number
 
 /** One more than the largest position. */
 function reach({ terms, offset }: AffineIndex, axes: readonly Axis[]): number {
-  return terms.reduce((total, { axis, coefficient }) => total + coefficient * Math.max(0, (axes[axis] as Axis).extent - 1), offset + 1);
+  return terms.reduce((total, { axis, coefficient }) => total + coefficient * Math.max(0, axes[axis]!.extent - 1), offset + 1);
 }

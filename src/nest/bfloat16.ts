@@ -9,22 +9,22 @@ const bits = new Uint32Array(float.buffer);
  */
 export function roundToBfloat16(value: number): number {
   float[0] = value;
-  bits[0] = roundedBits(bits[0] as number) << 16;
+  bits[0] = roundedBits(bits[0]!) << 16;
   return float[0];
 }
 
 /** Writes numbers as bfloat16 words. */
 export function encodeBfloat16(numbers: ArrayLike<number>, words: Uint16Array): void {
   for (let n = 0; n < words.length; n++) {
-    float[0] = numbers[n] as number;
-    words[n] = roundedBits(bits[0] as number);
+    float[0] = numbers[n]!;
+    words[n] = roundedBits(bits[0]!);
   }
 }
 
 /** The numbers that bfloat16 words stand for. */
 export function decodeBfloat16(words: ArrayLike<number>): Float32Array<ArrayBuffer> {
   const decoded = new Uint32Array(words.length);
-  for (let n = 0; n < words.length; n++) decoded[n] = (words[n] as number) << 16;
+  for (let n = 0; n < words.length; n++) decoded[n] = words[n]! << 16;
   return new Float32Array(decoded.buffer);
 }
 

@@ -15,16 +15,16 @@ export function sizeOfShape(shape: readonly number[]): number {
 export function evaluateProgram(program: Program, inputs: readonly NumberArray[], params: readonly number[]): NumberArray {
   const buffers = program.buffers.map((buffer, number) => inputs[number] ?? allocate(buffer.dtype, sizeOfShape(buffer.shape)));
   for (const operation of program.operations) {
-    const target = buffers[operation.writes] as NumberArray;
+    const target = buffers[operation.writes]!;
     if (operation.clear) target.fill(0);
     evaluateNest(
       operation.nest,
-      operation.reads.map((number) => buffers[number] as NumberArray),
+      operation.reads.map((number) => buffers[number]!),
       target,
       params,
     );
   }
-  return buffers[program.result] as NumberArray;
+  return buffers[program.result]!;
 }
 
 /** Where a nest stands while it runs. */
@@ -57,7 +57,7 @@ export function evaluateNest(nest: Nest, operands: readonly NumberArray[], targe
     }
     const place = address(frame);
     if (place < 0) return;
-    target[place] = store(accumulate ? added(target[place] as number, value, dtype) : value, dtype);
+    target[place] = store(accumulate ? added(target[place]!, value, dtype) : value, dtype);
   });
 }
 
@@ -123,7 +123,7 @@ export function loop(at: Int32Array, extents: readonly number[], from: number, t
     visit();
     return;
   }
-  const extent = extents[from] as number;
+  const extent = extents[from]!;
   for (let step = 0; step < extent; step++) {
     at[from] = step;
     loop(at, extents, from + 1, to, visit);
@@ -137,7 +137,7 @@ export function compileScalar(scalar: Scalar, nest: Nest, operands: readonly Ele
     case "constant":
       return () => scalar.value;
     case "param": {
-      const value = params[scalar.param] as number;
+      const value = params[scalar.param]!;
       return () => value;
     }
     case "accumulator":
@@ -145,12 +145,12 @@ export function compileScalar(scalar: Scalar, nest: Nest, operands: readonly Ele
     case "position":
       return compileIndex(scalar.index, Number.POSITIVE_INFINITY, compile, true);
     case "inside": {
-      const checks = scalar.index.map((index, d) => compileIndex(index, scalar.extents[d] as number, compile));
+      const checks = scalar.index.map((index, d) => compileIndex(index, scalar.extents[d]!, compile));
       return (frame) => Number(checks.every((check) => check(frame) >= 0));
     }
     case "load": {
-      const array = operands[scalar.operand] as Elements;
-      const address = compileAddress(scalar.index, nest.operands[scalar.operand] as Operand, compile);
+      const array = operands[scalar.operand]!;
+      const address = compileAddress(scalar.index, nest.operands[scalar.operand]!, compile);
       if (typeof array === "function")
         return (frame) => {
           const place = address(frame);
@@ -158,7 +158,7 @@ export function compileScalar(scalar: Scalar, nest: Nest, operands: readonly Ele
         };
       return (frame) => {
         const place = address(frame);
-        return place < 0 ? scalar.fill : (array[place] as number);
+        return place < 0 ? scalar.fill : array[place]!;
       };
     }
     case "call": {
@@ -186,7 +186,7 @@ export function compileAddress(index: readonly Index[], operand: Operand, compil
   const checked: Evaluate[] = [];
   const checkedStrides: number[] = [];
   index.forEach((item, d) => {
-    const stride = strides[d] as number;
+    const stride = strides[d]!;
     if (item.kind === "affine" && !item.checked) {
       start += item.offset * stride;
       for (const { axis, coefficient } of item.terms) {
@@ -194,18 +194,18 @@ export function compileAddress(index: readonly Index[], operand: Operand, compil
         steps.push(coefficient * stride);
       }
     } else {
-      checked.push(compileIndex(item, shape[d] as number, compile));
+      checked.push(compileIndex(item, shape[d]!, compile));
       checkedStrides.push(stride);
     }
   });
   return (frame) => {
     const { at } = frame;
     let place = start;
-    for (let n = 0; n < axes.length; n++) place += (steps[n] as number) * (at[axes[n] as number] as number);
+    for (let n = 0; n < axes.length; n++) place += steps[n]! * at[axes[n] as number]!;
     for (let n = 0; n < checked.length; n++) {
-      const coordinate = (checked[n] as Evaluate)(frame);
+      const coordinate = checked[n]!(frame);
       if (coordinate < 0) return -1;
-      place += coordinate * (checkedStrides[n] as number);
+      place += coordinate * checkedStrides[n]!;
     }
     return place;
   };
@@ -223,7 +223,7 @@ function compileIndex(index: Index, extent: number, compile: (scalar: Scalar) =>
   const { terms, offset, divisor } = index;
   return (frame) => {
     let total = offset;
-    for (const term of terms) total += term.coefficient * (frame.at[term.axis] as number);
+    for (const term of terms) total += term.coefficient * frame.at[term.axis]!;
     if (raw) return total;
     if (total < 0 || total % divisor !== 0) return -1;
     const coordinate = total / divisor;

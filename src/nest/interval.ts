@@ -6,7 +6,7 @@ import type { AffineIndex, Axis } from "./nest.ts";
 export function intervalOf({ terms, offset }: AffineIndex, axes: readonly Axis[]): readonly [low: number, high: number] {
   let [low, high] = [offset, offset];
   for (const { axis, coefficient } of terms) {
-    const reach = coefficient * Math.max(0, (axes[axis] as Axis).extent - 1);
+    const reach = coefficient * Math.max(0, axes[axis]!.extent - 1);
     if (reach < 0) low += reach;
     else high += reach;
   }

@@ -18,9 +18,9 @@ export function reachOf(program: Program, box: Box): (Box | undefined)[] {
     const ranges = boxes[writes] && stepsWriting(nest, boxes[writes]);
     if (ranges === undefined) continue;
     for (const { operand, index } of loadsOf(nest)) {
-      const { shape } = nest.operands[operand] as { shape: readonly number[] };
-      const read = index.map((one, d) => clipped(positions(one, ranges, shape[d] as number), shape[d] as number));
-      const buffer = reads[operand] as number;
+      const { shape } = nest.operands[operand]!;
+      const read = index.map((one, d) => clipped(positions(one, ranges, shape[d]!), shape[d]!));
+      const buffer = reads[operand]!;
       if (read.every((range) => range !== undefined)) boxes[buffer] = hull(boxes[buffer], read);
     }
   }
@@ -29,7 +29,7 @@ export function reachOf(program: Program, box: Box): (Box | undefined)[] {
 
 /** The smallest box around two. */
 export function hull(a: Box | undefined, b: Box): Box {
-  return a === undefined ? b : a.map(([first, last], d) => [Math.min(first, (b[d] as Range)[0]), Math.max(last, (b[d] as Range)[1])]);
+  return a === undefined ? b : a.map(([first, last], d) => [Math.min(first, b[d]![0]), Math.max(last, b[d]![1])]);
 }
 
 /** The box around the same elements under another shape. */
@@ -40,18 +40,18 @@ export function reshapedBox(box: Box, from: readonly number[], to: readonly numb
   const [sources, targets] = [open(from), open(to)];
   // From the left: the fewest dimensions on both sides that hold equally many elements.
   while (sources.length > 0 && targets.length > 0) {
-    const [group, into] = [[sources.shift() as number], [targets.shift() as number]];
-    const size = (dims: readonly number[], shape: readonly number[]): number => dims.reduce((total, d) => total * (shape[d] as number), 1);
+    const [group, into] = [[sources.shift()!], [targets.shift()!]];
+    const size = (dims: readonly number[], shape: readonly number[]): number => dims.reduce((total, d) => total * shape[d]!, 1);
     while (size(group, from) !== size(into, to)) {
       const isLess = size(group, from) < size(into, to);
-      (isLess ? group : into).push((isLess ? sources : targets).shift() as number);
+      (isLess ? group : into).push((isLess ? sources : targets).shift()!);
     }
-    const flat = (end: 0 | 1): number => group.reduce((place, d) => place * (from[d] as number) + (box[d] as Range)[end], 0);
+    const flat = (end: 0 | 1): number => group.reduce((place, d) => place * from[d]! + box[d]![end], 0);
     let [first, last] = [flat(0), flat(1)];
     let inner = size(into, to);
     let isWhole = false;
     for (const d of into) {
-      const extent = to[d] as number;
+      const extent = to[d]!;
       inner /= extent;
       made[d] = isWhole ? [0, extent - 1] : [Math.floor(first / inner), Math.floor(last / inner)];
       isWhole ||= made[d][0] !== made[d][1];
@@ -85,7 +85,7 @@ function stepsOf(nest: Nest): number {
 function validShare({ terms, offset, divisor }: AffineIndex, nest: Nest, dimension: number): number {
   let sums = [offset];
   for (const { axis, coefficient } of terms) {
-    const { extent } = nest.axes[axis] as { extent: number };
+    const { extent } = nest.axes[axis]!;
     sums = sums.flatMap((sum) => Array.from({ length: extent }, (_, step) => sum + step * coefficient));
   }
   return sums.filter((sum) => sum % divisor === 0 && sum >= 0 && sum / divisor < dimension).length / Math.max(1, sums.length);
@@ -97,14 +97,14 @@ function stepsWriting({ axes, output }: Nest, box: Box): Range[] | undefined {
   if (axes.some(({ extent }) => extent === 0)) return undefined;
   for (const [d, index] of output.index.entries()) {
     if (index.kind === "indirect") continue;
-    const [first, last] = box[d] as Range;
+    const [first, last] = box[d]!;
     const [term, ...others] = index.terms;
-    const reached = positions(index, ranges, output.shape[d] as number);
+    const reached = positions(index, ranges, output.shape[d]!);
     if (reached[0] > last || reached[1] < first) return undefined;
     if (term === undefined || others.length > 0 || index.divisor !== 1) continue;
     const ends = [(first - index.offset) / term.coefficient, (last - index.offset) / term.coefficient].sort((a, b) => a - b);
-    const [start, end] = ranges[term.axis] as Range;
-    const range: Range = [Math.max(start, Math.ceil(ends[0] as number)), Math.min(end, Math.floor(ends[1] as number))];
+    const [start, end] = ranges[term.axis]!;
+    const range: Range = [Math.max(start, Math.ceil(ends[0]!)), Math.min(end, Math.floor(ends[1]!))];
     if (range[0] > range[1]) return undefined;
     ranges[term.axis] = range;
   }
@@ -115,7 +115,7 @@ function positions(index: Index, ranges: readonly Range[], dimension: number): R
   if (index.kind === "indirect") return [0, dimension - 1];
   let [first, last] = [index.offset, index.offset];
   for (const { axis, coefficient } of index.terms) {
-    const [start, end] = ranges[axis] as Range;
+    const [start, end] = ranges[axis]!;
     first += coefficient * (coefficient > 0 ? start : end);
     last += coefficient * (coefficient > 0 ? end : start);
   }

@@ -1,6 +1,6 @@
 // A whole traced step as data: loop nests over numbered buffers, with inputs, cells that persist, updates and results.
 
-import type { Axis, Index, Nest, Operand, Operation, Scalar } from "./nest.ts";
+import type { Index, Nest, Operand, Operation, Scalar } from "./nest.ts";
 
 export interface StepGraph {
   readonly name: string;
@@ -169,11 +169,11 @@ export function dropUnreadOperands(nest: Nest, reads: readonly number[]): { nest
     place.set(operand, twin >= 0 ? twin : kept.push(operand) - 1);
   }
   const renumbered = mapExpressions(nest, (expression) =>
-    transformScalar(expression, (node) => (node.kind === "load" ? { ...node, operand: place.get(node.operand) as number } : node)),
+    transformScalar(expression, (node) => (node.kind === "load" ? { ...node, operand: place.get(node.operand)! } : node)),
   );
   return {
-    nest: { ...renumbered, operands: kept.map((operand) => nest.operands[operand] as Operand) },
-    reads: kept.map((operand) => reads[operand] as number),
+    nest: { ...renumbered, operands: kept.map((operand) => nest.operands[operand]!) },
+    reads: kept.map((operand) => reads[operand]!),
   };
 }
 
@@ -183,8 +183,8 @@ export function identityOutput(nest: Nest): (number | undefined)[] | undefined {
   for (const [d, index] of nest.output.index.entries()) {
     if (index.kind !== "affine" || index.divisor !== 1 || index.offset !== 0 || index.terms.length > 1) return undefined;
     const [term] = index.terms;
-    const extent = nest.output.shape[d] as number;
-    if (term === undefined ? extent !== 1 : term.coefficient !== 1 || (nest.axes[term.axis] as Axis).extent !== extent) return undefined;
+    const extent = nest.output.shape[d]!;
+    if (term === undefined ? extent !== 1 : term.coefficient !== 1 || nest.axes[term.axis]!.extent !== extent) return undefined;
     axes.push(term?.axis);
   }
   const walked = new Set(axes.filter((axis) => axis !== undefined));

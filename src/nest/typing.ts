@@ -75,7 +75,7 @@ export function callOf(fn: FunctionName, args: readonly Scalar[], opName: string
       return call([cast(condition, "bool"), cast(a, type), cast(b, type)], type);
     }
     case "cast":
-      return cast(args[0] as Scalar, fn as ScalarType);
+      return cast(args[0]!, fn as ScalarType);
     case "random":
       if (args[3]?.kind !== "constant") throw new FormulaError(`${opName}: the last argument of uniform must be 0 or 1`);
       return call(all("int"), "float");
@@ -83,5 +83,5 @@ export function callOf(fn: FunctionName, args: readonly Scalar[], opName: string
 }
 
 function common(args: readonly Scalar[]): ScalarType {
-  return BY_RANK[Math.max(...args.map((arg) => RANK[arg.type]))] as ScalarType;
+  return BY_RANK[Math.max(...args.map((arg) => RANK[arg.type]))]!;
 }

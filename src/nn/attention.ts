@@ -153,7 +153,7 @@ export function multiHeadAttention<const Size extends number>(
       let end = n + 1;
       while (apart === undefined && end < 3 && sources[end] === sources[n]) end++;
       const own = counts.slice(n, end);
-      const source = sources[n] as Tensor;
+      const source = sources[n]!;
       const last = first + own.reduce((a, b) => a + b, 0) * each;
       const part = (x: Tensor | undefined): Tensor | undefined => (last - first === rows ? x : x?.slice([first, last]));
       const taken = apart === undefined ? part(inputWeight) : Object.values(apart)[n];
@@ -176,11 +176,11 @@ export function multiHeadAttention<const Size extends number>(
     } = checkOptions<AttentionOptions>(name, sourcesAndMasks, { key: true, value: true, mask: true, keyMask: true });
     const sources = [x, key, value] as const;
     for (const [n, what] of (["features", "key features", "value features"] as const).entries()) {
-      checkRank(name, sources[n] as Tensor, [3], "[batch, tokens, features]");
-      checkFeatures(name, what, sources[n] as Tensor, 2, [size, keySize, valueSize][n] as number);
+      checkRank(name, sources[n]!, [3], "[batch, tokens, features]");
+      checkFeatures(name, what, sources[n]!, 2, [size, keySize, valueSize][n]!);
     }
     const [batch, queries] = x.shape as readonly [number, number, number];
-    const keys = key.shape[1] as number;
+    const keys = key.shape[1]!;
     if (key.shape[0] !== batch || value.shape[0] !== batch || value.shape[1] !== keys)
       throw new ShapeError(
         `${name}: expected keys and values of the same [batch, tokens], the batch ${batch}; got ${shapeText(key.shape)} and ${shapeText(value.shape)}`,
@@ -216,7 +216,7 @@ function scoresShape(query: Tensor, key: Tensor): Shape {
     const [a, b] = [q[q.length - 2 - rank + d] ?? 1, k[k.length - 2 - rank + d] ?? 1];
     return a === 1 ? b : a;
   });
-  return [...leading, q.at(-2) as number, k.at(-2) as number];
+  return [...leading, q.at(-2)!, k.at(-2)!];
 }
 
 function attend(
@@ -224,7 +224,7 @@ function attend(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  { mask, causal = false, dropout = 0, scale = 1 / Math.sqrt(query.shape.at(-1) as number) }: ScaledDotProductOptions,
+  { mask, causal = false, dropout = 0, scale = 1 / Math.sqrt(query.shape.at(-1)!) }: ScaledDotProductOptions,
 ): { readonly output: Tensor; readonly weights: Tensor } {
   const scores = query.matmul(key.transpose()).mul(scale);
   const visible = [

@@ -90,9 +90,9 @@ export class Ledger implements Observer {
       const step = 2 ** Math.max(0, Math.floor(Math.log2(extent / 4)));
       const moved = at(middle.map((place, n) => place + (n === d ? (place + step < extent ? step : -step) : 0)));
       moved?.forEach(([first, last], n) => {
-        const [start, end] = box[n] as readonly [number, number];
+        const [start, end] = box[n]!;
         // At a border only one side moves.
-        jump[n] = Math.max(jump[n] as number, Math.abs(first - start) / step, Math.abs(last - end) / step);
+        jump[n] = Math.max(jump[n]!, Math.abs(first - start) / step, Math.abs(last - end) / step);
       });
     }
     return { size: box.map(([first, last]) => last - first + 1), jump };
@@ -114,7 +114,7 @@ export class Ledger implements Observer {
       place.map((position) => [position, position] as const),
     );
     for (let n = this.#made.length - 1; n >= 0; n--) {
-      const { program, inputs, array, shape } = this.#made[n] as Making;
+      const { program, inputs, array, shape } = this.#made[n]!;
       const wanted = boxes.get(array);
       if (wanted === undefined) continue;
       const read = reachOf(program, reshapedBox(wanted.box, wanted.shape, shape));

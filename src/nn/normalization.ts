@@ -95,7 +95,7 @@ function byStatistics<Made extends LayerMembers>(
         );
       if (!state.training && runningMean && runningVariance) return apply(spread(runningMean), spread(runningVariance));
       const axes = x.shape.map((_, d) => d).filter((d) => d !== 1 && d >= from);
-      const count = product(axes.map((d) => x.shape[d] as number));
+      const count = product(axes.map((d) => x.shape[d]!));
       if (count < 2 && state.training)
         throw new InputError(`${kind}: expected more than one value per channel in training, got shape ${shapeText(x.shape)}`, {
           hint:

@@ -39,7 +39,7 @@ export function sinusoidalPositions<const Size extends number>(size: Size): Shap
     settings: { size },
     forward(_state, x: Tensor) {
       checkTokens(name, x, size);
-      const tokens = x.shape[1] as number;
+      const tokens = x.shape[1]!;
       const table = tableOf([name, tokens, size, x.dtype], () => {
         const waves = anglesOf(tokens, size, 10000, 0).flatMap((angle) => [Math.sin(angle), Math.cos(angle)]);
         return tensor(waves, [tokens, size], { dtype: x.dtype }) as Tensor;
@@ -70,7 +70,7 @@ export function learnedPositions<const Size extends number>(
     parameters: { weight },
     forward(_state, x: Tensor) {
       checkTokens(name, x, size);
-      const tokens = x.shape[1] as number;
+      const tokens = x.shape[1]!;
       if (tokens > count) throw new InputError(`${name}: expected at most ${count} tokens, got ${tokens}`);
       return x.add(weight.slice([0, tokens]));
     },

@@ -151,9 +151,9 @@ function cell<Made extends LayerMembers, State>(
     forward(_state, x, given) {
       checkRank(name, x, [2], "[batch, features]");
       checkFeatures(name, "input features", x, 1, inputs);
-      const shape = [x.shape[0] as number, hidden];
+      const shape = [x.shape[0]!, hidden];
       const before = given === undefined ? kind.states.map(() => zeros(shape, { dtype: x.dtype })) : tensorsOf(given, name);
-      kind.states.forEach((what, n) => checkState(name, what, before[n] as Tensor, shape));
+      kind.states.forEach((what, n) => checkState(name, what, before[n]!, shape));
       const sums = functions.linear(x, weights.inputWeight, kind.offset(weights));
       const after = kind.step(sums, before, weights);
       return after.length === 1 ? after[0] : Object.fromEntries(kind.states.map((what, n) => [what, after[n]]));

@@ -84,9 +84,9 @@ function bothBiases({ inputBias, hiddenBias }: RecurrentWeights): Tensor | undef
 }
 
 function gates(sums: Tensor, count: number): readonly [Tensor, Tensor, Tensor, Tensor] {
-  return sums.split((sums.shape.at(-1) as number) / count, -1) as unknown as readonly [Tensor, Tensor, Tensor, Tensor];
+  return sums.split(sums.shape.at(-1)! / count, -1) as unknown as readonly [Tensor, Tensor, Tensor, Tensor];
 }
 
 function only(state: readonly Tensor[]): Tensor {
-  return state[0] as Tensor;
+  return state[0]!;
 }

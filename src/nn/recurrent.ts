@@ -175,14 +175,14 @@ function recurrent<Made extends LayerMembers>(
     for (const [level, weights] of stacked.entries()) {
       if (level > 0 && state.training && dropout > 0) sequence = random.dropout(sequence, dropout);
       const read = weights.map((one, reverse) =>
-        direction(kind, one.weights, sequence, first[last.length + reverse] as readonly Tensor[], real, reverse === 1),
+        direction(kind, one.weights, sequence, first[last.length + reverse]!, real, reverse === 1),
       );
       last.push(...read.map((one) => one.last));
       sequence = join(read.map((one) => one.output));
     }
     const final = last.slice(-directions.length).map(([first]) => first as Tensor);
     if (!whole) return returns === "last" ? join(final) : sequence.transpose([1, 0, 2]);
-    const states = kind.states.map((what, n) => [what, functions.stack(last.map((one) => one[n] as Tensor))]);
+    const states = kind.states.map((what, n) => [what, functions.stack(last.map((one) => one[n]!))]);
     return { output: sequence.transpose([1, 0, 2]), ...Object.fromEntries(states) };
   }
 
@@ -213,11 +213,11 @@ function direction(
   let state = first;
   for (let n = 0; n < sums.length; n++) {
     const step = reverse ? sums.length - 1 - n : n;
-    const next = kind.step((sums[step] as Tensor).squeeze(0), state, weights);
+    const next = kind.step(sums[step]!.squeeze(0), state, weights);
     const held = reals?.[step]?.squeeze(0);
     // Beyond its end a sequence keeps its state; the reverse direction meets that part first and so begins at the end.
-    state = held === undefined ? next : next.map((value, which) => functions.where(held, value, state[which] as Tensor));
-    outputs[step] = state[0] as Tensor;
+    state = held === undefined ? next : next.map((value, which) => functions.where(held, value, state[which]!));
+    outputs[step] = state[0]!;
   }
   const output = functions.stack(outputs);
   return { output: real === undefined ? output : functions.where(real, output, 0), last: state };
@@ -249,5 +249,5 @@ function initialStates(
 }
 
 function join(sides: readonly Tensor[]): Tensor {
-  return sides.length === 1 ? (sides[0] as Tensor) : functions.concat(sides, -1);
+  return sides.length === 1 ? sides[0]! : functions.concat(sides, -1);
 }

@@ -116,7 +116,7 @@ function table(data: Omit<Summary, "toString">): string {
   ]);
   const total = ["total", "", "", count(data.parameters), count(data.multiplyAdds), memory(data.activationBytes), ""];
   const lines = [HEAD, ...body, total];
-  const widths = HEAD.map((_, column) => Math.max(...lines.map((cells) => (cells[column] as string).length)));
+  const widths = HEAD.map((_, column) => Math.max(...lines.map((cells) => cells[column]!.length)));
   const gap = 2;
   // Paths give way first, then kinds, then shapes; numbers are never cut.
   for (const [column, least] of [
@@ -125,11 +125,11 @@ function table(data: Omit<Summary, "toString">): string {
     [2, 8],
   ] as const) {
     const excess = widths.reduce((a, b) => a + b, 0) + gap * (widths.length - 1) - WIDTH;
-    if (excess > 0) widths[column] = Math.max(Math.min(least, widths[column] as number), (widths[column] as number) - excess);
+    if (excess > 0) widths[column] = Math.max(Math.min(least, widths[column]!), widths[column]! - excess);
   }
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, column) => place(cell, widths[column] as number, RIGHT[column] === true))
+      .map((cell, column) => place(cell, widths[column]!, RIGHT[column] === true))
       .join(" ".repeat(gap))
       .trimEnd();
   const rule = "─".repeat(Math.min(WIDTH, widths.reduce((a, b) => a + b, 0) + gap * (widths.length - 1)));

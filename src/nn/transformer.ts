@@ -167,10 +167,10 @@ function transformerLayer<Made extends LayerMembers>(
     );
     const drop = (value: Tensor): Tensor => (state.training && dropout > 0 ? random.dropout(value, dropout) : value);
     const around = (value: Tensor, number: number, part: (value: Tensor) => Tensor): Tensor => {
-      const normalized = norms[number] as Untyped;
+      const normalized = norms[number]!;
       return norm === "pre" ? value.add(drop(part(normalized(value)))) : normalized(value.add(drop(part(value))));
     };
-    const real = keyMask && readNumbers(x, realKeys(kind, keyMask, x.shape[0] as number, x.shape[1] as number));
+    const real = keyMask && readNumbers(x, realKeys(kind, keyMask, x.shape[0]!, x.shape[1]!));
     let value = around(real ?? x, 0, (inner) => selfAttention(inner, present({ mask, keyMask })));
     if (crossAttention !== undefined) {
       if (memory === undefined) throw new InputError(`${kind}: expected the encoder's output as the second argument`);

@@ -447,7 +447,7 @@ function listed<Of extends Module>(
 ): CatalogueEntry[] {
   const place = `src/ops/${file}.ts`;
   const entry = (name: string, op: Op, exported: string, [inputs, attributes = {}, resultShape]: Row): CatalogueEntry => {
-    const ordered = Object.fromEntries(op.formula.inputs.map((input) => [input, inputs[input] as ExampleTensor]));
+    const ordered = Object.fromEntries(op.formula.inputs.map((input) => [input, inputs[input]!]));
     return {
       name,
       op,

@@ -173,6 +173,6 @@ const products = new Map<string, number[]>();
 function productOf(momentum: (step: number) => number, settings: string, count: number): number {
   const known = products.get(settings) ?? [1];
   products.set(settings, known);
-  while (known.length <= count && (known.at(-1) as number) > 0) known.push((known.at(-1) as number) * momentum(known.length));
+  while (known.length <= count && known.at(-1)! > 0) known.push(known.at(-1)! * momentum(known.length));
   return known[count] ?? 0;
 }

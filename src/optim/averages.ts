@@ -50,7 +50,7 @@ export function averageWeights(weights: ReadonlyMap<string, Tensor>, decay: numb
     throw new InputError(`averageWeights: decay must be in [0, 1) or "mean", got ${decay}`);
   const averages = new Map([...weights].map(([name, weight]) => [name, weight.detach().clone()] as const));
   let count = 0;
-  const pairs = (): [Tensor, Tensor][] => [...weights].map(([name, weight]) => [weight, averages.get(name) as Tensor]);
+  const pairs = (): [Tensor, Tensor][] => [...weights].map(([name, weight]) => [weight, averages.get(name)!]);
   return {
     get updates() {
       return count;
@@ -90,7 +90,7 @@ export function averageWeights(weights: ReadonlyMap<string, Tensor>, decay: numb
             `averageWeights: "${name}" has shape ${shapeText(stored.shape)} in the state, the weight ${shapeText(average.shape)}`,
           );
       }
-      for (const [name, average] of averages) average.assign(state.tensors.get(name) as Tensor);
+      for (const [name, average] of averages) average.assign(state.tensors.get(name)!);
       count = state.updates;
     },
   };

@@ -190,7 +190,7 @@ function optimizerOf(kind: string, groups: readonly Group[]): Optimizer {
       if (!(rate >= 0 && rate < Number.POSITIVE_INFINITY))
         throw new InputError(`${kind}: the learning rate must be a positive number or 0, got ${rate}`);
       groups.forEach((group, n) => {
-        group.settings = { ...group.settings, learningRate: rate * (ratios[n] as number) };
+        group.settings = { ...group.settings, learningRate: rate * ratios[n]! };
       });
     },
     get momentum() {
@@ -293,11 +293,11 @@ function load(kind: string, groups: readonly Group[], state: OptimizerState): vo
       },
     );
   groups.forEach(({ rule, settings: own }, n) => {
-    const settings = { ...own, ...(state.groups[n] as OptimizerSettings) };
+    const settings = { ...own, ...state.groups[n]! };
     rule.check(settings.learningRate === 0 ? { ...settings, learningRate: own.learningRate || 1 } : settings);
   });
   const values = slots.map(({ slot, remembered }) => {
-    const steps = state.steps[slot.name] as number;
+    const steps = state.steps[slot.name]!;
     if (!Number.isInteger(steps) || steps < 0) throw new InputError(`${kind}: the state has ${steps} steps of "${slot.name}"`);
     return remembered.flatMap((name) => {
       const stored = state.tensors.get(`${slot.name}.${name}`);
@@ -311,8 +311,8 @@ function load(kind: string, groups: readonly Group[], state: OptimizerState): vo
   });
   const forgetting = new Set<Slot>();
   slots.forEach(({ slot, remembered }, n) => {
-    slot.steps = state.steps[slot.name] as number;
-    const loaded = new Map(values[n] as (readonly [string, Tensor])[]);
+    slot.steps = state.steps[slot.name]!;
+    const loaded = new Map(values[n]!);
     for (const name of remembered) {
       const [known, value] = [slot.state.get(name), loaded.get(name)];
       // Compiled steps know the tensors that are there: they take the loaded numbers.
@@ -322,7 +322,7 @@ function load(kind: string, groups: readonly Group[], state: OptimizerState): vo
     }
   });
   groups.forEach((group, n) => {
-    const loaded = { ...group.settings, ...(state.groups[n] as OptimizerSettings) };
+    const loaded = { ...group.settings, ...state.groups[n]! };
     // What was forgotten is made anew, as other tensors than compiled steps know.
     const isRead = (key: string): boolean => key === "learningRate" || (group.isScheduled && key === group.rule.momentum);
     const isOther = Object.keys(loaded).some((key) => !isRead(key) && loaded[key] !== group.settings[key]);

@@ -211,7 +211,7 @@ export function inSequence(...parts: readonly { readonly schedule: Schedule; rea
       if (step < start + steps) return schedule(step - start);
       start += steps;
     }
-    return (parts.at(-1) as { schedule: Schedule }).schedule(step - start);
+    return parts.at(-1)!.schedule(step - start);
   };
 }
 

@@ -23,6 +23,6 @@ export function closeTensors(tolerance: Tolerance = {}): (a: unknown, b: unknown
     if (!isTensor(a) || !isTensor(b)) return undefined;
     if (valueOf(a).signature !== valueOf(b).signature) return false;
     const [own, other] = [a.data, b.data];
-    return own.every((value: number, place: number) => isClose(value, other[place] as number));
+    return own.every((value: number, place: number) => isClose(value, other[place]!));
   };
 }

@@ -28,7 +28,7 @@ export type Complain = (value: number, position: number) => KasaneError;
 /** @throws what `complain` makes of the first element that breaks the rule */
 export function checkElements(data: HostArray, rule: ElementRule, complain: Complain): void {
   for (let n = 0; n < data.length; n++) {
-    const value = data[n] as number;
+    const value = data[n]!;
     if (!keeps(value, rule)) throw complain(value, n);
   }
 }

@@ -9,7 +9,7 @@ import { allocate } from "../nest/arrays.ts";
 import { batchProgram, isRandom } from "../nest/batch.ts";
 import { sizeOfShape } from "../nest/evaluate.ts";
 import { isHeldBy } from "../nest/integers.ts";
-import type { DType, Operand, Program } from "../nest/nest.ts";
+import type { DType, Program } from "../nest/nest.ts";
 import { floatOf, isFloat } from "../nest/typing.ts";
 import type { Op } from "../ops/op.ts";
 import { InputError, KasaneError, ShapeError } from "../util/errors.ts";
@@ -69,8 +69,7 @@ export function apply(op: Op, inputs: readonly Value[], attributes: Attributes =
       const parts = partsOf(op);
       if (parts.length > 1) return applyParts(op, parts, inputs, attributes, options);
     }
-    const output =
-      op.kind === "view" ? view(inputs[0] as Value, options.resultShape as readonly number[]) : run(op, inputs, attributes, options);
+    const output = op.kind === "view" ? view(inputs[0]!, options.resultShape as readonly number[]) : run(op, inputs, attributes, options);
     if (record && isFloat(output.dtype)) {
       output.requiresGrad = true;
       const found = foundInAll(inputs);
@@ -124,14 +123,14 @@ function hasWrittenGradient(op: Op, inputs: readonly Value[]): boolean {
 /** A composite without a gradient of its own is recorded statement by statement. */
 function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attributes: Attributes, options: ApplyOptions): Value {
   return withScope(op.name, () => {
-    const values = new Map(op.formula.inputs.map((name, number) => [name, inputs[number] as Value]));
+    const values = new Map(op.formula.inputs.map((name, number) => [name, inputs[number]!]));
     const float = options.float ?? storedAs(op, inputs) ?? floatOf(inputs);
     const between = float === "bfloat16" ? "float32" : float;
     let result: Value | undefined;
-    const { target } = op.formula.statements[op.formula.statements.length - 1] as { target: string };
+    const { target } = op.formula.statements[op.formula.statements.length - 1]!;
     parts.forEach((part, number) => {
       const isLast = number === parts.length - 1;
-      const partInputs = part.formula.inputs.map((name) => values.get(name) as Value);
+      const partInputs = part.formula.inputs.map((name) => values.get(name)!);
       const own = isLast ? options.resultShape : options.resultShape && shapeOfPart(part, target, options.resultShape);
       result = apply(part, partInputs, attributes, {
         resultShape: own,
@@ -139,7 +138,7 @@ function applyParts(op: Op, parts: readonly Op[], inputs: readonly Value[], attr
         float: isLast ? float : between,
         like: options.like,
       });
-      values.set((part.formula.statements[0] as { target: string }).target, result);
+      values.set(part.formula.statements[0]!.target, result);
     });
     return result as Value;
   });
@@ -231,7 +230,7 @@ function batchedOf(name: string, found: Prepared, isMapped: readonly boolean[], 
   if (batch === undefined) {
     const program = batchProgram(found.program, isMapped, size, drawsOwn);
     for (const { nest } of program.operations) requireReach(nest);
-    const { shape, dtype } = program.buffers[program.result] as Operand;
+    const { shape, dtype } = program.buffers[program.result]!;
     if (sizeOfShape(shape) > LARGEST_INT)
       throw new ShapeError(`vmap: ${name} would make a tensor of shape ${shapeText(shape)}, more than ${LARGEST_INT} elements`, {
         hint: "map over fewer examples at a time",
@@ -286,11 +285,9 @@ function prepare(op: Op, inputs: readonly Value[], attributes: Attributes, optio
     ...(resultShape === undefined ? {} : { resultShape }),
     ...(given === undefined ? {} : { dtype: given }),
     ...(float === undefined ? {} : { float }),
-    inputs: Object.fromEntries(
-      names.map((name, number) => [name, { dtype: (inputs[number] as Value).dtype, shape: (inputs[number] as Value).shape }]),
-    ),
+    inputs: Object.fromEntries(names.map((name, number) => [name, { dtype: inputs[number]!.dtype, shape: inputs[number]!.shape }])),
   });
-  const { shape, dtype } = program.buffers[program.result] as { shape: readonly number[]; dtype: DType };
+  const { shape, dtype } = program.buffers[program.result]!;
   const made: Prepared = { program, batched: new Map(), executable: undefined, backend, shape, dtype, size: sizeOfShape(shape) };
   if (cache.size >= KEPT_PER_OP) cache.delete(cache.keys().next().value as string);
   cache.set(key, made);

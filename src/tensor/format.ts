@@ -13,12 +13,12 @@ const LINE = 80;
 
 export function formatTensor(data: HostArray, shape: readonly number[], dtype: DType): string {
   const shorten = data.length > FULL_UP_TO;
-  const shown = shownPositions(shape, shorten).map((position) => data[position] as number);
+  const shown = shownPositions(shape, shorten).map((position) => data[position]!);
   const format = dtype === "bool" ? (value: number): string => (value === 0 ? "false" : "true") : numberFormat(shown, dtype);
   const width = Math.max(0, ...shown.map((value) => format(value).length));
   const render = (d: number, offset: number, indent: string): string => {
-    if (d === shape.length) return format(data[offset] as number).padStart(width);
-    const extent = shape[d] as number;
+    if (d === shape.length) return format(data[offset]!).padStart(width);
+    const extent = shape[d]!;
     const step = shape.slice(d + 1).reduce((a, b) => a * b, 1);
     const items: string[] = [];
     for (let n = 0; n < extent; n++) {
@@ -32,7 +32,7 @@ export function formatTensor(data: HostArray, shape: readonly number[], dtype: D
     return `[${items.join(`,${"\n".repeat(shape.length - 1 - d)}${indent} `)}]`;
   };
   const head = `Tensor ${dtype} ${shapeText(shape)}`;
-  if (shape.length === 0) return `${head} ${format(data[0] as number)}`;
+  if (shape.length === 0) return `${head} ${format(data[0]!)}`;
   return data.length === 0 ? `${head} (no elements)` : `${head}\n${render(0, 0, "")}`;
 }
 
@@ -55,9 +55,9 @@ function wrapped(items: readonly string[], indent: string, closing: number): str
 
 export function nest(data: HostArray, shape: readonly number[]): NestedNumbers {
   const build = (d: number, offset: number): NestedNumbers => {
-    if (d === shape.length) return data[offset] as number;
+    if (d === shape.length) return data[offset]!;
     const step = shape.slice(d + 1).reduce((a, b) => a * b, 1);
-    return Array.from({ length: shape[d] as number }, (_, n) => build(d + 1, offset + n * step));
+    return Array.from({ length: shape[d]! }, (_, n) => build(d + 1, offset + n * step));
   };
   return build(0, 0);
 }

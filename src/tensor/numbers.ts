@@ -73,7 +73,7 @@ export function readNumbers(value: unknown, wanted?: DType): Numbers {
 export function converted(data: HostArray | readonly number[], dtype: DType): HostArray {
   if (!Array.isArray(data) && dtypeOfArray(data as HostArray) === dtype) return data as HostArray;
   const target = allocate(dtype, data.length);
-  for (let n = 0; n < data.length; n++) target[n] = fitted(data[n] as number, dtype, n);
+  for (let n = 0; n < data.length; n++) target[n] = fitted(data[n]!, dtype, n);
   return target;
 }
 

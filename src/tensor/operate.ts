@@ -188,7 +188,7 @@ export function concatenate(values: readonly Value[], axis: number): Value {
         `concatenate: all dimensions but ${along} must agree: tensor 0 is ${shapeText(first.shape)}, tensor ${number} is ${shapeText(value.shape)}`,
       );
     attributes[`offset${number}`] = total;
-    total += value.shape[along] as number;
+    total += value.shape[along]!;
   });
   shape[along] = total;
   return values.length === 1
@@ -209,7 +209,7 @@ export function stack(values: readonly Value[], axis: number): Value {
 export function split(value: Value, sizes: number | readonly number[], axis: number): Value[] {
   if (typeof sizes !== "number") requireList("split", "the size of each part, or a list of sizes", sizes, "x.split(2), or x.split([1, 3])");
   const along = resolveAxis("split", axis, value.rank);
-  const extent = value.shape[along] as number;
+  const extent = value.shape[along]!;
   const parts =
     typeof sizes === "number"
       ? Array.from({ length: Math.ceil(extent / Math.max(1, sizes)) }, (_, n) => Math.min(sizes, extent - n * sizes))
@@ -246,7 +246,7 @@ export function squeeze(value: Value, axes: Axes | undefined): Value {
 
 export function take(value: Value, ids: Value, axis: number): Value {
   const along = resolveAxis("take", axis, value.rank);
-  checkIds("take", ids, value.shape[along] as number, `dimension ${along} of ${shapeText(value.shape)}`);
+  checkIds("take", ids, value.shape[along]!, `dimension ${along} of ${shapeText(value.shape)}`);
   const flat = reshape(ids, [ids.size]);
   const taken = apply(gathers.take(value.rank, along), [value, flat]);
   return reshape(taken, [...value.shape.slice(0, along), ...ids.shape, ...value.shape.slice(along + 1)]);
@@ -261,7 +261,7 @@ export function gather(value: Value, ids: Value, axis: number): Value {
       `gather: ids must agree with the tensor in all dimensions but ${along}: ${shapeText(ids.shape)} and ${shapeText(value.shape)}`,
       { hint: "slice the tensor first where ids cover less of it" },
     );
-  checkIds("gather", ids, value.shape[along] as number, `dimension ${along} of ${shapeText(value.shape)}`);
+  checkIds("gather", ids, value.shape[along]!, `dimension ${along} of ${shapeText(value.shape)}`);
   return apply(gathers.gatherAlong(value.rank, along), [value, ids]);
 }
 

@@ -110,7 +110,7 @@ export function permutation(count: number): Int32Array {
     });
   for (let n = count - 1; n > 0; n--) {
     const other = Math.floor((philox(key, own, n)[0] / 2 ** 32) * (n + 1));
-    [order[n], order[other]] = [order[other] as number, order[n] as number];
+    [order[n], order[other]] = [order[other]!, order[n]!];
   }
   return order;
 }

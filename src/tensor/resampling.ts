@@ -77,14 +77,14 @@ export function upsample(x: Value, options: UpsampleOptions): Value {
   const sizes =
     scales === undefined
       ? positive("upsample", "size", options.size as PerDimension, spatial.length, true)
-      : spatial.map((extent, d) => Math.floor(extent * (scales[d] as number)));
+      : spatial.map((extent, d) => Math.floor(extent * scales[d]!));
   if (sizes.some((size) => size < 1 || size >= 2 ** 31))
     throw new ShapeError(`upsample: the extents of ${shapeText(x.shape)} would become ${shapeText(sizes)}`, {
       hint: "give a scale that leaves at least one element, and fewer than 2³¹",
     });
   return sizes.reduce((value, size, d) => {
-    const extent = spatial[d] as number;
-    const step = scales === undefined ? extent / size : 1 / (scales[d] as number);
+    const extent = spatial[d]!;
+    const step = scales === undefined ? extent / size : 1 / scales[d]!;
     // As PyTorch: a fractional scale that leaves an extent as it is leaves the numbers too.
     if (size === extent && (mode === "linear" || step === 1)) return value;
     if (mode !== "nearest") return resample(value, d + 2, INTERPOLATIONS[mode](extent, size, step, alignCorners));
@@ -106,8 +106,8 @@ export function adaptivePool(kind: "max" | "average", x: Value, size: PerDimensi
   const spatial = x.shape.slice(2);
   const sizes = positive(name, "size", size, spatial.length, true);
   // Windows of one length that do not overlap are dimensions of their own.
-  if (sizes.every((count, d) => (spatial[d] as number) % count === 0)) {
-    const parts = sizes.flatMap((count, d) => [count, (spatial[d] as number) / count]);
+  if (sizes.every((count, d) => spatial[d]! % count === 0)) {
+    const parts = sizes.flatMap((count, d) => [count, spatial[d]! / count]);
     const divided = reshape(x, [...x.shape.slice(0, 2), ...parts]);
     return reduceAxes(
       kind === "max" ? reductions.max : reductions.mean,
@@ -118,7 +118,7 @@ export function adaptivePool(kind: "max" | "average", x: Value, size: PerDimensi
   // The last dimension first: of equal elements, the first in row-major order gets the gradient, as in ordinary
   // pooling.
   return sizes.reduceRight((value, count, d) => {
-    const table = windows(spatial[d] as number, count);
+    const table = windows(spatial[d]!, count);
     return kind === "max" ? resampleMax(value, d + 2, table) : resample(value, d + 2, table);
   }, x);
 }
@@ -141,7 +141,7 @@ export function padding(x: Value, amounts: PaddingAmounts, options: PaddingOptio
   const { reach, source } = SOURCES[mode];
   return pairs.reduce((padded, [before, after], n) => {
     const d = x.rank - pairs.length + n;
-    const extent = x.shape[d] as number;
+    const extent = x.shape[d]!;
     if (before === 0 && after === 0) return padded;
     if (Math.max(before, after) > reach(extent))
       throw new ShapeError(
@@ -278,9 +278,9 @@ function pick(x: Value, d: number, ids: readonly number[]): Value {
 /** Runs a row over [outer, extent, inner] along dimension d. */
 function along(x: Value, d: number, run: (flat: Value) => Value): Value {
   const size = (from: number, to: number): number => sizeOfShape(x.shape.slice(from, to));
-  const flat = reshape(x, [size(0, d), x.shape[d] as number, size(d + 1, x.rank)]);
+  const flat = reshape(x, [size(0, d), x.shape[d]!, size(d + 1, x.rank)]);
   const y = run(flat);
-  return reshape(y, [...x.shape.slice(0, d), y.shape[1] as number, ...x.shape.slice(d + 1)]);
+  return reshape(y, [...x.shape.slice(0, d), y.shape[1]!, ...x.shape.slice(d + 1)]);
 }
 
 function shuffled(name: string, x: Value, factor: number): [batch: number, channels: number, spatial: number[], blocks: number[]] {

@@ -62,7 +62,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
       throw new InputError(`item: expected a tensor of one element, got shape ${shapeText(this.shape)}`, {
         hint: "reduce it first (sum, mean), or read data",
       });
-    return this.data[0] as number;
+    return this.data[0]!;
   }
 
   toArray(): NestedNumbers {
@@ -179,7 +179,7 @@ class DenseTensor extends PointwiseTensor implements TensorMembers<Value> {
   }
   flatten(): Value {
     if (this.rank === 0) throw new ShapeError("flatten: expected at least one dimension, got a single number");
-    return operate.reshape(this, [this.shape[0] as number, sizeOfShape(this.shape.slice(1))]);
+    return operate.reshape(this, [this.shape[0]!, sizeOfShape(this.shape.slice(1))]);
   }
   transpose(permutation?: readonly number[]): Value {
     return operate.transpose(this, permutation);

@@ -25,7 +25,7 @@ export function valuesOf(tree: unknown, name: string): Value[] {
 export function rebuild(tree: TensorTree, leaves: readonly Tensor[]): TensorTree {
   let next = 0;
   const build = (part: TensorTree): TensorTree => {
-    if (isTensor(part)) return leaves[next++] as Tensor;
+    if (isTensor(part)) return leaves[next++]!;
     if (Array.isArray(part)) return part.map(build);
     return Object.fromEntries(Object.entries(part as Readonly<Record<string, TensorTree>>).map(([key, item]) => [key, build(item)]));
   };

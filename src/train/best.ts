@@ -23,7 +23,7 @@ export class BestKeeper {
 
   consider(report: EpochReport, model: Model): void {
     const scores: Readonly<Record<string, number>> = report[this.#part] ?? report.train;
-    const value = scores[this.#monitor] as number;
+    const value = scores[this.#monitor]!;
     const margin = this.#early?.minimumChange ?? 0;
     // NaN is the best of nothing: its weights are not put back.
     if (!isBetter(value, this.best?.value ?? Number.NaN, this.#better, margin)) return;

@@ -28,10 +28,10 @@ export function topK<const K extends number>(k: K, options: ClassCountOptions = 
       wanted.forEach((right, n) => {
         if (right === options.ignoreIndex) return;
         const start = startOf(n, layout);
-        const own = data[start + right * layout.step] as number;
+        const own = data[start + right * layout.step]!;
         let before = 0;
         for (let c = 0; c < layout.classes; c++) {
-          const other = data[start + c * layout.step] as number;
+          const other = data[start + c * layout.step]!;
           if (other > own || (other === own && c < right)) before++;
         }
         if (before < k && !Number.isNaN(own)) sums[0]! += 1;

@@ -82,7 +82,7 @@ export function targetClasses(name: string, prediction: Tensor, target: Tensor, 
     );
   const { data } = target;
   for (let n = 0; n < data.length; n++) {
-    const label = data[n] as number;
+    const label = data[n]!;
     if (!(Number.isInteger(label) && label >= 0 && label < classes) && label !== ignoreIndex)
       throw new InputError(`${name}: class ${label} at position ${n} is out of range: expected 0 to ${classes - 1}`, {
         hint: "number classes from 0 (target.sub(1) where they begin at 1), or give the last layer an output for each",
@@ -110,7 +110,7 @@ export function eachClass(
 ): void {
   const wanted = targetClasses(name, prediction, target, options);
   const found = largest(name, prediction);
-  for (let n = 0; n < found.length; n++) if (wanted[n] !== options.ignoreIndex) visit(found[n] as number, wanted[n] as number);
+  for (let n = 0; n < found.length; n++) if (wanted[n] !== options.ignoreIndex) visit(found[n]!, wanted[n]!);
 }
 
 function largest(name: string, prediction: Tensor): Int32Array {

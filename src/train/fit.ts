@@ -151,7 +151,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
           epochs: this.#options.epochs,
           batch: this.#batches,
           batches: this.#loader.length as number,
-          samples: batch.x.shape[0] as number,
+          samples: batch.x.shape[0]!,
           batchLoss,
           loss: this.#board.loss,
         });
@@ -167,9 +167,9 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     this.#batches = 0;
     this.#epochSeconds = 0;
     this.#measured?.swap();
-    this.#best.consider(this.history.at(-1) as EpochReport, this.model);
+    this.#best.consider(this.history.at(-1)!, this.model);
     this.#measured?.swap();
-    await this.#each("onEpochEnd", this.history.at(-1) as EpochReport);
+    await this.#each("onEpochEnd", this.history.at(-1)!);
     return epoch < this.#options.epochs ? this.#interruption() : undefined;
   }
 

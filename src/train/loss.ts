@@ -55,7 +55,7 @@ export function wholesOf(loss: Loss, first: Tensor, targets: readonly Tensor[]):
   const counts = countsOf(target);
   return counts.length === 0
     ? counts
-    : targets.slice(1).reduce((sums, part) => countsOf(part).map((count, n) => count.add(sums[n] as Tensor)), counts);
+    : targets.slice(1).reduce((sums, part) => countsOf(part).map((count, n) => count.add(sums[n]!)), counts);
 }
 
 /**
@@ -82,7 +82,7 @@ export function lossOfParts(
       (sum, count, n) => quotient(sum, wholes[n] ?? count).div(share),
     );
     own = indexOfOwn(found);
-    const value = own !== undefined && !isMean(found.terms[own] as Term) ? found.value : found.value.mul(share);
+    const value = own !== undefined && !isMean(found.terms[own]!) ? found.value : found.value.mul(share);
     take(value);
     total = total === undefined ? value.detach() : total.add(value.detach());
     terms = found.terms.map((term, n) => ({ ...term, total: terms[n]?.total.add(term.total.detach()) ?? term.total.detach() }));
@@ -137,7 +137,7 @@ export class LossSum {
 
   add(loss: number, samples: number, account: HostArray = new Float64Array([loss])): void {
     const sums = this.#sums;
-    sums[0]! += (account[0] as number) * samples;
+    sums[0]! += account[0]! * samples;
     sums[1]! += samples;
     for (let at = 1; at < account.length; at += PER_TERM) {
       const [slope, total, count, isSum] = account.subarray(at, at + PER_TERM) as unknown as [number, number, number, number];
@@ -182,7 +182,7 @@ function indexOfOwn({ value, terms }: LossTerms): number | undefined {
 
 /** @param own the term that the loss itself is @param slopes by how much it grows with each of its means */
 function accountOf({ value, terms }: LossTerms, own: number | undefined, slopes: () => readonly Tensor[]): BatchLoss {
-  if (own !== undefined) return withAccount(value, [terms[own] as Term], [1]);
+  if (own !== undefined) return withAccount(value, [terms[own]!], [1]);
   const means = terms.filter(isMean);
   return means.length === 0 ? { loss: value } : withAccount(value, means, slopes());
 }

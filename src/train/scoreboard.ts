@@ -29,7 +29,7 @@ export class Scoreboard<Name extends string = string> {
   /** @param loss of the batch, with its account where it has one */
   add(loss: { readonly loss: number; readonly account?: HostArray | undefined }, prediction: Tensor, target: Tensor): void {
     this.#loss.add(loss.loss, target.shape[0] ?? 1, loss.account);
-    this.#metrics.forEach((metric, n) => metric.add(this.#sums[n] as Float64Array, prediction, target));
+    this.#metrics.forEach((metric, n) => metric.add(this.#sums[n]!, prediction, target));
   }
 
   /** Of all samples so far. */
@@ -38,7 +38,7 @@ export class Scoreboard<Name extends string = string> {
   }
 
   scores(): Scores<Name> {
-    const entries = this.#metrics.map((metric, n): [string, number] => [metric.name, metric.value(this.#sums[n] as Float64Array)]);
+    const entries = this.#metrics.map((metric, n): [string, number] => [metric.name, metric.value(this.#sums[n]!)]);
     return Object.fromEntries([["loss", this.loss], ...entries]) as Scores<Name>;
   }
 

@@ -106,10 +106,10 @@ function learn(model: Model, { loss, penalty, accumulate = 1, precision = "float
     return prediction;
   };
   // What a part was computed from is let go before the next one is computed.
-  const waiting = [next(ranges[0] as readonly [number, number])];
-  const wholes = wholesOf(loss, predictions[0] as Tensor, targets);
+  const waiting = [next(ranges[0]!)];
+  const wholes = wholesOf(loss, predictions[0]!, targets);
   const parts = function* (): Generator<MicroBatch> {
-    for (const [n, range] of ranges.entries()) yield { prediction: waiting.pop() ?? next(range), target: targets[n] as Tensor };
+    for (const [n, range] of ranges.entries()) yield { prediction: waiting.pop() ?? next(range), target: targets[n]! };
   };
   const result = lossOfParts(loss, parts(), count, wholes, (part) => part.backward());
   penalty?.().backward();

@@ -28,13 +28,13 @@ function editDistance(a: string, b: string): number {
   for (let i = 0; i < a.length; i++) {
     const next = [i + 1];
     for (let j = 0; j < b.length; j++) {
-      const replaced = (row[j] as number) + (a[i] === b[j] ? 0 : 1);
+      const replaced = row[j]! + (a[i] === b[j] ? 0 : 1);
       const isSwapped = i > 0 && j > 0 && a[i] === b[j - 1] && a[i - 1] === b[j];
-      const swapped = isSwapped ? (before[j - 1] as number) + 1 : replaced;
-      next.push(Math.min(replaced, swapped, (row[j + 1] as number) + 1, (next[j] as number) + 1));
+      const swapped = isSwapped ? before[j - 1]! + 1 : replaced;
+      next.push(Math.min(replaced, swapped, row[j + 1]! + 1, next[j]! + 1));
     }
     before = row;
     row = next;
   }
-  return row[b.length] as number;
+  return row[b.length]!;
 }

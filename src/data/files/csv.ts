@@ -137,7 +137,7 @@ export function isMissing(text: string): boolean {
  * @throws FileError with line and column when the cell is empty, not a number, or not finite.
  */
 export function cellNumber(table: TextTable, row: TextRow, column: number): number {
-  const text = row.cells[column] as string;
+  const text = row.cells[column]!;
   const value = decimalOf(text);
   if (Number.isFinite(value)) return value;
   const where = `${table.name}: line ${row.line}, column "${table.columnNames[column]}"`;
@@ -159,7 +159,7 @@ export function cellNumber(table: TextTable, row: TextRow, column: number): numb
 function numberHint(text: string): string | undefined {
   if (!/^[+-]?\d+(?:[,.' \u00a0\u202f]\d+)+$/.test(text)) return undefined;
   const marks = text.match(/[^\d+-]/g) ?? [];
-  const last = marks.at(-1) as string;
+  const last = marks.at(-1)!;
   const isRepeated = marks.filter((mark) => mark === last).length > 1;
   const digits = (part: string): string => part.replace(/[^\d+-]/g, "");
   const at = text.lastIndexOf(last);

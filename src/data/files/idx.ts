@@ -73,7 +73,7 @@ export async function readIdxFile(source: Uint8Array | ArrayBuffer, name = "IDX 
 
 /** The header, or "incomplete" when it is right as far as it goes. */
 function readHeader(bytes: Uint8Array, name: string): IdxHeader | "incomplete" {
-  const type = types[bytes[2] as number];
+  const type = types[bytes[2]!];
   if ((bytes.length > 0 && bytes[0] !== 0) || (bytes.length > 1 && bytes[1] !== 0) || (bytes.length > 2 && type === undefined)) {
     const start = [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
     throw new FileError(`${name}: not an IDX file: expected it to begin with 00 00, a type (08 for bytes) and the rank, got ${start}`, {
@@ -139,7 +139,7 @@ function checkRatio(header: IdxHeader, compressed: number, name: string): void {
 }
 
 function join(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0] as Uint8Array;
+  if (chunks.length === 1) return chunks[0]!;
   const joined = new Uint8Array(length);
   let position = 0;
   for (const chunk of chunks) {

@@ -43,8 +43,8 @@ export async function loadWineQuality(folder: string): Promise<ClassificationTab
       `${red.path}: expected the columns ${white.columnNames.join(", ")} as in ${white.path}, got ${red.columnNames.join(", ")}`,
     );
   }
-  const whiteRows = white.values.shape[0] as number;
-  const rows = whiteRows + (red.values.shape[0] as number);
+  const whiteRows = white.values.shape[0]!;
+  const rows = whiteRows + red.values.shape[0]!;
   const data = new Float64Array(rows * white.columnNames.length);
   data.set(white.values.data);
   data.set(red.values.data, white.values.data.length);

@@ -164,7 +164,7 @@ async function loadPair(
   const numbers = Int32Array.from(labels.data, (label) => label - classes.first);
   checkLabels({ shape: [count], data: numbers }, classes.names.length, labelsPath);
   const grey = new Float32Array(elementCount(images.shape));
-  for (let index = 0; index < grey.length; index++) grey[index] = (images.data[index] as number) / 255;
+  for (let index = 0; index < grey.length; index++) grey[index] = images.data[index]! / 255;
   return new Dataset<ImageFields>(
     { x: { shape: [count, 1, height, width], data: grey }, y: { shape: [count], data: numbers } },
     { classNames: classes.names },

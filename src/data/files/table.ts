@@ -45,7 +45,7 @@ export function readTable(source: string | Uint8Array | ArrayBuffer, options: Ta
   if (columnNames.length === 0)
     throw new FileError(`${table.name}: the target "${options.target}" is the only column; nothing to predict it from`);
   if (columnNames.includes(options.target)) throw new InputError(`columns: "${options.target}" is the target and cannot also be an input`);
-  const labels = table.rows.map(({ cells }) => cells[target] as string);
+  const labels = table.rows.map(({ cells }) => cells[target]!);
   const task = options.task ?? guessTask(labels);
   // The target first: when it is the wrong column, its complaint is the helpful one.
   if (task === "classification") {
@@ -83,7 +83,7 @@ function guessTask(labels: readonly string[]): "classification" | "regression" {
 }
 
 function findClasses(table: TextTable, target: number): string[] {
-  const labels = table.rows.map(({ cells }) => cells[target] as string);
+  const labels = table.rows.map(({ cells }) => cells[target]!);
   const names = [...new Set(labels)];
   const column = `${table.name}: column "${table.columnNames[target]}"`;
   const empty = table.rows.find(({ cells }) => cells[target] === "");
@@ -105,7 +105,7 @@ function findClasses(table: TextTable, target: number): string[] {
 function labelIndices(table: TextTable, target: number, classNames: readonly string[]): Int32Array {
   const indexOf = classFinder(classNames);
   return Int32Array.from(table.rows, ({ cells, line }) => {
-    const index = indexOf(cells[target] as string);
+    const index = indexOf(cells[target]!);
     if (index !== undefined) return index;
     throw new FileError(
       `${table.name}: line ${line}, column "${table.columnNames[target]}": expected one of the classes ${classNames.join(", ")}, got "${cells[target]}"`,

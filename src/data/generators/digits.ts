@@ -44,7 +44,7 @@ export function digits(options: DigitsOptions): LabelledImages {
   const images = new Float32Array(count * size * size);
   for (let index = 0; index < count; index++) {
     const image = images.subarray(index * size * size, (index + 1) * size * size);
-    drawDigit(image, labels[index] as number, new Random(seed, index + 1));
+    drawDigit(image, labels[index]!, new Random(seed, index + 1));
   }
   return {
     images: { shape: [count, 1, size, size], data: images },
@@ -54,7 +54,7 @@ export function digits(options: DigitsOptions): LabelledImages {
 }
 
 function drawDigit(image: Float32Array, digit: number, random: Random): void {
-  const glyph = pickGlyph(glyphs[digit] as readonly Glyph[], random);
+  const glyph = pickGlyph(glyphs[digit]!, random);
   const place = randomPlacement(random);
   const bend = randomBend(random);
   const jitter = random.uniform(0.012, 0.032);
@@ -65,7 +65,7 @@ function drawDigit(image: Float32Array, digit: number, random: Random): void {
     const moved = points.map((value) => value + random.normal(0, jitter));
     const curve = smoothCurve(moved, corners, stepsPerSpan);
     for (let index = 0; index < curve.length; index += 2) {
-      const [x, y] = bend(curve[index] as number, curve[index + 1] as number);
+      const [x, y] = bend(curve[index]!, curve[index + 1]!);
       [curve[index], curve[index + 1]] = place(x, y);
     }
     return { points: curve, radii: randomPressure(curve.length / 2, thickness, random) };
@@ -85,7 +85,7 @@ function pickGlyph(choices: readonly Glyph[], random: Random): Glyph {
     rest -= choice.weight;
     if (rest < 0) return choice;
   }
-  return choices[choices.length - 1] as Glyph;
+  return choices[choices.length - 1]!;
 }
 
 type PointMap = (x: number, y: number) => [number, number];
@@ -141,8 +141,8 @@ function randomPressure(count: number, thickness: number, random: Random): Float
 /** The pen skips: a small hole somewhere on a stroke. */
 function addGap(image: Float32Array, line: InkLine, random: Random): void {
   const index = random.integer(line.radii.length);
-  const radius = 1 + random.uniform(0.3, 0.8) * (line.radii[index] as number);
-  eraseSpot(image, size, line.points[2 * index] as number, line.points[2 * index + 1] as number, radius);
+  const radius = 1 + random.uniform(0.3, 0.8) * line.radii[index]!;
+  eraseSpot(image, size, line.points[2 * index]!, line.points[2 * index + 1]!, radius);
 }
 
 /** A short stray mark near the border. */
@@ -162,7 +162,7 @@ function addNoise(image: Float32Array, random: Random): void {
   const grain = random.uniform(0, 0.05);
   const unevenness = random.uniform(0, 0.12);
   for (let pixel = 0; pixel < image.length; pixel++) {
-    const ink = image[pixel] as number;
+    const ink = image[pixel]!;
     // The sum of two uniforms is close enough to a Gaussian here and costs no logarithm.
     const wobble = random.uniform(-1, 1) + random.uniform(-1, 1);
     image[pixel] = Math.min(1, Math.max(0, ink + wobble * (grain + unevenness * ink)));

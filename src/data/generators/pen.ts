@@ -25,17 +25,17 @@ export function smoothCurve(points: Float64Array, corners: readonly boolean[], s
       const t = step / steps;
       for (let axis = 0; axis < 2; axis++) {
         curve[next++] = catmullRom(
-          points[2 * before + axis] as number,
-          points[2 * span + axis] as number,
-          points[2 * span + 2 + axis] as number,
-          points[2 * after + axis] as number,
+          points[2 * before + axis]!,
+          points[2 * span + axis]!,
+          points[2 * span + 2 + axis]!,
+          points[2 * after + axis]!,
           t,
         );
       }
     }
   }
-  curve[next] = points[2 * count - 2] as number;
-  curve[next + 1] = points[2 * count - 1] as number;
+  curve[next] = points[2 * count - 2]!;
+  curve[next + 1] = points[2 * count - 1]!;
   return curve;
 }
 
@@ -49,12 +49,12 @@ export function smoothCurve(points: Float64Array, corners: readonly boolean[], s
 export function drawLine(image: Float32Array, size: number, line: InkLine, softness: number, darkness: number): void {
   const { points, radii } = line;
   for (let index = 0; index + 1 < radii.length; index++) {
-    const ax = points[2 * index] as number;
-    const ay = points[2 * index + 1] as number;
-    const dx = (points[2 * index + 2] as number) - ax;
-    const dy = (points[2 * index + 3] as number) - ay;
-    const radius = radii[index] as number;
-    const growth = (radii[index + 1] as number) - radius;
+    const ax = points[2 * index]!;
+    const ay = points[2 * index + 1]!;
+    const dx = points[2 * index + 2]! - ax;
+    const dy = points[2 * index + 3]! - ay;
+    const radius = radii[index]!;
+    const growth = radii[index + 1]! - radius;
     const lengthSquared = dx * dx + dy * dy || 1e-12;
     const reach = radius + Math.max(0, growth) + softness / 2;
     const left = Math.max(0, Math.floor(Math.min(ax, ax + dx) - reach));
@@ -73,7 +73,7 @@ export function drawLine(image: Float32Array, size: number, line: InkLine, softn
         if (cover <= 0) continue;
         const ink = darkness * (cover < 1 ? cover * cover * (3 - 2 * cover) : 1);
         const pixel = row * size + column;
-        if (ink > (image[pixel] as number)) image[pixel] = ink;
+        if (ink > image[pixel]!) image[pixel] = ink;
       }
     }
   }
@@ -85,7 +85,7 @@ export function eraseSpot(image: Float32Array, size: number, x: number, y: numbe
     for (let column = Math.max(0, Math.floor(x - radius)); column < Math.min(size, x + radius); column++) {
       const distance = Math.hypot(column + 0.5 - x, row + 0.5 - y) / radius;
       const pixel = row * size + column;
-      if (distance < 1) image[pixel] = (image[pixel] as number) * distance * distance;
+      if (distance < 1) image[pixel] = image[pixel]! * distance * distance;
     }
   }
 }

@@ -76,7 +76,7 @@ function scatter(
   random.shuffle(labels);
   const points = new Float64Array(2 * count);
   for (let row = 0; row < count; row++) {
-    const [x, y] = place(labels[row] as number, random);
+    const [x, y] = place(labels[row]!, random);
     points[2 * row] = x + random.normal(0, noise);
     points[2 * row + 1] = y + random.normal(0, noise);
   }

@@ -74,7 +74,7 @@ export class Random {
 
   /** One of the elements. */
   pick<T>(choices: readonly T[]): T {
-    return choices[this.integer(choices.length)] as T;
+    return choices[this.integer(choices.length)]!;
   }
 
   /** Shuffles in place (Fisher and Yates) and returns the same array. */

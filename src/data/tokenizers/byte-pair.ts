@@ -167,7 +167,7 @@ export class BytePairTokenizer implements Tokenizer {
     for (;;) {
       let [earliest, left, right] = [Number.POSITIVE_INFINITY, 0, 0];
       for (let place = 1; place < tokens.length; place++) {
-        const [before, here] = [tokens[place - 1] as number, tokens[place] as number];
+        const [before, here] = [tokens[place - 1]!, tokens[place]!];
         const token = this.#made.get(pairKey(before, here));
         if (token !== undefined && token < earliest) [earliest, left, right] = [token, before, here];
       }

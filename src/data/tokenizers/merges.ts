@@ -27,7 +27,7 @@ export function learnMerges(words: readonly Word[], { first, most, minimumCount 
   const pairs = new PairTable();
   for (const [index, { tokens, count }] of words.entries()) {
     for (let place = 1; place < tokens.length; place++) {
-      const pair = pairs.at(tokens[place - 1] as number, tokens[place] as number);
+      const pair = pairs.at(tokens[place - 1]!, tokens[place]!);
       pair.count += count;
       pair.words.push(index);
     }
@@ -48,13 +48,13 @@ export function learnMerges(words: readonly Word[], { first, most, minimumCount 
     const { left, right } = best;
     const made = first + merges.length;
     for (const index of best.words) {
-      const { tokens, count } = words[index] as Word;
+      const { tokens, count } = words[index]!;
       // A word is listed once for each time it had the pair; the first visit merges them all.
       if (!has(tokens, left, right)) continue;
-      for (let place = 1; place < tokens.length; place++) pairs.at(tokens[place - 1] as number, tokens[place] as number).count -= count;
+      for (let place = 1; place < tokens.length; place++) pairs.at(tokens[place - 1]!, tokens[place]!).count -= count;
       mergePair(tokens, left, right, made);
       for (let place = 1; place < tokens.length; place++) {
-        const [before, here] = [tokens[place - 1] as number, tokens[place] as number];
+        const [before, here] = [tokens[place - 1]!, tokens[place]!];
         const pair = pairs.at(before, here);
         pair.count += count;
         if (before === made || here === made) pair.words.push(index);
@@ -72,7 +72,7 @@ export function mergePair(tokens: number[], left: number, right: number, made: n
   let length = 0;
   for (let place = 0; place < tokens.length; place++) {
     const joins = tokens[place] === left && tokens[place + 1] === right;
-    tokens[length++] = joins ? made : (tokens[place] as number);
+    tokens[length++] = joins ? made : tokens[place]!;
     if (joins) place++;
   }
   tokens.length = length;
@@ -128,8 +128,8 @@ class PairHeap {
     let place = pairs.length;
     while (place > 0) {
       const parent = (place - 1) >> 1;
-      if (!before(pair, pairs[parent] as CountedPair)) break;
-      pairs[place] = pairs[parent] as CountedPair;
+      if (!before(pair, pairs[parent]!)) break;
+      pairs[place] = pairs[parent]!;
       place = parent;
     }
     pairs[place] = pair;
@@ -144,9 +144,9 @@ class PairHeap {
     for (;;) {
       let child = 2 * place + 1;
       if (child >= pairs.length) break;
-      if (child + 1 < pairs.length && before(pairs[child + 1] as CountedPair, pairs[child] as CountedPair)) child++;
-      if (!before(pairs[child] as CountedPair, last)) break;
-      pairs[place] = pairs[child] as CountedPair;
+      if (child + 1 < pairs.length && before(pairs[child + 1]!, pairs[child]!)) child++;
+      if (!before(pairs[child]!, last)) break;
+      pairs[place] = pairs[child]!;
       place = child;
     }
     pairs[place] = last;

@@ -141,7 +141,7 @@ function paint(target: Storage, source: Storage, image: ImageSize, inverse: Inve
 }
 
 function pixel(source: Storage, at: number, x: number, y: number, height: number, width: number, fill: number): number {
-  return x >= 0 && x < width && y >= 0 && y < height ? (source[at] as number) : fill;
+  return x >= 0 && x < width && y >= 0 && y < height ? source[at]! : fill;
 }
 
 function range(amount: Amount, name: string): readonly [number, number] {

@@ -123,8 +123,8 @@ export function randomFlip(options: FlipOptions = {}): FieldsTransform {
           const inPlane = row % height;
           const from = (upsideDown ? row - inPlane + height - 1 - inPlane : row) * width;
           const to = row * width;
-          if (mirrored) for (let column = 0; column < width; column++) target[to + column] = source[from + width - 1 - column] as number;
-          else for (let column = 0; column < width; column++) target[to + column] = source[from + column] as number;
+          if (mirrored) for (let column = 0; column < width; column++) target[to + column] = source[from + width - 1 - column]!;
+          else for (let column = 0; column < width; column++) target[to + column] = source[from + column]!;
         }
       },
     },
@@ -151,7 +151,7 @@ function paintWindow(target: Storage, source: Storage, image: ImageSize, { top, 
       for (let column = left; column < left + width; column++) {
         const x = fill === undefined ? mirror(column, image.width) : column;
         const inside = y >= 0 && y < image.height && x >= 0 && x < image.width;
-        target[to++] = inside ? (source[start + x] as number) : (fill as number);
+        target[to++] = inside ? source[start + x]! : (fill as number);
       }
     }
   }

@@ -60,7 +60,7 @@ export function imageTransform<Numbers>(change: ImageChange<Numbers>, { fields =
         });
       }
       const [height, width] = change.size?.(size) ?? [size.height, size.width];
-      const samples = images.shape[0] as number;
+      const samples = images.shape[0]!;
       const [from, to] = [size.planes * size.height * size.width, size.planes * height * width];
       const data = allocateLike(images.data, samples * to);
       for (let place = 0; place < samples; place++) {

@@ -76,7 +76,7 @@ export function cutmix(options: MixOptions = {}): MixingTransform {
         for (let row = box.top; row < box.bottom; row++) {
           const to = ((place * planes + plane) * height + row) * width;
           const from = ((partner * planes + plane) * height + row) * width;
-          for (let column = box.left; column < box.right; column++) data[to + column] = x.data[from + column] as number;
+          for (let column = box.left; column < box.right; column++) data[to + column] = x.data[from + column]!;
         }
       }
       return 1 - ((box.bottom - box.top) * (box.right - box.left)) / area;
@@ -91,7 +91,7 @@ function replaced<F extends Fields>(batch: F, x: NdArray, y: NdArray): Replaced<
 }
 
 function partnersOf({ shape }: NdArray, draws: Draws): Int32Array {
-  return draws.batch().shuffle(Int32Array.from({ length: shape[0] as number }, (_, place) => place));
+  return draws.batch().shuffle(Int32Array.from({ length: shape[0]! }, (_, place) => place));
 }
 
 function blend<A extends NdArray<Float32Array | Float64Array>>(array: A, partners: Int32Array, shares: Float64Array): NdArray {
@@ -99,10 +99,10 @@ function blend<A extends NdArray<Float32Array | Float64Array>>(array: A, partner
   const width = elementCount(shape.slice(1));
   const data = allocateLike(source, source.length);
   for (const [place, partner] of partners.entries()) {
-    const share = shares[place] as number;
+    const share = shares[place]!;
     const [own, other] = [place * width, partner * width];
     for (let index = 0; index < width; index++) {
-      data[own + index] = share * (source[own + index] as number) + (1 - share) * (source[other + index] as number);
+      data[own + index] = share * source[own + index]! + (1 - share) * source[other + index]!;
     }
   }
   return { shape, data };

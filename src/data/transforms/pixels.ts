@@ -129,10 +129,10 @@ export function randomBrightnessContrast(options: BrightnessContrastOptions): Fi
       draw: (random) => ({ added: random.uniform(-brightness, brightness), factor: 1 + random.uniform(-contrast, contrast) }),
       paint(target, source, _, { added, factor }) {
         let sum = 0;
-        for (let index = 0; index < source.length; index++) sum += source[index] as number;
+        for (let index = 0; index < source.length; index++) sum += source[index]!;
         const mean = sum / source.length;
         for (let index = 0; index < source.length; index++) {
-          target[index] = Math.min(high, Math.max(low, mean + factor * ((source[index] as number) - mean) + added));
+          target[index] = Math.min(high, Math.max(low, mean + factor * (source[index]! - mean) + added));
         }
       },
     },

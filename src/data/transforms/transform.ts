@@ -54,7 +54,7 @@ export class Draws {
    * is in.
    */
   sample(place: number): Random {
-    return new Random(this.#key, 2 + (this.#samples[place] as number));
+    return new Random(this.#key, 2 + this.#samples[place]!);
   }
 
   /** Random numbers of the batch as a whole, decided by its first sample; for transforms that mix samples. */

@@ -105,7 +105,7 @@ export class ExpressionBinder {
   }
 
   #load(access: AccessNode, fill: Reducer | undefined): Load {
-    const tensor = this.#tensors.get(access.tensor) as { number: number; operand: Operand };
+    const tensor = this.#tensors.get(access.tensor)!;
     let operand = this.reads.indexOf(tensor.number);
     if (operand < 0) {
       operand = this.reads.push(tensor.number) - 1;
@@ -136,7 +136,7 @@ export class ExpressionBinder {
           return { kind: "affine", terms: constantIndex ? [] : [{ axis, coefficient: 1 }], offset: 0, divisor: 1, checked: false };
         });
       })
-      .map((index, d) => (index.kind === "affine" ? this.indices.check(index, shape[d] as number) : index));
+      .map((index, d) => (index.kind === "affine" ? this.indices.check(index, shape[d]!) : index));
   }
 
   #indirect(node: Expression): Scalar {

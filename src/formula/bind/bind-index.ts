@@ -45,7 +45,7 @@ export class IndexBinder {
 
   /** The same index with `checked` false where every step is proven inside [0, extent). */
   check(index: AffineIndex, extent: number): AffineIndex {
-    const terms = index.terms.filter((term) => (this.#axes[term.axis] as Axis).extent !== 1);
+    const terms = index.terms.filter((term) => this.#axes[term.axis]!.extent !== 1);
     const [low, high] = intervalOf({ ...index, terms }, this.#axes);
     const safe = index.divisor === 1 && low >= 0 && high < extent;
     return { ...index, terms, checked: !safe };

@@ -143,9 +143,7 @@ class StatementBinder {
         });
       return { index, shape };
     }
-    const checked = index.map((item, d) =>
-      item.kind === "affine" ? this.#expressions.indices.check(item, resultShape[d] as number) : item,
-    );
+    const checked = index.map((item, d) => (item.kind === "affine" ? this.#expressions.indices.check(item, resultShape[d]!) : item));
     return { index: checked, shape: resultShape.slice() };
   }
 

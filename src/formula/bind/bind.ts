@@ -31,11 +31,11 @@ export function bind(formula: Formula, binding: Binding): Program {
   // Only a result is stored narrow: what lies between is kept as it is computed.
   const float = binding.float ?? floatOf(inputs);
   const working = float === "bfloat16" ? "float32" : float;
-  const last = statements[statements.length - 1] as Statement;
+  const last = statements[statements.length - 1]!;
   for (const group of groupsOf(statements)) {
-    const target = (group[0] as Statement).target;
+    const target = group[0]!.target;
     const isResult = target === last.target;
-    const tensors = new Map([...numbers].map(([name, number]) => [name, { number, operand: buffers[number] as Operand }]));
+    const tensors = new Map([...numbers].map(([name, number]) => [name, { number, operand: buffers[number]! }]));
     const bound = group.map((statement) =>
       bindStatement({
         statement,
@@ -77,7 +77,7 @@ export function bind(formula: Formula, binding: Binding): Program {
 /** What is added to element by element is rounded once, when it is complete. */
 function roundedAtEnd(program: Program): Program {
   const { name, params, result, operations } = program;
-  const { shape, dtype } = program.buffers[result] as Operand;
+  const { shape, dtype } = program.buffers[result]!;
   const sums: Operand = { dtype: "float32", shape };
   const index = shape.map(
     (_, d): AffineIndex => ({ kind: "affine", terms: [{ axis: d, coefficient: 1 }], offset: 0, divisor: 1, checked: false }),

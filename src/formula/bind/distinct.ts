@@ -11,7 +11,7 @@ const MOST_TRIED = 2 ** 16;
  */
 export function repeatingAxes(index: readonly Index[], axes: readonly Axis[], free: number): readonly Axis[] | undefined {
   if (!index.every((item) => item.kind === "affine")) return undefined;
-  const open = new Set(Array.from({ length: free }, (_, axis) => axis).filter((axis) => (axes[axis] as Axis).extent > 1));
+  const open = new Set(Array.from({ length: free }, (_, axis) => axis).filter((axis) => axes[axis]!.extent > 1));
   // A dimension that tells its axes apart leaves fewer for the others.
   for (let before = -1; before !== open.size; ) {
     before = open.size;
@@ -21,7 +21,7 @@ export function repeatingAxes(index: readonly Index[], axes: readonly Axis[], fr
     }
   }
   if (open.size === 0 || differ(index, axes, [...open])) return undefined;
-  return [...open].map((axis) => axes[axis] as Axis);
+  return [...open].map((axis) => axes[axis]!);
 }
 
 function termsOf(item: AffineIndex, open: ReadonlySet<number>): AffineIndex["terms"] {
@@ -33,26 +33,26 @@ function tellsApart(terms: AffineIndex["terms"], axes: readonly Axis[]): boolean
   let reach = 0;
   for (const { axis, coefficient } of [...terms].sort((a, b) => Math.abs(a.coefficient) - Math.abs(b.coefficient))) {
     if (Math.abs(coefficient) <= reach) return false;
-    reach += Math.abs(coefficient) * ((axes[axis] as Axis).extent - 1);
+    reach += Math.abs(coefficient) * (axes[axis]!.extent - 1);
   }
   return true;
 }
 
 /** Tries all steps of some axes; false also where they are too many. */
 function differ(index: readonly AffineIndex[], axes: readonly Axis[], open: readonly number[]): boolean {
-  const steps = open.reduce((product, axis) => product * (axes[axis] as Axis).extent, 1);
+  const steps = open.reduce((product, axis) => product * axes[axis]!.extent, 1);
   if (steps > MOST_TRIED) return false;
   const coefficients = index.map(({ terms }) => open.map((axis) => terms.find((term) => term.axis === axis)?.coefficient ?? 0));
   const seen = new Set<string>();
   for (let step = 0; step < steps; step++) {
     let rest = step;
     const place = open.map((axis) => {
-      const { extent } = axes[axis] as Axis;
+      const { extent } = axes[axis]!;
       const at = rest % extent;
       rest = (rest - at) / extent;
       return at;
     });
-    seen.add(coefficients.map((row) => row.reduce((sum, coefficient, n) => sum + coefficient * (place[n] as number), 0)).join());
+    seen.add(coefficients.map((row) => row.reduce((sum, coefficient, n) => sum + coefficient * place[n]!, 0)).join());
   }
   return seen.size === steps;
 }

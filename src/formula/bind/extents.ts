@@ -80,7 +80,7 @@ export function findExtents(
     access.indices.forEach((index, place) => {
       if (index.kind !== "name" || !axes.has(index.name)) return;
       const d = place < before || name === undefined ? place : place - 1 + group.length;
-      learn(index.name, shape[d] as number, from);
+      learn(index.name, shape[d]!, from);
     });
     if (name !== undefined) joinGroup(groups, name, group, from, binding.name);
   };
@@ -89,7 +89,7 @@ export function findExtents(
     known.set(axis, { value: sizeOf(extent, binding), from: `${axis} is given` });
     fixed.add(axis);
   }
-  for (const access of accesses) read(access, shapes.get(access.tensor) as readonly number[]);
+  for (const access of accesses) read(access, shapes.get(access.tensor)!);
   const plain = statement.indices.every((index) => index.kind === "ellipsis" || index.kind === "name");
   if (resultShape !== undefined && plain) {
     const target: AccessNode = { kind: "access", tensor: statement.target, indices: statement.indices };
@@ -97,7 +97,7 @@ export function findExtents(
     statement.indices.forEach((index, place) => {
       if (index.kind !== "name") return;
       const d = place < before || name === undefined ? place : place - 1 + group.length;
-      const value = resultShape[d] as number;
+      const value = resultShape[d]!;
       const from = `${statement.target} must be ${shapeText(resultShape)}`;
       if (partial) known.set(index.name, { value, from });
       else learn(index.name, value, from);
@@ -109,7 +109,7 @@ export function findExtents(
   if (like && likeShape?.length === like.indices.length)
     like.indices.forEach((index, d) => {
       if (index.kind === "name" && axes.has(index.name) && !known.has(index.name))
-        known.set(index.name, { value: likeShape[d] as number, from: `${like.tensor} is ${shapeText(likeShape)}` });
+        known.set(index.name, { value: likeShape[d]!, from: `${like.tensor} is ${shapeText(likeShape)}` });
     });
   for (const axis of axes)
     if (!known.has(axis)) known.set(axis, { value: windowExtent(axis, accesses, shapes, known, axes, binding), from: "" });
@@ -195,13 +195,13 @@ function windowExtent(
   binding: Binding,
 ): number {
   for (const access of accesses) {
-    const shape = shapes.get(access.tensor) as readonly number[];
+    const shape = shapes.get(access.tensor)!;
     const { before, group, name } = splitShape(access, shape, binding.name);
     for (const [place, index] of access.indices.entries()) {
       if (index.kind === "ellipsis") continue;
       const parts = linearIn(index, axis);
       if (parts === undefined || (parts.coefficient.kind === "number" && parts.coefficient.value === 0)) continue;
-      const size = shape[place < before || name === undefined ? place : place - 1 + group.length] as number;
+      const size = shape[place < before || name === undefined ? place : place - 1 + group.length]!;
       const range = rangeOf(parts.rest, known, axes, binding);
       if (range === undefined) continue;
       const stride = sizeOf(parts.coefficient, binding);

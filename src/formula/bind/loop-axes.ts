@@ -56,7 +56,7 @@ export class LoopAxes {
   }
 
   extentOf(name: string): number {
-    return this.#groupExtents.get(name) ?? (this.#extents.get(name) as number);
+    return this.#groupExtents.get(name) ?? this.#extents.get(name)!;
   }
 
   /** The loop axes a bound stands for. */
@@ -104,7 +104,7 @@ export class LoopAxes {
           const name = groupAxis(index.group, d);
           placed.add(name);
           const fromEnd = axes.length - d;
-          const extent = this.#groupExtents.get(name) as number;
+          const extent = this.#groupExtents.get(name)!;
           const missing = wanted !== undefined && (wanted[wanted.length - fromEnd] ?? 0) !== extent;
           if (reduced.has(name)) continue;
           if (missing && extent !== 1) {

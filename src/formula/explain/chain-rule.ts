@@ -49,7 +49,7 @@ export interface ChainRule {
  * @param upstream the name of the upstream gradient in the formula: `gy` for a result named y
  */
 export function chainRuleOf(explanation: Explanation, upstream = "gy"): ChainRule {
-  const line = explanation.lines.at(-1) as ExplanationLine;
+  const line = explanation.lines.at(-1)!;
   const { target, position, value, type } = line;
   const made = { target, position, value, type, upstream, explanation };
   try {
@@ -167,7 +167,7 @@ class LinearForm {
     const terms = chain.terms.filter((_, n) => forms[n] !== open[0]);
     const value = terms.reduce((total, { term }) => total * term.value, chain.rest ?? 1);
     const others: FilledChain = { ...chain, terms, count: chain.count - 1, value };
-    return scaled(open[0] as Linear, value, (local) => product(local, others));
+    return scaled(open[0]!, value, (local) => product(local, others));
   }
 
   /**
@@ -243,7 +243,7 @@ function sum(a: Linear, b: Linear): Linear {
 }
 
 function added(a: Filled, b: Filled): Filled {
-  return b.kind === "call" && b.fn === "neg" ? call("sub", [a, b.args[0] as Filled]) : call("add", [a, b]);
+  return b.kind === "call" && b.fn === "neg" ? call("sub", [a, b.args[0]!]) : call("add", [a, b]);
 }
 
 function negative(local: Filled): Filled {

@@ -2,7 +2,7 @@
 
 import type { NumberArray } from "../../nest/arrays.ts";
 import { added, compileScalar, type Elements, type Evaluate, type Frame, reduce, sizeOfShape, store } from "../../nest/evaluate.ts";
-import type { AffineIndex, DType, Index, Operation, Program, Scalar } from "../../nest/nest.ts";
+import type { AffineIndex, Index, Operation, Program, Scalar } from "../../nest/nest.ts";
 import { positionOf } from "../../nest/positions.ts";
 import { InputError } from "../../util/errors.ts";
 
@@ -51,7 +51,7 @@ export class ElementValues {
   /** The element of a buffer at a flat place. */
   at(buffer: number, place: number): number {
     if (buffer < this.program.inputs.length) return this.#arrays[buffer]?.[place] as number;
-    const known = this.#known[buffer] as Map<number, number>;
+    const known = this.#known[buffer]!;
     let value = known.get(place);
     if (value === undefined) {
       value = this.#compute(buffer, place);
@@ -61,10 +61,10 @@ export class ElementValues {
   }
 
   #compute(buffer: number, place: number): number {
-    const { shape, dtype } = this.program.buffers[buffer] as { shape: readonly number[]; dtype: DType };
+    const { shape, dtype } = this.program.buffers[buffer]!;
     const position = positionOf(place, shape);
     let value = 0;
-    for (const ready of this.steps[buffer] as readonly ReadyStep[]) {
+    for (const ready of this.steps[buffer]!) {
       const { accumulate } = ready.step.nest.output;
       ready.visitWrites(position, () => {
         const written = ready.run();
@@ -78,7 +78,7 @@ export class ElementValues {
 /** The value of an affine index before the division. */
 export function affine(index: AffineIndex, at: Int32Array): number {
   let total = index.offset;
-  for (const term of index.terms) total += term.coefficient * (at[term.axis] as number);
+  for (const term of index.terms) total += term.coefficient * at[term.axis]!;
   return total;
 }
 
@@ -99,8 +99,8 @@ function readyStep(step: Operation, number: number, operands: readonly Elements[
   const open = nest.axes.map((_, axis) => axis).filter((axis) => axis < nest.free && !settled.some((one) => one.axis === axis));
   const visitWrites = (position: readonly number[], visit: () => void): void => {
     for (const { d, axis, coefficient, index } of settled) {
-      const value = ((position[d] as number) * index.divisor - index.offset) / coefficient;
-      if (!Number.isInteger(value) || value < 0 || value >= (extents[axis] as number)) return;
+      const value = (position[d]! * index.divisor - index.offset) / coefficient;
+      if (!Number.isInteger(value) || value < 0 || value >= extents[axis]!) return;
       at[axis] = value;
     }
     const search = (from: number): void => {
@@ -110,7 +110,7 @@ function readyStep(step: Operation, number: number, operands: readonly Elements[
         visit();
         return;
       }
-      for (let value = 0; value < (extents[axis] as number); value++) {
+      for (let value = 0; value < extents[axis]!; value++) {
         at[axis] = value;
         search(from + 1);
       }

@@ -4,7 +4,7 @@ import type { NumberArray } from "../../nest/arrays.ts";
 import { compileAddress, compileScalar, type Evaluate, loop, store } from "../../nest/evaluate.ts";
 import { FUNCTIONS } from "../../nest/functions.ts";
 import { identityOf } from "../../nest/identity.ts";
-import type { Call, DType, Index, Load, Nest, Operand, Program, Reducer, Scalar, ScalarType } from "../../nest/nest.ts";
+import type { Call, Index, Load, Nest, Program, Reducer, Scalar, ScalarType } from "../../nest/nest.ts";
 import { placeAt, positionOf } from "../../nest/positions.ts";
 import { typeOfDType } from "../../nest/typing.ts";
 import type { Formula, Statement } from "../ast.ts";
@@ -56,7 +56,7 @@ export class Explainer {
     this.#most = options.lines ?? 12;
     const names = formula.inputs.slice();
     program.operations.forEach((step, number) => {
-      names[step.writes] = (this.#statements[number] as Statement).target;
+      names[step.writes] = this.#statements[number]!.target;
     });
     this.#names = names;
     this.#values = new ElementValues(program, names, arrays, params);
@@ -80,14 +80,14 @@ export class Explainer {
   }
 
   #shapeOf(buffer: number): readonly number[] {
-    return (this.#program.buffers[buffer] as Operand).shape;
+    return this.#program.buffers[buffer]!.shape;
   }
 
   #element(key: string): Element {
     const known = this.#elements.get(key);
     if (known) return known;
     const [buffer = 0, place = 0] = key.split(":").map(Number);
-    const { dtype, shape } = this.#program.buffers[buffer] as { dtype: DType; shape: readonly number[] };
+    const { dtype, shape } = this.#program.buffers[buffer]!;
     const position = positionOf(place, shape);
     const { filled, statement } = this.#right(buffer, position, typeOfDType(dtype));
     const value = store(filled.value, dtype);
@@ -95,7 +95,7 @@ export class Explainer {
     const substituted = printFilled(filled, this.#digits);
     const note = outsideNote(filled);
     const line: ExplanationLine = {
-      target: this.#names[buffer] as string,
+      target: this.#names[buffer]!,
       position,
       statement,
       formula: statement === undefined ? "" : printStatement(statement),
@@ -119,7 +119,7 @@ export class Explainer {
    */
   #right(buffer: number, position: readonly number[], type: ScalarType): { filled: Filled; statement: Statement | undefined } {
     const writes: TreeFrame[] = [];
-    for (const ready of this.#values.steps[buffer] as readonly ReadyStep[])
+    for (const ready of this.#values.steps[buffer]!)
       ready.visitWrites(position, () => {
         if (!ready.step.nest.output.accumulate) writes.length = 0;
         writes.push({ ready, at: ready.frame.at.slice(), accumulator: undefined });
@@ -134,7 +134,7 @@ export class Explainer {
       picker.offer(ready.run(), key);
     });
     const filled = picker.chain((key) => {
-      const frame = writes[key] as TreeFrame;
+      const frame = writes[key]!;
       return { at: stepsOf(frame.ready.step.nest, frame.at, frame.ready.open), term: this.#nest(frame) };
     });
     return { filled, statement };
@@ -163,12 +163,12 @@ export class Explainer {
     const isArg = reducer === "argmax" || reducer === "argmin";
     const outside = isArg ? undefined : this.#outsideOf(ready);
     const identity = identityOf(reducer, nest.body.type);
-    const extents = axes.map((axis) => ready.extents[axis] as number);
+    const extents = axes.map((axis) => ready.extents[axis]!);
     const local = new Int32Array(axes.length);
     ready.frame.at.set(at);
     let key = 0;
     loop(local, extents, 0, extents.length, () => {
-      for (let d = 0; d < axes.length; d++) ready.frame.at[axes[d] as number] = local[d] as number;
+      for (let d = 0; d < axes.length; d++) ready.frame.at[axes[d]!] = local[d]!;
       const value = ready.body(ready.frame);
       if (outside !== undefined && value === identity && outside(ready.frame) !== 0) picker.offerOutside();
       else picker.offer(value, key);
@@ -177,7 +177,7 @@ export class Explainer {
     return picker.chain((kept) => {
       const stood = positionOf(kept, extents);
       axes.forEach((axis, d) => {
-        at[axis] = stood[d] as number;
+        at[axis] = stood[d]!;
       });
       return { at: stepsOf(nest, at, axes), term: this.#fill(nest.body, frame) };
     });
@@ -193,7 +193,7 @@ export class Explainer {
       return this.#chain(reducer, frame, others);
     };
     const picker = new TermPicker(reducer, nest.body.type, this.#order, this.#shown);
-    for (let step = 0; step < (ready.extents[group] as number); step++) {
+    for (let step = 0; step < ready.extents[group]!; step++) {
       const { value, count, outside } = part(step);
       if (count === 0 && outside > 0) picker.offerOutside();
       else picker.offer(value, step);
@@ -221,11 +221,11 @@ export class Explainer {
       case "constant":
         return { kind: "value", value: scalar.value, type: scalar.type };
       case "param":
-        return { kind: "value", value: this.#params[scalar.param] as number, type: scalar.type };
+        return { kind: "value", value: this.#params[scalar.param]!, type: scalar.type };
       case "position":
         return { kind: "value", value: affine(scalar.index, frame.at), type: "int" };
       case "inside": {
-        const inside = scalar.index.every((index, d) => isWithin(this.#coordinate(index, frame), scalar.extents[d] as number));
+        const inside = scalar.index.every((index, d) => isWithin(this.#coordinate(index, frame), scalar.extents[d]!));
         return { kind: "value", value: Number(inside), type: "bool" };
       }
       case "accumulator":
@@ -258,11 +258,11 @@ export class Explainer {
 
   #load(load: Load, frame: TreeFrame): Filled {
     const { step } = frame.ready;
-    const buffer = step.reads[load.operand] as number;
+    const buffer = step.reads[load.operand]!;
     const shape = this.#shapeOf(buffer);
     const coordinates = load.index.map((index) => this.#coordinate(index, frame));
-    const inside = coordinates.every((coordinate, d) => isWithin(coordinate, shape[d] as number));
-    const tensor = this.#names[buffer] as string;
+    const inside = coordinates.every((coordinate, d) => isWithin(coordinate, shape[d]!));
+    const tensor = this.#names[buffer]!;
     const value = inside ? this.#values.at(buffer, placeAt(coordinates, shape)) : load.fill;
     const chosenBy = load.index.flatMap((index) => (index.kind === "indirect" ? [this.#fill(index.value, frame)] : []));
     return { kind: "read", tensor, coordinates, inside, value, type: load.type, ...(chosenBy.length === 0 ? {} : { chosenBy }) };
@@ -298,7 +298,7 @@ function keyOf(buffer: number, place: number): string {
 }
 
 function stepsOf(nest: Nest, at: Int32Array, axes: readonly number[]): AxisStep[] {
-  return axes.map((axis) => ({ name: nest.axes[axis]?.name as string, step: at[axis] as number }));
+  return axes.map((axis) => ({ name: nest.axes[axis]?.name as string, step: at[axis]! }));
 }
 
 function isWithin(coordinate: number, extent: number): boolean {
@@ -309,7 +309,7 @@ function isWithin(coordinate: number, extent: number): boolean {
 function compileOutside(scalar: Scalar, nest: Nest, compile: (scalar: Scalar) => Evaluate): Evaluate | undefined {
   if (scalar.kind === "load") {
     if (scalar.index.every((index) => index.kind === "affine" && !index.checked)) return undefined;
-    const address = compileAddress(scalar.index, nest.operands[scalar.operand] as Operand, compile);
+    const address = compileAddress(scalar.index, nest.operands[scalar.operand]!, compile);
     return (frame) => Number(address(frame) < 0);
   }
   if (scalar.kind !== "call") return undefined;

@@ -25,7 +25,7 @@ export interface InputRead {
  * not followed.
  */
 export function readsOf(explanation: Explanation): readonly InputRead[] {
-  const reads = [...new Bookkeeping(explanation).of(explanation.lines.at(-1) as ExplanationLine).values()].map(
+  const reads = [...new Bookkeeping(explanation).of(explanation.lines.at(-1)!).values()].map(
     ({ read: { tensor, coordinates, value }, contribution, decides }): InputRead => ({ tensor, coordinates, value, contribution, decides }),
   );
   return reads.sort((a, b) => size(b) - size(a) || Number(a.decides) - Number(b.decides));
@@ -121,7 +121,7 @@ class Bookkeeping {
     if (chain.reducer === "prod") {
       let [product, value]: [Shares, number] = [new Map(), chain.rest ?? 1];
       chain.terms.forEach(({ term }, n) => {
-        product = multiplied(product, value, shares[n] as Shares, term.value);
+        product = multiplied(product, value, shares[n]!, term.value);
         value *= term.value;
       });
       return product;

@@ -54,7 +54,7 @@ export class TermPicker {
     else if (this.#kept.length < this.#first) this.#kept.push(candidate);
     else {
       this.#tail.push(candidate);
-      if (this.#tail.length > this.#most - this.#first) this.#leaveOut(this.#tail.shift() as Candidate);
+      if (this.#tail.length > this.#most - this.#first) this.#leaveOut(this.#tail.shift()!);
     }
   }
 
@@ -96,10 +96,10 @@ export class TermPicker {
   #insert(candidate: Candidate): void {
     const kept = this.#kept;
     let place = kept.length;
-    while (place > 0 && this.#isLarger(candidate, kept[place - 1] as Candidate)) place--;
+    while (place > 0 && this.#isLarger(candidate, kept[place - 1]!)) place--;
     if (place < this.#most) kept.splice(place, 0, candidate);
     else this.#leaveOut(candidate);
-    if (kept.length > this.#most) this.#leaveOut(kept.pop() as Candidate);
+    if (kept.length > this.#most) this.#leaveOut(kept.pop()!);
   }
 
   #isLarger(a: Candidate, b: Candidate): boolean {

@@ -47,8 +47,7 @@ export function explainerOf(
   const shape = program.buffers[program.result]?.shape ?? [];
   const explainer = new Explainer(formula, program, arrays, params, options);
   return (position) => {
-    const inside =
-      position.length === shape.length && position.every((step, d) => Number.isInteger(step) && step >= 0 && step < (shape[d] as number));
+    const inside = position.length === shape.length && position.every((step, d) => Number.isInteger(step) && step >= 0 && step < shape[d]!);
     if (!inside)
       throw new InputError(`${program.name}: there is no element [${position.join(", ")}] in a result of shape ${shapeText(shape)}`, {
         hint: "give one coordinate per dimension, counted from 0",

@@ -16,7 +16,7 @@ export { gradientName } from "./reverse.ts";
  */
 export function deriveGradient(formula: Formula, input: string): Formula[] {
   const normal = normalize(formula);
-  const result = (normal.statements[normal.statements.length - 1] as Statement).target;
+  const result = normal.statements[normal.statements.length - 1]!.target;
   if (normal.statements.some((statement) => statement.target !== result))
     throw new Error("deriveGradient takes one statement at a time; decompose the formula first");
   const upstream = gradientName(result);
@@ -46,7 +46,7 @@ function targetName(input: string, names: ReadonlySet<string>): string {
 }
 
 function finish(contribution: Contribution, target: string, formula: Formula, partial: boolean): Formula {
-  const forward = formula.statements.length === 1 ? (formula.statements[0] as Statement) : undefined;
+  const forward = formula.statements.length === 1 ? formula.statements[0]! : undefined;
   const useResult = (node: Expression): Expression => {
     if (!forward || formula.derived !== undefined || forward.value.kind === "access" || forward.accumulate) return node;
     return replaceEqual(node, forward.value, { kind: "access", tensor: forward.target, indices: forward.indices });

@@ -75,7 +75,7 @@ export class Reverse {
       if (rule === undefined || argument === undefined || !reads(argument, this.#input)) return;
       const values: Record<string, Expression> = { g: adjoint };
       row.parameters.forEach((other, place) => {
-        values[other] = node.args[place] as Expression;
+        values[other] = node.args[place]!;
       });
       this.#walk(argument, this.#stash(simplify(instantiate(rule, values))), scope);
     });
@@ -175,10 +175,10 @@ const rules = new Map<string, Expression>();
 function instantiate(rule: string, values: Readonly<Record<string, Expression>>): Expression {
   let parsed = rules.get(rule);
   if (parsed === undefined) {
-    parsed = (parseFormula(`value = ${rule}`).statements[0] as Statement).value;
+    parsed = parseFormula(`value = ${rule}`).statements[0]!.value;
     rules.set(rule, parsed);
   }
-  return transform(parsed, (node) => (node.kind === "access" ? (values[node.tensor] as Expression) : node));
+  return transform(parsed, (node) => (node.kind === "access" ? values[node.tensor]! : node));
 }
 
 function reads(node: Expression, tensor: string): boolean {

@@ -61,7 +61,7 @@ export function solveAccess(given: InputAccess): Solved {
   const eliminated = new Set<string>();
   const target: IndexNode[] = [];
   for (let d = 0; d < pending.length; d++) {
-    const index = pending[d] as IndexNode;
+    const index = pending[d]!;
     if (index.kind === "ellipsis") {
       groups.delete(index.group);
       target.push(index);

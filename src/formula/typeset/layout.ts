@@ -299,7 +299,7 @@ function row(...parts: readonly Box[]): Box {
 }
 
 function list(items: readonly Box[]): Box {
-  return items.length === 1 ? (items[0] as Box) : row(...items.flatMap((item, place) => (place === 0 ? [item] : [operator(","), item])));
+  return items.length === 1 ? items[0]! : row(...items.flatMap((item, place) => (place === 0 ? [item] : [operator(","), item])));
 }
 
 function axisStep({ name, step }: AxisStep): Box {

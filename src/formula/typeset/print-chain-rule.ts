@@ -48,7 +48,7 @@ export function chainRuleText(rule: ChainRule, options: ChainRuleTextOptions = {
   }
   const lines = steps.map(({ named, filled, numbers }, n) =>
     equals(
-      [named, ...(filled === numbers ? [] : [filled]), numbers, numberText((paths[n] as ChainPath).contribution, "float", digits)],
+      [named, ...(filled === numbers ? [] : [filled]), numbers, numberText(paths[n]!.contribution, "float", digits)],
       width - 4,
     ).replace(/^/gm, "    "),
   );
@@ -85,7 +85,7 @@ function equals(sides: readonly string[], width: number): string {
   if (line.length <= width) return line;
   const lines = [sides.slice(0, 2).join(" = ")];
   for (const side of sides.slice(2)) {
-    const last = lines.at(-1) as string;
+    const last = lines.at(-1)!;
     if (lines.length > 1 && `${last} = ${side}`.length <= width) lines[lines.length - 1] = `${last} = ${side}`;
     else lines.push(`    = ${side}`);
   }
@@ -127,7 +127,7 @@ export function layoutChainRule(rule: ChainRule): Box[] {
   const label: Box = { kind: "text", text: `${omitted} more, together` };
   const others: Box[] = omitted > 0 ? [PLUS, { kind: "brace", body: number(rule.rest), label }] : [];
   if (paths.length > ON_ONE_LINE) {
-    const lines = steps.map((sides, n) => [...sides, number((paths[n] as ChainPath).contribution)]);
+    const lines = steps.map((sides, n) => [...sides, number(paths[n]!.contribution)]);
     return [
       layoutRow(EQUALS, number(rule.value, rule.type), { kind: "text", text: ", the sum of" }),
       ...lines.map((sides) => layoutRow({ kind: "space", width: 2 }, ...joined(sides, EQUALS))),
@@ -137,7 +137,7 @@ export function layoutChainRule(rule: ChainRule): Box[] {
   // A path whose local derivative is a single number has nothing to fill in.
   const most = Math.max(...steps.map(({ length }) => length));
   const sums = Array.from({ length: most }, (_, step) => {
-    const parts = steps.map((sides) => sides[step === 0 ? 0 : Math.max(1, sides.length - most + step)] as Box);
+    const parts = steps.map((sides) => sides[step === 0 ? 0 : Math.max(1, sides.length - most + step)]!);
     const rest = omitted === 0 ? [] : step === 0 ? [PLUS, operator("⋯")] : others;
     return layoutRow(EQUALS, ...joined(parts, PLUS), ...rest);
   });

@@ -35,7 +35,7 @@ export function explanationMathml(explanation: Explanation): string {
   });
   const [only] = sides;
   if (only && sides.length === 1 && explanation.omitted === 0) return math(only);
-  const rows = explanation.lines.map((line, place) => [draw(layoutElement(line.target, line.position)), mo("="), sides[place] as string]);
+  const rows = explanation.lines.map((line, place) => [draw(layoutElement(line.target, line.position)), mo("="), sides[place]!]);
   if (explanation.omitted > 0) rows.splice(-1, 0, ["", "", mtext(`(${explanation.omitted} more intermediate values)`)]);
   return math(table(rows));
 }

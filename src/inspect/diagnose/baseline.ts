@@ -36,7 +36,7 @@ function constants(output: readonly number[], y: Targets): Tensor[] {
   const found = [zeros(shape)];
   if (y.shape.slice(1).join() === output.join()) {
     const means = eachPosition(y, mean);
-    const middle = eachPosition(y, (values) => values.sort()[values.length >> 1] as number);
+    const middle = eachPosition(y, (values) => values.sort()[values.length >> 1]!);
     const logits = means.map((share) => Math.log(share / (1 - share)));
     found.push(tensor(means, shape), tensor(middle, shape));
     // Targets that are probabilities: what gives their mean after a sigmoid, or after a softmax.
@@ -54,7 +54,7 @@ function eachPosition({ shape, data }: Targets, measure: (values: Float64Array) 
   const [count = 0] = shape;
   const width = data.length / count;
   return Float32Array.from({ length: width }, (_, at) =>
-    measure(Float64Array.from({ length: count }, (_, sample) => data[sample * width + at] as number)),
+    measure(Float64Array.from({ length: count }, (_, sample) => data[sample * width + at]!)),
   );
 }
 
@@ -64,7 +64,7 @@ function frequenciesOf({ data }: Targets, classes: number): number[] | undefined
   for (const label of data) {
     if (!Number.isInteger(label) || label >= classes) return undefined;
     // Labels below 0 are a usual way to say that a position does not count.
-    if (label >= 0) counts[label] = (counts[label] as number) + 1;
+    if (label >= 0) counts[label] = counts[label]! + 1;
   }
   const total = counts.reduce((a, b) => a + b, 0);
   return classes < 2 ? undefined : counts.map((count) => count / total);

@@ -96,7 +96,7 @@ export function noisyLabels(
   // Where neighbours tell labels better than a model where it is surest, the fault is the model's.
   if ((neighbours?.agreement ?? 0) > surest.accuracy + 0.05) return [];
   const losses = history.map(({ train }) => train.loss);
-  const stillFalls = losses.length < 4 || (losses[losses.length >> 1] as number) - (losses.at(-1) as number) > 0.03 * trend.ignorant;
+  const stillFalls = losses.length < 4 || losses[losses.length >> 1]! - losses.at(-1)! > 0.03 * trend.ignorant;
   if (!isCapped || samples < 100 || stillFalls) return [];
   return [
     {

@@ -119,8 +119,8 @@ async function predictionsOf(model: Model, { held, numbers }: Parts, some: Retur
   const numbered = (found: PredictionFacts): PredictionFacts => ({
     ...found,
     doubtful: found.doubtful.map((one) => {
-      const sample = some.numbers[one.sample] as number;
-      return { ...one, sample: numbers === undefined ? sample : (numbers[sample] as number) };
+      const sample = some.numbers[one.sample]!;
+      return { ...one, sample: numbers === undefined ? sample : numbers[sample]! };
     }),
   });
   return { ...(own === undefined ? {} : { predictions: numbered(own) }), ...(others === undefined ? {} : { heldPredictions: others }) };

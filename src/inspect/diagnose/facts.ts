@@ -28,7 +28,7 @@ export function classCounts({ data }: Pick<Samples["y"], "data">): number[] {
   const counts: number[] = [];
   for (const label of data) {
     while (counts.length <= label) counts.push(0);
-    counts[label] = (counts[label] as number) + 1;
+    counts[label] = counts[label]! + 1;
   }
   return counts;
 }
@@ -43,7 +43,7 @@ function featuresOf({ shape, data }: Samples["x"], nameOf: (column: number) => s
   return Array.from({ length: width }, (_, column) =>
     measured(
       nameOf(column),
-      Float64Array.from({ length: count }, (_, row) => data[row * width + column] as number),
+      Float64Array.from({ length: count }, (_, row) => data[row * width + column]!),
     ),
   );
 }
@@ -112,7 +112,7 @@ export function probabilityRows(output: Tensor): { readonly rows: boolean; reado
   for (let sample = 0; sample < count; sample++)
     for (let at = 0; at < inner; at++) {
       let sum = 0;
-      for (let k = 0; k < classes; k++) sum += data[(sample * classes + k) * inner + at] as number;
+      for (let k = 0; k < classes; k++) sum += data[(sample * classes + k) * inner + at]!;
       if (Math.abs(sum - 1) > 1e-3) return { rows: false, elements };
     }
   return { rows: true, elements };
@@ -146,7 +146,7 @@ function chanceOfEqualRows({ shape, data }: Samples["x"]): number {
   for (let column = 0; column < width && chance > 1e-12; column++) {
     const counts = new Map<number, number>();
     for (let row = 0; row < count; row++) {
-      const value = data[row * width + column] as number;
+      const value = data[row * width + column]!;
       counts.set(value, (counts.get(value) ?? 0) + 1);
     }
     // Of pairs of different rows: all different gives 0, where rows are copies of others they count too.

@@ -79,7 +79,7 @@ export function unusedParameters(run: Observations): Finding[] {
   if (unused.length > 0)
     found.push({
       kind: "unused parameters",
-      where: unused[0] as string,
+      where: unused[0]!,
       what: `the loss does not depend on ${unused.length} parameter${unused.length === 1 ? "" : "s"}: ${unused.slice(0, 4).join(", ")}; no gradient ever reached ${unused.length === 1 ? "it" : "them"}`,
       evidence: { count: unused.length, names: unused.join(", ") },
       why: "the forward function does not use the layer, or uses it inside noGrad() or behind detach()",
@@ -88,7 +88,7 @@ export function unusedParameters(run: Observations): Finding[] {
   if (frozen.length > 0)
     found.push({
       kind: "frozen parameters",
-      where: frozen[0] as string,
+      where: frozen[0]!,
       what: `${frozen.length} parameter${frozen.length === 1 ? " is" : "s are"} frozen: ${frozen.slice(0, 4).join(", ")}`,
       evidence: { count: frozen.length, names: frozen.join(", ") },
       why: "freeze() or requiresGrad(false) was called for them: they keep their numbers",

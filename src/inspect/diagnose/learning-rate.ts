@@ -145,7 +145,7 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
  */
 function hasDiverged(tried: readonly TriedRate[], burnIn: number, smoothing: number): boolean {
   const usable = tried.slice(burnIn - 1).map(({ smoothed }) => smoothed);
-  const [first, last] = [usable[0] as number, usable.at(-1) as number];
+  const [first, last] = [usable[0]!, usable.at(-1)!];
   const least = usable.reduce((a, b) => Math.min(a, b));
   const usual = Math.max(first - least, chance(tried.slice(0, burnIn), smoothing), Math.abs(first) / DIVERGED);
   return last - least > DIVERGED * usual;
@@ -194,11 +194,11 @@ export function judge(tried: readonly TriedRate[], { diverged, burnIn, smoothing
   const falling = usable.slice(0, usable.indexOf(lowest) + 1);
   // It falls from where it does not come back to a tenth of the fall.
   falling.splice(0, falling.findLastIndex(({ smoothed }) => smoothed >= start - 0.1 * fall) + 1);
-  const low = falling[0] as TriedRate;
+  const low = falling[0]!;
   const steepest = steepestOf(falling, Math.round(0.5 / (1 - smoothing)));
   // At the least loss the rate is about to be too large: a third of it still is safe.
   const best = Math.min(steepest, lowest.rate / 3);
-  const last = tried.at(-1) as TriedRate;
+  const last = tried.at(-1)!;
   const end = diverged
     ? `it diverged at ${short(last.rate, 2)}`
     : lowest === usable.at(-1)
@@ -216,11 +216,11 @@ export function judge(tried: readonly TriedRate[], { diverged, burnIn, smoothing
 function steepestOf(falling: readonly TriedRate[], width: number): number {
   const span = Math.max(1, Math.min(width, falling.length - 1));
   const slopes = falling.slice(span).map(({ rate, smoothed }, n) => {
-    const before = falling[n] as TriedRate;
+    const before = falling[n]!;
     return (smoothed - before.smoothed) / Math.log(rate / before.rate);
   });
-  const place = slopes.reduce((found, slope, n) => (slope < (slopes[found] as number) ? n : found), 0);
-  return (falling[Math.min(falling.length - 1, place + Math.ceil(span / 2))] as TriedRate).rate;
+  const place = slopes.reduce((found, slope, n) => (slope < slopes[found]! ? n : found), 0);
+  return falling[Math.min(falling.length - 1, place + Math.ceil(span / 2))]!.rate;
 }
 
 /** Two numbers with so many digits that they differ. */

@@ -25,7 +25,7 @@ export function neighbourFacts(data: Dataset<Samples>): NeighbourFacts {
   const apart = (a: number, b: number): number => {
     let sum = 0;
     for (let k = 0; k < targets; k++) {
-      const difference = (y.data[a * targets + k] as number) - (y.data[b * targets + k] as number);
+      const difference = y.data[a * targets + k]! - y.data[b * targets + k]!;
       sum += isSame ? Number(difference !== 0) : difference ** 2;
     }
     return sum;
@@ -41,7 +41,7 @@ export function neighbourFacts(data: Dataset<Samples>): NeighbourFacts {
   const variance = mean(nearer.map((value) => (value - gain) ** 2));
   const score = variance > 0 ? (gain * Math.sqrt(count)) / Math.sqrt(variance) : 0;
   if (!isClasses(y)) return { score };
-  const agreeing = nearest.filter((some, n) => mostFrequent(some.map((other) => y.data[other] as number)) === y.data[n]);
+  const agreeing = nearest.filter((some, n) => mostFrequent(some.map((other) => y.data[other]!)) === y.data[n]);
   return { score, agreement: agreeing.length / count };
 }
 
@@ -67,7 +67,7 @@ export function confirmed<One extends { readonly sample: number; readonly label:
   const width = x.data.length / data.size;
   const space = spaceOf(x, spread(data, Math.max(256, Math.floor((4 * WORK) / (doubtful.length * width)))).numbers);
   return doubtful.filter(({ sample, label, predicted }) => {
-    const labels = neighboursOf(space, sample, VOTERS).map((other) => y.data[other] as number);
+    const labels = neighboursOf(space, sample, VOTERS).map((other) => y.data[other]!);
     const share = (wanted: number): number => labels.filter((one) => one === wanted).length / labels.length;
     return share(predicted) >= 0.8 && share(label) <= 0.1;
   });
@@ -89,7 +89,7 @@ function spaceOf(
 ): Space {
   const width = data.length / count;
   const scales = Float64Array.from({ length: width }, (_, column) => {
-    const { std } = statisticsOf(Float64Array.from(members, (member) => data[member * width + column] as number));
+    const { std } = statisticsOf(Float64Array.from(members, (member) => data[member * width + column]!));
     return std > 0 ? 1 / std : 0;
   });
   return { data, width, members, scales };
@@ -99,11 +99,10 @@ function spaceOf(
 function neighboursOf({ data, width, members, scales }: Space, sample: number, most: number): number[] {
   const found: { readonly member: number; readonly distance: number }[] = [];
   for (let place = 0; place < members.length; place++) {
-    const member = members[place] as number;
+    const member = members[place]!;
     if (member === sample) continue;
     let distance = 0;
-    for (let k = 0; k < width; k++)
-      distance += (((data[sample * width + k] as number) - (data[member * width + k] as number)) * (scales[k] as number)) ** 2;
+    for (let k = 0; k < width; k++) distance += ((data[sample * width + k]! - data[member * width + k]!) * scales[k]!) ** 2;
     if (found.length === most && !(distance < (found.at(-1)?.distance as number))) continue;
     const at = found.findIndex((one) => distance < one.distance);
     found.splice(at < 0 ? found.length : at, 0, { member, distance });

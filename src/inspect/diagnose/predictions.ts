@@ -23,7 +23,7 @@ export async function predictionFacts(model: Model, data: Dataset<Samples>): Pro
   const probabilities = (probabilityRows(output).rows ? output : output.softmax(1)).data;
   const judged = Array.from(predictedClasses(output), (predicted, sample) => {
     const probability = probabilities[sample * width + predicted] ?? Number.NaN;
-    return { sample, label: y.data[sample] as number, predicted, probability };
+    return { sample, label: y.data[sample]!, predicted, probability };
   });
   const agreement = (some: readonly Doubtful[]): number => mean(some.map(({ label, predicted }) => Number(label === predicted)));
   const bySurety = judged.slice().sort((a, b) => b.probability - a.probability);

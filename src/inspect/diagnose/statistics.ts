@@ -4,7 +4,7 @@ import { ranking } from "../../util/rank.ts";
 
 export function mean(values: ArrayLike<number>): number {
   let sum = 0;
-  for (let n = 0; n < values.length; n++) sum += values[n] as number;
+  for (let n = 0; n < values.length; n++) sum += values[n]!;
   return sum / values.length;
 }
 
@@ -19,7 +19,7 @@ export function median(values: readonly number[]): number {
  * the middle one, which a few hard batches do not move. 0 for fewer than three.
  */
 export function deviationOf(losses: readonly number[]): number {
-  const bends = losses.slice(2).map((loss, n) => Math.abs((losses[n] as number) - 2 * (losses[n + 1] as number) + loss));
+  const bends = losses.slice(2).map((loss, n) => Math.abs(losses[n]! - 2 * losses[n + 1]! + loss));
   // A normal variable's deviation is 1.48 times the middle of its distances from its mean; a second difference has six
   // times its variance.
   return bends.length === 0 ? 0 : (1.4826 * median(bends)) / Math.sqrt(6);
@@ -27,5 +27,5 @@ export function deviationOf(losses: readonly number[]): number {
 
 /** The standard error of the mean difference of two courses over the same batches, whose hardness is common to both. */
 export function errorOfDifference(first: readonly number[], second: readonly number[]): number {
-  return deviationOf(first.map((loss, n) => loss - (second[n] as number))) / Math.sqrt(Math.max(1, first.length));
+  return deviationOf(first.map((loss, n) => loss - second[n]!)) / Math.sqrt(Math.max(1, first.length));
 }

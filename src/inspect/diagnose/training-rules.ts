@@ -44,7 +44,7 @@ function largest(ratios: readonly Ratio[]): Ratio {
  */
 function silencedUnits({ forward, steps }: Observations, most: number): string | undefined {
   if (steps.length < 8) return undefined;
-  const [begin, end] = [steps[1] as number, steps[steps.length >> 1] as number];
+  const [begin, end] = [steps[1]!, steps[steps.length >> 1]!];
   const answered = (events: Observations["forward"]): boolean[] =>
     (events[0]?.active ?? []).map((_, unit) => events.some(({ active }) => (active?.[unit] ?? 0) > 0));
   for (const path of new Set(forward.flatMap(({ path, active }) => (active === undefined ? [] : [path])))) {
@@ -131,7 +131,7 @@ const MOVED = 0.02;
 /** Epochs see the same samples, so that what chance gives to batches does not count between them. */
 function falls({ history }: Observations, { early, late, ignorant, error }: Trend): boolean {
   const losses = history.map(({ train }) => train.loss);
-  const lately = losses.length < 3 ? 0 : (losses[losses.length >> 1] as number) - (losses.at(-1) as number);
+  const lately = losses.length < 3 ? 0 : losses[losses.length >> 1]! - losses.at(-1)!;
   return early - late > Math.max(SURE * error, MOVED * ignorant) || lately > MOVED * ignorant;
 }
 
@@ -182,7 +182,7 @@ export function nothingToLearn(run: Observations, { gap, notLearning }: Threshol
   const real = history.map(({ train }) => train.loss);
   const scale = baseline ?? trend?.ignorant ?? Number.NaN;
   const common = Math.min(real.length, control.length);
-  const differences = control.slice(0, common).map((loss, n) => loss - (real[n] as number));
+  const differences = control.slice(0, common).map((loss, n) => loss - real[n]!);
   const advice = [
     "check that row n of the targets belongs to row n of the inputs (were both shuffled alike?)",
     "look at some samples with their targets",
@@ -192,17 +192,17 @@ export function nothingToLearn(run: Observations, { gap, notLearning }: Threshol
   const found = (what: string, evidence: Finding["evidence"]): Finding[] => [
     { kind: "nothing to learn", where: "data", what, evidence, why, advice },
   ];
-  const last = real.at(-1) as number;
+  const last = real.at(-1)!;
   // A loss that is still on its way down to that of ignorance falls alike for all targets.
-  const hasArrived = trend === undefined || last - scale < 0.5 * Math.max(0.04 * scale, Math.max(trend.early, real[0] as number) - scale);
+  const hasArrived = trend === undefined || last - scale < 0.5 * Math.max(0.04 * scale, Math.max(trend.early, real[0]!) - scale);
   // Over all epochs, and at the end: a model that learns its samples by heart does so with any targets, but no sooner
   // with these. Of two orders of few samples, one is learned sooner by chance.
   const byChance = Math.max(gap, 1 / Math.sqrt(data?.samples ?? Number.POSITIVE_INFINITY)) * scale;
-  const isNoBetter = mean(differences) < byChance && (differences.at(-1) as number) < 3 * byChance;
+  const isNoBetter = mean(differences) < byChance && differences.at(-1)! < 3 * byChance;
   if (common > 0 && hasArrived && isNoBetter)
-    return found(`after ${real.length} epochs the loss is ${short(last)}; with shuffled targets it is ${short(control.at(-1) as number)}`, {
+    return found(`after ${real.length} epochs the loss is ${short(last)}; with shuffled targets it is ${short(control.at(-1)!)}`, {
       loss: last,
-      control: control.at(-1) as number,
+      control: control.at(-1)!,
     });
   const held = history.flatMap(({ validation }) => (validation === undefined ? [] : [validation.loss]));
   const least = Math.min(...held);

@@ -39,7 +39,7 @@ export function chartText(series: Series | readonly Series[], options: ChartOpti
   const step = Math.ceil(points.length / rows);
   const places = points.flatMap((_, n) => (n % step === 0 || n === points.length - 1 ? [n] : []));
   const shown = places.map((n, row) => {
-    const [x, y] = points[n] as readonly [number, number];
+    const [x, y] = points[n]!;
     const following = points[places[row + 1] ?? points.length]?.[0] ?? Number.POSITIVE_INFINITY;
     const named = marks.filter((mark) => mark.x >= x && mark.x < following).map(({ name }) => name);
     const signs = others.map((other) => axis.share(other.points.find((point) => point[0] === x)?.[1] ?? Number.NaN) ?? -1);
@@ -61,12 +61,12 @@ export function chartText(series: Series | readonly Series[], options: ChartOpti
 /** A bar with signs on it or behind it; negative places are none. */
 function row(bar: number, signs: readonly number[], width: number): string {
   const eighths = Math.round(8 * width * bar);
-  const cells = [..."█".repeat(eighths >> 3), ...(EIGHTHS[eighths & 7] as string)];
+  const cells = [..."█".repeat(eighths >> 3), ...EIGHTHS[eighths & 7]!];
   signs.forEach((share, n) => {
     if (share < 0) return;
     const place = Math.min(width - 1, Math.floor(width * share));
     while (cells.length <= place) cells.push(" ");
-    cells[place] = SIGNS[n % SIGNS.length] as string;
+    cells[place] = SIGNS[n % SIGNS.length]!;
   });
   return cells.join("");
 }

@@ -65,7 +65,7 @@ export async function graphSvg(graph: RunGraph): Promise<string> {
   for (const { path, label } of graph.groups) drawing.setNode(`group ${path}`, { label });
   for (const { path, inside } of graph.groups) if (inside !== undefined) drawing.setParent(`group ${path}`, `group ${inside}`);
   for (const { id, groups } of graph.nodes) {
-    const own = lines.get(id) as readonly string[];
+    const own = lines.get(id)!;
     const width = Math.max(...own.map((line) => line.length)) * CHARACTER + 2 * PADDING;
     drawing.setNode(id, { width, height: own.length * LINE + PADDING });
     const group = groups.at(-1);
@@ -83,7 +83,7 @@ export async function graphSvg(graph: RunGraph): Promise<string> {
     ...graph.edges.map(({ from, to, shape }, n) =>
       edgeSvg(drawing.edge({ v: from, w: to, name: String(n) }) as unknown as Route, shapeText(shape)),
     ),
-    ...graph.nodes.map((node) => nodeSvg(node, lines.get(node.id) as readonly string[], boxOf(node.id))),
+    ...graph.nodes.map((node) => nodeSvg(node, lines.get(node.id)!, boxOf(node.id))),
   ];
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${round(width)}" height="${round(height)}" viewBox="0 0 ${round(width)} ${round(height)}" font-family="ui-monospace, monospace" font-size="11">
 <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#64748b"/></marker></defs>

@@ -96,12 +96,12 @@ export function graphOf(recording: Recording, options: GraphOptions = {}): RunGr
     members.set(id, [...(members.get(id) ?? []), op]);
   }
   const times = profile && opTimes(recording.ops, profile);
-  const nodes = [...members].map(([id, own]) => opNode(id, own, placeOf(own.at(-1) as RecordedOp, depth), kinds, times));
+  const nodes = [...members].map(([id, own]) => opNode(id, own, placeOf(own.at(-1)!, depth), kinds, times));
   const edges = new Map<string, GraphEdge>();
   const outside = new Map<RecordedTensor, GraphNode>();
   for (const op of ops)
     for (const input of op.inputs) {
-      const to = nodeOf.get(op) as string;
+      const to = nodeOf.get(op)!;
       const tensor = unviewed(input);
       const source = tensor.source && nodeOf.get(tensor.source);
       if (tensor.source === undefined && (tensor.origin === "constant" || (tensor.origin === "parameter" && !parameters))) continue;
@@ -152,7 +152,7 @@ function opNode(
   kinds: ReadonlyMap<string, string>,
   times: ReadonlyMap<RecordedOp, number> | undefined,
 ): GraphNode {
-  const last = ops.at(-1) as RecordedOp;
+  const last = ops.at(-1)!;
   const { output, pass, site } = last;
   return {
     id,

@@ -29,7 +29,7 @@ export function stopText(stop: RunStop, digits = 4, width = 80): string {
   const tensor = (called: string, { dtype, shape }: RecordedTensor, rest: string): string =>
     cut(`  ${called.padEnd(column)}  ${dtype} ${shapeText(shape)}${rest === "" ? "" : `  ${rest}`}`, width);
   const numbers = (of: RecordedTensor): string => numbersText(of, digits);
-  const params = op.op.formula.params.map((param, n) => `${param} = ${numberText(op.params[n] as number, "float", digits)}`).join(", ");
+  const params = op.op.formula.params.map((param, n) => `${param} = ${numberText(op.params[n]!, "float", digits)}`).join(", ");
   return [
     cut(`step ${number} of ${count}, ${op.pass}: ${op.op.name}${placeText(op)}`, width),
     ...formula.split("\n").flatMap((line) => broken(`  ${line}`, width)),
@@ -56,15 +56,15 @@ export function stopsText(cursor: RunCursor, digits = 3, width = 80): string {
     op.op.name.replace(/^gradient of /, ""),
     shapeText(op.output.shape),
   ]);
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.min(26, Math.max(...rows.map((row) => (row[column] as string).length))));
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.min(26, Math.max(...rows.map((row) => row[column]!.length))));
   const line = (row: readonly string[], op: RecordedOp): string => {
     const cells = row.map((cell, column) => {
-      const size = widths[column] as number;
+      const size = widths[column]!;
       return column === 0 ? cell.padStart(size) : cut(cell, size).padEnd(size);
     });
     return cut([...cells, rangeText(op.output, digits)].join("  "), width).trimEnd();
   };
-  return rows.map((row, n) => line(row, ops[n] as RecordedOp)).join("\n");
+  return rows.map((row, n) => line(row, ops[n]!)).join("\n");
 }
 
 /** The parameter that an op moves on, and what of its optimizer's state: "hidden.weight", "hidden.weight: m". */
@@ -77,7 +77,7 @@ function updatedText({ output: { updateOf }, inputs }: RecordedOp): string | und
 function rangeText({ data, dtype }: RecordedTensor, digits: number): string {
   const { count, min, max, nans, infinities } = statisticsOf(data);
   const text = (value: number): string => numberText(value, typeOfDType(dtype), digits);
-  if (count === 1) return text(data[0] as number);
+  if (count === 1) return text(data[0]!);
   const finite = Number.isNaN(min) ? [] : [min === max ? `all ${text(min)}` : `${text(min)} … ${text(max)}`];
   return [...finite, ...counted({ NaN: nans, infinite: infinities })].join(", ");
 }
@@ -89,9 +89,9 @@ function numbersText(tensor: RecordedTensor, digits: number): string {
   if (data.length === 0) return "no numbers";
   if (data.length <= WRITTEN_OUT) {
     const build = (d: number, offset: number): string => {
-      if (d === shape.length) return text(data[offset] as number);
+      if (d === shape.length) return text(data[offset]!);
       const step = shape.slice(d + 1).reduce((a, b) => a * b, 1);
-      return `[${Array.from({ length: shape[d] as number }, (_, n) => build(d + 1, offset + n * step)).join(", ")}]`;
+      return `[${Array.from({ length: shape[d]! }, (_, n) => build(d + 1, offset + n * step)).join(", ")}]`;
     };
     return build(0, 0);
   }

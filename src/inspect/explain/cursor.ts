@@ -137,7 +137,7 @@ export class RunCursor {
   }
 
   #look(): RunStop {
-    const op = this.#ops[this.#at] as RecordedOp;
+    const op = this.#ops[this.#at]!;
     const { output } = op;
     const position = this.#position ?? positionOfLargest(output);
     return {
@@ -145,7 +145,7 @@ export class RunCursor {
       count: this.count,
       op,
       formula: printFormula(op.op.formula),
-      inputs: op.inputs.map((tensor, n) => ({ name: op.op.formula.inputs[n] as string, tensor })),
+      inputs: op.inputs.map((tensor, n) => ({ name: op.op.formula.inputs[n]!, tensor })),
       output,
       element: position && explainElement(output, position, this.#options),
     };

@@ -74,7 +74,7 @@ function layoutExplained(element: ExplainedElement, digits: number): Box[] {
   if (explanation === undefined) return [said(element, originText(element), digits)];
   const { lines } = explanation;
   return [
-    layoutSides(name, lines.at(-1) as ExplanationLine, explanation.digits),
+    layoutSides(name, lines.at(-1)!, explanation.digits),
     ...lines.slice(0, -1).map((line) => indented(layoutLine(line, explanation.digits), 1)),
   ];
 }

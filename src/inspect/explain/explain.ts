@@ -69,7 +69,7 @@ export function explainElement(given: RecordedTensor, at: readonly number[], opt
   // What has a name, is a gradient, or new numbers, only in its own shape is called so.
   const isNamed = given.gradientOf !== undefined || given.updateOf !== undefined || given.given !== undefined;
   const name = isNamed ? elementName(given, at) : elementName(tensor, position);
-  const made = { tensor, position, value: data[place] as number, name };
+  const made = { tensor, position, value: data[place]!, name };
   const program = source?.program;
   if (source === undefined || program === undefined) return { ...made, explanation: undefined, chain: undefined, reads: [] };
   const explain = (limits: ExplainOptions): Explanation => {
@@ -94,7 +94,7 @@ function upstreamName({ pass, of, op }: RecordedOp): string | undefined {
 function recordedReads(source: RecordedOp, reads: readonly InputRead[], names: readonly string[]): ElementRead[] {
   return reads.map(({ tensor, coordinates, ...read }) => ({
     ...read,
-    tensor: source.inputs[names.indexOf(tensor)] as RecordedTensor,
+    tensor: source.inputs[names.indexOf(tensor)]!,
     position: coordinates,
   }));
 }

@@ -96,19 +96,19 @@ function compareTensor(
 ): Compared {
   const gradients = exact(tensor.gradient as RecordedTensor);
   const numbers = exact(tensor);
-  const largest = Math.max(0, ...placesOf(gradients, 1).map((place) => Math.abs(gradients[place] as number)));
-  const middle = exact(result)[0] as number;
+  const largest = Math.max(0, ...placesOf(gradients, 1).map((place) => Math.abs(gradients[place]!)));
+  const middle = exact(result)[0]!;
   let [checked, kinks] = [0, 0];
   const failures: CheckedElement[] = [];
   for (const place of placesOf(gradients, elements)) {
     const at = (by: number): number => {
       const changed = Float64Array.from(numbers);
-      changed[place] = (changed[place] as number) + by;
-      return replay(recording, [result], { double: true, changed: new Map([[tensor, changed]]) })(result)[0] as number;
+      changed[place] = changed[place]! + by;
+      return replay(recording, [result], { double: true, changed: new Map([[tensor, changed]]) })(result)[0]!;
     };
-    const value = numbers[place] as number;
+    const value = numbers[place]!;
     const slopes = (h: number) => ({ right: (at(h) - middle) / h, left: (middle - at(-h)) / h });
-    const gradient = gradients[place] as number;
+    const gradient = gradients[place]!;
     const size = Math.max(Math.abs(gradient), 1e-3 * largest, 1e-12);
     // Where a derivative exists the slopes to both sides come together with the distance; where others' kinks lie near,
     // they do so only near.
@@ -136,7 +136,7 @@ function compareTensor(
 function placesOf(gradients: NumberArray, elements: number): number[] {
   let largest = 0;
   gradients.forEach((value, place) => {
-    if (Math.abs(value) > Math.abs(gradients[largest] as number)) largest = place;
+    if (Math.abs(value) > Math.abs(gradients[largest]!)) largest = place;
   });
   const count = Math.min(elements, gradients.length);
   const places = new Set(count === 0 ? [] : [largest]);

@@ -95,7 +95,7 @@ function describe(tensor: RecordedTensor, place: number): NonFinite {
   const position = positionOf(place, tensor.shape);
   const explained = explainElement(tensor, position);
   const count = (tensor.data as Float32Array).reduce((sum, number) => sum + Number(!Number.isFinite(number)), 0);
-  const made = { tensor, position, value: tensor.data[place] as number, count, explained };
+  const made = { tensor, position, value: tensor.data[place]!, count, explained };
   const { source } = explained.tensor;
   const text = (): string => {
     const where = source === undefined ? OUTSIDE[explained.tensor.origin] : [source.path, source.site].filter(Boolean).join(", ");

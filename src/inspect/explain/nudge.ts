@@ -44,7 +44,7 @@ export function nudge(recording: Recording, tensor: RecordedTensor, position: re
   // Of a gradient: what it is the gradient of.
   if (tensor.gradientOf !== undefined) return nudge(recording, tensor.gradientOf, position, options);
   const place = placeOf(tensor, position);
-  const value = tensor.data[place] as number;
+  const value = tensor.data[place]!;
   const { by = Math.max(1e-3, 1e-3 * Math.abs(value)), result = differentiated(recording) } = checkOptions<NudgeOptions>("nudge", options, {
     by: true,
     result: true,
@@ -56,9 +56,9 @@ export function nudge(recording: Recording, tensor: RecordedTensor, position: re
   const base = replay(recording, [result, tensor], { double: true });
   const before = single(base(result), result);
   const numbers = Float64Array.from(base(tensor));
-  numbers[place] = (numbers[place] as number) + by;
+  numbers[place] = numbers[place]! + by;
   const after = single(replay(recording, [result], { double: true, changed: new Map([[tensor, numbers]]) })(result), result);
-  const [name, change, promised] = [elementName(tensor, position), after - before, (tensor.gradient.data[place] as number) * by];
+  const [name, change, promised] = [elementName(tensor, position), after - before, tensor.gradient.data[place]! * by];
   const text = (number: number): string => short(number, 6);
   return Object.defineProperties(
     { name, value, by, before, after, change, promised },
@@ -86,5 +86,5 @@ export function differentiated(recording: Recording): RecordedTensor {
 
 function single(numbers: ArrayLike<number>, { name, shape }: RecordedTensor): number {
   if (numbers.length !== 1) throw new InputError(`nudge: the result must be one number, ${name} has shape ${shapeText(shape)}`);
-  return numbers[0] as number;
+  return numbers[0]!;
 }

@@ -5,7 +5,7 @@ import { backendFor } from "../../backends/choose.ts";
 import { planProgram } from "../../compiler/index.ts";
 import { dtypeOfArray, type NumberArray } from "../../nest/arrays.ts";
 import { evaluateProgram, sizeOfShape } from "../../nest/evaluate.ts";
-import type { DType, Operand, Program } from "../../nest/nest.ts";
+import type { DType, Program } from "../../nest/nest.ts";
 import { checkArguments } from "../../util/arguments.ts";
 import { checkOptions } from "../../util/options.ts";
 import { RECORDING, TENSORS } from "../kinds.ts";
@@ -59,7 +59,7 @@ function behind(targets: readonly RecordedTensor[], given: ReadonlyMap<RecordedT
 }
 
 function computed(op: RecordedOp, numbers: Replayed, double: boolean): NumberArray {
-  if (op.program === undefined) return numbers(op.inputs[0] as RecordedTensor);
+  if (op.program === undefined) return numbers(op.inputs[0]!);
   const inputs = op.inputs.map(numbers);
   return double ? evaluateProgram(inDouble(op.program), inputs, op.params) : onBackend(op.program, inputs, op.params);
 }
@@ -98,7 +98,7 @@ const executables = new WeakMap<Program, { readonly backend: Backend; readonly e
 
 /** Runs a program where tensors are computed now. */
 function onBackend(program: Program, inputs: readonly NumberArray[], params: readonly number[]): NumberArray {
-  const { shape } = program.buffers[program.result] as Operand;
+  const { shape } = program.buffers[program.result]!;
   if (sizeOfShape(shape) === 0) return evaluateProgram(program, inputs, params);
   const backend = backendFor(program.buffers);
   let found = executables.get(program);

@@ -2,7 +2,7 @@
 
 import type { ChainRule } from "../../formula/explain/chain-rule.ts";
 import { sentenceOf } from "../../formula/explain/explain.ts";
-import type { Explanation, ExplanationLine } from "../../formula/explain/explanation.ts";
+import type { Explanation } from "../../formula/explain/explanation.ts";
 import type { Filled } from "../../formula/filled.ts";
 import { plainName, tensorName } from "../record/elements.ts";
 import type { RecordedTensor } from "../record/recording.ts";
@@ -23,7 +23,7 @@ export function spokenChain(element: ExplainedElement): { readonly chain: ChainR
 /** `11 = 2·3 + 3·1 + 1·2`, and `3 = W1[0, 0]` where the number was only copied. */
 export function spokenSentence(element: ExplainedElement): string {
   const { lines, digits } = element.explanation as Explanation;
-  const line = lines.at(-1) as ExplanationLine;
+  const line = lines.at(-1)!;
   return sentenceOf({ ...line, filled: renamed(line.filled, namesIn(element)) }, digits);
 }
 

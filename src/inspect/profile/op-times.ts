@@ -20,7 +20,7 @@ export function opTimes(ops: readonly RecordedOp[], profile: Pick<StepProfile, "
       const key = keyOf(origin.op, origin.layer, origin.pass);
       // A recorded line may be missing where the compiled step's is known, or the other way round.
       const found = exact.get([key, origin.line].join("\n")) ?? alike.get(key) ?? [];
-      for (const op of found) times.set(op, (times.get(op) as number) + milliseconds / origins.length / found.length);
+      for (const op of found) times.set(op, times.get(op)! + milliseconds / origins.length / found.length);
     }
   return times;
 }

@@ -10,8 +10,7 @@ import { isSameShape, type RecordedTensor, unviewed } from "./recording.ts";
 /** The place of an element in a tensor's numbers. @throws InputError when the tensor has no such element */
 export function placeOf(tensor: RecordedTensor, position: readonly number[]): number {
   const { shape } = tensor;
-  const isInside =
-    position.length === shape.length && position.every((at, d) => Number.isInteger(at) && at >= 0 && at < (shape[d] as number));
+  const isInside = position.length === shape.length && position.every((at, d) => Number.isInteger(at) && at >= 0 && at < shape[d]!);
   if (!isInside)
     throw new InputError(`there is no element [${position.join(", ")}] in ${tensorName(tensor)} of shape ${shapeText(shape)}`, {
       hint: "give one coordinate per dimension, counted from 0",
@@ -23,8 +22,7 @@ export function placeOf(tensor: RecordedTensor, position: readonly number[]): nu
 export function positionOfLargest({ data, shape }: RecordedTensor): number[] | undefined {
   if (data.length === 0) return undefined;
   let best = 0;
-  for (let n = 1; n < data.length && !Number.isNaN(data[best]); n++)
-    if (!(Math.abs(data[n] as number) <= Math.abs(data[best] as number))) best = n;
+  for (let n = 1; n < data.length && !Number.isNaN(data[best]); n++) if (!(Math.abs(data[n]!) <= Math.abs(data[best]!))) best = n;
   return positionOf(best, shape);
 }
 

@@ -84,7 +84,7 @@ export const describe: Measure<Statistics> = measure(
     const count = total(finites);
     if (count === 0) return { ...NOTHING, count: size, zeros: total(zeros), nans: total(nans), infinities: size - total(nans) };
     const rows = Array.from(finites, (numbers, row) => {
-      const [shift, sum, square] = [shifts[row] as number, sums[row] as number, squares[row] as number];
+      const [shift, sum, square] = [shifts[row]!, sums[row]!, squares[row]!];
       const offset = numbers === 0 ? 0 : sum / numbers;
       return { numbers, mean: shift + offset, spread: Math.max(0, square - offset * sum) };
     });
@@ -189,7 +189,7 @@ function total(numbers: HostArray | undefined): number {
 }
 
 function extreme(numbers: HostArray, pick: (a: number, b: number) => number): number {
-  let found = numbers[0] as number;
+  let found = numbers[0]!;
   for (const number of numbers) found = pick(found, number);
   return found;
 }

@@ -104,5 +104,5 @@ export function isSameShape(a: Pick<RecordedTensor, "shape">, b: Pick<RecordedTe
 /** The tensor that this one is another shape of. */
 export function unviewed(tensor: RecordedTensor): RecordedTensor {
   const { source } = tensor;
-  return source !== undefined && source.program === undefined ? unviewed(source.inputs[0] as RecordedTensor) : tensor;
+  return source !== undefined && source.program === undefined ? unviewed(source.inputs[0]!) : tensor;
 }

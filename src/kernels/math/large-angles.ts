@@ -65,5 +65,5 @@ const high = (a: Value, b: Value): Value => v.operation("mulHighUnsigned", [a, b
 
 /** Word n + i of the bits for the index i, which is 0 to 3 and counts modulo the lanes. */
 function table(lanes: number, n: number): Value {
-  return v.laneConstants(Array.from({ length: lanes }, (_, i) => words[n + (i % 4)] as number));
+  return v.laneConstants(Array.from({ length: lanes }, (_, i) => words[n + (i % 4)]!));
 }

@@ -58,7 +58,7 @@ function piecesOf({ exact, end, degree }: Sigmoidal): Pieces {
     const [low, high] = [Math.max(0, (n - 0.5) * width), Math.min(end, (n + 0.5) * width)];
     return interpolated(quotient, low, high, center, degree);
   });
-  return { centers, tables: Array.from({ length: degree + 1 }, (_, power) => pieces.map((piece) => piece[power] as number)) };
+  return { centers, tables: Array.from({ length: degree + 1 }, (_, power) => pieces.map((piece) => piece[power]!)) };
 }
 
 /**
@@ -84,14 +84,12 @@ function interpolated(f: (x: number) => number, low: number, high: number, cente
   // Newton's divided differences, expanded from the innermost bracket out.
   const differences = points.map((point) => f(center + point));
   for (let order = 1; order <= degree; order++)
-    for (let n = degree; n >= order; n--)
-      differences[n] =
-        ((differences[n] as number) - (differences[n - 1] as number)) / ((points[n] as number) - (points[n - order] as number));
+    for (let n = degree; n >= order; n--) differences[n] = (differences[n]! - differences[n - 1]!) / (points[n]! - points[n - order]!);
   let polynomial: number[] = [];
   for (let n = degree; n >= 0; n--) {
-    const product = [differences[n] as number, ...polynomial];
+    const product = [differences[n]!, ...polynomial];
     polynomial.forEach((coefficient, power) => {
-      product[power] = (product[power] as number) - coefficient * (points[n] as number);
+      product[power] = product[power]! - coefficient * points[n]!;
     });
     polynomial = product;
   }

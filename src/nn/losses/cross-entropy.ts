@@ -175,7 +175,7 @@ function labelsOf(name: string, x: Tensor, target: Tensor, { weights, ignoreInde
     );
   checkNotEmpty(name, x);
   const given = (target.dtype === "int32" ? target : wholeNumbers(name, target)).reshape([target.size]);
-  const classes = shape[1] as number;
+  const classes = shape[1]!;
   requireElements(
     valueOf(target),
     { least: 0, most: classes - 1, also: ignoreIndex },
@@ -207,7 +207,7 @@ function byLabel(op: Op, x: Tensor, labels: Labels): Tensor {
  * too.
  */
 function without(samples: Tensor | undefined, rows: Tensor): Tensor {
-  return samples === undefined ? rows : where(samples.reshape([rows.shape[0] as number, 1]), 0, rows);
+  return samples === undefined ? rows : where(samples.reshape([rows.shape[0]!, 1]), 0, rows);
 }
 
 /** The mean over samples that count differently divides by what they count together. */
@@ -224,7 +224,7 @@ function reduceCounted<Options extends LossOptions>(
 /** Shares of the classes along axis 1; where all are 0 or 1, one of each sample is right. */
 function checkProbabilities(name: string, target: Tensor): void {
   const { shape } = target;
-  const classes = shape[1] as number;
+  const classes = shape[1]!;
   const step = product(shape.slice(2));
   checkTargets(
     name,
@@ -238,7 +238,7 @@ function checkProbabilities(name: string, target: Tensor): void {
     for (let sample = 0; sample < data.length / classes; sample++) {
       const start = Math.floor(sample / step) * classes * step + (sample % step);
       let right = 0;
-      for (let c = 0; c < classes; c++) right += data[start + c * step] as number;
+      for (let c = 0; c < classes; c++) right += data[start + c * step]!;
       if (right !== 1)
         throw new InputError(`${name}: expected one class of each sample to be right, got ${right} of sample ${sample}`, {
           hint: "binaryCrossEntropyLogits, if none or several may be right at once",
@@ -261,5 +261,5 @@ function classesLast(given: Tensor): Tensor {
   const { rank, shape } = x;
   if (rank === 2) return x;
   const order = [0, ...Array.from({ length: rank - 2 }, (_, d) => d + 2), 1];
-  return x.transpose(order).reshape([-1, shape[1] as number]);
+  return x.transpose(order).reshape([-1, shape[1]!]);
 }

@@ -48,7 +48,7 @@ export function ctcLoss<const Options extends CtcOptions = Record<never, never>>
   valueOf(targets, "ctcLoss");
   const [batch, time, classes] = checkShapes(logProbabilities, targets);
   checkLogProbabilities("ctcLoss", logProbabilities);
-  const most = targets.shape[1] as number;
+  const most = targets.shape[1]!;
   const steps = lengthsOf("ctcLoss", lengths.time, { called: "lengths.time", batch, least: 1, most: time }).to("int32");
   const counts = lengthsOf("ctcLoss", lengths.labels, { called: "lengths.labels", batch, least: 0, most }).to("int32");
   checkLabels(targets, counts, classes, blank);
@@ -119,7 +119,7 @@ const UNREAD = INTEGER_RANGES.int32[0];
 function checkLabels(targets: Tensor, counts: Tensor, classes: number, blank: number): void {
   if (!Number.isInteger(blank) || blank < 0 || blank >= classes)
     throw new InputError(`ctcLoss: blank must be a class from 0 to ${classes - 1}, got ${blank}`);
-  const most = targets.shape[1] as number;
+  const most = targets.shape[1]!;
   const place = tensor(
     Int32Array.from({ length: most }, (_, n) => n),
     [1, most],

@@ -72,7 +72,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
   checkNotEmpty(name, scores);
   checkClassCount(name, shape, ofOneOutput("hingeLoss"));
   const { margin = 1 } = checkMargin(name, checkOptions<MarginOptions>(name, options, MARGIN));
-  const classes = shape[1] as number;
+  const classes = shape[1]!;
   checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, {
     least: 0,
     most: classes - 1,

@@ -107,7 +107,7 @@ function one(root: Value): Value {
 function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Value, contribution: Contribution | Value])[] {
   if (node.pull !== undefined)
     return withPass("backward", () => (node.pull as NonNullable<TapeNode["pull"]>)(upstream), node).flatMap((gradient, number) => {
-      const input = node.inputs[number] as Value;
+      const input = node.inputs[number]!;
       return gradient === undefined || !input.requiresGrad ? [] : [[input, gradient] as const];
     });
   const { op } = node;
@@ -118,7 +118,7 @@ function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Val
     return readBy(node, op.formula.inputs.indexOf(name));
   };
   return op.formula.inputs.flatMap((name, number) => {
-    const input = node.inputs[number] as Value;
+    const input = node.inputs[number]!;
     if (!input.requiresGrad) return [];
     return gradientOps(op, name).map(
       (gradientOp) => [input, { op: gradientOp, inputs: gradientOp.formula.inputs.map(named), node }] as const,
@@ -128,7 +128,7 @@ function contributionsOf(node: TapeNode, upstream: Value): (readonly [input: Val
 
 /** An input with the numbers that the op read. */
 function readBy({ inputs, found }: TapeNode, number: number): Value {
-  return asFound(inputs[number] as Value, found?.[number]);
+  return asFound(inputs[number]!, found?.[number]);
 }
 
 /** Every tensor on the tape behind `root`, each before the inputs it was made from. */
@@ -138,7 +138,7 @@ export function topological(root: Value, stops: ReadonlySet<Value>): Value[] {
   const stack: { value: Value; next: number }[] = [{ value: root, next: 0 }];
   done.add(root);
   while (stack.length > 0) {
-    const top = stack[stack.length - 1] as { value: Value; next: number };
+    const top = stack[stack.length - 1]!;
     const inputs = stops.has(top.value) ? [] : (top.value.node?.inputs ?? []);
     const input = inputs[top.next++];
     if (input === undefined) {

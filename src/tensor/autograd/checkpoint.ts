@@ -40,11 +40,11 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
     const precision = currentPrecision();
     const { result, found } = noteReads(() => noteRun(noted, () => fn(...args)));
     const results = valuesOf(result, "checkpoint: the function's result");
-    const inside = [...results.keys()].filter((place) => isInside(results[place] as Value, start));
+    const inside = [...results.keys()].filter((place) => isInside(results[place]!, start));
     if (inside.length === 0) return result;
     const made = new Map<number, Value>();
     for (const places of byDType(inside, results)) {
-      const values = places.map((place) => results[place] as Value);
+      const values = places.map((place) => results[place]!);
       const outside = outsideOf(values, start);
       const whole = recordPull(
         again,
@@ -58,13 +58,13 @@ export function checkpoint<Args extends readonly unknown[], Result extends Tenso
               computedAgain(() => withFound(found, () => recompute(noted, () => autocast(precision, () => fn(...args))))),
             );
             const tensors = valuesOf(second, "checkpoint");
-            return joined(places.map((place) => tensors[place] as Value));
+            return joined(places.map((place) => tensors[place]!));
           });
           return gradientsOf(repeated, outside, upstream, { createGraph, stops: true });
         },
       );
       separated(whole, values).forEach((part, n) => {
-        made.set(places[n] as number, part);
+        made.set(places[n]!, part);
       });
     }
     return rebuild(
@@ -108,7 +108,7 @@ function outsideOf(results: readonly Value[], start: number): Value[] {
 function byDType(places: readonly number[], results: readonly Value[]): number[][] {
   const groups = new Map<string, number[]>();
   for (const place of places) {
-    const { dtype } = results[place] as Value;
+    const { dtype } = results[place]!;
     const group = groups.get(dtype);
     if (group === undefined) groups.set(dtype, [place]);
     else group.push(place);

@@ -88,7 +88,7 @@ function sideBySide(value: Value, group: readonly Contribution[]): Value | undef
   }
   if (end !== value.shape[axis]) return undefined;
   return concatenate(
-    parts.map(({ inputs }) => inputs[0] as Value),
+    parts.map(({ inputs }) => inputs[0]!),
     axis,
   );
 }
@@ -103,11 +103,11 @@ function asOneSum(value: Value, group: readonly Contribution[]): Value | undefin
   const places = summedPlaces(first.op);
   if (places === undefined || group.some(({ node }) => !isSame(node.attributes, first.node.attributes))) return undefined;
   const axes = first.inputs.map((input, number) => places[number]?.(input.rank));
-  const extent = (input: Value, number: number): number => input.shape[axes[number] as number] as number;
+  const extent = (input: Value, number: number): number => input.shape[axes[number] as number]!;
   const fits = group.every(({ inputs }) => {
     const length = inputs.map(extent).find((_, number) => axes[number] !== undefined);
     return inputs.every((input, number) => {
-      const other = first.inputs[number] as Value;
+      const other = first.inputs[number]!;
       if (axes[number] === undefined) return input === other;
       const isAlike = input.rank === other.rank && input.shape.every((size, d) => d === axes[number] || size === other.shape[d]);
       return isAlike && length !== undefined && extent(input, number) === length;
@@ -119,7 +119,7 @@ function asOneSum(value: Value, group: readonly Contribution[]): Value | undefin
     const axis = axes[number];
     if (axis === undefined) return input;
     return concatenate(
-      group.map((one) => one.inputs[number] as Value),
+      group.map((one) => one.inputs[number]!),
       axis,
     );
   });

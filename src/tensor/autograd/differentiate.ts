@@ -103,7 +103,7 @@ export function vectorJacobianProduct<X extends TensorTree, Y extends TensorTree
   return (x, v) => {
     const run = trackedRun("vectorJacobianProduct", [0], [x], fn);
     const vectors = vectorsLike("vectorJacobianProduct", v, run.results);
-    return rebuild(x, run.pull(vectors)[0] as Tensor[]) as X;
+    return rebuild(x, run.pull(vectors)[0]!) as X;
   };
 }
 
@@ -162,7 +162,7 @@ export function jacobian(fn: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
     const [y] = run.results as [Value];
     const hot = eye(y.size, { dtype: y.dtype }).reshape([y.size, ...y.shape]);
     if (y.size === 0) return zeros([...y.shape, ...x.shape], { dtype: x.dtype });
-    const rows = vmap((upstream: Tensor) => (run.pull([valueOf(upstream)])[0] as Tensor[])[0] as Tensor)(hot);
+    const rows = vmap((upstream: Tensor) => (run.pull([valueOf(upstream)])[0] as Tensor[])[0]!)(hot);
     return rows.reshape([...y.shape, ...x.shape]);
   };
 }
@@ -207,7 +207,7 @@ function trackedRun(name: string, places: readonly number[], args: readonly unkn
   });
   const result = withRecording(true, () => fn(...(copied as never[]))) as TensorTree;
   const results = valuesOf(result, `${name}: the function's result`);
-  const inputs = places.map((place) => copies.get(place) as Value[]);
+  const inputs = places.map((place) => copies.get(place)!);
   const flat = [...new Set(inputs.flat())];
   const stops = new Set(flat);
   const isOpen =
@@ -224,7 +224,7 @@ function trackedRun(name: string, places: readonly number[], args: readonly unkn
     results.forEach((y, n) => {
       if (!y.requiresGrad) return;
       gradientsOf(y, flat, upstream[n], { createGraph, stops: true }).forEach((gradient, place) => {
-        const leaf = flat[place] as Value;
+        const leaf = flat[place]!;
         const known = sums.get(leaf);
         if (gradient !== undefined)
           sums.set(leaf, known === undefined ? gradient : withRecording(createGraph, () => apply(arithmetic.add, [known, gradient])));
@@ -238,7 +238,7 @@ function trackedRun(name: string, places: readonly number[], args: readonly unkn
     isOpen,
     pull: (upstream) => {
       const found = gradients(upstream, isOpen);
-      return inputs.map((leaves) => leaves.map((leaf) => asTensor(found[flat.indexOf(leaf)] as Value)));
+      return inputs.map((leaves) => leaves.map((leaf) => asTensor(found[flat.indexOf(leaf)]!)));
     },
     pullOpen: (upstream) => gradients(upstream, true),
     settled: (y) => (isOpen || !y.requiresGrad ? y : withRecording(false, () => reshape(y, y.shape))),
@@ -269,6 +269,6 @@ function vectorsLike(name: string, vectors: unknown, wanted: readonly Value[]): 
 
 /** Σ a · b over all elements of all pairs. */
 function dot(a: readonly Value[], b: readonly Value[]): Value {
-  const sums = a.map((one, n) => reduceAxes(sum, apply(arithmetic.mul, [one, b[n] as Value]), undefined));
+  const sums = a.map((one, n) => reduceAxes(sum, apply(arithmetic.mul, [one, b[n]!]), undefined));
   return sums.reduce((total, part) => apply(arithmetic.add, [total, part]));
 }

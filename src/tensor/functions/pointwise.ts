@@ -115,7 +115,7 @@ export function glu(x: Tensor, axis = -1): Tensor {
 /** x where positive, else slope · x with one slope for all, or one per channel of [batch, channels, …]. */
 export function prelu<S extends Shape>(x: Tensor<S>, slope: Tensor): Tensor<S> {
   const weights = valueOf(slope, "prelu");
-  const channels = x.rank < 2 ? 1 : (x.shape[1] as number);
+  const channels = x.rank < 2 ? 1 : x.shape[1]!;
   if (weights.size !== 1 && weights.size !== channels)
     throw new ShapeError(`prelu: expected one slope or ${channels}, got ${weights.size}: x is ${shapeText(x.shape)}`);
   const spread = weights.size === 1 ? [] : [weights.size, ...x.shape.slice(2).fill(1)];
@@ -124,7 +124,7 @@ export function prelu<S extends Shape>(x: Tensor<S>, slope: Tensor): Tensor<S> {
 
 function halves(name: string, x: Tensor, axis: number): readonly [Tensor, Tensor] {
   const along = operate.resolveAxis(name, axis, valueOf(x, name).rank);
-  const extent = x.shape[along] as number;
+  const extent = x.shape[along]!;
   if (extent % 2 !== 0)
     throw new ShapeError(`${name}: expected an even extent along axis ${axis}, got ${extent}: x is ${shapeText(x.shape)}`);
   return x.split(extent / 2, along) as unknown as readonly [Tensor, Tensor];

@@ -37,16 +37,9 @@ export function conv(x: Tensor, weight: Tensor, bias?: Tensor, options: Convolut
   const kernel = filters.shape.slice(2);
   const spatial = image.shape.slice(2);
   const same = options.padding === "same";
-  const counts = spatial.map((size, d) => Math.ceil(size / (stride[d] as number)));
+  const counts = spatial.map((size, d) => Math.ceil(size / stride[d]!));
   const padding = same
-    ? spatial.map((size, d) =>
-        Math.floor(
-          Math.max(
-            0,
-            ((counts[d] as number) - 1) * (stride[d] as number) + ((kernel[d] as number) - 1) * (dilation[d] as number) + 1 - size,
-          ) / 2,
-        ),
-      )
+    ? spatial.map((size, d) => Math.floor(Math.max(0, (counts[d]! - 1) * stride[d]! + (kernel[d]! - 1) * dilation[d]! + 1 - size) / 2))
     : perDimension(name, "padding", (options.padding as PerDimension | undefined) ?? 0, dims, 0);
   const [batch, channels] = image.shape as [number, number];
   const [out, inner] = filters.shape as [number, number];
@@ -90,14 +83,7 @@ export function convTranspose(x: Tensor, weight: Tensor, bias?: Tensor, options:
       `${name}: input channel counts ${channels} and ${inner} differ: x is ${shapeText(image.shape)}, weight is ${shapeText(filters.shape)}`,
       { hint: "weight is [in, out / groups, …kernel]" },
     );
-  const counts = spatial.map(
-    (size, d) =>
-      (size - 1) * (stride[d] as number) -
-      2 * (padding[d] as number) +
-      (dilation[d] as number) * ((kernel[d] as number) - 1) +
-      (extra[d] as number) +
-      1,
-  );
+  const counts = spatial.map((size, d) => (size - 1) * stride[d]! - 2 * padding[d]! + dilation[d]! * (kernel[d]! - 1) + extra[d]! + 1);
   if (counts.some((count) => count < 1))
     throw new ShapeError(`${name}: the padding leaves no output: x is ${shapeText(image.shape)}, the result would be ${shapeText(counts)}`);
   const attributes = { ...numbered("stride", stride), ...numbered("dilation", dilation), ...numbered("padding", padding) };
@@ -182,8 +168,7 @@ function pool(
   const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims);
   const padding = perDimension(name, "padding", options.padding ?? 0, dims, 0);
   padding.forEach((amount, d) => {
-    if (amount * 2 > (kernel[d] as number))
-      throw new ShapeError(`${name}: padding ${amount} is more than half of the kernel size ${kernel[d]}`);
+    if (amount * 2 > kernel[d]!) throw new ShapeError(`${name}: padding ${amount} is more than half of the kernel size ${kernel[d]}`);
   });
   const attributes = {
     ...numbered("kernel", kernel),
@@ -194,16 +179,14 @@ function pool(
   const op = kind === "max" ? pooling.maxPool(dims) : pooling.averagePool(dims, options.countPadding ?? true);
   if (!options.ceilMode) return apply(op, [x], attributes);
   const counts = x.shape.slice(2).map((size, d) => {
-    const [k, s, p] = [kernel[d] as number, stride[d] as number, padding[d] as number];
-    const count = Math.ceil((size + 2 * p - (dilation[d] as number) * (k - 1) - 1) / s) + 1;
+    const [k, s, p] = [kernel[d]!, stride[d]!, padding[d]!];
+    const count = Math.ceil((size + 2 * p - dilation[d]! * (k - 1) - 1) / s) + 1;
     // The last window must start inside the input or its near padding.
     return (count - 1) * s >= size + p ? count - 1 : count;
   });
   const resultShape = [...x.shape.slice(0, 2), ...counts];
   const overhangs = counts.some(
-    (count, d) =>
-      (count - 1) * (stride[d] as number) + (dilation[d] as number) * ((kernel[d] as number) - 1) + 1 >
-      (x.shape[d + 2] as number) + 2 * (padding[d] as number),
+    (count, d) => (count - 1) * stride[d]! + dilation[d]! * (kernel[d]! - 1) + 1 > x.shape[d + 2]! + 2 * padding[d]!,
   );
   if (kind === "max" || !overhangs || options.countPadding === false) return apply(op, [x], attributes, { resultShape });
   // Padding counts as elements, what lies beyond it does not: as PyTorch has it.

@@ -105,7 +105,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     if (entry === undefined) {
       entry = build(name, key, fn as unknown as Traced, args, options);
       entries.push(entry);
-      if (entries.length > MOST_ENTRIES) release(entries.shift() as Entry);
+      if (entries.length > MOST_ENTRIES) release(entries.shift()!);
     }
     return entry;
   };
@@ -121,7 +121,7 @@ export function compile<Args extends readonly CompileArgument[] = Tensor[], Resu
     const entry = entryFor(args);
     const kernels: KernelTime[] = [];
     const result = runEntry(entry, args, (unit, milliseconds) => {
-      const { operations: steps } = entry.plan.units[unit] as Plan["units"][number];
+      const { operations: steps } = entry.plan.units[unit]!;
       const nests = steps.map(({ nest }) => nest);
       const iterations = nests.reduce((sum, { axes }) => sum + axes.reduce((product, axis) => product * axis.extent, 1), 0);
       kernels.push({ name: nests.map(({ name }) => name).join(" · "), milliseconds, iterations, steps });
@@ -322,7 +322,7 @@ function finish(
   const tapped = told.slice(0, trace.tapped.length);
   const seen = told.slice(tapped.length);
   elementChecks.forEach(({ complain }, number) => {
-    const [position] = seen[2 * number] as HostArray;
+    const [position] = seen[2 * number]!;
     if (position !== NONE) throw complain(seen[2 * number + 1]?.[0] as number, position as number);
   });
   const read = trace.liveOf(params);
@@ -332,7 +332,7 @@ function finish(
   entry.derivable?.record(made, entry.derivable.remembers ? callOf(entry, args, inputs, params) : undefined);
   const result = entry.rebuild(made);
   let next = 0;
-  for (const { buffer, deliver } of trace.taps) deliver(buffer === undefined ? NO_NUMBERS : (tapped[next++] as HostArray), read);
+  for (const { buffer, deliver } of trace.taps) deliver(buffer === undefined ? NO_NUMBERS : tapped[next++]!, read);
   entry.watchedArguments.forEach((inside, number) => {
     if (inside !== undefined) watch?.returned?.(inside, valueOf(args[number] as Tensor));
   });
@@ -400,13 +400,12 @@ function flatten(result: CompileResult): { values: Value[]; rebuild: (results: r
       { hint: "numbers come out as tensors: return the tensor, and read it with item() outside" },
     );
   const keys = Object.keys(result);
-  const list = keys.map((key) => (result as Record<string, Tensor>)[key] as Tensor);
+  const list = keys.map((key) => (result as Record<string, Tensor>)[key]!);
   const wrong = list.findIndex((item) => !isTensor(item));
   if (wrong >= 0) throw new InputError(`compile: the function must return tensors; '${keys[wrong]}' is ${typeof list[wrong]}`);
   const wrap = (values: readonly Value[]): Tensor[] => values.map((value) => asTensor(value));
   return {
     values: list.map((item) => valueOf(item)),
-    rebuild: (values) =>
-      Array.isArray(result) ? wrap(values) : Object.fromEntries(wrap(values).map((item, n) => [keys[n] as string, item])),
+    rebuild: (values) => (Array.isArray(result) ? wrap(values) : Object.fromEntries(wrap(values).map((item, n) => [keys[n]!, item]))),
   };
 }

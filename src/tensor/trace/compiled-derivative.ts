@@ -137,8 +137,8 @@ export class TracedFunction {
   /** The trace goes on where it ended: with the backward pass of one result. */
   #derive({ result, dtype, sizes, createGraph }: Wanted): Derivative {
     const trace = this.#trace;
-    const { values: ends } = this.#ends[result] as Ends;
-    const root = this.#results[result] as Value;
+    const { values: ends } = this.#ends[result]!;
+    const root = this.#results[result]!;
     const given = like.make(undefined, [...sizes, ...root.shape], dtype);
     given.requiresGrad = createGraph;
     const backward = (): Derivative => {

@@ -48,7 +48,7 @@ export function planTraced(graph: StepGraph, values: readonly Value[], seen?: (p
   const plan = withinStack(graph.name, () => planGraph(optimize(graph, backend.facts, seen), backend.facts));
   const cells = plan.graph.cells.map((buffer): UsedCell => {
     const number = graph.cells.indexOf(buffer);
-    return { value: values[number] as Value, operand: graph.buffers[buffer] as Operand, buffer, number };
+    return { value: values[number]!, operand: graph.buffers[buffer]!, buffer, number };
   });
   return { backend, plan, cells };
 }
@@ -70,7 +70,7 @@ export function tensorsOf(
   shapes: readonly (readonly number[])[],
 ): Value[] {
   return results.map((result, number) => {
-    const { dtype } = graph.buffers[graph.results[number] as number] as Operand;
-    return like.make(numbersOf(result, backend), shapes[number] as readonly number[], dtype);
+    const { dtype } = graph.buffers[graph.results[number] as number]!;
+    return like.make(numbersOf(result, backend), shapes[number]!, dtype);
   });
 }

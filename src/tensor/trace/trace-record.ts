@@ -82,7 +82,7 @@ export class Trace {
     const buffer = this.bufferOf(value);
     const input = this.#inputs.indexOf(buffer);
     if (input >= 0) {
-      this.checks.push((inputs) => check(inputs[input] as HostArray));
+      this.checks.push((inputs) => check(inputs[input]!));
       return;
     }
     const [outside] = [...this.#captured].find(([, captured]) => captured === buffer) ?? [];
@@ -111,7 +111,7 @@ export class Trace {
     const elements: Operand = { dtype: value.dtype, shape: [value.size] };
     const find = programOfRule(elements, rule);
     const first = this.#graph.add(find, [buffer], [], undefined);
-    const found = this.#graph.add(programOfElement(elements, find.buffers[find.result] as Operand), [buffer, first], [], undefined);
+    const found = this.#graph.add(programOfElement(elements, find.buffers[find.result]!), [buffer, first], [], undefined);
     this.#elementChecks.set(key, { first, found, complain });
   }
 
@@ -178,7 +178,7 @@ export class Trace {
     const read = inputs.map((input) => this.bufferOf(input));
     const origin = { op: program.name, scope: currentScope(), pass: currentPass(), site: captureSite() };
     const result = this.#graph.add(program, read, params, [origin]);
-    const { shape, dtype } = program.buffers[program.result] as Operand;
+    const { shape, dtype } = program.buffers[program.result]!;
     return this.standFor(make(shape, dtype), result);
   }
 
@@ -233,7 +233,7 @@ export class Trace {
     return (number) => {
       if (typeof number === "number") return number;
       const param = this.#graph.paramOf(number as LiveNumber);
-      return param === undefined ? number.read() : (params[param] as number);
+      return param === undefined ? number.read() : params[param]!;
     };
   }
 
@@ -248,7 +248,7 @@ export class Trace {
    * in that run
    */
   finish(results: readonly Value[], guard?: Value): StepGraph {
-    const updates = [...this.#updates].map(([value, from]): Update => ({ cell: this.#captured.get(value) as number, from }));
+    const updates = [...this.#updates].map(([value, from]): Update => ({ cell: this.#captured.get(value)!, from }));
     for (const checkMoved of this.#checkedOutside) checkMoved();
     const { elementChecks } = this;
     const seen = elementChecks.flatMap(({ first, found }) => [first, found]);
@@ -283,7 +283,7 @@ export class Trace {
     let buffer = this.#captured.get(value);
     if (buffer !== undefined) return buffer;
     const operand = { dtype: value.dtype, shape: value.shape };
-    if (value.isConstant && value.size === 1) buffer = this.#graph.constant(operand, value.numbers()[0] as number);
+    if (value.isConstant && value.size === 1) buffer = this.#graph.constant(operand, value.numbers()[0]!);
     else {
       buffer = this.#graph.buffer(operand);
       this.cells.push(value);

@@ -58,14 +58,14 @@ export class TracedGraph {
       const nest = this.#withParams(operation.nest, params);
       this.#operations.push({
         nest,
-        reads: operation.reads.map((read) => numbers[read] as number),
-        writes: numbers[operation.writes] as number,
+        reads: operation.reads.map((read) => numbers[read]!),
+        writes: numbers[operation.writes]!,
         clear: operation.clear,
         origins,
         ...(this.#repetition === 0 ? {} : { again: this.#repetition }),
       });
     }
-    return numbers[program.result] as number;
+    return numbers[program.result]!;
   }
 
   /** What the function adds is computed in its place, although it was computed before. */
@@ -112,7 +112,7 @@ export class TracedGraph {
 
   /** A buffer that is `from` where the guard is finite, else the cell's old numbers. */
   #guarded(cell: number, from: number, guard: number): number {
-    return this.#map("guard", this.#operands[cell] as Operand, [from, cell, guard], ([fresh, old, number]) => {
+    return this.#map("guard", this.#operands[cell]!, [from, cell, guard], ([fresh, old, number]) => {
       const finite: Scalar = { kind: "call", fn: "isfinite", args: [number as Scalar], type: "bool" };
       return { kind: "call", fn: "select", args: [finite, fresh as Scalar, old as Scalar], type: (fresh as Scalar).type };
     });
@@ -128,21 +128,21 @@ export class TracedGraph {
       });
       const all = fine.reduce((a, b): Scalar => ({ kind: "call", fn: "and", args: [a, b], type: "bool" }));
       const otherwise: Scalar = { kind: "constant", value: 0, type: "float" };
-      const value = guard === undefined ? otherwise : (loads.at(-1) as Scalar);
+      const value = guard === undefined ? otherwise : loads.at(-1)!;
       return { kind: "call", fn: "select", args: [all, value, { kind: "constant", value: Number.NaN, type: "float" }], type: "float" };
     });
   }
 
   /** A copy of a cell or a known number, made first of all, so that later operations may write into the cell. */
   #copy(buffer: number): number {
-    const copied = this.#map("copy", this.#operands[buffer] as Operand, [buffer], ([load]) => load as Scalar);
-    this.#operations.unshift(this.#operations.pop() as Operation);
+    const copied = this.#map("copy", this.#operands[buffer]!, [buffer], ([load]) => load as Scalar);
+    this.#operations.unshift(this.#operations.pop()!);
     return copied;
   }
 
   /** Adds a pointwise nest over buffers of one shape, or of one element. */
   #map(name: string, target: Operand, reads: readonly number[], body: (loads: readonly Scalar[]) => Scalar): number {
-    const operands = reads.map((buffer) => this.#operands[buffer] as Operand);
+    const operands = reads.map((buffer) => this.#operands[buffer]!);
     const axes = target.shape.map((extent, d) => ({ name: `...${d}`, extent }));
     const index = (whole: boolean, rank: number): AffineIndex[] =>
       Array.from({ length: rank }, (_, d) => ({
@@ -183,7 +183,7 @@ export class TracedGraph {
         if (!(given instanceof LiveNumber)) return { kind: "constant", value: given, type: node.type };
         const param = this.#liveParams.get(given);
         if (param === undefined) throw new InputError("compile: a live number from another trace is used here");
-        (this.#params[param] as { type: string }).type = node.type;
+        this.#params[param]!.type = node.type;
         return { ...node, param };
       }),
     );

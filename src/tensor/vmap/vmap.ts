@@ -89,7 +89,7 @@ export function vmap<Args extends readonly unknown[], Result, const Options exte
     );
     const result = withLevels([...runningLevels(), level], () => fn(...(inside as unknown as Args))) as TensorTree;
     const places = axesOf(result, outputs);
-    const all = valuesOf(result, NAME_OF_RESULT).map((value, n) => asTensor(outOf(value, level, places[n] as OutputAxis)));
+    const all = valuesOf(result, NAME_OF_RESULT).map((value, n) => asTensor(outOf(value, level, places[n]!)));
     return rebuild(result, all) as MappedResult<Result, Options>;
   };
 }
@@ -117,7 +117,7 @@ function axesOf(result: TensorTree, outputs: OutputAxes): OutputAxis[] {
       { hint: "one number stands for all tensors; an array or a record needs an axis for each entry of the result" },
     );
   const of = new Map(axes);
-  return entries.flatMap(([name, tree]) => each(tree, of.get(name) as OutputAxis));
+  return entries.flatMap(([name, tree]) => each(tree, of.get(name)!));
 }
 
 function outOf(value: Value, level: Level, axis: OutputAxis): Value {
@@ -138,7 +138,7 @@ function sizeOf(moved: readonly (readonly Value[] | undefined)[]): number {
   let first: { readonly size: number; readonly place: number } | undefined;
   moved.forEach((leaves, place) => {
     for (const { shape } of leaves ?? []) {
-      const size = shape[0] as number;
+      const size = shape[0]!;
       if (first !== undefined && first.size !== size)
         throw new ShapeError(
           `vmap: argument ${first.place} has ${first.size} examples, argument ${place} has ${size}: examples first, it is ${shapeText(shape)}`,
