@@ -1,9 +1,9 @@
 // Measures the machine's limits for each backend: peak of multiply-adds and memory bandwidth, by number of threads.
 
 import { type FunctionBuilder, ModuleBuilder } from "../kernels/language/builder.ts";
-import { aligned, slack, type Value, type Variable } from "../kernels/language/language.ts";
+import { aligned, SLACK, type Value, type Variable } from "../kernels/language/language.ts";
 import { at, f32, fma, loadVector, mul, splat } from "../kernels/language/values.ts";
-import { firstPlace, wordsSlot } from "./emitted/memory.ts";
+import { FIRST_PLACE, wordsSlot } from "./emitted/memory.ts";
 import { type Piece, planSharing, runCode, writeShared } from "./emitted/share.ts";
 import type { Heap, Target } from "./emitted/target.ts";
 import { type Team, wantedThreads } from "./emitted/threads.ts";
@@ -21,13 +21,13 @@ export interface Limit {
 }
 
 /** Bytes of each array of the bandwidth measurement: well beyond the caches of all processors together. */
-const arrayBytes = 96 * 1024 * 1024;
+const ARRAY_BYTES = 96 * 1024 * 1024;
 /** Of an array in one slice. */
-const blockBytes = 64 * 1024;
+const BLOCK_BYTES = 64 * 1024;
 /** Sums side by side, as many as it takes to keep every multiplier busy. */
-const chains = 10;
-const peakSlices = 64;
-const iterations = 4000;
+const CHAINS = 10;
+const PEAK_SLICES = 64;
+const ITERATIONS = 4000;
 
 /**
  * Slices of something to measure, and what one run of all of them amounts to (in 10⁶ per millisecond: GFLOP or GB per
@@ -44,12 +44,12 @@ interface Measurement {
 const measurements: Readonly<Record<Limit["name"], Measurement>> = {
   "fma-peak": {
     unit: "GFLOP/s",
-    slices: peakSlices,
-    amount: (lanes) => (2 * chains * lanes * peakSlices * iterations) / 1e6,
+    slices: PEAK_SLICES,
+    amount: (lanes) => (2 * CHAINS * lanes * PEAK_SLICES * ITERATIONS) / 1e6,
     write(k, base, begin, end) {
       const step = k.let(splat(f32(0.999)));
-      const sums: Variable[] = Array.from({ length: chains }, (_, chain) => k.let(splat(f32(chain))));
-      k.loop(mul(begin, iterations), mul(end, iterations), 1, () => {
+      const sums: Variable[] = Array.from({ length: CHAINS }, (_, chain) => k.let(splat(f32(chain))));
+      k.loop(mul(begin, ITERATIONS), mul(end, ITERATIONS), 1, () => {
         for (const sum of sums) k.set(sum, fma(sum, step, step));
       });
       sums.forEach((sum, chain) => k.store(at(base, mul(begin, 4096), chain * k.machine.lanes * 4), sum));
@@ -63,15 +63,15 @@ const measurements: Readonly<Record<Limit["name"], Measurement>> = {
 function stream(arrays: number, value: (load: (array: number) => Value) => Value): Measurement {
   return {
     unit: "GB/s",
-    slices: arrayBytes / blockBytes,
-    amount: () => (arrays * arrayBytes) / 1e6,
+    slices: ARRAY_BYTES / BLOCK_BYTES,
+    amount: () => (arrays * ARRAY_BYTES) / 1e6,
     write(k, base, begin, end) {
       const width = k.machine.lanes * 4;
-      k.loop(mul(begin, blockBytes), mul(end, blockBytes), 4 * width, (byte) => {
+      k.loop(mul(begin, BLOCK_BYTES), mul(end, BLOCK_BYTES), 4 * width, (byte) => {
         for (let part = 0; part < 4; part++)
           k.store(
             at(base, byte, part * width),
-            value((array) => loadVector(at(base, byte, array * arrayBytes + part * width))),
+            value((array) => loadVector(at(base, byte, array * ARRAY_BYTES + part * width))),
           );
       });
     },
@@ -100,10 +100,10 @@ export function measureLimits(
 function measure<Memory extends Heap>(target: Target<Memory>): Limit[] {
   const { machine, team, name: backend } = target;
   const heap = target.makeHeap();
-  const countersAt = aligned(firstPlace + 3 * arrayBytes) + slack;
+  const countersAt = aligned(FIRST_PLACE + 3 * ARRAY_BYTES) + SLACK;
   const limits = (Object.keys(measurements) as Limit["name"][]).map((name): Limit => {
     const { unit, slices, amount, write } = measurements[name];
-    const base = target.pointer(heap, firstPlace);
+    const base = target.pointer(heap, FIRST_PLACE);
     const piece: Piece = {
       slices,
       perCall: Math.ceil(slices / 16),
@@ -116,7 +116,7 @@ function measure<Memory extends Heap>(target: Target<Memory>): Limit[] {
     const module = new ModuleBuilder(name, machine);
     const kernel = module.define("slices", { base: "pointer", begin: "i32", end: "i32" }, (k, p) => write(k, p.base, p.begin, p.end));
     const sharing = planSharing([piece], team);
-    heap.ensure(countersAt + sharing.counterBytes + slack);
+    heap.ensure(countersAt + sharing.counterBytes + SLACK);
     const counters = target.pointer(heap, countersAt);
     target.defineMain(module, 0, (k) => writeShared(k, sharing, counters, counters, 0));
     const code = target.load(module.build(), heap);

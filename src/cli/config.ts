@@ -20,7 +20,7 @@ import {
   whole,
   wrongField,
 } from "../util/schema.ts";
-import { checkSamples, most } from "./limits.ts";
+import { checkSamples, MOST } from "./limits.ts";
 import { lossOf, metricsOf } from "./measures.ts";
 import { type Architecture, architectureSchema, checkArchitecture } from "./models.ts";
 import { checkOptimizer } from "./optimizers.ts";
@@ -58,13 +58,13 @@ export interface RunConfig {
   readonly patience?: number;
 }
 
-const names = list(text, "a list of names", { least: 1, most: most.names });
+const names = list(text, "a list of names", { least: 1, most: MOST.names });
 const seed = whole(0, 0xffffffff);
-const count = whole(1, most.samples);
+const count = whole(1, MOST.samples);
 
 const statistics: Schema<StandardizerState> = fields({
-  mean: list(finite, "a list of numbers", { least: 1, most: most.names }),
-  deviation: list(numberFrom(Number.MIN_VALUE, Number.MAX_VALUE), "a list of numbers above 0", { least: 1, most: most.names }),
+  mean: list(finite, "a list of numbers", { least: 1, most: MOST.names }),
+  deviation: list(numberFrom(Number.MIN_VALUE, Number.MAX_VALUE), "a list of numbers above 0", { least: 1, most: MOST.names }),
 });
 
 const source: Schema<SourceSpec> = fields({
@@ -96,10 +96,10 @@ const schema: Schema<RunConfig> = fields({
   schedule: understoodBy((schedule) => scheduleOf(schedule, 0.1, 10)),
   loss: v.optional(text),
   metrics: v.optional(list(text, "a list of names", { most: 100 })),
-  batchSize: whole(1, most.batch),
-  epochs: whole(1, most.epochs),
+  batchSize: whole(1, MOST.batch),
+  epochs: whole(1, MOST.epochs),
   seed,
-  patience: v.optional(whole(1, most.epochs)),
+  patience: v.optional(whole(1, MOST.epochs)),
 } satisfies Record<keyof RunConfig, v.GenericSchema>);
 
 /** @throws FileError naming the field that is not as a run of this version of kasane has it */

@@ -2,7 +2,7 @@
 
 /** The colours that we write ourselves: a foreign name may take them, and is then coloured. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
-const own = /\u001b\[(?:0|1|2|22|31|33|36|39)m/y;
+const OWN = /\u001b\[(?:0|1|2|22|31|33|36|39)m/y;
 
 /**
  * Control characters (but line ends and tabs), those of 8 bits, and marks that turn the direction of writing, as
@@ -12,8 +12,8 @@ const own = /\u001b\[(?:0|1|2|22|31|33|36|39)m/y;
 export function harmless(text: string, colors: boolean): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (letter, place: number) => {
-    own.lastIndex = place;
-    if (colors && own.test(text)) return letter;
+    OWN.lastIndex = place;
+    if (colors && OWN.test(text)) return letter;
     return escaped(letter);
   });
 }

@@ -5,7 +5,7 @@ import type { Terminal } from "./terminal.ts";
 export type Interruption = "SIGINT" | "SIGTERM";
 
 /** What shells expect of a process that a signal ended. */
-export const exitCodes: Readonly<Record<Interruption, number>> = { SIGINT: 130, SIGTERM: 143 };
+export const EXIT_CODES: Readonly<Record<Interruption, number>> = { SIGINT: 130, SIGTERM: 143 };
 
 /** How a running command learns that it is to stop. */
 export interface Interruptible {
@@ -25,7 +25,7 @@ export async function interruptible<Result>(
   const stopListening = terminal.host.onInterrupt((received) => {
     if (abort.signal.aborted) {
       terminal.clearLine();
-      terminal.host.exit(exitCodes[received]);
+      terminal.host.exit(EXIT_CODES[received]);
       return;
     }
     signal = received;
@@ -53,7 +53,7 @@ export async function abandonable(terminal: Terminal, name: string, run: (signal
       if (!signal.aborted || error !== signal.reason) throw error;
       terminal.print(`Stopped; ${name} is as it was.`);
       terminal.result({ interrupted: received() });
-      return exitCodes[received()];
+      return EXIT_CODES[received()];
     }
   });
 }

@@ -2,7 +2,7 @@
 
 import { UsageError } from "../util/errors.ts";
 
-export const most = {
+export const MOST = {
   epochs: 1e9,
   batch: 1e9,
   /** Of any kind of data; generated data have limits of their own. */
@@ -19,11 +19,11 @@ export const most = {
 } as const;
 
 /** Samples of generated data: a gigabyte of float32. */
-const mostGenerated = { digits: 340_000, moons: 1e7, spirals: 1e7, xor: 1e7, wine: 1e7 } as const;
+const MOST_GENERATED = { digits: 340_000, moons: 1e7, spirals: 1e7, xor: 1e7, wine: 1e7 } as const;
 
 /** For a number of samples that was asked for. @throws UsageError above the limit of the kind */
 export function checkSamples(kind: string, samples: number | undefined): void {
-  const limit = Object.hasOwn(mostGenerated, kind) ? mostGenerated[kind as keyof typeof mostGenerated] : most.samples;
+  const limit = Object.hasOwn(MOST_GENERATED, kind) ? MOST_GENERATED[kind as keyof typeof MOST_GENERATED] : MOST.samples;
   if (samples !== undefined && samples > limit)
     throw new UsageError(`--samples: expected at most ${limit} for ${kind}, got ${samples}`, { hint: `--samples ${limit / 10}` });
 }

@@ -2,15 +2,15 @@
 // The program `kasane`. Loads the rest of it: what is missing for that is said, too.
 
 /** Node opens as many at once as there are modules. */
-const filesToLoad = 1024;
+const FILES_TO_LOAD = 1024;
 
 try {
   await import("./process.ts");
 } catch (error) {
   const limit = mostFiles();
   if ((error as NodeJS.ErrnoException).syscall === "uv_cwd") end("the folder it was started in is gone", "cd to a folder that is there");
-  else if (limit < filesToLoad)
-    end(`the program does not load where a process may open ${limit} files at once`, `a higher limit, ulimit -n ${filesToLoad}`);
+  else if (limit < FILES_TO_LOAD)
+    end(`the program does not load where a process may open ${limit} files at once`, `a higher limit, ulimit -n ${FILES_TO_LOAD}`);
   else throw error;
 }
 
@@ -28,8 +28,8 @@ function mostFiles(): number {
   try {
     const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
     const soft = Number(userLimits?.open_files?.soft);
-    return Number.isInteger(soft) ? soft : filesToLoad;
+    return Number.isInteger(soft) ? soft : FILES_TO_LOAD;
   } catch {
-    return filesToLoad;
+    return FILES_TO_LOAD;
   }
 }

@@ -32,16 +32,16 @@ export const lossChoices: Readonly<Record<Task, Choices<MakeLoss>>> = {
   },
 };
 
-const average = { settings: { average: ["macro", "micro"] } } as const;
+const AVERAGE = { settings: { average: ["macro", "micro"] } } as const;
 
 export const metricChoices: Readonly<Record<Task, Choices<MakeMetric>>> = {
   classification: {
     accuracy: { settings: {}, make: () => train.accuracy() },
     topK: { settings: { k: "number" }, make: ({ k = 2 }) => train.topK(k as number) },
-    precision: { ...average, make: (settings, classes) => train.precision(classes, settings) },
-    recall: { ...average, make: (settings, classes) => train.recall(classes, settings) },
-    f1Score: { ...average, make: (settings, classes) => train.f1Score(classes, settings) },
-    intersectionOverUnion: { ...average, make: (settings, classes) => train.intersectionOverUnion(classes, settings) },
+    precision: { ...AVERAGE, make: (settings, classes) => train.precision(classes, settings) },
+    recall: { ...AVERAGE, make: (settings, classes) => train.recall(classes, settings) },
+    f1Score: { ...AVERAGE, make: (settings, classes) => train.f1Score(classes, settings) },
+    intersectionOverUnion: { ...AVERAGE, make: (settings, classes) => train.intersectionOverUnion(classes, settings) },
     crossEntropy: { settings: {}, make: () => train.crossEntropy() },
     perplexity: { settings: {}, make: () => train.perplexity() },
   },
@@ -52,7 +52,7 @@ export const metricChoices: Readonly<Record<Task, Choices<MakeMetric>>> = {
   },
 };
 
-const usual: Readonly<Record<Task, { readonly loss: string; readonly metrics: readonly string[] }>> = {
+const USUAL: Readonly<Record<Task, { readonly loss: string; readonly metrics: readonly string[] }>> = {
   classification: { loss: "crossEntropy", metrics: ["accuracy"] },
   regression: { loss: "meanSquaredError", metrics: ["meanAbsoluteError", "rSquared"] },
 };
@@ -67,7 +67,7 @@ export interface Measured {
 }
 
 /** @throws InputError for names and settings that do not exist or are out of range, or belong to the other task */
-export function lossOf({ task, loss = usual[task].loss }: Measured): Loss {
+export function lossOf({ task, loss = USUAL[task].loss }: Measured): Loss {
   const { make, settings } = chooseFor(lossChoices, task, loss);
   const made = make(settings);
   // A loss looks at its settings when it is called: before data are read and a folder is made.
@@ -82,7 +82,7 @@ const sampleTargets: Readonly<Record<Task, () => Tensor>> = {
 
 /** The usual ones, which the reports show, and then those asked for. @throws InputError as lossOf */
 export function metricsOf({ task, metrics = [], classNames = [] }: Measured): readonly Metric[] {
-  const all = [...usual[task].metrics, ...metrics].map((metric) => {
+  const all = [...USUAL[task].metrics, ...metrics].map((metric) => {
     const { make, settings } = chooseFor(metricChoices, task, metric);
     return make(settings, classNames.length);
   });

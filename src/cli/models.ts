@@ -5,7 +5,7 @@ import { conv2d, dropout, flatten, linear, maxPool2d, relu, sequential, sigmoid,
 import { InputError, UsageError } from "../util/errors.ts";
 import { fields, list, numberFrom, oneOf, readAs, type Schema, whole, wrongField } from "../util/schema.ts";
 import { shapeText } from "../util/shape-text.ts";
-import { most } from "./limits.ts";
+import { MOST } from "./limits.ts";
 
 /** Everything needed to build a model again. */
 export interface Architecture {
@@ -72,13 +72,13 @@ export function buildModel(spec: Architecture): Layer {
   return sequential(builders[spec.model](spec) as Readonly<Record<string, Layer>>);
 }
 
-const sizes = (layers: number) => list(whole(1, most.hidden), "a list of whole numbers above 0", { most: layers });
+const sizes = (layers: number) => list(whole(1, MOST.hidden), "a list of whole numbers above 0", { most: layers });
 
 export const architectureSchema: Schema<Architecture> = fields({
   model: oneOf(modelNames),
-  input: list(whole(1, most.inputs), "a list of 1 or 3 whole numbers above 0", { least: 1, most: 3 }),
-  outputs: whole(1, most.names),
-  hidden: sizes(most.hiddenLayers),
+  input: list(whole(1, MOST.inputs), "a list of 1 or 3 whole numbers above 0", { least: 1, most: 3 }),
+  outputs: whole(1, MOST.names),
+  hidden: sizes(MOST.hiddenLayers),
   activation: oneOf(activationNames),
   dropout: numberFrom(0, 1 - 2 ** -53),
 } satisfies Record<keyof Architecture, unknown>);
@@ -87,7 +87,7 @@ export const architectureSchema: Schema<Architecture> = fields({
 export function readArchitecture(value: unknown, where: string): Architecture {
   const origin = { where: `${where}: architecture`, hint: "use the model.safetensors that kasane train wrote" };
   const spec = readAs(architectureSchema, value, origin);
-  if (width(spec) > most.inputs) throw wrongField(origin, "input", `at most ${most.inputs} numbers per sample`, spec.input);
+  if (width(spec) > MOST.inputs) throw wrongField(origin, "input", `at most ${MOST.inputs} numbers per sample`, spec.input);
   return spec;
 }
 
@@ -102,9 +102,9 @@ export function checkArchitecture(spec: Architecture): void {
       hint: "--model mlp or --model linear",
     });
   const parameters = parameterCount(spec);
-  if (parameters <= most.parameters && width(spec) <= most.inputs) return;
+  if (parameters <= MOST.parameters && width(spec) <= MOST.inputs) return;
   throw new InputError(
-    `expected a model of at most ${most.parameters.toLocaleString("en-US")} parameters, [${spec.hidden.join(", ")}] hidden units make ${parameters.toLocaleString("en-US")} (${((4 * parameters) / 2 ** 30).toFixed(1)} GiB)`,
+    `expected a model of at most ${MOST.parameters.toLocaleString("en-US")} parameters, [${spec.hidden.join(", ")}] hidden units make ${parameters.toLocaleString("en-US")} (${((4 * parameters) / 2 ** 30).toFixed(1)} GiB)`,
     { hint: "fewer hidden units" },
   );
 }

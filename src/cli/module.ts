@@ -6,14 +6,14 @@ import { kindOf } from "../util/kind-of.ts";
 import { quoted } from "../util/shell.ts";
 
 /** What Node runs as a module by its name alone. */
-const moduleName = /\.[cm]?[jt]s$/i;
+const MODULE_NAME = /\.[cm]?[jt]s$/i;
 
 /**
  * Whether a word is plainly a path: it has a folder in it, or a module's ending. Code is run only from there, so that a
  * file that happens to be called like an op, a run or a typing mistake is not.
  */
 export function isPath(word: string): boolean {
-  return /[/\\]/.test(word) || moduleName.test(word);
+  return /[/\\]/.test(word) || MODULE_NAME.test(word);
 }
 
 /** As the user wrote it. */

@@ -43,22 +43,22 @@ function row<Maker extends (parameters: never, options: never) => Optimizer>(
   return { settings, rate, make: (parameters, learningRate, given) => known(parameters, { ...given, learningRate }) };
 }
 
-const moments = { beta1: "number", beta2: "number", epsilon: "number", weightDecay: "number" } as const;
+const MOMENTS = { beta1: "number", beta2: "number", epsilon: "number", weightDecay: "number" } as const;
 
 const optimizers = {
   sgd: row(sgd, { momentum: "number", dampening: "number", nesterov: "boolean", weightDecay: "number" }, () => 0.1),
-  adam: row(adam, moments),
-  adamW: row(adamW, moments),
-  amsGrad: row(amsGrad, moments),
-  adamax: row(adamax, moments, (usual) => 2 * usual),
-  nAdam: row(nAdam, { ...moments, momentumDecay: "number" }),
-  rAdam: row(rAdam, moments),
+  adam: row(adam, MOMENTS),
+  adamW: row(adamW, MOMENTS),
+  amsGrad: row(amsGrad, MOMENTS),
+  adamax: row(adamax, MOMENTS, (usual) => 2 * usual),
+  nAdam: row(nAdam, { ...MOMENTS, momentumDecay: "number" }),
+  rAdam: row(rAdam, MOMENTS),
   rmsProp: row(rmsProp, { alpha: "number", epsilon: "number", weightDecay: "number", momentum: "number", centered: "boolean" }),
   adaGrad: row(adaGrad, { learningRateDecay: "number", epsilon: "number", weightDecay: "number" }, (usual) => 10 * usual),
   adaDelta: row(adaDelta, { rho: "number", epsilon: "number", weightDecay: "number" }, () => 1),
   lion: row(lion, { beta1: "number", beta2: "number", weightDecay: "number" }, (usual) => usual / 5),
   lars: row(lars, { momentum: "number", weightDecay: "number", trust: "number" }, () => 1),
-  lamb: row(lamb, moments),
+  lamb: row(lamb, MOMENTS),
   muon: {
     settings: { momentum: "number", nesterov: "boolean", weightDecay: "number", iterations: "number" },
     rate: () => 0.02,
@@ -81,11 +81,11 @@ const optimizers = {
 /** For --help and for what is said of a wrong name. */
 export const optimizerChoices: Readonly<Record<string, OptimizerChoice>> = optimizers;
 
-const aliases: Aliases = { adamw: "adamW", momentum: "sgd:momentum=0.9" };
+const ALIASES: Aliases = { adamw: "adamW", momentum: "sgd:momentum=0.9" };
 
 /** @throws InputError for names and settings that do not exist or are out of range */
 export function optimizerOf(chosen: string, model: Pick<Layer, "namedParameters">, learningRate: number): Optimizer {
-  const { make, settings } = choose<Make>(optimizerChoices, chosen, aliases);
+  const { make, settings } = choose<Make>(optimizerChoices, chosen, ALIASES);
   return make(model.namedParameters(), learningRate, settings);
 }
 
@@ -99,7 +99,7 @@ export function checkOptimizer(chosen: string): void {
 
 /** What it is usually given where Adam is given so much. */
 export function usualRate(chosen: string, ofAdam: number): number {
-  const { name, settings } = choose<Make>(optimizerChoices, chosen, aliases);
+  const { name, settings } = choose<Make>(optimizerChoices, chosen, ALIASES);
   // Momentum adds up several steps.
   if (name === "sgd" && Number(settings.momentum ?? 0) > 0) return 0.02;
   return optimizerChoices[name]!.rate(ofAdam);

@@ -4,7 +4,7 @@ import { InvalidArgumentError } from "commander";
 import { decimalOf } from "../util/decimal.ts";
 import { KasaneError } from "../util/errors.ts";
 import { nearestName } from "../util/nearest.ts";
-import { most } from "./limits.ts";
+import { MOST } from "./limits.ts";
 
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
@@ -72,8 +72,8 @@ export function place(text: string): string {
 /** "64,32" */
 export function sizes(text: string): number[] {
   const parts = text.split(",");
-  if (parts.length > most.hiddenLayers) throw new InvalidArgumentError(`Expected at most ${most.hiddenLayers} numbers.`);
-  return parts.map((part) => wholeNumber(1, most.hidden)(part.trim()));
+  if (parts.length > MOST.hiddenLayers) throw new InvalidArgumentError(`Expected at most ${MOST.hiddenLayers} numbers.`);
+  return parts.map((part) => wholeNumber(1, MOST.hidden)(part.trim()));
 }
 
 /** "age,alcohol" */

@@ -42,7 +42,7 @@ interface Prediction {
 }
 
 /** Rows printed for people; --json has them all. */
-const mostRows = 40;
+const MOST_ROWS = 40;
 
 /** @returns the exit code */
 export async function predict(terminal: Terminal, name: string, file: string | undefined, options: PredictOptions): Promise<number> {
@@ -172,7 +172,7 @@ function accuracyOf(predictions: readonly Prediction[]): object {
 function showImages(terminal: Terminal, { architecture }: RunConfig, { x }: Inputs, predictions: readonly Prediction[]): void {
   const size = architecture.input.reduce((product, extent) => product * extent, 1);
   const [, height = 1, width = 1] = architecture.input;
-  for (const [n, prediction] of predictions.slice(0, mostRows).entries()) {
+  for (const [n, prediction] of predictions.slice(0, MOST_ROWS).entries()) {
     const picture = imageLines(Array.from(x.data.slice(n * size, n * size + height * width)), width);
     const right = prediction.class === prediction.actual;
     const said = `${prediction.input}: ${terminal.colors.bold(String(prediction.class))}`;
@@ -196,7 +196,7 @@ function probabilityLines({ width, colors }: Terminal, { probabilities = {} }: P
 
 function showTable(terminal: Terminal, config: RunConfig, predictions: readonly Prediction[]): void {
   const known = predictions.every(({ actual }) => actual !== undefined);
-  const rows = predictions.slice(0, mostRows).map(({ input, class: name, value, probabilities = {}, actual }) => {
+  const rows = predictions.slice(0, MOST_ROWS).map(({ input, class: name, value, probabilities = {}, actual }) => {
     const top = Object.entries(probabilities)
       .sort((a, b) => b[1] - a[1])
       .slice(0, 3)
@@ -228,5 +228,5 @@ function showTable(terminal: Terminal, config: RunConfig, predictions: readonly 
 }
 
 function left(terminal: Terminal, count: number): void {
-  if (count > mostRows) terminal.print(`… and ${grouped(count - mostRows)} more; --json has them all`);
+  if (count > MOST_ROWS) terminal.print(`… and ${grouped(count - MOST_ROWS)} more; --json has them all`);
 }

@@ -14,7 +14,7 @@ import { explain, opOf } from "./explain.ts";
 import { type ExplainRunOptions, explainRun } from "./explain-run.ts";
 import { type FindRateOptions, findRate } from "./find-rate.ts";
 import { type GraphCommandOptions, graphFormats, showGraph } from "./graph.ts";
-import { most } from "./limits.ts";
+import { MOST } from "./limits.ts";
 import { lossChoices, metricChoices } from "./measures.ts";
 import { activationNames, modelNames } from "./models.ts";
 import { isPath } from "./module.ts";
@@ -37,13 +37,13 @@ import {
 import { type PredictOptions, predict } from "./predict.ts";
 import { type ProfileCommandOptions, profilePath } from "./profile.ts";
 import { scheduleChoices, scheduleOf } from "./schedules.ts";
-import { generated } from "./sources.ts";
+import { GENERATED } from "./sources.ts";
 import { summarize } from "./summary.ts";
 import { type Host, Terminal } from "./terminal.ts";
 import { train } from "./train.ts";
 import type { TrainOptions } from "./training-run.ts";
 import { version } from "./version.ts";
-import { explainFormats } from "./walk.ts";
+import { EXPLAIN_FORMATS } from "./walk.ts";
 
 type Common = { readonly json?: boolean; readonly verbose?: boolean };
 
@@ -131,20 +131,20 @@ function addTrain({ terminal, set, command }: Commands): void {
     ],
     CHOICES_HELP,
   )
-    .argument("[DATASET]", `${generated.join(", ")}`, oneOf(generated))
+    .argument("[DATASET]", `${GENERATED.join(", ")}`, oneOf(GENERATED))
     .option("--csv <FILE>", "a table with a header line", place)
     .option("--target <COLUMN>", "the column of the table to predict")
     .option("--columns <NAME,NAME,…>", "the columns of the table to predict from (default: all others)", nameList)
     .option("--separator <MARK>", "what separates the table's cells (default: found out)")
     .option("--mnist <FOLDER>", "images and labels in MNIST's format, as they are or .gz", place)
     .option("--data <FOLDER>", "wine: the two files of the UCI Wine Quality set", place)
-    .option("--samples <N>", "how many samples to make, or to take of the files", wholeNumber(10, most.samples))
+    .option("--samples <N>", "how many samples to make, or to take of the files", wholeNumber(10, MOST.samples))
     .option("--model <NAME>", `${modelNames.join(", ")} (default: what suits the data)`, oneOf(modelNames))
     .option("--hidden <N,N,…>", "widths of the hidden layers", sizes)
     .option("--activation <NAME>", `${activationNames.join(", ")} (default: relu)`, oneOf(activationNames))
     .option("--dropout <P>", "probability of dropping a hidden value (default: 0)", probability)
-    .option("--epochs <N>", "passes over the training samples", wholeNumber(1, most.epochs))
-    .option("--batch <N>", "samples per step", wholeNumber(1, most.batch))
+    .option("--epochs <N>", "passes over the training samples", wholeNumber(1, MOST.epochs))
+    .option("--batch <N>", "samples per step", wholeNumber(1, MOST.batch))
     .option("--lr <RATE>", "learning rate", positiveNumber)
     .option("--optimizer <NAME[:…]>", "how weights move (default: adam)", understoodBy(checkOptimizer))
     .option(
@@ -154,7 +154,7 @@ function addTrain({ terminal, set, command }: Commands): void {
     )
     .option("--loss <NAME[:…]>", "what is made small (default: crossEntropy for classes, meanSquaredError for numbers)")
     .option("--metric <NAME[:…]>", "what is measured, too (may be repeated)", collect(String))
-    .option("--patience <N>", "stop after N epochs without a lower held-out loss; keep the best weights", wholeNumber(1, most.epochs))
+    .option("--patience <N>", "stop after N epochs without a lower held-out loss; keep the best weights", wholeNumber(1, MOST.epochs))
     .option("--seed <N>", "decides data, weights and order (default: 0)", seedNumber)
     .option("--out <FOLDER>", "where the run goes (default: runs/DATASET-1, -2, …)", place)
     .option("--resume [RUN]", "go on with an interrupted run, bit for bit", place)
@@ -205,7 +205,7 @@ function addExplain({ terminal, set, command }: Commands): void {
     )
     .option("--depth <N>", "how many steps back (default: 4)", wholeNumber(0))
     .option("--breadth <N>", "how many numbers to follow at each step (default: 3)", wholeNumber(1))
-    .option("--format <NAME>", `${explainFormats.join(", ")} (default: text)`, oneOf(explainFormats))
+    .option("--format <NAME>", `${EXPLAIN_FORMATS.join(", ")} (default: text)`, oneOf(EXPLAIN_FORMATS))
     .option("--terms <N>", "how many terms of a long sum to write out (default: 8)", wholeNumber(2))
     .option("--step [N]", "op N of the run instead: what went in and came out; without N all, in a terminal one by one", wholeNumber(1))
     .option("--nudge <BY>", "also change the number by so much and see what the loss does", anyNumber)

@@ -6,48 +6,48 @@ import type { Terminal } from "./terminal.ts";
 import { cutTo, duration, grouped, pad, percent } from "./terminal.ts";
 
 /** Milliseconds between two drawings. */
-const interval = 80;
+const INTERVAL = 80;
 /** On a terminal no more rows than these, evenly chosen; in a pipe every epoch has its line. */
-const mostRows = 24;
+const MOST_ROWS = 24;
 
-const titles = {
+const TITLES = {
   classification: ["epoch", "loss", "accuracy", "held-out loss", "held-out accuracy", "time"],
   regression: ["epoch", "loss", "mean error", "held-out loss", "held-out error", "time"],
 } as const;
 
 /** @param epochs in all; @param done epochs of a resumed run */
-export function progress(terminal: Terminal, task: keyof typeof titles, epochs: number): Callback {
+export function progress(terminal: Terminal, task: keyof typeof TITLES, epochs: number): Callback {
   const { colors } = terminal;
   const begun = performance.now();
   let drawn = 0;
   let batchesDone = 0;
   let samplesDone = 0;
   let hasHeading = false;
-  const every = terminal.canMove ? Math.ceil(epochs / mostRows) : 1;
+  const every = terminal.canMove ? Math.ceil(epochs / MOST_ROWS) : 1;
   return {
     onBatchEnd(report) {
       batchesDone++;
       samplesDone += report.samples;
       const now = performance.now();
-      if (!terminal.canMove || now - drawn < interval) return;
+      if (!terminal.canMove || now - drawn < INTERVAL) return;
       drawn = now;
       const seconds = (now - begun) / 1000;
       terminal.drawLine(bar(terminal, report, { perSecond: samplesDone / seconds, perBatch: seconds / batchesDone }));
     },
     onValidationBegin(epoch) {
-      if (terminal.canMove && performance.now() - drawn >= interval)
+      if (terminal.canMove && performance.now() - drawn >= INTERVAL)
         terminal.drawLine(`epoch ${epoch}/${epochs}  measuring on the held-out samples …`);
     },
     onEpochEnd(report) {
       if (report.epoch % every !== 0 && report.epoch !== 1 && report.epoch !== epochs) return;
-      if (!hasHeading) terminal.print(colors.bold(row(titles[task])));
+      if (!hasHeading) terminal.print(colors.bold(row(TITLES[task])));
       hasHeading = true;
       terminal.print(row(cells(report, task, epochs)));
     },
   };
 }
 
-function cells({ epoch, train, validation, seconds }: EpochReport, task: keyof typeof titles, epochs: number): readonly string[] {
+function cells({ epoch, train, validation, seconds }: EpochReport, task: keyof typeof TITLES, epochs: number): readonly string[] {
   const score = (scores: Readonly<Record<string, number>> | undefined): string => {
     const value = scores?.[task === "classification" ? "accuracy" : "meanAbsoluteError"] ?? Number.NaN;
     return task === "classification" ? percent(value) : value.toPrecision(4);

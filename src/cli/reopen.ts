@@ -9,7 +9,7 @@ import type { Terminal } from "./terminal.ts";
 import type { Run, TrainOptions } from "./training-run.ts";
 
 /** What may be given beside --resume. */
-const changeable: readonly string[] = ["resume", "out", "epochs", "watch", "json", "verbose"];
+const CHANGEABLE: readonly string[] = ["resume", "out", "epochs", "watch", "json", "verbose"];
 
 /**
  * The run, claimed.
@@ -19,7 +19,7 @@ export async function reopen(terminal: Terminal, dataset: string | undefined, op
   const path = options.resume === true ? options.out : options.resume;
   if (path === undefined)
     throw new UsageError("--resume: expected the folder of a run", { hint: `${terminal.host.self} train --resume runs/digits-1` });
-  const changed = Object.entries(options).find(([name, value]) => value !== undefined && !changeable.includes(name));
+  const changed = Object.entries(options).find(([name, value]) => value !== undefined && !CHANGEABLE.includes(name));
   if (changed !== undefined)
     throw new UsageError(`--resume goes on as the run began: --${changed[0]} cannot change`, {
       hint: "leave it out, or begin a new run; only --epochs may be given",

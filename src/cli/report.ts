@@ -8,7 +8,7 @@ import { quoted } from "../util/shell.ts";
 import type { RunConfig } from "./config.ts";
 import { confusionLines } from "./confusion.ts";
 import { harmless } from "./harmless.ts";
-import { exitCodes, type Interruption } from "./interrupt.ts";
+import { EXIT_CODES, type Interruption } from "./interrupt.ts";
 import { lossOf, metricsOf } from "./measures.ts";
 import { describeModel } from "./models.ts";
 import { lossText } from "./progress.ts";
@@ -75,7 +75,7 @@ export function interrupted(terminal: Terminal, run: Run, result: FitResult, sig
   terminal.print(`Stopped ${place}. Everything is saved in ${terminal.colors.bold(run.name)}; go on with the very same numbers:`);
   terminal.print(`  ${terminal.colors.cyan(command)}`);
   terminal.result({ run: run.name, epochs, batches, seconds: result.seconds, interrupted: signal, resume: command });
-  return exitCodes[signal];
+  return EXIT_CODES[signal];
 }
 
 function resultLines(
@@ -131,7 +131,7 @@ function scoreText(scores: Scores, name: string): string {
 }
 
 /** Columns of which a line on the command line can still be read. */
-const mostTyped = 12;
+const MOST_TYPED = 12;
 
 /** Commands, each with what it is for. */
 function suggestions(self: string, { name, config }: Run): (readonly [command: string, what: string])[] {
@@ -139,7 +139,7 @@ function suggestions(self: string, { name, config }: Run): (readonly [command: s
   const { kind } = config.data;
   const isImage = kind === "digits" || kind === "mnist";
   const values = isImage ? [] : (config.standardizer?.mean ?? []).map((mean) => Number(mean.toPrecision(3)));
-  const isTyped = values.length > 0 && values.length <= mostTyped;
+  const isTyped = values.length > 0 && values.length <= MOST_TYPED;
   return [
     [`${self} predict ${run} ${isTyped ? `--input=${values.join(",")}` : "--sample 0"}`, ""],
     [`${self} summary ${run}`, ""],

@@ -85,10 +85,10 @@ export const scheduleChoices: Choices<Make> = {
   },
 };
 
-const aliases: Aliases = { cosine: "cosineDecay" };
+const ALIASES: Aliases = { cosine: "cosineDecay" };
 
 /** @throws InputError for names and settings that do not exist or are out of range */
 export function scheduleOf(chosen: string, rate: number, epochs: number): RateOf {
-  const { make, settings } = choose(scheduleChoices, chosen, aliases);
+  const { make, settings } = choose(scheduleChoices, chosen, ALIASES);
   return make(rate, epochs, settings);
 }

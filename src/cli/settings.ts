@@ -14,7 +14,7 @@ export interface Settings {
   readonly schedule: string;
 }
 
-const images: Settings = {
+const IMAGES: Settings = {
   model: "cnn",
   hidden: [128],
   epochs: 8,
@@ -23,7 +23,7 @@ const images: Settings = {
   learningRate: 0.001,
   schedule: "cosineDecay",
 };
-const points: Settings = {
+const POINTS: Settings = {
   model: "mlp",
   hidden: [32, 32],
   epochs: 60,
@@ -34,12 +34,12 @@ const points: Settings = {
 };
 
 export const defaults: Readonly<Record<SourceSpec["kind"], Settings>> = {
-  digits: images,
-  mnist: images,
-  moons: points,
-  spirals: { ...points, hidden: [64, 64], epochs: 100 },
-  xor: { ...points, hidden: [16], epochs: 40 },
+  digits: IMAGES,
+  mnist: IMAGES,
+  moons: POINTS,
+  spirals: { ...POINTS, hidden: [64, 64], epochs: 100 },
+  xor: { ...POINTS, hidden: [16], epochs: 40 },
   // Four measurements, eight hidden units, two kinds: the textbook's network.
-  wine: { ...points, hidden: [8], epochs: 40 },
-  csv: { ...points, epochs: 50 },
+  wine: { ...POINTS, hidden: [8], epochs: 40 },
+  csv: { ...POINTS, epochs: 50 },
 };

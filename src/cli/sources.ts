@@ -41,17 +41,17 @@ export interface Source {
 }
 
 /** Share of the samples that is held out. */
-const heldOut = 0.2;
+const HELD_OUT = 0.2;
 
-export const generated = ["digits", "moons", "spirals", "xor", "wine"] as const;
-export const sourceKinds = [...generated, "csv", "mnist"] as const;
+export const GENERATED = ["digits", "moons", "spirals", "xor", "wine"] as const;
+export const sourceKinds = [...GENERATED, "csv", "mnist"] as const;
 
 /** @throws FileError or InputError when files are missing or malformed */
 export async function loadSource(spec: SourceSpec): Promise<Source> {
   switch (spec.kind) {
     case "digits": {
       const { images, labels, classNames } = digits({ count: spec.samples ?? 7500, seed: spec.seed });
-      return imageSource(...new Dataset<Samples>({ x: images, y: labels }, { classNames }).split(1 - heldOut, { seed: spec.seed }));
+      return imageSource(...new Dataset<Samples>({ x: images, y: labels }, { classNames }).split(1 - HELD_OUT, { seed: spec.seed }));
     }
     case "mnist": {
       const { train, test } = await loadMnist(spec.path as string);
@@ -97,7 +97,7 @@ function tableSource(table: Table, spec: SourceSpec): Source {
     throw new UsageError(`expected at least 10 rows to train on and to hold out, got ${raw.size}`, {
       hint: "a larger table, or more --samples",
     });
-  const [train, validation] = raw.split(1 - heldOut, { seed: spec.seed });
+  const [train, validation] = raw.split(1 - HELD_OUT, { seed: spec.seed });
   // Statistics of the held-out rows must not reach the training.
   const standardizer = Standardizer.fit(train.fields.x);
   const targetScale = table.task === "regression" ? Standardizer.fit(train.fields.y) : undefined;

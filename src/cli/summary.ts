@@ -11,7 +11,7 @@ import type { Terminal } from "./terminal.ts";
 import { duration, grouped, percent, table, wrap } from "./terminal.ts";
 
 /** Rows of a long history: the first and the last ones. */
-const shownEpochs = 12;
+const SHOWN_EPOCHS = 12;
 
 /** @returns the exit code */
 export async function summarize(terminal: Terminal, name: string): Promise<number> {
@@ -54,7 +54,7 @@ export async function summarize(terminal: Terminal, name: string): Promise<numbe
     colors.bold,
   );
   if (rows.length === 0) terminal.print("no epoch is finished yet");
-  else if (lines.length - 1 <= shownEpochs) for (const line of lines) terminal.print(line);
+  else if (lines.length - 1 <= SHOWN_EPOCHS) for (const line of lines) terminal.print(line);
   else
     for (const line of [...lines.slice(0, 6), `… ${lines.length - 12} more in metrics.jsonl …`, ...lines.slice(-6)]) terminal.print(line);
   if (best !== undefined)

@@ -28,7 +28,7 @@ import { watching } from "./watch.ts";
 /**
  * Milliseconds between two checkpoints: saving after every epoch of a tiny network would take longer than the epochs.
  */
-const saveInterval = 2000;
+const SAVE_INTERVAL = 2000;
 
 /** @returns the exit code */
 export async function train(terminal: Terminal, dataset: string | undefined, options: TrainOptions): Promise<number> {
@@ -90,7 +90,7 @@ function saver(folder: RunFolder): Callback {
   return {
     async onEpochEnd(report, training) {
       await folder.appendMetrics(report);
-      if (report.epoch > 1 && performance.now() - saved < saveInterval) return;
+      if (report.epoch > 1 && performance.now() - saved < SAVE_INTERVAL) return;
       await folder.saveCheckpoint(training.checkpoint());
       saved = performance.now();
     },

@@ -14,9 +14,9 @@ import {
 import { harmless } from "./harmless.ts";
 import type { Terminal } from "./terminal.ts";
 
-export const explainFormats = ["text", "json", "tex", "mathml"] as const;
+export const EXPLAIN_FORMATS = ["text", "json", "tex", "mathml"] as const;
 
-export type ExplainFormat = (typeof explainFormats)[number];
+export type ExplainFormat = (typeof EXPLAIN_FORMATS)[number];
 
 export interface WalkOptions {
   /** Which step, counted from 1; true: all of them. */

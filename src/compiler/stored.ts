@@ -29,14 +29,14 @@ function rounded(value: Scalar, operands: readonly Operand[]): Scalar {
 }
 
 /** Functions whose value is that of an argument, but for the sign. */
-const choosing: ReadonlySet<FunctionName> = new Set<FunctionName>(["min", "max", "neg", "abs"]);
+const CHOOSING: ReadonlySet<FunctionName> = new Set<FunctionName>(["min", "max", "neg", "abs"]);
 
 /** Whether storing the value as bfloat16 would change nothing. */
 export function isRounded(value: Scalar, operands: readonly Operand[]): boolean {
   if (value.kind === "load") return operands[value.operand]?.dtype === "bfloat16";
   if (value.kind === "constant") return roundToBfloat16(value.value) === value.value;
   return (
-    value.kind === "call" && (value.fn === "bfloat16" || (choosing.has(value.fn) && value.args.every((arg) => isRounded(arg, operands))))
+    value.kind === "call" && (value.fn === "bfloat16" || (CHOOSING.has(value.fn) && value.args.every((arg) => isRounded(arg, operands))))
   );
 }
 
@@ -54,5 +54,5 @@ export function storedOnce(nest: Nest): Nest {
 function withoutRounding(value: Scalar): Scalar {
   if (value.kind !== "call") return value;
   if (value.fn === "bfloat16") return withoutRounding(value.args[0]!);
-  return choosing.has(value.fn) ? { ...value, args: value.args.map(withoutRounding) } : value;
+  return CHOOSING.has(value.fn) ? { ...value, args: value.args.map(withoutRounding) } : value;
 }

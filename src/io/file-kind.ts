@@ -21,10 +21,10 @@ interface Start {
 /** The readers of this library. */
 export type Reader = "a safetensors file" | "an IDX file" | "a CSV table";
 
-const pickled = "in Python: safetensors.torch.save_file(model.state_dict(), path)";
-const unpack = "unpack it, and give the file inside";
-const arrays = 'in Python: safetensors.numpy.save_file({"x": array}, path)';
-const asCsv = "save the table as CSV in UTF-8";
+const PICKLED = "in Python: safetensors.torch.save_file(model.state_dict(), path)";
+const UNPACK = "unpack it, and give the file inside";
+const ARRAYS = 'in Python: safetensors.numpy.save_file({"x": array}, path)';
+const AS_CSV = "save the table as CSV in UTF-8";
 
 const begins =
   (mark: string, at = 0) =>
@@ -44,37 +44,37 @@ const isPickle = ({ bytes: [mark, version = 0] }: Start): boolean => mark === 0x
 
 /** The first that holds is what the file is: special archives come before other archives. */
 const kinds: readonly FileKind[] = [
-  { name: "a PyTorch file", hint: pickled, is: zipOf("/data.pkl", "data.pkl", "/byteorder", ".format_version") },
-  { name: "an archive of NumPy arrays (npz)", hint: arrays, is: zipOf(".npy") },
-  { name: "an Excel workbook (xlsx)", hint: asCsv, is: zipOf("[Content_Types].xml", "xl/") },
+  { name: "a PyTorch file", hint: PICKLED, is: zipOf("/data.pkl", "data.pkl", "/byteorder", ".format_version") },
+  { name: "an archive of NumPy arrays (npz)", hint: ARRAYS, is: zipOf(".npy") },
+  { name: "an Excel workbook (xlsx)", hint: AS_CSV, is: zipOf("[Content_Types].xml", "xl/") },
   { name: "a Keras model", hint: "save its weights with safetensors", is: zipOf("model.weights.h5", "metadata.json") },
-  { name: "a zip archive", hint: unpack, is: isZip },
+  { name: "a zip archive", hint: UNPACK, is: isZip },
   {
     name: "a PyTorch file of the old form",
-    hint: pickled,
+    hint: PICKLED,
     is: (start) => isPickle(start) && begins("\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", 2)(start),
   },
-  { name: "a Python pickle", hint: pickled, is: isPickle },
+  { name: "a Python pickle", hint: PICKLED, is: isPickle },
   {
     name: "an HDF5 file, as Keras writes it",
     hint: "in Python: read it with h5py, and save with safetensors",
     is: begins("\x89HDF\r\n\x1a\n"),
   },
-  { name: "a NumPy array (npy)", hint: arrays, is: begins("\x93NUMPY") },
+  { name: "a NumPy array (npy)", hint: ARRAYS, is: begins("\x93NUMPY") },
   { name: "a GGUF file", hint: "take the model's safetensors files", is: begins("GGUF") },
   { name: "a TensorFlow Lite model", hint: "save its weights with safetensors", is: begins("TFL3", 4) },
   { name: "a MATLAB file", hint: "in MATLAB: writematrix(x, path)", is: begins("MATLAB 5.0") },
-  { name: "compressed with gzip", hint: unpack, is: begins("\x1f\x8b") },
-  { name: "compressed with bzip2", hint: unpack, is: begins("BZh") },
-  { name: "compressed with xz", hint: unpack, is: begins("\xfd7zXZ\0") },
-  { name: "compressed with zstd", hint: unpack, is: begins("\x28\xb5\x2f\xfd") },
-  { name: "a 7z archive", hint: unpack, is: begins("7z\xbc\xaf\x27\x1c") },
-  { name: "a RAR archive", hint: unpack, is: begins("Rar!\x1a\x07") },
-  { name: "a tar archive", hint: unpack, is: begins("ustar", 257) },
-  { name: "a Parquet file", hint: asCsv, is: begins("PAR1") },
-  { name: "an Arrow file", hint: asCsv, is: begins("ARROW1") },
+  { name: "compressed with gzip", hint: UNPACK, is: begins("\x1f\x8b") },
+  { name: "compressed with bzip2", hint: UNPACK, is: begins("BZh") },
+  { name: "compressed with xz", hint: UNPACK, is: begins("\xfd7zXZ\0") },
+  { name: "compressed with zstd", hint: UNPACK, is: begins("\x28\xb5\x2f\xfd") },
+  { name: "a 7z archive", hint: UNPACK, is: begins("7z\xbc\xaf\x27\x1c") },
+  { name: "a RAR archive", hint: UNPACK, is: begins("Rar!\x1a\x07") },
+  { name: "a tar archive", hint: UNPACK, is: begins("ustar", 257) },
+  { name: "a Parquet file", hint: AS_CSV, is: begins("PAR1") },
+  { name: "an Arrow file", hint: AS_CSV, is: begins("ARROW1") },
   { name: "an SQLite database", hint: "export the table as CSV", is: begins("SQLite format 3\0") },
-  { name: "an old Office file (xls, doc)", hint: asCsv, is: begins("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") },
+  { name: "an old Office file (xls, doc)", hint: AS_CSV, is: begins("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") },
   { name: "a PNG image", is: begins("\x89PNG\r\n\x1a\n") },
   { name: "a JPEG image", is: begins("\xff\xd8\xff") },
   { name: "a GIF image", is: begins("GIF8") },
@@ -104,7 +104,7 @@ const kinds: readonly FileKind[] = [
 ];
 
 /** How much of a file is looked at: an archive tells the names of its files. */
-const looked = 4096;
+const LOOKED = 4096;
 
 /**
  * Runs a reader; where it fails on a file of another kind, the error says what the file is.
@@ -122,7 +122,7 @@ export function reading<Result>(reader: Reader, source: Uint8Array | string, whe
 /** The error of a file of another kind than the reader reads; undefined where nothing tells that it is. */
 export function misread(reader: Reader, source: Uint8Array | string, where: string, cause?: unknown): FileError | undefined {
   const bytes =
-    typeof source === "string" ? Uint8Array.from(source.slice(0, looked), (letter) => letter.charCodeAt(0)) : source.subarray(0, looked);
+    typeof source === "string" ? Uint8Array.from(source.slice(0, LOOKED), (letter) => letter.charCodeAt(0)) : source.subarray(0, LOOKED);
   const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
   const isText = !bytes.some((byte) => byte < 32 && byte !== 9 && byte !== 10 && byte !== 13);
   const kind = kinds.find((one) => (!isText || one.isText === true) && one.is({ bytes, text }));

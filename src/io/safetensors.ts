@@ -62,11 +62,11 @@ export interface SafetensorsOptions {
 export const SAFETENSORS_OPTIONS: OptionNames<SafetensorsOptions> = { skipUnreadable: true };
 
 /** The same limit as the format's own library. */
-const longestHeader = 100_000_000;
-const metadataKey = "__metadata__";
+const LONGEST_HEADER = 100_000_000;
+const METADATA_KEY = "__metadata__";
 
 /** What the elements of typed arrays are called in files. */
-const namesOfKinds: Readonly<Record<ArrayKind, WritableDtype>> = {
+const NAMES_OF_KINDS: Readonly<Record<ArrayKind, WritableDtype>> = {
   Float64Array: "F64",
   Float32Array: "F32",
   Float16Array: "F16",
@@ -82,7 +82,7 @@ const namesOfKinds: Readonly<Record<ArrayKind, WritableDtype>> = {
 };
 
 /** What a tensor's element type is called in files. */
-const namesInFiles: Readonly<Record<DType, WritableDtype>> = {
+const NAMES_IN_FILES: Readonly<Record<DType, WritableDtype>> = {
   float32: "F32",
   float64: "F64",
   bfloat16: "BF16",
@@ -111,7 +111,7 @@ export function parseSafetensors(
   const entries: Entry[] = [];
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [key, value] of Object.entries(header)) {
-    if (key === metadataKey) metadata = readMetadata(value, name);
+    if (key === METADATA_KEY) metadata = readMetadata(value, name);
     else entries.push(readEntry(key, value, name));
   }
   checkLayout(entries, bytes.length - dataStart, name);
@@ -170,7 +170,7 @@ export function serializeSafetensors(
     if (typeof value !== "string") throw new InputError(`safetensors: metadata ${quote(key)} must be text, got ${kindOf(value)}`);
     if (!isUnicode(key + value)) throw new InputError(`safetensors: metadata ${quote(key)} is not valid Unicode`);
   }
-  if (notes.length > 0) header.push([metadataKey, Object.fromEntries(notes)]);
+  if (notes.length > 0) header.push([METADATA_KEY, Object.fromEntries(notes)]);
   let offset = 0;
   for (const { key, shape, dtype, data } of items) {
     const end = offset + data.byteLength;
@@ -181,8 +181,8 @@ export function serializeSafetensors(
   const json = `{${header.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(",")}}`;
   const text = toUtf8(json);
   const headerLength = Math.ceil(text.length / 8) * 8;
-  if (headerLength > longestHeader)
-    throw new InputError(`safetensors: the header would take ${headerLength} bytes, more than ${longestHeader}`);
+  if (headerLength > LONGEST_HEADER)
+    throw new InputError(`safetensors: the header would take ${headerLength} bytes, more than ${LONGEST_HEADER}`);
 
   const bytes = new Uint8Array(8 + headerLength + offset);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
@@ -230,8 +230,8 @@ interface Entry {
 function readHeader(bytes: Uint8Array, name: string): { header: object; dataStart: number } {
   if (bytes.length < 8) throw damaged(name, `expected at least 8 bytes, got ${bytes.length}`);
   const declared = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (declared > BigInt(longestHeader))
-    throw damaged(name, `the header claims ${declared} bytes, more than the format allows (${longestHeader})`);
+  if (declared > BigInt(LONGEST_HEADER))
+    throw damaged(name, `the header claims ${declared} bytes, more than the format allows (${LONGEST_HEADER})`);
   const dataStart = 8 + Number(declared);
   if (dataStart > bytes.length) throw damaged(name, `the header needs ${dataStart} bytes, but there are only ${bytes.length}`);
   if (bytes[8] !== 0x7b || declared === 0n) throw damaged(name, 'the header must begin with "{"');
@@ -253,7 +253,7 @@ function readHeader(bytes: Uint8Array, name: string): { header: object; dataStar
 function readMetadata(value: unknown, name: string): ReadonlyMap<string, string> {
   const entries = isRecord(value) ? Object.entries(value) : undefined;
   if (entries === undefined || !entries.every((entry): entry is [string, string] => typeof entry[1] === "string")) {
-    throw damaged(name, `${metadataKey} must be an object whose values are text`);
+    throw damaged(name, `${METADATA_KEY} must be an object whose values are text`);
   }
   return new Map(entries);
 }
@@ -306,12 +306,12 @@ function checkTensor(key: string, tensor: TensorToStore): WritableDtype {
       hint: "tensor([…]), or { shape, data: new Float32Array(…) }",
     });
   const { shape, data, dtype: given } = tensor;
-  if (key === metadataKey) throw new InputError(`${where}: this name is reserved for notes`);
+  if (key === METADATA_KEY) throw new InputError(`${where}: this name is reserved for notes`);
   if (!isUnicode(key)) throw new InputError(`${where}: the name is not valid Unicode`);
   const count = isSizes(shape) ? shape.reduce((product, dimension) => product * dimension, 1) : undefined;
   if (count !== data.length) throw new InputError(`${where}: shape ${shapeText(shape)} does not fit ${data.length} values`);
-  const natural = namesOfKinds[kind];
-  const dtype = given === undefined ? undefined : (namesInFiles[given as DType] ?? (given as WritableDtype));
+  const natural = NAMES_OF_KINDS[kind];
+  const dtype = given === undefined ? undefined : (NAMES_IN_FILES[given as DType] ?? (given as WritableDtype));
   if (dtype === undefined || dtype === natural) return natural;
   if (dtype === "BF16" && kind === "Float32Array") return dtype;
   if (dtype !== "BOOL" || kind !== "Uint8Array") throw new InputError(`${where}: dtype ${dtype} does not fit ${kindOf(data)}`);

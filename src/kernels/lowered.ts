@@ -1,7 +1,7 @@
 // What lowering a nest gives: the interface between kernels and the backends that run them.
 
 import { LARGEST_INT } from "../nest/addressable.ts";
-import { storedBytes } from "../nest/arrays.ts";
+import { STORED_BYTES } from "../nest/arrays.ts";
 import { sizeOfShape } from "../nest/evaluate.ts";
 import type { Nest, Operand } from "../nest/nest.ts";
 import { BackendError } from "../util/errors.ts";
@@ -85,7 +85,7 @@ export function requireSize(bytes: number, what: string): void {
 /** What the pointers of a nest's entries point at. */
 export function entryRegions(nest: Nest, { scratchBytes, sharedBytes }: LoweredNest): Regions {
   const region = (elements: number, elementBytes: number): Region => ({ kernel: nest.name, bytes: elements * elementBytes, elementBytes });
-  const tensor = ({ dtype, shape }: Operand) => region(sizeOfShape(shape), storedBytes[dtype]);
+  const tensor = ({ dtype, shape }: Operand) => region(sizeOfShape(shape), STORED_BYTES[dtype]);
   const operands = nest.operands.map((operand, position) => [`in${position}`, tensor(operand)] as const);
   const results = resultsOf(nest);
   const outs = outNames(nest).map((name, number) => [name, tensor(results[number]!.output)] as const);

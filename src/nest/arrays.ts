@@ -11,10 +11,10 @@ import type { DType, Operand } from "./nest.ts";
 export type NumberArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 /** Bytes of an element where numbers are stored densely: in files, and in the memory of processors. */
-export const storedBytes = { float32: 4, float64: 8, bfloat16: 2, int32: 4, uint8: 1, bool: 1 } as const satisfies Record<DType, number>;
+export const STORED_BYTES = { float32: 4, float64: 8, bfloat16: 2, int32: 4, uint8: 1, bool: 1 } as const satisfies Record<DType, number>;
 
 export function byteLength({ dtype, shape }: Operand): number {
-  return shape.reduce((total, extent) => total * extent, storedBytes[dtype]);
+  return shape.reduce((total, extent) => total * extent, STORED_BYTES[dtype]);
 }
 
 /** A half-precision array, where the engine has them; older declarations of the language do not know the name. */

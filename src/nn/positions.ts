@@ -110,7 +110,7 @@ export function rotary(x: Tensor, options: RotaryOptions = {}): Tensor {
 
 /** The tables used last: making one takes longer than using it. */
 const tables = new Map<string, Tensor>();
-const mostTables = 8;
+const MOST_TABLES = 8;
 
 function tableOf(key: readonly unknown[], make: () => Tensor): Tensor {
   const name = key.join();
@@ -118,7 +118,7 @@ function tableOf(key: readonly unknown[], make: () => Tensor): Tensor {
   tables.delete(name);
   tables.set(name, table);
   const [oldest] = tables.keys();
-  if (tables.size > mostTables && oldest !== undefined) tables.delete(oldest);
+  if (tables.size > MOST_TABLES && oldest !== undefined) tables.delete(oldest);
   return table;
 }
 

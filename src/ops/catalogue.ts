@@ -68,8 +68,8 @@ const matrix = { x: floats([2, 3], 1, 5, 2, -3, 0.5, 4) };
 const scores = { x: floats([2, 3], 2, 1, 0.1, 0.5, -1, 3) };
 const image = { x: floats([1, 1, 4, 4], 1, 3, 2, 0, 5, 4, 7, 1, 2, 8, 6, 3, 0, 1, 9, 4) };
 const unfinished = { x: floats([2, 3], 1, 0, 2, -3, Number.POSITIVE_INFINITY, Number.NaN) };
-const rows = { axes: [1] };
-const reduced: Row = [matrix, rows];
+const ROWS = { axes: [1] };
+const reduced: Row = [matrix, ROWS];
 /** Stride 1, dilation 1, no padding in every dimension. */
 const plain = (dims: number, changes: Readonly<Record<string, number>> = {}): Record<string, number> => ({
   ...Object.fromEntries(
@@ -156,7 +156,7 @@ const entries: readonly CatalogueEntry[] = [
   }),
   ...listed("attention", attention, {
     causalMask: [{}, { extent: 3 }],
-    maskedSoftmax: [{ ...scores, mask: booleans([2, 3], 1, 1, 0, 1, 0, 1) }, rows],
+    maskedSoftmax: [{ ...scores, mask: booleans([2, 3], 1, 1, 0, 1, 0, 1) }, ROWS],
   }),
   ...listed("activations", activations, {
     sigmoid: [line],
@@ -177,8 +177,8 @@ const entries: readonly CatalogueEntry[] = [
     hardSwish: [line],
     mish: [line],
     prelu: [{ ...line, slope: floats([], 0.25) }],
-    softmax: [scores, rows],
-    logSoftmax: [scores, rows],
+    softmax: [scores, ROWS],
+    logSoftmax: [scores, ROWS],
   }),
   ...listed("reductions", reductions, {
     sum: reduced,
@@ -188,20 +188,20 @@ const entries: readonly CatalogueEntry[] = [
     min: reduced,
     argmax: reduced,
     argmin: reduced,
-    variance: [matrix, { ...rows, correction: 0 }],
-    std: [matrix, { ...rows, correction: 0 }],
+    variance: [matrix, { ...ROWS, correction: 0 }],
+    std: [matrix, { ...ROWS, correction: 0 }],
     norm: reduced,
-    logSumExp: [scores, rows],
+    logSumExp: [scores, ROWS],
   }),
   ...listed("statistics", statistics, {
-    finiteSum: [{ ...unfinished, shift: floats([], 1) }, rows],
-    finiteSquares: [{ ...unfinished, shift: floats([], 1) }, rows],
-    finiteMin: [unfinished, rows],
-    finiteMax: [unfinished, rows],
-    countZeros: [unfinished, rows],
-    countNaN: [unfinished, rows],
-    countFinite: [unfinished, rows],
-    countOutside: [unfinished, { ...rows, low: -1, high: 1 }],
+    finiteSum: [{ ...unfinished, shift: floats([], 1) }, ROWS],
+    finiteSquares: [{ ...unfinished, shift: floats([], 1) }, ROWS],
+    finiteMin: [unfinished, ROWS],
+    finiteMax: [unfinished, ROWS],
+    countZeros: [unfinished, ROWS],
+    countNaN: [unfinished, ROWS],
+    countFinite: [unfinished, ROWS],
+    countOutside: [unfinished, { ...ROWS, low: -1, high: 1 }],
     histogram: [{ x: floats([6], 0, 0.5, 1.5, 2, 2.5, 4), low: floats([], 0), scale: floats([], 1) }, { bins: 4 }],
   }),
   ...listed(
@@ -323,8 +323,8 @@ const entries: readonly CatalogueEntry[] = [
   ),
   ...listed("normalizations", normalizations, {
     normalize: [{ x: floats([3], 1, 4, 7), mean: floats([], 4), variance: floats([], 6), weight: floats([], 1), bias: floats([], 0) }],
-    layerNorm: [{ ...matrix, weight: floats([3], 1, 1, 2), bias: floats([3], 0, 0, 1) }, rows],
-    rmsNorm: [{ ...matrix, weight: floats([3], 1, 1, 2) }, rows],
+    layerNorm: [{ ...matrix, weight: floats([3], 1, 1, 2), bias: floats([3], 0, 0, 1) }, ROWS],
+    rmsNorm: [{ ...matrix, weight: floats([3], 1, 1, 2) }, ROWS],
     localResponseNorm: [{ x: counting(1, 3, 2) }, { size: 3, before: 1, channels: 3, alpha: 1 }],
   }),
   ...listed("losses", losses, {

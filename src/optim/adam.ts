@@ -22,10 +22,10 @@ export interface AdamOptions {
   readonly weightDecay?: number;
 }
 
-const shares = ["beta1", "beta2"] as const;
-const notNegative = ["epsilon", "weightDecay"] as const;
-const defaults = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
-const remembered = ["firstMoment", "secondMoment"];
+const SHARES = ["beta1", "beta2"] as const;
+const NOT_NEGATIVE = ["epsilon", "weightDecay"] as const;
+const DEFAULTS = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
+const REMEMBERED = ["firstMoment", "secondMoment"];
 
 /**
  * m ← β₁m + (1 − β₁)g, s ← β₂s + (1 − β₂)g², w ← w − rate · m̂ / (√ŝ + ε) with m̂ = m / (1 − β₁ᵗ), ŝ = s / (1 − β₂ᵗ).
@@ -34,7 +34,7 @@ const remembered = ["firstMoment", "secondMoment"];
  * @function
  */
 export const adam: MakeOptimizer<AdamOptions> = declareOptimizer({
-  ...{ kind: "adam", defaults, shares, notNegative, remembered, momentum: "beta1" },
+  ...{ kind: "adam", defaults: DEFAULTS, shares: SHARES, notNegative: NOT_NEGATIVE, remembered: REMEMBERED, momentum: "beta1" },
   update: (context) => adamStep(context, moments(context, context.settings.weightDecay), 0),
 });
 
@@ -45,7 +45,14 @@ export const adam: MakeOptimizer<AdamOptions> = declareOptimizer({
  * @function
  */
 export const adamW: MakeOptimizer<AdamOptions> = declareOptimizer({
-  ...{ kind: "adamW", defaults: { ...defaults, weightDecay: 0.01 }, shares, notNegative, remembered, momentum: "beta1" },
+  ...{
+    kind: "adamW",
+    defaults: { ...DEFAULTS, weightDecay: 0.01 },
+    shares: SHARES,
+    notNegative: NOT_NEGATIVE,
+    remembered: REMEMBERED,
+    momentum: "beta1",
+  },
   update: (context) => adamStep(context, moments(context, 0), context.settings.weightDecay),
 });
 
@@ -55,7 +62,14 @@ export const adamW: MakeOptimizer<AdamOptions> = declareOptimizer({
  * @function
  */
 export const amsGrad: MakeOptimizer<AdamOptions> = declareOptimizer({
-  ...{ kind: "amsGrad", defaults, shares, notNegative, remembered: [...remembered, "largestSecondMoment"], momentum: "beta1" },
+  ...{
+    kind: "amsGrad",
+    defaults: DEFAULTS,
+    shares: SHARES,
+    notNegative: NOT_NEGATIVE,
+    remembered: [...REMEMBERED, "largestSecondMoment"],
+    momentum: "beta1",
+  },
   update(context) {
     const { first, second } = moments(context, context.settings.weightDecay);
     const largest = context.state("largestSecondMoment");
@@ -70,7 +84,13 @@ export const amsGrad: MakeOptimizer<AdamOptions> = declareOptimizer({
  * @function
  */
 export const adamax: MakeOptimizer<AdamOptions> = declareOptimizer({
-  ...{ kind: "adamax", defaults: { ...defaults, learningRate: 2e-3 }, shares, notNegative, remembered: ["firstMoment", "largestGradient"] },
+  ...{
+    kind: "adamax",
+    defaults: { ...DEFAULTS, learningRate: 2e-3 },
+    shares: SHARES,
+    notNegative: NOT_NEGATIVE,
+    remembered: ["firstMoment", "largestGradient"],
+  },
   update({ weight, gradient, rate, state, at, settings: { beta1, beta2, epsilon, weightDecay: decay } }) {
     const [first, largest] = [state("firstMoment"), state("largestGradient")];
     first.assign(rule(updates.adamFirst, [first, gradient, weight], { beta1, fresh1: 1 - beta1, decay }));
@@ -94,10 +114,10 @@ export interface NAdamOptions extends AdamOptions {
  */
 export const nAdam: MakeOptimizer<NAdamOptions> = declareOptimizer({
   kind: "nAdam",
-  defaults: { ...defaults, learningRate: 2e-3, momentumDecay: 4e-3 },
-  shares,
-  notNegative: [...notNegative, "momentumDecay"],
-  remembered,
+  defaults: { ...DEFAULTS, learningRate: 2e-3, momentumDecay: 4e-3 },
+  shares: SHARES,
+  notNegative: [...NOT_NEGATIVE, "momentumDecay"],
+  remembered: REMEMBERED,
   update(context) {
     const { weight, gradient, at } = context;
     const { beta1, beta2, epsilon, weightDecay: decay, momentumDecay } = context.settings;
@@ -118,7 +138,7 @@ export const nAdam: MakeOptimizer<NAdamOptions> = declareOptimizer({
  * @function
  */
 export const rAdam: MakeOptimizer<AdamOptions> = declareOptimizer({
-  ...{ kind: "rAdam", defaults, shares, notNegative, remembered },
+  ...{ kind: "rAdam", defaults: DEFAULTS, shares: SHARES, notNegative: NOT_NEGATIVE, remembered: REMEMBERED },
   update(context) {
     const { weight, at } = context;
     const { beta1, beta2, epsilon, weightDecay } = context.settings;

@@ -22,7 +22,7 @@ import { type CompiledTraining, compileStep, eagerStep, failedStep, type StepRes
 import type { EpochReport, FitOptions, FitResult, Model, Samples, StopReason, Training, TrainingState } from "./types.ts";
 
 /** Keeps the random numbers of training apart from those that made the weights from the same seed. */
-const trainingStream = 2 ** 31;
+const TRAINING_STREAM = 2 ** 31;
 
 /**
  * Trains a model in place. Layers inside that are in evaluation mode, or frozen, stay so; a model that is so as a whole
@@ -80,7 +80,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
     if (options.compile ?? true) this.#compiled = compileStep(model, options);
     unsettle(model);
     if (resume !== undefined) this.#restore(resume);
-    else if (options.seed !== undefined) setRandomState({ seed: this.#seed, stream: trainingStream });
+    else if (options.seed !== undefined) setRandomState({ seed: this.#seed, stream: TRAINING_STREAM });
   }
 
   stop(reason: string): void {

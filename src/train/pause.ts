@@ -1,7 +1,7 @@
 // Yields to the event loop now and then, so that Ctrl-C, timers and finalizers run during training.
 
 /** The longest time without a turn, in milliseconds: a screen refresh, far above the cost of a turn. */
-const longest = 16;
+const LONGEST = 16;
 
 /**
  * Whether so much time has passed since the last turn that the next one is due; asking costs well under a microsecond.
@@ -10,7 +10,7 @@ export class Pacer {
   #last = performance.now();
 
   get due(): boolean {
-    return performance.now() - this.#last >= longest;
+    return performance.now() - this.#last >= LONGEST;
   }
 
   /** Waits until everything that was waiting has had its turn. */

@@ -8,7 +8,7 @@ import { type Origin, readAs, wrongField } from "../util/schema.ts";
 import { type StateNotes, stateNotes } from "./state-schema.ts";
 import type { TrainingState } from "./types.ts";
 
-const parts = ["model", "optimizer", "best", "averages"] as const;
+const PARTS = ["model", "optimizer", "best", "averages"] as const;
 
 /** Tensor names begin with "model/", "optimizer/", "best/" or "averages/". */
 export function packState(state: TrainingState): { readonly tensors: ReadonlyMap<string, StoredNumbers>; readonly text: string } {
@@ -16,7 +16,7 @@ export function packState(state: TrainingState): { readonly tensors: ReadonlyMap
   const { tensors: moments, ...settings } = optimizer;
   const none = new Map<string, Tensor>();
   const named = { model, optimizer: moments, best: bestModel ?? none, averages: averages?.tensors ?? none };
-  const tensors = new Map(parts.flatMap((part) => [...named[part]].map(([name, value]) => [`${part}/${name}`, value] as const)));
+  const tensors = new Map(PARTS.flatMap((part) => [...named[part]].map(([name, value]) => [`${part}/${name}`, value] as const)));
   // JSON has no NaN and no infinity; a metric may be either.
   const text = JSON.stringify({ ...rest, optimizer: settings, averageUpdates: averages?.updates }, (_, value: unknown) =>
     typeof value === "number" && !Number.isFinite(value) ? { number: String(value) } : value,
@@ -31,7 +31,7 @@ export function unpackState(
   where: string,
 ): TrainingState {
   const { averageUpdates, ...notes } = readNotes(text, where);
-  const found: Record<(typeof parts)[number], Map<string, Tensor>> = {
+  const found: Record<(typeof PARTS)[number], Map<string, Tensor>> = {
     model: new Map(),
     optimizer: new Map(),
     best: new Map(),
@@ -39,7 +39,7 @@ export function unpackState(
   };
   for (const [path, { shape, data, dtype }] of stored) {
     const slash = path.indexOf("/");
-    const part = parts.find((name) => name === path.slice(0, slash));
+    const part = PARTS.find((name) => name === path.slice(0, slash));
     if (part === undefined) throw damaged(where, `the tensor "${path}" belongs to no part of a checkpoint`);
     found[part].set(path.slice(slash + 1), tensor(data, shape, dtype === "BOOL" ? { dtype: "bool" } : {}));
   }
@@ -77,12 +77,12 @@ function parseNotes(text: string, where: string): unknown {
   }
 }
 
-const hint = "train anew, or use a run whose files are whole";
+const HINT = "train anew, or use a run whose files are whole";
 
 function notesOf(where: string): Origin {
-  return { where: `${where}: not a checkpoint of a training`, hint };
+  return { where: `${where}: not a checkpoint of a training`, hint: HINT };
 }
 
 function damaged(where: string, reason: string, cause?: unknown): FileError {
-  return new FileError(`${where}: not a checkpoint of a training: ${reason}`, { hint, cause });
+  return new FileError(`${where}: not a checkpoint of a training: ${reason}`, { hint: HINT, cause });
 }

@@ -10,9 +10,9 @@ export type StateNotes = Omit<TrainingState, "model" | "optimizer" | "bestModel"
   readonly averageUpdates?: number;
 };
 
-const most = Number.MAX_SAFE_INTEGER;
+const MOST = Number.MAX_SAFE_INTEGER;
 const seed = whole(0, 0xffffffff);
-const seconds = numberFrom(0, most);
+const seconds = numberFrom(0, MOST);
 
 /** JSON has no NaN and no infinity: they are texts. Earlier versions wrote null for all of them. */
 const score: Schema<number> = v.pipe(
@@ -26,7 +26,7 @@ const score: Schema<number> = v.pipe(
 const scores = fieldsAnd({ loss: score }, score) as unknown as Schema<EpochReport["train"]>;
 
 export const epochReport: Schema<EpochReport> = fields({
-  epoch: whole(1, most),
+  epoch: whole(1, MOST),
   learningRate: numberFrom(0, Number.MAX_VALUE),
   seconds,
   train: scores,
@@ -35,20 +35,20 @@ export const epochReport: Schema<EpochReport> = fields({
 
 export const stateNotes: Schema<StateNotes> = fields({
   seed,
-  epochs: whole(0, most),
-  batches: whole(0, most),
+  epochs: whole(0, MOST),
+  batches: whole(0, MOST),
   epochSeconds: seconds,
   random: fields({ seed, stream: seed }),
   sums: list(list(anyNumber, "a list of numbers"), "lists of numbers"),
   history: list(epochReport, "a list of epochs"),
-  best: v.optional(fields({ epoch: whole(1, most), monitor: text, value: anyNumber })),
+  best: v.optional(fields({ epoch: whole(1, MOST), monitor: text, value: anyNumber })),
   optimizer: fields({
     kind: text,
     groups: list(
       fieldsAnd({ learningRate: numberFrom(0, Number.MAX_VALUE) }, v.union([finite, v.boolean()], "a number, true or false")),
       "a list of groups",
     ),
-    steps: v.record(v.string(), whole(0, most), "numbers of steps by name"),
+    steps: v.record(v.string(), whole(0, MOST), "numbers of steps by name"),
   }),
-  averageUpdates: v.optional(whole(0, most)),
+  averageUpdates: v.optional(whole(0, MOST)),
 }) as unknown as Schema<StateNotes>;

@@ -12,7 +12,7 @@ export function framesOf(stack: unknown): Frame[] {
   const lines = stack.split("\n").map((line) => line.trim());
   const told = lines.some((line) => line.startsWith("at ")) ? lines.filter((line) => line.startsWith("at ")) : lines;
   return told.flatMap((line) => {
-    const [, file, position] = frame.exec(line) ?? [];
+    const [, file, position] = FRAME.exec(line) ?? [];
     return file === undefined || position === undefined || file.includes("<anonymous>") ? [] : [{ file, position }];
   });
 }
@@ -27,18 +27,18 @@ export function ownFile(): string | undefined {
 
 /** Whether kasane lies in files of its own, as it was published, and not in a bundle. */
 export function isInOwnFiles(): boolean {
-  return here.test(ownFile() ?? "");
+  return HERE.test(ownFile() ?? "");
 }
 
 /** Whether a file is one of kasane's; a bundle that has kasane in it is. */
 export function isOwnFile(file: string): boolean {
   const known = ownFile();
   if (known === undefined) return false;
-  return isInOwnFiles() ? file.startsWith(known.replace(here, "")) : file === known;
+  return isInOwnFiles() ? file.startsWith(known.replace(HERE, "")) : file === known;
 }
 
 let own: string | undefined;
 
-const here = /util\/own-code\.[jt]s(\?.*)?$/;
+const HERE = /util\/own-code\.[jt]s(\?.*)?$/;
 /** "at name (file:12:5)" and "at file:12:5" of V8, "name@file:12:5" and "file:12:5" of other engines. */
-const frame = /(?:^at (?:async |.*\()?|^[^@]*@|^)((?:[a-z][a-z0-9+.-]*:|\/|[A-Za-z]:\\).*?):(\d+:\d+)\)?$/;
+const FRAME = /(?:^at (?:async |.*\()?|^[^@]*@|^)((?:[a-z][a-z0-9+.-]*:|\/|[A-Za-z]:\\).*?):(\d+:\d+)\)?$/;

@@ -8,7 +8,7 @@ const platform = (globalThis as { process?: { platform?: string } }).process?.pl
  * writing.
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about
-const unseen = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 
 /**
  * A word in quotes where it needs them: double ones on Windows, which cmd and PowerShell both take, single ones
@@ -16,7 +16,7 @@ const unseen = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u206
  */
 export function quoted(text: string, system: string | undefined = platform): string {
   if (system === "win32") return /^[\w./:\\=,@+-]+$/.test(text) ? text : `"${text.replaceAll('"', '\\"').replace(/\\+$/, "$&$&")}"`;
-  if (unseen.test(text)) return `$'${text.replace(/[\\']/g, "\\$&").replace(new RegExp(unseen, "g"), writtenOut)}'`;
+  if (UNSEEN.test(text)) return `$'${text.replace(/[\\']/g, "\\$&").replace(new RegExp(UNSEEN, "g"), writtenOut)}'`;
   return /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 

@@ -3,9 +3,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Arena } from "../../src/backends/emitted/arena.ts";
-import { firstPlace } from "../../src/backends/emitted/memory.ts";
+import { FIRST_PLACE } from "../../src/backends/emitted/memory.ts";
 import type { Heap } from "../../src/backends/emitted/target.ts";
-import { slack } from "../../src/kernels/language/language.ts";
+import { SLACK } from "../../src/kernels/language/language.ts";
 
 /** A heap that only remembers how far it was asked to reach. */
 function heap(): Heap & { reach: number } {
@@ -39,15 +39,15 @@ test("blocks are aligned, keep their slack, and never overlap", () => {
         }
         const place = arena.allocate(bytes);
         expect(place % 64).toBe(0);
-        expect(place).toBeGreaterThanOrEqual(firstPlace);
-        expect(place + bytes + slack).toBeLessThanOrEqual(memory.reach);
-        for (const other of live) expect(place + bytes + slack <= other.place || other.place + other.bytes + slack <= place).toBe(true);
+        expect(place).toBeGreaterThanOrEqual(FIRST_PLACE);
+        expect(place + bytes + SLACK).toBeLessThanOrEqual(memory.reach);
+        for (const other of live) expect(place + bytes + SLACK <= other.place || other.place + other.bytes + SLACK <= place).toBe(true);
         live.push({ place, bytes });
       }
       for (const { place } of live) arena.free(place);
       expect(arena.used).toBe(0);
       // Everything is one piece again.
-      expect(arena.allocate(memory.reach - firstPlace - 2 * slack - 64)).toBe(firstPlace);
+      expect(arena.allocate(memory.reach - FIRST_PLACE - 2 * SLACK - 64)).toBe(FIRST_PLACE);
     }),
     { seed: 5 },
   );

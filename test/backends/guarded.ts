@@ -8,7 +8,7 @@ import type { MachineName } from "../../src/backends/x64/runtime/cpu.ts";
 import { Heap } from "../../src/backends/x64/runtime/memory.ts";
 import { type Native, native } from "../../src/backends/x64/runtime/native.ts";
 import { ModuleBuilder } from "../../src/kernels/language/builder.ts";
-import { checkAccesses, reportWords } from "../../src/kernels/language/check.ts";
+import { checkAccesses, REPORT_WORDS } from "../../src/kernels/language/check.ts";
 import type { KernelModule, Machine } from "../../src/kernels/language/language.ts";
 import { lowerNest } from "../../src/kernels/lower.ts";
 import { byteLength } from "../../src/nest/arrays.ts";
@@ -85,7 +85,7 @@ export function runGuarded(engine: Engine, program: Program, inputs: readonly Ho
   const scratch = area(Math.max(0, ...kernels.map(({ scratchBytes }) => scratchBytes)));
   const shared = area(Math.max(0, ...kernels.map(({ sharedBytes = 0 }) => sharedBytes)));
   const used = bytes.subarray(0, end + margin).fill(mark);
-  used.fill(0, reportPlace, reportPlace + 4 * reportWords);
+  used.fill(0, reportPlace, reportPlace + 4 * REPORT_WORDS);
   const heap = {
     f32: new Float32Array(bytes.buffer, bytes.byteOffset),
     i32: new Int32Array(bytes.buffer, bytes.byteOffset),

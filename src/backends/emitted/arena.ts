@@ -1,18 +1,18 @@
 // Allocates blocks of a heap: one for every cell, and one that programs work in.
 
-import { aligned, slack } from "../../kernels/language/language.ts";
-import { firstPlace } from "./memory.ts";
+import { aligned, SLACK } from "../../kernels/language/language.ts";
+import { FIRST_PLACE } from "./memory.ts";
 import type { Heap } from "./target.ts";
 
 /** Bytes that are given back to the system when they become free: for less, asking it costs more than it brings. */
-const worthReturning = 2 ** 20;
+const WORTH_RETURNING = 2 ** 20;
 
 export class Arena {
   readonly heap: Heap;
   /** Free room below the top as [start, end), sorted, never touching each other. */
   readonly #free: [start: number, end: number][] = [];
   readonly #sizes = new Map<number, number>();
-  #top = firstPlace;
+  #top = FIRST_PLACE;
 
   constructor(heap: Heap) {
     this.heap = heap;
@@ -23,7 +23,7 @@ export class Arena {
    * no room.
    */
   allocate(bytes: number): number {
-    const size = aligned(bytes + slack);
+    const size = aligned(bytes + SLACK);
     const number = this.#free.findIndex(([start, end]) => end - start >= size);
     const place = number < 0 ? this.#extend(size) : this.#carve(number, size);
     this.#sizes.set(place, size);
@@ -40,7 +40,7 @@ export class Arena {
   /** The block keeps its first bytes; the others are free. */
   shrink(place: number, bytes: number): void {
     const before = this.#sizes.get(place)!;
-    const size = aligned(bytes + slack);
+    const size = aligned(bytes + SLACK);
     if (size >= before) return;
     this.#sizes.set(place, size);
     this.#giveBack(place + size, place + before);
@@ -65,7 +65,7 @@ export class Arena {
   #extend(size: number): number {
     const last = this.#free.at(-1);
     const place = last?.[1] === this.#top ? last[0] : this.#top;
-    this.heap.ensure(place + size + slack);
+    this.heap.ensure(place + size + SLACK);
     if (place < this.#top) this.#free.pop();
     this.#top = place + size;
     return place;
@@ -73,7 +73,7 @@ export class Arena {
 
   #giveBack(start: number, end: number): void {
     this.#release(start, end);
-    if (end - start >= worthReturning) this.heap.discard?.(start, end);
+    if (end - start >= WORTH_RETURNING) this.heap.discard?.(start, end);
   }
 
   #release(start: number, end: number): void {

@@ -7,7 +7,7 @@ import { requireSize } from "../../kernels/lowered.ts";
 import type { Reach } from "./program.ts";
 import type { Piece, Span } from "./share.ts";
 
-const block = 2 ** 16;
+const BLOCK = 2 ** 16;
 
 /** @param write does the bytes [from, to); sizes are rounded up to whole vectors, into the slack */
 function inBlocks(
@@ -17,7 +17,7 @@ function inBlocks(
   write: (k: FunctionBuilder, from: Value, to: Value) => void,
 ): Piece {
   requireSize(bytes, "a tensor");
-  const slices = Math.max(1, Math.ceil(bytes / block));
+  const slices = Math.max(1, Math.ceil(bytes / BLOCK));
   return {
     slices,
     perCall: slices,
@@ -25,7 +25,7 @@ function inBlocks(
     setup: 0,
     reads,
     writes,
-    write: (k, begin, end) => write(k, v.mul(begin, block), v.min(v.mul(end, block), bytes)),
+    write: (k, begin, end) => write(k, v.mul(begin, BLOCK), v.min(v.mul(end, BLOCK), bytes)),
   };
 }
 

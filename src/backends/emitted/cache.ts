@@ -6,8 +6,8 @@ import type { LoadedCode } from "./target.ts";
  * Of programs that nobody keeps, counted in kernels, but so many for each at least: an op's program takes more than its
  * kernel.
  */
-const mostKernels = 4096;
-const leastKernels = 8;
+const MOST_KERNELS = 4096;
+const LEAST_KERNELS = 8;
 
 /** Emitted code, and where it looks for things: bytes from the start of the memory that it works in. */
 export interface Compiled {
@@ -47,7 +47,7 @@ export class ProgramCache {
     if (entry === undefined) {
       const compiled = compile();
       this.#kernels += weightOf(compiled);
-      if (this.#kernels > mostKernels) this.#dropOldest(weightOf(compiled));
+      if (this.#kernels > MOST_KERNELS) this.#dropOldest(weightOf(compiled));
       entry = { compiled, lastUsed: this.tick(), keepers: 0 };
       this.#entries.set(key, entry);
     }
@@ -59,7 +59,7 @@ export class ProgramCache {
     const loose = [...this.#entries].filter(([, { keepers }]) => keepers === 0).sort(([, a], [, b]) => a.lastUsed - b.lastUsed);
     let kernels = loose.reduce((sum, [, { compiled }]) => sum + weightOf(compiled!), coming);
     for (const [key, entry] of loose) {
-      if (kernels <= mostKernels) return;
+      if (kernels <= MOST_KERNELS) return;
       const weight = weightOf(entry.compiled!);
       kernels -= weight;
       this.#kernels -= weight;
@@ -70,4 +70,4 @@ export class ProgramCache {
   }
 }
 
-const weightOf = ({ kernels }: Compiled): number => Math.max(leastKernels, kernels);
+const weightOf = ({ kernels }: Compiled): number => Math.max(LEAST_KERNELS, kernels);

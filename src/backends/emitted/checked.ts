@@ -1,8 +1,8 @@
 // A target that checks every memory access and fills memory with NaN (KASANE_CHECK=1): a failed check ends the run.
 
-import { type CheckedRegion, checkAccesses, reportWords } from "../../kernels/language/check.ts";
+import { type CheckedRegion, checkAccesses, REPORT_WORDS } from "../../kernels/language/check.ts";
 import { BackendError } from "../../util/errors.ts";
-import { reportsPlace } from "./memory.ts";
+import { REPORTS_PLACE } from "./memory.ts";
 import type { Heap, Target } from "./target.ts";
 
 /** The same machine; calls of its code throw BackendError after a run in which an access failed. */
@@ -13,13 +13,13 @@ export function checkedTarget<Memory extends Heap>(target: Target<Memory>): Targ
     checks: true,
     describe: () => `${target.describe()}, every access checked (KASANE_CHECK)`,
     load(module, heap) {
-      const checked = checkAccesses(module, machine, target.pointer(heap, reportsPlace));
+      const checked = checkAccesses(module, machine, target.pointer(heap, REPORTS_PLACE));
       const code = target.load(checked.module, heap);
       const report = (): void => {
-        const at = reportsPlace / 4;
+        const at = REPORTS_PLACE / 4;
         if (heap.i32[at] === 0) return;
-        const [number, offset, bytes] = heap.i32.slice(at, at + reportWords) as unknown as [number, number, number];
-        heap.i32.fill(0, at, at + reportWords);
+        const [number, offset, bytes] = heap.i32.slice(at, at + REPORT_WORDS) as unknown as [number, number, number];
+        heap.i32.fill(0, at, at + REPORT_WORDS);
         throw failed(target.name, checked.regions[number - 1]!, offset, bytes);
       };
       return {
@@ -35,7 +35,7 @@ export function checkedTarget<Memory extends Heap>(target: Target<Memory>): Targ
       };
     },
     // The addresses in a listing are those of no heap.
-    listCode: (module) => target.listCode(checkAccesses(module, machine, { op: "constant", type: "pointer", value: reportsPlace }).module),
+    listCode: (module) => target.listCode(checkAccesses(module, machine, { op: "constant", type: "pointer", value: REPORTS_PLACE }).module),
   };
 }
 

@@ -8,7 +8,7 @@ import type { BackendBuffer, Cell, Executable, HostArray, ListingPart, StepTimer
 import { Arena } from "./arena.ts";
 import { type Compiled, type Entry, ProgramCache } from "./cache.ts";
 import { EmittedCell } from "./cell.ts";
-import { firstPlace, paramSlot, readSlot, type Slot, slotOf, wordsSlot, writeSlot } from "./memory.ts";
+import { FIRST_PLACE, paramSlot, readSlot, type Slot, slotOf, wordsSlot, writeSlot } from "./memory.ts";
 import { lowerPlan, offsetIn } from "./program.ts";
 import { runCode } from "./share.ts";
 import type { Heap, Target } from "./target.ts";
@@ -45,7 +45,7 @@ export class Engine<Memory extends Heap> {
   compile(plan: Plan): Compiled {
     const { module, ...places } = lowerPlan(plan, this.target);
     // What can never run is refused at once.
-    if (firstPlace + places.bytes > this.heap.most) this.heap.ensure(firstPlace + places.bytes);
+    if (FIRST_PLACE + places.bytes > this.heap.most) this.heap.ensure(FIRST_PLACE + places.bytes);
     return { ...places, code: this.target.load(module, this.heap) };
   }
 }
@@ -59,7 +59,7 @@ function keyOf(graph: StepGraph): string {
 }
 
 /** What checked programs find where nothing was written: NaN as a float, in integers a number that no test expects. */
-const poison = 0xff;
+const POISON = 0xff;
 
 /** What a kept program holds; freed once. */
 interface Kept {
@@ -112,7 +112,7 @@ class EmittedExecutable<Memory extends Heap> implements Executable {
     this.#entry.lastUsed = cache.tick();
     const base = work.at(compiled.bytes);
     if (base !== this.#base) this.#moveTo(base, compiled);
-    if (target.checks) heap.u8.fill(poison, base, base + compiled.bytes);
+    if (target.checks) heap.u8.fill(POISON, base, base + compiled.bytes);
     for (let i = 0; i < this.#inputs.length; i++) writeSlot(heap, this.#inputs[i]!, inputs[i] as HostArray);
     for (let i = 0; i < this.#params.length; i++) {
       const { kind, position } = this.#params[i]!;

@@ -9,21 +9,21 @@ import type { HostArray } from "../backend.ts";
 import type { Views } from "./target.ts";
 
 /** Kept free below the first buffer: kernels may read a vector before it. */
-export const firstPlace = 65536;
+export const FIRST_PLACE = 65536;
 /** Below it: where checked kernels report an access that failed. */
-export const reportsPlace = 1024;
+export const REPORTS_PLACE = 1024;
 
 const arrays = { f32: Float32Array, i32: Int32Array, u8: Uint8Array } as const;
 const kindOf = { float32: "f32", bfloat16: "bf16", int32: "i32", uint8: "u8", bool: "u8", float64: undefined } as const satisfies Record<
   DType,
-  keyof typeof bytesOf | undefined
+  keyof typeof BYTES_OF | undefined
 >;
-const bytesOf = { f32: 4, bf16: 2, i32: 4, u8: 1 } as const;
+const BYTES_OF = { f32: 4, bf16: 2, i32: 4, u8: 1 } as const;
 
 /**
  * Where one host array goes: element position in the heap's view of its type; bfloat16 is a Float32Array on the host.
  */
-export interface Slot<Kind extends keyof typeof bytesOf = keyof typeof bytesOf> {
+export interface Slot<Kind extends keyof typeof BYTES_OF = keyof typeof BYTES_OF> {
   readonly kind: Kind;
   readonly position: number;
   readonly length: number;
@@ -32,7 +32,7 @@ export interface Slot<Kind extends keyof typeof bytesOf = keyof typeof bytesOf> 
 export function slotOf(operand: Operand, place: number): Slot {
   const kind = kindOf[operand.dtype];
   if (kind === undefined) throw new BackendError(`${operand.dtype} runs on the reference backend only`);
-  return { kind, position: place / bytesOf[kind], length: sizeOfShape(operand.shape) };
+  return { kind, position: place / BYTES_OF[kind], length: sizeOfShape(operand.shape) };
 }
 
 /** The slot of the `number`-th parameter of a list that begins at the place. */
@@ -46,7 +46,7 @@ export function wordsSlot(place: number, bytes: number): Slot {
 }
 
 /** Below this many elements a plain loop copies faster than a call. */
-const few = 24;
+const FEW = 24;
 
 /** Copies a host array into its slot. */
 export function writeSlot(heap: Views, slot: Slot, values: HostArray): void {
@@ -57,7 +57,7 @@ export function writeSlot(heap: Views, slot: Slot, values: HostArray): void {
     return;
   }
   const view: HostArray = heap[kind];
-  if (length > few) {
+  if (length > FEW) {
     view.set(values, position);
     return;
   }
@@ -82,7 +82,7 @@ function copyOut<T extends Float32Array | Int32Array | Uint8Array>(
   position: number,
   length: number,
 ): T {
-  if (length > few) return view.slice(position, position + length) as T;
+  if (length > FEW) return view.slice(position, position + length) as T;
   const result = new make(length);
   for (let i = 0; i < length; i++) result[i] = view[position + i]!;
   return result;

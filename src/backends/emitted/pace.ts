@@ -12,22 +12,22 @@ interface Trial {
 }
 
 /** Runs with one number before the other's turn. */
-const block = 10;
+const BLOCK = 10;
 /** Of a block, runs that only wake threads or put them to sleep. */
-const settling = 3;
-const blocks = 4;
+const SETTLING = 3;
+const BLOCKS = 4;
 /**
  * A trial ends early when the fastest of the first timed runs with the other number takes so much longer than usual:
  * one that costs less goes on.
  */
-const hopeless = { runs: 3, slower: 1.25 };
+const HOPELESS = { runs: 3, slower: 1.25 };
 /** Runs before the first trial: threads come up and engines compile meanwhile. */
-const firstTrial = 50;
+const FIRST_TRIAL = 50;
 /** Between trials, so many times longer each time: a trial with too few threads costs what they lack. */
-const patience = 4;
-const longest = 50_000;
+const PATIENCE = 4;
+const LONGEST = 50_000;
 /** Fewer threads must be this much faster to be kept, more need only be faster at all. */
-const gain = { fewer: 0.8, more: 0.97 };
+const GAIN = { fewer: 0.8, more: 0.97 };
 
 export class Pace {
   readonly #most: number;
@@ -35,8 +35,8 @@ export class Pace {
   #threads: number;
   #trial: Trial | undefined;
   #triesFewer: boolean;
-  #interval = firstTrial;
-  #untilTrial = firstTrial;
+  #interval = FIRST_TRIAL;
+  #untilTrial = FIRST_TRIAL;
 
   /** @param now milliseconds */
   constructor({ threads, beginWith = threads }: Pick<Team, "threads" | "beginWith">, now: () => number = () => performance.now()) {
@@ -58,11 +58,11 @@ export class Pace {
       work(this.#threads);
       return;
     }
-    const turn = Math.floor(trial.runs / block) % 2;
+    const turn = Math.floor(trial.runs / BLOCK) % 2;
     const start = this.#now();
     work(turn === 0 ? this.#threads : trial.threads);
-    if (trial.runs % block >= settling) trial.times[turn as 0 | 1].push(this.#now() - start);
-    if (++trial.runs === block * blocks || isHopeless(trial)) this.#decide(trial);
+    if (trial.runs % BLOCK >= SETTLING) trial.times[turn as 0 | 1].push(this.#now() - start);
+    if (++trial.runs === BLOCK * BLOCKS || isHopeless(trial)) this.#decide(trial);
   }
 
   /** The trial that this run is part of. A program that does not run again is given up after a while. */
@@ -79,18 +79,18 @@ export class Pace {
 
   #decide({ threads, times: [present, other] }: Trial): void {
     const isFewer = threads < this.#threads;
-    const isBetter = median(other) < median(present) * gain[isFewer ? "fewer" : "more"];
+    const isBetter = median(other) < median(present) * GAIN[isFewer ? "fewer" : "more"];
     this.#trial = undefined;
     // What helped is tried again at once, further on; else the other direction has its turn.
     this.#triesFewer = isBetter ? isFewer : !isFewer;
-    this.#interval = isBetter ? firstTrial : Math.min(longest, this.#interval * patience);
+    this.#interval = isBetter ? FIRST_TRIAL : Math.min(LONGEST, this.#interval * PATIENCE);
     this.#untilTrial = this.#interval;
     if (isBetter) this.#threads = threads;
   }
 }
 
 function isHopeless({ times: [present, other] }: Trial): boolean {
-  return other.length === hopeless.runs && Math.min(...other) >= hopeless.slower * median(present);
+  return other.length === HOPELESS.runs && Math.min(...other) >= HOPELESS.slower * median(present);
 }
 
 function median(times: number[]): number {

@@ -2,7 +2,7 @@
 
 import type { Plan, PlannedKernel, PlannedUnit } from "../../compiler/plan.ts";
 import { type FunctionBuilder, ModuleBuilder } from "../../kernels/language/builder.ts";
-import { aligned, type KernelModule, slack, type Value } from "../../kernels/language/language.ts";
+import { aligned, type KernelModule, SLACK, type Value } from "../../kernels/language/language.ts";
 import * as v from "../../kernels/language/values.ts";
 import { lowerNest } from "../../kernels/lower.ts";
 import type { LoweredNest, Phase } from "../../kernels/lowered.ts";
@@ -31,9 +31,9 @@ export function lowerPlan<Memory extends Heap>({ graph, units: planned, memory }
   const module = new ModuleBuilder(graph.name, target.machine);
   const units = lowerUnits(planned, module, target.manyCalls);
   const cellNumber = new Map(graph.cells.map((buffer, number) => [buffer, number]));
-  const params = aligned(memory.bytes) + slack;
-  const mainArguments = params + aligned(graph.params.length * 4) + slack;
-  const counters = aligned(mainArguments + (1 + graph.cells.length) * target.argumentBytes) + slack;
+  const params = aligned(memory.bytes) + SLACK;
+  const mainArguments = params + aligned(graph.params.length * 4) + SLACK;
+  const counters = aligned(mainArguments + (1 + graph.cells.length) * target.argumentBytes) + SLACK;
   let given: readonly Value[] = [];
   const at = (k: FunctionBuilder, offset: number): Value => far(k, given[0]!, offset);
   const reach: Reach = {
@@ -148,7 +148,7 @@ function notesOf(units: readonly LoweredUnit[]): string[] {
   });
 }
 
-const room = (bytes: number): number => (bytes === 0 ? 0 : aligned(bytes) + slack);
+const room = (bytes: number): number => (bytes === 0 ? 0 : aligned(bytes) + SLACK);
 
 /** Bytes of scratch that any unit needs, for one thread; and of what phases share. */
 function scratchOf(units: readonly LoweredUnit[], buffers: readonly Operand[]): { readonly own: number; readonly shared: number } {
@@ -168,8 +168,8 @@ function blocksOf(
   const places = new Map<number, number>();
   let bytes = 0;
   for (const buffer of group?.own ?? []) {
-    places.set(buffer, bytes + slack);
-    bytes += slack + room(blockBytes(group!, buffers[buffer]!));
+    places.set(buffer, bytes + SLACK);
+    bytes += SLACK + room(blockBytes(group!, buffers[buffer]!));
   }
   return { places, bytes };
 }
@@ -185,7 +185,7 @@ export interface Reach {
   span(buffer: number): Span;
 }
 
-const sharedSpan: Span = { of: "shared", start: 0, end: 1 };
+const SHARED_SPAN: Span = { of: "shared", start: 0, end: 1 };
 
 /** What a program does, in order: every unit's kernels, and zeros before those that add up. */
 function piecesOf(units: readonly LoweredUnit[], buffers: readonly Operand[], module: ModuleBuilder, reach: Reach): Piece[] {
@@ -208,7 +208,7 @@ function kernelPieces({ reads, writes, lowered }: LoweredKernel, reach: Reach): 
   const { before = [], sharedBytes, sequential } = lowered;
   return [...before, lowered].map(({ entry, slices, slicesPerCall, work, setup }, phase): Piece => {
     const isLast = phase === before.length;
-    const unfinished = sharedBytes === undefined ? [] : [sharedSpan];
+    const unfinished = sharedBytes === undefined ? [] : [SHARED_SPAN];
     // Of joined operations, some results may be written before the reductions are complete.
     const written = isLast || writes.length > 1 ? writes.map(reach.span) : [];
     return {

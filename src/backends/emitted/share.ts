@@ -53,13 +53,13 @@ export interface Sharing {
 }
 
 /** Takes per thread and piece: later ones even out what other programs on the machine disturb. */
-const mostTakes = 4;
+const MOST_TAKES = 4;
 /** Of a piece's work, how much may go into doing the setup of every call again. */
-const mostSetup = 1 / 16;
+const MOST_SETUP = 1 / 16;
 /** Segments that may be unfinished at once: more are waited for. */
-const mostPending = 32;
+const MOST_PENDING = 32;
 /** Counters lie in cache lines of their own. */
-const line = 64;
+const LINE = 64;
 
 export function planSharing(pieces: readonly Piece[], team: Team): Sharing {
   const { threads, leastPiece, leastProgram } = team;
@@ -73,15 +73,15 @@ export function planSharing(pieces: readonly Piece[], team: Team): Sharing {
     else last.pieces.push(piece);
   }
   const segments: Segment[] = [];
-  let counters = line;
+  let counters = LINE;
   let pending: number[] = [];
   groups.forEach((group, number) => {
-    const full = pending.length >= mostPending;
+    const full = pending.length >= MOST_PENDING;
     const waits = pending.filter((other) => full || conflict(groups[other]!.pieces, group.pieces));
     pending = [...pending.filter((other) => !waits.includes(other)), number];
     const ranges = group.isShared ? Math.min(threads, group.pieces[0]!.slices) : 1;
     segments.push({ ...group, waits, ranges, counters });
-    counters += (ranges + 1) * line;
+    counters += (ranges + 1) * LINE;
   });
   return { pieces, segments, counterBytes: counters, team };
 }
@@ -149,7 +149,7 @@ function writeSlices(k: FunctionBuilder, segment: Segment, team: Team, counters:
     const boundary = (number: Value): Value => v.operation("divideUnsigned", [v.mul(number, slices), ranges]);
     const start = k.let(boundary(range), "start");
     const stop = k.let(boundary(v.add(range, 1)), "stop");
-    const taken = v.at(counters, k.let(v.mul(range, line), "counter"), place);
+    const taken = v.at(counters, k.let(v.mul(range, LINE), "counter"), place);
     const begin = k.let(v.add(start, k.atomicAdd(taken, take)), "begin");
     const done = k.let(v.i32(0), "done");
     k.while(v.lt(begin, stop), () => {
@@ -164,13 +164,13 @@ function writeSlices(k: FunctionBuilder, segment: Segment, team: Team, counters:
 
 function slicesPerTake({ slices, perCall, work, setup }: Piece, { threads, leastPiece }: Team): number {
   const range = slices / threads;
-  const bySetup = (mostSetup * work) / Math.max(1, setup) / threads;
-  const takes = Math.max(1, Math.floor(Math.min(mostTakes, work / threads / Math.max(1, leastPiece), bySetup)));
+  const bySetup = (MOST_SETUP * work) / Math.max(1, setup) / threads;
+  const takes = Math.max(1, Math.floor(Math.min(MOST_TAKES, work / threads / Math.max(1, leastPiece), bySetup)));
   return Math.min(perCall, Math.ceil(range / takes));
 }
 
 function finished(counters: Value, { counters: place, ranges }: Segment) {
-  return v.at(counters, undefined, place + ranges * line);
+  return v.at(counters, undefined, place + ranges * LINE);
 }
 
 function conflict(before: readonly Piece[], after: readonly Piece[]): boolean {

@@ -5,7 +5,7 @@ import { BackendError } from "../../util/errors.ts";
 import { processors } from "./processors.ts";
 
 /** Beyond this, more threads rather wait for memory than compute. */
-const most = 64;
+const MOST = 64;
 
 /** Who runs programs, and what is worth sharing. Work is counted as in LoweredNest. */
 export interface Team {
@@ -32,19 +32,19 @@ let set: number | undefined;
 
 /** For backends made from now on. @throws BackendError for what is no number of threads */
 export function wantThreads(count: number): void {
-  if (!isCount(count)) throw new BackendError(`setThreads: expected a whole number from 1 to ${most}, got ${String(count)}`);
+  if (!isCount(count)) throw new BackendError(`setThreads: expected a whole number from 1 to ${MOST}, got ${String(count)}`);
   set = count;
 }
 
-const isCount = (count: unknown): boolean => Number.isInteger(count) && (count as number) >= 1 && (count as number) <= most;
+const isCount = (count: unknown): boolean => Number.isInteger(count) && (count as number) >= 1 && (count as number) <= MOST;
 
 /** @throws BackendError when KASANE_THREADS is no number of threads */
 export function wantedThreads(): number {
   if (set !== undefined) return set;
   const asked = environment("KASANE_THREADS");
-  if (asked === undefined || asked === "") return Math.min(most, processors());
+  if (asked === undefined || asked === "") return Math.min(MOST, processors());
   const count = Number(asked);
-  if (!isCount(count)) throw new BackendError(`KASANE_THREADS is a whole number from 1 to ${most}, got "${asked}"`);
+  if (!isCount(count)) throw new BackendError(`KASANE_THREADS is a whole number from 1 to ${MOST}, got "${asked}"`);
   return count;
 }
 

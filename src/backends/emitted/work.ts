@@ -6,8 +6,8 @@ import type { Arena } from "./arena.ts";
  * Bytes of a program that nobody keeps, and milliseconds after its last run, when the memory beyond what is kept is
  * given back.
  */
-const large = 2 ** 25;
-const idle = 1000;
+const LARGE = 2 ** 25;
+const IDLE = 1000;
 
 export class WorkMemory {
   readonly #arena: Arena;
@@ -28,7 +28,7 @@ export class WorkMemory {
    */
   at(bytes: number): number {
     if (this.#place === undefined || bytes > this.#bytes) this.#move(bytes);
-    if (bytes >= large && bytes > this.#mostKept) this.#giveBackLater();
+    if (bytes >= LARGE && bytes > this.#mostKept) this.#giveBackLater();
     return this.#place as number;
   }
 
@@ -87,14 +87,14 @@ export class WorkMemory {
     if (this.#isWaiting) return;
     this.#isWaiting = true;
     const look = (): void => {
-      const rest = this.#lastLarge + idle - performance.now();
+      const rest = this.#lastLarge + IDLE - performance.now();
       if (rest > 0) later(look, rest);
       else {
         this.#isWaiting = false;
         this.trim();
       }
     };
-    later(look, idle);
+    later(look, IDLE);
   }
 }
 

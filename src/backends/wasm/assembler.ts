@@ -6,8 +6,8 @@ import { LocalPool } from "./locals.ts";
 import { code } from "./opcodes.ts";
 
 /** Instruction numbers from here on are a prefix byte and a LEB128 number. */
-const firstPrefixed = 0x10000;
-const emptyBlock = 0x40;
+const FIRST_PREFIXED = 0x10000;
+const EMPTY_BLOCK = 0x40;
 
 export class Assembler {
   readonly #name: string;
@@ -25,7 +25,7 @@ export class Assembler {
   }
 
   op(instruction: number, operand?: number): void {
-    if (instruction >= firstPrefixed) {
+    if (instruction >= FIRST_PREFIXED) {
       this.#out.byte(instruction >>> 16);
       this.#out.unsigned(instruction & 0xffff);
     } else {
@@ -43,7 +43,7 @@ export class Assembler {
   /** block, loop or if without a result. */
   open(instruction: number): void {
     this.op(instruction);
-    this.#out.byte(emptyBlock);
+    this.#out.byte(EMPTY_BLOCK);
   }
 
   get(...locals: readonly number[]): void {

@@ -2,7 +2,7 @@
 
 import { makeMemory } from "./room.ts";
 import { noWorkers, startWorker } from "./start-worker.ts";
-import { mailbox } from "./worker.ts";
+import { MAILBOX } from "./worker.ts";
 
 /** A program as workers get it. */
 export interface CrewModule {
@@ -12,14 +12,14 @@ export interface CrewModule {
   wasPosted: boolean;
 }
 
-const page = 65536;
-const mostMail = 4096;
+const PAGE = 65536;
+const MOST_MAIL = 4096;
 /** Looks of the main thread at those still inside before it naps, where it may. */
-const patience = 20_000;
-const napMilliseconds = 0.05;
+const PATIENCE = 20_000;
+const NAP_MILLISECONDS = 0.05;
 
 export class Crew {
-  readonly #mail = makeMemory({ initial: 1, maximum: mostMail, shared: true });
+  readonly #mail = makeMemory({ initial: 1, maximum: MOST_MAIL, shared: true });
   readonly #words = new Int32Array(this.#mail.buffer);
   readonly #count: number;
   #obstacle: string | undefined;
@@ -28,7 +28,7 @@ export class Crew {
   constructor(memory: WebAssembly.Memory, count: number) {
     this.#count = count;
     for (let number = 0; number < count; number++)
-      startWorker({ memory, mail: this.#mail, number, places: mailbox }, (reason) => {
+      startWorker({ memory, mail: this.#mail, number, places: MAILBOX }, (reason) => {
         this.#obstacle ??= reason;
         warnOnce(reason);
       });
@@ -36,7 +36,7 @@ export class Crew {
 
   /** How many workers are there by now. */
   get joined(): number {
-    return Atomics.load(this.#words, mailbox.joined);
+    return Atomics.load(this.#words, MAILBOX.joined);
   }
 
   /** Why some never join. */
@@ -50,59 +50,59 @@ export class Crew {
    */
   run(module: CrewModule, main: (argument: number) => void, argument: number, most: number): void {
     const words = this.#words;
-    if (words[mailbox.employed] !== most) this.#employ(most);
-    words[mailbox.module] = module.id;
-    words[mailbox.argument] = argument;
-    words[mailbox.posted] = !module.wasPosted || this.#isWanted(module.id) ? this.#post(module.binary) : 0;
+    if (words[MAILBOX.employed] !== most) this.#employ(most);
+    words[MAILBOX.module] = module.id;
+    words[MAILBOX.argument] = argument;
+    words[MAILBOX.posted] = !module.wasPosted || this.#isWanted(module.id) ? this.#post(module.binary) : 0;
     module.wasPosted = true;
-    Atomics.store(words, mailbox.open, 1);
-    Atomics.add(words, mailbox.generation, 1);
-    if (Atomics.load(words, mailbox.sleepers) > 0) Atomics.notify(words, mailbox.generation);
+    Atomics.store(words, MAILBOX.open, 1);
+    Atomics.add(words, MAILBOX.generation, 1);
+    if (Atomics.load(words, MAILBOX.sleepers) > 0) Atomics.notify(words, MAILBOX.generation);
     try {
       main(argument);
     } finally {
-      Atomics.store(words, mailbox.open, 0);
+      Atomics.store(words, MAILBOX.open, 0);
       this.#untilAllAreOut();
     }
   }
 
   /** The workers leave. */
   end(): void {
-    Atomics.store(this.#words, mailbox.ended, 1);
+    Atomics.store(this.#words, MAILBOX.ended, 1);
     this.#employ(this.#count);
-    Atomics.add(this.#words, mailbox.generation, 1);
-    Atomics.notify(this.#words, mailbox.generation);
+    Atomics.add(this.#words, MAILBOX.generation, 1);
+    Atomics.notify(this.#words, MAILBOX.generation);
   }
 
   #employ(most: number): void {
-    Atomics.store(this.#words, mailbox.employed, most);
-    Atomics.notify(this.#words, mailbox.employed);
+    Atomics.store(this.#words, MAILBOX.employed, most);
+    Atomics.notify(this.#words, MAILBOX.employed);
   }
 
   #isWanted(id: number): boolean {
-    for (let number = 0; number < this.#count; number++) if (this.#words[mailbox.wants + number] === id) return true;
+    for (let number = 0; number < this.#count; number++) if (this.#words[MAILBOX.wants + number] === id) return true;
     return false;
   }
 
   #post(binary: Uint8Array): number {
-    const missing = mailbox.mail + binary.length - this.#mail.buffer.byteLength;
+    const missing = MAILBOX.mail + binary.length - this.#mail.buffer.byteLength;
     if (missing > 0) {
       try {
-        this.#mail.grow(Math.ceil(missing / page));
+        this.#mail.grow(Math.ceil(missing / PAGE));
       } catch {
         return 0;
       }
     }
-    new Uint8Array(this.#mail.buffer).set(binary, mailbox.mail);
+    new Uint8Array(this.#mail.buffer).set(binary, MAILBOX.mail);
     return binary.length;
   }
 
   #untilAllAreOut(): void {
     const words = this.#words;
     for (let looks = 0; ; looks++) {
-      const inside = Atomics.load(words, mailbox.inside);
+      const inside = Atomics.load(words, MAILBOX.inside);
       if (inside === 0) return;
-      if (looks > patience && mayBlock()) Atomics.wait(words, mailbox.inside, inside, napMilliseconds);
+      if (looks > PATIENCE && mayBlock()) Atomics.wait(words, MAILBOX.inside, inside, NAP_MILLISECONDS);
     }
   }
 }

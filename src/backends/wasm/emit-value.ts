@@ -15,15 +15,15 @@ export interface EmitOptions {
   readonly shared?: { readonly mayBlock: boolean };
 }
 
-const lanes = 4;
+const LANES = 4;
 
 /** Takes byte 0 of every 32-bit lane, four times over. */
-export const lowBytes = {
+export const LOW_BYTES = {
   u8: [0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12],
   u16: [0, 1, 4, 5, 8, 9, 12, 13, 0, 1, 4, 5, 8, 9, 12, 13],
 } as const;
 /** The upper halves of two pairs of 64-bit products. */
-const upperHalves = [4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31];
+const UPPER_HALVES = [4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31];
 
 const scalarLoads = { u8: code.i32Load8Unsigned, u16: code.i32Load16Unsigned, i32: code.i32Load, f32: code.f32Load } as const;
 
@@ -86,7 +86,7 @@ export class ValueEmitter {
   }
 
   #constant(type: ValueType, value: number): void {
-    const four = (number: number) => Array.from({ length: lanes }, () => number);
+    const four = (number: number) => Array.from({ length: LANES }, () => number);
     if (type === "f32") this.#a.f32(value);
     else if (type === "vf32") this.#a.vector(four(value), "f32");
     else if (type === "mask") this.#a.vector(four(value === 0 ? 0 : -1), "i32");
@@ -272,7 +272,7 @@ export class ValueEmitter {
         this.#a.get(left, right);
         this.#a.op(half);
       }
-      this.#a.shuffle(upperHalves);
+      this.#a.shuffle(UPPER_HALVES);
       return;
     }
     for (const value of [a, b]) {

@@ -4,14 +4,14 @@ import {
   type AwaitStatement,
   type KernelFunction,
   type LoopStatement,
-  memoryBytes,
+  MEMORY_BYTES,
   type Statement,
   type StoreStatement,
   type Value,
 } from "../../kernels/language/language.ts";
 import { isVector } from "../../kernels/language/values.ts";
 import { Assembler } from "./assembler.ts";
-import { type EmitOptions, lowBytes, ValueEmitter } from "./emit-value.ts";
+import { type EmitOptions, LOW_BYTES, ValueEmitter } from "./emit-value.ts";
 import { findDeaths } from "./locals.ts";
 import { code } from "./opcodes.ts";
 
@@ -22,10 +22,10 @@ export function emitFunction(fn: KernelFunction, indexOf: (callee: string) => nu
   return new FunctionEmitter(fn, indexOf, options).emit();
 }
 
-const lanes = 4;
+const LANES = 4;
 /** Looks before the first nap, some tens of microseconds. */
-const patience = 20_000;
-const napNanoseconds = 50_000;
+const PATIENCE = 20_000;
+const NAP_NANOSECONDS = 50_000;
 
 class FunctionEmitter {
   readonly #fn: KernelFunction;
@@ -140,11 +140,11 @@ class FunctionEmitter {
       a.i32(1);
       a.op(code.i32Add);
       a.op(code.localTee, looks);
-      a.i32(patience);
+      a.i32(PATIENCE);
       a.op(code.i32LtSigned);
       a.op(code.branchIf, 0);
       a.get(place, found);
-      a.i64(napNanoseconds);
+      a.i64(NAP_NANOSECONDS);
       a.atomic(code.atomicWait32, offset);
       a.op(code.drop);
     }
@@ -182,7 +182,7 @@ class FunctionEmitter {
   #store({ memory, address, value }: StoreStatement): void {
     const a = this.#a;
     const offset = this.#values.address(address);
-    if (value.op === "extract" && memoryBytes[memory] === 4) {
+    if (value.op === "extract" && MEMORY_BYTES[memory] === 4) {
       this.#values.push(value.args[0]!);
       a.memory(code.store32Lane, offset, value.immediate[0]!);
       return;
@@ -199,11 +199,11 @@ class FunctionEmitter {
   }
 
   /** Replaces the vector on the stack by its lanes' low bytes, side by side. */
-  #gatherBytes(memory: keyof typeof lowBytes): void {
+  #gatherBytes(memory: keyof typeof LOW_BYTES): void {
     const vector = this.#a.temporary("vi32");
     this.#a.op(code.localTee, vector);
     this.#a.get(vector);
-    this.#a.shuffle(lowBytes[memory]);
+    this.#a.shuffle(LOW_BYTES[memory]);
   }
 
   /** A constant count becomes lane stores; a variable one tests its bits: 4, then 2, then 1. */
@@ -216,7 +216,7 @@ class FunctionEmitter {
     this.#values.push(value);
     if (memory === "u8" || memory === "u16") this.#gatherBytes(memory);
     a.op(code.localSet, vector);
-    const size = memoryBytes[memory];
+    const size = MEMORY_BYTES[memory];
     const store = (width: number, lane: number) => {
       a.get(place, vector);
       if (width * size === 16) {
@@ -228,8 +228,8 @@ class FunctionEmitter {
     };
     if (count.op === "constant") {
       let lane = 0;
-      for (let width = lanes; width >= 1; width /= 2) {
-        if ((Math.min(count.value, lanes) & width) === 0) continue;
+      for (let width = LANES; width >= 1; width /= 2) {
+        if ((Math.min(count.value, LANES) & width) === 0) continue;
         store(width, lane);
         lane += width;
       }

@@ -2,7 +2,7 @@
 
 import type { Statement, ValueType, Variable } from "../../kernels/language/language.ts";
 import { blocksOf, valuesOf, variableSetBy, visitVariables } from "../../kernels/language/statements.ts";
-import { typeCode } from "./opcodes.ts";
+import { TYPE_CODE } from "./opcodes.ts";
 
 interface Occurrence {
   /** Blocks from the outermost to the one the occurrence stands in, with the statement's place in each. */
@@ -78,7 +78,7 @@ export class LocalPool {
   }
 
   take(type: ValueType): number {
-    const wasmType = typeCode[type];
+    const wasmType = TYPE_CODE[type];
     const reused = this.#free.get(wasmType)?.pop();
     if (reused !== undefined) return reused;
     this.#types.push(wasmType);
@@ -86,7 +86,7 @@ export class LocalPool {
   }
 
   release(type: ValueType, local: number): void {
-    const wasmType = typeCode[type];
+    const wasmType = TYPE_CODE[type];
     const list = this.#free.get(wasmType);
     if (list === undefined) this.#free.set(wasmType, [local]);
     else list.push(local);

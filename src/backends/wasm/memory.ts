@@ -6,8 +6,8 @@ import type { Heap } from "../emitted/target.ts";
 import { Crew } from "./crew.ts";
 import { makeMemory } from "./room.ts";
 
-const page = 65536;
-const most = 2 ** 32;
+const PAGE = 65536;
+const MOST = 2 ** 32;
 
 export class LinearMemory implements Heap {
   readonly memory: WebAssembly.Memory;
@@ -23,7 +23,7 @@ export class LinearMemory implements Heap {
    * @param workers with which it may be shared
    * @param limit bytes that it may reach
    */
-  constructor(workers: number, limit = most) {
+  constructor(workers: number, limit = MOST) {
     this.#workers = workers;
     this.most = limit;
     this.memory = workers > 0 ? sharedMemory() : makeMemory({ initial: 2 });
@@ -60,8 +60,8 @@ export class LinearMemory implements Heap {
       throw new BackendError(`wasm: ${gibibytes(bytes)} GiB are needed at once; WebAssembly memory holds ${gibibytes(this.most)} GiB`, {
         hint: "use smaller batches, or fewer models at once",
       });
-    const wanted = Math.ceil((bytes - now) / page);
-    const generous = Math.min(Math.max(wanted, Math.floor(now / 2 / page)), Math.floor(this.most / page) - now / page);
+    const wanted = Math.ceil((bytes - now) / PAGE);
+    const generous = Math.min(Math.max(wanted, Math.floor(now / 2 / PAGE)), Math.floor(this.most / PAGE) - now / PAGE);
     try {
       this.memory.grow(generous);
     } catch {
@@ -82,7 +82,7 @@ export class LinearMemory implements Heap {
 
 /** Shared memory must say how far it may grow; engines that refuse four gibibytes may allow less. */
 function sharedMemory(): WebAssembly.Memory {
-  for (let maximum = most / page; maximum > 1024; maximum /= 2) {
+  for (let maximum = MOST / PAGE; maximum > 1024; maximum /= 2) {
     try {
       return new WebAssembly.Memory({ initial: 2, maximum, shared: true });
     } catch {

@@ -6,13 +6,13 @@ import { BackendError } from "../../util/errors.ts";
 import { Bytes } from "./bytes.ts";
 import type { EmitOptions } from "./emit.ts";
 import { emitFunction } from "./emit.ts";
-import { typeCode } from "./opcodes.ts";
+import { TYPE_CODE } from "./opcodes.ts";
 
-const section = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
-const functionForm = 0x60;
-const memoryKind = 2;
-const sharedMemory = 3;
-const mostPages = 65536;
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10 } as const;
+const FUNCTION_FORM = 0x60;
+const MEMORY_KIND = 2;
+const SHARED_MEMORY = 3;
+const MOST_PAGES = 65536;
 
 /** The binary imports its memory as `env.memory`. */
 export function encodeModule(module: KernelModule, options: EmitOptions): Uint8Array<ArrayBuffer> {
@@ -20,7 +20,7 @@ export function encodeModule(module: KernelModule, options: EmitOptions): Uint8A
   const signatures = new Map<string, number>();
   const types: KernelFunction[] = [];
   const typeOf = module.functions.map((fn) => {
-    const key = [...fn.parameters.map((parameter) => typeCode[parameter.type]), "→", fn.result && typeCode[fn.result.type]].join();
+    const key = [...fn.parameters.map((parameter) => TYPE_CODE[parameter.type]), "→", fn.result && TYPE_CODE[fn.result.type]].join();
     let index = signatures.get(key);
     if (index === undefined) {
       index = types.push(fn) - 1;
@@ -34,31 +34,31 @@ export function encodeModule(module: KernelModule, options: EmitOptions): Uint8A
     out.byte(id);
     out.sized(write);
   };
-  add(section.type, (bytes) => {
+  add(SECTION.type, (bytes) => {
     bytes.unsigned(types.length);
     for (const fn of types) {
-      bytes.byte(functionForm);
+      bytes.byte(FUNCTION_FORM);
       bytes.unsigned(fn.parameters.length);
-      for (const parameter of fn.parameters) bytes.byte(typeCode[parameter.type]);
+      for (const parameter of fn.parameters) bytes.byte(TYPE_CODE[parameter.type]);
       bytes.unsigned(fn.result === undefined ? 0 : 1);
-      if (fn.result !== undefined) bytes.byte(typeCode[fn.result.type]);
+      if (fn.result !== undefined) bytes.byte(TYPE_CODE[fn.result.type]);
     }
   });
-  add(section.import, (bytes) => {
+  add(SECTION.import, (bytes) => {
     bytes.unsigned(1);
     bytes.name("env");
     bytes.name("memory");
-    bytes.byte(memoryKind);
+    bytes.byte(MEMORY_KIND);
     // A shared memory has a most; whoever makes it says how much below this one.
-    bytes.byte(options.shared === undefined ? 0 : sharedMemory);
+    bytes.byte(options.shared === undefined ? 0 : SHARED_MEMORY);
     bytes.unsigned(0);
-    if (options.shared !== undefined) bytes.unsigned(mostPages);
+    if (options.shared !== undefined) bytes.unsigned(MOST_PAGES);
   });
-  add(section.function, (bytes) => {
+  add(SECTION.function, (bytes) => {
     bytes.unsigned(typeOf.length);
     for (const type of typeOf) bytes.unsigned(type);
   });
-  add(section.export, (bytes) => {
+  add(SECTION.export, (bytes) => {
     const exported = module.functions.filter((fn) => fn.exported);
     bytes.unsigned(exported.length);
     for (const fn of exported) {
@@ -67,7 +67,7 @@ export function encodeModule(module: KernelModule, options: EmitOptions): Uint8A
       bytes.unsigned(indices.get(fn.name)!);
     }
   });
-  add(section.code, (bytes) => {
+  add(SECTION.code, (bytes) => {
     bytes.unsigned(module.functions.length);
     for (const fn of module.functions) {
       const body = emitFunction(fn, (callee) => indices.get(callee)!, options);
@@ -75,7 +75,7 @@ export function encodeModule(module: KernelModule, options: EmitOptions): Uint8A
       bytes.raw(body);
     }
   });
-  add(section.custom, (bytes) => {
+  add(SECTION.custom, (bytes) => {
     bytes.name("name");
     bytes.byte(1);
     bytes.sized((names) => {

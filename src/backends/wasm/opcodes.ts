@@ -88,7 +88,7 @@ export const code = {
 } as const;
 
 /** Value types of the binary format. */
-export const typeCode: Readonly<Record<ValueType, number>> = {
+export const TYPE_CODE: Readonly<Record<ValueType, number>> = {
   pointer: 0x7f,
   i32: 0x7f,
   bool: 0x7f,

@@ -14,7 +14,7 @@ export function makeMemory(descriptor: WebAssembly.MemoryDescriptor): WebAssembl
   }
 }
 
-const withoutGuards = "--disable-wasm-trap-handler";
+const WITHOUT_GUARDS = "--disable-wasm-trap-handler";
 
 /**
  * Node's flag for memories that take no more addresses than they may grow to, where it knows it; shared ones may grow
@@ -22,5 +22,5 @@ const withoutGuards = "--disable-wasm-trap-handler";
  */
 function guardless(): string {
   const { process } = globalThis as { process?: { allowedNodeEnvironmentFlags?: ReadonlySet<string> } };
-  return process?.allowedNodeEnvironmentFlags?.has(withoutGuards) ? `NODE_OPTIONS=${withoutGuards} with KASANE_THREADS=1, ` : "";
+  return process?.allowedNodeEnvironmentFlags?.has(WITHOUT_GUARDS) ? `NODE_OPTIONS=${WITHOUT_GUARDS} with KASANE_THREADS=1, ` : "";
 }

@@ -10,12 +10,12 @@ import { makeMemory } from "./room.ts";
 type Tile = Machine["tile"];
 
 /** Steps of K per probing call: two panels of it lie well within the first-level cache. */
-const depth = 128;
+const DEPTH = 128;
 /** Measurements of each tile, and milliseconds of one. */
-const rounds = 8;
-const window = 0.4;
+const ROUNDS = 8;
+const WINDOW = 0.4;
 /** A later candidate replaces an earlier one when it is this much faster: noise should not decide. */
-const clearly = 1.25;
+const CLEARLY = 1.25;
 
 const probed = new Map<string, Tile>();
 
@@ -56,20 +56,20 @@ function probe(machine: Machine): Tile {
   const speeds = tileCandidates.map(() => 0);
   // Interleaved, so that a disturbance meets all of them; the first rounds also give the engine time to optimize each
   // function.
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     tileCandidates.forEach(({ rows, vectors }, position) => {
       const run = exports[names[position]!] as (a: number, b: number, c: number, depth: number) => void;
       let calls = 0;
       const start = performance.now();
       let now = start;
       // Browsers' clocks may tick only every 0.1 ms.
-      for (; now - start < window; now = performance.now()) for (let i = 0; i < 64; i++, calls++) run(0, panel, 3 * panel, depth);
+      for (; now - start < WINDOW; now = performance.now()) for (let i = 0; i < 64; i++, calls++) run(0, panel, 3 * panel, DEPTH);
       speeds[position] = Math.max(speeds[position]!, (rows * vectors * calls) / (now - start));
     });
   }
   let chosen = 0;
   speeds.forEach((speed, position) => {
-    if (speed > speeds[chosen]! * clearly) chosen = position;
+    if (speed > speeds[chosen]! * CLEARLY) chosen = position;
   });
   return tileCandidates[chosen]!;
 }

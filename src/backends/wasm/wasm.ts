@@ -15,7 +15,7 @@ import { LinearMemory } from "./memory.ts";
 import { compileBinary, encodeModule } from "./module.ts";
 import { chooseTile } from "./tile.ts";
 
-const multiply = {
+const MULTIPLY = {
   fused: "relaxed SIMD, fused multiply-add",
   relaxed: "relaxed SIMD",
   separate: "no relaxed SIMD here: multiply and add apart",
@@ -46,7 +46,7 @@ export function wasmTarget(wanted: Team): Target<LinearMemory> {
   return {
     name: "wasm",
     describe: () =>
-      `wasm: emitted WebAssembly SIMD, ${machine.lanes} lanes, ${multiply[machine.fma]}, tile ${rows}×${vectors * machine.lanes}, ${threads()}`,
+      `wasm: emitted WebAssembly SIMD, ${machine.lanes} lanes, ${MULTIPLY[machine.fma]}, tile ${rows}×${vectors * machine.lanes}, ${threads()}`,
     machine,
     team,
     manyCalls: true,

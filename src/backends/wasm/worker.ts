@@ -4,7 +4,7 @@
  * Where the 32-bit words of the mailbox lie that the threads share, by index; module bytes are posted from `mail` on,
  * in bytes.
  */
-export const mailbox = {
+export const MAILBOX = {
   generation: 0,
   open: 16,
   module: 17,
@@ -26,7 +26,7 @@ export interface Work {
   readonly mail: WebAssembly.Memory;
   /** 0, 1, … among the workers. */
   readonly number: number;
-  readonly places: typeof mailbox;
+  readonly places: typeof MAILBOX;
 }
 
 /**

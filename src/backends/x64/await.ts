@@ -1,29 +1,29 @@
 // The routine behind every `await`: spins for a while, then yields the processor between looks.
 
 import type { Assembler } from "./encode/assembler.ts";
-import { memory, r11, rax, rcx, rdx, register, rsp } from "./encode/registers.ts";
-import { yieldNumber } from "./runtime/system-calls.ts";
+import { memory, R11, RAX, RCX, RDX, RSP, register } from "./encode/registers.ts";
+import { YIELD_NUMBER } from "./runtime/system-calls.ts";
 import type { Callee } from "./select/calls.ts";
 
 /** Looks before the first yield, some tens of microseconds, and between later ones. */
 const [patience, impatience] = [1000, 50];
 
-export const awaitParameters: Callee["parameters"] = ["pointer", "i32"];
+export const AWAIT_PARAMETERS: Callee["parameters"] = ["pointer", "i32"];
 
 /**
  * await(pointer, value), called as functions of a module call each other. Loads on x86 are never taken before earlier
  * ones.
  */
 export function writeAwait(assembler: Assembler, entry: Callee["entry"]): void {
-  const [eax, ecx] = [register("r32", rax), register("r32", rcx)];
+  const [eax, ecx] = [register("r32", RAX), register("r32", RCX)];
   const [again, done] = [assembler.label("await_again"), assembler.label("await_done")];
   const r64 = (number: number) => register("r64", number);
-  const look = () => assembler.emit("cmp", [eax, memory(rdx, 0)]);
+  const look = () => assembler.emit("cmp", [eax, memory(RDX, 0)]);
   assembler.align(16);
   assembler.place(entry);
-  assembler.emit("mov_load", [r64(rdx), memory(rsp, 8)]);
-  assembler.emit("mov_load", [eax, memory(rsp, 16)]);
-  assembler.emit("push", [r64(rcx)]);
+  assembler.emit("mov_load", [r64(RDX), memory(RSP, 8)]);
+  assembler.emit("mov_load", [eax, memory(RSP, 16)]);
+  assembler.emit("push", [r64(RCX)]);
   look();
   assembler.emit("jle", [done]);
   assembler.emit("mov_imm", [ecx, patience]);
@@ -33,15 +33,15 @@ export function writeAwait(assembler: Assembler, entry: Callee["entry"]): void {
   assembler.emit("jle", [done]);
   assembler.emit("sub_imm", [ecx, 1]);
   assembler.emit("jne", [again]);
-  assembler.emit("push", [r64(r11)]);
-  assembler.emit("push", [r64(rax)]);
-  assembler.emit("mov_imm", [eax, yieldNumber]);
+  assembler.emit("push", [r64(R11)]);
+  assembler.emit("push", [r64(RAX)]);
+  assembler.emit("mov_imm", [eax, YIELD_NUMBER]);
   assembler.emit("syscall", []);
-  assembler.emit("pop", [r64(rax)]);
-  assembler.emit("pop", [r64(r11)]);
+  assembler.emit("pop", [r64(RAX)]);
+  assembler.emit("pop", [r64(R11)]);
   assembler.emit("mov_imm", [ecx, impatience]);
   assembler.emit("jmp", [again]);
   assembler.place(done);
-  assembler.emit("pop", [r64(rcx)]);
+  assembler.emit("pop", [r64(RCX)]);
   assembler.emit("ret", []);
 }

@@ -1,19 +1,19 @@
 // Turns a kernel module into machine code: selects instructions, assigns registers, frames and encodes each function.
 
 import type { KernelModule, Machine, ValueType } from "../../kernels/language/language.ts";
-import { awaitParameters, writeAwait } from "./await.ts";
+import { AWAIT_PARAMETERS, writeAwait } from "./await.ts";
 import { type Assignment, allocate, type RegisterSupply, visitAccesses } from "./encode/allocate.ts";
 import { Assembler } from "./encode/assembler.ts";
 import {
-  copies,
+  COPIES,
+  FILE_OF,
+  FIRST_VIRTUAL,
   type FunctionCode,
-  fileOf,
   firstAccess,
-  firstVirtual,
+  INCOMING,
   type Instruction,
   type Item,
-  incoming,
-  outgoing,
+  OUTGOING,
 } from "./encode/code.ts";
 import { type InstructionName, instructions } from "./encode/instructions.ts";
 import { ConstantPool } from "./encode/pool.ts";
@@ -21,19 +21,19 @@ import {
   type AssemblyOperand,
   type Memory,
   memory,
+  RAX,
+  RBP,
+  RBX,
+  RCX,
+  RDI,
+  RDX,
   type Register,
   type RegisterClass,
-  rax,
-  rbp,
-  rbx,
-  rcx,
-  rdi,
-  rdx,
+  RSI,
+  RSP,
   register,
-  rsi,
-  rsp,
 } from "./encode/registers.ts";
-import { argumentPlaces, awaitName, type Callee, resultRegister } from "./select/calls.ts";
+import { AWAIT_NAME, argumentPlaces, type Callee, resultRegister } from "./select/calls.ts";
 import { selectFunction } from "./select/select.ts";
 
 export interface MachineCode {
@@ -61,7 +61,7 @@ export function emitModule(module: KernelModule, machine: Machine, listing?: str
       result: fn.result?.type,
     });
   }
-  callees.set(awaitName, { entry: assembler.label("await"), parameters: awaitParameters, result: undefined });
+  callees.set(AWAIT_NAME, { entry: assembler.label("await"), parameters: AWAIT_PARAMETERS, result: undefined });
   const supply = supplyOf(machine);
   const entries = new Map<string, number>();
   for (const fn of module.functions) {
@@ -73,7 +73,7 @@ export function emitModule(module: KernelModule, machine: Machine, listing?: str
     entries.set(fn.name, assembler.length);
     writeEntry(assembler, fn.name, callees.get(fn.name)!, machine);
   }
-  writeAwait(assembler, callees.get(awaitName)!.entry);
+  writeAwait(assembler, callees.get(AWAIT_NAME)!.entry);
   pool.write(assembler);
   return { bytes: assembler.finish(), entries };
 }
@@ -82,33 +82,33 @@ function supplyOf(machine: Machine): RegisterSupply {
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
   const vectors = machine.lanes === 16 ? 32 : 16;
   // rax and rdx are for division, conditions and small constants everywhere.
-  const general = [rsi, rdi, rbx, rbp, ...range(8, 16)];
+  const general = [RSI, RDI, RBX, RBP, ...range(8, 16)];
   return {
-    plain: { general: [rcx, ...general], vector: range(0, vectors), mask: range(1, 8) },
+    plain: { general: [RCX, ...general], vector: range(0, vectors), mask: range(1, 8) },
     spilling: { general, vector: range(3, vectors), mask: range(1, 6) },
   };
 }
 
 /** Registers that values in memory pass through, with the supply for spilling. */
-const scratch = { general: [rcx, rax, rdx], vector: [0, 1, 2], mask: [6, 7] } as const;
+const scratch = { general: [RCX, RAX, RDX], vector: [0, 1, 2], mask: [6, 7] } as const;
 
 /** Copies the arguments of an exported function from the array rdi points at to the stack. */
 function writeEntry(assembler: Assembler, name: string, callee: Callee, machine: Machine): void {
   const { places, bytes } = argumentPlaces(callee.parameters, machine.lanes);
   const r64 = (number: number) => register("r64", number);
   assembler.place({ kind: "label", name: `${name}_entry` });
-  assembler.emit("push", [r64(rbp)]);
-  assembler.emit("mov", [r64(rbp), r64(rsp)]);
-  assembler.emit("and_imm", [r64(rsp), -64]);
-  if (bytes > 0) assembler.emit("sub_imm", [r64(rsp), bytes]);
+  assembler.emit("push", [r64(RBP)]);
+  assembler.emit("mov", [r64(RBP), r64(RSP)]);
+  assembler.emit("and_imm", [r64(RSP), -64]);
+  if (bytes > 0) assembler.emit("sub_imm", [r64(RSP), bytes]);
   places.forEach((place, position) => {
-    assembler.emit("mov_load", [r64(rax), memory(rdi, 8 * position)]);
-    assembler.emit("mov_store", [memory(rsp, place), r64(rax)]);
+    assembler.emit("mov_load", [r64(RAX), memory(RDI, 8 * position)]);
+    assembler.emit("mov_store", [memory(RSP, place), r64(RAX)]);
   });
   assembler.emit("call", [callee.entry]);
-  if (callee.result === "f32") assembler.emit("vmovd_store", [register("r32", rax), register("x", 0)]);
-  assembler.emit("mov", [r64(rsp), r64(rbp)]);
-  assembler.emit("pop", [r64(rbp)]);
+  if (callee.result === "f32") assembler.emit("vmovd_store", [register("r32", RAX), register("x", 0)]);
+  assembler.emit("mov", [r64(RSP), r64(RBP)]);
+  assembler.emit("pop", [r64(RBP)]);
   assembler.emit("vzeroupper", []);
   assembler.emit("ret", []);
 }
@@ -121,7 +121,7 @@ interface Frame {
   readonly slots: ReadonlyMap<number, number>;
 }
 
-const sizes: Readonly<Record<RegisterClass, number>> = { r8: 8, r16: 8, r32: 8, r64: 8, k: 8, x: 16, y: 32, z: 64 };
+const SIZES: Readonly<Record<RegisterClass, number>> = { r8: 8, r16: 8, r32: 8, r64: 8, k: 8, x: 16, y: 32, z: 64 };
 
 class FunctionWriter {
   readonly #code: FunctionCode;
@@ -145,9 +145,9 @@ class FunctionWriter {
     assembler.comment(`function ${name}`);
     assembler.place(entry);
     for (const number of kept) assembler.emit("push", [register("r64", number)]);
-    if (bytes > 0) assembler.emit("sub_imm", [register("r64", rsp), bytes]);
+    if (bytes > 0) assembler.emit("sub_imm", [register("r64", RSP), bytes]);
     for (const item of items) this.#item(item);
-    if (bytes > 0) assembler.emit("add_imm", [register("r64", rsp), bytes]);
+    if (bytes > 0) assembler.emit("add_imm", [register("r64", RSP), bytes]);
     for (const number of [...kept].reverse()) assembler.emit("pop", [register("r64", number)]);
     assembler.emit("ret", []);
   }
@@ -158,9 +158,9 @@ class FunctionWriter {
     const written = new Set<number>();
     const inMemory = new Set<number>();
     const note = (number: number) => {
-      if (number < firstVirtual) return;
-      const place = registers[number - firstVirtual];
-      const file = fileOf[classes[number - firstVirtual]!];
+      if (number < FIRST_VIRTUAL) return;
+      const place = registers[number - FIRST_VIRTUAL];
+      const file = FILE_OF[classes[number - FIRST_VIRTUAL]!];
       if (place === undefined) inMemory.add(number);
       else if (file === "general") written.add(place);
     };
@@ -170,13 +170,13 @@ class FunctionWriter {
       if (item.result !== undefined) note(item.result.number);
       for (const number of saved.get(item) ?? []) inMemory.add(number);
     }
-    if (spilled) written.add(rcx);
+    if (spilled) written.add(RCX);
     const slots = new Map<number, number>();
     let bytes = outgoingBytes;
-    const bySize = [...inMemory].sort((a, b) => sizes[classes[b - firstVirtual]!] - sizes[classes[a - firstVirtual]!]);
+    const bySize = [...inMemory].sort((a, b) => SIZES[classes[b - FIRST_VIRTUAL]!] - SIZES[classes[a - FIRST_VIRTUAL]!]);
     for (const number of bySize) {
       slots.set(number, bytes);
-      bytes += sizes[classes[number - firstVirtual]!];
+      bytes += SIZES[classes[number - FIRST_VIRTUAL]!];
     }
     const kept = [...written].sort((a, b) => a - b);
     // The return address and the registers kept lie above.
@@ -215,7 +215,7 @@ class FunctionWriter {
   #takeResult(result: Register, type: ValueType): void {
     const kind = type === "mask" ? (this.#vector === "z" ? "k" : "y") : result.class;
     const from = resultRegister(kind === "r32" ? "r64" : kind);
-    const place = this.#assignment.registers[result.number - firstVirtual];
+    const place = this.#assignment.registers[result.number - FIRST_VIRTUAL];
     if (place === undefined) this.#store(this.#slot(result.number), from);
     else if (place !== from.number) this.#copy(register(from.class, place), from);
   }
@@ -223,12 +223,12 @@ class FunctionWriter {
   #instruction({ name, operands, masking }: Instruction): void {
     const { registers } = this.#assignment;
     if (!this.#assignment.spilled) {
-      const physical = operands.map((operand) => this.#resolve(operand, (number) => registers[number - firstVirtual]!));
+      const physical = operands.map((operand) => this.#resolve(operand, (number) => registers[number - FIRST_VIRTUAL]!));
       if (isNoOperation(name, physical, masking !== undefined)) return;
       const mask =
         masking === undefined
           ? undefined
-          : { ...masking, register: this.#maskOf(masking.register, (number) => registers[number - firstVirtual]!) };
+          : { ...masking, register: this.#maskOf(masking.register, (number) => registers[number - FIRST_VIRTUAL]!) };
       this.#assembler.emit(name, physical, mask);
       return;
     }
@@ -241,12 +241,12 @@ class FunctionWriter {
     const { classes } = this.#code;
     const { name, operands, masking } = item;
     const [to, from] = operands;
-    if (copies.has(name) && masking === undefined && isRegister(to) && isRegister(from) && this.#copyThroughMemory(to, from)) return;
-    const inMemory = (number: number) => number >= firstVirtual && registers[number - firstVirtual] === undefined;
+    if (COPIES.has(name) && masking === undefined && isRegister(to) && isRegister(from) && this.#copyThroughMemory(to, from)) return;
+    const inMemory = (number: number) => number >= FIRST_VIRTUAL && registers[number - FIRST_VIRTUAL] === undefined;
     const access = firstAccess(name, masking);
     const form = instructions[name].form;
     const folded = operands.map((operand, position) => {
-      const foldable = position > 0 && form[position] === "m" && (form === "rm" || form === "rvm") && !neverFromMemory.has(name);
+      const foldable = position > 0 && form[position] === "m" && (form === "rm" || form === "rvm") && !NEVER_FROM_MEMORY.has(name);
       if (!foldable || typeof operand !== "object" || operand.kind !== "register" || !inMemory(operand.number)) return operand;
       // A second use of the same value would need a register anyway.
       return this.#slot(operand.number);
@@ -256,15 +256,15 @@ class FunctionWriter {
     const take = (number: number): number => {
       let place = used.get(number);
       if (place === undefined) {
-        const file = fileOf[classes[number - firstVirtual]!];
+        const file = FILE_OF[classes[number - FIRST_VIRTUAL]!];
         place = scratch[file][next[file]++];
         if (place === undefined) throw new Error(`x64: too few registers for ${name} in ${this.#code.name}`);
         used.set(number, place);
-        this.#load(register(classes[number - firstVirtual]!, place), this.#slot(number));
+        this.#load(register(classes[number - FIRST_VIRTUAL]!, place), this.#slot(number));
       }
       return place;
     };
-    const placeOf = (number: number): number => registers[number - firstVirtual] ?? take(number);
+    const placeOf = (number: number): number => registers[number - FIRST_VIRTUAL] ?? take(number);
     const first = folded[0];
     const written = typeof first === "object" && first.kind === "register" && access !== "read" ? first : undefined;
     const rest = folded.map((operand, position) =>
@@ -273,10 +273,10 @@ class FunctionWriter {
     const mask = masking === undefined ? undefined : { ...masking, register: this.#maskOf(masking.register, placeOf) };
     let result: Register | undefined;
     if (written !== undefined && inMemory(written.number)) {
-      const file = fileOf[written.class];
+      const file = FILE_OF[written.class];
       // Sources have been read when the result is written.
       const place = used.get(written.number) ?? scratch[file][0];
-      result = register(classes[written.number - firstVirtual]!, place);
+      result = register(classes[written.number - FIRST_VIRTUAL]!, place);
       rest[0] = register(written.class, place);
     } else if (written !== undefined && access === "write") {
       rest[0] = this.#resolve(written, placeOf);
@@ -288,7 +288,7 @@ class FunctionWriter {
   /** A copy to or from memory is one load or store. */
   #copyThroughMemory(to: Register, from: Register): boolean {
     const { registers } = this.#assignment;
-    const place = (operand: Register) => (operand.number < firstVirtual ? operand.number : registers[operand.number - firstVirtual]);
+    const place = (operand: Register) => (operand.number < FIRST_VIRTUAL ? operand.number : registers[operand.number - FIRST_VIRTUAL]);
     const [target, source] = [place(to), place(from)];
     if (target === undefined && source !== undefined) {
       this.#store(this.#slot(to.number), register(this.#wholeClass(to), source));
@@ -302,32 +302,32 @@ class FunctionWriter {
   }
 
   #wholeClass(operand: Register): RegisterClass {
-    return operand.number < firstVirtual ? operand.class : this.#code.classes[operand.number - firstVirtual]!;
+    return operand.number < FIRST_VIRTUAL ? operand.class : this.#code.classes[operand.number - FIRST_VIRTUAL]!;
   }
 
   #resolve(operand: AssemblyOperand, placeOf: (number: number) => number): AssemblyOperand {
     if (typeof operand !== "object" || operand.kind === "label") return operand;
-    const physical = (number: number) => (number < firstVirtual ? number : placeOf(number));
+    const physical = (number: number) => (number < FIRST_VIRTUAL ? number : placeOf(number));
     if (operand.kind === "register") return register(operand.class, physical(operand.number));
     if (operand.base === undefined) return operand;
     const { kept, bytes } = this.#frame;
-    if (operand.base === incoming) return { ...operand, base: rsp, displacement: operand.displacement + bytes + 8 * kept.length + 8 };
-    if (operand.base === outgoing) return { ...operand, base: rsp };
+    if (operand.base === INCOMING) return { ...operand, base: RSP, displacement: operand.displacement + bytes + 8 * kept.length + 8 };
+    if (operand.base === OUTGOING) return { ...operand, base: RSP };
     return { ...operand, base: physical(operand.base), index: operand.index === undefined ? undefined : physical(operand.index) };
   }
 
   #maskOf(number: number, placeOf: (number: number) => number): number {
-    return number < firstVirtual ? number : placeOf(number);
+    return number < FIRST_VIRTUAL ? number : placeOf(number);
   }
 
   #physical(number: number): Register {
-    return register(this.#code.classes[number - firstVirtual]!, this.#assignment.registers[number - firstVirtual]!);
+    return register(this.#code.classes[number - FIRST_VIRTUAL]!, this.#assignment.registers[number - FIRST_VIRTUAL]!);
   }
 
   #slot(number: number): Memory {
     const place = this.#frame.slots.get(number);
     if (place === undefined) throw new Error(`x64: a value without a place in ${this.#code.name}`);
-    return memory(rsp, place);
+    return memory(RSP, place);
   }
 
   #store(to: Memory, from: Register): void {
@@ -346,7 +346,7 @@ class FunctionWriter {
 }
 
 /** Rows whose second operand is a register of another kind, or must be one. */
-const neverFromMemory: ReadonlySet<InstructionName> = new Set<InstructionName>([
+const NEVER_FROM_MEMORY: ReadonlySet<InstructionName> = new Set<InstructionName>([
   "vmovaps",
   "vpbroadcastd_general",
   "vmovmskps",
@@ -367,7 +367,7 @@ const neverFromMemory: ReadonlySet<InstructionName> = new Set<InstructionName>([
 
 /** A copy of a register to itself. A 32-bit one clears the upper half, which nothing needs. */
 function isNoOperation(name: InstructionName, operands: readonly AssemblyOperand[], masked: boolean): boolean {
-  if (!copies.has(name) || masked) return false;
+  if (!COPIES.has(name) || masked) return false;
   const [to, from] = operands;
   return isRegister(to) && isRegister(from) && to.number === from.number;
 }

@@ -6,7 +6,7 @@ import { Pace } from "../emitted/pace.ts";
 import type { Target } from "../emitted/target.ts";
 import { type Team, teamInWords, wantedTeam } from "../emitted/threads.ts";
 import { chooseMachine, type MachineName } from "./runtime/cpu.ts";
-import { argumentBytes, LoadedModule, listCode, writeArgument } from "./runtime/loaded.ts";
+import { ARGUMENT_BYTES, LoadedModule, listCode, writeArgument } from "./runtime/loaded.ts";
 import { Heap } from "./runtime/memory.ts";
 import { type Native, native } from "./runtime/native.ts";
 import { startedThreads, theThreads } from "./runtime/threads.ts";
@@ -53,7 +53,7 @@ export function x64Target(name: MachineName | undefined, team: Team): Target<Hea
         true,
       );
     },
-    argumentBytes,
+    argumentBytes: ARGUMENT_BYTES,
     writeArgument: (heap, argumentsAt, number, place) => writeArgument(heap.i32, argumentsAt, number, heap.address + place),
     load(module, heap) {
       const loaded = new LoadedModule(system, module, machine);

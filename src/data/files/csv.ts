@@ -27,9 +27,9 @@ export interface TextTable {
 }
 
 /** What is written where nothing was measured. */
-const nothing = /^(n\/?a|#n\/a|null|none|nil|missing|\?|-+|\.)?$/i;
+const NOTHING = /^(n\/?a|#n\/a|null|none|nil|missing|\?|-+|\.)?$/i;
 /** Numbers that are none. */
-const notFinite = /^[+-]?(nan|inf|infinity)$/i;
+const NOT_FINITE = /^[+-]?(nan|inf|infinity)$/i;
 
 /** One row of a text table. */
 export interface TextRow {
@@ -123,12 +123,12 @@ function hintFor(wanted: string, columnNames: readonly string[]): string | undef
 
 /** Whether a cell is meant to be a number: one, or one with a comma or blanks in it, or NaN. */
 export function isNumeric(text: string): boolean {
-  return !Number.isNaN(decimalOf(text)) || notFinite.test(text) || numberHint(text) !== undefined;
+  return !Number.isNaN(decimalOf(text)) || NOT_FINITE.test(text) || numberHint(text) !== undefined;
 }
 
 /** Whether a cell says that nothing was measured. */
 export function isMissing(text: string): boolean {
-  return nothing.test(text);
+  return NOTHING.test(text);
 }
 
 /**
@@ -143,7 +143,7 @@ export function cellNumber(table: TextTable, row: TextRow, column: number): numb
   const where = `${table.name}: line ${row.line}, column "${table.columnNames[column]}"`;
   if (text === "") throw new FileError(`${where}: expected a number, the cell is empty`, { hint: "fill it in or leave that row out" });
   if (isMissing(text)) throw new FileError(`${where}: expected a number, got "${text}"`, { hint: "fill it in or leave that row out" });
-  if (notFinite.test(text) || !Number.isNaN(value)) {
+  if (NOT_FINITE.test(text) || !Number.isNaN(value)) {
     throw new FileError(`${where}: expected a finite number, got ${shorten(text)}`, { hint: "repair the value or leave that row out" });
   }
   const hint =

@@ -31,11 +31,11 @@ interface IdxHeader {
 }
 
 /** The largest array that is read; larger ones do not fit in one typed array everywhere. */
-const mostBytes = 2 ** 31;
+const MOST_BYTES = 2 ** 31;
 
 /** Photographs compress to a half, drawings and masks to a hundredth; below so many bytes it does not matter. */
-const mostRatio = 300;
-const harmlessBytes = 2 ** 26;
+const MOST_RATIO = 300;
+const HARMLESS_BYTES = 2 ** 26;
 
 /**
  * Reads an IDX file that is not compressed. Nothing is allocated before the header has been checked against the number
@@ -87,7 +87,7 @@ function readHeader(bytes: Uint8Array, name: string): IdxHeader | "incomplete" {
   const headerBytes = 4 + 4 * rank;
   const totalBytes = headerBytes + (shape.includes(0) ? 0 : elementCount(shape) * type.bytes);
   const header = { type, shape, headerBytes, totalBytes };
-  if (totalBytes > mostBytes) {
+  if (totalBytes > MOST_BYTES) {
     throw new FileError(`${name}: the header says ${describe(header)}, more than the 2 GiB that can be read`, {
       hint: "if the file is smaller than that it is damaged: download it again",
     });
@@ -131,9 +131,9 @@ async function decompress(bytes: Uint8Array<ArrayBuffer>, name: string): Promise
 
 /** A few bytes that become gigabytes are no measurements: said before the memory for them is taken. */
 function checkRatio(header: IdxHeader, compressed: number, name: string): void {
-  if (header.totalBytes <= harmlessBytes || header.totalBytes <= mostRatio * compressed) return;
+  if (header.totalBytes <= HARMLESS_BYTES || header.totalBytes <= MOST_RATIO * compressed) return;
   throw new FileError(
-    `${name}: the header says ${describe(header)}, that is ${header.totalBytes} bytes from ${compressed} compressed ones; at most ${mostRatio} times as many are read`,
+    `${name}: the header says ${describe(header)}, that is ${header.totalBytes} bytes from ${compressed} compressed ones; at most ${MOST_RATIO} times as many are read`,
     { hint: "decompress it with gzip first, if that is right" },
   );
 }

@@ -19,7 +19,7 @@ export async function loadCsv(path: string, options: TableOptions): Promise<Tabl
 }
 
 /** The files of the Wine Quality set (Cortez et al., 2009) by the kind of wine in them, in the order of the classes. */
-const wineFiles = { white: "winequality-white.csv", red: "winequality-red.csv" } as const;
+const WINE_FILES = { white: "winequality-white.csv", red: "winequality-red.csv" } as const;
 
 /**
  * Red against white from the 11 measurements: x [6497, 11] as measured (not standardized), y [6497] with 0 for white
@@ -31,7 +31,7 @@ const wineFiles = { white: "winequality-white.csv", red: "winequality-red.csv" }
 export async function loadWineQuality(folder: string): Promise<ClassificationTable> {
   requireKind("loadWineQuality: folder", TEXT, folder);
   const parts = [];
-  for (const file of Object.values(wineFiles)) {
+  for (const file of Object.values(WINE_FILES)) {
     const path = join(folder, file);
     const table = parseCsv(await readBytes(path), { separator: ";", name: path });
     const columnNames = table.columnNames.filter((name) => name !== "quality");
@@ -53,7 +53,7 @@ export async function loadWineQuality(folder: string): Promise<ClassificationTab
     x: { shape: [rows, white.columnNames.length], data },
     y: { shape: [rows], data: new Int32Array(rows).fill(1, whiteRows) },
     columnNames: white.columnNames,
-    classNames: Object.keys(wineFiles),
+    classNames: Object.keys(WINE_FILES),
     targetName: "kind",
   };
 }

@@ -28,13 +28,13 @@ export interface MnistOptions {
   readonly split?: EmnistName;
 }
 
-const digitNames = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+const DIGIT_NAMES = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 /**
  * The part of a folder that has only one pair of files which is used for training; the rest, in the files' order, is
  * for testing.
  */
-const trainingShare = 0.8;
+const TRAINING_SHARE = 0.8;
 
 /**
  * Reads `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and the same with `t10k-` or `test-` for testing; each may
@@ -54,7 +54,7 @@ export async function loadMnist(
   const files = await imageFiles(folder);
   const chosen = chooseSplit(folder, files, split);
   const emnist = chosen === "" ? undefined : emnistSplits[chosen];
-  const classes = { names: classNames ?? emnist?.classNames ?? digitNames, first: emnist?.firstLabel ?? 0 };
+  const classes = { names: classNames ?? emnist?.classNames ?? DIGIT_NAMES, first: emnist?.firstLabel ?? 0 };
   const of = (part: ImageFile["part"]): readonly ImageFile[] => files.filter((file) => file.split === chosen && file.part === part);
   const train = await loadPair(folder, of("train"), classes);
   const test = await loadPair(folder, of("test"), classes);
@@ -65,7 +65,7 @@ export async function loadMnist(
       hint: "files that belong together",
     });
   }
-  const [first, last] = ((train ?? test) as Dataset<ImageFields>).split(trainingShare, { inOrder: true });
+  const [first, last] = ((train ?? test) as Dataset<ImageFields>).split(TRAINING_SHARE, { inOrder: true });
   return { train: first, test: last };
 }
 
@@ -79,7 +79,7 @@ interface ImageFile {
   readonly what: "images" | "labels";
 }
 
-const fileName = /^(?:emnist-([a-z]+)-)?(train|t10k|test)-(images|labels)[-.]idx([13])-ubyte(\.gz)?$/;
+const FILE_NAME = /^(?:emnist-([a-z]+)-)?(train|t10k|test)-(images|labels)[-.]idx([13])-ubyte(\.gz)?$/;
 
 /**
  * Files by name, those that are compressed last, and those in folders named like a file after these.
@@ -89,7 +89,7 @@ async function imageFiles(folder: string): Promise<readonly ImageFile[]> {
   const names = await entriesOf(folder);
   const files = names.filter(({ isFolder }) => !isFolder).map(({ name }) => fileOf(name, join(folder, name)));
   for (const { name, isFolder } of names) {
-    if (!isFolder || !fileName.test(name)) continue;
+    if (!isFolder || !FILE_NAME.test(name)) continue;
     const inside = (await entriesOf(join(folder, name))).filter((entry) => !entry.isFolder);
     files.push(...inside.map((entry) => fileOf(entry.name, join(folder, name, entry.name))));
   }
@@ -114,7 +114,7 @@ async function entriesOf(folder: string): Promise<readonly { readonly name: stri
 }
 
 function fileOf(name: string, path: string): ImageFile | undefined {
-  const [, split = "", part, what, rank] = fileName.exec(name) ?? [];
+  const [, split = "", part, what, rank] = FILE_NAME.exec(name) ?? [];
   if (part === undefined || (what === "images") !== (rank === "3") || !(split === "" || Object.hasOwn(emnistSplits, split)))
     return undefined;
   return { name, path, split: split as EmnistName | "", part: part === "train" ? "train" : "test", what: what as ImageFile["what"] };

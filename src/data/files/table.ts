@@ -24,7 +24,7 @@ export interface TableOptions extends CsvOptions {
   readonly classNames?: readonly string[];
 }
 
-const mostNumberedClasses = 20;
+const MOST_NUMBERED_CLASSES = 20;
 
 export const TABLE_OPTIONS: OptionNames<TableOptions> = {
   ...{ target: true, columns: true, task: true, classNames: true, separator: true, name: true },
@@ -79,7 +79,7 @@ function guessTask(labels: readonly string[]): "classification" | "regression" {
   // Among numbers "NA" is a missing one and "1,5" a mistaken one: the reading of numbers says so. Elsewhere both are
   // names.
   if (given.length === 0 || !given.every(isNumeric)) return "classification";
-  return labels.every(isWhole) && new Set(labels).size <= mostNumberedClasses ? "classification" : "regression";
+  return labels.every(isWhole) && new Set(labels).size <= MOST_NUMBERED_CLASSES ? "classification" : "regression";
 }
 
 function findClasses(table: TextTable, target: number): string[] {
@@ -93,7 +93,7 @@ function findClasses(table: TextTable, target: number): string[] {
     });
   }
   if (names.length === 1) throw new FileError(`${column} holds only "${names[0]}"; a target needs at least two classes`);
-  if (names.length > mostNumberedClasses && names.length > labels.length / 2) {
+  if (names.length > MOST_NUMBERED_CLASSES && names.length > labels.length / 2) {
     throw new FileError(`${column} holds ${names.length} different texts in ${labels.length} rows; these are no classes`, {
       hint: "choose another target column",
     });
@@ -124,11 +124,11 @@ export function classFinder(classNames: readonly string[]): (cell: string) => nu
 }
 
 function isWhole(text: string): boolean {
-  return wholeDigits.test(text) || Number.isSafeInteger(decimalOf(text));
+  return WHOLE_DIGITS.test(text) || Number.isSafeInteger(decimalOf(text));
 }
 
 /** A whole number of any length, zeros before it and after the point included. */
-const wholeDigits = /^[+-]?\d+(\.0*)?$/;
+const WHOLE_DIGITS = /^[+-]?\d+(\.0*)?$/;
 
 /**
  * A whole number as it is written without point, plus and exponent; zeros before it stay, as in names. Other text as it
@@ -138,5 +138,5 @@ function wholeName(text: string): string {
   if (!isWhole(text)) return text;
   // Of 0 and -0 only one is a class.
   if (Number(text) === 0 && !/^[+-]?00/.test(text)) return "0";
-  return wholeDigits.test(text) ? text.replace(/\.0*$/, "").replace(/^\+/, "") : String(decimalOf(text));
+  return WHOLE_DIGITS.test(text) ? text.replace(/\.0*$/, "").replace(/^\+/, "") : String(decimalOf(text));
 }

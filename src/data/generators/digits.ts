@@ -25,8 +25,8 @@ export interface LabelledImages {
   readonly classNames: readonly string[];
 }
 
-const size = 28;
-const stepsPerSpan = 4;
+const SIZE = 28;
+const STEPS_PER_SPAN = 4;
 
 /**
  * Draws `count` grey digits of 28 × 28 pixels: images [count, 1, 28, 28] in [0, 1] and labels [count], in random order.
@@ -41,13 +41,13 @@ export function digits(options: DigitsOptions): LabelledImages {
   const labels = new Int32Array(count);
   for (let index = 0; index < count; index++) labels[index] = index % 10;
   new Random(seed).shuffle(labels);
-  const images = new Float32Array(count * size * size);
+  const images = new Float32Array(count * SIZE * SIZE);
   for (let index = 0; index < count; index++) {
-    const image = images.subarray(index * size * size, (index + 1) * size * size);
+    const image = images.subarray(index * SIZE * SIZE, (index + 1) * SIZE * SIZE);
     drawDigit(image, labels[index]!, new Random(seed, index + 1));
   }
   return {
-    images: { shape: [count, 1, size, size], data: images },
+    images: { shape: [count, 1, SIZE, SIZE], data: images },
     labels: { shape: [count], data: labels },
     classNames: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
   };
@@ -63,14 +63,14 @@ function drawDigit(image: Float32Array, digit: number, random: Random): void {
   const darkness = random.uniform(0.8, 1);
   const lines = glyph.strokes.map(({ points, corners }): InkLine => {
     const moved = points.map((value) => value + random.normal(0, jitter));
-    const curve = smoothCurve(moved, corners, stepsPerSpan);
+    const curve = smoothCurve(moved, corners, STEPS_PER_SPAN);
     for (let index = 0; index < curve.length; index += 2) {
       const [x, y] = bend(curve[index]!, curve[index + 1]!);
       [curve[index], curve[index + 1]] = place(x, y);
     }
     return { points: curve, radii: randomPressure(curve.length / 2, thickness, random) };
   });
-  for (const line of lines) drawLine(image, size, line, softness, darkness);
+  for (const line of lines) drawLine(image, SIZE, line, softness, darkness);
   if (random.chance(0.1)) addGap(image, random.pick(lines), random);
   if (random.chance(0.12)) addClutter(image, random, softness, darkness);
   addNoise(image, random);
@@ -96,8 +96,8 @@ function randomPlacement(random: Random): PointMap {
   const width = height * random.uniform(0.55, 0.85);
   const slant = clampedNormal(random, 0.12, 0.18, 0.45);
   const angle = clampedNormal(random, 0, 0.12, 0.3);
-  const centreX = size / 2 + clampedNormal(random, 0, 1.3, 3);
-  const centreY = size / 2 + clampedNormal(random, 0, 1.2, 2.5);
+  const centreX = SIZE / 2 + clampedNormal(random, 0, 1.3, 3);
+  const centreY = SIZE / 2 + clampedNormal(random, 0, 1.2, 2.5);
   const cosine = Math.cos(angle);
   const sine = Math.sin(angle);
   return (x, y) => {
@@ -142,19 +142,19 @@ function randomPressure(count: number, thickness: number, random: Random): Float
 function addGap(image: Float32Array, line: InkLine, random: Random): void {
   const index = random.integer(line.radii.length);
   const radius = 1 + random.uniform(0.3, 0.8) * line.radii[index]!;
-  eraseSpot(image, size, line.points[2 * index]!, line.points[2 * index + 1]!, radius);
+  eraseSpot(image, SIZE, line.points[2 * index]!, line.points[2 * index + 1]!, radius);
 }
 
 /** A short stray mark near the border. */
 function addClutter(image: Float32Array, random: Random, softness: number, darkness: number): void {
   const angle = random.uniform(0, 2 * Math.PI);
-  const x = size / 2 + random.uniform(10, 14) * Math.cos(angle);
-  const y = size / 2 + random.uniform(10, 14) * Math.sin(angle);
+  const x = SIZE / 2 + random.uniform(10, 14) * Math.cos(angle);
+  const y = SIZE / 2 + random.uniform(10, 14) * Math.sin(angle);
   const direction = random.uniform(0, 2 * Math.PI);
   const length = random.uniform(0.5, 4);
   const radius = random.uniform(0.4, 0.9);
   const points = Float64Array.of(x, y, x + length * Math.cos(direction), y + length * Math.sin(direction));
-  drawLine(image, size, { points, radii: Float64Array.of(radius, radius) }, softness, darkness);
+  drawLine(image, SIZE, { points, radii: Float64Array.of(radius, radius) }, softness, darkness);
 }
 
 /** Paper grain everywhere and uneven ink where there is some. */

@@ -29,10 +29,10 @@ export interface BytePairState {
   readonly special: readonly string[];
 }
 
-const bytes = 256;
-const mostTokens = 2 ** 24;
+const BYTES = 256;
+const MOST_TOKENS = 2 ** 24;
 /** Remembered pieces; then forgetting and starting anew is cheaper than keeping account. */
-const remembered = 1 << 16;
+const REMEMBERED = 1 << 16;
 
 /**
  * Byte-pair encoding (Sennrich, Haddow and Birch, 2016) of the UTF-8 bytes of a text, so that no text is unknown.
@@ -58,7 +58,7 @@ export class BytePairTokenizer implements Tokenizer {
     checkSpecial(special);
     requireKind("byte-pair tokenizer: merges", PAIRS, merges);
     const made = new Map<number, number>();
-    const text = Array.from({ length: bytes }, (_, byte) => Uint8Array.of(byte));
+    const text = Array.from({ length: BYTES }, (_, byte) => Uint8Array.of(byte));
     for (const [left, right] of merges) {
       const token = text.length;
       const [first, second] = [left, right].map((part) => (Number.isInteger(part) ? text[part] : undefined));
@@ -91,9 +91,9 @@ export class BytePairTokenizer implements Tokenizer {
       minimumCount = 2,
       special = [],
     } = checkOptions<BytePairOptions>("BytePairTokenizer.train", options, { size: true, minimumCount: true, special: true });
-    const least = bytes + special.length;
+    const least = BYTES + special.length;
     checkCount(minimumCount, "byte-pair tokenizer: minimumCount");
-    if (!Number.isSafeInteger(size) || size < least || size > mostTokens) {
+    if (!Number.isSafeInteger(size) || size < least || size > MOST_TOKENS) {
       throw new InputError(
         `byte-pair tokenizer: expected a size from ${least} (all bytes and special tokens) to 2^24, got ${textOf(size)}`,
       );
@@ -103,7 +103,7 @@ export class BytePairTokenizer implements Tokenizer {
     const counts = new Map<string, number>();
     for (const [piece] of piecesOf(text)) counts.set(piece, (counts.get(piece) ?? 0) + 1);
     const words = Array.from(counts, ([piece, count]) => ({ tokens: Array.from(toUtf8(piece)), count }));
-    return new BytePairTokenizer({ merges: learnMerges(words, { first: bytes, most: size - least, minimumCount }), special });
+    return new BytePairTokenizer({ merges: learnMerges(words, { first: BYTES, most: size - least, minimumCount }), special });
   }
 
   /** @throws InputError when `state` is not what `toJSON` gives. */
@@ -174,7 +174,7 @@ export class BytePairTokenizer implements Tokenizer {
       if (earliest === Number.POSITIVE_INFINITY) break;
       mergePair(tokens, left, right, earliest);
     }
-    if (this.#known.size >= remembered) this.#known.clear();
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
     this.#known.set(piece, tokens);
     return tokens;
   }
@@ -194,7 +194,7 @@ function piecesOf(text: string): Iterable<RegExpMatchArray> {
 
 /** One safe integer per pair of tokens. */
 function pairKey(left: number, right: number): number {
-  return left * mostTokens + right;
+  return left * MOST_TOKENS + right;
 }
 
 const PAIRS = listOf("a list of pairs of tokens", withLength(2));

@@ -82,7 +82,7 @@ async function writeInto(path: string, content: Uint8Array | string): Promise<vo
  * Codes with which a system, or Node's own permissions, says that it does not flush here at all, not that flushing
  * failed.
  */
-const unable: ReadonlySet<string | undefined> = new Set(["ERR_ACCESS_DENIED", "EPERM", "EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"]);
+const UNABLE: ReadonlySet<string | undefined> = new Set(["ERR_ACCESS_DENIED", "EPERM", "EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"]);
 let isToldOf = false;
 
 /** Where nothing can be flushed the content is as safe as the system makes it: that is said once. */
@@ -90,7 +90,7 @@ async function flush(file: FileHandle): Promise<void> {
   try {
     await file.sync();
   } catch (error) {
-    if (!unable.has((error as NodeJS.ErrnoException).code)) throw error;
+    if (!UNABLE.has((error as NodeJS.ErrnoException).code)) throw error;
     if (!isToldOf)
       process.emitWarning(
         `files are written without being flushed to the disk (${reasonFor(error)}): a loss of power may lose the newest ones`,

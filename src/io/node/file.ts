@@ -72,7 +72,7 @@ function bytesText(count: number): string {
   return `${unit === 0 || Number.isInteger(value) ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-const reasons: Readonly<Record<string, string>> = {
+const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",
   EISDIR: "it is a folder, a file was expected",
   ERR_FS_EISDIR: "it is a folder, a file was expected",
@@ -97,5 +97,5 @@ const reasons: Readonly<Record<string, string>> = {
 /** Why a file operation failed, as the end of a sentence. */
 export function reasonFor(error: unknown): string {
   const code = (error as NodeJS.ErrnoException | null)?.code;
-  return reasons[code ?? ""] ?? (error instanceof Error ? error.message : String(error));
+  return REASONS[code ?? ""] ?? (error instanceof Error ? error.message : String(error));
 }

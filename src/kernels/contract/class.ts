@@ -15,7 +15,7 @@ import { emitSlices } from "./slices.ts";
  * Operations of an epilogue that are written out for every vector of a tile; more would not stay in the cache of
  * instructions.
  */
-const mostInline = 400;
+const MOST_INLINE = 400;
 
 export interface LoweredClass {
   readonly entry: string;
@@ -75,7 +75,7 @@ function outputOf(plan: ContractionPlan, part: ContractionClass, layout: ClassLa
     step: columnStep(plan, part),
     leaves: layout.leaves,
     finish,
-    finishesInRows: finishCost(scale, epilogue) * blocking.rows.height * blocking.vectors > mostInline,
+    finishesInRows: finishCost(scale, epilogue) * blocking.rows.height * blocking.vectors > MOST_INLINE,
     adds: plan.nest.output.accumulate ? "always" : oneBlock ? "never" : "sometimes",
     finishes: finish === undefined ? "never" : oneBlock ? "always" : "sometimes",
   };

@@ -40,27 +40,27 @@ export interface DirectColumns {
 }
 
 /** Rows up to which packing would cost too much: a packed vector is used once per tile of rows. */
-const mostRows = 48;
+const MOST_ROWS = 48;
 /** Fewer columns per batch index than this, and the work around them shows. */
-const leastColumns = 64;
+const LEAST_COLUMNS = 64;
 /**
  * Packing a vector costs about as much as multiplying it by this many rows: so much may be computed in vain at the end
  * of rows.
  */
-const packingRows = 8;
+const PACKING_ROWS = 8;
 
 /** undefined when B is better packed (or read in place as a plain matrix). */
 export function directColumns(plan: ContractionPlan, part: ContractionClass, machine: Machine): DirectColumns | undefined {
   const segments = part.segments.filter((segment) => segment.k > 0);
   const [segment] = segments;
-  if (segment === undefined || segments.length > 1 || part.m > mostRows) return undefined;
+  if (segment === undefined || segments.length > 1 || part.m > MOST_ROWS) return undefined;
   const { b } = segment;
   const moving = plan.roles.n.filter((axis) => part.extents[axis]! > 1);
   const innermost = moving.at(-1);
   if (innermost === undefined) return undefined;
   const limit = part.extents[innermost]!;
   const padded = Math.ceil(limit / machine.lanes) * machine.lanes;
-  if (padded / limit > 1 + packingRows / part.m || !isRow(b, innermost)) return undefined;
+  if (padded / limit > 1 + PACKING_ROWS / part.m || !isRow(b, innermost)) return undefined;
   // Windows only: in a plain matrix the columns and K do not share a dimension.
   const shared = b.dimensions.some(
     ({ steps }) => moving.some((axis) => steps[axis] !== 0) && plan.roles.k.some((axis) => steps[axis] !== 0),
@@ -70,7 +70,7 @@ export function directColumns(plan: ContractionPlan, part: ContractionClass, mac
   let columns = moving.reduce((product, axis) => product * part.extents[axis]!, 1);
   for (const axis of moving.slice(0, -1)) {
     const fewer = columns / part.extents[axis]!;
-    if (fewer < leastColumns || b.checks.some((check) => check.steps[axis] !== 0)) break;
+    if (fewer < LEAST_COLUMNS || b.checks.some((check) => check.steps[axis] !== 0)) break;
     outer.push(axis);
     columns = fewer;
   }

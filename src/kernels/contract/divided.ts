@@ -12,7 +12,7 @@ export interface ResidueClass {
 }
 
 /** More classes than this and the contraction is left to the general lowering. */
-const limit = 64;
+const LIMIT = 64;
 
 /**
  * A strided convolution's gradient reads gy at (m + p − d·k) / s. Writing m = s·m' + r and k = f·k' + q turns the steps
@@ -30,7 +30,7 @@ export function residueClasses(
   const divided = indices.filter((index) => index.divisor > 1);
   const factors = classSteps(extents.length, divided);
   const product = (list: readonly number[]) => list.reduce((total, factor) => total * factor, 1);
-  if (product(factors.slice(0, free)) > limit || product(factors) > limit * limit) return undefined;
+  if (product(factors.slice(0, free)) > LIMIT || product(factors) > LIMIT * LIMIT) return undefined;
   const classes: ResidueClass[] = [];
   for (const head of combinations(factors.slice(0, free))) {
     const freeExtents = shrink(extents.slice(0, free), factors, head);

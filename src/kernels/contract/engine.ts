@@ -11,7 +11,7 @@ import { canSpread, lowerSpread } from "./spread.ts";
 import { canEmit, lowerWinograd } from "./winograd/engine.ts";
 import { canEmitGradient, lowerGradient } from "./winograd/gradient.ts";
 import { findGradientWindows, findWindows, paysOff } from "./winograd/plan.ts";
-import { flopsPerWork, phaseOf } from "./work.ts";
+import { FLOPS_PER_WORK, phaseOf } from "./work.ts";
 
 /** Writes the functions of a contraction into the module. */
 export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): LoweredNest {
@@ -38,7 +38,7 @@ export function lowerContraction(plan: ContractionPlan, module: ModuleBuilder): 
   const slices = classes.reduce((sum, part) => sum + part.slices, 0);
   const setup = classes.reduce((sum, part) => sum + part.setup, 0);
   const entry = only !== undefined && classes.length === 1 ? only.entry : defineDispatch(plan, classes, module);
-  return { ...common, ...phaseOf(entry, slices, plan.flops / flopsPerWork, setup) };
+  return { ...common, ...phaseOf(entry, slices, plan.flops / FLOPS_PER_WORK, setup) };
 }
 
 const elementsOf = ({ batch, m, n }: ContractionClass): number => batch * m * n;

@@ -13,7 +13,7 @@ export { defineTileProbe, tileCandidates } from "./probe.ts";
 /**
  * Below this many operations per batch index, tables and tiles cost more than the products (measured on 3×3×3 … 8×8×8).
  */
-const leastFlops = 1024;
+const LEAST_FLOPS = 1024;
 
 /** The plan for a nest that gains from packing and a register tile; undefined: the general lowering takes it. */
 export function matchContraction(nest: Nest, machine: Machine): ContractionPlan | undefined {
@@ -22,7 +22,7 @@ export function matchContraction(nest: Nest, machine: Machine): ContractionPlan 
   // Segments of K are added up in the output.
   if (isWritten(nest) && plan.classes.some((part) => part.segments.length > 1)) return undefined;
   const [largest] = [...plan.classes].sort((a, b) => workOf(b) - workOf(a));
-  if (largest === undefined || plan.flops < leastFlops * largest.batch) return undefined;
+  if (largest === undefined || plan.flops < LEAST_FLOPS * largest.batch) return undefined;
   return reusesRegisters(plan, largest, machine) ? plan : undefined;
 }
 

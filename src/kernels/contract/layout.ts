@@ -8,7 +8,7 @@ import type { DirectColumns } from "./direct.ts";
 import type { DirectB, MicroShape } from "./micro.ts";
 import type { LeafSource } from "./output.ts";
 import { type PackSource, shortestPiece } from "./pack.ts";
-import { choosePartition, type Partition, packing } from "./partition.ts";
+import { choosePartition, PACKING, type Partition } from "./partition.ts";
 import { type ContractionClass, type ContractionPlan, isWritten, type Segment } from "./plan.ts";
 import { type Column, mergeAxes, type Table, tableBytes } from "./tables.ts";
 
@@ -308,7 +308,7 @@ function packingCosts(given: Given, width: number): readonly [a: number, b: numb
       0,
       ...segments.map((segment) =>
         side === "a" && aInPlace(given, segment, panel, width) !== undefined
-          ? packing.read
+          ? PACKING.read
           : packingOf(segment[side], segment.extents, panel, k, machine.lanes),
       ),
     );
@@ -331,10 +331,10 @@ function packingOf(
     return axis === undefined ? undefined : extents[axis]!;
   };
   const columns = run(panel, shortestPiece(lanes));
-  if (columns !== undefined) return columns % lanes === 0 ? packing.copied : packing.pieces;
+  if (columns !== undefined) return columns % lanes === 0 ? PACKING.copied : PACKING.pieces;
   const rows = run(depth, lanes);
-  if (rows === undefined) return packing.gathered;
-  return packing.turned + (rows % lanes === 0 ? 0 : Math.min(1, lanes / rows) * packing.gathered);
+  if (rows === undefined) return PACKING.gathered;
+  return PACKING.turned + (rows % lanes === 0 ? 0 : Math.min(1, lanes / rows) * PACKING.gathered);
 }
 
 /** Blocks that fit the caches, and parts for threads made of them. */

@@ -3,7 +3,7 @@
 import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
 import type { Value } from "../language/language.ts";
 import { add, advance, and, at, constant, eq, extract, ge, laneConstants, loadAs, mul, operation, splat } from "../language/values.ts";
-import { flag, laneOffsets, leafParameters, leafVariable, type Output, tileParameters } from "./output.ts";
+import { FLAG, laneOffsets, leafParameters, leafVariable, type Output, TILE_PARAMETERS } from "./output.ts";
 import { columnOffset } from "./tables.ts";
 
 /** macro(a, b, steps, depth, count, tall, short, c, …): all tiles of a block of rows and columns. */
@@ -33,7 +33,7 @@ export function defineMacro(
   output: Output,
 ): string {
   const lanes = module.machine.lanes;
-  const { width: _, flags: __, tile, c, rows, columns } = { ...tileParameters };
+  const { width: _, flags: __, tile, c, rows, columns } = { ...TILE_PARAMETERS };
   const parameters = {
     a: "pointer",
     b: "pointer",
@@ -58,7 +58,7 @@ export function defineMacro(
       const flags = k.let(p.flags, "flags");
       if (shape.tile === undefined)
         k.if(ge(left, width), () =>
-          k.if(regularPanel(k, p.columns, shape.vectors, output), () => k.set(flags, operation("or", [flags, flag.direct]))),
+          k.if(regularPanel(k, p.columns, shape.vectors, output), () => k.set(flags, operation("or", [flags, FLAG.direct]))),
         );
       const a = k.let(p.a, "a");
       const rows = k.let(p.rows, "rows");

@@ -4,7 +4,7 @@ import { type Element, elementBytes, readElement, writeElement } from "../expres
 import type { FunctionBuilder, ModuleBuilder } from "../language/builder.ts";
 import type { Address, Value, Variable } from "../language/language.ts";
 import { add, advance, and, at, constant, fma, loadSplat, loadVector, ne } from "../language/values.ts";
-import { flag, leafParameters, leafVariable, leafVector, type Output, tableEntry, tileParameters, whenFlag } from "./output.ts";
+import { FLAG, leafParameters, leafVariable, leafVector, type Output, TILE_PARAMETERS, tableEntry, whenFlag } from "./output.ts";
 import type { Table } from "./tables.ts";
 import type { Writers } from "./writers.ts";
 
@@ -56,7 +56,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
     b: "pointer",
     steps: "pointer",
     depth: "i32",
-    ...tileParameters,
+    ...TILE_PARAMETERS,
     ...leafParameters(output.leaves),
   } as const;
   return module.define(name, parameters, (k, p) => {
@@ -64,7 +64,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
     const sums = shape.partialSums === undefined ? multiplyTile(k, shape, p) : addPartialSums(k, shape, shape.partialSums, p.a);
     const inTile = (row: number, v: number) => at(p.tile, undefined, (row * vectors + v) * vectorBytes);
     if (writers === undefined) {
-      k.if(ne(and(p.flags, flag.add), 0), () =>
+      k.if(ne(and(p.flags, FLAG.add), 0), () =>
         each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, loadVector(inTile(row, v))))),
       );
       each(height, vectors, (row, v) => k.store(inTile(row, v), sums[row]![v]!));
@@ -74,10 +74,10 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       const starts = columnStarts(k, p.c, p.columns, vectors, { table: output.columns, column: output.columnColumn });
       // Read from the table for each vector: that many places would not stay in registers.
       const place = (row: number, v: number) => at(starts[v]!, tableEntry(p.rows, output.rows, output.rowColumn, row));
-      whenFlag(k, p.flags, flag.add, output.adds, () =>
+      whenFlag(k, p.flags, FLAG.add, output.adds, () =>
         each(height, vectors, (row, v) => k.set(sums[row]![v]!, add(sums[row]![v]!, readElement(output.element, place(row, v), "vector")))),
       );
-      whenFlag(k, p.flags, flag.finish, output.finishes, () =>
+      whenFlag(k, p.flags, FLAG.finish, output.finishes, () =>
         each(height, vectors, (row, v) => {
           const leaves = output.leaves.map((leaf, i) =>
             leafVector(k, leaf, leafVariable(p, i), p, output, constant("i32", 4 * row), v, true),
@@ -87,7 +87,7 @@ export function defineMicro(module: ModuleBuilder, name: string, shape: MicroSha
       );
       each(height, vectors, (row, v) => writeElement(k, output.element, place(row, v), sums[row]![v]!));
     };
-    const isDirect = ne(and(p.flags, flag.direct), 0);
+    const isDirect = ne(and(p.flags, FLAG.direct), 0);
     const through = (writer: string) => {
       const leaves = output.leaves.map((_, i) => leafVariable(p, i));
       k.call(writer, [constant("i32", height), p.c, p.rows, p.columns, p.flags, p.width, p.tile, p.params, ...leaves]);
@@ -140,9 +140,9 @@ function prefetchTile(
         ask(at(starts[v]!, tableEntry(p.rows, rows, row, r), byte));
     });
   };
-  k.if(ne(and(p.flags, flag.direct), 0), () => {
+  k.if(ne(and(p.flags, FLAG.direct), 0), () => {
     lines(p.c, element, rowColumn, columnColumn, (address) => k.prefetchForWriting(address));
-    whenFlag(k, p.flags, flag.finish, finishes, () => {
+    whenFlag(k, p.flags, FLAG.finish, finishes, () => {
       leaves.forEach((leaf, position) => {
         if (leaf.element !== undefined && leaf.along === "output")
           lines(leafVariable(p, position), leaf.element, leaf.rowColumn, leaf.columnColumn, (address) => k.prefetch(address));
@@ -151,7 +151,7 @@ function prefetchTile(
   });
 }
 
-type TileVariables = { readonly [name in keyof typeof tileParameters]: Variable };
+type TileVariables = { readonly [name in keyof typeof TILE_PARAMETERS]: Variable };
 
 /**
  * Advances a and b over `depth` steps of K and gives the sums, rows × vectors. K is not unrolled: V8 moves all loads of

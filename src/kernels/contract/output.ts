@@ -44,7 +44,7 @@ export interface Output {
 }
 
 /** Bits of the `flags` parameter. */
-export const flag = { add: 1, finish: 2, direct: 4 } as const;
+export const FLAG = { add: 1, finish: 2, direct: 4 } as const;
 
 /** Byte offsets of a vector's lanes in an output that is walked `step` elements at a time. */
 export const laneOffsets = (lanes: number, { element }: Output, step: number): number[] =>
@@ -60,7 +60,7 @@ export const leafVariable = (parameters: { readonly [name: string]: Variable }, 
   parameters[`leaf${position}`]!;
 
 /** Shared by micro-kernel, edge writer and the loops around them: the tile's place in the output. */
-export const tileParameters = { c: "pointer", rows: "pointer", columns: "pointer", flags: "i32", width: "i32", tile: "pointer" } as const;
+export const TILE_PARAMETERS = { c: "pointer", rows: "pointer", columns: "pointer", flags: "i32", width: "i32", tile: "pointer" } as const;
 
 export function whenFlag(k: FunctionBuilder, flags: Value, bit: number, when: "never" | "always" | "sometimes", then: () => void): void {
   if (when === "never") return;

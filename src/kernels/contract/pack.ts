@@ -57,7 +57,7 @@ export interface PackSource {
  * a vector writes past a narrower stride is overwritten by the next step (leave one vector of room at the end).
  * `origin` (bytes) is added to every offset. Invalid places are 0.
  */
-const parameters = {
+const PARAMETERS = {
   source: "pointer",
   origin: "i32",
   panel: "pointer",
@@ -66,17 +66,17 @@ const parameters = {
   to: "pointer",
   stride: "i32",
 } as const;
-type Parameters = { readonly [name in keyof typeof parameters]: Variable };
+type Parameters = { readonly [name in keyof typeof PARAMETERS]: Variable };
 
 /** Defines the packing of panels of `vectors` vectors; @returns the function's name */
 export function definePack(module: ModuleBuilder, name: string, source: PackSource, vectors: number): string {
-  const gather = module.define(`${name}_gather`, parameters, (k, p) => packByLanes(k, p, source));
+  const gather = module.define(`${name}_gather`, PARAMETERS, (k, p) => packByLanes(k, p, source));
   const one =
     source.panelRuns || source.depthRuns || source.panelPieces
-      ? module.define(`${name}_vector`, parameters, (k, p) => packVector(k, p, source, gather))
+      ? module.define(`${name}_vector`, PARAMETERS, (k, p) => packVector(k, p, source, gather))
       : gather;
   if (vectors === 1) return one;
-  return module.define(name, parameters, (k, p) => {
+  return module.define(name, PARAMETERS, (k, p) => {
     const separately = () => {
       // Descending: a later vector's room may begin with what an earlier one writes past a narrow stride.
       for (let vector = vectors - 1; vector >= 0; vector--) {

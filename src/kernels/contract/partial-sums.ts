@@ -4,7 +4,7 @@ import type { LoweredNest } from "../lowered.ts";
 import { tileBytes } from "./blocking.ts";
 import type { ClassLayout } from "./layout.ts";
 import type { ContractionClass } from "./plan.ts";
-import { flopsPerWork, phaseOf } from "./work.ts";
+import { FLOPS_PER_WORK, phaseOf } from "./work.ts";
 
 /** Bytes of one part of K's unfinished sums, whole tiles one after the other. */
 export function partialSumsPitch(part: ContractionClass, { blocking }: ClassLayout): number {
@@ -22,5 +22,5 @@ export function partialSumsPhase(
   const { partition, columnBlocks } = layout;
   const slices = part.batch * partition.depth * columnBlocks * partition.rows;
   const sharedBytes = part.batch * partition.depth * partialSumsPitch(part, layout);
-  return { before: [phaseOf(entry, slices, flops / flopsPerWork, setup)], sharedBytes };
+  return { before: [phaseOf(entry, slices, flops / FLOPS_PER_WORK, setup)], sharedBytes };
 }

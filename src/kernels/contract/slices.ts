@@ -19,7 +19,7 @@ import {
 } from "./blocks.ts";
 import { zeroArea } from "./direct.ts";
 import { originsOf } from "./origins.ts";
-import { flag } from "./output.ts";
+import { FLAG } from "./output.ts";
 import { partialSumsPitch } from "./partial-sums.ts";
 import type { ClassShape, Routines } from "./routines.ts";
 
@@ -98,7 +98,7 @@ function emitSlice(loops: Loops, slice: Value): void {
   }
   const common = { origins, column, columns, tile, lastTile, packsB, partialSums };
   if (segments.length === 0 || sums === "combine") {
-    const flags = i32(flag.finish | (plan.nest.output.accumulate ? flag.add : 0));
+    const flags = i32(FLAG.finish | (plan.nest.output.accumulate ? FLAG.add : 0));
     emitRowBlocks(loops, { ...common, position: 0, start: i32(0), depth: i32(0), flags });
     return;
   }
@@ -123,7 +123,7 @@ function emitSegment(loops: Loops, common: Omit<Block, "start" | "depth" | "flag
   const first = position === 0;
   const last = position === layout.segments.length - 1;
   if (blocks === 1) {
-    const flags = i32((first && !plan.nest.output.accumulate ? 0 : flag.add) | (last ? flag.finish : 0));
+    const flags = i32((first && !plan.nest.output.accumulate ? 0 : FLAG.add) | (last ? FLAG.finish : 0));
     emitDepthBlock(loops, { ...common, start: i32(0), depth: i32(segment.k), flags });
     return;
   }
@@ -134,8 +134,8 @@ function emitSegment(loops: Loops, common: Omit<Block, "start" | "depth" | "flag
     const start = k.let(mul(step, layout.depth), "start");
     const depth = k.let(min(sub(i32(segment.k), start), layout.depth), "depth");
     const isFirst = eq(step, from);
-    const adds: Value = first && (parts > 1 || !plan.nest.output.accumulate) ? select(isFirst, i32(0), i32(flag.add)) : i32(flag.add);
-    const finishes: Value = last ? select(eq(step, blocks - 1), i32(flag.finish), i32(0)) : i32(0);
+    const adds: Value = first && (parts > 1 || !plan.nest.output.accumulate) ? select(isFirst, i32(0), i32(FLAG.add)) : i32(FLAG.add);
+    const finishes: Value = last ? select(eq(step, blocks - 1), i32(FLAG.finish), i32(0)) : i32(0);
     const flags = k.let(operation("or", [adds, finishes]), "flags");
     const packsB = blocksPerPart === 1 ? common.packsB : bool(true);
     emitDepthBlock(loops, { ...common, packsB, start, depth, flags });

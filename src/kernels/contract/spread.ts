@@ -26,13 +26,13 @@ import { finishOf } from "./epilogue.ts";
 import { multiplyTile } from "./micro.ts";
 import { defineTable, type Table, tableBytes } from "./tables.ts";
 import type { WinogradPlan } from "./winograd/plan.ts";
-import { flopsPerWork, phaseOf } from "./work.ts";
+import { FLOPS_PER_WORK, phaseOf } from "./work.ts";
 
 /**
  * Outputs per pixel of the image from which on it pays: the definition multiplies for every output, this for every
  * pixel.
  */
-const leastRatio = 1.35;
+const LEAST_RATIO = 1.35;
 
 /**
  * The gradient of a valid convolution by its input is such a one: 12×12 outputs of 5×5 windows over 8×8 pixels, so that
@@ -53,7 +53,7 @@ export function canSpread(
     outputs.axis !== undefined &&
     [...Object.values(plan.elements), ...part.leaves.map((leaf) => leaf.element)].every((element) => element === "f32") &&
     inputs.extent >= 8 &&
-    rows.outputs * columns.outputs >= leastRatio * pixels &&
+    rows.outputs * columns.outputs >= LEAST_RATIO * pixels &&
     segment.k * rows.outputs * columns.outputs * outputs.extent >= 1e5 &&
     columns.pitch === 1 &&
     rows.pitch === columns.extent &&
@@ -170,7 +170,7 @@ export function lowerSpread(found: WinogradPlan, module: ModuleBuilder): Lowered
   );
   const flops = 2 * images.extent * m * pixels * inputs.extent;
   return {
-    ...phaseOf(entry, images.extent, flops / flopsPerWork, m),
+    ...phaseOf(entry, images.extent, flops / FLOPS_PER_WORK, m),
     scratchBytes: placesAt + tableBytes(table) + lanes * 4,
     sequential: false,
     notes: [

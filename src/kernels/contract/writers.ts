@@ -20,7 +20,7 @@ import {
   sub,
 } from "../language/values.ts";
 import {
-  flag,
+  FLAG,
   fromLanes,
   type LeafSource,
   laneOffsets,
@@ -29,8 +29,8 @@ import {
   leafVector,
   type Output,
   rowStart,
+  TILE_PARAMETERS,
   tableEntry,
-  tileParameters,
   whenFlag,
 } from "./output.ts";
 import { columnOffset } from "./tables.ts";
@@ -61,7 +61,7 @@ export function defineWriters(module: ModuleBuilder, nameOf: (part: string) => s
 /** Of regular panels: lanes lie `output.step` elements apart, and all of them are valid. */
 function defineSpread(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
   const lanes = module.machine.lanes;
-  const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  const parameters = { height: "i32", ...TILE_PARAMETERS, ...leafParameters(output.leaves) } as const;
   const apart = laneOffsets(lanes, output, output.step);
   const { element } = output;
   return module.define(name, parameters, (k, p) => {
@@ -72,10 +72,10 @@ function defineSpread(module: ModuleBuilder, name: string, vectors: number, outp
         const value = k.let(loadVector(at(p.tile, undefined, v * lanes * 4)), "value");
         const lane = (i: number): Address => at(start, offset, apart[i]);
         const whole = output.step === 1;
-        whenFlag(k, p.flags, flag.add, output.adds, () =>
+        whenFlag(k, p.flags, FLAG.add, output.adds, () =>
           k.set(value, add(value, whole ? readElement(element, lane(0), "vector") : fromLanes(lanes, element, lane))),
         );
-        whenFlag(k, p.flags, flag.finish, output.finishes, () => {
+        whenFlag(k, p.flags, FLAG.finish, output.finishes, () => {
           const leaves = output.leaves.map((leaf, i) => leafVector(k, leaf, leafVariable(p, i), p, output, row, v, true));
           k.set(value, output.finish!(k, value, leaves, p.params));
         });
@@ -90,7 +90,7 @@ function defineSpread(module: ModuleBuilder, name: string, vectors: number, outp
 /** Of any place in the output: vectors whose valid lanes are one run of it as such, others lane by lane. */
 function defineEdge(module: ModuleBuilder, name: string, vectors: number, output: Output): string {
   const lanes = module.machine.lanes;
-  const parameters = { height: "i32", ...tileParameters, ...leafParameters(output.leaves) } as const;
+  const parameters = { height: "i32", ...TILE_PARAMETERS, ...leafParameters(output.leaves) } as const;
   const { element } = output;
   return module.define(name, parameters, (k, p) => {
     const columns = k.let(p.columns, "columns");
@@ -107,8 +107,8 @@ function defineEdge(module: ModuleBuilder, name: string, vectors: number, output
             isRun
               ? readElement(element, at(start, extract(offsets, 0)), "vector")
               : fromLanes(lanes, element, (i) => at(start, extract(offsets, i)));
-          whenFlag(k, p.flags, flag.add, output.adds, () => k.set(value, add(value, before())));
-          whenFlag(k, p.flags, flag.finish, output.finishes, () => {
+          whenFlag(k, p.flags, FLAG.add, output.adds, () => k.set(value, add(value, before())));
+          whenFlag(k, p.flags, FLAG.finish, output.finishes, () => {
             const places = { rows: p.rows, columns };
             const whole = (leaf: LeafSource) => isRun && leaf.along === "output";
             const leaves = output.leaves.map((leaf, i) => leafVector(k, leaf, leafVariable(p, i), places, output, row, 0, whole(leaf)));

@@ -3,13 +3,13 @@
 import type { DType, ScalarType } from "../../nest/nest.ts";
 import { BackendError } from "../../util/errors.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
-import { type Address, type MemoryType, memoryBytes, type Value } from "../language/language.ts";
+import { type Address, MEMORY_BYTES, type MemoryType, type Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
 
 /** As memory has it, or a bfloat16: the upper half of the float32 that it is in registers. */
 export type Element = MemoryType | "bf16";
 
-export const elementBytes: Readonly<Record<Element, number>> = { ...memoryBytes, bf16: 2 };
+export const elementBytes: Readonly<Record<Element, number>> = { ...MEMORY_BYTES, bf16: 2 };
 
 const elements = { float32: "f32", bfloat16: "bf16", int32: "i32", uint8: "u8", bool: "u8", float64: undefined } as const;
 

@@ -2,7 +2,7 @@
 
 import type { Load } from "../../nest/nest.ts";
 import type { FunctionBuilder } from "../language/builder.ts";
-import { type Address, slack, type Value } from "../language/language.ts";
+import { type Address, SLACK, type Value } from "../language/language.ts";
 import * as v from "../language/values.ts";
 import type { Check, MemoryAccess } from "./access.ts";
 import { asType, readElement } from "./elements.ts";
@@ -11,7 +11,7 @@ import type { Interner } from "./intern.ts";
 import type { Binding, Scope } from "./scope.ts";
 
 /** Elements between lanes at most for lanes to be picked out of whole vectors. */
-const mostApart = 4;
+const MOST_APART = 4;
 
 /**
  * Whether lanes `along` elements apart are read as whole vectors. All vectors together must stay within reach of the
@@ -20,7 +20,7 @@ const mostApart = 4;
 export function readsVectors(along: number, checked: boolean, { lanes, size }: { readonly lanes: number; readonly size: number }): boolean {
   if (along === 1) return true;
   if (along === -1) return !checked;
-  return along > 1 && along <= mostApart && (!checked || (along * lanes - 1) * size <= slack);
+  return along > 1 && along <= MOST_APART && (!checked || (along * lanes - 1) * size <= SLACK);
 }
 
 export class LoadWriter {

@@ -28,7 +28,7 @@ export function contiguous(stores: readonly MemoryAccess[], axis: number): reado
     const [first] = [...open].sort((a, b) => stores[a]!.offset - stores[b]!.offset) as [number];
     const { offset } = stores[first]!;
     const stride = stores[first]!.terms.get(axis) ?? 0;
-    if (stride < 1 || stride > mostInterleaved) return undefined;
+    if (stride < 1 || stride > MOST_INTERLEAVED) return undefined;
     const group: number[] = [];
     for (let step = 0; step < stride; step++) {
       const found = [...open].find((number) => stores[number]!.offset === offset + step && alike(stores[number]!, stores[first]!));
@@ -41,7 +41,7 @@ export function contiguous(stores: readonly MemoryAccess[], axis: number): reado
   return groups;
 }
 
-const mostInterleaved = 4;
+const MOST_INTERLEAVED = 4;
 
 function alike(a: MemoryAccess, b: MemoryAccess): boolean {
   return a.terms.size === b.terms.size && [...a.terms].every(([axis, step]) => b.terms.get(axis) === step);

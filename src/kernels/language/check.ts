@@ -14,7 +14,7 @@ import type {
   ValueType,
   Variable,
 } from "./language.ts";
-import { memoryBytes, slack } from "./language.ts";
+import { MEMORY_BYTES, SLACK } from "./language.ts";
 import { variableSetBy, visitStatements } from "./statements.ts";
 import * as v from "./values.ts";
 
@@ -33,7 +33,7 @@ export interface CheckedRegion extends Region {
  * What a failing access leaves at the place of reports, as words (i32): region + 1, byte offset, bytes (negative when
  * written).
  */
-export const reportWords = 3;
+export const REPORT_WORDS = 3;
 
 /**
  * Entries keep their names and parameters. An access out of its buffer (reads: by more than 128 bytes) does not happen,
@@ -117,7 +117,7 @@ interface Whereabouts {
   readonly region: Value;
 }
 
-const places = ["offset", "bytes", "region"] as const satisfies (keyof Whereabouts)[];
+const PLACES = ["offset", "bytes", "region"] as const satisfies (keyof Whereabouts)[];
 
 class FunctionChecker {
   readonly #fn: KernelFunction;
@@ -144,7 +144,7 @@ class FunctionChecker {
     const pointers = this.#fn.parameters.filter((parameter) => parameter.type === "pointer");
     const added = pointers.flatMap((pointer) => {
       const companions = this.#companionsOf(pointer);
-      return places.map((place) => companions[place]);
+      return PLACES.map((place) => companions[place]);
     });
     let result: Value | undefined;
     const body = this.#written(() => {
@@ -212,7 +212,7 @@ class FunctionChecker {
     if (variable.type === "pointer") {
       const companions = this.#companionsOf(variable);
       const known = this.#whereabouts(value);
-      for (const place of places) if (known[place] !== companions[place]) this.#set(companions[place], known[place]);
+      for (const place of PLACES) if (known[place] !== companions[place]) this.#set(companions[place], known[place]);
     }
     this.#block.push({ kind: "set", variable, value });
   }
@@ -221,7 +221,7 @@ class FunctionChecker {
     const value = this.#value(statement.value);
     const count = statement.count && this.#value(statement.count);
     const address = this.#address(statement.address);
-    const size = memoryBytes[statement.memory];
+    const size = MEMORY_BYTES[statement.memory];
     const bytes = count === undefined ? v.i32(size * this.#lanes(value.type)) : this.#let(v.mul(count, size));
     const store: Statement = { ...statement, address, value, count };
     if (count === undefined) this.#within(address, bytes, v.neg(bytes), 0, [store]);
@@ -244,8 +244,8 @@ class FunctionChecker {
     const count = load.count && this.#value(load.count);
     const address = this.#address(load.address);
     const read = this.#let(v.constant(load.type, 0));
-    const bytes = v.i32(memoryBytes[load.memory] * (load.splat ? 1 : this.#lanes(load.type)));
-    this.#within(address, bytes, bytes, slack, [{ kind: "set", variable: read, value: { ...load, address, count } }]);
+    const bytes = v.i32(MEMORY_BYTES[load.memory] * (load.splat ? 1 : this.#lanes(load.type)));
+    this.#within(address, bytes, bytes, SLACK, [{ kind: "set", variable: read, value: { ...load, address, count } }]);
     return read;
   }
 

@@ -35,7 +35,7 @@ export type ValueType = "pointer" | "i32" | "f32" | "bool" | "vi32" | "vf32" | "
  */
 export type MemoryType = "f32" | "i32" | "u16" | "u8";
 
-export const memoryBytes = { f32: 4, i32: 4, u16: 2, u8: 1 } as const satisfies Record<MemoryType, number>;
+export const MEMORY_BYTES = { f32: 4, i32: 4, u16: 2, u8: 1 } as const satisfies Record<MemoryType, number>;
 
 /** base + index + offset, in bytes. `index` is signed 32 bits: one buffer is smaller than 2 GiB. */
 export interface Address {
@@ -301,8 +301,8 @@ export interface OperationRule {
 export type OperationName = keyof typeof operations;
 
 /** Readable bytes before and after every buffer: full vectors may be read past an end. */
-export const slack = 128;
+export const SLACK = 128;
 /** Buffers begin at multiples of so many bytes: of a cache line, and of the largest vector. */
-export const alignment = 64;
+export const ALIGNMENT = 64;
 
-export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
+export const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;

@@ -6,12 +6,12 @@ import { operations } from "./language.ts";
 /** A plain number takes the type of the arguments beside it. */
 export type Input = Value | number;
 
-const elementOf = { pointer: "pointer", i32: "i32", f32: "f32", bool: "bool", vi32: "i32", vf32: "f32", mask: "bool" } as const;
+const ELEMENT_OF = { pointer: "pointer", i32: "i32", f32: "f32", bool: "bool", vi32: "i32", vf32: "f32", mask: "bool" } as const;
 const vectorOf = { pointer: undefined, i32: "vi32", f32: "vf32", bool: "mask", vi32: "vi32", vf32: "vf32", mask: "mask" } as const;
 
 export const isVector = (type: ValueType): boolean => type === "vi32" || type === "vf32" || type === "mask";
 /** The scalar type of one lane. */
-export const elementType = (type: ValueType) => elementOf[type];
+export const elementType = (type: ValueType) => ELEMENT_OF[type];
 /** The type with the given element, as wide as `like`. */
 export function typeLike(element: "i32" | "f32" | "bool", like: ValueType): ValueType {
   return isVector(like) ? vectorOf[element] : element;
@@ -28,7 +28,7 @@ export const bool = (value: boolean): Value => ({ op: "constant", type: "bool", 
 export const constant = (type: ValueType, value: number): Value => ({
   op: "constant",
   type,
-  value: elementOf[type] === "f32" ? Math.fround(value) : value | 0,
+  value: ELEMENT_OF[type] === "f32" ? Math.fround(value) : value | 0,
 });
 /** The vector 0, 1, 2, … */
 export const laneIndex = (machine: Machine): Value => laneConstants(Array.from({ length: machine.lanes }, (_, lane) => lane));
@@ -71,7 +71,7 @@ export function operation(op: OperationName, inputs: readonly Input[], immediate
     if (first.type !== "pointer" || args[1]!.type !== "i32") throw new Error("kernel language: advance takes a pointer and an i32");
     return isConstant(args[1]!, 0) ? first : { op, type: "pointer", args, immediate };
   }
-  const element = elementOf[first.type];
+  const element = ELEMENT_OF[first.type];
   if (!rule.of.includes(element)) throw new Error(`kernel language: ${op} of ${first.type}`);
   if (rule.scalar === true && isVector(first.type)) throw new Error(`kernel language: ${op} has no vector form`);
   if (rule.vector === true && !isVector(first.type)) throw new Error(`kernel language: ${op} has no scalar form`);
@@ -87,7 +87,7 @@ function unify(op: OperationName, inputs: readonly Input[]): Value[] {
   }
   if (op === "replace") {
     const [vector, scalar] = inputs as [Value, Input];
-    return [vector, typeof scalar === "number" ? constant(elementOf[vector.type], scalar) : scalar];
+    return [vector, typeof scalar === "number" ? constant(ELEMENT_OF[vector.type], scalar) : scalar];
   }
   if (op === "lookup") {
     const [table, indices] = inputs as [Value, Value];
@@ -99,11 +99,11 @@ function unify(op: OperationName, inputs: readonly Input[]): Value[] {
   const skip = op === "select" ? 1 : 0;
   const sample = inputs.slice(skip).find((input): input is Value => typeof input !== "number");
   if (sample === undefined) throw new Error(`kernel language: ${op} of plain numbers only`);
-  const element = elementOf[sample.type];
+  const element = ELEMENT_OF[sample.type];
   return inputs.map((input, position) => {
     const expected = position < skip ? "bool" : element;
     const value = typeof input === "number" ? constant(expected, input) : input;
-    if (elementOf[value.type] !== expected) throw new Error(`kernel language: ${op} mixes ${expected} and ${value.type}`);
+    if (ELEMENT_OF[value.type] !== expected) throw new Error(`kernel language: ${op} mixes ${expected} and ${value.type}`);
     return wide && !isVector(value.type) ? splatted(value) : value;
   });
 }
@@ -141,12 +141,12 @@ const comparable: { readonly [op: string]: (a: number, b: number) => boolean } =
 function folded(op: OperationName, args: readonly Value[]): Value | undefined {
   const [a, b, c] = args as [Value, Value, Value];
   if (op === "select" && a.op === "constant") return a.value !== 0 ? b : c;
-  if (op === "not" && a.op === "constant" && elementOf[a.type] === "bool") return { ...a, value: 1 - a.value };
-  if ((op === "and" || op === "or") && elementOf[a.type] === "bool") {
+  if (op === "not" && a.op === "constant" && ELEMENT_OF[a.type] === "bool") return { ...a, value: 1 - a.value };
+  if ((op === "and" || op === "or") && ELEMENT_OF[a.type] === "bool") {
     if (a.op === "constant") return (a.value !== 0) === (op === "and") ? b : a;
     if (b.op === "constant") return (b.value !== 0) === (op === "and") ? a : b;
   }
-  if (elementOf[a.type] !== "i32" || b === undefined) return undefined;
+  if (ELEMENT_OF[a.type] !== "i32" || b === undefined) return undefined;
   const fold = foldable[op];
   if (fold !== undefined && a.op === "constant" && b.op === "constant") return { ...a, value: fold(a.value, b.value) };
   const compare = comparable[op];

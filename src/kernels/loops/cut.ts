@@ -31,7 +31,7 @@ export function cutReduction(nest: Nest, axis: number, length: number): CutReduc
   };
   const results = resultsOf(nest);
   const shape = [count, ...axes.slice(0, free).map((each) => each.extent)];
-  const partials = results.map(({ reducer, body }) => (reducer === undefined ? undefined : { dtype: stored[body.type], shape }));
+  const partials = results.map(({ reducer, body }) => (reducer === undefined ? undefined : { dtype: STORED[body.type], shape }));
   const partsFrom = (from: number, parts: number, steps: number): Nest => {
     const moved = part(nest, axis, { name, extent: steps }, parts, length, from * length);
     const [own, ...joined] = resultsOf(moved).map((result, number): Result => {
@@ -75,7 +75,7 @@ function withResults(nest: Nest, { reducer, body, epilogue, output }: Result, jo
   return { ...rest, reducer, body, epilogue, output, ...(joined.length > 0 ? { joined } : {}) };
 }
 
-const stored = { float: "float32", int: "int32", bool: "bool" } as const satisfies Record<ScalarType, DType>;
+const STORED = { float: "float32", int: "int32", bool: "bool" } as const satisfies Record<ScalarType, DType>;
 
 /**
  * The reduction over steps offset + length · part + [0, extent of `steps`) of the axis, with the part as a free axis

@@ -4,7 +4,7 @@ import { byteLength } from "../../nest/arrays.ts";
 import type { Nest, Operand } from "../../nest/nest.ts";
 import { findsPositions } from "../expressions/access.ts";
 import type { ModuleBuilder } from "../language/builder.ts";
-import { aligned, slack } from "../language/language.ts";
+import { aligned, SLACK } from "../language/language.ts";
 import * as v from "../language/values.ts";
 import { entryParameters, type LoweredNest, nameOf, outNames } from "../lowered.ts";
 import { cutReduction } from "./cut.ts";
@@ -19,10 +19,10 @@ import { planTranspose } from "./transpose.ts";
  * Elements that a part of a cut reduction works on at least, and the most parts there are: enough for threads to end
  * together.
  */
-const leastCut = 2 ** 16;
-const mostParts = 256;
+const LEAST_CUT = 2 ** 16;
+const MOST_PARTS = 256;
 /** A nest in fewer slices leaves threads idle. */
-const fewSlices = 8;
+const FEW_SLICES = 8;
 
 /** A long reduction to few results, in two phases: parts, and what they come to. Undefined for others. */
 export function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | undefined {
@@ -31,11 +31,11 @@ export function lowerCut(original: Nest, module: ModuleBuilder): LoweredNest | u
   const { nest, sources } = canonicalize(original);
   const extentOf = (axis: number) => nest.axes[axis]!.extent;
   const elements = nest.axes.reduce((product, axis) => product * axis.extent, 1);
-  const wanted = Math.min(mostParts, Math.floor(elements / leastCut));
+  const wanted = Math.min(MOST_PARTS, Math.floor(elements / LEAST_CUT));
   if (wanted < 2) return undefined;
   const plan = planLoops(nest, module.machine);
   const { slices } = planSlices(nest, plan, planTranspose(nest, plan, module.machine), module.machine.lanes);
-  if (slices >= fewSlices) return undefined;
+  if (slices >= FEW_SLICES) return undefined;
   const longest = plan.reduced.reduce((a, b) => (extentOf(b) > extentOf(a) ? b : a));
   const axis = plan.reduced.find((each) => extentOf(each) >= wanted) ?? longest;
   const unit = axis === plan.vector ? module.machine.lanes * plan.unroll : 1;
@@ -76,7 +76,7 @@ function placesOf(partials: readonly (Operand | undefined)[]): {
   const places = partials.map((partial) => {
     if (partial === undefined) return undefined;
     const place = bytes;
-    bytes += aligned(byteLength(partial) + slack);
+    bytes += aligned(byteLength(partial) + SLACK);
     return place;
   });
   return { places, bytes };

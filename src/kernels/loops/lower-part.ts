@@ -9,7 +9,7 @@ import type { LoopContext } from "./context.ts";
 import { hoistAll, outerLoops, writeFree } from "./loops.ts";
 import { type LoopPlan, planLoops } from "./plan.ts";
 import { canonicalize } from "./schedule.ts";
-import { planSlices, ranges, workPerCall } from "./slices.ts";
+import { planSlices, ranges, WORK_PER_CALL } from "./slices.ts";
 import { planTranspose, writeTransposed } from "./transpose.ts";
 
 /** A free axis whose steps make up the slices. */
@@ -51,7 +51,7 @@ export function lowerPart(original: Nest, module: ModuleBuilder, exported: boole
     exported,
   );
   const { slices, perSlice } = slicing;
-  const slicesPerCall = Math.max(1, Math.min(slices, Math.floor(workPerCall / Math.max(1, perSlice))));
+  const slicesPerCall = Math.max(1, Math.min(slices, Math.floor(WORK_PER_CALL / Math.max(1, perSlice))));
   const notes = describe(nest, plan, transpose !== undefined);
   return { entry, scratchBytes: 0, slices, slicesPerCall, work: perSlice * slices, setup: 0, sequential: nest.output.accumulate, notes };
 }

@@ -29,7 +29,7 @@ interface Reduction {
 }
 
 /** Additions into one accumulator before it is flushed into a compensated total. */
-const blockLength = 64;
+const BLOCK_LENGTH = 64;
 
 /** What the loops do at each step, and how many vectors side by side. */
 interface Steps {
@@ -171,7 +171,7 @@ function blockLevel({ k, nest, plan }: LoopContext): Pick<Block, "depth" | "step
     const axis = plan.reduced[depth]!;
     const step = axis === plan.vector ? k.machine.lanes * plan.unroll : 1;
     const turns = Math.ceil(nest.axes[axis]!.extent / step);
-    if (product * turns >= 2 * blockLength) return { depth, steps: Math.ceil(blockLength / product) * step };
+    if (product * turns >= 2 * BLOCK_LENGTH) return { depth, steps: Math.ceil(BLOCK_LENGTH / product) * step };
     product *= turns;
   }
   return undefined;

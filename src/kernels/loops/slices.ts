@@ -8,8 +8,8 @@ import type { LoopPlan } from "./plan.ts";
 import type { TransposePlan } from "./transpose.ts";
 
 /** Element operations per slice at least, and per call from outside. */
-const workPerSlice = 2048;
-export const workPerCall = 300_000;
+const WORK_PER_SLICE = 2048;
+export const WORK_PER_CALL = 300_000;
 
 export interface Range {
   readonly from: Value;
@@ -33,7 +33,7 @@ export function planSlices(nest: Nest, plan: LoopPlan, transpose: TransposePlan 
   if (total === 0 || a === undefined) return { slices: 1, perSlice: total, first: undefined, second: undefined };
   const grainOf = (axis: number, extent: number, work: number) => {
     const unit = axis === plan.vector ? lanes * plan.unroll : axis === rows ? Math.max(16, lanes) : 1;
-    const steps = Math.ceil(workPerSlice / Math.max(1, work / extent));
+    const steps = Math.ceil(WORK_PER_SLICE / Math.max(1, work / extent));
     return Math.min(Math.ceil(steps / unit) * unit, Math.ceil(extent / unit) * unit);
   };
   const extent = nest.axes[a]!.extent;
@@ -41,7 +41,7 @@ export function planSlices(nest: Nest, plan: LoopPlan, transpose: TransposePlan 
     const slices = Math.ceil(extent / perSlice);
     return { slices, perSlice: total / slices, first: { grain: perSlice, extent }, second: undefined };
   }
-  if (b !== undefined && rows === undefined && total / extent > workPerCall && extent < 64) {
+  if (b !== undefined && rows === undefined && total / extent > WORK_PER_CALL && extent < 64) {
     const inner = nest.axes[b]!.extent;
     const grain = grainOf(b, inner, total / extent);
     const blocks = Math.ceil(inner / grain);

@@ -90,7 +90,7 @@ function classOf(nest: Nest, steps: readonly number[], residues: readonly number
   return { ...strided, body, axes: axes.map((axis, number) => (unrolled.includes(number) ? { ...axis, extent: 1 } : axis)) };
 }
 
-const combiners = { sum: "add", prod: "mul", max: "max", min: "min", argmax: "max", argmin: "min" } as const satisfies Record<
+const COMBINERS = { sum: "add", prod: "mul", max: "max", min: "min", argmax: "max", argmin: "min" } as const satisfies Record<
   Reducer,
   FunctionName
 >;
@@ -100,5 +100,5 @@ function combined(reducer: Reducer, bodies: readonly Scalar[]): Scalar {
   const neutral = reducer === "sum" ? 0 : reducer === "prod" ? 1 : undefined;
   const kept = type === "bool" ? bodies : bodies.filter((body) => body.kind !== "constant" || body.value !== neutral);
   if (kept.length === 0) return { kind: "constant", value: neutral ?? 0, type };
-  return kept.reduce((a, b) => ({ kind: "call", fn: combiners[reducer], args: [a, b], type }));
+  return kept.reduce((a, b) => ({ kind: "call", fn: COMBINERS[reducer], args: [a, b], type }));
 }

@@ -5,8 +5,8 @@ import { affineIndicesOf, allScalars } from "../expressions/access.ts";
 import { bodyWithout, type Linear, substitute } from "./substitute.ts";
 
 /** Smaller divisors are left to residue classes, whose elements interleave in registers. */
-const leastDivisor = 5;
-const mostPieces = 36;
+const LEAST_DIVISOR = 5;
+const MOST_PIECES = 36;
 
 /**
  * A free axis and the reduced axis whose difference is divided: (free − reduced + offset) / divisor. Where the quotient
@@ -45,7 +45,7 @@ export function unfold(nest: Nest): readonly Nest[] | undefined {
     const part = pieceOf(nest, pair, piece);
     return unfold(part) ?? [part];
   });
-  return nests.length > mostPieces ? undefined : nests;
+  return nests.length > MOST_PIECES ? undefined : nests;
 }
 
 /** The first axes to unfold: all quotients with either are of their difference, by the same divisor. */
@@ -54,7 +54,7 @@ function pairOf(nest: Nest): Pair | undefined {
   for (const { divisor, offset, terms } of divided) {
     const free = terms.find((term) => term.axis < nest.free)?.axis;
     const reduced = terms.find((term) => term.axis >= nest.free)?.axis;
-    if (divisor < leastDivisor || free === undefined || reduced === undefined) continue;
+    if (divisor < LEAST_DIVISOR || free === undefined || reduced === undefined) continue;
     const fits = (index: AffineIndex): boolean => {
       const of = (axis: number) => index.terms.find((term) => term.axis === axis)?.coefficient;
       const [a, b] = [of(free), of(reduced)];

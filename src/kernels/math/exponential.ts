@@ -8,27 +8,27 @@ import { clamp, polynomial, powerOfTwo, roundToInteger, signBit, withSign } from
 import { byPieces } from "./pieces.ts";
 
 /** (eʳ − 1 − r) / r² for |r| ≤ ln 2 / 2: eʳ − 1 within 2⁻³¹. */
-const expTail = [0.500000005, 0.166666664, 0.0416663487, 0.0083333916, 0.00139416527, 0.000198459807];
+const EXP_TAIL = [0.500000005, 0.166666664, 0.0416663487, 0.0083333916, 0.00139416527, 0.000198459807];
 
 /** (tanh(x)/x − 1)/x² in x² for |x| ≤ 0.625: 2⁻³². */
-const tanhTail = [-0.333333308, 0.13333206, -0.0539467633, 0.0217007044, -0.00817740082, 0.00214296396];
+const TANH_TAIL = [-0.333333308, 0.13333206, -0.0539467633, 0.0217007044, -0.00817740082, 0.00214296396];
 
 /** ln 2 in two parts; the first has 15 bits, so that n · first is exact for |n| ≤ 2⁹. */
-const ln2 = [0.693145751953125, 1.42860682e-6] as const;
+const LN2 = [0.693145751953125, 1.42860682e-6] as const;
 const log2e = Math.LOG2E;
 
 /** x = n·ln 2 + r; gives n and eʳ − 1 = r + r²·P(r). */
 function reduced(k: FunctionBuilder, x: Value): { n: Value; r: Variable; tail: Value } {
   const kept = k.let(x);
   const n = roundToInteger(k, v.mul(kept, log2e));
-  const r = k.let(v.fma(n.float, -ln2[1], v.fma(n.float, -ln2[0], kept)));
-  return { n: n.int, r, tail: v.mul(v.mul(r, r), polynomial(r, expTail)) };
+  const r = k.let(v.fma(n.float, -LN2[1], v.fma(n.float, -LN2[0], kept)));
+  return { n: n.int, r, tail: v.mul(v.mul(r, r), polynomial(r, EXP_TAIL)) };
 }
 
 /** (eʳ − 1 − r)/r² again, for eʳ within 2⁻²⁷: one term less. */
-const shortTail = [0.49999998, 0.166665387, 0.0416672212, 0.00836718093, 0.00138823998];
+const SHORT_TAIL = [0.49999998, 0.166665387, 0.0416672212, 0.00836718093, 0.00138823998];
 /** (1 − e⁻ʳ − r)/r². */
-const negatedTail = shortTail.map((c, n) => (n % 2 === 0 ? -c : c));
+const negatedTail = SHORT_TAIL.map((c, n) => (n % 2 === 0 ? -c : c));
 
 /**
  * 2·eʳ · 2ⁿ⁻¹, where n falls out of the sum that rounds x/ln 2: with 2²³ + 2²² + 126 added, its low bits are n − 1 +
@@ -40,9 +40,9 @@ export const exp: MathFunction = (k, x) => {
   const kept = k.let(v.operation("pmin", [x, 89]));
   const shifted = k.let(v.fma(kept, log2e, magic));
   const n = k.let(v.sub(shifted, magic));
-  const r = k.let(v.fma(n, -ln2[1], v.fma(n, -ln2[0], kept)));
+  const r = k.let(v.fma(n, -LN2[1], v.fma(n, -LN2[0], kept)));
   const double = k.let(v.add(r, r));
-  const twice = k.let(v.add(v.fma(v.mul(double, r), polynomial(r, shortTail), double), 2));
+  const twice = k.let(v.add(v.fma(v.mul(double, r), polynomial(r, SHORT_TAIL), double), 2));
   const power = k.let(v.shiftLeft(v.bitsToInt(shifted), 23));
   const result = k.let(v.mul(twice, v.bitsToFloat(power)));
   const isTiny = k.let(v.lt(kept, -86.9));
@@ -60,7 +60,7 @@ export function oneMinusExp(k: FunctionBuilder, u: Value): Value {
   const kept = k.let(u);
   const shifted = k.let(v.fma(kept, -log2e, magic));
   const n = k.let(v.sub(shifted, magic));
-  const r = k.let(v.fma(n, ln2[1], v.fma(n, ln2[0], kept)));
+  const r = k.let(v.fma(n, LN2[1], v.fma(n, LN2[0], kept)));
   const power = k.let(v.bitsToFloat(v.shiftLeft(v.bitsToInt(shifted), 23)));
   return v.fma(power, v.fma(v.mul(r, r), polynomial(r, negatedTail), r), v.sub(1, power));
 }
@@ -85,7 +85,7 @@ const tanhByExp: MathFunction = (k, x) => {
   const kept = k.let(x);
   const magnitude = k.let(v.abs(kept));
   const square = k.let(v.mul(kept, kept));
-  const small = v.fma(v.mul(kept, square), polynomial(square, tanhTail), kept);
+  const small = v.fma(v.mul(kept, square), polynomial(square, TANH_TAIL), kept);
   // Above 10 tanh is 1 in float32; the clamp keeps NaN.
   const e = exp(k, v.mul(clamp(magnitude, 0, 10), 2));
   const large = withSign(v.sub(1, v.div(2, v.add(e, 1))), signBit(kept));

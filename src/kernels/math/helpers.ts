@@ -43,4 +43,4 @@ export const withSign = (magnitude: Value, sign: Value): Value => v.bitsToFloat(
 /** x limited to [low, high]; NaN stays. */
 export const clamp = (x: Value, low: number, high: number): Value => v.operation("pmax", [v.operation("pmin", [x, high]), low]);
 
-export const infinity = Number.POSITIVE_INFINITY;
+export const INFINITY = Number.POSITIVE_INFINITY;

@@ -14,7 +14,7 @@ const TWO_OVER_PI = 0xa2f9836e_4e441529_fc2757d1_f534ddc0_db629599_3c439041_fe51
 const FIRST = 127;
 const words = Array.from({ length: 7 }, (_, n) => Number(BigInt.asIntN(32, TWO_OVER_PI >> BigInt(25 + 32 * (6 - n)))));
 
-const quarterTurn = [1.5707963705062866, -4.371138828673793e-8] as const;
+const QUARTER_TURN = [1.5707963705062866, -4.371138828673793e-8] as const;
 
 export interface Reduced {
   /** Quarter turns, modulo 4. */
@@ -54,7 +54,7 @@ export function reduceLarge(k: FunctionBuilder, x: Variable): Reduced {
   const coarse = k.let(v.mul(v.convertToFloat(v.and(whole, -256)), 2 ** -30));
   const fineBits = v.or(v.shiftLeft(v.and(whole, 255), 23), v.shiftRightLogical(v.xor(low, negative), 9));
   const fine = v.mul(v.convertToFloat(fineBits), 2 ** -53);
-  const size = v.fma(coarse, quarterTurn[0], v.fma(coarse, quarterTurn[1], v.mul(fine, quarterTurn[0])));
+  const size = v.fma(coarse, QUARTER_TURN[0], v.fma(coarse, QUARTER_TURN[1], v.mul(fine, QUARTER_TURN[0])));
   const sign = v.xor(v.and(negative, -2147483648), v.and(bits, -2147483648));
   const r = v.bitsToFloat(v.xor(v.bitsToInt(size), sign));
   const quarters = k.let(v.shiftRightLogical(nearest, 30));

@@ -5,22 +5,22 @@ import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";
 import { expPlus } from "./exponential.ts";
 import type { MathFunction } from "./helpers.ts";
-import { clamp, head, infinity, polynomial, roundToInteger, scale, signBit } from "./helpers.ts";
+import { clamp, head, INFINITY, polynomial, roundToInteger, scale, signBit } from "./helpers.ts";
 
 /** (log(1 + r) − r + r²/2) / r³ for √½ − 1 ≤ r ≤ √2 − 1: 2⁻³⁰ of log(1 + r). */
-const logTail = [0.333333126, -0.250000096, 0.200021186, -0.166679958, 0.142195525, -0.124055896, 0.118881629, -0.116756507, 0.0674663756];
+const LOG_TAIL = [0.333333126, -0.250000096, 0.200021186, -0.166679958, 0.142195525, -0.124055896, 0.118881629, -0.116756507, 0.0674663756];
 /** 3·(atanh(s)/s − 1 − s²/3)/s⁴ in s² for |s| ≤ 0.1716. */
-const atanhTail = [0.599999973, 0.428578109, 0.332775132, 0.292019055];
+const ATANH_TAIL = [0.599999973, 0.428578109, 0.332775132, 0.292019055];
 const ln2 = [0.693145751953125, 1.42860682e-6] as const;
-const sqrtHalfBits = 0x3f3504f3;
+const SQRT_HALF_BITS = 0x3f3504f3;
 
 /** x = m·2ᵉ with √½ ≤ m < √2, for x > 0 (denormals too). */
 function decomposed(k: FunctionBuilder, x: Variable): { m: Variable; e: Value } {
   const tiny = k.let(v.lt(x, 2 ** -126));
   const normal = v.select(tiny, v.mul(x, 2 ** 23), x);
-  const bits = k.let(v.sub(v.bitsToInt(normal), sqrtHalfBits));
+  const bits = k.let(v.sub(v.bitsToInt(normal), SQRT_HALF_BITS));
   const e = v.sub(v.shiftRight(bits, 23), v.select(tiny, v.constant(bits.type, 23), 0));
-  return { m: k.let(v.bitsToFloat(v.add(v.and(bits, 0x7fffff), sqrtHalfBits))), e };
+  return { m: k.let(v.bitsToFloat(v.add(v.and(bits, 0x7fffff), SQRT_HALF_BITS))), e };
 }
 
 /** log(x) + extra, for finite x > 0. */
@@ -29,7 +29,7 @@ function logPlus(k: FunctionBuilder, x: Variable, extra: Value | undefined): Val
   const exponent = k.let(v.convertToFloat(e));
   const r = k.let(v.sub(m, 1));
   const square = k.let(v.mul(r, r));
-  let low = v.fma(exponent, ln2[1], v.mul(v.mul(square, r), polynomial(r, logTail)));
+  let low = v.fma(exponent, ln2[1], v.mul(v.mul(square, r), polynomial(r, LOG_TAIL)));
   if (extra !== undefined) low = v.add(low, extra);
   low = v.fma(square, -0.5, low);
   return v.fma(exponent, ln2[0], v.add(r, low));
@@ -37,8 +37,8 @@ function logPlus(k: FunctionBuilder, x: Variable, extra: Value | undefined): Val
 
 /** What log gives where it is not finite: log(0) = −∞, log(∞) = ∞, of negative numbers and NaN: NaN. */
 function logEdges(x: Variable, value: Value): Value {
-  const edge = v.select(v.eq(x, 0), v.constant(x.type, -infinity), v.select(v.eq(x, infinity), x, v.constant(x.type, Number.NaN)));
-  return v.select(v.and(v.gt(x, 0), v.lt(x, infinity)), value, edge);
+  const edge = v.select(v.eq(x, 0), v.constant(x.type, -INFINITY), v.select(v.eq(x, INFINITY), x, v.constant(x.type, Number.NaN)));
+  return v.select(v.and(v.gt(x, 0), v.lt(x, INFINITY)), value, edge);
 }
 
 export const log: MathFunction = (k, x) => {
@@ -70,7 +70,7 @@ function log2Pair(k: FunctionBuilder, x: Variable): { hi: Variable; lo: Variable
   const s1 = k.let(v.mul(v.sub(v.sub(u, v.mul(s0, w0)), v.mul(s0, w1)), inverse));
   // log m = 2/3·s·(3 + s² + tail)
   const square = k.let(v.mul(s, s));
-  const rest = k.let(v.fma(s1, v.add(s0, s), v.mul(v.mul(square, square), polynomial(square, atanhTail))));
+  const rest = k.let(v.fma(s1, v.add(s0, s), v.mul(v.mul(square, square), polynomial(square, ATANH_TAIL))));
   const exact = k.let(v.mul(s0, s0));
   const t0 = k.let(head(v.add(v.add(exact, 3), rest)));
   const t1 = v.sub(rest, v.sub(v.sub(t0, 3), exact));
@@ -107,12 +107,12 @@ export function pow(k: FunctionBuilder, base: Value, exponent: Value): Value {
 
   const whole = k.let(v.eq(v.trunc(bounded), bounded));
   const odd = k.let(v.and(whole, v.ne(v.trunc(v.mul(bounded, 0.5)), v.mul(bounded, 0.5))));
-  const zeroOrInfinite = v.or(v.eq(magnitude, 0), v.eq(magnitude, infinity));
+  const zeroOrInfinite = v.or(v.eq(magnitude, 0), v.eq(magnitude, INFINITY));
   const vanishes = v.convertToInt(v.xor(v.eq(magnitude, 0), v.lt(y, 0)));
-  const edge = v.select(v.ne(vanishes, 0), v.constant(x.type, 0), infinity);
+  const edge = v.select(v.ne(vanishes, 0), v.constant(x.type, 0), INFINITY);
   let result: Value = k.let(v.select(zeroOrInfinite, edge, finite));
   result = v.bitsToFloat(v.or(v.bitsToInt(result), v.select(odd, signBit(x), 0)));
-  const undefinedHere = v.and(v.lt(x, 0), v.and(v.not(whole), v.lt(magnitude, infinity)));
+  const undefinedHere = v.and(v.lt(x, 0), v.and(v.not(whole), v.lt(magnitude, INFINITY)));
   const invalid = v.or(undefinedHere, v.or(v.ne(x, x), v.ne(y, y)));
   const checked = v.select(invalid, v.constant(x.type, Number.NaN), result);
   return v.select(v.or(v.eq(y, 0), v.eq(x, 1)), v.constant(x.type, 1), checked);
@@ -124,7 +124,7 @@ export function powConstant(k: FunctionBuilder, x: Value, exponent: number): Val
   const kept = k.let(x);
   if (exponent === 1) return kept;
   if (exponent === -1) return v.div(1, kept);
-  if (exponent === 0.5) return v.select(v.eq(kept, -infinity), v.constant(x.type, infinity), v.sqrt(v.add(kept, 0)));
+  if (exponent === 0.5) return v.select(v.eq(kept, -INFINITY), v.constant(x.type, INFINITY), v.sqrt(v.add(kept, 0)));
   if (exponent === -2) {
     // Not 1 / x²: that square overflows before the result is 0.
     const inverse = k.let(v.div(1, kept));

@@ -10,7 +10,7 @@ import { head, polynomial, signBit, withSign } from "./helpers.ts";
 import { byPieces } from "./pieces.ts";
 
 /** −log(erfc t)/t − 1 for 0 ≤ t ≤ 3.95: 1 − e^(−t − t·P(t)) is within 2⁻²⁷ of erf. */
-const erfcExponent = [
+const ERFC_EXPONENT = [
   0.12837916612625122, 0.6366193890571594, 0.10277783125638962, -0.01915305852890015, -0.00016040675109252334, 0.00166703958529979,
   -0.0006328441668301821, 0.00011764349619625136, -9.256533303414471e-6,
 ];
@@ -19,7 +19,7 @@ const erfcExponent = [
 const erfByExp: MathFunction = (k, x) => {
   const kept = k.let(x);
   const t = k.let(v.operation("pmin", [v.abs(kept), 3.95]));
-  const u = k.let(v.fma(t, polynomial(t, erfcExponent), t));
+  const u = k.let(v.fma(t, polynomial(t, ERFC_EXPONENT), t));
   return withSign(oneMinusExp(k, u), signBit(kept));
 };
 

@@ -4,20 +4,20 @@ import type { FunctionBuilder } from "../language/builder.ts";
 import type { Value, Variable } from "../language/language.ts";
 import * as v from "../language/values.ts";
 import type { MathFunction } from "./helpers.ts";
-import { clamp, infinity, polynomial, roundToInteger, signBit, withSign } from "./helpers.ts";
+import { clamp, INFINITY, polynomial, roundToInteger, signBit, withSign } from "./helpers.ts";
 import { reduceLarge } from "./large-angles.ts";
 
 /** (sin r − r)/r³ and (cos r − 1 + r²/2)/r⁴ in r² for |r| ≤ π/4: 2⁻²⁸, 2⁻³³. */
-const sinTail = [-0.166666539, 0.00833211304, -0.000195087414];
-const cosTail = [0.0416666444, -0.00138872515, 2.44256811e-5];
+const SIN_TAIL = [-0.166666539, 0.00833211304, -0.000195087414];
+const COS_TAIL = [0.0416666444, -0.00138872515, 2.44256811e-5];
 /** (asin x − x)/x³ in x² for |x| ≤ ½: 2⁻³². */
-const asinTail = [0.1666666, 0.0750050418, 0.0445169556, 0.0318077186, 0.0144385921, 0.037516482];
+const ASIN_TAIL = [0.1666666, 0.0750050418, 0.0445169556, 0.0318077186, 0.0144385921, 0.037516482];
 /** (atan x − x)/x³ in x² for |x| ≤ tan(π/8): 2⁻³⁰. */
-const atanTail = [-0.333333152, 0.199984715, -0.142435336, 0.105938154, -0.0607822544];
+const ATAN_TAIL = [-0.333333152, 0.199984715, -0.142435336, 0.105938154, -0.0607822544];
 
 /** π/2 in parts of 24 bits (for machines that round a·b + c once) and of 16 bits (elsewhere). */
-const wholeParts = [1.5707963705062866, -4.371138828673793e-8, -1.7151245100058819e-15];
-const shortParts = [1.570770263671875, 2.6063062250614166e-5, 6.077094383272197e-11];
+const WHOLE_PARTS = [1.5707963705062866, -4.371138828673793e-8, -1.7151245100058819e-15];
+const SHORT_PARTS = [1.570770263671875, 2.6063062250614166e-5, 6.077094383272197e-11];
 
 /** Up to here the products of q with the parts of π/2 are exact. */
 const LARGE = 1e5;
@@ -32,16 +32,16 @@ function quadrant(k: FunctionBuilder, x: Value): { q: Variable; r: Variable } {
   const n = roundToInteger(k, v.mul(kept, 0.636619772));
   let r: Value = kept;
   if (k.machine.fma === "fused" && v.isVector(kept.type)) {
-    for (const part of wholeParts) r = v.fma(n.float, -part, r);
+    for (const part of WHOLE_PARTS) r = v.fma(n.float, -part, r);
   } else {
     const coarse = 1.5 * 2 ** 31;
     const high = k.let(v.sub(v.add(n.float, coarse), coarse));
     const low = k.let(v.sub(n.float, high));
-    for (const part of shortParts) r = v.sub(v.sub(r, v.mul(high, part)), v.mul(low, part));
+    for (const part of SHORT_PARTS) r = v.sub(v.sub(r, v.mul(high, part)), v.mul(low, part));
   }
   const found = { q: k.let(n.int), r: k.let(clamp(r, -0.8, 0.8)) };
   const magnitude = k.let(v.abs(kept));
-  const isLarge = k.let(v.and(v.gt(magnitude, LARGE), v.lt(magnitude, infinity)));
+  const isLarge = k.let(v.and(v.gt(magnitude, LARGE), v.lt(magnitude, INFINITY)));
   k.if(v.operation("any", [isLarge]), () => {
     const large = reduceLarge(k, k.let(v.splat(kept)));
     for (const part of ["q", "r"] as const) {
@@ -55,8 +55,8 @@ function quadrant(k: FunctionBuilder, x: Value): { q: Variable; r: Variable } {
 function sinAndCos(k: FunctionBuilder, r: Variable): { sine: Variable; cosine: Variable } {
   const square = k.let(v.mul(r, r));
   return {
-    sine: k.let(v.fma(v.mul(r, square), polynomial(square, sinTail), r)),
-    cosine: k.let(v.fma(v.mul(square, square), polynomial(square, cosTail), v.fma(square, -0.5, 1))),
+    sine: k.let(v.fma(v.mul(r, square), polynomial(square, SIN_TAIL), r)),
+    cosine: k.let(v.fma(v.mul(square, square), polynomial(square, COS_TAIL), v.fma(square, -0.5, 1))),
   };
 }
 
@@ -93,15 +93,15 @@ function arc(k: FunctionBuilder, x: Variable): { magnitude: Variable; large: Var
   const large = k.let(v.gt(magnitude, 0.5));
   const square = k.let(v.select(large, v.mul(v.sub(1, magnitude), 0.5), v.mul(magnitude, magnitude)));
   const t = k.let(v.select(large, v.sqrt(square), magnitude));
-  return { magnitude, large, value: k.let(v.fma(v.mul(t, square), polynomial(square, asinTail), t)) };
+  return { magnitude, large, value: k.let(v.fma(v.mul(t, square), polynomial(square, ASIN_TAIL), t)) };
 }
 
-const halfPi = [1.57079637, -4.37113883e-8] as const;
+const HALF_PI = [1.57079637, -4.37113883e-8] as const;
 
 export const asin: MathFunction = (k, x) => {
   const kept = k.let(x);
   const { large, value } = arc(k, kept);
-  const result = v.select(large, v.add(v.sub(halfPi[0], v.mul(value, 2)), halfPi[1]), value);
+  const result = v.select(large, v.add(v.sub(HALF_PI[0], v.mul(value, 2)), HALF_PI[1]), value);
   return withSign(result, signBit(kept));
 };
 
@@ -111,9 +111,9 @@ export const acos: MathFunction = (k, x) => {
   const { large, value } = arc(k, kept);
   const positive = k.let(v.ge(kept, 0));
   const twice = k.let(v.mul(value, 2));
-  const far = v.select(positive, twice, v.add(v.sub(2 * halfPi[0], twice), 2 * halfPi[1]));
+  const far = v.select(positive, twice, v.add(v.sub(2 * HALF_PI[0], twice), 2 * HALF_PI[1]));
   const signed = v.select(positive, v.neg(value), value);
-  return v.select(large, far, v.add(v.add(signed, halfPi[1]), halfPi[0]));
+  return v.select(large, far, v.add(v.add(signed, HALF_PI[1]), HALF_PI[0]));
 };
 
 /** atan x = π/4 + atan((x − 1)/(x + 1)) = π/2 − atan(1/x), whichever brings the argument below tan(π/8). */
@@ -126,8 +126,8 @@ export const atan: MathFunction = (k, x) => {
   const denominator = v.select(far, magnitude, v.select(middle, v.add(magnitude, 1), 1));
   const t = k.let(v.div(numerator, denominator));
   const square = k.let(v.mul(t, t));
-  const turn = v.select(far, v.constant(kept.type, halfPi[0]), v.select(middle, v.constant(kept.type, halfPi[0] / 2), 0));
-  const turnLow = v.select(far, v.constant(kept.type, halfPi[1]), v.select(middle, v.constant(kept.type, halfPi[1] / 2), 0));
-  const value = v.add(v.add(v.fma(v.mul(t, square), polynomial(square, atanTail), turnLow), t), turn);
+  const turn = v.select(far, v.constant(kept.type, HALF_PI[0]), v.select(middle, v.constant(kept.type, HALF_PI[0] / 2), 0));
+  const turnLow = v.select(far, v.constant(kept.type, HALF_PI[1]), v.select(middle, v.constant(kept.type, HALF_PI[1] / 2), 0));
+  const value = v.add(v.add(v.fma(v.mul(t, square), polynomial(square, ATAN_TAIL), turnLow), t), turn);
   return withSign(value, signBit(kept));
 };

@@ -10,24 +10,24 @@ import { FileError, InputError } from "../../util/errors.ts";
 import { fromUtf8 } from "../../util/text.ts";
 
 /** Holds the number of the process that trains into the folder, and under it what tells that process from others. */
-const claimFile = "training.pid";
+const CLAIM_FILE = "training.pid";
 /** The ticket of a process that is about to read and write the claim. */
-const ticketName = /^\.claim-([^-]+)-(\w+)$/;
+const TICKET_NAME = /^\.claim-([^-]+)-(\w+)$/;
 
 /** Bytes; what is longer is no claim. */
-const longestClaim = 4096;
+const LONGEST_CLAIM = 4096;
 
 /** Milliseconds to wait for others that are about to claim; each needs a few. */
-const patience = 20_000;
+const PATIENCE = 20_000;
 /** Milliseconds between two tries at most: the more there are, the further apart they must try. */
-const longestPause = 200;
+const LONGEST_PAUSE = 200;
 
 /** What this thread has claimed: another thread of the process has the same mark, but not the same claims. */
 const held = new Set<string>();
 
 /** Whether a file of the folder is about claims, not about the run. */
 export function isClaim(name: string): boolean {
-  return name === claimFile || ticketName.test(name);
+  return name === CLAIM_FILE || TICKET_NAME.test(name);
 }
 
 interface Ticket {
@@ -49,8 +49,8 @@ export class Claim {
    */
   static async of(folder: string): Promise<Claim> {
     const claim = new Claim(resolve(folder));
-    const deadline = performance.now() + patience;
-    for (let longest = 5; ; longest = Math.min(longestPause, 2 * longest)) {
+    const deadline = performance.now() + PATIENCE;
+    for (let longest = 5; ; longest = Math.min(LONGEST_PAUSE, 2 * longest)) {
       if (await claim.#isOwn()) return claim;
       const ticket = await claim.#alone();
       if (ticket !== undefined) {
@@ -74,7 +74,7 @@ export class Claim {
   }
 
   get #path(): string {
-    return join(this.#folder, claimFile);
+    return join(this.#folder, CLAIM_FILE);
   }
 
   async #write(): Promise<void> {
@@ -118,7 +118,7 @@ export class Claim {
   async #others(own?: string): Promise<Ticket[]> {
     const live: Ticket[] = [];
     for (const name of await readdir(this.#folder)) {
-      const [, text] = ticketName.exec(name) ?? [];
+      const [, text] = TICKET_NAME.exec(name) ?? [];
       const path = join(this.#folder, name);
       if (text === undefined || path === own) continue;
       const mark = readMark(text);
@@ -132,7 +132,7 @@ export class Claim {
   async #crowded(): Promise<InputError> {
     const [first] = await this.#others();
     return new InputError(
-      `${first === undefined ? "another process" : `process ${first.mark.pid}`} has been about to train into ${this.#folder} for ${patience / 1000} seconds`,
+      `${first === undefined ? "another process" : `process ${first.mark.pid}`} has been about to train into ${this.#folder} for ${PATIENCE / 1000} seconds`,
       {
         hint: `another folder, or stop that process; if it is something else by now, delete ${first?.path ?? join(this.#folder, ".claim-*")}`,
       },
@@ -143,7 +143,7 @@ export class Claim {
 /** Undefined where there is none, or nothing that is one. @throws FileError when it cannot be read */
 async function readClaim(path: string): Promise<ProcessMark | undefined> {
   try {
-    const text = fromUtf8(await readBytes(path, { most: longestClaim }));
+    const text = fromUtf8(await readBytes(path, { most: LONGEST_CLAIM }));
     return readMark(text.trim().split("\n").at(-1) ?? "");
   } catch (error) {
     if (((error as FileError).cause as NodeJS.ErrnoException | undefined)?.code === "ENOENT") return undefined;

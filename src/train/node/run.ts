@@ -28,7 +28,7 @@ export interface RunModel {
   readonly architecture: unknown;
 }
 
-const files = {
+const FILES = {
   config: "config.json",
   metrics: "metrics.jsonl",
   model: "model.safetensors",
@@ -40,7 +40,7 @@ const files = {
 /** What is written into a folder that others can read is never written through a link of theirs to somewhere else. */
 const inFolder = { followLinks: false } as const;
 /** Of settings and summaries, which hold at most the names of classes and columns. */
-const mostText = 2 ** 26;
+const MOST_TEXT = 2 ** 26;
 /** A pipe would wait for a reader. */
 const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
@@ -70,7 +70,7 @@ export class RunFolder {
       if (!replace) await checkEmpty(path);
       // Also without settings among them: a replacement may have been killed. Then nothing of the old run may meet the
       // new one.
-      for (const name of Object.values(files)) await removeFile(join(path, name));
+      for (const name of Object.values(FILES)) await removeFile(join(path, name));
       return folder;
     } catch (error) {
       await folder.release();
@@ -99,8 +99,8 @@ export class RunFolder {
   /** A run that is there. @throws FileError when the folder holds none */
   static async open(path: string): Promise<RunFolder> {
     const names = await listFolder(path);
-    if (names.includes(files.config)) return new RunFolder(path);
-    throw new FileError(`${path} is not a run: it has no ${files.config}`, { hint: "give the folder that kasane train named at its end" });
+    if (names.includes(FILES.config)) return new RunFolder(path);
+    throw new FileError(`${path} is not a run: it has no ${FILES.config}`, { hint: "give the folder that kasane train named at its end" });
   }
 
   /**
@@ -111,7 +111,7 @@ export class RunFolder {
    */
   async claim(): Promise<void> {
     // Now, not after hours of training.
-    for (const name of Object.values(files)) await requireReplaceable(join(this.path, name));
+    for (const name of Object.values(FILES)) await requireReplaceable(join(this.path, name));
     this.#claim = await Claim.of(this.path);
     await removeOrphans(this.path);
   }
@@ -139,7 +139,7 @@ export class RunFolder {
 
   /** Adds one line of JSON for an epoch. @throws FileError when it cannot be written */
   async appendMetrics(report: EpochReport): Promise<void> {
-    const path = join(this.path, files.metrics);
+    const path = join(this.path, FILES.metrics);
     try {
       const file = await open(path, appending);
       await file.writeFile(lineOf(report)).finally(() => file.close());
@@ -151,7 +151,7 @@ export class RunFolder {
   /** The epochs on record; a last line that a crash cut short is left out. */
   async readMetrics(): Promise<EpochReport[]> {
     if (!(await this.has("metrics"))) return [];
-    const path = join(this.path, files.metrics);
+    const path = join(this.path, FILES.metrics);
     const lines = fromUtf8(await readBytes(path, { most: 2 ** 29 - 32 })).split("\n");
     lines.pop();
     const hint = "train anew, or leave the damaged lines out";
@@ -168,15 +168,15 @@ export class RunFolder {
    */
   async saveModel(tensors: Tensors, architecture: unknown): Promise<void> {
     const metadata = { format: "kasane", architecture: JSON.stringify(architecture) };
-    await saveSafetensors(join(this.path, files.model), await tensorsToStore(tensors), metadata, inFolder);
+    await saveSafetensors(join(this.path, FILES.model), await tensorsToStore(tensors), metadata, inFolder);
   }
 
   /** The weights and the description of the model. @throws FileError when there are none yet or the file is damaged */
   async loadModel(): Promise<RunModel> {
-    const path = join(this.path, files.model);
+    const path = join(this.path, FILES.model);
     if (!(await this.has("model"))) {
       const isResumable = await this.has("checkpoint");
-      throw new FileError(`${this.path} has no ${isResumable ? "final weights" : "weights"} yet: ${files.model} is missing`, {
+      throw new FileError(`${this.path} has no ${isResumable ? "final weights" : "weights"} yet: ${FILES.model} is missing`, {
         hint: isResumable ? `it was interrupted; go on: kasane train --resume ${quoted(this.path)}` : "let it train for at least one epoch",
       });
     }
@@ -189,14 +189,14 @@ export class RunFolder {
   async saveCheckpoint(state: TrainingState): Promise<void> {
     const { tensors, text } = packState(state);
     const metadata = { format: "kasane checkpoint", state: text };
-    await saveSafetensors(join(this.path, files.checkpoint), await tensorsToStore(tensors), metadata, inFolder);
+    await saveSafetensors(join(this.path, FILES.checkpoint), await tensorsToStore(tensors), metadata, inFolder);
   }
 
   /** @throws FileError when there is none or it is damaged */
   async loadCheckpoint(): Promise<TrainingState> {
-    const path = join(this.path, files.checkpoint);
+    const path = join(this.path, FILES.checkpoint);
     if (!(await this.has("checkpoint")))
-      throw new FileError(`${this.path} cannot be resumed: ${files.checkpoint} is missing`, { hint: "train anew" });
+      throw new FileError(`${this.path} cannot be resumed: ${FILES.checkpoint} is missing`, { hint: "train anew" });
     const { tensors, metadata } = await loadSafetensors(path);
     return unpackState(tensors, metadata.get("state"), path);
   }
@@ -213,17 +213,17 @@ export class RunFolder {
   }
 
   /** Whether the folder has that file already. */
-  async has(file: keyof typeof files): Promise<boolean> {
-    return (await listFolder(this.path)).includes(files[file]);
+  async has(file: keyof typeof FILES): Promise<boolean> {
+    return (await listFolder(this.path)).includes(FILES[file]);
   }
 
-  async #write(file: keyof typeof files, text: string): Promise<void> {
-    await writeFileAtomic(join(this.path, files[file]), text, inFolder);
+  async #write(file: keyof typeof FILES, text: string): Promise<void> {
+    await writeFileAtomic(join(this.path, FILES[file]), text, inFolder);
   }
 
-  async #readJson(file: keyof typeof files): Promise<unknown> {
-    const path = join(this.path, files[file]);
-    return parseJson(fromUtf8(await readBytes(path, { most: mostText })), path);
+  async #readJson(file: keyof typeof FILES): Promise<unknown> {
+    const path = join(this.path, FILES[file]);
+    return parseJson(fromUtf8(await readBytes(path, { most: MOST_TEXT })), path);
   }
 
   static {
@@ -240,7 +240,7 @@ function lineOf(report: EpochReport): string {
 async function checkEmpty(path: string): Promise<void> {
   const names = (await listFolder(path)).filter((name) => !isClaim(name) && !isOrphan(name));
   if (names.length === 0) return;
-  if (names.includes(files.config))
+  if (names.includes(FILES.config))
     throw new InputError(`${path} already holds a run`, {
       hint: `another folder, --resume to go on with that run, or --force to replace it`,
     });

@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, describe, expect, it, vi } from "vitest";
 import type { Backend } from "../../../src/backends/backend.ts";
 import { useBackend } from "../../../src/backends/choose.ts";
-import { firstPlace, wordsSlot } from "../../../src/backends/emitted/memory.ts";
+import { FIRST_PLACE, wordsSlot } from "../../../src/backends/emitted/memory.ts";
 import { type Piece, planSharing, runCode, type Span, writeShared } from "../../../src/backends/emitted/share.ts";
 import type { Heap, Target } from "../../../src/backends/emitted/target.ts";
 import { type Team, wantedThreads } from "../../../src/backends/emitted/threads.ts";
@@ -126,8 +126,8 @@ describe.each(Object.entries(makers))("threads of %s", (name, make) => {
     // Every thread that comes in counts itself in the first word of the counters.
     const target: Target<Heap> = name === "wasm" ? wasmTarget(everything(2)) : x64Target(undefined, everything(2));
     const heap = target.makeHeap();
-    const [place, countersAt] = [firstPlace, firstPlace + 4096];
-    heap.ensure(2 * firstPlace);
+    const [place, countersAt] = [FIRST_PLACE, FIRST_PLACE + 4096];
+    heap.ensure(2 * FIRST_PLACE);
     const module = new ModuleBuilder("spin", target.machine);
     const spin = module.define("spin", { to: "pointer", slice: "i32" }, (k, { to, slice }) => {
       const sum = k.let(v.f32(1), "sum");

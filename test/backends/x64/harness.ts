@@ -1,7 +1,7 @@
 // Helper: runs kernel functions as x64 machine code on a fresh region of memory.
 
 import { emitModule } from "../../../src/backends/x64/emit.ts";
-import { chooseMachine, type MachineName, machines, runnable } from "../../../src/backends/x64/runtime/cpu.ts";
+import { chooseMachine, MACHINES, type MachineName, runnable } from "../../../src/backends/x64/runtime/cpu.ts";
 import { CodePages, Heap } from "../../../src/backends/x64/runtime/memory.ts";
 import { type Native, native } from "../../../src/backends/x64/runtime/native.ts";
 import type { FunctionBuilder } from "../../../src/kernels/language/builder.ts";
@@ -13,8 +13,8 @@ if (typeof found === "string") console.error(`x64: NOT CHECKED, ${found}`);
 
 /** The machines to test here; none where machine code cannot run. */
 export const here: readonly MachineName[] =
-  typeof found === "string" ? [] : (Object.keys(machines) as MachineName[]).filter((name) => found.has(name));
-for (const name of Object.keys(machines) as MachineName[])
+  typeof found === "string" ? [] : (Object.keys(MACHINES) as MachineName[]).filter((name) => found.has(name));
+for (const name of Object.keys(MACHINES) as MachineName[])
   if (typeof found !== "string" && !found.has(name)) console.error(`x64: ${name} NOT CHECKED, this processor has none`);
 
 export const machineOf = (name: MachineName): Machine => chooseMachine(name);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { MachineName } from "../../../src/backends/x64/runtime/cpu.ts";
 import type { FunctionBuilder } from "../../../src/kernels/language/builder.ts";
-import { memoryBytes, type OperationName, type OperationRule, operations, type Value } from "../../../src/kernels/language/language.ts";
+import { MEMORY_BYTES, type OperationName, type OperationRule, operations, type Value } from "../../../src/kernels/language/language.ts";
 import * as v from "../../../src/kernels/language/values.ts";
 import { harness, here, machineOf } from "./harness.ts";
 
@@ -462,7 +462,7 @@ describe.each(here)("%s", (name: MachineName) => {
         u8.subarray(0, 1024).fill(0);
         run(count);
         const data = { f32, i32, u16: new Uint16Array(u8.buffer, u8.byteOffset, 512), u8 }[memory];
-        const size = memoryBytes[memory];
+        const size = MEMORY_BYTES[memory];
         const want = Array.from({ length: lanes + 4 }, (_, lane) => (lane < count ? (memory === "u8" ? lane + 1 : lane + 257) : 0));
         expect([...data.subarray(128 / size, 128 / size + lanes + 4)]).toEqual(want);
         expect([...data.subarray(512 / size, 512 / size + lanes + 4)]).toEqual(want);

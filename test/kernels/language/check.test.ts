@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { features, wasmMachine } from "../../../src/backends/wasm/features.ts";
 import { compileModule } from "../../../src/backends/wasm/module.ts";
 import { ModuleBuilder } from "../../../src/kernels/language/builder.ts";
-import { checkAccesses, reportWords } from "../../../src/kernels/language/check.ts";
+import { checkAccesses, REPORT_WORDS } from "../../../src/kernels/language/check.ts";
 import { printModule } from "../../../src/kernels/language/print.ts";
 import * as v from "../../../src/kernels/language/values.ts";
 import { lowerNest } from "../../../src/kernels/lower.ts";
@@ -40,7 +40,7 @@ function run(formula: string, inputs: Parameters<typeof programOf>[1], shortened
   });
   const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65536) + 1 });
   const words = new Int32Array(memory.buffer).fill(seven);
-  words.fill(0, reportsAt / 4, reportsAt / 4 + reportWords);
+  words.fill(0, reportsAt / 4, reportsAt / 4 + REPORT_WORDS);
   arrays.forEach((values, number) => {
     new Float32Array(memory.buffer).set(values as Float32Array, places[number]! / 4);
   });
@@ -57,7 +57,7 @@ function run(formula: string, inputs: Parameters<typeof programOf>[1], shortened
     const behind = words.subarray((places[number]! + bytes) / 4, (places[number]! + bytes) / 4 + 1024);
     return behind.every((word) => word === seven) ? [] : [name];
   });
-  const [region, offset, bytes] = [...words.subarray(reportsAt / 4, reportsAt / 4 + reportWords)] as [number, number, number];
+  const [region, offset, bytes] = [...words.subarray(reportsAt / 4, reportsAt / 4 + REPORT_WORDS)] as [number, number, number];
   const last = (offset + Math.abs(bytes)) / 4 - 1;
   const report = region === 0 ? "" : `${checked.regions[region - 1]!.buffer} ${bytes < 0 ? "writes" : "reads"} ${offset / 4} … ${last}`;
   const out = claimed.findIndex(([name]) => name === "out");

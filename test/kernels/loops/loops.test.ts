@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { ModuleBuilder } from "../../../src/kernels/language/builder.ts";
-import { aligned, type Machine, slack } from "../../../src/kernels/language/language.ts";
+import { aligned, type Machine, SLACK } from "../../../src/kernels/language/language.ts";
 import { lowerLoops } from "../../../src/kernels/loops/general.ts";
 import { planLoops } from "../../../src/kernels/loops/plan.ts";
 import { canonicalize } from "../../../src/kernels/loops/schedule.ts";
@@ -32,7 +32,7 @@ function run(
   let end = 4096;
   const place = (bytes: number): number => {
     const start = end;
-    end = aligned(start + bytes + slack);
+    end = aligned(start + bytes + SLACK);
     return start;
   };
   const addresses = program.buffers.map((buffer) => place(byteLength(buffer)));

@@ -1,6 +1,6 @@
 // Linear-scan register allocation (Poletto and Sarkar 1999): one interval per value, extended over loops it crosses.
 
-import { copies, type FunctionCode, fileOf, firstAccess, firstVirtual, type Item, type RegisterFile } from "./code.ts";
+import { COPIES, FILE_OF, FIRST_VIRTUAL, type FunctionCode, firstAccess, type Item, type RegisterFile } from "./code.ts";
 import type { AssemblyOperand } from "./registers.ts";
 
 export interface Assignment {
@@ -39,7 +39,7 @@ export function allocate(code: FunctionCode, supply: RegisterSupply): Assignment
   }
   return {
     registers,
-    spilled: intervals.some(({ virtual }) => registers[virtual - firstVirtual] === undefined),
+    spilled: intervals.some(({ virtual }) => registers[virtual - FIRST_VIRTUAL] === undefined),
     saved: savedAt(code, intervals, registers),
   };
 }
@@ -57,12 +57,12 @@ function intervalsOf(code: FunctionCode): Interval[] {
     }
     const weight = 10 ** Math.min(open.length, 6);
     const touch = (virtual: number, position: number) => {
-      if (virtual < firstVirtual) return;
+      if (virtual < FIRST_VIRTUAL) return;
       let interval = intervals.get(virtual);
       if (interval === undefined) {
         interval = {
           virtual,
-          file: fileOf[code.classes[virtual - firstVirtual]!],
+          file: FILE_OF[code.classes[virtual - FIRST_VIRTUAL]!],
           start: position,
           end: position,
           weight: 0,
@@ -85,7 +85,7 @@ function intervalsOf(code: FunctionCode): Interval[] {
       if (access !== "read") touch(virtual, 2 * number + 1);
     });
     const [to, from] = item.operands as AssemblyOperand[];
-    if (copies.has(item.name) && isVirtual(to) && isVirtual(from)) {
+    if (COPIES.has(item.name) && isVirtual(to) && isVirtual(from)) {
       const target = intervals.get(to.number)!;
       target.hint ??= from.number;
     }
@@ -94,7 +94,7 @@ function intervalsOf(code: FunctionCode): Interval[] {
 }
 
 const isVirtual = (operand: AssemblyOperand | undefined): operand is { kind: "register"; class: "r64"; number: number } =>
-  typeof operand === "object" && operand.kind === "register" && operand.number >= firstVirtual;
+  typeof operand === "object" && operand.kind === "register" && operand.number >= FIRST_VIRTUAL;
 
 /** The position of each loop's end, by the item that starts it. */
 function loopRanges(items: readonly Item[]): Map<number, number> {
@@ -137,8 +137,8 @@ function scan(
   let active: Interval[] = [];
   /** Bits of the registers that active intervals have. */
   let taken = 0;
-  const placeOf = (virtual: number) => registers[virtual - firstVirtual];
-  for (const { virtual } of intervals) registers[virtual - firstVirtual] = undefined;
+  const placeOf = (virtual: number) => registers[virtual - FIRST_VIRTUAL];
+  for (const { virtual } of intervals) registers[virtual - FIRST_VIRTUAL] = undefined;
   for (const interval of intervals) {
     active = active.filter(({ virtual, end }) => {
       if (end < interval.start) taken &= ~(1 << placeOf(virtual)!);
@@ -150,15 +150,15 @@ function scan(
     const free = mayTakeHint ? hinted : supply.find(isFree);
     if (free !== undefined) {
       taken |= 1 << free;
-      registers[interval.virtual - firstVirtual] = free;
+      registers[interval.virtual - FIRST_VIRTUAL] = free;
       active.push(interval);
       continue;
     }
     if (!mayPutInMemory) return false;
     const cheapest = active.reduce((a, b) => (density(b) < density(a) ? b : a), interval);
     if (cheapest === interval) continue;
-    registers[interval.virtual - firstVirtual] = placeOf(cheapest.virtual);
-    registers[cheapest.virtual - firstVirtual] = undefined;
+    registers[interval.virtual - FIRST_VIRTUAL] = placeOf(cheapest.virtual);
+    registers[cheapest.virtual - FIRST_VIRTUAL] = undefined;
     active.splice(active.indexOf(cheapest), 1, interval);
   }
   return true;
@@ -173,7 +173,7 @@ function savedAt(
   registers: readonly (number | undefined)[],
 ): Map<Item, readonly number[]> {
   const saved = new Map<Item, readonly number[]>();
-  const overwritten = intervals.filter(({ file, virtual }) => file !== "general" && registers[virtual - firstVirtual] !== undefined);
+  const overwritten = intervals.filter(({ file, virtual }) => file !== "general" && registers[virtual - FIRST_VIRTUAL] !== undefined);
   code.items.forEach((item, number) => {
     if (item.kind !== "call") return;
     const live = overwritten.filter(({ start, end }) => start < 2 * number && end > 2 * number);

@@ -69,7 +69,7 @@ export class Assembler {
   align(boundary: number): void {
     let missing = -this.#length & (boundary - 1);
     while (missing > 0) {
-      const bytes = nops[Math.min(missing, nops.length) - 1]!;
+      const bytes = NOPS[Math.min(missing, NOPS.length) - 1]!;
       this.#raw(bytes);
       missing -= bytes.length;
     }
@@ -200,7 +200,7 @@ export class Assembler {
     const mode = displacement === 0 && (base & 7) !== 5 ? 0 : short ? 1 : 2;
     if (index !== undefined || (base & 7) === 4) {
       if (index === 4) throw new Error("x64: rsp cannot be an index");
-      const scale = index === undefined ? 0 : scaleBits[rm.scale];
+      const scale = index === undefined ? 0 : SCALE_BITS[rm.scale];
       this.#bytes((mode << 6) | field | 4, (scale << 6) | (((index ?? 4) & 7) << 3) | (base & 7));
     } else {
       this.#bytes((mode << 6) | field | (base & 7));
@@ -248,10 +248,10 @@ export class Assembler {
 
 const [longJump, shortJump] = [0xe9, 0xeb];
 
-const scaleBits = { 1: 0, 2: 1, 4: 2, 8: 3 } as const;
+const SCALE_BITS = { 1: 0, 2: 1, 4: 2, 8: 3 } as const;
 
 /** The recommended no-operations of 1 to 9 bytes. */
-const nops: readonly (readonly number[])[] = [
+const NOPS: readonly (readonly number[])[] = [
   [0x90],
   [0x66, 0x90],
   [0x0f, 0x1f, 0x00],

@@ -5,15 +5,15 @@ import type { Masking } from "./assembler.ts";
 import type { InstructionName } from "./instructions.ts";
 import type { AssemblyOperand, Label, Register, RegisterClass } from "./registers.ts";
 
-export const firstVirtual = 64;
+export const FIRST_VIRTUAL = 64;
 /** As base of an address: where the caller put the arguments. Its place relative to rsp is known once the frame is. */
-export const incoming = 40;
+export const INCOMING = 40;
 /** As base of an address: where this function's callees find their arguments. */
-export const outgoing = 41;
+export const OUTGOING = 41;
 
 export type RegisterFile = "general" | "vector" | "mask";
 
-export const fileOf: Readonly<Record<RegisterClass, RegisterFile>> = {
+export const FILE_OF: Readonly<Record<RegisterClass, RegisterFile>> = {
   r8: "general",
   r16: "general",
   r32: "general",
@@ -51,12 +51,12 @@ export interface FunctionCode {
 
 /** How an instruction treats its first operand when that is a register. */
 export function firstAccess(name: InstructionName, masking: Masking | undefined): "read" | "write" | "both" {
-  if (reads.has(name)) return "read";
-  if (updates.has(name) || (masking !== undefined && !masking.zero && !masksResult.has(name))) return "both";
+  if (READS.has(name)) return "read";
+  if (updates.has(name) || (masking !== undefined && !masking.zero && !MASKS_RESULT.has(name))) return "both";
   return "write";
 }
 
-const reads: ReadonlySet<InstructionName> = new Set<InstructionName>([
+const READS: ReadonlySet<InstructionName> = new Set<InstructionName>([
   "cmp",
   "cmp_imm",
   "test",
@@ -100,7 +100,7 @@ const updates: ReadonlySet<InstructionName> = new Set<InstructionName>([
 ]);
 
 /** The mask chooses between two sources, or limits a comparison, and the result is whole. */
-const masksResult: ReadonlySet<InstructionName> = new Set<InstructionName>(["vblendmps", "vcmpps_mask", "vpcmpd", "vpcmpud"]);
+const MASKS_RESULT: ReadonlySet<InstructionName> = new Set<InstructionName>(["vblendmps", "vcmpps_mask", "vpcmpd", "vpcmpud"]);
 
 /** Plain copies between registers of one file. */
-export const copies: ReadonlySet<InstructionName> = new Set<InstructionName>(["mov", "vmovaps", "kmovw"]);
+export const COPIES: ReadonlySet<InstructionName> = new Set<InstructionName>(["mov", "vmovaps", "kmovw"]);

@@ -30,17 +30,17 @@ export interface Label {
 
 export type AssemblyOperand = Register | Memory | Label | number;
 
-export const rax = 0;
-export const rcx = 1;
-export const rdx = 2;
-export const rbx = 3;
-export const rsp = 4;
-export const rbp = 5;
-export const rsi = 6;
-export const rdi = 7;
-export const r10 = 10;
-export const r11 = 11;
-export const r12 = 12;
+export const RAX = 0;
+export const RCX = 1;
+export const RDX = 2;
+export const RBX = 3;
+export const RSP = 4;
+export const RBP = 5;
+export const RSI = 6;
+export const RDI = 7;
+export const R10 = 10;
+export const R11 = 11;
+export const R12 = 12;
 
 export const register = (kind: RegisterClass, number: number): Register => ({ kind: "register", class: kind, number });
 
@@ -64,8 +64,8 @@ export const atLabel = (label: Label, displacement = 0): Memory => ({
   broadcast: false,
 });
 
-const names64 = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"];
-const names8 = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"];
+const NAMES64 = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"];
+const NAMES8 = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"];
 
 export function registerName({ class: kind, number }: Register): string {
   switch (kind) {
@@ -76,12 +76,12 @@ export function registerName({ class: kind, number }: Register): string {
     case "z":
       return `${kind}mm${number}`;
     case "r64":
-      return names64[number] ?? `r${number}`;
+      return NAMES64[number] ?? `r${number}`;
     case "r32":
-      return number < 8 ? `e${names64[number]!.slice(1)}` : `r${number}d`;
+      return number < 8 ? `e${NAMES64[number]!.slice(1)}` : `r${number}d`;
     case "r16":
-      return number < 8 ? names64[number]!.slice(1) : `r${number}w`;
+      return number < 8 ? NAMES64[number]!.slice(1) : `r${number}w`;
     case "r8":
-      return names8[number] ?? `r${number}b`;
+      return NAMES8[number] ?? `r${number}b`;
   }
 }

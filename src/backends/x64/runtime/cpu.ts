@@ -4,7 +4,7 @@ import type { Machine } from "../../../kernels/language/language.ts";
 import { environment } from "../../../util/environment.ts";
 import { BackendError } from "../../../util/errors.ts";
 import { Assembler } from "../encode/assembler.ts";
-import { memory, rax, rbx, rcx, rdi, rdx, register } from "../encode/registers.ts";
+import { memory, RAX, RBX, RCX, RDI, RDX, register } from "../encode/registers.ts";
 import { CodePages } from "./memory.ts";
 import { type Native, native } from "./native.ts";
 
@@ -15,7 +15,7 @@ export type MachineName = "avx2" | "avx512";
  * blocks are sized for: more than the first level really has, because panels that stream from the second cost less than
  * more, shorter blocks of K. What is streamed is as much as would fill half of the third level.
  */
-export const machines: Readonly<Record<MachineName, Machine>> = {
+export const MACHINES: Readonly<Record<MachineName, Machine>> = {
   avx512: {
     name: "x64 avx512",
     lanes: 16,
@@ -37,7 +37,7 @@ export const machines: Readonly<Record<MachineName, Machine>> = {
 };
 
 /** Bits of CPUID leaf 1 ecx, leaf 7 ebx, and of XCR0 (register files that the system saves). */
-const needs = {
+const NEEDS = {
   avx2: { one: [12, 27, 28], seven: [3, 5, 8], state: 0x06 },
   avx512: { one: [12, 27, 28], seven: [3, 5, 8, 16, 17, 30, 31], state: 0xe6 },
 } as const;
@@ -67,7 +67,7 @@ function probe(): ReadonlySet<MachineName> | string {
   }
   const has = (word: number, bits: readonly number[]) => bits.every((bit) => (word >>> bit) & 1);
   const names = (["avx512", "avx2"] as const).filter((name) => {
-    const { one, seven, state } = needs[name];
+    const { one, seven, state } = NEEDS[name];
     return has(identity.one, one) && has(identity.seven, seven) && (identity.state & state) === state;
   });
   return names.length === 0 ? "this processor has no AVX2 with FMA and BMI2" : new Set(names);
@@ -78,27 +78,27 @@ function identify(system: Native): Identity {
   const code = new Assembler();
   const r32 = (number: number) => register("r32", number);
   const r64 = (number: number) => register("r64", number);
-  const store = (place: number, from: number) => code.emit("mov_store", [memory(rdi, place), r32(from)]);
-  code.emit("push", [r64(rbx)]);
-  code.emit("mov_imm", [r32(rax), 1]);
-  code.emit("mov_imm", [r32(rcx), 0]);
+  const store = (place: number, from: number) => code.emit("mov_store", [memory(RDI, place), r32(from)]);
+  code.emit("push", [r64(RBX)]);
+  code.emit("mov_imm", [r32(RAX), 1]);
+  code.emit("mov_imm", [r32(RCX), 0]);
   code.emit("cpuid", []);
-  store(0, rcx);
-  code.emit("mov_imm", [r32(rax), 7]);
-  code.emit("mov_imm", [r32(rcx), 0]);
+  store(0, RCX);
+  code.emit("mov_imm", [r32(RAX), 7]);
+  code.emit("mov_imm", [r32(RCX), 0]);
   code.emit("cpuid", []);
-  store(4, rbx);
+  store(4, RBX);
   // xgetbv faults where the system has not switched it on.
   const past = code.label("past");
-  code.emit("mov_load", [r32(rax), memory(rdi, 0)]);
-  code.emit("and_imm", [r32(rax), 1 << 27]);
+  code.emit("mov_load", [r32(RAX), memory(RDI, 0)]);
+  code.emit("and_imm", [r32(RAX), 1 << 27]);
   code.emit("je", [past]);
-  code.emit("mov_imm", [r32(rcx), 0]);
+  code.emit("mov_imm", [r32(RCX), 0]);
   code.emit("xgetbv", []);
-  store(8, rax);
+  store(8, RAX);
   code.place(past);
-  code.emit("pop", [r64(rbx)]);
-  code.emit("mov_imm", [r32(rdx), 0]);
+  code.emit("pop", [r64(RBX)]);
+  code.emit("mov_imm", [r32(RDX), 0]);
   code.emit("ret", []);
   const pages = new CodePages(system, code.finish());
   const data = system.map(4096, "write");
@@ -119,8 +119,8 @@ export function chooseMachine(wanted?: MachineName): Machine {
   if (typeof found === "string")
     throw new BackendError(`the x64 backend cannot run here: ${found}`, { hint: "the wasm backend runs everywhere: KASANE_BACKEND=wasm" });
   const asked = wanted ?? environment("KASANE_X64");
-  if (asked === undefined || asked === "") return machines[found.has("avx512") ? "avx512" : "avx2"];
+  if (asked === undefined || asked === "") return MACHINES[found.has("avx512") ? "avx512" : "avx2"];
   if (asked !== "avx2" && asked !== "avx512") throw new BackendError(`KASANE_X64 is avx2 or avx512, got "${asked}"`);
   if (!found.has(asked)) throw new BackendError(`KASANE_X64=${asked}: this processor runs ${[...found].join(", ")}`);
-  return machines[asked];
+  return MACHINES[asked];
 }

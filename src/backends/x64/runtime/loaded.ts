@@ -7,7 +7,7 @@ import type { Native } from "./native.ts";
 import type { Threads } from "./threads.ts";
 
 /** Of one argument: an address. */
-export const argumentBytes = 8;
+export const ARGUMENT_BYTES = 8;
 
 /** Pages of code that nobody can call any more are given back when the collector notices. */
 const abandoned = new FinalizationRegistry<CodePages>((pages) => pages.release());
@@ -44,7 +44,7 @@ export class LoadedModule {
 
 /** Writes an address as the `number`-th of the arguments that begin at byte `place` of an array of words. */
 export function writeArgument(words: Int32Array, place: number, number: number, address: number): void {
-  const at = (place + number * argumentBytes) / 4;
+  const at = (place + number * ARGUMENT_BYTES) / 4;
   words[at] = address | 0;
   words[at + 1] = Math.floor(address / 2 ** 32);
 }

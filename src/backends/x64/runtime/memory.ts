@@ -4,10 +4,10 @@ import { gibibytes } from "../../../kernels/lowered.ts";
 import { BackendError, NoRoomError } from "../../../util/errors.ts";
 import type { Native } from "./native.ts";
 
-const page = 4096;
+const PAGE = 4096;
 /** A matrix whose rows lie a page apart would need an entry of the processor's table of pages per row. */
-const largePage = 2 ** 21;
-const wholePages = (bytes: number, size = page): number => Math.ceil(bytes / size) * size;
+const LARGE_PAGE = 2 ** 21;
+const wholePages = (bytes: number, size = PAGE): number => Math.ceil(bytes / size) * size;
 
 /** Machine code in pages of its own: written first, executable afterwards, never both. */
 export class CodePages {
@@ -41,12 +41,12 @@ const refused = (what: string): NoRoomError =>
   new NoRoomError(`x64: ${what}`, { hint: "a higher limit (ulimit -v), or KASANE_BACKEND=reference, which is slow and needs little" });
 
 /** Address space asked for, largest first: it costs nothing until it is used. */
-const reservations = [2 ** 37, 2 ** 35, 2 ** 33, 2 ** 32, 2 ** 31, 2 ** 30, 2 ** 29, 2 ** 28];
+const RESERVATIONS = [2 ** 37, 2 ** 35, 2 ** 33, 2 ** 32, 2 ** 31, 2 ** 30, 2 ** 29, 2 ** 28];
 /**
  * Where there is a limit on addresses (ulimit -v), of the largest range that is to be had: engine, threads and a second
  * region need some, too.
  */
-const limitedShare = 1 / 4;
+const LIMITED_SHARE = 1 / 4;
 
 /** Data of programs: a reserved range of addresses that never moves, usable from its start to its present size. */
 export class Heap {
@@ -63,19 +63,19 @@ export class Heap {
    * @param most bytes of addresses to reserve at most
    * @throws NoRoomError when not even a quarter of a gibibyte of addresses is to be had
    */
-  constructor(native: Native, most = reservations[0]!) {
+  constructor(native: Native, most = RESERVATIONS[0]!) {
     this.#native = native;
-    for (const wanted of [most, ...reservations.filter((candidate) => candidate < most)]) {
-      const found = native.map(wanted + largePage, "none");
+    for (const wanted of [most, ...RESERVATIONS.filter((candidate) => candidate < most)]) {
+      const found = native.map(wanted + LARGE_PAGE, "none");
       if (found === undefined) continue;
-      const bytes = wanted === most ? wanted : wanted * limitedShare;
+      const bytes = wanted === most ? wanted : wanted * LIMITED_SHARE;
       // A part of it, taken anew.
-      if (bytes !== wanted) native.unmap(found, wanted + largePage);
-      const address = bytes === wanted ? found : native.map(bytes + largePage, "none");
+      if (bytes !== wanted) native.unmap(found, wanted + LARGE_PAGE);
+      const address = bytes === wanted ? found : native.map(bytes + LARGE_PAGE, "none");
       if (address === undefined) continue;
-      this.#reserved = { address, bytes: bytes + largePage };
-      this.address = wholePages(address + page, largePage);
-      this.most = Math.min(bytes - 2 * page, native.mostViewed - largePage);
+      this.#reserved = { address, bytes: bytes + LARGE_PAGE };
+      this.address = wholePages(address + PAGE, LARGE_PAGE);
+      this.most = Math.min(bytes - 2 * PAGE, native.mostViewed - LARGE_PAGE);
       return;
     }
     throw refused("the system gave no address space for data");
@@ -90,7 +90,7 @@ export class Heap {
         `x64: ${gibibytes(bytes)} GiB are needed at once; ${gibibytes(this.most)} GiB of addresses are there for the numbers of tensors`,
         { hint: "use smaller batches, or fewer models at once" },
       );
-    const size = (least: number) => wholePages(least, least < largePage ? page : largePage);
+    const size = (least: number) => wholePages(least, least < LARGE_PAGE ? PAGE : LARGE_PAGE);
     const wanted = size(bytes);
     const generous = Math.min(this.most, Math.max(wanted, size(now * 1.5)));
     const granted = [generous, wanted, wholePages(bytes)].find(
@@ -110,7 +110,7 @@ export class Heap {
 
   discard(start: number, end: number): void {
     const [first, last] = [wholePages(this.address + start), this.address + Math.min(end, this.u8.byteLength)];
-    const bytes = last - (last % page) - first;
+    const bytes = last - (last % PAGE) - first;
     if (bytes > 0) this.#native.discard(first, bytes);
   }
 

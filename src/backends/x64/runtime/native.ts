@@ -8,7 +8,7 @@ import { Ledger } from "./ledger.ts";
  * Koffi's binary for Linux on x86-64 by itself: the package `koffi` around it has an install script and binaries for
  * other systems.
  */
-const binary = "@koromix/koffi-linux-x64";
+const BINARY = "@koromix/koffi-linux-x64";
 
 /** The part of koffi that is used; addresses are passed as numbers (they have 47 bits). */
 interface Koffi {
@@ -44,11 +44,11 @@ export interface Native {
 type PageAccess = "none" | "write" | "execute";
 
 /** PROT_NONE, PROT_READ | PROT_WRITE, PROT_READ | PROT_EXEC: never both writable and executable. */
-const protection = { none: 0, write: 3, execute: 5 } as const;
+const PROTECTION = { none: 0, write: 3, execute: 5 } as const;
 /** MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE of Linux. */
-const mapFlags = 0x2 | 0x20 | 0x4000;
+const MAP_FLAGS = 0x2 | 0x20 | 0x4000;
 /** MADV_HUGEPAGE and MADV_DONTNEED. */
-const advice = { largePages: 14, notNeeded: 4 } as const;
+const ADVICE = { largePages: 14, notNeeded: 4 } as const;
 
 let loaded: Native | string | undefined;
 
@@ -78,7 +78,7 @@ function load(): Native | string {
     koffi = find(host);
   } catch (cause) {
     const isMissing = (cause as { code?: unknown }).code === "MODULE_NOT_FOUND";
-    return `the optional package "${binary}" does not load here (${firstLine(cause)})${isMissing ? `; npm install ${binary}` : ""}`;
+    return `the optional package "${BINARY}" does not load here (${firstLine(cause)})${isMissing ? `; npm install ${BINARY}` : ""}`;
   }
   try {
     const isMain = host.getBuiltinModule("node:worker_threads").isMainThread;
@@ -92,10 +92,10 @@ function load(): Native | string {
 function find(host: Host): Koffi {
   const { createRequire } = host.getBuiltinModule!("node:module");
   try {
-    return createRequire(ownFile()!)(binary) as Koffi;
+    return createRequire(ownFile()!)(BINARY) as Koffi;
   } catch (cause) {
     try {
-      return createRequire(`${host.cwd!()}/`)(binary) as Koffi;
+      return createRequire(`${host.cwd!()}/`)(BINARY) as Koffi;
     } catch {
       throw cause;
     }
@@ -116,10 +116,10 @@ function bind(koffi: Koffi, mostViewed: number, isMain: boolean): Native {
   // Without a name: another copy of this library in the process has a type of that name already.
   const entry = koffi.proto("int64_t (uint64_t arguments)");
   const map = (bytes: number, access: PageAccess): number | undefined => {
-    const address = Number(mmap(0, bytes, protection[access], mapFlags, -1, 0));
+    const address = Number(mmap(0, bytes, PROTECTION[access], MAP_FLAGS, -1, 0));
     return address === -1 ? undefined : address;
   };
-  const protect = (address: number, bytes: number, access: PageAccess): boolean => mprotect(address, bytes, protection[access]) === 0;
+  const protect = (address: number, bytes: number, access: PageAccess): boolean => mprotect(address, bytes, PROTECTION[access]) === 0;
   const view = (address: number, bytes: number): ArrayBuffer => koffi.view(BigInt(address), bytes);
   const ledger = isMain ? undefined : openLedger();
   function openLedger(): Ledger | undefined {
@@ -148,10 +148,10 @@ function bind(koffi: Koffi, mostViewed: number, isMain: boolean): Native {
       munmap(address, bytes);
     },
     preferLargePages(address, bytes) {
-      madvise(address, bytes, advice.largePages);
+      madvise(address, bytes, ADVICE.largePages);
     },
     discard(address, bytes) {
-      madvise(address, bytes, advice.notNeeded);
+      madvise(address, bytes, ADVICE.notNeeded);
     },
     view,
     callable: (address) => koffi.decode(BigInt(address), entry),

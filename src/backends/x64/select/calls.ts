@@ -2,8 +2,8 @@
 
 import type { Statement, Value, ValueType } from "../../../kernels/language/language.ts";
 import { isVector } from "../../../kernels/language/values.ts";
-import { outgoing } from "../encode/code.ts";
-import { type Label, type Memory, memory, type Register, type RegisterClass, rax, register } from "../encode/registers.ts";
+import { OUTGOING } from "../encode/code.ts";
+import { type Label, type Memory, memory, RAX, type Register, type RegisterClass, register } from "../encode/registers.ts";
 import type { Selector } from "./selector.ts";
 
 export interface Callee {
@@ -13,7 +13,7 @@ export interface Callee {
 }
 
 /** The routine that waits for other threads: see await.ts. No function of a module has this name. */
-export const awaitName = "(await)";
+export const AWAIT_NAME = "(await)";
 
 /** Where the arguments of a call lie: bytes from the start of their area, and its size. */
 export function argumentPlaces(types: readonly ValueType[], lanes: number): { places: readonly number[]; bytes: number } {
@@ -29,7 +29,7 @@ export function argumentPlaces(types: readonly ValueType[], lanes: number): { pl
 
 /** Where a function leaves its result. */
 export function resultRegister(kind: RegisterClass): Register {
-  return register(kind, kind === "k" ? 1 : kind.startsWith("r") ? rax : 0);
+  return register(kind, kind === "k" ? 1 : kind.startsWith("r") ? RAX : 0);
 }
 
 /** A call of another function of the module. */
@@ -38,7 +38,7 @@ export function selectCall(s: Selector, { callee, args, result }: Extract<Statem
   const { places, bytes } = argumentPlaces(target.parameters, s.machine.lanes);
   s.reserveOutgoing(bytes);
   args.forEach((arg, position) => {
-    passArgument(s, arg, memory(outgoing, places[position]!));
+    passArgument(s, arg, memory(OUTGOING, places[position]!));
   });
   const into = result === undefined ? undefined : s.variable(result);
   s.add({ kind: "call", callee: target.entry, result: into, type: target.result });
@@ -47,11 +47,11 @@ export function selectCall(s: Selector, { callee, args, result }: Extract<Statem
 export function selectAwait(s: Selector, { address, value }: Extract<Statement, { kind: "await" }>): void {
   const place = s.temporary("r64");
   s.put("lea", [place, s.address(address)]);
-  const { entry, parameters } = s.callee(awaitName);
+  const { entry, parameters } = s.callee(AWAIT_NAME);
   const { places, bytes } = argumentPlaces(parameters, s.machine.lanes);
   s.reserveOutgoing(bytes);
-  s.put("mov_store", [memory(outgoing, places[0]!), place]);
-  passArgument(s, value, memory(outgoing, places[1]!));
+  s.put("mov_store", [memory(OUTGOING, places[0]!), place]);
+  passArgument(s, value, memory(OUTGOING, places[1]!));
   s.add({ kind: "call", callee: entry, result: undefined, type: undefined });
 }
 
@@ -63,7 +63,7 @@ function passArgument(s: Selector, arg: Value, to: Memory): void {
   }
   const from =
     arg.op === "constant" && !isVector(arg.type) && arg.type !== "f32"
-      ? s.value(arg, register(arg.type === "pointer" ? "r64" : "r32", rax))
+      ? s.value(arg, register(arg.type === "pointer" ? "r64" : "r32", RAX))
       : s.value(arg);
   if (arg.type === "f32") s.put("vmovss_store", [to, from]);
   else s.put(isVector(arg.type) ? "vmovups_store" : "mov_store", [to, from]);

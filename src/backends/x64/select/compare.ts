@@ -7,10 +7,10 @@ import type { Selector } from "./selector.ts";
 
 type FloatComparison = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 export type Comparison = FloatComparison | "ltUnsigned" | "geUnsigned";
-const comparisons: ReadonlySet<string> = new Set<Comparison>(["eq", "ne", "lt", "le", "gt", "ge", "ltUnsigned", "geUnsigned"]);
+const COMPARISONS: ReadonlySet<string> = new Set<Comparison>(["eq", "ne", "lt", "le", "gt", "ge", "ltUnsigned", "geUnsigned"]);
 
-export const isComparison = (op: string): op is Comparison => comparisons.has(op);
-export const isFloatComparison = (op: string): op is FloatComparison => op in floatPredicates;
+export const isComparison = (op: string): op is Comparison => COMPARISONS.has(op);
+export const isFloatComparison = (op: string): op is FloatComparison => op in FLOAT_PREDICATES;
 
 export interface Compared {
   readonly op: Comparison;
@@ -36,7 +36,7 @@ export function compareLanes(s: Selector, { op, args, inverted }: Compared, targ
 }
 
 /** Ordered comparisons are false for NaN, `ne` is true. */
-const floatPredicates = { eq: 0, lt: 17, le: 18, ne: 4, ge: 29, gt: 30 } as const;
+const FLOAT_PREDICATES = { eq: 0, lt: 17, le: 18, ne: 4, ge: 29, gt: 30 } as const;
 
 /** With `inverted` true where the comparison is false; with `under` (AVX-512) false outside that mask. */
 export function compareFloats(
@@ -53,11 +53,11 @@ export function compareFloats(
   const into = target ?? s.temporary(s.classOf("mask"));
   const masking = under && { register: under.number, zero: false };
   // Bit 2 of a predicate inverts it.
-  s.put(s.wide ? "vcmpps_mask" : "vcmpps", [into, first, second, floatPredicates[op] ^ (inverted ? 4 : 0)], masking);
+  s.put(s.wide ? "vcmpps_mask" : "vcmpps", [into, first, second, FLOAT_PREDICATES[op] ^ (inverted ? 4 : 0)], masking);
   return into;
 }
 
-const intPredicates = { eq: 0, lt: 1, le: 2, ne: 4, ge: 5, gt: 6 } as const;
+const INT_PREDICATES = { eq: 0, lt: 1, le: 2, ne: 4, ge: 5, gt: 6 } as const;
 
 /** With `under` (AVX-512) false outside that mask. */
 export function compareInts(
@@ -75,7 +75,7 @@ export function compareInts(
     const into = target ?? s.temporary("k");
     const masking = under && { register: under.number, zero: false };
     const unsigned = op === "ltUnsigned" || op === "geUnsigned";
-    const predicate = intPredicates[op === "ltUnsigned" ? "lt" : op === "geUnsigned" ? "ge" : op] ^ (inverted ? 4 : 0);
+    const predicate = INT_PREDICATES[op === "ltUnsigned" ? "lt" : op === "geUnsigned" ? "ge" : op] ^ (inverted ? 4 : 0);
     s.put(unsigned ? "vpcmpud" : "vpcmpd", [into, first, second, predicate], masking);
     return into;
   }

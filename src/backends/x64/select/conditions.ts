@@ -5,7 +5,7 @@ import type { InstructionName } from "../encode/instructions.ts";
 import type { Label, Memory, Register } from "../encode/registers.ts";
 import { isComparison } from "./compare.ts";
 import { branchOnMask } from "./masks.ts";
-import { compare, conditions } from "./scalars.ts";
+import { CONDITIONS, compare } from "./scalars.ts";
 import type { Selector } from "./selector.ts";
 
 /** Jumps to `label` when the condition is `when`. */
@@ -71,7 +71,7 @@ function branchOnInts(s: Selector, condition: Value, label: Label, when: boolean
       return;
     }
     if (isComparison(op) && a.type === "i32") {
-      compare(s, a, b, op, (found) => s.put(`j${conditions[found][when ? 0 : 1]}` as InstructionName, [label]));
+      compare(s, a, b, op, (found) => s.put(`j${CONDITIONS[found][when ? 0 : 1]}` as InstructionName, [label]));
       return;
     }
   }

@@ -2,7 +2,7 @@
 
 import type { Machine, ValueType, Variable } from "../../../kernels/language/language.ts";
 import type { Masking } from "../encode/assembler.ts";
-import { type FunctionCode, firstVirtual, type Item } from "../encode/code.ts";
+import { FIRST_VIRTUAL, type FunctionCode, type Item } from "../encode/code.ts";
 import type { InstructionName } from "../encode/instructions.ts";
 import { type AssemblyOperand, type Label, type Register, type RegisterClass, register } from "../encode/registers.ts";
 
@@ -95,7 +95,7 @@ export class FunctionDraft {
   /** A new register. */
   temporary(kind: RegisterClass): Register {
     this.#classes.push(kind === "r32" || kind === "r8" ? "r64" : kind);
-    return register(kind, firstVirtual + this.#classes.length - 1);
+    return register(kind, FIRST_VIRTUAL + this.#classes.length - 1);
   }
 
   /** True when nothing else will read this register. */

@@ -10,7 +10,7 @@ import { laneOperation, movesLanes, type Reduction } from "./lanes.ts";
 import { selectLanes } from "./masks.ts";
 import type { Selector } from "./selector.ts";
 
-const signBit = -2147483648;
+const SIGN_BIT = -2147483648;
 
 export function floatOperation(s: Selector, operation: Operation, target: Register | undefined): Register {
   const { op, args, type } = operation;
@@ -39,7 +39,7 @@ export function floatOperation(s: Selector, operation: Operation, target: Regist
     case "abs": {
       const into = s.destination(target, kind);
       const from = s.value(a);
-      s.put(op === "neg" ? "vxorps" : "vandps", [into, from, s.constantVector(op === "neg" ? signBit : ~signBit)]);
+      s.put(op === "neg" ? "vxorps" : "vandps", [into, from, s.constantVector(op === "neg" ? SIGN_BIT : ~SIGN_BIT)]);
       return s.delivered(into, target);
     }
     case "sqrt": {

@@ -9,7 +9,7 @@ import { selectLanes } from "./masks.ts";
 import type { Selector } from "./selector.ts";
 
 /** Two sources, the second also from memory. */
-const binary: Readonly<Record<string, InstructionName>> = {
+const BINARY: Readonly<Record<string, InstructionName>> = {
   add: "vpaddd",
   sub: "vpsubd",
   mul: "vpmulld",
@@ -19,12 +19,12 @@ const binary: Readonly<Record<string, InstructionName>> = {
   or: "vorps",
   xor: "vxorps",
 };
-const shifts = {
+const SHIFTS = {
   shiftLeft: ["vpslld", "vpslld_imm"],
   shiftRight: ["vpsrad", "vpsrad_imm"],
   shiftRightLogical: ["vpsrld", "vpsrld_imm"],
 } as const;
-const reductions: Readonly<Record<Reduction, InstructionName>> = {
+const REDUCTIONS: Readonly<Record<Reduction, InstructionName>> = {
   reduceAdd: "vpaddd",
   reduceMul: "vpmulld",
   reduceMin: "vpminsd",
@@ -35,7 +35,7 @@ export function intOperation(s: Selector, operation: Operation, target: Register
   const { op, args } = operation;
   const [a, b, c] = args as [Value, Value, Value];
   const kind = s.vector;
-  const instruction = binary[op];
+  const instruction = BINARY[op];
   if (instruction !== undefined) {
     const swap = op !== "sub" && (a.op === "constant" || a.op === "load") && b.op !== "constant" && b.op !== "load";
     const first = s.value(swap ? b : a);
@@ -49,7 +49,7 @@ export function intOperation(s: Selector, operation: Operation, target: Register
     case "shiftRight":
     case "shiftRightLogical": {
       const from = s.value(a);
-      const [variable, constant] = shifts[op];
+      const [variable, constant] = SHIFTS[op];
       if (b.op === "constant") {
         const into = target ?? s.temporary(kind);
         s.put(constant, [into, from, b.value & 31]);
@@ -108,7 +108,7 @@ export function intOperation(s: Selector, operation: Operation, target: Register
       if (movesLanes(op))
         return laneOperation(s, operation, "i32", target, (step, x, y, view) => {
           const sum = s.temporary(view);
-          s.put(reductions[step], [sum, x, y]);
+          s.put(REDUCTIONS[step], [sum, x, y]);
           return sum;
         });
       throw new Error(`x64: no instruction for ${op} of ${a.type}`);

@@ -1,13 +1,13 @@
 // Moving lanes: extracting, replacing, shuffling and reducing, for floats and integers alike.
 
 import type { Operation, OperationName, Value } from "../../../kernels/language/language.ts";
-import { type Register, type RegisterClass, rax, register } from "../encode/registers.ts";
+import { RAX, type Register, type RegisterClass, register } from "../encode/registers.ts";
 import type { Selector } from "./selector.ts";
 
-const reductions = ["reduceAdd", "reduceMul", "reduceMin", "reduceMax"] as const;
-export type Reduction = (typeof reductions)[number];
+const REDUCTIONS = ["reduceAdd", "reduceMul", "reduceMin", "reduceMax"] as const;
+export type Reduction = (typeof REDUCTIONS)[number];
 type LaneOperation = "extract" | "replace" | "shuffle" | "lookup" | Reduction;
-const laneOperations: ReadonlySet<string> = new Set<LaneOperation>(["extract", "replace", "shuffle", "lookup", ...reductions]);
+const laneOperations: ReadonlySet<string> = new Set<LaneOperation>(["extract", "replace", "shuffle", "lookup", ...REDUCTIONS]);
 
 export const movesLanes = (op: OperationName): op is LaneOperation => laneOperations.has(op);
 
@@ -70,8 +70,8 @@ function replaceLane(
     const into = s.destination(target, s.vector, [value]);
     s.move(into, from);
     const mask = s.temporary("k");
-    s.put("mov_imm", [register("r32", rax), 1 << lane]);
-    s.put("kmovw_from", [mask, register("r32", rax)]);
+    s.put("mov_imm", [register("r32", RAX), 1 << lane]);
+    s.put("kmovw_from", [mask, register("r32", RAX)]);
     s.put(type === "f32" ? "vbroadcastss" : "vpbroadcastd_general", [into, value], { register: mask.number, zero: false });
     return s.delivered(into, target);
   }

@@ -6,7 +6,7 @@ import { type Register, register } from "../encode/registers.ts";
 import { compareLanes, comparisonOf } from "./compare.ts";
 import type { Selector } from "./selector.ts";
 
-const binary: Readonly<Record<string, readonly [InstructionName, InstructionName]>> = {
+const BINARY: Readonly<Record<string, readonly [InstructionName, InstructionName]>> = {
   and: ["kandw", "vandps"],
   or: ["korw", "vorps"],
   xor: ["kxorw", "vxorps"],
@@ -21,7 +21,7 @@ export function maskOperation(s: Selector, operation: Operation, target: Registe
     const [limited, other] = comparisonOf(b) === undefined ? [comparisonOf(a), b] : [comparisonOf(b), a];
     if (limited !== undefined) return compareLanes(s, limited, target, s.value(other));
   }
-  const two = binary[op];
+  const two = BINARY[op];
   if (two !== undefined) {
     const [first, second] = [s.value(a), s.value(b)];
     const into = target ?? s.temporary(kind);

@@ -1,22 +1,22 @@
 // Elements narrower than a lane: loads that zero-extend them, and stores of the low bytes of lanes.
 
-import { type MemoryType, memoryBytes, type Value } from "../../../kernels/language/language.ts";
+import { MEMORY_BYTES, type MemoryType, type Value } from "../../../kernels/language/language.ts";
 import { type Memory, memory, type Register, register } from "../encode/registers.ts";
 import { partialMask } from "./masks.ts";
 import type { Selector } from "./selector.ts";
 
 export type NarrowType = Extract<MemoryType, "u8" | "u16">;
 
-export const isNarrow = (memory: MemoryType): memory is NarrowType => memoryBytes[memory] < 4;
+export const isNarrow = (memory: MemoryType): memory is NarrowType => MEMORY_BYTES[memory] < 4;
 
-const rows = {
+const ROWS = {
   u8: { general: "movzx8", vector: "vpmovzxbd", store: "vpmovdb_store" },
   u16: { general: "movzx16", vector: "vpmovzxwd", store: "vpmovdw_store" },
 } as const;
 
 export function loadNarrowVector(s: Selector, type: NarrowType, into: Register, address: Memory, splat: boolean): void {
   if (!splat) {
-    s.put(rows[type].vector, [into, address]);
+    s.put(ROWS[type].vector, [into, address]);
     return;
   }
   const element = s.temporary("r32");
@@ -25,7 +25,7 @@ export function loadNarrowVector(s: Selector, type: NarrowType, into: Register, 
 }
 
 export function loadNarrow(s: Selector, type: NarrowType, into: Register, address: Memory): void {
-  s.put(rows[type].general, [into, address]);
+  s.put(ROWS[type].general, [into, address]);
 }
 
 export function storeNarrow(s: Selector, type: NarrowType, to: Memory, from: Register): void {
@@ -36,8 +36,8 @@ export function storeNarrow(s: Selector, type: NarrowType, to: Memory, from: Reg
 /** @param count of lanes; undefined: all */
 export function storeNarrowVector(s: Selector, type: NarrowType, to: Memory, from: Register, count: Value | undefined): void {
   if (s.wide) {
-    if (count === undefined) s.put(rows[type].store, [to, from]);
-    else s.put(rows[type].store, [to, from], { register: partialMask(s, count).number, zero: false });
+    if (count === undefined) s.put(ROWS[type].store, [to, from]);
+    else s.put(ROWS[type].store, [to, from], { register: partialMask(s, count).number, zero: false });
     return;
   }
   const packed = packedLanes(s, type, from);
@@ -50,7 +50,7 @@ export function storeNarrowVector(s: Selector, type: NarrowType, to: Memory, fro
  * and 1.
  */
 function storeFirst(s: Selector, type: NarrowType, to: Memory, packed: Register, count: Value): void {
-  const bytes = memoryBytes[type];
+  const bytes = MEMORY_BYTES[type];
   const left = s.temporary("r32");
   s.value(count, left);
   const place = s.temporary("r64");
@@ -96,12 +96,12 @@ function storeFirst(s: Selector, type: NarrowType, to: Memory, packed: Register,
 }
 
 /** Which bytes of four lanes are kept, as words of a byte shuffle. */
-const picks = { u8: [0x0c080400, -1, -1, -1], u16: [0x05040100, 0x0d0c0908, -1, -1] } as const;
+const PICKS = { u8: [0x0c080400, -1, -1, -1], u16: [0x05040100, 0x0d0c0908, -1, -1] } as const;
 
 /** The low bytes of 8 lanes, in the low 8 or 16 bytes. */
 function packedLanes(s: Selector, type: NarrowType, from: Register): Register {
   const [high, low, other, packed] = [s.temporary("x"), s.temporary("x"), s.temporary("x"), s.temporary("x")];
-  const pick = s.pool.words([...picks[type]]);
+  const pick = s.pool.words([...PICKS[type]]);
   s.put("vextractf128", [high, from, 1]);
   s.put("vpshufb", [low, register("x", from.number), pick]);
   s.put("vpshufb", [other, high, pick]);

@@ -2,15 +2,15 @@
 
 import type { Operation, Value } from "../../../kernels/language/language.ts";
 import type { InstructionName } from "../encode/instructions.ts";
-import { memory, type Register, rax, rdx, register } from "../encode/registers.ts";
+import { memory, RAX, RDX, type Register, register } from "../encode/registers.ts";
 import { type Comparison, isComparison } from "./compare.ts";
 import type { Selector } from "./selector.ts";
 
-const eax = register("r32", rax);
-const edx = register("r32", rdx);
+const eax = register("r32", RAX);
+const edx = register("r32", RDX);
 
 /** Condition names after `cmp`: jump, set and move when it holds, and its opposite. */
-export const conditions = {
+export const CONDITIONS = {
   eq: ["e", "ne"],
   ne: ["ne", "e"],
   lt: ["l", "ge"],
@@ -21,7 +21,7 @@ export const conditions = {
   geUnsigned: ["ae", "b"],
 } as const satisfies Record<Comparison, readonly [string, string]>;
 
-const shifts = { shiftLeft: ["shlx", "shl_imm"], shiftRight: ["sarx", "sar_imm"], shiftRightLogical: ["shrx", "shr_imm"] } as const;
+const SHIFTS = { shiftLeft: ["shlx", "shl_imm"], shiftRight: ["sarx", "sar_imm"], shiftRightLogical: ["shrx", "shr_imm"] } as const;
 
 type Target = Register | undefined;
 
@@ -123,8 +123,8 @@ function extreme(s: Selector, op: "min" | "max", a: Value, b: Value, target: Tar
   return s.delivered(into, target);
 }
 
-function shifted(s: Selector, op: keyof typeof shifts, a: Value, b: Value, target: Target): Register {
-  const [variable, constant] = shifts[op];
+function shifted(s: Selector, op: keyof typeof SHIFTS, a: Value, b: Value, target: Target): Register {
+  const [variable, constant] = SHIFTS[op];
   if (b.op !== "constant") {
     const [from, count] = [s.value(a), s.value(b)];
     const into = target ?? s.temporary("r32");
@@ -168,7 +168,7 @@ function selection(s: Selector, { args, type }: Operation, target: Target): Regi
   const kind = s.classOf(type);
   const [yes, no] = [s.value(b, s.temporary(kind)), s.value(c, s.temporary(kind))];
   if ("args" in a && isComparison(a.op) && a.args[0]!.type !== "f32") {
-    compare(s, a.args[0]!, a.args[1]!, a.op, (condition) => s.put(`cmov${conditions[condition][0]}` as InstructionName, [no, yes]));
+    compare(s, a.args[0]!, a.args[1]!, a.op, (condition) => s.put(`cmov${CONDITIONS[condition][0]}` as InstructionName, [no, yes]));
   } else {
     const test = s.value(a);
     s.put("test", [test, test]);
@@ -222,9 +222,9 @@ function advanced(s: Selector, operation: Operation, target: Target): Register {
 
 /** The comparison's outcome as 0 or 1. */
 function compared(s: Selector, op: Comparison, a: Value, b: Value, target: Target): Register {
-  compare(s, a, b, op, (condition) => s.put(`set${conditions[condition][0]}` as InstructionName, [register("r8", rax)]));
+  compare(s, a, b, op, (condition) => s.put(`set${CONDITIONS[condition][0]}` as InstructionName, [register("r8", RAX)]));
   const into = target ?? s.temporary("r32");
-  s.put("movzx8", [into, register("r8", rax)]);
+  s.put("movzx8", [into, register("r8", RAX)]);
   return into;
 }
 

@@ -2,9 +2,9 @@
 
 import type { KernelFunction, Machine, Statement, Value } from "../../../kernels/language/language.ts";
 import { valuesOf, variableSetBy, visitStatements, visitVariables } from "../../../kernels/language/statements.ts";
-import { type FunctionCode, incoming } from "../encode/code.ts";
+import { type FunctionCode, INCOMING } from "../encode/code.ts";
 import type { ConstantPool } from "../encode/pool.ts";
-import { memory, rdx, register } from "../encode/registers.ts";
+import { memory, RDX, register } from "../encode/registers.ts";
 import { argumentPlaces, type Callee, loadArgument, resultRegister, selectAwait, selectCall } from "./calls.ts";
 import { branch } from "./conditions.ts";
 import { Selector } from "./selector.ts";
@@ -23,7 +23,7 @@ export function selectFunction(
   );
   const used = usedVariables(fn);
   fn.parameters.forEach((parameter, position) => {
-    if (used.has(parameter.id)) loadArgument(s, s.variable(parameter), parameter.type, memory(incoming, places[position]!));
+    if (used.has(parameter.id)) loadArgument(s, s.variable(parameter), parameter.type, memory(INCOMING, places[position]!));
   });
   selectBlock(s, fn.body);
   // Other cores see streamed stores in order only after a fence.
@@ -56,7 +56,7 @@ function selectStatement(s: Selector, statement: Statement): void {
     case "atomicAdd": {
       const value = s.value(statement.value);
       const to = s.address(statement.address);
-      const sum = register("r32", rdx);
+      const sum = register("r32", RDX);
       s.put("mov", [sum, register("r32", value.number)]);
       s.put("lock_xadd", [to, sum]);
       if (statement.result !== undefined) s.put("mov", [register("r32", s.variable(statement.result).number), sum]);

@@ -9,7 +9,7 @@ import type { AffineAccess } from "../access.ts";
 import { evenly } from "../blocking.ts";
 import { zeroArea } from "../direct.ts";
 import { finishOf } from "../epilogue.ts";
-import { flopsPerWork, phaseOf } from "../work.ts";
+import { FLOPS_PER_WORK, phaseOf } from "../work.ts";
 import type { PlainAxis, WinogradPlan } from "./plan.ts";
 import {
   defineFilters,
@@ -24,7 +24,7 @@ import {
   rowsBytes,
   turnPixels,
 } from "./steps.ts";
-import { size } from "./transforms.ts";
+import { SIZE } from "./transforms.ts";
 
 /** How the work is cut: strips are rows of tiles of one image, blocks are strips that are multiplied together. */
 interface Cut {
@@ -38,8 +38,8 @@ interface Cut {
 }
 
 /** Rows of tiles that a block should have about, and the share of the second-level cache for its products. */
-const wantedTiles = 56;
-const wantedBlocks = 8;
+const WANTED_TILES = 56;
+const WANTED_BLOCKS = 8;
 
 /**
  * Pixels of a row or channels of a pixel must be neighbours in the image, pixels of a row in the output and in what its
@@ -67,12 +67,12 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
   const { vectors, panels, tilesPerStrip, stripsPerBlock, strips, stripsPerImage, blocks } = cut;
   const name = (step: string) => functionName(plan.nest, step);
   const inputVectors = Math.ceil(inputs.extent / lanes);
-  const stage: Rows = { count: size.products, columns: size.outputs * tilesPerStrip + 2, pixel: inputVectors * lanes * 4 };
+  const stage: Rows = { count: SIZE.products, columns: SIZE.outputs * tilesPerStrip + 2, pixel: inputVectors * lanes * 4 };
   const left: Products = { tiles: stripsPerBlock * tilesPerStrip, row: rowBytes(inputVectors * lanes * 4) };
   const width = vectors * lanes;
   const sums: Products = { tiles: left.tiles, row: width * 4 };
-  const pixels: Rows = { count: size.outputs, columns: size.outputs * tilesPerStrip, pixel: width * 4 };
-  const panelBytes = size.products ** 2 * pitchOf(inputs.extent * width * 4);
+  const pixels: Rows = { count: SIZE.outputs, columns: SIZE.outputs * tilesPerStrip, pixel: width * 4 };
+  const panelBytes = SIZE.products ** 2 * pitchOf(inputs.extent * width * 4);
   const stride = (access: AffineAccess, axis: PlainAxis) => (axis.axis === undefined ? 0 : access.strides[axis.axis]!);
 
   const imageElement = elementOf(plan.nest.operands[image.operand]!.dtype);
@@ -202,10 +202,10 @@ export function lowerWinograd(found: WinogradPlan, module: ModuleBuilder): Lower
     },
     true,
   );
-  const flops = 2 * size.products ** 2 * strips * tilesPerStrip * inputs.extent * outputs.extent;
+  const flops = 2 * SIZE.products ** 2 * strips * tilesPerStrip * inputs.extent * outputs.extent;
   const phase = (entry: string, slices: number, work: number) => phaseOf(entry, slices, work, rowsBytes(stage) / 16);
   const [filterWork, imageWork] = [panels * panelBytes, blocks * blockBytes].map((bytes) => bytes / 16) as [number, number];
-  const main = phase(entry, filtersFirst ? blocks : panels, flops / flopsPerWork + (filtersFirst ? imageWork : filterWork));
+  const main = phase(entry, filtersFirst ? blocks : panels, flops / FLOPS_PER_WORK + (filtersFirst ? imageWork : filterWork));
   return {
     ...main,
     before: [phase(first, filtersFirst ? panels : strips, filtersFirst ? filterWork : imageWork)],
@@ -225,13 +225,13 @@ export const rowBytes = (bytes: number): number => (bytes % 512 === 0 ? bytes + 
 
 function cutOf({ rows, columns, images, outputs, inputs }: WinogradPlan, module: ModuleBuilder): Cut {
   const { lanes, tile, caches } = module.machine;
-  const tilesPerStrip = Math.ceil(columns.outputs / size.outputs);
-  const stripsPerImage = Math.ceil(rows.outputs / size.outputs);
+  const tilesPerStrip = Math.ceil(columns.outputs / SIZE.outputs);
+  const stripsPerImage = Math.ceil(rows.outputs / SIZE.outputs);
   const strips = stripsPerImage * images.extent;
   const vectors = Math.min(tile.vectors, Math.ceil(outputs.extent / lanes));
-  const bytesPerTile = size.products ** 2 * (Math.ceil(inputs.extent / lanes) + vectors) * lanes * 4;
-  const mostTiles = Math.min(wantedTiles, caches[1] / 3 / bytesPerTile);
-  const most = Math.max(1, Math.min(Math.floor(mostTiles / tilesPerStrip), Math.ceil(strips / wantedBlocks)));
+  const bytesPerTile = SIZE.products ** 2 * (Math.ceil(inputs.extent / lanes) + vectors) * lanes * 4;
+  const mostTiles = Math.min(WANTED_TILES, caches[1] / 3 / bytesPerTile);
+  const most = Math.max(1, Math.min(Math.floor(mostTiles / tilesPerStrip), Math.ceil(strips / WANTED_BLOCKS)));
   const atLeast = Math.min(strips, Math.ceil(8 / tilesPerStrip));
   const stripsPerBlock = evenly(strips, Math.max(most, atLeast));
   return {
@@ -248,7 +248,7 @@ function cutOf({ rows, columns, images, outputs, inputs }: WinogradPlan, module:
 /** A strip's image, and its first row of outputs. */
 export function stripOf(k: FunctionBuilder, strip: Value, stripsPerImage: number): { readonly image: Value; readonly top: Value } {
   const image = k.let(operation("divide", [strip, stripsPerImage]), "image");
-  return { image, top: k.let(mul(sub(strip, mul(image, stripsPerImage)), size.outputs), "top") };
+  return { image, top: k.let(mul(sub(strip, mul(image, stripsPerImage)), SIZE.outputs), "top") };
 }
 
 /**
@@ -279,8 +279,8 @@ function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, p
   const bytes = elements.map((element) => elementBytes[element]);
   // Where rows of outputs follow one another everywhere, a strip is one long row.
   const isFlat =
-    columns.outputs % size.outputs === 0 &&
-    rows.outputs % size.outputs === 0 &&
+    columns.outputs % SIZE.outputs === 0 &&
+    rows.outputs % SIZE.outputs === 0 &&
     accesses.every((access) => stride(access, rows.axis) === columns.outputs * stride(access, columns.axis));
   return module.define(name, parameters, (k, p) => {
     const origins = accesses.map((access, number) => {
@@ -317,11 +317,11 @@ function defineWrite(module: ModuleBuilder, name: string, found: WinogradPlan, p
       });
     };
     if (isFlat) {
-      row(i32(0), size.outputs * columns.outputs);
+      row(i32(0), SIZE.outputs * columns.outputs);
       return;
     }
-    k.loop(0, size.outputs, 1, (number) => {
-      const inside = rows.outputs % size.outputs === 0 ? bool(true) : lt(add(p.top, number), rows.outputs);
+    k.loop(0, SIZE.outputs, 1, (number) => {
+      const inside = rows.outputs % SIZE.outputs === 0 ? bool(true) : lt(add(p.top, number), rows.outputs);
       k.if(inside, () => row(number, columns.outputs));
     });
   });

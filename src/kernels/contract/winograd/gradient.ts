@@ -8,7 +8,7 @@ import { entryParameters, functionName, type LoweredNest } from "../../lowered.t
 import type { AffineAccess } from "../access.ts";
 import { zeroArea } from "../direct.ts";
 import { finishOf } from "../epilogue.ts";
-import { flopsPerWork, phaseOf } from "../work.ts";
+import { FLOPS_PER_WORK, phaseOf } from "../work.ts";
 import { allot, rowBytes, stripOf } from "./engine.ts";
 import type { PlainAxis, WinogradGradientPlan } from "./plan.ts";
 import {
@@ -24,13 +24,13 @@ import {
   sumsBytes,
   sumsPitch,
 } from "./steps.ts";
-import { size, taps } from "./transforms.ts";
+import { SIZE, taps } from "./transforms.ts";
 
 /** Tiles multiplied together: enough to make adding to the sums cheap. */
-const wantedTiles = 64;
+const WANTED_TILES = 64;
 /** Parts of the images, each with sums of its own, while all of them take no more than so many bytes. */
-const wantedParts = 8;
-const mostBytes = 10 * 2 ** 20;
+const WANTED_PARTS = 8;
+const MOST_BYTES = 10 * 2 ** 20;
 
 /**
  * Neighbours in rows of pixels, or channels of a pixel, must be neighbours in both factors; taps in what the epilogue
@@ -57,7 +57,7 @@ export function canEmitGradient({
     plan.roles.batch.every((axis) => part.extents[axis] === 1) &&
     part.leaves.every(({ element, access }) => {
       const [down, along] = [access.strides[row]!, access.strides[column]!];
-      return element === "f32" && ((down === size.taps && along === 1) || (down === 0 && along === 0));
+      return element === "f32" && ((down === SIZE.taps && along === 1) || (down === 0 && along === 0));
     })
   );
 }
@@ -68,18 +68,18 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
   const { plan, image, upstream, rows, columns, images, inputs, outputs } = found;
   const name = (step: string) => functionName(plan.nest, step);
   const stride = (access: AffineAccess, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
-  const tilesPerStrip = Math.ceil(columns.outputs / size.outputs);
-  const stripsPerImage = Math.ceil(rows.outputs / size.outputs);
+  const tilesPerStrip = Math.ceil(columns.outputs / SIZE.outputs);
+  const stripsPerImage = Math.ceil(rows.outputs / SIZE.outputs);
   const strips = stripsPerImage * images.extent;
-  const stripsPerBlock = Math.min(strips, Math.max(1, Math.floor(wantedTiles / tilesPerStrip)));
+  const stripsPerBlock = Math.min(strips, Math.max(1, Math.floor(WANTED_TILES / tilesPerStrip)));
   const [inputVectors, outputVectors] = [inputs, outputs].map(({ extent }) => Math.ceil(extent / lanes)) as [number, number];
   const vectors = Math.min(tile.vectors, inputVectors);
   const tiles = stripsPerBlock * tilesPerStrip;
   const left: Products = { tiles, row: rowBytes(outputVectors * lanes * 4) };
   const right: Products = { tiles, row: rowBytes(inputVectors * lanes * 4) };
   const sums: Sums = { outputs: outputs.extent, row: Math.ceil(inputVectors / vectors) * vectors * lanes * 4 };
-  const imageRows: Rows = { count: size.products, columns: size.outputs * tilesPerStrip + 2, pixel: inputVectors * lanes * 4 };
-  const upstreamRows: Rows = { count: size.outputs, columns: size.outputs * tilesPerStrip, pixel: outputVectors * lanes * 4 };
+  const imageRows: Rows = { count: SIZE.products, columns: SIZE.outputs * tilesPerStrip + 2, pixel: inputVectors * lanes * 4 };
+  const upstreamRows: Rows = { count: SIZE.outputs, columns: SIZE.outputs * tilesPerStrip, pixel: outputVectors * lanes * 4 };
   const parts = partsOf(sumsBytes(sums), Math.ceil(strips / stripsPerBlock));
   const stripsPerPart = Math.ceil(strips / parts);
 
@@ -160,9 +160,14 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
   );
   const usedParts = Math.ceil(strips / stripsPerPart);
   const entry = module.define(name("combine"), parameters, (k, p) => writeCombine(k, p, found, sums, usedParts), true);
-  const flops = 2 * size.products ** 2 * strips * tilesPerStrip * inputs.extent * outputs.extent;
-  const transforms = (strips * tilesPerStrip * size.products ** 2 * (inputs.extent + outputs.extent)) / 4;
-  const before = phaseOf(partialSums, usedParts, flops / flopsPerWork + transforms, (rowsBytes(imageRows) + rowsBytes(upstreamRows)) / 16);
+  const flops = 2 * SIZE.products ** 2 * strips * tilesPerStrip * inputs.extent * outputs.extent;
+  const transforms = (strips * tilesPerStrip * SIZE.products ** 2 * (inputs.extent + outputs.extent)) / 4;
+  const before = phaseOf(
+    partialSums,
+    usedParts,
+    flops / FLOPS_PER_WORK + transforms,
+    (rowsBytes(imageRows) + rowsBytes(upstreamRows)) / 16,
+  );
   return {
     ...phaseOf(entry, outputs.extent, (usedParts * sumsBytes(sums)) / 4, 0),
     before: [before],
@@ -177,8 +182,8 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
 }
 
 function partsOf(bytes: number, blocks: number): number {
-  let parts = wantedParts;
-  while (parts > 2 && parts * bytes > mostBytes) parts /= 2;
+  let parts = WANTED_PARTS;
+  while (parts > 2 && parts * bytes > MOST_BYTES) parts /= 2;
   return Math.max(1, Math.min(parts, blocks));
 }
 
@@ -218,10 +223,10 @@ function writeCombine(
         return value;
       };
       // Three rows of taps by six columns, one column at a time.
-      const columns = Array.from({ length: size.products }, (_, column) =>
+      const columns = Array.from({ length: SIZE.products }, (_, column) =>
         taps(
           k,
-          Array.from({ length: size.products }, (_, row) => sum(row * size.products + column)),
+          Array.from({ length: SIZE.products }, (_, row) => sum(row * SIZE.products + column)),
         ),
       );
       const all = [0, 1, 2].flatMap((row) =>

@@ -3,7 +3,7 @@
 import type { Machine } from "../../language/language.ts";
 import type { AccessDimension, AffineAccess } from "../access.ts";
 import type { ContractionClass, ContractionPlan, Segment } from "../plan.ts";
-import { size } from "./transforms.ts";
+import { SIZE } from "./transforms.ts";
 
 /** One dimension that the filter's window moves along. */
 interface WindowDimension {
@@ -62,7 +62,7 @@ export interface WinogradGradientPlan {
 }
 
 /** Smaller convolutions are not worth the transforms, nor the rounding. */
-const leastProducts = 2e6;
+const LEAST_PRODUCTS = 2e6;
 
 /** What the axes mean when a contraction is such a convolution; undefined otherwise. */
 export function findWindows(plan: ContractionPlan): WinogradPlan | undefined {
@@ -155,7 +155,7 @@ export function findGradientWindows(plan: ContractionPlan): WinogradGradientPlan
     const inputs = plainAxis(free, [rows.tapAxis, columns.tapAxis], segment);
     const outputs = plainAxis(others.filter(moves), [], segment);
     // Taps in the window's order lie side by side in the filters.
-    if (images === undefined || inputs === undefined || outputs === undefined || rows.tap !== size.taps || columns.tap !== 1) continue;
+    if (images === undefined || inputs === undefined || outputs === undefined || rows.tap !== SIZE.taps || columns.tap !== 1) continue;
     return {
       plan,
       part,
@@ -197,10 +197,10 @@ function plainAxis(axes: readonly number[], without: readonly number[], { extent
  * vector) with their copies, of one input's filters for a vector of outputs (and of the way to memory and back, where
  * all of them together are more than the caches hold), and how much of the peak the products of each way reach.
  */
-const cost = { input: 250, output: 250, filter: 250, filterInMemory: 600, direct: 0.8, products: 0.85 } as const;
+const COST = { input: 250, output: 250, filter: 250, filterInMemory: 600, direct: 0.8, products: 0.85 } as const;
 
 /** Bytes that the unfinished sums of a gradient by filters may take. */
-const mostSums = 12 * 2 ** 20;
+const MOST_SUMS = 12 * 2 ** 20;
 
 /** Whether the fewer products pay for the transforms. */
 export function paysOff(
@@ -208,17 +208,17 @@ export function paysOff(
   { lanes, winograd = true, streamed = Number.POSITIVE_INFINITY }: Machine,
 ): boolean {
   const { rows, columns, images, inputs, outputs } = found;
-  if (!winograd || rows.taps !== size.taps || columns.taps !== size.taps) return false;
-  const products = rows.outputs * columns.outputs * images.extent * inputs.extent * outputs.extent * size.taps ** 2;
-  if (products < leastProducts) return false;
-  const tiles = images.extent * Math.ceil(rows.outputs / size.outputs) * Math.ceil(columns.outputs / size.outputs);
+  if (!winograd || rows.taps !== SIZE.taps || columns.taps !== SIZE.taps) return false;
+  const products = rows.outputs * columns.outputs * images.extent * inputs.extent * outputs.extent * SIZE.taps ** 2;
+  if (products < LEAST_PRODUCTS) return false;
+  const tiles = images.extent * Math.ceil(rows.outputs / SIZE.outputs) * Math.ceil(columns.outputs / SIZE.outputs);
   const vectors = (count: number) => Math.ceil(count / lanes);
-  const direct = products / lanes / cost.direct;
-  const multiplied = (size.products ** 2 * tiles * inputs.extent * vectors(outputs.extent)) / cost.products;
-  const transformed = tiles * (vectors(inputs.extent) * cost.input + vectors(outputs.extent) * cost.output);
+  const direct = products / lanes / COST.direct;
+  const multiplied = (SIZE.products ** 2 * tiles * inputs.extent * vectors(outputs.extent)) / COST.products;
+  const transformed = tiles * (vectors(inputs.extent) * COST.input + vectors(outputs.extent) * COST.output);
   // The gradient's sums go through memory instead of filters.
-  if ("upstream" in found && size.products ** 2 * outputs.extent * inputs.extent * 4 > mostSums) return false;
-  const leavesCaches = size.products ** 2 * outputs.extent * inputs.extent * 4 > streamed;
-  const filters = vectors(outputs.extent) * inputs.extent * (cost.filter + (leavesCaches ? cost.filterInMemory : 0));
+  if ("upstream" in found && SIZE.products ** 2 * outputs.extent * inputs.extent * 4 > MOST_SUMS) return false;
+  const leavesCaches = SIZE.products ** 2 * outputs.extent * inputs.extent * 4 > streamed;
+  const filters = vectors(outputs.extent) * inputs.extent * (COST.filter + (leavesCaches ? COST.filterInMemory : 0));
   return multiplied + transformed + filters < 0.85 * direct;
 }

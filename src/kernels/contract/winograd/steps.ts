@@ -6,9 +6,9 @@ import type { Value, Variable } from "../../language/language.ts";
 import { add, advance, at, constant, i32, load, loadVector, lt, mul, ne, operation, replace, splat } from "../../language/values.ts";
 import { splitRows } from "../blocking.ts";
 import { multiplyTile } from "../micro.ts";
-import { filter, innerInput, outerInput, output, size, upstream } from "./transforms.ts";
+import { filter, innerInput, outerInput, output, SIZE, upstream } from "./transforms.ts";
 
-const { products } = size;
+const { products } = SIZE;
 const positions = products * products;
 
 /**
@@ -112,7 +112,7 @@ export function defineInput(module: ModuleBuilder, name: string, rows: Rows, to:
   const position = productsPitch(to);
   return module.define(name, { from: "pointer", to: "pointer" }, (k, p) => {
     k.loop(0, tiles, 1, (tile) => {
-      const tileFrom = k.let(advance(p.from, mul(tile, size.outputs * rows.pixel)), "from");
+      const tileFrom = k.let(advance(p.from, mul(tile, SIZE.outputs * rows.pixel)), "from");
       const tileTo = k.let(advance(p.to, mul(tile, to.row)), "to");
       k.loop(0, vectors * bytes, bytes, (channel) => {
         const from = k.let(advance(tileFrom, channel), "from");
@@ -158,12 +158,12 @@ export function defineUpstream(module: ModuleBuilder, name: string, rows: Rows, 
   const position = productsPitch(to);
   return module.define(name, { from: "pointer", to: "pointer" }, (k, p) => {
     k.loop(0, tiles, 1, (tile) => {
-      const tileFrom = k.let(advance(p.from, mul(tile, size.outputs * rows.pixel)), "from");
+      const tileFrom = k.let(advance(p.from, mul(tile, SIZE.outputs * rows.pixel)), "from");
       const tileTo = k.let(advance(p.to, mul(tile, to.row)), "to");
       k.loop(0, vectors * bytes, bytes, (channel) => {
         const from = k.let(advance(tileFrom, channel), "from");
         const target = k.let(advance(tileTo, channel), "to");
-        const outputs = Array.from({ length: size.outputs }, (_, number) => number);
+        const outputs = Array.from({ length: SIZE.outputs }, (_, number) => number);
         const lines = outputs.map((row) =>
           upstream(
             k,
@@ -341,7 +341,7 @@ export function defineOutput(module: ModuleBuilder, name: string, from: Products
     k.loop(0, tiles, 1, (tile) => {
       for (let vector = 0; vector < vectors; vector++) {
         const start = k.let(advance(p.from, mul(tile, from.row)), "from");
-        const target = k.let(advance(p.to, mul(tile, size.outputs * rows.pixel)), "to");
+        const target = k.let(advance(p.to, mul(tile, SIZE.outputs * rows.pixel)), "to");
         const lines = Array.from({ length: products }, (_, row) =>
           output(
             k,
@@ -350,7 +350,7 @@ export function defineOutput(module: ModuleBuilder, name: string, from: Products
             ),
           ),
         );
-        for (let column = 0; column < size.outputs; column++) {
+        for (let column = 0; column < SIZE.outputs; column++) {
           output(
             k,
             lines.map((line) => line[column]!),

@@ -5,7 +5,7 @@ import type { Value, Variable } from "../../language/language.ts";
 import { add, constant, fma, mul, sub } from "../../language/values.ts";
 
 /** Outputs per tile, taps, and products (= inputs) per tile, in each direction. */
-export const size = { outputs: 4, taps: 3, products: 6 } as const;
+export const SIZE = { outputs: 4, taps: 3, products: 6 } as const;
 
 /**
  * Interpolation at 0, ±1/√2, ±√2 and ∞ (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, with
