@@ -27,6 +27,9 @@ export interface AffineAccess {
   readonly dimensions: readonly AccessDimension[];
 }
 
+/** Elements from one step of the axis to the next; 0 where there is no such axis. */
+export const strideOf = (access: AffineAccess, axis: number | undefined): number => (axis === undefined ? 0 : access.strides[axis]!);
+
 /** For each axis of the nest: axis = factor · step + residue with step in [0, extent). */
 export interface Substitution {
   readonly factors: readonly number[];

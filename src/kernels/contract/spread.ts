@@ -19,7 +19,7 @@ import {
   select,
 } from "../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../lowered.ts";
-import type { AffineAccess } from "./access.ts";
+import { type AffineAccess, strideOf } from "./access.ts";
 import { splitRows } from "./blocking.ts";
 import { zeroArea } from "./direct.ts";
 import { finishOf } from "./epilogue.ts";
@@ -101,15 +101,14 @@ export function lowerSpread(found: WinogradPlan, module: ModuleBuilder): Lowered
     capacity: m,
   };
   const tabulate = defineTable(module, name("taps"), table);
-  const stride = (access: AffineAccess, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
   const products = (rowsHere: number, vectors: number, last: number) =>
     module.define(name("products"), { a: "pointer", b: "pointer", depth: "i32", to: "pointer", places: "pointer" }, (k, p) => {
       const shape = {
         height: rowsHere,
         vectors,
         aRow: 4,
-        aStep: stride(filter.access, inputs.axis) * 4,
-        bStep: stride(image.access, inputs.axis) * 4,
+        aStep: strideOf(filter.access, inputs.axis) * 4,
+        bStep: strideOf(image.access, inputs.axis) * 4,
       };
       multiplyTile(k, shape, p).forEach((sums, row) => {
         const to = k.let(advance(p.to, loadAs("i32", "i32", at(p.places, undefined, row * 4))), "to");
@@ -147,7 +146,7 @@ export function lowerSpread(found: WinogradPlan, module: ModuleBuilder): Lowered
       k.loop(p.begin!, p.end!, 1, (number) => {
         zeroArea(k, p.scratch!, aligned(bytes));
         const from = k.let(
-          advance(p[`in${image.operand}`]!, add(mul(number, stride(image.access, images.axis) * 4), image.base * 4)),
+          advance(p[`in${image.operand}`]!, add(mul(number, strideOf(image.access, images.axis) * 4), image.base * 4)),
           "from",
         );
         for (const { first, micros } of panels) {
@@ -192,7 +191,7 @@ function defineCollect(module: ModuleBuilder, name: string, found: WinogradPlan)
     part.leaves.map((leaf) => leaf.node),
   );
   const accesses = [part.output, ...part.leaves.map((leaf) => leaf.access)];
-  const stride = (access: AffineAccess, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]! * 4);
+  const stride = (access: AffineAccess, axis: number | undefined) => strideOf(access, axis) * 4;
   const leafTypes = Object.fromEntries(part.leaves.map((_, number) => [`leaf${number}`, "pointer"] as const));
   const flat = flatPixels(found);
   const shift = rows.low + rows.taps - 1;

@@ -5,11 +5,11 @@ import type { FunctionBuilder, ModuleBuilder } from "../../language/builder.ts";
 import { aligned, type Value, type Variable } from "../../language/language.ts";
 import { add, advance, at, constant, i32, loadSplat, loadVector, lt, min, mul, select, sub } from "../../language/values.ts";
 import { entryParameters, functionName, type LoweredNest } from "../../lowered.ts";
-import type { AffineAccess } from "../access.ts";
+import { type AffineAccess, strideOf } from "../access.ts";
 import { zeroArea } from "../direct.ts";
 import { finishOf } from "../epilogue.ts";
 import { FLOPS_PER_WORK, phaseOf } from "../work.ts";
-import { allot, rowBytes, stripOf } from "./engine.ts";
+import { allot, imageSource, rowBytes, stripOf } from "./layout.ts";
 import type { PlainAxis, WinogradGradientPlan } from "./plan.ts";
 import {
   defineAccumulate,
@@ -67,7 +67,6 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
   const { lanes, tile } = module.machine;
   const { plan, image, upstream, rows, columns, images, inputs, outputs } = found;
   const name = (step: string) => functionName(plan.nest, step);
-  const stride = (access: AffineAccess, axis: number | undefined) => (axis === undefined ? 0 : access.strides[axis]!);
   const tilesPerStrip = Math.ceil(columns.outputs / SIZE.outputs);
   const stripsPerImage = Math.ceil(rows.outputs / SIZE.outputs);
   const strips = stripsPerImage * images.extent;
@@ -85,30 +84,16 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
 
   const elementAt = (operand: number) => elementOf(plan.nest.operands[operand]!.dtype);
   const [imageBytes, upstreamBytes] = [image, upstream].map(({ operand }) => elementBytes[elementAt(operand)]) as [number, number];
-  const copyImage = defineRows(
-    module,
-    name("rows"),
-    {
-      element: elementAt(image.operand),
-      channels: inputs.extent,
-      channel: stride(image.access, inputs.axis),
-      row: rows.pitch,
-      column: columns.pitch,
-      height: rows.extent,
-      width: columns.extent,
-      first: columns.low,
-    },
-    imageRows,
-  );
+  const copyImage = defineRows(module, name("rows"), imageSource(found), imageRows);
   const copyUpstream = defineRows(
     module,
     name("upstream_rows"),
     {
       element: elementAt(upstream.operand),
       channels: outputs.extent,
-      channel: stride(upstream.access, outputs.axis),
-      row: stride(upstream.access, rows.axis),
-      column: stride(upstream.access, columns.axis),
+      channel: strideOf(upstream.access, outputs.axis),
+      row: strideOf(upstream.access, rows.axis),
+      column: strideOf(upstream.access, columns.axis),
       height: rows.outputs,
       width: columns.outputs,
       first: 0,
@@ -144,10 +129,10 @@ export function lowerGradient(found: WinogradGradientPlan, module: ModuleBuilder
           const count = k.let(min(sub(end, block), stripsPerBlock), "count");
           k.loop(0, count, 1, (number) => {
             const { image: of, top } = stripOf(k, add(block, number), stripsPerImage);
-            const origin = add(mul(of, stride(image.access, images.axis) * imageBytes), image.base * imageBytes);
+            const origin = add(mul(of, strideOf(image.access, images.axis) * imageBytes), image.base * imageBytes);
             k.call(copyImage, [advance(p[`in${image.operand}`]!, origin), add(top, rows.low), imageArea]);
             k.call(transformImage, [imageArea, advance(rightArea, mul(number, tilesPerStrip * right.row))]);
-            const start = add(mul(of, stride(upstream.access, images.axis) * upstreamBytes), upstream.access.base * upstreamBytes);
+            const start = add(mul(of, strideOf(upstream.access, images.axis) * upstreamBytes), upstream.access.base * upstreamBytes);
             k.call(copyUpstream, [advance(p[`in${upstream.operand}`]!, start), top, upstreamArea]);
             k.call(transformUpstream, [upstreamArea, advance(leftArea, mul(number, tilesPerStrip * left.row))]);
           });
