@@ -120,7 +120,7 @@ export function runGuarded(engine: Engine, program: Program, inputs: readonly Ho
     }
     damage = difference(before, used, [areas[step.writes]!, scratch, shared]);
     if (damage !== "") {
-      damage = `step ${number} of ${program.operations.length} (${step.nest.name}) writes ${damage} its output at ${from} … ${to}`;
+      damage = `operation ${number} of ${program.operations.length} (${step.nest.name}) writes ${damage} its output at ${from} … ${to}`;
       break;
     }
   }

@@ -47,10 +47,10 @@ test("a write beside its buffer is noticed", () => {
   const { program, arrays } = programOf("y = x + 1", { x: tensor([20]) });
   const { nest, ...step } = program.operations[0]!;
   const index = nest.output.index.map((one) => (one.kind === "affine" ? { ...one, offset: 1 } : one));
-  const wrong = { ...program, steps: [{ ...step, nest: { ...nest, output: { ...nest.output, index } } }] };
+  const wrong = { ...program, operations: [{ ...step, nest: { ...nest, output: { ...nest.output, index } } }] };
   for (const [, engine] of engines) {
     expect(runGuarded(engine, program, arrays, []).damage).toBe("");
-    expect(runGuarded(engine, wrong, arrays, []).damage).toMatch(/^step 0 of 1 \(test\) writes at \d+, outside its output/);
+    expect(runGuarded(engine, wrong, arrays, []).damage).toMatch(/^operation 0 of 1 \(test\) writes at \d+, outside its output/);
   }
 });
 

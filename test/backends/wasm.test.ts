@@ -67,7 +67,7 @@ test("equal programs share code, dropped ones are compiled again when they are n
 
 test("the listing shows buffers, loops and kernels", () => {
   const listing = compileProgram(createWasmBackend(), program("y = x * x", [100])).listing();
-  expect(listing).toContain("step 0: test, buffers 0 → 1");
+  expect(listing).toContain("operation 0: test, buffers 0 → 1");
   expect(listing).toContain("vector along");
   expect(listing).toContain("export function main(");
 });

@@ -106,3 +106,8 @@ async function close(server: StaticServer, browser: Browser | undefined): Promis
   await browser?.close();
   await server.close();
 }
+
+/** What a description says of threads: where other programs keep the processors busy, fewer may compute, and it tells so. */
+export function threadsText(processors: number): RegExp {
+  return processors === 1 ? /one thread/ : new RegExp(`(?<!of )\\b${processors} threads|thread of ${processors}: more are of no use here`);
+}

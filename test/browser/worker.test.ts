@@ -1,7 +1,7 @@
 // Training inside a page's Web Worker: with worker threads of its own where memory may be shared, while the page goes on.
 
 import { expect, it } from "vitest";
-import { type BrowserPage, describeInBrowser } from "./browser.ts";
+import { type BrowserPage, describeInBrowser, threadsText } from "./browser.ts";
 
 interface Seen {
   readonly losses: readonly number[];
@@ -50,9 +50,7 @@ describeInBrowser("a worker of a page that is cross-origin isolated", (page) => 
   it("trains on worker threads of its own while the page goes on", async () => {
     const seen = await train(page(), steps);
     expectTraining(seen, steps);
-    // Where other programs keep the processors busy, it goes on with one of its threads and says so.
-    if (seen.cores > 1)
-      expect(seen.description).toMatch(new RegExp(`${seen.cores} threads|one thread of ${seen.cores}: more are of no use`));
+    expect(seen.description).toMatch(threadsText(seen.cores));
     expect(seen.helpers).toBeGreaterThanOrEqual(seen.cores - 1);
     expect(page().complaints).toEqual([]);
     shared = seen.losses;
