@@ -1,4 +1,4 @@
-// Emits the last step of a gradient by Winograd's algorithm: totals of partial sums, as taps, through scale and epilogue.
+// Emits the last step of a Winograd gradient: totals of partial sums, as taps, through scale and epilogue.
 
 import type { FunctionBuilder } from "../../language/builder.ts";
 import type { Value, Variable } from "../../language/language.ts";
