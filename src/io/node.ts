@@ -1,5 +1,6 @@
 // File versions of the formats, for Node only.
 
+import { readable } from "../tensor/arrivals.ts";
 import { checkOptions } from "../util/options.ts";
 import { type AtomicOptions, writeFileAtomic } from "./node/atomic.ts";
 import { readBytes } from "./node/file.ts";
@@ -27,6 +28,6 @@ export async function saveSafetensors(
   options: AtomicOptions = {},
 ): Promise<void> {
   const entries = Symbol.iterator in tensors ? [...tensors] : Object.entries(tensors);
-  for (const [, stored] of entries) if ("read" in stored && typeof stored.read === "function") await stored.read();
+  await readable(entries.map(([, stored]) => stored));
   await writeFileAtomic(path, serializeSafetensors(entries, metadata), options);
 }

@@ -1,7 +1,6 @@
 // Numbers on their way from memory where reading takes time: who waits for them is told in the order of asking.
 
 import type { HostArray } from "../backends/backend.ts";
-import type { Tensor } from "./types.ts";
 import { Value } from "./value.ts";
 
 /** What is told last; undefined when all has been told. */
@@ -31,10 +30,18 @@ export function arrivals(): Promise<void> | undefined {
   return last;
 }
 
-/** Waits until the numbers of tensors can be read; undefined where they can already. */
-export function readable(tensors: Iterable<Tensor | undefined>): Promise<void> | undefined {
-  const waiting = [...tensors].flatMap((tensor) => (tensor instanceof Value ? (tensor.fetch() ?? []) : []));
+/** Waits until the numbers of the tensors among these can be read; undefined where they can already. */
+export function readable(given: Iterable<unknown>): Promise<void> | undefined {
+  const waiting = [...given].flatMap((one) => (one instanceof Value ? (one.fetch() ?? []) : []));
   return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => {});
+}
+
+/** Waits for a step, until the tensors it gave, alone or by name, can be read and all that it tells is told. */
+export async function arrived<Result>(running: Result | PromiseLike<Result>): Promise<Result> {
+  const result = await running;
+  await readable(result instanceof Value ? [result] : Object.values(Object(result)));
+  await arrivals();
+  return result;
 }
 
 function queue(work: () => void | Promise<void>): void {

@@ -1,10 +1,9 @@
 // The training loop: batches, steps, validation, early stopping, and a state to resume from exactly.
 
-import { getBackend } from "../backends/choose.ts";
 import type { Dataset } from "../data/index.ts";
 import { DataLoader } from "../data/index.ts";
 import { parametersOf } from "../optim/optimizer.ts";
-import { arrivals, readable } from "../tensor/arrivals.ts";
+import { arrivals, arrived } from "../tensor/arrivals.ts";
 import { randomState, setRandomState, type Tensor } from "../tensor/index.ts";
 import { InputError } from "../util/errors.ts";
 import { isPromise, kindOf } from "../util/kind-of.ts";
@@ -15,10 +14,10 @@ import { TrainingError } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
 import { isUncounted } from "./loss.ts";
 import type { Metric } from "./metrics.ts";
-import { inTraining, settle, unsettle } from "./modes.ts";
+import { settle, unsettle } from "./modes.ts";
 import { Pacer } from "./pause.ts";
 import { Scoreboard } from "./scoreboard.ts";
-import { type CompiledTraining, compileStep, eagerStep, failedStep, type StepResult } from "./step.ts";
+import { type CompiledTraining, compileStep, failedStep, type StepResult, takeStep } from "./step.ts";
 import type { EpochReport, FitOptions, FitResult, Model, Samples, StopReason, Training, TrainingState } from "./types.ts";
 
 /** Keeps the random numbers of training apart from those that made the weights from the same seed. */
@@ -185,10 +184,7 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
   #step(batch: Samples, epoch: number): number | Promise<number> {
     const [x, target] = batchTensors(this.model, batch, "fit");
     const { learningRate } = this.optimizer;
-    const run = (): StepResult | Promise<StepResult> =>
-      inTraining(this.model, () =>
-        this.#compiled === undefined ? eagerStep(this.model, this.#options, x, target) : this.#compiledStep(x, target),
-      );
+    const run = (): StepResult | Promise<StepResult> => this.#takeStep([x, target]);
     const { recorder } = this.#options;
     const random = randomState();
     const result = recorder === undefined ? run() : recorder.step(run, (taken) => ({ epoch, loss: taken.loss.item(), learningRate }));
@@ -205,39 +201,28 @@ class Fitting<M extends readonly Metric[]> implements Training<M[number]["name"]
       this.#board.add({ loss: value, account: counted }, prediction, target);
       return value;
     };
-    return isPromise(result) || arrivals() !== undefined ? this.#arrived(result, finish) : finish(result);
-  }
-
-  /** Where reading takes time, a step is waited for. */
-  async #arrived(result: StepResult | Promise<StepResult>, finish: (result: StepResult) => number): Promise<number> {
-    const taken = await result;
-    await readable(Object.values(taken));
-    await arrivals();
-    return finish(taken);
-  }
-
-  #compiledStep(x: Tensor, target: Tensor): StepResult | Promise<StepResult> {
-    const compiled = this.#compiled as CompiledTraining;
-    const known = compiled.steps.length;
-    try {
-      if (getBackend().memory === "own")
-        return compiled.async(x, target).catch((error: unknown) => this.#eagerInstead(error, compiled.steps.length !== known, x, target));
-      return compiled(x, target);
-    } catch (error) {
-      return this.#eagerInstead(error, compiled.steps.length !== known, x, target);
-    }
+    return isPromise(result) || arrivals() !== undefined ? arrived(result).then(finish) : finish(result);
   }
 
   /**
-   * What failed at tracing is tried eagerly, which works or fails with its own message; nothing was changed by the
-   * trace.
+   * What fails at tracing is tried eagerly, which works or fails with its own message; nothing was changed by the trace.
    */
-  #eagerInstead(error: unknown, isTraced: boolean, x: Tensor, target: Tensor): StepResult | Promise<StepResult> {
-    if (isTraced || !(error instanceof InputError)) throw error;
-    this.#compiled = undefined;
-    const result = inTraining(this.model, () => eagerStep(this.model, this.#options, x, target));
-    console.warn(`kasane: fit runs its steps op by op, which is slower, as with compile: false: ${error.message}`);
-    return result;
+  #takeStep(batch: readonly [Tensor, Tensor]): StepResult | Promise<StepResult> {
+    const compiled = this.#compiled;
+    const known = compiled?.steps.length;
+    const eagerInstead = (error: unknown): StepResult | Promise<StepResult> => {
+      if (compiled?.steps.length !== known || compiled === undefined || !(error instanceof InputError)) throw error;
+      this.#compiled = undefined;
+      const result = takeStep(this.model, this.#options, undefined, batch);
+      console.warn(`kasane: fit runs its steps op by op, which is slower, as with compile: false: ${error.message}`);
+      return result;
+    };
+    try {
+      const result = takeStep(this.model, this.#options, compiled, batch);
+      return isPromise(result) ? result.catch(eagerInstead) : result;
+    } catch (error) {
+      return eagerInstead(error);
+    }
   }
 
   /** Validates. Undefined when interrupted meanwhile. */

@@ -46,20 +46,17 @@ export function eagerStep(model: Model, options: StepOptions, x: Tensor, target:
   return readable([result.guard])?.then(() => observing(watch, finish)) ?? finish();
 }
 
-/** One step, waited for where reading takes time: its numbers can be read afterwards. */
-export async function takeStep(
+/** One step, compiled or not; a promise where reading takes time. */
+export function takeStep(
   model: Model,
   options: StepOptions,
   compiled: CompiledTraining | undefined,
   [x, target]: readonly [Tensor, Tensor],
-): Promise<StepResult> {
-  const run = (): StepResult | Promise<StepResult> => {
+): StepResult | Promise<StepResult> {
+  return inTraining(model, () => {
     if (compiled === undefined) return eagerStep(model, options, x, target);
     return getBackend().memory === "own" ? compiled.async(x, target) : compiled(x, target);
-  };
-  const result = await inTraining(model, run);
-  await readable(Object.values(result));
-  return result;
+  });
 }
 
 /** A step whose update did not happen, to be run again exactly: random numbers continue from where they were. */

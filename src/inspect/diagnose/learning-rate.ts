@@ -1,6 +1,7 @@
 // The learning-rate finder: trains briefly with an exponentially growing rate and reads useful rates off the losses.
 
 import type { Dataset } from "../../data/index.ts";
+import { arrived } from "../../tensor/arrivals.ts";
 import { randomState } from "../../tensor/index.ts";
 import { batchTensors } from "../../train/border.ts";
 import { checkSamples } from "../../train/check.ts";
@@ -117,7 +118,7 @@ export async function findLearningRate(model: Model, data: Dataset<Samples>, opt
       optimizer.learningRate = rate;
       const random = randomState();
       const [x, y] = batchTensors(model, batch, "findLearningRate");
-      const result = await takeStep(model, options, compiled, [x, y]);
+      const result = await arrived(takeStep(model, options, compiled, [x, y]));
       if (isUncounted(result.account?.data)) {
         if (++uncounted > data.size)
           throw new InputError("findLearningRate: no sample counts in the loss", {

@@ -1,6 +1,7 @@
 // Trials: the same steps at a lower rate, or training on shuffled targets. The model is restored afterwards.
 
 import { DataLoader, Dataset } from "../../data/index.ts";
+import { arrived } from "../../tensor/arrivals.ts";
 import { batchTensors } from "../../train/border.ts";
 import { type FitOptions, fit, type Model, type Samples, TrainingError } from "../../train/index.ts";
 import { unsettle } from "../../train/modes.ts";
@@ -42,7 +43,7 @@ export async function rateTrial<Seen>(
       for (const batch of endless(data, own)) {
         if (losses.length === STEPS) break;
         if (pacer.due) await pacer.pause();
-        const { loss } = await takeStep(model, own, compiled, batchTensors(model, batch, "examine"));
+        const { loss } = await arrived(takeStep(model, own, compiled, batchTensors(model, batch, "examine")));
         losses.push(loss.item());
       }
       return await then(losses.slice(STEPS >> 1));

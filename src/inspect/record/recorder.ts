@@ -3,7 +3,7 @@
 import { isFloat } from "../../nest/typing.ts";
 import { type LayerCall, type LayerState, observeLayers, stateOf } from "../../nn/call.ts";
 import type { LayerMembers } from "../../nn/layer.ts";
-import { arrivals, readable } from "../../tensor/arrivals.ts";
+import { arrived } from "../../tensor/arrivals.ts";
 import { withRecording } from "../../tensor/autograd/tape.ts";
 import { currentPass } from "../../tensor/context.ts";
 import { type Observer, observing } from "../../tensor/observe.ts";
@@ -137,9 +137,14 @@ export class Recorder {
     const tell = (taken: Awaited<Result>): void => {
       if (this.#wants("report")) this.#tell({ event: "report", step, report: report?.(taken) ?? {} });
     };
-    if (isPromise(result)) return tellLater(Promise.resolve<Result>(result), tell) as Result;
-    tell(result as Awaited<Result>);
-    return result;
+    if (!isPromise(result)) {
+      tell(result as Awaited<Result>);
+      return result;
+    }
+    return arrived(result as PromiseLike<Awaited<Result>>).then((taken) => {
+      tell(taken);
+      return taken;
+    }) as Result;
   }
 
   #wants(kind: EventKind): boolean {
@@ -156,15 +161,6 @@ export class Recorder {
   static {
     tag(Recorder, "Recorder", (candidate) => #options in candidate);
   }
-}
-
-/** What a step tells that is waited for comes first. */
-async function tellLater<Result>(running: Promise<Result>, tell: (result: Result) => void): Promise<Result> {
-  const result = await running;
-  await readable(Object.values(result as Readonly<Record<string, Tensor>>));
-  await arrivals();
-  tell(result);
-  return result;
 }
 
 /** As many bars as a picture needs. */

@@ -35,6 +35,11 @@ function checkMargin<Options extends MarginOptions>(name: string, options: Optio
   return options;
 }
 
+function marginOf(name: string, options: MarginOptions | undefined, usual: number): number {
+  const { margin = usual } = checkMargin(name, checkOptions<MarginOptions>(name, options, MARGIN));
+  return margin;
+}
+
 /**
  * max(0, margin − t · x) for targets −1 and 1. Cortes & Vapnik 1995.
  * @param prediction and @param target [...] of one shape
@@ -47,7 +52,7 @@ export function hingeLoss<const Options extends MarginOptions = Record<never, ne
 ): Loss<Options> {
   checkPair("hingeLoss", prediction, target);
   checkTargets("hingeLoss", target, "-1 and 1", SIGN, "target.mul(2).sub(1) for 0 and 1, or binaryCrossEntropyLogits");
-  const { margin = 1 } = checkMargin("hingeLoss", checkOptions<MarginOptions>("hingeLoss", options, MARGIN));
+  const margin = marginOf("hingeLoss", options, 1);
   return reduce("hingeLoss", prediction.mul(floats(target, prediction)).neg().add(margin).maximum(0), options);
 }
 
@@ -71,7 +76,7 @@ export function multiClassHingeLoss<const Options extends MarginOptions = Record
     );
   checkNotEmpty(name, scores);
   checkClassCount(name, shape, ofOneOutput("hingeLoss"));
-  const { margin = 1 } = checkMargin(name, checkOptions<MarginOptions>(name, options, MARGIN));
+  const margin = marginOf(name, options, 1);
   const classes = shape[1]!;
   checkTargets(name, target, `from 0 to ${classes - 1}, because there are ${classes} classes`, {
     least: 0,
@@ -99,7 +104,7 @@ export function cosineEmbeddingLoss<const Options extends MarginOptions = Record
   checkPair(name, a, b);
   checkPerRow(name, a, target);
   checkTargets(name, target, "-1 and 1", SIGN, "target.mul(2).sub(1) for 0 and 1");
-  const { margin = 0 } = checkMargin(name, checkOptions<MarginOptions>(name, options, MARGIN));
+  const margin = marginOf(name, options, 0);
   const cosine = cosineSimilarity(a, b);
   const same = floats(target, a).add(1).mul(0.5);
   const losses = cosine
@@ -173,7 +178,7 @@ export function contrastiveLoss<const Options extends MarginOptions = Record<nev
   checkPair(name, a, b);
   checkPerRow(name, a, target);
   checkTargets(name, target, "from 0 to 1", SHARE, "target.add(1).div(2) for −1 and 1");
-  const { margin = 1 } = checkMargin(name, checkOptions<MarginOptions>(name, options, MARGIN));
+  const margin = marginOf(name, options, 1);
   const together = floats(target, a);
   const apart = distance(a, b, 2);
   const losses = apart

@@ -28,14 +28,7 @@ import {
 export function conv(x: Tensor, weight: Tensor, bias?: Tensor, options: ConvolutionOptions = {}): Tensor {
   checkOptions<ConvolutionOptions>("conv", options, CONVOLUTION);
   const [image, filters, shift] = operands("conv", x, weight, bias);
-  const dims = image.rank - 2;
-  const name = `conv${Math.max(1, dims)}d`;
-  checkRanks(name, image, filters, dims);
-  const groups = positive(name, "groups", options.groups ?? 1);
-  const stride = perDimension(name, "stride", options.stride ?? 1, dims);
-  const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims);
-  const kernel = filters.shape.slice(2);
-  const spatial = image.shape.slice(2);
+  const { name, dims, groups, stride, dilation, kernel, spatial } = windowsOf("conv", image, filters, options);
   const same = options.padding === "same";
   const counts = spatial.map((size, d) => Math.ceil(size / stride[d]!));
   const padding = same
@@ -66,16 +59,9 @@ export function conv(x: Tensor, weight: Tensor, bias?: Tensor, options: Convolut
 export function convTranspose(x: Tensor, weight: Tensor, bias?: Tensor, options: TransposedConvolutionOptions = {}): Tensor {
   checkOptions<TransposedConvolutionOptions>("convTranspose", options, TRANSPOSED);
   const [image, filters, shift] = operands("convTranspose", x, weight, bias);
-  const dims = image.rank - 2;
-  const name = `convTranspose${Math.max(1, dims)}d`;
-  checkRanks(name, image, filters, dims);
-  const groups = positive(name, "groups", options.groups ?? 1);
-  const stride = perDimension(name, "stride", options.stride ?? 1, dims);
-  const dilation = perDimension(name, "dilation", options.dilation ?? 1, dims);
+  const { name, dims, groups, stride, dilation, kernel, spatial } = windowsOf("convTranspose", image, filters, options);
   const padding = perDimension(name, "padding", options.padding ?? 0, dims, 0);
   const extra = perDimension(name, "outputPadding", options.outputPadding ?? 0, dims, 0);
-  const kernel = filters.shape.slice(2);
-  const spatial = image.shape.slice(2);
   const [batch, channels] = image.shape as [number, number];
   const [inner, outPerGroup] = filters.shape as [number, number];
   if (channels !== inner || channels % groups !== 0)
@@ -212,6 +198,35 @@ function pool(
 /** The values behind the tensors that a convolution takes. */
 function operands(name: string, x: Tensor, weight: Tensor, bias: Tensor | undefined): readonly [Value, Value, Value | undefined] {
   return [valueOf(x, name), valueOf(weight, name), bias && valueOf(bias, name)];
+}
+
+/** What convolutions of both directions read off their operands and options. */
+function windowsOf(
+  kind: string,
+  image: Value,
+  filters: Value,
+  options: Pick<ConvolutionOptions, "groups" | "stride" | "dilation">,
+): {
+  readonly name: string;
+  readonly dims: number;
+  readonly groups: number;
+  readonly stride: readonly number[];
+  readonly dilation: readonly number[];
+  readonly kernel: readonly number[];
+  readonly spatial: readonly number[];
+} {
+  const dims = image.rank - 2;
+  const name = `${kind}${Math.max(1, dims)}d`;
+  checkRanks(name, image, filters, dims);
+  return {
+    name,
+    dims,
+    groups: positive(name, "groups", options.groups ?? 1),
+    stride: perDimension(name, "stride", options.stride ?? 1, dims),
+    dilation: perDimension(name, "dilation", options.dilation ?? 1, dims),
+    kernel: filters.shape.slice(2),
+    spatial: image.shape.slice(2),
+  };
 }
 
 function checkRanks(name: string, x: Value, weight: Value, dims: number): void {

@@ -8,7 +8,7 @@ import { listFolder, makeFolder, removeFile, requireReplaceable } from "../../io
 import { isOrphan, removeOrphans } from "../../io/node/temporary.ts";
 import { loadSafetensors, readBytes, reasonFor, saveSafetensors, writeFileAtomic } from "../../io/node.ts";
 import type { StoredNumbers } from "../../nn/index.ts";
-import { isTensor } from "../../tensor/tensor.ts";
+import { readable } from "../../tensor/arrivals.ts";
 import { FileError, InputError } from "../../util/errors.ts";
 import { nonFiniteAsText } from "../../util/json.ts";
 import { checkOptions } from "../../util/options.ts";
@@ -252,12 +252,11 @@ async function checkEmpty(path: string): Promise<void> {
 async function tensorsToStore(
   tensors: ReadonlyMap<string, StoredNumbers & { readonly dtype?: string }>,
 ): Promise<(readonly [string, TensorToStore])[]> {
-  const list: (readonly [string, TensorToStore])[] = [];
-  for (const [name, stored] of tensors) {
-    const data = isTensor(stored) ? await stored.read() : stored.data;
-    list.push([name, { shape: stored.shape, data, ...(stored.dtype === "bool" ? { dtype: "BOOL" as const } : {}) }]);
-  }
-  return list;
+  await readable(tensors.values());
+  return [...tensors].map(([name, { shape, data, dtype }]) => [
+    name,
+    { shape, data, ...(dtype === "bool" ? { dtype: "BOOL" as const } : {}) },
+  ]);
 }
 
 function parseJson(text: string, where: string): unknown {
